@@ -1,0 +1,2 @@
+//! vmacd
+fn main() {}
