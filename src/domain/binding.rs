@@ -1,0 +1,53 @@
+//! What a row remembers of each switch port that it belongs on.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{InterfaceName, Mac, SwitchName, VlanName};
+
+/// Where the binding on one port stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BindingState {
+    /// A change is wanted that the switch does not hold yet.
+    Pending,
+    /// The virtual MAC is bound, read back from the switch.
+    Bound,
+    /// Revoked: the address is bound to the server's PXE MAC again.
+    Restored,
+    /// Revoked: the address has no binding (the PXE MAC stands for another address of the port, or
+    /// the binding was already gone or is somebody else's).
+    Removed,
+    /// The change failed for good; `error` says why.
+    Failed,
+}
+
+/// One entry of the column `switch_bindings`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwitchBinding {
+    /// The switch by its inventory name.
+    pub switch: SwitchName,
+    /// The port; the form found on the switch once one was found there, else the inventory's.
+    pub interface: InterfaceName,
+    /// The VLAN the binding stands in, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<VlanName>,
+    /// The virtual MAC; after a revoke that restored, the PXE MAC.
+    pub mac: Mac,
+    /// Where it stands.
+    pub state: BindingState,
+    /// The MAC that was bound to the address before vmacd changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_mac: Option<Mac>,
+    /// The configuration backup taken before the last change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_id: Option<i64>,
+    /// The push that made the last change; it also stands in the switch's commit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push_id: Option<String>,
+    /// The last failure on this port, cleared by success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When this entry last changed, UTC.
+    pub at: DateTime<Utc>,
+}

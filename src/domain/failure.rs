@@ -1,0 +1,189 @@
+//! The catalogue of what can go wrong, and the four ways in which a failure is treated.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How a failure is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    /// Try again later; costs an attempt.
+    Transient,
+    /// Trying again cannot help: dead letter.
+    Permanent,
+    /// Not now, for a reason that is nobody's fault: later, costs no attempt, bounded by age.
+    Deferred,
+    /// A commit was sent and no answer came: look at the switch and the journal before anything else.
+    Unknown,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal => $class:ident,)*) => {
+        /// The stable reason codes of dead letters, rows, events and the command line.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Code {
+            $($(#[$doc])* #[serde(rename = $text)] $variant,)*
+        }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The code as it is stored and shown.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+
+            /// How a failure with this code is treated.
+            pub const fn class(self) -> FailureClass {
+                match self {
+                    $(Self::$variant => FailureClass::$class,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body is not UTF-8.
+    NotUtf8 = "not_utf8" => Permanent,
+    /// The body is not JSON.
+    NotJson = "not_json" => Permanent,
+    /// The body is larger than 64 KiB.
+    TooLarge = "too_large" => Permanent,
+    /// The routing key names no command.
+    UnknownCommand = "unknown_command" => Permanent,
+    /// A field is unknown, missing or of the wrong type.
+    InvalidField = "invalid_field" => Permanent,
+    /// The address is none, or none that can be bound.
+    InvalidAddress = "invalid_address" => Permanent,
+    /// The MAC is none, or none that may be virtual.
+    InvalidMac = "invalid_mac" => Permanent,
+    /// The VLAN's name is none.
+    InvalidVlan = "invalid_vlan" => Permanent,
+    /// The command was issued more than five minutes in the future.
+    IssuedInFuture = "issued_in_future" => Permanent,
+    /// The message's id was used before with another body.
+    MessageIdReused = "message_id_reused" => Permanent,
+    /// The inventory has no such server.
+    UnknownServer = "unknown_server" => Permanent,
+    /// The inventory knows no port of the server.
+    ServerWithoutPort = "server_without_port" => Permanent,
+    /// The address is the primary one of a server; it keeps the PXE MAC.
+    PrimaryAddress = "primary_address" => Permanent,
+    /// The address has a virtual MAC for another server.
+    AddressTaken = "address_taken" => Permanent,
+    /// The MAC asked for is in use, was in use, or is a PXE MAC.
+    MacTaken = "mac_taken" => Permanent,
+    /// The address is bound already with another MAC or VLAN than asked for.
+    BoundDifferently = "bound_differently" => Permanent,
+    /// The inventory has no such switch.
+    UnknownSwitch = "unknown_switch" => Permanent,
+    /// No VLAN could be found for the address.
+    VlanUnresolved = "vlan_unresolved" => Permanent,
+    /// The address is bound on the port to a MAC that vmacd did not put there.
+    ForeignBinding = "foreign_binding" => Permanent,
+    /// The switch refused this change.
+    RefusedBySwitch = "refused_by_switch" => Permanent,
+    /// The switch refused the change because the MAC stands for another address on the port.
+    DuplicateMac = "duplicate_mac" => Permanent,
+    /// The switch has no pinned host key.
+    HostKeyMissing = "host_key_missing" => Permanent,
+    /// The switch showed another host key than the pinned one.
+    HostKeyChanged = "host_key_changed" => Permanent,
+    /// The login may not do this on the switch.
+    PermissionDenied = "permission_denied" => Permanent,
+    /// The settings have no such credential, or it cannot be read.
+    CredentialMissing = "credential_missing" => Permanent,
+    /// The switch refused the login.
+    LoginRefused = "login_refused" => Transient,
+    /// The switch did not answer.
+    Unreachable = "unreachable" => Transient,
+    /// The switch did not answer of late, so it was not tried.
+    CircuitOpen = "circuit_open" => Transient,
+    /// The connection to the switch broke before a commit was sent.
+    ConnectionLost = "connection_lost" => Transient,
+    /// The switch reported trouble of its own that passes.
+    SwitchTrouble = "switch_trouble" => Transient,
+    /// The switch answered in a way that is not understood.
+    ReplyNotUnderstood = "reply_not_understood" => Transient,
+    /// After the commit the switch held something else than was pushed.
+    ReadBackDiffers = "read_back_differs" => Transient,
+    /// The database did not answer.
+    DatabaseTrouble = "database_trouble" => Transient,
+    /// Somebody holds the candidate's lock.
+    LockedByOther = "locked_by_other" => Deferred,
+    /// The candidate holds somebody's uncommitted edits.
+    CandidateDirty = "candidate_dirty" => Deferred,
+    /// Somebody's confirmed commit waits for its confirmation.
+    ConfirmPending = "confirm_pending" => Deferred,
+    /// Another worker has the switch's lease.
+    LeaseHeld = "lease_held" => Deferred,
+    /// The lease went to another worker during the push.
+    LeaseLost = "lease_lost" => Deferred,
+    /// The address is being taken off another server.
+    AddressReleasing = "address_releasing" => Deferred,
+    /// The worker shuts down.
+    ShuttingDown = "shutting_down" => Deferred,
+    /// More messages wait for the switch than a worker holds.
+    LaneFull = "lane_full" => Deferred,
+    /// A commit was sent and no answer came.
+    CommitUnanswered = "commit_unanswered" => Unknown,
+    /// The broker gave the message up after too many deliveries.
+    DeliveryLimit = "delivery_limit" => Permanent,
+}
+
+impl Code {
+    /// The code of a text as stored.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One failure: the stable code and a sentence for the person who reads it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {text}")]
+pub struct Failure {
+    /// What kind of failure.
+    pub code: Code,
+    /// What happened, to which thing, and what to do where that is known.
+    pub text: String,
+}
+
+impl Failure {
+    /// A failure of this code with this sentence.
+    pub fn new(code: Code, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+
+    /// How it is treated.
+    pub const fn class(&self) -> FailureClass {
+        self.code.class()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_reads_back_and_no_two_share_a_text() {
+        for code in Code::ALL {
+            assert_eq!(Code::from_text(code.as_str()), Some(*code));
+        }
+    }
+
+    #[test]
+    fn only_an_unanswered_commit_is_of_unknown_outcome() {
+        let unknown: Vec<_> = Code::ALL.iter().filter(|code| code.class() == FailureClass::Unknown).collect();
+        assert_eq!(unknown, [&Code::CommitUnanswered]);
+    }
+}

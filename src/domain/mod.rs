@@ -1,0 +1,25 @@
+//! What vmacd is about, as pure values: no input, no output, no clock.
+//!
+//! Everything here can be tested with plain values. `mac`, `address` and `names` hold the validated
+//! types; `command` and `binding` the things that messages and rows carry; `lifecycle` the states of
+//! a virtual MAC; `plan` the comparison of what is wanted with what a switch holds; `failure` the
+//! catalogue of what can go wrong and how each case is treated.
+
+mod address;
+mod binding;
+mod command;
+mod failure;
+mod inventory;
+mod lifecycle;
+mod mac;
+mod names;
+pub mod plan;
+
+pub use address::{AddressError, BindableAddress};
+pub use binding::{BindingState, SwitchBinding};
+pub use command::{Action, Command, Intent, IntentOrder, MessageKey};
+pub use failure::{Code, Failure, FailureClass};
+pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, ServerPort, SshProfile, Switch};
+pub use lifecycle::{Desired, Status, StatusError, derive_status};
+pub use mac::{Mac, MacError};
+pub use names::{InterfaceName, NameError, SwitchName, VlanName};
