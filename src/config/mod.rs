@@ -1,0 +1,17 @@
+//! Settings: one typed value, read once at start, validated against one another.
+//!
+//! Sources, later ones win: the defaults in `settings`, the file (`--config` or `VMACD_CONFIG`, else
+//! `vmacd.toml` where there is one), the environment (`VMACD_<SECTION>_<KEY>`; `..._FILE` names a
+//! file that holds the value, for secrets).
+
+mod load;
+mod secret;
+mod settings;
+mod validate;
+
+pub use load::{ConfigError, load};
+pub use secret::{Secret, ServiceUrl};
+pub use settings::{
+    AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, HttpSettings, LeaseSettings,
+    RetrySettings, Settings, SshSettings, WorkerSettings,
+};

@@ -1,0 +1,210 @@
+//! Every setting, its meaning, unit and default.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Secret, ServiceUrl};
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    };
+}
+
+section!(
+    /// All settings.
+    Settings {
+        /// Where the rows are.
+        database: DatabaseSettings = DatabaseSettings::default(),
+        /// Where the messages are.
+        amqp: AmqpSettings = AmqpSettings::default(),
+        /// How the queues are named and read.
+        broker: BrokerSettings = BrokerSettings::default(),
+        /// Where the health, metrics and API answer.
+        http: HttpSettings = HttpSettings::default(),
+        /// Who may use the API.
+        api: ApiSettings = ApiSettings::default(),
+        /// The default switch credential and the time limits of a switch.
+        ssh: SshSettings = SshSettings::default(),
+        /// The retry ladder.
+        retry: RetrySettings = RetrySettings::default(),
+        /// How much work is taken and gathered.
+        worker: WorkerSettings = WorkerSettings::default(),
+        /// The per-switch lease.
+        lease: LeaseSettings = LeaseSettings::default(),
+        /// Further credentials by name, for switches whose inventory names one.
+        credentials: BTreeMap<String, Credential> = BTreeMap::new(),
+    }
+);
+
+section!(
+    /// `[database]`
+    DatabaseSettings {
+        /// `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`.
+        url: ServiceUrl = ServiceUrl::new("sqlite://vmacd.db"),
+        /// Connections kept to Postgres, 2 to 100.
+        connections_max: u32 = 8,
+        /// Longest time for one statement, milliseconds.
+        statement_timeout_ms: u64 = 30_000,
+    }
+);
+
+section!(
+    /// `[amqp]`
+    AmqpSettings {
+        /// `amqp://...` or `amqps://...`; empty means the embedded queue in the same database.
+        url: ServiceUrl = ServiceUrl::default(),
+    }
+);
+
+section!(
+    /// `[broker]`
+    BrokerSettings {
+        /// Put before every exchange and queue name, so that tests and tenants share a broker.
+        namespace: String = String::new(),
+        /// Messages held unacknowledged at once, 1 to 65535.
+        prefetch: u16 = 4_096,
+        /// Longest time for one request to the broker, milliseconds.
+        rpc_timeout_ms: u64 = 10_000,
+    }
+);
+
+section!(
+    /// `[http]`
+    HttpSettings {
+        /// Address and port to listen on.
+        addr: String = "127.0.0.1:8080".to_owned(),
+    }
+);
+
+section!(
+    /// `[api]`
+    ApiSettings {
+        /// Bearer token; required when the address is not loopback.
+        token: Secret = Secret::default(),
+    }
+);
+
+section!(
+    /// `[ssh]`
+    SshSettings {
+        /// User of the default credential.
+        user: String = "vmacd".to_owned(),
+        /// Private key file of the default credential, OpenSSH or PEM form; empty means none.
+        key_file: PathBuf = PathBuf::new(),
+        /// Passphrase of the key file.
+        key_passphrase: Secret = Secret::default(),
+        /// Password of the default credential.
+        password: Secret = Secret::default(),
+        /// Ask the SSH agent at `SSH_AUTH_SOCK` for the default credential.
+        agent: bool = false,
+        /// Longest time to connect and log in, milliseconds.
+        connect_timeout_ms: u64 = 10_000,
+        /// Longest time for one answer other than to a commit, milliseconds.
+        rpc_timeout_ms: u64 = 60_000,
+        /// Longest time for the answer to a commit, milliseconds; commits of a Virtual Chassis take minutes.
+        commit_timeout_ms: u64 = 300_000,
+        /// Minutes after which the switch rolls an unconfirmed commit back, 1 to 65535.
+        confirm_timeout_min: u32 = 10,
+        /// Time an idle session is kept open, milliseconds.
+        session_idle_ms: u64 = 30_000,
+    }
+);
+
+section!(
+    /// `[credentials.NAME]`
+    Credential {
+        /// User.
+        user: String = String::new(),
+        /// Private key file; empty means none.
+        key_file: PathBuf = PathBuf::new(),
+        /// Passphrase of the key file.
+        key_passphrase: Secret = Secret::default(),
+        /// Password.
+        password: Secret = Secret::default(),
+        /// Ask the SSH agent.
+        agent: bool = false,
+    }
+);
+
+section!(
+    /// `[retry]`
+    RetrySettings {
+        /// Attempts before a message is dead-lettered, at least 1.
+        attempts_max: u32 = 8,
+        /// Shortest delay before another attempt, milliseconds.
+        delay_min_ms: u64 = 1_000,
+        /// Longest delay before another attempt, milliseconds.
+        delay_max_ms: u64 = 900_000,
+        /// Age at which a message is dead-lettered whatever its attempts, milliseconds.
+        age_max_ms: u64 = 86_400_000,
+    }
+);
+
+section!(
+    /// `[worker]`
+    WorkerSettings {
+        /// Name of this worker in leases and logs; empty means host name and process id.
+        name: String = String::new(),
+        /// Messages admitted in one database transaction, 1 to 1000.
+        intake_batch_max: usize = 500,
+        /// Time that intake waits for more messages after the first, milliseconds.
+        intake_linger_ms: u64 = 2,
+        /// Changes in one commit, at least 1.
+        changes_per_commit_max: usize = 2_000,
+        /// Messages held for one switch; more go to the ladder without costing an attempt.
+        lane_messages_max: usize = 2_048,
+        /// Switches pushed to at the same time.
+        pushes_max: usize = 64,
+        /// Consecutive failures to reach a switch that open its circuit, at least 1.
+        circuit_failures_max: u32 = 2,
+        /// Time for which an open circuit stays open, milliseconds.
+        circuit_open_ms: u64 = 15_000,
+        /// Time after which work that no message drives is driven again, milliseconds.
+        sweep_after_ms: u64 = 60_000,
+        /// Time between two looks for such work, milliseconds.
+        sweep_interval_ms: u64 = 10_000,
+        /// Time that a shutdown waits beyond the commit in flight, milliseconds.
+        shutdown_grace_ms: u64 = 20_000,
+    }
+);
+
+section!(
+    /// `[lease]`
+    LeaseSettings {
+        /// Time after which a lease that is not renewed may be taken, milliseconds.
+        ttl_ms: u64 = 30_000,
+        /// Time between two looks at a lease that another worker holds, milliseconds.
+        poll_ms: u64 = 250,
+    }
+);
+
+impl Settings {
+    /// The credential of that name: `default` is the one of `[ssh]`.
+    pub fn credential(&self, name: &str) -> Option<Credential> {
+        if name != "default" {
+            return self.credentials.get(name).cloned();
+        }
+        let ssh = &self.ssh;
+        Some(Credential {
+            user: ssh.user.clone(),
+            key_file: ssh.key_file.clone(),
+            key_passphrase: ssh.key_passphrase.clone(),
+            password: ssh.password.clone(),
+            agent: ssh.agent,
+        })
+    }
+}
