@@ -1,2 +1,7 @@
-//! vmacd
-fn main() {}
+//! Parses the command line, runs it, and turns the result into an exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vmacd::cli::main()
+}
