@@ -1,0 +1,128 @@
+//! One wish against the bindings present: what stands, what is somebody else's, what must change.
+
+use super::{Change, EndState, PresentBinding, Step, Wish, apply};
+use crate::domain::{Code, Desired, Failure, InterfaceName, Mac, VlanName};
+
+/// One wish against what stands on its port.
+pub(super) fn plan_wish(
+    wish: &Wish,
+    present: &[PresentBinding],
+    is_ours: &impl Fn(Mac) -> bool,
+) -> Result<Step, Failure> {
+    let on_port: Vec<_> = present.iter().filter(|b| b.interface.same_interface(&wish.interface)).collect();
+    let standing: Vec<_> = on_port.iter().copied().filter(|binding| binding.ip == wish.ip).collect();
+    match wish.desired {
+        Desired::Bound => bind(wish, &on_port, &standing, is_ours),
+        Desired::Unbound => Ok(unbind(wish, &on_port, &standing)),
+    }
+}
+
+fn bind(
+    wish: &Wish,
+    on_port: &[&PresentBinding],
+    standing: &[&PresentBinding],
+    is_ours: &impl Fn(Mac) -> bool,
+) -> Result<Step, Failure> {
+    let foreign = |b: &&&PresentBinding| b.mac != wish.mac && b.mac != wish.pxe_mac && !is_ours(b.mac);
+    if let Some(binding) = standing.iter().find(foreign) {
+        return Err(Failure::new(
+            Code::ForeignBinding,
+            format!(
+                "{} is bound to {} on {}, which vmacd did not put there; remove that binding or adopt it",
+                wish.ip, binding.mac, binding.interface
+            ),
+        ));
+    }
+    let vlan = resolve_vlan(wish, on_port)?;
+    let interface = form_on_switch(wish, on_port, standing);
+    let group = group_of_port(on_port, &vlan);
+    let previous_mac = standing.first().map(|binding| binding.mac);
+    let holds = |b: &PresentBinding| b.mac == wish.mac && b.vlan.as_ref() == Some(&vlan);
+    let mut wish = Wish { interface: interface.clone(), vlan: Some(vlan.clone()), ..wish.clone() };
+    if let [only] = standing
+        && holds(only)
+    {
+        wish.interface = only.interface.clone();
+        return Ok(Step { wish, changes: Vec::new(), end: EndState::Bound, previous_mac });
+    }
+    let set = Change::Set { interface, vlan, ip: wish.ip, mac: wish.mac, group };
+    let mut changes = removals_beside(&set, standing);
+    changes.push(set);
+    Ok(Step { wish, changes, end: EndState::Bound, previous_mac })
+}
+
+fn unbind(wish: &Wish, on_port: &[&PresentBinding], standing: &[&PresentBinding]) -> Step {
+    let ours: Vec<_> = standing.iter().copied().filter(|binding| binding.mac == wish.mac).collect();
+    let pxe_stands = on_port.iter().any(|binding| binding.mac == wish.pxe_mac);
+    let previous_mac = standing.first().map(|binding| binding.mac);
+    let mut wish = wish.clone();
+    if let Some(first) = ours.first() {
+        wish.interface = first.interface.clone();
+        wish.vlan = first.vlan.clone().or(wish.vlan);
+    }
+    let restorable = ours.first().and_then(|binding| Some((*binding, binding.vlan.clone()?)));
+    let (changes, end) = match restorable {
+        Some((binding, vlan)) if !pxe_stands => {
+            let set = set_at(binding, vlan, wish.pxe_mac);
+            let mut changes = removals_beside(&set, &ours);
+            changes.push(set);
+            (changes, EndState::Restored)
+        }
+        _ if ours.is_empty() && standing.iter().any(|b| b.mac == wish.pxe_mac) => (Vec::new(), EndState::Restored),
+        _ => (ours.iter().map(|binding| removal(binding)).collect(), EndState::Removed),
+    };
+    Step { wish, changes, end, previous_mac }
+}
+
+fn set_at(binding: &PresentBinding, vlan: VlanName, mac: Mac) -> Change {
+    Change::Set { interface: binding.interface.clone(), vlan, ip: binding.ip, mac, group: binding.group.clone() }
+}
+
+fn removal(binding: &PresentBinding) -> Change {
+    Change::Remove {
+        interface: binding.interface.clone(),
+        vlan: binding.vlan.clone(),
+        ip: binding.ip,
+        group: binding.group.clone(),
+    }
+}
+
+/// Removals of the address's other entries on the port: those under another form of the interface's
+/// name, and in ELS those in another VLAN or group, which a `Set` does not overwrite.
+fn removals_beside(set: &Change, standing: &[&PresentBinding]) -> Vec<Change> {
+    let overwritten = |binding: &PresentBinding| {
+        let mut after = vec![binding.clone()];
+        apply(set, &mut after);
+        after.len() == 1
+    };
+    standing.iter().filter(|binding| !overwritten(binding)).map(|binding| removal(binding)).collect()
+}
+
+/// The VLAN: named by message or inventory, else that of the primary address's binding on the port.
+fn resolve_vlan(wish: &Wish, on_port: &[&PresentBinding]) -> Result<VlanName, Failure> {
+    let of_primary = || {
+        let primary = wish.primary_ip?;
+        on_port.iter().find(|binding| binding.ip == primary)?.vlan.clone()
+    };
+    wish.vlan.clone().or_else(of_primary).ok_or_else(|| {
+        Failure::new(
+            Code::VlanUnresolved,
+            format!(
+                "no VLAN for {} on {}: looked at the message, the inventory and the primary address's binding on the port; \
+                 name it in the message or in the inventory",
+                wish.ip, wish.interface
+            ),
+        )
+    })
+}
+
+/// The interface's name in the form the port's entries use, the inventory's where there is none.
+fn form_on_switch(wish: &Wish, on_port: &[&PresentBinding], standing: &[&PresentBinding]) -> InterfaceName {
+    let found = standing.first().or_else(|| on_port.first());
+    found.map_or_else(|| wish.interface.clone(), |binding| binding.interface.clone())
+}
+
+/// The ELS group that holds bindings of the port in that VLAN, so that the port stays in one group.
+fn group_of_port(on_port: &[&PresentBinding], vlan: &VlanName) -> Option<String> {
+    on_port.iter().find(|binding| binding.vlan.as_ref() == Some(vlan)).and_then(|binding| binding.group.clone())
+}

@@ -1,0 +1,131 @@
+//! The plan's rules, one by one, and its law.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::Code;
+
+const PXE: Mac = Mac::new([0xaa, 0xbb, 0xcc, 0, 0, 1]);
+
+fn vmac(number: u8) -> Mac {
+    Mac::new([0x02, 0xa0, 0, 0, 0, number])
+}
+
+fn ip(host: u8) -> BindableAddress {
+    format!("10.0.48.{host}").parse().expect("an address")
+}
+
+fn present(interface: &str, host: u8, mac: Mac) -> PresentBinding {
+    PresentBinding {
+        interface: interface.parse().expect("an interface"),
+        ip: ip(host),
+        vlan: Some("VLAN.13".parse().expect("a VLAN")),
+        mac,
+        group: None,
+    }
+}
+
+fn wish(desired: Desired, host: u8) -> Wish {
+    Wish {
+        vmac_id: i64::from(host),
+        desired,
+        interface: "ge-0/0/1.0".parse().expect("an interface"),
+        ip: ip(host),
+        mac: vmac(host),
+        pxe_mac: PXE,
+        primary_ip: Some(ip(1)),
+        vlan: None,
+    }
+}
+
+fn steps(wishes: &[Wish], on_switch: &[PresentBinding]) -> Vec<Result<Step, (Wish, Failure)>> {
+    plan(wishes, on_switch, |mac| mac.octets()[0] == 0x02)
+}
+
+#[test]
+fn a_create_is_bound_in_the_vlan_of_the_primary_address_and_in_the_form_of_the_switch() {
+    let on_switch = [present("ge-0/0/1", 1, PXE)];
+    let step = steps(&[wish(Desired::Bound, 6)], &on_switch).remove(0).expect("a step");
+    let [Change::Set { interface, vlan, .. }] = &step.changes[..] else { panic!("{step:?}") };
+    assert_eq!((interface.as_str(), vlan.as_str()), ("ge-0/0/1", "VLAN.13"));
+}
+
+#[test]
+fn a_create_without_any_hint_of_a_vlan_fails_for_good() {
+    let (_, failure) = steps(&[wish(Desired::Bound, 6)], &[]).remove(0).expect_err("no VLAN");
+    assert_eq!(failure.code, Code::VlanUnresolved);
+}
+
+#[test]
+fn what_is_bound_already_needs_no_change() {
+    let on_switch = [present("ge-0/0/1.0", 1, PXE), present("ge-0/0/1.0", 6, vmac(6))];
+    let step = steps(&[wish(Desired::Bound, 6)], &on_switch).remove(0).expect("a step");
+    assert_eq!((step.changes, step.end), (vec![], EndState::Bound));
+}
+
+#[test]
+fn a_binding_that_is_not_ours_is_neither_overwritten_nor_removed() {
+    let foreign = present("ge-0/0/1.0", 6, Mac::new([0, 0x11, 0x22, 0, 0, 9]));
+    let on_switch = [present("ge-0/0/1.0", 1, PXE), foreign];
+    let (_, failure) = steps(&[wish(Desired::Bound, 6)], &on_switch).remove(0).expect_err("foreign");
+    assert_eq!(failure.code, Code::ForeignBinding);
+    let step = steps(&[wish(Desired::Unbound, 6)], &on_switch).remove(0).expect("a step");
+    assert_eq!((step.changes, step.end), (vec![], EndState::Removed));
+}
+
+#[test]
+fn a_revoke_removes_where_the_pxe_mac_stands_for_another_address() {
+    let on_switch = [present("ge-0/0/1.0", 1, PXE), present("ge-0/0/1.0", 6, vmac(6))];
+    let step = steps(&[wish(Desired::Unbound, 6)], &on_switch).remove(0).expect("a step");
+    assert!(matches!(step.changes[..], [Change::Remove { .. }]), "{step:?}");
+    assert_eq!(step.end, EndState::Removed);
+}
+
+#[test]
+fn of_two_revokes_on_one_port_only_the_first_restores_the_pxe_mac() {
+    let on_switch = [present("ge-0/0/1.0", 6, vmac(6)), present("ge-0/0/1.0", 7, vmac(7))];
+    let ends: Vec<_> = steps(&[wish(Desired::Unbound, 6), wish(Desired::Unbound, 7)], &on_switch)
+        .into_iter()
+        .map(|step| step.expect("a step").end)
+        .collect();
+    assert_eq!(ends, [EndState::Restored, EndState::Removed]);
+}
+
+#[test]
+fn an_entry_under_the_other_form_of_the_name_is_cleaned_up() {
+    let on_switch = [present("ge-0/0/1.0", 6, vmac(9)), present("ge-0/0/1", 6, vmac(6))];
+    let step = steps(&[Wish { vlan: "VLAN.13".parse().ok(), ..wish(Desired::Bound, 6) }], &on_switch);
+    let changes = step.into_iter().next().expect("one").expect("a step").changes;
+    assert!(matches!(changes[..], [Change::Remove { .. }, Change::Set { .. }]), "{changes:?}");
+}
+
+proptest! {
+    /// Carrying a plan out and planning again changes nothing, and no MAC stands twice on a port.
+    #[test]
+    fn a_plan_carried_out_leaves_nothing_to_do(
+        desired in proptest::collection::vec(any::<bool>(), 1..8),
+        bound in proptest::collection::vec((2u8..10, 0u8..3), 0..8),
+    ) {
+        let mut on_switch = vec![present("ge-0/0/1.0", 1, PXE)];
+        for (host, kind) in bound {
+            if on_switch.iter().all(|binding| binding.ip != ip(host)) {
+                on_switch.push(present("ge-0/0/1.0", host, if kind == 0 { vmac(host + 100) } else { vmac(host) }));
+            }
+        }
+        let wishes: Vec<_> = desired
+            .iter()
+            .zip(2u8..)
+            .map(|(bound, host)| wish(if *bound { Desired::Bound } else { Desired::Unbound }, host))
+            .collect();
+        for step in steps(&wishes, &on_switch) {
+            step.expect("a step").changes.iter().for_each(|change| apply(change, &mut on_switch));
+        }
+        for step in steps(&wishes, &on_switch) {
+            prop_assert_eq!(step.expect("a step").changes, vec![]);
+        }
+        let mut macs: Vec<_> = on_switch.iter().map(|binding| binding.mac).collect();
+        macs.sort();
+        macs.dedup();
+        prop_assert_eq!(macs.len(), on_switch.len());
+    }
+}
