@@ -1,0 +1,57 @@
+//! `vmacd backups`: the configurations kept from before each change.
+
+use similar::TextDiff;
+
+use super::args::BackupsVerb;
+use super::fault::Fault;
+use super::open::Session;
+use super::output::{Output, or_dash};
+use crate::store::{Backup, Store};
+
+/// Most backups listed.
+const LISTED_MAX: i64 = 1000;
+
+/// Runs one of the verbs.
+pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> Result<(), Fault> {
+    let store = session.store().await?;
+    match verb {
+        BackupsVerb::List { switch } => {
+            store.switch(&switch).await?;
+            let backups = store.backups(&switch, LISTED_MAX).await?;
+            output.list(&backups, &["ID", "TAKEN", "BYTES", "CONTENT", "PUSH"], row)
+        }
+        BackupsVerb::Show { id } => {
+            let (backup, content) = store.backup(id).await?;
+            output.one(&serde_json::json!({"backup": backup, "content": content}), || content.trim_end().to_owned())
+        }
+        BackupsVerb::Diff { from, to } => diff(&store, output, from, to).await,
+    }
+}
+
+fn row(backup: &Backup) -> Vec<String> {
+    vec![
+        backup.id.to_string(),
+        backup.taken_at.to_rfc3339(),
+        backup.bytes.to_string(),
+        backup.content_hash.chars().take(12).collect(),
+        or_dash(backup.push_id.as_ref()),
+    ]
+}
+
+async fn diff(store: &Store, output: Output, from: i64, to: Option<i64>) -> Result<(), Fault> {
+    let (older, old) = store.backup(from).await?;
+    let to = match to {
+        Some(to) => to,
+        None => next_of(store, &older).await?,
+    };
+    let (newer, new) = store.backup(to).await?;
+    let names = [&older, &newer].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
+    let text = TextDiff::from_lines(&old, &new).unified_diff().context_radius(3).header(&names[0], &names[1]).to_string();
+    output.one(&serde_json::json!({"from": older, "to": newer, "diff": text}), || text.trim_end().to_owned())
+}
+
+async fn next_of(store: &Store, older: &Backup) -> Result<i64, Fault> {
+    let backups = store.backups(&older.switch, LISTED_MAX).await?;
+    let next = backups.iter().map(|backup| backup.id).filter(|id| *id > older.id).min();
+    next.ok_or_else(|| Fault::input(format!("{} has no backup newer than {}", older.switch, older.id)))
+}

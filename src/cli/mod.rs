@@ -1,0 +1,72 @@
+//! The command line and the composition root: the only part that sees all the others.
+//!
+//! `args` is the command line as types; each verb has its file; `open` puts store and broker together;
+//! `fault` decides the exit code; `output` prints data, as a table or as JSON.
+
+mod args;
+mod backups;
+mod dead_letters;
+mod demo;
+mod fault;
+mod inventory;
+mod list;
+mod open;
+mod output;
+mod request;
+mod serve;
+mod show;
+mod sim;
+mod switches;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Verb};
+use fault::Fault;
+use open::Session;
+use output::Output;
+
+/// Parses the command line, runs it, and answers with the exit code: 0 done, 1 the input is at fault,
+/// 2 the service or its environment is at fault.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    telemetry::start();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Fault::service(error).report(),
+    };
+    let result = runtime.block_on(run(cli));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => fault.report(),
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Fault> {
+    let output = Output::new(cli.json);
+    let session = || Session::load(cli.config.as_deref());
+    match cli.verb {
+        Verb::Demo(args) => demo::run(args).await,
+        Verb::Sim(args) => sim::run(args, cli.config).await,
+        Verb::Serve => serve::run(session()?).await,
+        Verb::Create(args) => request::create(session()?, output, args).await,
+        Verb::Revoke(args) => request::revoke(session()?, output, args).await,
+        Verb::List(args) => list::run(session()?, output, args).await,
+        Verb::Show { what } => show::run(session()?, output, &what).await,
+        Verb::DeadLetters(verb) => dead_letters::run(session()?, output, verb).await,
+        Verb::Inventory(verb) => inventory::run(session()?, output, verb).await,
+        Verb::Switches(verb) => switches::run(session()?, output, verb).await,
+        Verb::Backups(verb) => backups::run(session()?, output, verb).await,
+        Verb::Migrate => session()?.migrate(output).await,
+        Verb::Config => session()?.print(output),
+    }
+}

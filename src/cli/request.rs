@@ -1,0 +1,109 @@
+//! `vmacd create` and `vmacd revoke`: publish the command that any producer would, and wait if asked.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::args::{CreateArgs, RevokeArgs, Target};
+use super::fault::Fault;
+use super::open::Session;
+use super::output::Output;
+use crate::broker::{Message, parse_command};
+use crate::domain::{Action, MessageKey};
+use crate::store::{CommandOutcome, Store};
+
+/// Time between two looks for the outcome.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// `vmacd create`
+pub(super) async fn create(session: Session, output: Output, args: CreateArgs) -> Result<(), Fault> {
+    let mut body = body(&args.target);
+    insert(&mut body, "vlan_name", args.vlan.map(|vlan| vlan.to_string()));
+    insert(&mut body, "mac_address", args.mac.map(|mac| mac.to_string()));
+    request(session, output, Action::Create, args.target, body).await
+}
+
+/// `vmacd revoke`
+pub(super) async fn revoke(session: Session, output: Output, args: RevokeArgs) -> Result<(), Fault> {
+    let body = body(&args.target);
+    request(session, output, Action::Revoke, args.target, body).await
+}
+
+fn body(target: &Target) -> Map<String, Value> {
+    let mut body = Map::new();
+    body.insert("server_id".to_owned(), target.server.into());
+    body.insert("ip_address".to_owned(), target.ip.clone().into());
+    insert(&mut body, "requested_by", target.requested_by.clone());
+    insert(&mut body, "reference", target.reference.clone());
+    body
+}
+
+fn insert(body: &mut Map<String, Value>, field: &str, value: Option<String>) {
+    if let Some(value) = value {
+        body.insert(field.to_owned(), value.into());
+    }
+}
+
+async fn request(
+    session: Session,
+    output: Output,
+    action: Action,
+    target: Target,
+    mut body: Map<String, Value>,
+) -> Result<(), Fault> {
+    if target.message_id.is_none() {
+        // A repeated id must come with the same body, so the time is left out when the caller names the id.
+        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        body.insert("issued_at".to_owned(), now.into());
+    }
+    let key = target.message_id.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
+    let message = Message {
+        message_id: Some(key.clone()),
+        routing_key: action.routing_key().to_owned(),
+        body: serde_json::to_vec(&body)?,
+        timestamp_ms: Some(chrono::Utc::now().timestamp_millis()),
+        ..Message::default()
+    };
+    // Refused here already, in the words of the worker, rather than found in the dead letters later.
+    parse_command(&message).map_err(|failure| Fault::input(failure.text))?;
+    let store = session.store().await?;
+    session.broker(&store).await?.publish_command(message).await?;
+    if !target.wait {
+        return output.one(&json!({"message_id": key, "status": "accepted"}), || format!("accepted as {key}"));
+    }
+    let outcome = wait(&store, &MessageKey(key.clone()), target.timeout).await?;
+    report(&store, output, &key, &outcome).await
+}
+
+async fn wait(store: &Store, key: &MessageKey, timeout: Duration) -> Result<CommandOutcome, Fault> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        if let Some(outcome) = store.outcomes(std::slice::from_ref(key)).await?.remove(key) {
+            return Ok(outcome);
+        }
+        if Instant::now() >= deadline {
+            let waited = humantime::format_duration(timeout);
+            return Err(Fault::service(anyhow::anyhow!(
+                "no outcome of {key} after {waited}; it goes on without you: is `vmacd serve` running?"
+            )));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn report(store: &Store, output: Output, key: &str, outcome: &CommandOutcome) -> Result<(), Fault> {
+    if let Some(failure) = outcome.failure() {
+        return Err(Fault::input(failure.to_string()));
+    }
+    let vmac = match outcome.vmac_id {
+        Some(id) => Some(store.vmac(id).await?),
+        None => None,
+    };
+    let data = json!({"message_id": key, "status": outcome.status, "vmac": vmac});
+    output.one(&data, || match &vmac {
+        Some(vmac) => format!("{} {} {}", outcome.status, vmac.ip_address, vmac.mac_address),
+        None => outcome.status.to_string(),
+    })
+}

@@ -1,0 +1,77 @@
+//! `vmacd show`: one virtual MAC with its bindings and its history.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::fault::Fault;
+use super::list::status;
+use super::open::Session;
+use super::output::{Output, or_dash, printable};
+use crate::domain::{Mac, SwitchBinding};
+use crate::store::{Store, TimelineEntry, Vmac, VmacFilter};
+
+/// Shows what is found under an IP address, a MAC or a row's id; of several rows the newest.
+pub(super) async fn run(session: Session, output: Output, what: &str) -> Result<(), Fault> {
+    let store = session.store().await?;
+    let vmac = find(&store, what).await?;
+    let timeline = store.timeline(vmac.id).await?;
+    let mut data = serde_json::to_value(&vmac)?;
+    data["timeline"] = json!(timeline);
+    output.one(&data, || text(&vmac, &timeline))
+}
+
+async fn find(store: &Store, what: &str) -> Result<Vmac, Fault> {
+    let filter = match (what.parse(), what.parse::<Mac>(), what.parse::<i64>()) {
+        (Ok(ip), _, _) => VmacFilter { ip: Some(ip), ..VmacFilter::default() },
+        (_, Ok(mac), _) => VmacFilter { mac: Some(mac), ..VmacFilter::default() },
+        (_, _, Ok(id)) => return Ok(store.vmac(id).await?),
+        _ => return Err(Fault::input(format!("`{}` is no IP address, MAC or row id", printable(what)))),
+    };
+    let newest = store.find(&filter).await?.into_iter().max_by_key(|vmac| vmac.id);
+    newest.ok_or_else(|| Fault::input(format!("there is no virtual MAC for {}", printable(what))))
+}
+
+fn text(vmac: &Vmac, timeline: &[TimelineEntry]) -> String {
+    let mut text = format!("{}  {}  {}\n", vmac.ip_address, vmac.mac_address, status(vmac));
+    let fields = [
+        ("id", vmac.id.to_string()),
+        ("server", vmac.server_id.to_string()),
+        ("vlan", or_dash(vmac.vlan_name.as_ref())),
+        ("requested by", or_dash(vmac.requested_by.as_ref())),
+        ("reference", or_dash(vmac.reference.as_ref())),
+        ("attempts", vmac.attempts.to_string()),
+        ("failure", or_dash(vmac.failure_text.as_ref())),
+        ("created", vmac.created_at.to_rfc3339()),
+        ("active since", or_dash(vmac.activated_at.map(|at| at.to_rfc3339()).as_ref())),
+        ("revoked", or_dash(vmac.revoked_at.map(|at| at.to_rfc3339()).as_ref())),
+    ];
+    for (name, value) in fields.iter().filter(|(_, value)| value != "-") {
+        let _ = writeln!(text, "  {name:<13} {}", printable(value));
+    }
+    text.push_str("bindings\n");
+    vmac.switch_bindings.iter().for_each(|binding| text.push_str(&binding_line(binding)));
+    text.push_str("history\n");
+    for entry in timeline {
+        let _ = writeln!(text, "  {}  {}", entry.at.to_rfc3339(), printable(&entry.text));
+    }
+    text.trim_end().to_owned()
+}
+
+fn binding_line(binding: &SwitchBinding) -> String {
+    let mut line = format!(
+        "  {} {} vlan {} {} {}",
+        binding.switch,
+        binding.interface,
+        or_dash(binding.vlan.as_ref()),
+        binding.mac,
+        serde_json::to_value(binding.state).ok().and_then(|state| state.as_str().map(str::to_owned)).unwrap_or_default()
+    );
+    for (name, value) in [("push", &binding.push_id), ("error", &binding.error)] {
+        if let Some(value) = value {
+            let _ = write!(line, "  {name}: {}", printable(value));
+        }
+    }
+    line.push('\n');
+    line
+}

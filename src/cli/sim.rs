@@ -1,0 +1,31 @@
+//! `vmacd sim`: simulated switches on real ports.
+
+use std::path::PathBuf;
+
+use super::args::{SimArgs, SimDialect};
+use super::fault::Fault;
+use super::serve::on_signal;
+use crate::sim;
+
+/// Runs until a signal says stop.
+pub(super) async fn run(args: SimArgs, config: Option<PathBuf>) -> Result<(), Fault> {
+    let options = sim::Options {
+        switches: args.switches,
+        ports_per_switch: args.ports_per_switch,
+        port_base: args.port,
+        dialect: match args.dialect {
+            SimDialect::NonEls => sim::Dialect::NonEls,
+            SimDialect::Els => sim::Dialect::Els,
+        },
+        commit_time: args.commit_time,
+        config,
+        user: args.user,
+        password: args.password,
+        inventory: args.inventory,
+        seed: args.seed,
+        faults: args.fault,
+        ..sim::Options::default()
+    };
+    let shutdown = on_signal()?;
+    Ok(sim::run(options, shutdown.cancelled_owned()).await?)
+}

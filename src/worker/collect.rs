@@ -1,0 +1,69 @@
+//! Moves dead letters from their queue into the table `dead_letters`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::Context;
+use crate::broker::{Consumer, Delivery};
+use crate::store::DeadLetter;
+
+/// Dead letters written in one transaction; each may be a megabyte.
+const BATCH_MAX: usize = 50;
+
+/// Collects until the consumer ends or the worker stops.
+pub(super) async fn run(context: Arc<Context>, mut consumer: Consumer) {
+    let mut stopping = std::pin::pin!(context.stopping.cancelled());
+    loop {
+        let batch = tokio::select! {
+            () = &mut stopping => break,
+            batch = consumer.next_batch(BATCH_MAX, Duration::from_millis(5)) => batch,
+        };
+        match batch {
+            Some(deliveries) => collect(&context, deliveries).await,
+            None => return,
+        }
+    }
+    consumer.stop().await;
+}
+
+async fn collect(context: &Context, deliveries: Vec<Delivery>) {
+    let (letters, receipts): (Vec<_>, Vec<_>) =
+        deliveries.into_iter().map(|delivery| (dead_letter(&delivery), delivery.receipt)).unzip();
+    let mut delay = Duration::from_millis(100);
+    while let Err(error) = context.store.collect(&letters).await {
+        tracing::warn!(error = super::chain(&error), "dead letters not collected; trying again");
+        if !context.pause(delay).await {
+            return;
+        }
+        delay = (delay * 2).min(Duration::from_secs(5));
+    }
+    if let Err(error) = context.broker.ack(receipts).await {
+        // They come again and are recognised by their identity.
+        tracing::warn!(error = super::chain(&error), "dead letters collected but not acknowledged");
+    }
+}
+
+fn dead_letter(delivery: &Delivery) -> DeadLetter {
+    let message = delivery.message.clone();
+    let reason = delivery.dead_reason();
+    DeadLetter {
+        dedupe_key: reason.dead_id,
+        message_id: message.message_id,
+        message_key: message.key,
+        correlation_id: message.correlation_id,
+        traceparent: message.traceparent,
+        routing_key: message.routing_key,
+        issued_at_ms: message.issued_at_ms,
+        replay_number: message.replay_number,
+        body: message.body,
+        headers: message.headers.into(),
+        reason_code: reason.code.to_string(),
+        error_text: reason.text,
+        attempts: i64::from(reason.attempts),
+        switch: reason.switch,
+        server_id: reason.server_id,
+        ip_address: reason.ip,
+        first_failed_ms: reason.first_failed_ms,
+        last_failed_ms: reason.last_failed_ms,
+    }
+}

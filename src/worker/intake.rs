@@ -1,0 +1,169 @@
+//! Taking messages in: a batch of deliveries becomes one database transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use sha2::{Digest, Sha256};
+
+use super::context::Context;
+use super::settle::{Held, HeldCommand, Verdict, lane_full, settle};
+use crate::broker::{Consumer, Delivery, Message, parse_command};
+use crate::domain::{Code, Command, Failure};
+use crate::store::{Admission, Incoming, StoreError};
+
+/// Runs until the consumer ends, which it does once it was stopped and is drained.
+pub(super) async fn run(context: Arc<Context>, mut consumer: Consumer) {
+    let worker = &context.settings.worker;
+    let linger = Duration::from_millis(worker.intake_linger_ms);
+    let mut stopping = std::pin::pin!(context.stopping.cancelled());
+    loop {
+        let batch = tokio::select! {
+            () = &mut stopping => break,
+            batch = consumer.next_batch(worker.intake_batch_max, linger) => batch,
+        };
+        match batch {
+            Some(deliveries) => take_in(&context, deliveries).await,
+            None => return,
+        }
+    }
+    consumer.stop().await;
+}
+
+/// A command together with the message that carries it.
+struct Taken {
+    held: Held,
+    incoming: Incoming,
+}
+
+async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
+    let now_ms = chrono::Utc::now().timestamp_millis();
+    let mut commands = Vec::with_capacity(deliveries.len());
+    let mut refused = Vec::new();
+    for delivery in deliveries {
+        match read(delivery, now_ms) {
+            Ok(taken) => commands.push(taken),
+            Err((held, failure)) => refused.push((held, Verdict::Dead(failure))),
+        }
+    }
+    settle(context, refused);
+    admit(context, commands).await;
+}
+
+/// Reads one delivery, and stamps on the message what its first arrival decides.
+fn read(delivery: Delivery, now_ms: i64) -> Result<Taken, (Held, Failure)> {
+    let Delivery { mut message, receipt, .. } = delivery;
+    let first_seen_ms = *message.first_seen_ms.get_or_insert(now_ms);
+    let command = match parse_command(&message) {
+        Ok(command) => command,
+        Err(failure) => return Err((Held { message, receipt, command: None, first_seen_ms }, failure)),
+    };
+    let issued_at_ms = command.issued_at_ms.or(message.issued_at_ms).or(message.timestamp_ms).unwrap_or(now_ms);
+    message.issued_at_ms = Some(issued_at_ms);
+    let incoming = incoming(&mut message, command, issued_at_ms);
+    let command = HeldCommand {
+        key: incoming.key.clone(),
+        server_id: incoming.command.server_id,
+        ip: incoming.command.ip_address,
+    };
+    Ok(Taken { held: Held { message, receipt, command: Some(command), first_seen_ms }, incoming })
+}
+
+fn incoming(message: &mut Message, command: Command, issued_at_ms: i64) -> Incoming {
+    let key = command.key(message.message_id.as_deref().or(message.key.as_deref()), issued_at_ms);
+    message.key = Some(key.0.clone());
+    Incoming {
+        key,
+        message_id: message.message_id.clone(),
+        issued_at_ms,
+        body_hash: format!("{:x}", Sha256::new().chain_update(&message.routing_key).chain_update(&message.body).finalize()),
+        body: message.body.clone(),
+        correlation_id: message.correlation_id.clone(),
+        traceparent: message.traceparent.clone(),
+        replay_number: message.replay_number,
+        attempt: i64::from(message.attempt),
+        command,
+    }
+}
+
+/// Admits a batch; while the database does not answer, nothing more is taken in, which is what
+/// bounds the memory. A batch that the database refuses is admitted one by one, so that the message
+/// at fault stands alone.
+async fn admit(context: &Arc<Context>, taken: Vec<Taken>) {
+    if taken.is_empty() {
+        return;
+    }
+    let (held, incoming): (Vec<_>, Vec<_>) = taken.into_iter().map(|taken| (taken.held, taken.incoming)).unzip();
+    match admit_patiently(context, &incoming).await {
+        Ok(admissions) => route(context, held, admissions),
+        Err(_) if incoming.len() > 1 => {
+            for (held, incoming) in held.into_iter().zip(incoming) {
+                Box::pin(admit(context, vec![Taken { held, incoming }])).await;
+            }
+        }
+        Err(error) if context.stopping.is_cancelled() => {
+            tracing::warn!(error = super::chain(&error), "stopping with messages not taken in; they are handed back");
+            settle(context, held.into_iter().map(|held| (held, Verdict::HandBack)).collect());
+        }
+        Err(error) => {
+            let failure = Failure::new(Code::DatabaseTrouble, format!("the database refused it: {}", super::chain(&error)));
+            settle(context, held.into_iter().map(|held| (held, Verdict::Retry(failure.clone(), None))).collect());
+        }
+    }
+}
+
+async fn admit_patiently(context: &Context, incoming: &[Incoming]) -> Result<Vec<Admission>, StoreError> {
+    let mut delay = Duration::from_millis(50);
+    loop {
+        match context.store.admit(incoming, &mut StdRng::from_rng(&mut rand::rng())).await {
+            Err(error) if error.is_transient() && context.pause(delay).await => {
+                tracing::warn!(error = super::chain(&error), "the database does not take messages in; trying again");
+                delay = (delay * 2).min(Duration::from_secs(5));
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Sends every message on to where its admission says.
+fn route(context: &Arc<Context>, held: Vec<Held>, admissions: Vec<Admission>) {
+    let mut settled = Vec::new();
+    for (held, admission) in held.into_iter().zip(admissions) {
+        match admission {
+            Admission::Work { vmac_id, switches, .. } => match hold(context, held, vmac_id, switches) {
+                None => {}
+                Some(refused) => settled.push(refused),
+            },
+            Admission::Done { .. } => settled.push((held, Verdict::Done)),
+            Admission::Refused { failure } => settled.push((held, Verdict::Dead(failure))),
+            Admission::Deferred { failure } => settled.push((held, Verdict::Defer(failure, None))),
+        }
+    }
+    context.events_due.notify_one();
+    settle(context, settled);
+}
+
+/// Holds a message until its outcome stands, unless its switch's lane is full.
+fn hold(
+    context: &Arc<Context>,
+    held: Held,
+    vmac_id: i64,
+    switches: Vec<crate::domain::SwitchName>,
+) -> Option<(Held, Verdict)> {
+    let Some(key) = held.command.as_ref().map(|command| command.key.clone()) else {
+        return Some((held, Verdict::HandBack));
+    };
+    let limit = context.settings.worker.lane_messages_max;
+    let full = {
+        let waiting = context.waiting();
+        switches.iter().find(|switch| waiting.waiting_for(switch) >= limit).cloned()
+    };
+    if let Some(switch) = full {
+        // The row is written: the next commit carries it, whoever holds its message.
+        return Some((held, Verdict::Defer(lane_full(&switch), Some(switch))));
+    }
+    context.waiting().add(key, vmac_id, switches.clone(), held);
+    switches.iter().for_each(|switch| context.lanes.poke(context, switch));
+    None
+}

@@ -1,0 +1,181 @@
+//! One lane per switch: at most one push at a time, everything that waits in one commit.
+//!
+//! A lane sleeps until it is poked. Then it takes the switch's lease and pushes until no work is left.
+//! While a commit runs, the next group gathers in the database, whichever worker takes it in. Where
+//! another worker has the lease, the lane watches the outcomes of the messages it holds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::context::Context;
+use super::push;
+use super::session::Session;
+use super::settle::{Verdict, settle, verdict_of};
+use crate::domain::{Code, Failure, FailureClass, MessageKey, SwitchName};
+use crate::store::{CommandOutcome, Lease, StoreError};
+
+/// Pushes in a row that may end unanswered before their messages go to the ladder.
+const UNANSWERED_MAX: u32 = 3;
+
+/// Runs one switch's lane until the worker stops.
+pub(super) async fn run(context: Arc<Context>, switch: SwitchName, poke: Arc<Notify>) {
+    let session_idle = Duration::from_millis(context.settings.ssh.session_idle_ms);
+    let mut lane = Lane { session: Session::new(switch.clone()), context: context.clone(), switch };
+    loop {
+        tokio::select! {
+            () = context.stopping.cancelled() => break,
+            () = poke.notified() => lane.drive().await,
+            () = tokio::time::sleep(session_idle), if lane.session.is_open() => lane.session.close().await,
+        }
+    }
+    lane.session.close().await;
+}
+
+struct Lane {
+    context: Arc<Context>,
+    switch: SwitchName,
+    session: Session,
+}
+
+/// What one turn came to.
+enum Turn {
+    /// Nothing waits for the switch.
+    Idle,
+    /// A group went through, or part of it; there may be more.
+    Progress,
+    /// Another worker has the lease.
+    Elsewhere,
+    /// Nothing could be done.
+    Failed(Failure),
+}
+
+impl Lane {
+    async fn drive(&mut self) {
+        let mut lease = None;
+        let mut unanswered = 0;
+        while !self.context.stopping.is_cancelled() {
+            match self.turn(&mut lease).await {
+                Ok(Turn::Idle) => break,
+                Ok(Turn::Progress) => unanswered = 0,
+                Ok(Turn::Elsewhere) => {
+                    self.context.pause(Duration::from_millis(self.context.settings.lease.poll_ms)).await;
+                }
+                Ok(Turn::Failed(failure)) => {
+                    unanswered += 1;
+                    if failure.class() != FailureClass::Unknown || unanswered > UNANSWERED_MAX {
+                        self.fail_all(&failure);
+                        break;
+                    }
+                }
+                Err(StoreError::LeaseLost { .. }) => lease = None,
+                Err(error) => {
+                    tracing::warn!(switch = %self.switch, error = super::chain(&error), "lane: the database failed");
+                    self.context.pause(Duration::from_secs(1)).await;
+                }
+            }
+        }
+        self.release(lease).await;
+    }
+
+    async fn turn(&mut self, lease: &mut Option<Lease>) -> Result<Turn, StoreError> {
+        if self.context.store.work(&self.switch, 1).await?.is_empty() {
+            self.reconcile().await?;
+            return Ok(Turn::Idle);
+        }
+        if let Some(failure) = self.open_circuit().await? {
+            return Ok(Turn::Failed(failure));
+        }
+        let Some(lease) = self.lease(lease).await? else {
+            self.reconcile().await?;
+            return Ok(Turn::Elsewhere);
+        };
+        let Ok(_permit) = self.context.pushes.acquire().await else { return Ok(Turn::Idle) };
+        let done = push::push(&self.context, &mut self.session, lease).await?;
+        for (keys, outcome) in done.finished {
+            self.finish(&keys, &outcome);
+        }
+        for (vmac_id, failure) in &done.failed {
+            self.fail(*vmac_id, failure);
+        }
+        self.context.events_due.notify_one();
+        Ok(done.whole.map_or(Turn::Progress, Turn::Failed))
+    }
+
+    /// The lease in hand, renewed, or a new one; none while another worker has it.
+    async fn lease<'a>(&self, lease: &'a mut Option<Lease>) -> Result<Option<&'a Lease>, StoreError> {
+        let ttl = Duration::from_millis(self.context.settings.lease.ttl_ms);
+        *lease = match lease.take() {
+            Some(held) => self.context.store.renew(&held, ttl).await?,
+            None => None,
+        };
+        if lease.is_none() {
+            *lease = self.context.store.acquire(&self.switch, &self.context.holder, ttl).await?;
+        }
+        Ok(lease.as_ref())
+    }
+
+    async fn release(&self, lease: Option<Lease>) {
+        if let Some(lease) = lease
+            && let Err(error) = self.context.store.release(&lease).await
+        {
+            tracing::warn!(switch = %self.switch, error = super::chain(&error), "lease not released; it expires by itself");
+        }
+    }
+
+    /// The failure to answer with while the switch's circuit is open.
+    async fn open_circuit(&self) -> Result<Option<Failure>, StoreError> {
+        let circuit = self.context.store.circuit(&self.switch).await?;
+        Ok(circuit.open_until.map(|until| {
+            let reason = circuit.reason.unwrap_or_default();
+            Failure::new(Code::CircuitOpen, format!("{} is not tried until {}: {reason}", self.switch, until.to_rfc3339()))
+        }))
+    }
+
+    /// Settles the held messages whose outcome another worker wrote.
+    async fn reconcile(&self) -> Result<(), StoreError> {
+        let keys = self.context.waiting().keys_of(&self.switch);
+        reconcile(&self.context, &keys).await
+    }
+
+    fn finish(&self, keys: &[MessageKey], outcome: &CommandOutcome) {
+        finish(&self.context, keys, outcome);
+    }
+
+    fn fail(&self, vmac_id: i64, failure: &Failure) {
+        let verdict = verdict_of(failure, &self.switch);
+        let held = self.context.waiting().take_of_vmac(vmac_id);
+        settle(&self.context, held.into_iter().map(|held| (held, verdict.clone())).collect());
+    }
+
+    fn fail_all(&self, failure: &Failure) {
+        let verdict = verdict_of(failure, &self.switch);
+        let held = self.context.waiting().take_of_switch(&self.switch);
+        if !held.is_empty() {
+            tracing::warn!(switch = %self.switch, code = %failure.code, error = failure.text.escape_debug().to_string(),
+                messages = held.len(), "push failed");
+        }
+        settle(&self.context, held.into_iter().map(|held| (held, verdict.clone())).collect());
+    }
+}
+
+/// Settles those of the messages whose outcome stands in the database.
+pub(super) async fn reconcile(context: &Arc<Context>, keys: &[MessageKey]) -> Result<(), StoreError> {
+    for (key, outcome) in context.store.outcomes(keys).await? {
+        finish(context, &[key], &outcome);
+    }
+    Ok(())
+}
+
+fn finish(context: &Arc<Context>, keys: &[MessageKey], outcome: &CommandOutcome) {
+    let verdict = match outcome.failure() {
+        Some(failure) => Verdict::Dead(failure),
+        None => Verdict::Done,
+    };
+    let held: Vec<_> = {
+        let mut waiting = context.waiting();
+        keys.iter().flat_map(|key| waiting.take(key)).collect()
+    };
+    settle(context, held.into_iter().map(|held| (held, verdict.clone())).collect());
+}

@@ -1,0 +1,31 @@
+//! The worker: takes messages in, brings the switches to what the rows desire, settles the messages.
+//!
+//! Start reading here. One message travels like this:
+//! - [`intake`] takes a batch of deliveries, reads the commands and has the store admit them in one
+//!   transaction; what needs a switch is held in [`waiting`] and the switches' lanes are poked.
+//! - [`lane`] is one task per switch. It takes the lease, pushes everything that waits for the switch,
+//!   whichever worker took it in ([`push`]), and has the store write the results.
+//! - [`settle`] is the only place that acknowledges, retries or dead-letters a message.
+//! - [`sweep`] drives again what no message drives, [`outbox`] publishes the events, [`collect`] moves
+//!   dead letters into the database.
+//!
+//! Laws: at most one push per switch at a time, different switches in parallel; a message is
+//! acknowledged only after what it asked for stands in the database; a worker whose lease is gone
+//! writes nothing and commits nothing.
+
+mod collect;
+mod context;
+mod intake;
+mod lane;
+mod lanes;
+mod outbox;
+mod push;
+mod retry;
+mod run;
+mod session;
+mod settle;
+mod sweep;
+mod waiting;
+
+pub use context::Parts;
+pub use run::{Worker, WorkerError};

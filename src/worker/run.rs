@@ -1,0 +1,77 @@
+//! Starting and stopping the worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::context::{Context, Parts};
+use super::settle::{Verdict, settle};
+use super::{collect, intake, outbox, sweep};
+use crate::broker::{BrokerError, QueueKind};
+
+/// Dead letters held unacknowledged at once.
+const DEAD_PREFETCH: u16 = 100;
+
+/// Why the worker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The broker refused to be consumed from.
+    #[error("cannot consume from the broker")]
+    Consume(#[from] BrokerError),
+}
+
+/// A running worker.
+pub struct Worker {
+    context: Arc<Context>,
+    tasks: JoinSet<()>,
+}
+
+impl Worker {
+    /// Starts every task of the worker.
+    ///
+    /// # Errors
+    /// When the broker cannot be consumed from.
+    pub async fn start(parts: Parts) -> Result<Self, WorkerError> {
+        let context = Context::new(parts);
+        let commands = context.broker.consume(QueueKind::Commands, context.settings.broker.prefetch).await?;
+        let dead = context.broker.consume(QueueKind::Dead, DEAD_PREFETCH).await?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(intake::run(context.clone(), commands));
+        tasks.spawn(collect::run(context.clone(), dead));
+        tasks.spawn(sweep::run(context.clone()));
+        tasks.spawn(outbox::run(context.clone()));
+        Ok(Self { context, tasks })
+    }
+
+    /// This worker's name in leases and journals.
+    pub fn name(&self) -> &str {
+        &self.context.holder
+    }
+
+    /// Runs until `shutdown` is cancelled, then stops: no new work, the commits in flight finish, their
+    /// results are written and their events published, what is held is handed back, leases released.
+    pub async fn run_until(mut self, shutdown: CancellationToken) {
+        shutdown.cancelled().await;
+        tracing::info!("stopping: finishing the commits in flight");
+        self.context.stopping.cancel();
+        let settings = &self.context.settings;
+        let longest = settings.ssh.commit_timeout_ms + settings.worker.shutdown_grace_ms;
+        if tokio::time::timeout(Duration::from_millis(longest), self.stop()).await.is_err() {
+            tracing::warn!("stopped before everything was finished; what is not acknowledged comes again");
+        }
+    }
+
+    async fn stop(&mut self) {
+        self.context.lanes.ended().await;
+        let held = self.context.waiting().take_all();
+        settle(&self.context, held.into_iter().map(|held| (held, Verdict::HandBack)).collect());
+        while self.tasks.join_next().await.is_some() {}
+        let left = self.context.waiting().take_all();
+        settle(&self.context, left.into_iter().map(|held| (held, Verdict::HandBack)).collect());
+        self.context.settling.close();
+        self.context.settling.wait().await;
+        while outbox::publish(&self.context).await > 0 {}
+    }
+}

@@ -1,0 +1,237 @@
+//! The only place that acknowledges, retries or dead-letters a message.
+//!
+//! Every other part hands messages over with a [`Verdict`]. [`decide`] is pure: from verdict, attempts
+//! and age to what is done with the message. Carrying it out follows one order: what the database must
+//! know is written first, then the copy is published and its confirm awaited, then the original is
+//! acknowledged. A crash in between leaves a duplicate, never a loss.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::context::Context;
+use super::retry::RetryPolicy;
+use crate::broker::{DeadReason, Message, Receipt};
+use crate::domain::{BindableAddress, Code, Failure, MessageKey, SwitchName};
+
+/// A delivery that is not acknowledged yet.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub message: Message,
+    pub receipt: Receipt,
+    /// Absent while the body is not a command.
+    pub command: Option<HeldCommand>,
+    /// When the message was first seen, milliseconds since 1970.
+    pub first_seen_ms: i64,
+}
+
+/// What is known of a held command.
+#[derive(Debug, Clone)]
+pub(super) struct HeldCommand {
+    pub key: MessageKey,
+    pub server_id: i64,
+    pub ip: BindableAddress,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone)]
+pub(super) enum Verdict {
+    /// Its outcome stands in the database.
+    Done,
+    /// It cannot be done; the database knows already, where there is anything to know.
+    Dead(Failure),
+    /// It failed in a way that may pass; costs an attempt. The switch, where it was one.
+    Retry(Failure, Option<SwitchName>),
+    /// It could not be tried; costs no attempt.
+    Defer(Failure, Option<SwitchName>),
+    /// The worker stops: the broker is to hand it to another.
+    HandBack,
+}
+
+/// What is done with a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Disposal {
+    Acknowledge,
+    Requeue,
+    Again { attempt: u32, delay: Duration },
+    Bury { failure: Failure, attempts: u32, exhausted: bool, switch: Option<SwitchName> },
+}
+
+fn decide(policy: &RetryPolicy, attempt: u32, age: Duration, verdict: Verdict) -> Disposal {
+    match verdict {
+        Verdict::Done => Disposal::Acknowledge,
+        Verdict::HandBack => Disposal::Requeue,
+        Verdict::Dead(failure) => {
+            Disposal::Bury { failure, attempts: attempt + 1, exhausted: false, switch: None }
+        }
+        Verdict::Retry(failure, switch) if policy.is_exhausted(attempt + 1, age) => {
+            let text = format!("{} (given up after {} attempts)", failure.text, attempt + 1);
+            let failure = Failure::new(failure.code, text);
+            Disposal::Bury { failure, attempts: attempt + 1, exhausted: true, switch }
+        }
+        Verdict::Retry(..) => Disposal::Again { attempt: attempt + 1, delay: policy.delay(attempt + 1) },
+        Verdict::Defer(failure, switch) if policy.is_too_old(age) => {
+            let text = format!("{} (given up after {} s)", failure.text, age.as_secs());
+            let failure = Failure::new(failure.code, text);
+            Disposal::Bury { failure, attempts: attempt, exhausted: true, switch }
+        }
+        Verdict::Defer(..) => Disposal::Again { attempt, delay: policy.deferral(age) },
+    }
+}
+
+/// Settles messages in the background; [`Context::settling`] knows when all are done.
+pub(super) fn settle(context: &Arc<Context>, messages: Vec<(Held, Verdict)>) {
+    if !messages.is_empty() {
+        let context = context.clone();
+        context.clone().settling.spawn(async move { carry_out(&context, messages).await });
+    }
+}
+
+/// What a batch of messages comes to.
+#[derive(Default)]
+struct Sorted {
+    acknowledge: Vec<Receipt>,
+    requeue: Vec<Receipt>,
+    again: Vec<(Receipt, Message, Duration)>,
+    bury: Vec<(Receipt, Message, DeadReason)>,
+    due: Vec<(MessageKey, Duration)>,
+    give_up: Vec<(MessageKey, Failure)>,
+}
+
+async fn carry_out(context: &Context, messages: Vec<(Held, Verdict)>) {
+    let now_ms = chrono::Utc::now().timestamp_millis();
+    let mut sorted = Sorted::default();
+    for (held, verdict) in messages {
+        sorted.add(&context.policy, now_ms, held, verdict);
+    }
+    let Sorted { acknowledge, requeue, again, bury, due, give_up } = sorted;
+    persist(context, "give commands up", || context.store.fail_commands(&give_up)).await;
+    persist(context, "note when commands are due", || context.store.note_due(&due)).await;
+    context.events_due.notify_one();
+    persist(context, "acknowledge", || context.broker.ack(acknowledge.clone())).await;
+    persist(context, "hand back", || context.broker.requeue(requeue.clone())).await;
+    persist(context, "send to the retry ladder", || context.broker.retry(again.clone())).await;
+    persist(context, "send to the dead letters", || context.broker.dead(bury.clone())).await;
+}
+
+/// Tries until it works. A stopping worker gives up after a few tries: what is not acknowledged then
+/// comes again to another worker.
+async fn persist<T, E, F>(context: &Context, what: &str, mut action: impl FnMut() -> F)
+where
+    E: std::error::Error + 'static,
+    F: Future<Output = Result<T, E>>,
+{
+    let mut delay = Duration::from_millis(100);
+    let mut tries_when_stopping = 3;
+    while let Err(error) = action().await {
+        tracing::warn!(error = crate::worker::chain(&error), "could not {what}; trying again");
+        if context.stopping.is_cancelled() {
+            tries_when_stopping -= 1;
+            if tries_when_stopping == 0 {
+                return;
+            }
+        }
+        tokio::time::sleep(delay).await;
+        delay = (delay * 2).min(Duration::from_secs(5));
+    }
+}
+
+impl Sorted {
+    fn add(&mut self, policy: &RetryPolicy, now_ms: i64, held: Held, verdict: Verdict) {
+        let age = Duration::from_millis(u64::try_from(now_ms - held.first_seen_ms).unwrap_or(0));
+        match decide(policy, held.message.attempt, age, verdict) {
+            Disposal::Acknowledge => self.acknowledge.push(held.receipt),
+            Disposal::Requeue => self.requeue.push(held.receipt),
+            Disposal::Again { attempt, delay } => {
+                self.due.extend(held.command.map(|command| (command.key, delay)));
+                let message = Message { attempt, first_seen_ms: Some(held.first_seen_ms), ..held.message };
+                self.again.push((held.receipt, message, delay));
+            }
+            Disposal::Bury { failure, attempts, exhausted, switch } => {
+                if exhausted {
+                    self.give_up.extend(held.command.iter().map(|command| (command.key.clone(), failure.clone())));
+                }
+                let reason = dead_reason(&held, failure, attempts, switch, now_ms);
+                self.bury.push((held.receipt, held.message, reason));
+            }
+        }
+    }
+}
+
+fn dead_reason(held: &Held, failure: Failure, attempts: u32, switch: Option<SwitchName>, now_ms: i64) -> DeadReason {
+    let command = held.command.as_ref();
+    tracing::warn!(
+        code = %failure.code, error = failure.text.escape_debug().to_string(), attempts,
+        key = command.map(|command| command.key.0.escape_debug().to_string()), "message goes to the dead letters"
+    );
+    DeadReason {
+        dead_id: dead_id(held),
+        code: failure.code,
+        text: failure.text,
+        attempts,
+        switch,
+        server_id: command.map(|command| command.server_id),
+        ip: command.map(|command| command.ip),
+        first_failed_ms: held.first_seen_ms,
+        last_failed_ms: now_ms,
+    }
+}
+
+/// The identity of a dead letter: copies of one message, and a message that dies again because the
+/// worker crashed before acknowledging it, are one; each replay is another.
+fn dead_id(held: &Held) -> String {
+    let replay = held.message.replay_number;
+    match (&held.command, &held.message.message_id) {
+        (Some(command), _) => format!("{}#{replay}", command.key),
+        (None, Some(id)) => format!("{id}#{replay}"),
+        (None, None) => Uuid::now_v7().to_string(),
+    }
+}
+
+/// The verdict on a message whose work failed.
+pub(super) fn verdict_of(failure: &Failure, switch: &SwitchName) -> Verdict {
+    use crate::domain::FailureClass::{Deferred, Permanent, Transient, Unknown};
+    match failure.class() {
+        // Of unknown outcome: the next push looks at the switch first, so trying again is safe.
+        Transient | Unknown => Verdict::Retry(failure.clone(), Some(switch.clone())),
+        Deferred => Verdict::Defer(failure.clone(), Some(switch.clone())),
+        Permanent => Verdict::Dead(failure.clone()),
+    }
+}
+
+/// The failure of a message that arrives when its switch's lane is full.
+pub(super) fn lane_full(switch: &SwitchName) -> Failure {
+    Failure::new(Code::LaneFull, format!("as many messages wait for {switch} as this worker holds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RetryPolicy = RetryPolicy {
+        attempts_max: 3,
+        delay_min: Duration::from_secs(1),
+        delay_max: Duration::from_secs(60),
+        age_max: Duration::from_secs(3_600),
+    };
+
+    fn failure() -> Failure {
+        Failure::new(Code::Unreachable, "no answer")
+    }
+
+    #[test]
+    fn transient_failures_climb_the_ladder_until_the_attempts_run_out() {
+        let decide = |attempt| decide(&POLICY, attempt, Duration::ZERO, Verdict::Retry(failure(), None));
+        assert!(matches!(decide(0), Disposal::Again { attempt: 1, .. }));
+        assert!(matches!(decide(1), Disposal::Again { attempt: 2, .. }));
+        assert!(matches!(decide(2), Disposal::Bury { attempts: 3, exhausted: true, .. }));
+    }
+
+    #[test]
+    fn deferral_costs_no_attempt_but_is_bounded_by_age() {
+        let decide = |age_s| decide(&POLICY, 2, Duration::from_secs(age_s), Verdict::Defer(failure(), None));
+        assert_eq!(decide(40), Disposal::Again { attempt: 2, delay: Duration::from_secs(10) });
+        assert!(matches!(decide(3_600), Disposal::Bury { attempts: 2, exhausted: true, .. }));
+    }
+}
