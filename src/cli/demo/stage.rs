@@ -1,0 +1,113 @@
+//! What the demo stands on: switches, database, queue, worker, all in this process.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::{Broker, Message};
+use crate::cli::fault::Fault;
+use crate::cli::open::Session;
+use crate::config::{DatabaseSettings, RetrySettings, Secret, ServiceUrl, Settings, SshSettings, WorkerSettings};
+use crate::domain::{Action, Inventory};
+use crate::sim::{Estate, Options};
+use crate::store::Store;
+use crate::web;
+use crate::worker::{Parts, Worker};
+
+/// The switches' login.
+const LOGIN: &str = "vmacd";
+/// How long a commit of the demo's switches takes; real ones take longer.
+const COMMIT_TIME_MS: u64 = 300;
+
+/// The running demo.
+pub(super) struct Stage {
+    pub store: Store,
+    pub broker: Broker,
+    pub estate: Estate,
+    pub inventory: Inventory,
+    /// Where health answers, when a port could be had.
+    pub http: Option<std::net::SocketAddr>,
+    pub database: PathBuf,
+    folder: PathBuf,
+    shutdown: CancellationToken,
+    worker: JoinHandle<()>,
+}
+
+impl Stage {
+    /// Starts everything.
+    pub async fn build() -> Result<Self, Fault> {
+        let folder = std::env::temp_dir().join(format!("vmacd-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        let database = folder.join("vmacd.db");
+        let estate = Estate::start(Options {
+            switches: 2,
+            ports_per_switch: 3,
+            port_base: 0,
+            commit_time: std::time::Duration::from_millis(COMMIT_TIME_MS),
+            user: LOGIN.to_owned(),
+            password: LOGIN.to_owned(),
+            ..Options::default()
+        })
+        .await?;
+        let inventory: Inventory = serde_json::from_value(estate.inventory_json())?;
+        let session = Session { settings: Arc::new(settings(&database)) };
+        let store = session.store().await?;
+        store.import(&inventory).await?;
+        let broker = session.broker(&store).await?;
+        let parts = Parts { store: store.clone(), broker: broker.clone(), settings: session.settings.clone() };
+        let shutdown = CancellationToken::new();
+        let http = page(&parts, &session.settings, &shutdown).await;
+        let worker = tokio::spawn(Worker::start(parts).await?.run_until(shutdown.clone()));
+        Ok(Self { store, broker, estate, inventory, http, database, folder, shutdown, worker })
+    }
+
+    /// Publishes a command as any producer would.
+    pub async fn publish(&self, action: Action, server_id: i64, ip: &str, message_id: &str) -> Result<(), Fault> {
+        let body = json!({"server_id": server_id, "ip_address": ip, "requested_by": "demo"});
+        let message = Message {
+            message_id: Some(message_id.to_owned()),
+            routing_key: action.routing_key().to_owned(),
+            body: serde_json::to_vec(&body)?,
+            timestamp_ms: Some(chrono::Utc::now().timestamp_millis()),
+            ..Message::default()
+        };
+        Ok(self.broker.publish_command(message).await?)
+    }
+
+    /// Stops everything and removes the temporary folder.
+    pub async fn strike(self) {
+        self.shutdown.cancel();
+        let _ = self.worker.await;
+        self.estate.shutdown().await;
+        drop(self.store);
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn settings(database: &std::path::Path) -> Settings {
+    Settings {
+        database: DatabaseSettings {
+            url: ServiceUrl::new(format!("sqlite://{}", database.display())),
+            ..DatabaseSettings::default()
+        },
+        ssh: SshSettings { user: LOGIN.to_owned(), password: Secret::new(LOGIN), ..SshSettings::default() },
+        retry: RetrySettings { delay_min_ms: 200, delay_max_ms: 2_000, ..RetrySettings::default() },
+        worker: WorkerSettings { name: "demo".to_owned(), ..WorkerSettings::default() },
+        ..Settings::default()
+    }
+}
+
+async fn page(parts: &Parts, settings: &Settings, shutdown: &CancellationToken) -> Option<std::net::SocketAddr> {
+    // The usual port may be taken on a developer's machine; the demo does not depend on it.
+    let listener = match TcpListener::bind(&settings.http.addr).await {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind("127.0.0.1:0").await.ok()?,
+    };
+    let address = listener.local_addr().ok();
+    tokio::spawn(web::serve(listener, Arc::new(parts.clone()), shutdown.clone().cancelled_owned()));
+    address
+}

@@ -1,0 +1,50 @@
+//! Bad input ends in the dead letters with its reason and its original bytes; the worker goes on.
+
+use serde_json::json;
+
+use super::world::World;
+use crate::support::eventually;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_bad_input_is_dead_lettered_with_its_reason_and_bytes() {
+    let world = World::real(1, 2).await;
+    let _worker = world.serve().await;
+    let (server, ip, primary) = (world.server(0), world.address(0, 1), world.address(1, 0));
+    let text = |value: serde_json::Value| value.to_string().into_bytes();
+    let cases: Vec<(&str, &str, Vec<u8>)> = vec![
+        ("not_json", "vmac.create", b"{server_id: 1".to_vec()),
+        ("not_utf8", "vmac.create", vec![b'{', 0xff, 0xfe, b'}']),
+        ("too_large", "vmac.create", vec![b'x'; 1 << 20]),
+        ("invalid_field", "vmac.create", text(json!({"server_id": server, "ip_address": ip, "colour": "red"}))),
+        ("invalid_field", "vmac.create", text(json!({"server_id": "one", "ip_address": ip}))),
+        ("unknown_server", "vmac.create", text(json!({"server_id": 999_999, "ip_address": ip}))),
+        ("primary_address", "vmac.create", text(json!({"server_id": server, "ip_address": primary}))),
+        ("invalid_address", "vmac.create", text(json!({"server_id": server, "ip_address": "ge-0/0/1; delete"}))),
+        ("invalid_vlan", "vmac.create", text(json!({"server_id": server, "ip_address": ip, "vlan_name": "V\n13"}))),
+        ("invalid_mac", "vmac.create", text(json!({"server_id": server, "ip_address": ip, "mac_address": "03:00:00:00:00:01"}))),
+        ("unknown_command", "vmac.dance", text(json!({"server_id": server, "ip_address": ip}))),
+    ];
+    for (index, (_, routing_key, body)) in cases.iter().enumerate() {
+        world.publish(routing_key, Some(&format!("bad-{index}")), body).await;
+    }
+    world.command("create", 0, 2, "good").await;
+    world.until("active", 1).await;
+    let letters = eventually("all are dead-lettered", async || {
+        let letters = world.dead_letters().await;
+        if letters.len() == cases.len() { Ok(letters) } else { Err(letters) }
+    })
+    .await;
+    for (index, (reason, _, body)) in cases.iter().enumerate() {
+        let id = format!("bad-{index}");
+        let letter = letters.iter().find(|letter| letter["message_id"] == id.as_str()).expect("its dead letter");
+        assert_eq!(letter["reason_code"], *reason, "{letter}");
+        let shown = world.vmacd(&["dead-letters", "show", &letter["id"].to_string()]).await;
+        let bytes: Vec<u8> = hex(shown["body_hex"].as_str().expect("the bytes"));
+        assert!(bytes == *body, "{id}: {} bytes of {}", bytes.len(), body.len());
+    }
+    world.assert_consistent().await;
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal")).collect()
+}

@@ -1,0 +1,10 @@
+//! The product as its users meet it: real binary, real RabbitMQ or the embedded queue, real Postgres or
+//! SQLite, simulated switches on real ports.
+
+mod bad_input;
+mod crash;
+mod down;
+mod lifecycle;
+mod names;
+mod order;
+mod world;

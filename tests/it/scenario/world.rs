@@ -1,0 +1,219 @@
+//! One world per test: switches, a database, a namespace on the broker, and workers to start.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{BasicProperties, Channel, Connection};
+use serde_json::{Value, json};
+use vmacd::sim::{Estate, Options};
+
+use crate::support::postgres::{Database, fresh_database};
+use crate::support::vmacd::{Serve, Settings, run};
+use crate::support::{Rabbit, eventually, run_dir, unique};
+
+/// What a test stands in.
+pub struct World {
+    pub estate: Estate,
+    pub settings: Settings,
+    /// Switches and servers as the simulator wrote them.
+    pub inventory: Value,
+    pub namespace: String,
+    publisher: Option<Publisher>,
+    _database: Option<Database>,
+}
+
+struct Publisher {
+    _connection: Connection,
+    channel: Channel,
+}
+
+/// A binding as a switch holds it: interface, address, MAC.
+pub type Held = (String, String, String);
+
+impl World {
+    /// RabbitMQ and Postgres, and so many switches with so many ports each.
+    pub async fn real(switches: usize, ports_per_switch: usize) -> Self {
+        Self::real_with(Options { switches, ports_per_switch, ..Options::default() }).await
+    }
+
+    /// RabbitMQ and Postgres, with switches of these options.
+    pub async fn real_with(options: Options) -> Self {
+        let database = fresh_database().await;
+        let rabbit = Rabbit::shared();
+        let namespace = Rabbit::namespace();
+        let settings = Settings::new()
+            .set("VMACD_DATABASE_URL", database.url())
+            .set("VMACD_AMQP_URL", rabbit.url())
+            .set("VMACD_BROKER_NAMESPACE", &namespace);
+        let (connection, channel) = rabbit.channel().await;
+        channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
+        let publisher = Some(Publisher { _connection: connection, channel });
+        Self::new(options, settings, namespace, publisher, Some(database)).await
+    }
+
+    /// The embedded queue in SQLite.
+    pub async fn embedded(switches: usize, ports_per_switch: usize) -> Self {
+        let file = run_dir().join(unique("embedded")).with_extension("db");
+        let settings = Settings::new().set("VMACD_DATABASE_URL", format!("sqlite://{}", file.display()));
+        let options = Options { switches, ports_per_switch, ..Options::default() };
+        Self::new(options, settings, String::new(), None, None).await
+    }
+
+    async fn new(
+        options: Options,
+        settings: Settings,
+        namespace: String,
+        publisher: Option<Publisher>,
+        database: Option<Database>,
+    ) -> Self {
+        let estate = Estate::start(Options { port_base: 0, ..options }).await.expect("switches");
+        let settings = settings
+            .set("VMACD_SSH_USER", "vmacd")
+            .set("VMACD_SSH_PASSWORD", "vmacd")
+            .set("VMACD_RETRY_DELAY_MIN_MS", 100)
+            .set("VMACD_RETRY_DELAY_MAX_MS", 400)
+            .set("VMACD_WORKER_CIRCUIT_OPEN_MS", 200)
+            .set("VMACD_WORKER_SWEEP_AFTER_MS", 3_000)
+            .set("VMACD_WORKER_SWEEP_INTERVAL_MS", 500)
+            .set("VMACD_LEASE_TTL_MS", 3_000);
+        let inventory = estate.inventory_json();
+        let file = run_dir().join(unique("inventory")).with_extension("json");
+        std::fs::write(&file, inventory.to_string()).expect("an inventory file");
+        let world = Self { estate, settings, inventory, namespace, publisher, _database: database };
+        world.vmacd(&["inventory", "import", &file.display().to_string()]).await;
+        world
+    }
+
+    /// Runs a verb with `--json` and gives its data.
+    pub async fn vmacd(&self, arguments: &[&str]) -> Value {
+        let arguments: Vec<_> = arguments.iter().copied().chain(["--json"]).collect();
+        run(&arguments, &self.settings).await.json()
+    }
+
+    /// Starts a worker.
+    pub async fn serve(&self) -> Serve {
+        Serve::start(&self.settings).await
+    }
+
+    /// The id of the server number `index`.
+    pub fn server(&self, index: usize) -> i64 {
+        self.inventory["servers"][index]["id"].as_i64().expect("a server")
+    }
+
+    /// The switch that server number `index` is cabled to.
+    pub fn switch_of(&self, index: usize) -> String {
+        self.inventory["servers"][index]["ports"][0]["switch"].as_str().expect("a switch").to_owned()
+    }
+
+    /// An extra address of server number `index`.
+    pub fn address(&self, index: usize, number: u32) -> String {
+        let primary = self.inventory["servers"][index]["primary_ip"].as_str().expect("an address");
+        let primary: Ipv4Addr = primary.parse().expect("an address");
+        Ipv4Addr::from(u32::from(primary) + number).to_string()
+    }
+
+    /// Publishes a body as a producer would, persistent and confirmed.
+    pub async fn publish(&self, routing_key: &str, message_id: Option<&str>, body: &[u8]) {
+        let publisher = self.publisher.as_ref().expect("RabbitMQ");
+        let mut properties = BasicProperties::default()
+            .with_delivery_mode(2)
+            .with_correlation_id(ShortString::from("corr-1"))
+            .with_headers(traceparent());
+        if let Some(id) = message_id {
+            properties = properties.with_message_id(ShortString::from(id));
+        }
+        let exchange = ShortString::from(format!("{}vmac.commands", self.namespace));
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let confirm = publisher
+            .channel
+            .basic_publish(exchange, ShortString::from(routing_key), options, body, properties)
+            .await
+            .expect("published")
+            .await
+            .expect("confirmed");
+        assert!(confirm.is_ack(), "{confirm:?}");
+    }
+
+    /// Publishes a create or revoke of an address of server number `index`.
+    pub async fn command(&self, action: &str, index: usize, number: u32, message_id: &str) {
+        let body = json!({"server_id": self.server(index), "ip_address": self.address(index, number)});
+        self.publish(&format!("vmac.{action}"), Some(message_id), body.to_string().as_bytes()).await;
+    }
+
+    /// Rows with this status.
+    pub async fn with_status(&self, status: &str) -> Vec<Value> {
+        let rows = self.vmacd(&["list", "--status", status, "--limit", "100000"]).await;
+        rows.as_array().expect("a list").clone()
+    }
+
+    /// Waits until exactly so many rows have this status.
+    pub async fn until(&self, status: &str, count: usize) -> Vec<Value> {
+        let what = format!("{count} rows are {status}");
+        eventually(&what, async || {
+            let rows = self.with_status(status).await;
+            if rows.len() == count { Ok(rows) } else { Err(format!("{} rows", rows.len())) }
+        })
+        .await
+    }
+
+    /// Dead letters that wait.
+    pub async fn dead_letters(&self) -> Vec<Value> {
+        self.vmacd(&["dead-letters", "list"]).await.as_array().expect("a list").clone()
+    }
+
+    /// What all switches hold in their committed configurations, read by the simulator itself.
+    pub fn held(&self) -> BTreeSet<Held> {
+        let switches = self.inventory["switches"].as_array().expect("switches");
+        switches
+            .iter()
+            .filter_map(|switch| self.estate.switch(switch["name"].as_str()?))
+            .flat_map(|switch| switch.bindings())
+            .map(|binding| (binding.interface, binding.ip, binding.mac))
+            .collect()
+    }
+
+    /// The bindings of the primary addresses, which no command changes.
+    pub fn primaries(&self) -> BTreeSet<Held> {
+        let servers = self.inventory["servers"].as_array().expect("servers");
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        servers
+            .iter()
+            .map(|server| (text(&server["ports"][0]["interface"]), text(&server["primary_ip"]), text(&server["pxe_mac"])))
+            .collect()
+    }
+
+    /// What the switches must hold by the rows: the primaries and every active virtual MAC.
+    pub async fn wanted(&self) -> BTreeSet<Held> {
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        let active = self.with_status("active").await;
+        let bound = active.iter().flat_map(|row| {
+            let bindings = row["switch_bindings"].as_array().expect("bindings").clone();
+            bindings.into_iter().map(move |b| (text(&b["interface"]), text(&row["ip_address"]), text(&row["mac_address"])))
+        });
+        bound.chain(self.primaries()).collect()
+    }
+
+    /// Asserts that each switch holds exactly what the rows say.
+    pub async fn assert_consistent(&self) {
+        assert_eq!(self.held(), self.wanted().await, "the switches hold something else than the rows say");
+    }
+
+    /// Commits of all switches together.
+    pub fn commits(&self) -> u64 {
+        let switches = self.inventory["switches"].as_array().expect("switches");
+        switches.iter().filter_map(|switch| self.estate.switch(switch["name"].as_str()?)).map(|s| s.commits()).sum()
+    }
+}
+
+fn traceparent() -> FieldTable {
+    let mut headers = FieldTable::default();
+    let value = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    headers.insert("traceparent".into(), AMQPValue::LongString(value.into()));
+    headers
+}
+
+/// A patience for what takes many commits.
+pub const LONG: Duration = Duration::from_secs(120);
