@@ -1,0 +1,22 @@
+# syntax=docker/dockerfile:1
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+COPY . .
+# The caches outlive a build; the binary has to be copied out of them.
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/build/target \
+    cargo build --release --locked --bin vmacd && install -s target/release/vmacd /usr/local/bin/vmacd
+
+FROM debian:bookworm-slim
+# Certificates for amqps:// and TLS to PostgreSQL.
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --home-dir /data --create-home --shell /usr/sbin/nologin vmacd \
+ && install -d -o vmacd -g vmacd /inventory
+COPY --from=build /usr/local/bin/vmacd /usr/local/bin/vmacd
+# The embedded default (sqlite://vmacd.db) lands in /data.
+USER vmacd
+WORKDIR /data
+VOLUME /data
+EXPOSE 8080
+ENTRYPOINT ["vmacd"]
+CMD ["serve"]

@@ -1,0 +1,6 @@
+//! The integration tests: one binary, run by `tests/run` against servers of its own (see `tests/servers`).
+#![allow(missing_docs, reason = "tests are named by sentences")]
+
+mod harness;
+mod support;
+mod tidy;

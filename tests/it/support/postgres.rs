@@ -1,0 +1,131 @@
+//! PostgreSQL: a fresh database on the shared server, or a server of a test's own that may be crashed.
+
+use super::run_dir::setting;
+use super::servers::Private;
+use super::unique;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// A database of one test alone, dropped with the value.
+#[derive(Debug)]
+pub struct Database {
+    server_url: String,
+    name: String,
+}
+
+/// A fresh, empty database on the shared server.
+pub async fn fresh_database() -> Database {
+    fresh_database_on(&setting("VMACD_TEST_POSTGRES_URL")).await
+}
+
+/// A fresh, empty database on the server of that URL.
+pub async fn fresh_database_on(server_url: &str) -> Database {
+    let name = unique("vmacd");
+    run(
+        server_url,
+        format!("CREATE DATABASE {name} TEMPLATE template0"),
+    )
+    .await;
+    Database {
+        server_url: server_url.to_string(),
+        name,
+    }
+}
+
+impl Database {
+    /// Its URL, with the password in it.
+    pub fn url(&self) -> String {
+        on(&self.server_url, &self.name)
+    }
+
+    /// Host and port of its server, for a proxy in front of it.
+    pub fn authority(&self) -> &str {
+        authority(&self.server_url)
+    }
+
+    /// Its URL by way of another port of 127.0.0.1 (a proxy's).
+    pub fn url_through(&self, port: u16) -> String {
+        self.url()
+            .replace(self.authority(), &format!("127.0.0.1:{port}"))
+    }
+
+    /// A connection of the test's own.
+    pub async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url())
+            .await
+            .expect("a fresh database takes connections")
+    }
+}
+
+impl Drop for Database {
+    /// On a thread with a runtime of its own: a test's runtime cannot be waited for inside `drop`. Failure is no
+    /// matter, the server goes with the run.
+    fn drop(&mut self) {
+        let (url, name) = (self.server_url.clone(), self.name.clone());
+        let drop_it = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(execute(
+                &url,
+                format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            ))
+        };
+        let _ = std::thread::spawn(drop_it).join();
+    }
+}
+
+/// A server of its own, for tests that crash it.
+#[derive(Debug)]
+pub struct Postgres(Private);
+
+impl Postgres {
+    /// Starts one (about 1 s); it syncs to disk, as a real one would.
+    pub fn private() -> Self {
+        Self(Private::start("postgres", &[]))
+    }
+
+    /// Its URL, of the database `postgres`.
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// SIGKILL.
+    pub fn kill9(&mut self) {
+        self.0.kill9();
+    }
+
+    /// A clean stop that ends sessions.
+    pub fn stop(&mut self) {
+        self.0.stop();
+    }
+
+    /// Starts it again on the same data and port.
+    pub fn start_again(&mut self) {
+        self.0.start_again();
+    }
+}
+
+async fn run(url: &str, statement: String) {
+    execute(url, statement)
+        .await
+        .unwrap_or_else(|error| panic!("{}: {error}", authority(url)));
+}
+
+async fn execute(url: &str, statement: String) -> Result<(), sqlx::Error> {
+    let mut connection = PgConnection::connect(url).await?;
+    sqlx::query(AssertSqlSafe(statement))
+        .execute(&mut connection)
+        .await?;
+    connection.close().await
+}
+
+fn on(server_url: &str, database: &str) -> String {
+    let (server, _) = server_url.rsplit_once('/').expect("a URL with a database");
+    format!("{server}/{database}")
+}
+
+fn authority(url: &str) -> &str {
+    let rest = url.rsplit_once('@').map_or(url, |(_, rest)| rest);
+    rest.split_once('/')
+        .map_or(rest, |(authority, _)| authority)
+}

@@ -1,0 +1,23 @@
+//! The directory of this run, and names that no other test has.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The directory of this test run. Panics with what to do when the tests were not started through `tests/run`.
+pub fn run_dir() -> PathBuf {
+    PathBuf::from(setting("VMACD_TEST_DIR"))
+}
+
+/// A variable that `tests/servers` exports.
+pub fn setting(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run tests/run, or `eval \"$(tests/servers up)\"` before cargo nextest run")
+    })
+}
+
+/// `prefix` with an ending that no other test of this run has: fit for databases, queues and files.
+pub fn unique(prefix: &str) -> String {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("{prefix}_{}_{count}", std::process::id())
+}
