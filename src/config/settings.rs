@@ -179,6 +179,8 @@ section!(
         sweep_interval_ms: u64 = 10_000,
         /// Time that a shutdown waits beyond the commit in flight, milliseconds.
         shutdown_grace_ms: u64 = 20_000,
+        /// For tests of crashes: the process aborts at this stage of a push; empty in operation.
+        abort_at: String = String::new(),
     }
 );
 
@@ -206,5 +208,22 @@ impl Settings {
             password: ssh.password.clone(),
             agent: ssh.agent,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_documented() {
+        let page = include_str!("../../docs/SETTINGS.md");
+        let sections = toml::Table::try_from(Settings::default()).expect("a table");
+        for (section, keys) in sections {
+            assert!(page.contains(&format!("| `{section}")), "section {section}");
+            for key in keys.as_table().into_iter().flat_map(toml::Table::keys) {
+                assert!(page.contains(&format!("`{key}`")), "{section}.{key}");
+            }
+        }
     }
 }

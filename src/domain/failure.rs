@@ -182,6 +182,15 @@ mod tests {
     }
 
     #[test]
+    fn every_code_is_documented_with_its_class() {
+        let page = include_str!("../../docs/ERRORS.md");
+        for code in Code::ALL {
+            let class = format!("{:?}", code.class()).to_lowercase();
+            assert!(page.contains(&format!("| `{code}` | {class} |")), "{code} {class}");
+        }
+    }
+
+    #[test]
     fn only_an_unanswered_commit_is_of_unknown_outcome() {
         let unknown: Vec<_> = Code::ALL.iter().filter(|code| code.class() == FailureClass::Unknown).collect();
         assert_eq!(unknown, [&Code::CommitUnanswered]);

@@ -1,0 +1,79 @@
+//! One push to one switch, between the switch client and the store.
+//!
+//! The transaction itself is the switch client's; here is what it writes down on the way (the
+//! [`StoreJournal`]) and what its report means for the rows.
+
+mod journal;
+mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::Context;
+use super::session::Session;
+use crate::domain::{Failure, MessageKey};
+use crate::store::{CommandOutcome, Lease, StoreError};
+use crate::switch::{self, PushOptions, PushReport};
+
+use journal::StoreJournal;
+
+/// What a push came to, for the messages that wait.
+#[derive(Default)]
+pub(super) struct Pushed {
+    /// Commands that have an outcome now.
+    pub finished: Vec<(Vec<MessageKey>, CommandOutcome)>,
+    /// Rows whose change failed, but not for good.
+    pub failed: Vec<(i64, Failure)>,
+    /// Why nothing could be done at all.
+    pub whole: Option<Failure>,
+}
+
+/// Pushes everything that waits for the lane's switch and writes the results.
+///
+/// # Errors
+/// When the results could not be written because the lease is gone or the worker stops.
+pub(super) async fn push(context: &Arc<Context>, session: &mut Session, lease: &Lease) -> Result<Pushed, StoreError> {
+    let mut journal = StoreJournal::new(context, lease);
+    let report = tokio::select! {
+        report = attempt(context, session, &mut journal) => report,
+        never = renew(context, lease) => match never {},
+    };
+    if !report.session_usable {
+        session.abandon();
+    }
+    report::write(context, &journal, report).await
+}
+
+async fn attempt(context: &Arc<Context>, session: &mut Session, journal: &mut StoreJournal<'_>) -> PushReport {
+    let options = PushOptions { confirm_timeout_min: context.settings.ssh.confirm_timeout_min };
+    let report = match session.client(context).await {
+        Ok((client, kept)) => {
+            let report = switch::push(client, journal, &options).await;
+            // A kept session may have died of old age: that says nothing about the switch.
+            if !(kept && report.lost_before_use) {
+                return report;
+            }
+            session.abandon();
+            match session.client(context).await {
+                Ok((client, _)) => switch::push(client, journal, &options).await,
+                Err(failure) => PushReport::failed(failure),
+            }
+        }
+        Err(failure) => PushReport::failed(failure),
+    };
+    report
+}
+
+/// Renews the lease for as long as it is polled. That the lease is gone is found out by the checks
+/// before each commit and each write.
+async fn renew(context: &Context, lease: &Lease) -> std::convert::Infallible {
+    let ttl = Duration::from_millis(context.settings.lease.ttl_ms);
+    loop {
+        tokio::time::sleep(ttl / 3).await;
+        match context.store.renew(lease, ttl).await {
+            Ok(Some(_)) => {}
+            Ok(None) => tracing::warn!(switch = %lease.switch, "the lease went to another worker during a push"),
+            Err(error) => tracing::warn!(switch = %lease.switch, error = super::chain(&error), "lease not renewed"),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The lane's open session to its switch: opened when a push needs it, kept for the next one.
+
+use std::time::Duration;
+
+use super::context::Context;
+use crate::config::Settings;
+use crate::domain::{Code, Failure, Switch, SwitchName};
+use crate::switch::{Credential, SwitchClient, Timeouts};
+
+/// A session that may be open.
+pub(super) struct Session {
+    switch: SwitchName,
+    client: Option<SwitchClient>,
+}
+
+impl Session {
+    pub fn new(switch: SwitchName) -> Self {
+        Self { switch, client: None }
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.client.is_some()
+    }
+
+    /// The open client, connecting first where there is none; `true` when it had been open before.
+    pub async fn client(&mut self, context: &Context) -> Result<(&mut SwitchClient, bool), Failure> {
+        let kept = self.client.is_some();
+        if self.client.is_none() {
+            let known = context
+                .store
+                .switch(&self.switch)
+                .await
+                .map_err(|error| Failure::new(unknown_or_trouble(&error), format!("{}: {error}", self.switch)))?;
+            self.client = Some(connect(&context.settings, &known.switch, known.dialect_found).await?);
+        }
+        match &mut self.client {
+            Some(client) => Ok((client, kept)),
+            None => Err(Failure::new(Code::Unreachable, format!("no session to {}", self.switch))),
+        }
+    }
+
+    /// Forgets a session that can no longer be used; the switch discards what it had not committed.
+    pub fn abandon(&mut self) {
+        self.client = None;
+    }
+
+    /// Closes the session in order.
+    pub async fn close(&mut self) {
+        if let Some(client) = self.client.take() {
+            client.close().await;
+        }
+    }
+}
+
+fn unknown_or_trouble(error: &crate::store::StoreError) -> Code {
+    if error.is_input() { Code::UnknownSwitch } else { Code::DatabaseTrouble }
+}
+
+/// Connects and logs in as the settings say.
+///
+/// # Errors
+/// [`Code::CredentialMissing`] when the settings lack the credential that the inventory names, else what
+/// the switch client reports.
+pub async fn connect(
+    settings: &Settings,
+    switch: &Switch,
+    dialect: Option<crate::domain::Dialect>,
+) -> Result<SwitchClient, Failure> {
+    let name = &switch.credential.0;
+    let Some(found) = settings.credential(name) else {
+        let text = format!("{} uses the credential `{name}`, which the settings do not have", switch.name);
+        return Err(Failure::new(Code::CredentialMissing, text));
+    };
+    let credential = Credential {
+        user: found.user,
+        password: (!found.password.is_empty()).then(|| found.password.reveal().to_owned()),
+        key_file: (!found.key_file.as_os_str().is_empty()).then_some(found.key_file),
+        key_passphrase: (!found.key_passphrase.is_empty()).then(|| found.key_passphrase.reveal().to_owned()),
+        agent: found.agent,
+    };
+    SwitchClient::connect(switch, dialect, &credential, &timeouts(settings)).await.map_err(|error| error.failure())
+}
+
+/// The time limits of the settings.
+pub fn timeouts(settings: &Settings) -> Timeouts {
+    let ssh = &settings.ssh;
+    Timeouts {
+        connect: Duration::from_millis(ssh.connect_timeout_ms),
+        rpc: Duration::from_millis(ssh.rpc_timeout_ms),
+        commit: Duration::from_millis(ssh.commit_timeout_ms),
+    }
+}
