@@ -1,0 +1,337 @@
+//! The inbox: commands by key, their outcomes, and those that nobody drives.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::json;
+
+use super::connect::Store;
+use super::engine::{Row, Tx, args, batch_arg};
+use super::error::StoreError;
+use super::event_body::{Answered, EventOf, INSERT_EVENTS, event_row};
+use super::vmacs::{UPDATE_VMACS, Vmac};
+use crate::domain::{Action, BindableAddress, BindingState, Code, Desired, Failure, MessageKey, Status};
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The virtual MAC is bound.
+    Active,
+    /// It is off.
+    Revoked,
+    /// A newer command won.
+    Superseded,
+    /// It could not be done.
+    Failed,
+}
+
+/// How a command ended, with what there is to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CommandOutcome {
+    /// How it ended.
+    pub status: Outcome,
+    /// The row, where there is one.
+    pub vmac_id: Option<i64>,
+    /// The reason code of a failure.
+    pub code: Option<Code>,
+    /// The sentence to a failure or a superseding.
+    pub text: Option<String>,
+}
+
+/// A command without an outcome.
+#[derive(Debug, Clone)]
+pub struct OpenCommand {
+    /// Its key.
+    pub key: MessageKey,
+    /// Its message's id, if the producer gave one.
+    pub message_id: Option<String>,
+    /// What it asks for.
+    pub action: Action,
+    /// The server.
+    pub server_id: i64,
+    /// The address.
+    pub ip_address: BindableAddress,
+    /// The body as it came.
+    pub body: Vec<u8>,
+    /// The producer's correlation id.
+    pub correlation_id: Option<String>,
+    /// The producer's trace.
+    pub traceparent: Option<String>,
+    /// When it was issued, milliseconds since 1970.
+    pub issued_at_ms: i64,
+    /// Attempts so far.
+    pub attempts: i64,
+    /// Which replay it is.
+    pub replay_number: i64,
+    /// The row it drives.
+    pub vmac_id: Option<i64>,
+    /// When it first came.
+    pub received_at: DateTime<Utc>,
+}
+
+impl Outcome {
+    /// As stored, and as the last part of the event's routing key.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Revoked => "revoked",
+            Self::Superseded => "superseded",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The outcome of a text as stored.
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        [Self::Active, Self::Revoked, Self::Superseded, Self::Failed].into_iter().find(|o| o.as_str() == text)
+    }
+
+    /// How a command of this action ends when the row's intent is met.
+    pub(super) const fn of_success(action: Action) -> Self {
+        match action {
+            Action::Create => Self::Active,
+            Action::Revoke => Self::Revoked,
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl CommandOutcome {
+    /// The failure, when it is one.
+    pub fn failure(&self) -> Option<Failure> {
+        let code = self.code.unwrap_or(Code::RefusedBySwitch);
+        (self.status == Outcome::Failed).then(|| Failure::new(code, self.text.clone().unwrap_or_default()))
+    }
+
+    /// The outcome of a row of `commands`, when it has one.
+    pub(super) fn from_row(row: &Row) -> Result<Option<Self>, StoreError> {
+        let Some(status) = row.get::<Option<String>>("outcome")?.as_deref().and_then(Outcome::from_text) else {
+            return Ok(None);
+        };
+        let code: Option<String> = row.get("outcome_code")?;
+        Ok(Some(Self {
+            status,
+            vmac_id: row.get("vmac_id")?,
+            code: code.as_deref().and_then(Code::from_text),
+            text: row.get("outcome_text")?,
+        }))
+    }
+}
+
+impl OpenCommand {
+    pub(super) fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let action: String = row.get("action")?;
+        Ok(Self {
+            key: MessageKey(row.get("message_key")?),
+            message_id: row.get("message_id")?,
+            action: Action::from_text(&action)
+                .ok_or(StoreError::Content { column: "action".to_owned(), text: action })?,
+            server_id: row.get("server_id")?,
+            ip_address: row.parse("ip_address")?,
+            body: row.get("body")?,
+            correlation_id: row.get("correlation_id")?,
+            traceparent: row.get("traceparent")?,
+            issued_at_ms: row.get("issued_at_ms")?,
+            attempts: row.get("attempts")?,
+            replay_number: row.get("replay_number")?,
+            vmac_id: row.get("vmac_id")?,
+            received_at: row.get("received_at")?,
+        })
+    }
+
+    /// Whom an event about this command answers.
+    pub(super) fn answered(&self) -> Answered<'_> {
+        Answered {
+            key: &self.key.0,
+            message_id: self.message_id.as_deref(),
+            correlation_id: self.correlation_id.as_deref(),
+            traceparent: self.traceparent.as_deref(),
+        }
+    }
+}
+
+/// Gives commands their outcome; `$2` is the time.
+const CLOSE: &str = "UPDATE commands SET outcome = e.value->>'outcome', outcome_code = e.value->>'code',
+        outcome_text = e.value->>'text', vmac_id = COALESCE(CAST(e.value->>'vmac_id' AS BIGINT), vmac_id),
+        finished_at = $2
+    FROM {rows} WHERE commands.message_key = e.value->>'key'";
+
+/// A command to be closed, with its event.
+pub(super) struct Closing<'a> {
+    pub command: &'a OpenCommand,
+    pub outcome: Outcome,
+    pub vmac: Option<&'a Vmac>,
+    pub failure: Option<&'a Failure>,
+    pub superseded_by: Option<String>,
+}
+
+/// Closes commands and writes one event for each.
+pub(super) async fn close(tx: &mut Tx, closings: &[Closing<'_>], now: DateTime<Utc>) -> Result<(), StoreError> {
+    let closed = closings.iter().map(|closing| {
+        json!({
+            "key": closing.command.key,
+            "outcome": closing.outcome.as_str(),
+            "code": closing.failure.map(|failure| failure.code),
+            "text": closing.failure.map(|failure| &failure.text).or(closing.superseded_by.as_ref()),
+            "vmac_id": closing.vmac.map(|vmac| vmac.id),
+        })
+    });
+    let events = closings.iter().map(|closing| {
+        let event = EventOf {
+            outcome: closing.outcome,
+            server_id: closing.command.server_id,
+            ip: closing.command.ip_address,
+            vmac: closing.vmac,
+            reason: closing.failure,
+            superseded_by: closing.superseded_by.clone(),
+            answers: Some(closing.command.answered()),
+        };
+        event_row(&event, now)
+    });
+    let (closed, events) = (closed.collect(), events.collect());
+    tx.batch("close commands", CLOSE, closed, args![now]).await?;
+    tx.batch("write events", INSERT_EVENTS, events, args![now]).await?;
+    Ok(())
+}
+
+impl Store {
+    /// The outcomes of those of the commands that have one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn outcomes(&self, keys: &[MessageKey]) -> Result<HashMap<MessageKey, CommandOutcome>, StoreError> {
+        let mut outcomes = HashMap::new();
+        if keys.is_empty() {
+            return Ok(outcomes);
+        }
+        let sql = "SELECT message_key, vmac_id, outcome, outcome_code, outcome_text FROM commands
+                   WHERE outcome IS NOT NULL AND message_key IN (SELECT e.value->>'key' FROM {rows})";
+        let batch = batch_arg(keys.iter().map(|key| json!({"key": key})).collect());
+        for row in self.engine.read("read outcomes", sql, vec![batch]).await? {
+            if let Some(outcome) = CommandOutcome::from_row(&row)? {
+                outcomes.insert(MessageKey(row.get("message_key")?), outcome);
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Notes that the messages of these commands come again after this long, and counts their attempts, so
+    /// that no sweeper takes them for lost before that.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_due(&self, due: &[(MessageKey, Duration)]) -> Result<(), StoreError> {
+        if due.is_empty() {
+            return Ok(());
+        }
+        let now_ms = self.now().await?.timestamp_millis();
+        let rows = due.iter().map(|(key, delay)| json!({"key": key, "due_at_ms": now_ms + millis(*delay)}));
+        let sql = "UPDATE commands SET due_at_ms = CAST(e.value->>'due_at_ms' AS BIGINT)
+                   FROM {rows} WHERE commands.message_key = e.value->>'key' AND commands.outcome IS NULL";
+        self.engine.write("note when commands are due", sql, vec![batch_arg(rows.collect())]).await?;
+        Ok(())
+    }
+
+    /// Commands whose message should have come again this long ago.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_commands_due(&self, ago: Duration, limit: i64) -> Result<Vec<OpenCommand>, StoreError> {
+        let before_ms = self.now().await?.timestamp_millis() - millis(ago);
+        let sql = "SELECT * FROM commands WHERE outcome IS NULL AND due_at_ms < $1 ORDER BY due_at_ms LIMIT $2";
+        let rows = self.engine.read("look for forgotten commands", sql, args![before_ms, limit]).await?;
+        rows.iter().map(OpenCommand::from_row).collect()
+    }
+
+    /// Gives commands up that are still open: they end as failed, and so do their rows where they still
+    /// want what the command asked for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn fail_commands(&self, failures: &[(MessageKey, Failure)]) -> Result<(), StoreError> {
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let now = self.now().await?;
+        let mut tx = self.engine.begin("give commands up").await?;
+        let by_key: HashMap<&MessageKey, &Failure> = failures.iter().map(|(key, failure)| (key, failure)).collect();
+        let keys = by_key.keys().map(|key| json!({"key": key})).collect();
+        let sql = "SELECT * FROM commands WHERE outcome IS NULL
+                   AND message_key IN (SELECT e.value->>'key' FROM {rows}) ORDER BY message_key {for_update}";
+        let rows = tx.batch("read commands", sql, keys, Vec::new()).await?;
+        let commands: Vec<_> = rows.iter().map(OpenCommand::from_row).collect::<Result<_, _>>()?;
+        let vmacs = fail_rows(&mut tx, &commands, &by_key, now).await?;
+        let closings: Vec<_> = commands
+            .iter()
+            .map(|command| Closing {
+                command,
+                outcome: Outcome::Failed,
+                vmac: command.vmac_id.and_then(|id| vmacs.get(&id)),
+                failure: by_key.get(&command.key).copied(),
+                superseded_by: None,
+            })
+            .collect();
+        close(&mut tx, &closings, now).await?;
+        tx.commit("give commands up").await
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
+}
+
+/// Marks the rows failed that still want what the commands ask for, and answers with all of them.
+async fn fail_rows(
+    tx: &mut Tx,
+    commands: &[OpenCommand],
+    failures: &HashMap<&MessageKey, &Failure>,
+    now: DateTime<Utc>,
+) -> Result<HashMap<i64, Vmac>, StoreError> {
+    let ids = commands.iter().filter_map(|command| command.vmac_id).map(|id| json!({"id": id})).collect();
+    let mut vmacs = lock_vmacs(tx, ids).await?;
+    let mut changed = Vec::new();
+    for command in commands {
+        let Some(vmac) = command.vmac_id.and_then(|id| vmacs.get_mut(&id)) else { continue };
+        let wanted = match command.action {
+            Action::Create => Desired::Bound,
+            Action::Revoke => Desired::Unbound,
+        };
+        if vmac.desired == wanted && !vmac.switches_waiting().is_empty() {
+            give_up(vmac, failures[&command.key], now);
+            changed.push(json!(vmac));
+        }
+    }
+    let ids = changed.clone();
+    tx.batch("mark rows failed", UPDATE_VMACS, changed, args![now]).await?;
+    let sql = "DELETE FROM switch_work WHERE vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+    tx.batch("drop work", sql, ids, Vec::new()).await?;
+    Ok(vmacs)
+}
+
+fn give_up(vmac: &mut Vmac, failure: &Failure, now: DateTime<Utc>) {
+    vmac.status = Status::Failed;
+    vmac.failure_code = Some(failure.code.to_string());
+    vmac.failure_text = Some(failure.text.clone());
+    let desired = vmac.desired;
+    for binding in vmac.switch_bindings.iter_mut().filter(|binding| !desired.is_met_by(binding.state)) {
+        binding.state = BindingState::Failed;
+        binding.error = Some(failure.text.clone());
+        binding.at = now;
+    }
+}
+
+/// Reads and locks rows by their ids, in one order for all, so that two transactions do not stand in each
+/// other's way.
+pub(super) async fn lock_vmacs(tx: &mut Tx, ids: Vec<serde_json::Value>) -> Result<HashMap<i64, Vmac>, StoreError> {
+    let sql = "SELECT * FROM virtual_macs WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})
+               ORDER BY id {for_update}";
+    let rows = tx.batch("lock rows", sql, ids, Vec::new()).await?;
+    rows.iter().map(|row| Vmac::from_row(row).map(|vmac| (vmac.id, vmac))).collect()
+}

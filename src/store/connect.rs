@@ -1,0 +1,114 @@
+//! Opening the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::engine::Engine;
+use super::error::StoreError;
+
+/// How long a connection is waited for.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long SQLite waits for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) engine: Engine,
+}
+
+/// How the store is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreOptions {
+    /// Connections kept to Postgres.
+    pub connections_max: u32,
+    /// Longest time for one statement.
+    pub statement_timeout: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { connections_max: 8, statement_timeout: Duration::from_secs(30) }
+    }
+}
+
+impl Store {
+    /// Opens the database of this URL: `sqlite://FILE`, created where it is missing, or `postgres://...`.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownUrl`] or [`StoreError::Connect`], which names the URL without its password.
+    pub async fn connect(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
+        let engine = match url.split_once("://").map(|(scheme, _)| scheme) {
+            Some("sqlite") => sqlite(url, options).await,
+            Some("postgres" | "postgresql") => postgres(url, options).await,
+            other => return Err(StoreError::UnknownUrl { url: other.unwrap_or("(no scheme)").to_owned() }),
+        };
+        engine.map(|engine| Self { engine }).map_err(|source| StoreError::Connect {
+            url: without_password(url),
+            source: Arc::new(source),
+        })
+    }
+
+    /// Brings the tables up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Migrate`].
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.engine.migrate().await.map_err(|error| StoreError::Migrate(Arc::new(error)))
+    }
+
+    /// The database's clock.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        self.engine.now().await
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// When it gives none.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.engine.now().await.map(|_| ())
+    }
+}
+
+async fn sqlite(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Error> {
+    let connect = url
+        .parse::<SqliteConnectOptions>()?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    let pool = |connections| {
+        SqlitePoolOptions::new().max_connections(connections).acquire_timeout(options.statement_timeout)
+    };
+    let write = pool(1).connect_with(connect.clone()).await?;
+    // A database in memory belongs to its one connection.
+    let read = if url.contains(":memory:") { write.clone() } else { pool(4).connect_with(connect).await? };
+    Ok(Engine::sqlite(write, read, options.statement_timeout))
+}
+
+async fn postgres(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Error> {
+    let pool = PgPoolOptions::new()
+        .max_connections(options.connections_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(url.parse::<PgConnectOptions>()?.application_name("vmacd"))
+        .await?;
+    Ok(Engine::postgres(pool, options.statement_timeout))
+}
+
+fn without_password(url: &str) -> String {
+    let Ok(mut parsed) = url.parse::<url::Url>() else { return "(a URL that cannot be read)".to_owned() };
+    if parsed.password().is_some() {
+        let _ = parsed.set_password(Some("***"));
+    }
+    parsed.set_query(None);
+    parsed.to_string()
+}

@@ -1,0 +1,251 @@
+//! What could not be done, kept with its original bytes until somebody decides.
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::connect::Store;
+use super::engine::{Arg, Row, args, batch_arg};
+use super::error::StoreError;
+use crate::domain::{BindableAddress, SwitchName};
+
+/// A dead letter as it leaves its queue.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    /// Its identity: collecting it twice keeps one.
+    pub dedupe_key: String,
+    /// The message's id.
+    pub message_id: Option<String>,
+    /// The command's key, where the body was a command.
+    pub message_key: Option<String>,
+    /// The producer's correlation id.
+    pub correlation_id: Option<String>,
+    /// The producer's trace.
+    pub traceparent: Option<String>,
+    /// The routing key it was published with.
+    pub routing_key: String,
+    /// The time of issue that counted, milliseconds since 1970.
+    pub issued_at_ms: Option<i64>,
+    /// Which replay it was.
+    pub replay_number: i64,
+    /// The body as it came.
+    pub body: Vec<u8>,
+    /// The producer's other headers.
+    pub headers: Value,
+    /// The reason code.
+    pub reason_code: String,
+    /// What happened.
+    pub error_text: String,
+    /// Attempts made.
+    pub attempts: i64,
+    /// The switch, where it was one.
+    pub switch: Option<SwitchName>,
+    /// The server, where known.
+    pub server_id: Option<i64>,
+    /// The address, where known.
+    pub ip_address: Option<BindableAddress>,
+    /// When the message was first seen, milliseconds since 1970.
+    pub first_failed_ms: i64,
+    /// When it failed for good.
+    pub last_failed_ms: i64,
+}
+
+/// A row of `dead_letters`.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeadLetterRow {
+    /// Its number.
+    pub id: i64,
+    /// The message's id.
+    pub message_id: Option<String>,
+    /// The command's key.
+    pub message_key: Option<String>,
+    /// The producer's correlation id.
+    pub correlation_id: Option<String>,
+    /// The producer's trace.
+    pub traceparent: Option<String>,
+    /// The routing key.
+    pub routing_key: String,
+    /// The time of issue that counted.
+    pub issued_at_ms: Option<i64>,
+    /// Which replay it was.
+    pub replay_number: i64,
+    /// The body as it came; in JSON as hexadecimal digits, because it may be anything.
+    #[serde(rename = "body_hex", serialize_with = "as_hex")]
+    pub body: Vec<u8>,
+    /// The producer's other headers.
+    pub headers: Value,
+    /// The reason code.
+    pub reason_code: String,
+    /// What happened.
+    pub error_text: String,
+    /// Attempts made.
+    pub attempts: i64,
+    /// The switch.
+    pub switch: Option<SwitchName>,
+    /// The server.
+    pub server_id: Option<i64>,
+    /// The address.
+    pub ip_address: Option<String>,
+    /// First failure.
+    pub first_failed_at: DateTime<Utc>,
+    /// Last failure.
+    pub last_failed_at: DateTime<Utc>,
+    /// `waiting`, `replayed` or `discarded`.
+    pub state: String,
+    /// How often it was replayed.
+    pub replays: i64,
+}
+
+/// Which dead letters; all that wait unless told.
+#[derive(Debug, Clone, Default)]
+pub struct DeadLetterFilter {
+    /// These numbers.
+    pub ids: Vec<i64>,
+    /// With this reason code.
+    pub reason: Option<String>,
+    /// Of this switch.
+    pub switch: Option<SwitchName>,
+    /// Whose last failure is not before this.
+    pub since: Option<DateTime<Utc>>,
+}
+
+fn as_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+impl DeadLetterRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            message_id: row.get("message_id")?,
+            message_key: row.get("message_key")?,
+            correlation_id: row.get("correlation_id")?,
+            traceparent: row.get("traceparent")?,
+            routing_key: row.get("routing_key")?,
+            issued_at_ms: row.get("issued_at_ms")?,
+            replay_number: row.get("replay_number")?,
+            body: row.get("body")?,
+            headers: row.json("headers")?,
+            reason_code: row.get("reason_code")?,
+            error_text: row.get("error_text")?,
+            attempts: row.get("attempts")?,
+            switch: row.parse_optional("switch")?,
+            server_id: row.get("server_id")?,
+            ip_address: row.get("ip_address")?,
+            first_failed_at: row.get("first_failed_at")?,
+            last_failed_at: row.get("last_failed_at")?,
+            state: row.get("state")?,
+            replays: row.get("replays")?,
+        })
+    }
+}
+
+impl Store {
+    /// Keeps dead letters; one that is kept already is not kept twice.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn collect(&self, letters: &[DeadLetter]) -> Result<(), StoreError> {
+        let now = self.now().await?;
+        let mut tx = self.engine.begin("keep dead letters").await?;
+        for letter in letters {
+            let sql = "INSERT INTO dead_letters (dedupe_key, message_id, message_key, correlation_id, traceparent,
+                    routing_key, issued_at_ms, replay_number, body, headers, reason_code, error_text, attempts, switch,
+                    server_id, ip_address, first_failed_at, last_failed_at, collected_at)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+                ON CONFLICT (dedupe_key) DO UPDATE SET last_failed_at = excluded.last_failed_at";
+            tx.run("keep a dead letter", sql, columns(letter, now)).await?;
+        }
+        tx.commit("keep dead letters").await
+    }
+
+    /// The dead letters that wait and match, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, StoreError> {
+        let mut sql = "SELECT * FROM dead_letters WHERE state = 'waiting'".to_owned();
+        let mut arguments = Vec::new();
+        if !filter.ids.is_empty() {
+            arguments.push(ids(&filter.ids));
+            sql.push_str(" AND id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})");
+        }
+        let conditions: [(&str, Option<Arg>); 3] = [
+            ("reason_code =", filter.reason.clone().map(Arg::from)),
+            ("switch =", filter.switch.as_ref().map(|switch| switch.as_str().into())),
+            ("last_failed_at >=", filter.since.map(Arg::from)),
+        ];
+        for (condition, value) in conditions.into_iter().filter_map(|(c, value)| Some((c, value?))) {
+            arguments.push(value);
+            sql.push_str(&format!(" AND {condition} ${}", arguments.len()));
+        }
+        sql.push_str(" ORDER BY id");
+        let rows = self.engine.read("list dead letters", &sql, arguments).await?;
+        rows.iter().map(DeadLetterRow::from_row).collect()
+    }
+
+    /// One dead letter, whatever its state.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database fails.
+    pub async fn dead_letter(&self, id: i64) -> Result<DeadLetterRow, StoreError> {
+        let rows = self.engine.read("read a dead letter", "SELECT * FROM dead_letters WHERE id = $1", args![id]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "dead letter", id: id.to_string() })?;
+        DeadLetterRow::from_row(row)
+    }
+
+    /// Marks dead letters as sent again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn mark_replayed(&self, replayed: &[i64]) -> Result<(), StoreError> {
+        let sql = "UPDATE dead_letters SET state = 'replayed', replays = replays + 1, replayed_at = $2
+                   WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+        self.mark("mark dead letters replayed", sql, replayed).await
+    }
+
+    /// Puts dead letters aside for good.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn discard(&self, discarded: &[i64]) -> Result<(), StoreError> {
+        let sql = "UPDATE dead_letters SET state = 'discarded', discarded_at = $2
+                   WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+        self.mark("discard dead letters", sql, discarded).await
+    }
+
+    async fn mark(&self, what: &'static str, sql: &str, of: &[i64]) -> Result<(), StoreError> {
+        let now = self.now().await?;
+        self.engine.write(what, sql, vec![ids(of), now.into()]).await?;
+        Ok(())
+    }
+}
+
+fn ids(ids: &[i64]) -> Arg {
+    batch_arg(ids.iter().map(|id| json!({"id": id})).collect())
+}
+
+fn columns(letter: &DeadLetter, now: DateTime<Utc>) -> Vec<Arg> {
+    let time = |ms| DateTime::from_timestamp_millis(ms).unwrap_or(now);
+    args![
+        letter.dedupe_key.as_str(),
+        letter.message_id.clone(),
+        letter.message_key.clone(),
+        letter.correlation_id.clone(),
+        letter.traceparent.clone(),
+        letter.routing_key.as_str(),
+        letter.issued_at_ms,
+        letter.replay_number,
+        letter.body.clone(),
+        letter.headers.clone(),
+        letter.reason_code.as_str(),
+        letter.error_text.as_str(),
+        letter.attempts,
+        letter.switch.as_ref().map(ToString::to_string),
+        letter.server_id,
+        letter.ip_address.map(|ip| ip.to_string()),
+        time(letter.first_failed_ms),
+        time(letter.last_failed_ms),
+        now,
+    ]
+}

@@ -1,0 +1,287 @@
+//! The thin layer that lets every statement be written once: either pool, typed arguments, either row.
+//!
+//! The few words in which the engines differ are tokens in the statement's text:
+//! - `{rows}`: the first argument, a JSON array as text, as a table `e(value)`; fields are
+//!   `e.value->>'name'`, cast where they are numbers;
+//! - `{for_update}` and `{skip_locked}`: row locks, nothing on SQLite, where a write transaction is alone;
+//! - `{unhex}x{/unhex}`: bytes of a hexadecimal text.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::{PgPool, PgRow, Postgres};
+use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, Decode, Row as _, Transaction, Type};
+
+use super::StoreError;
+
+/// One argument of a statement.
+#[derive(Debug, Clone)]
+pub(super) enum Arg {
+    Int(Option<i64>),
+    Text(Option<String>),
+    Bytes(Vec<u8>),
+    Time(Option<DateTime<Utc>>),
+    Json(serde_json::Value),
+}
+
+macro_rules! arg_from {
+    ($($type:ty => |$value:ident| $arg:expr),* $(,)?) => {
+        $(impl From<$type> for Arg {
+            fn from($value: $type) -> Self {
+                $arg
+            }
+        })*
+    };
+}
+
+arg_from! {
+    i64 => |value| Self::Int(Some(value)),
+    Option<i64> => |value| Self::Int(value),
+    &str => |value| Self::Text(Some(value.to_owned())),
+    String => |value| Self::Text(Some(value)),
+    Option<String> => |value| Self::Text(value),
+    Vec<u8> => |value| Self::Bytes(value),
+    DateTime<Utc> => |value| Self::Time(Some(value)),
+    Option<DateTime<Utc>> => |value| Self::Time(value),
+    serde_json::Value => |value| Self::Json(value),
+}
+
+/// The arguments of a statement, in the order of `$1`, `$2`, ...
+macro_rules! args {
+    ($($value:expr),* $(,)?) => {
+        vec![$($crate::store::engine::Arg::from($value)),*]
+    };
+}
+pub(super) use args;
+
+/// Either database.
+#[derive(Clone)]
+pub(super) struct Engine {
+    pools: Pools,
+    timeout: Duration,
+}
+
+#[derive(Clone)]
+enum Pools {
+    Postgres(PgPool),
+    /// Writers queue for the one connection instead of failing with "database is locked".
+    Sqlite { write: SqlitePool, read: SqlitePool },
+}
+
+/// A row of either engine.
+pub(super) enum Row {
+    Postgres(PgRow),
+    Sqlite(SqliteRow),
+}
+
+/// A write transaction; rolled back when dropped.
+pub(super) struct Tx {
+    kind: TxKind,
+    timeout: Duration,
+}
+
+enum TxKind {
+    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+macro_rules! query {
+    ($sql:expr, $arguments:expr) => {
+        $arguments.into_iter().fold(sqlx::query(AssertSqlSafe($sql)), |query, argument| match argument {
+            Arg::Int(value) => query.bind(value),
+            Arg::Text(value) => query.bind(value),
+            Arg::Bytes(value) => query.bind(value),
+            Arg::Time(value) => query.bind(value),
+            Arg::Json(value) => query.bind(sqlx::types::Json(value)),
+        })
+    };
+}
+
+impl Engine {
+    pub fn postgres(pool: PgPool, timeout: Duration) -> Self {
+        Self { pools: Pools::Postgres(pool), timeout }
+    }
+
+    pub fn sqlite(write: SqlitePool, read: SqlitePool, timeout: Duration) -> Self {
+        Self { pools: Pools::Sqlite { write, read }, timeout }
+    }
+
+    /// The pool to migrate, by engine.
+    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+        match &self.pools {
+            Pools::Postgres(pool) => sqlx::migrate!("migrations/postgres").run(pool).await,
+            Pools::Sqlite { write, .. } => sqlx::migrate!("migrations/sqlite").run(write).await,
+        }
+    }
+
+    /// The database's clock, whole milliseconds.
+    pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        let sql = match &self.pools {
+            Pools::Postgres(_) => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now_ms",
+            Pools::Sqlite { .. } => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now_ms",
+        };
+        let rows = self.read("ask for the time", sql, Vec::new()).await?;
+        let now_ms: i64 = rows.first().ok_or(StoreError::NoAnswer { what: "ask for the time" })?.get("now_ms")?;
+        DateTime::from_timestamp_millis(now_ms).ok_or(StoreError::NoAnswer { what: "ask for the time" })
+    }
+
+    /// Rows of a statement that only reads.
+    pub async fn read(&self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
+        let work = async {
+            match &self.pools {
+                Pools::Postgres(pool) => {
+                    let rows = query!(for_postgres(sql), arguments).fetch_all(pool).await?;
+                    Ok(rows.into_iter().map(Row::Postgres).collect())
+                }
+                Pools::Sqlite { read, .. } => {
+                    let rows = query!(for_sqlite(sql), arguments).fetch_all(read).await?;
+                    Ok(rows.into_iter().map(Row::Sqlite).collect())
+                }
+            }
+        };
+        bounded(what, self.timeout, work).await
+    }
+
+    /// Runs one writing statement by itself and gives the rows that it returns.
+    pub async fn write(&self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
+        let work = async {
+            match &self.pools {
+                Pools::Postgres(pool) => {
+                    let rows = query!(for_postgres(sql), arguments).fetch_all(pool).await?;
+                    Ok(rows.into_iter().map(Row::Postgres).collect())
+                }
+                Pools::Sqlite { write, .. } => {
+                    let rows = query!(for_sqlite(sql), arguments).fetch_all(write).await?;
+                    Ok(rows.into_iter().map(Row::Sqlite).collect())
+                }
+            }
+        };
+        bounded(what, self.timeout, work).await
+    }
+
+    /// Begins a write transaction; on SQLite it is alone from the start.
+    pub async fn begin(&self, what: &'static str) -> Result<Tx, StoreError> {
+        let work = async {
+            Ok(match &self.pools {
+                Pools::Postgres(pool) => TxKind::Postgres(pool.begin().await?),
+                Pools::Sqlite { write, .. } => TxKind::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            })
+        };
+        Ok(Tx { kind: bounded(what, self.timeout, work).await?, timeout: self.timeout })
+    }
+}
+
+impl Tx {
+    /// Runs a statement and gives the rows that it returns.
+    pub async fn run(&mut self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
+        let work = async {
+            match &mut self.kind {
+                TxKind::Postgres(tx) => {
+                    let rows = query!(for_postgres(sql), arguments).fetch_all(&mut **tx).await?;
+                    Ok(rows.into_iter().map(Row::Postgres).collect())
+                }
+                TxKind::Sqlite(tx) => {
+                    let rows = query!(for_sqlite(sql), arguments).fetch_all(&mut **tx).await?;
+                    Ok(rows.into_iter().map(Row::Sqlite).collect())
+                }
+            }
+        };
+        bounded(what, self.timeout, work).await
+    }
+
+    /// Runs a statement over a batch; nothing at all for an empty one.
+    pub async fn batch(
+        &mut self,
+        what: &'static str,
+        sql: &str,
+        rows: Vec<serde_json::Value>,
+        mut more: Vec<Arg>,
+    ) -> Result<Vec<Row>, StoreError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        more.insert(0, batch_arg(rows));
+        self.run(what, sql, more).await
+    }
+
+    /// Makes everything durable.
+    pub async fn commit(self, what: &'static str) -> Result<(), StoreError> {
+        let work = async {
+            match self.kind {
+                TxKind::Postgres(tx) => tx.commit().await,
+                TxKind::Sqlite(tx) => tx.commit().await,
+            }
+        };
+        bounded(what, self.timeout, work).await
+    }
+}
+
+/// A batch as the argument that `{rows}` reads.
+pub(super) fn batch_arg(rows: Vec<serde_json::Value>) -> Arg {
+    Arg::Text(Some(serde_json::Value::Array(rows).to_string()))
+}
+
+impl Row {
+    /// The column as this type.
+    pub fn get<T>(&self, column: &str) -> Result<T, StoreError>
+    where
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres> + for<'r> Decode<'r, Sqlite> + Type<Sqlite>,
+    {
+        let value = match self {
+            Self::Postgres(row) => row.try_get(column),
+            Self::Sqlite(row) => row.try_get(column),
+        };
+        value.map_err(|source| StoreError::Column { column: column.to_owned(), source: Arc::new(source) })
+    }
+
+    /// The column as a domain type that is stored as text.
+    pub fn parse<T: std::str::FromStr>(&self, column: &str) -> Result<T, StoreError> {
+        parsed(column, &self.get::<String>(column)?)
+    }
+
+    /// The same for a column that may be null.
+    pub fn parse_optional<T: std::str::FromStr>(&self, column: &str) -> Result<Option<T>, StoreError> {
+        self.get::<Option<String>>(column)?.map(|text| parsed(column, &text)).transpose()
+    }
+
+    /// The column as a value stored as JSON.
+    pub fn json<T>(&self, column: &str) -> Result<T, StoreError>
+    where
+        T: serde::de::DeserializeOwned + Send + Unpin + 'static,
+    {
+        Ok(self.get::<sqlx::types::Json<T>>(column)?.0)
+    }
+}
+
+fn parsed<T: std::str::FromStr>(column: &str, text: &str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Content { column: column.to_owned(), text: text.to_owned() })
+}
+
+fn for_postgres(sql: &str) -> String {
+    sql.replace("{rows}", "jsonb_array_elements($1::jsonb) AS e(value)")
+        .replace("{for_update}", "FOR UPDATE")
+        .replace("{skip_locked}", "FOR UPDATE SKIP LOCKED")
+        .replace("{unhex}", "decode(")
+        .replace("{/unhex}", ", 'hex')")
+}
+
+fn for_sqlite(sql: &str) -> String {
+    sql.replace("{rows}", "json_each($1) AS e")
+        .replace("{for_update}", "")
+        .replace("{skip_locked}", "")
+        .replace("{unhex}", "unhex(")
+        .replace("{/unhex}", ")")
+}
+
+async fn bounded<T>(
+    what: &'static str,
+    timeout: Duration,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(timeout, work).await {
+        Ok(result) => result.map_err(|source| StoreError::Query { what, source: Arc::new(source) }),
+        Err(_) => Err(StoreError::Timeout { what, after_ms: timeout.as_millis() }),
+    }
+}

@@ -1,0 +1,136 @@
+//! What can go wrong between the store and its database.
+
+use std::sync::Arc;
+
+/// An error of the store. Never shows a URL's password.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached or refuses the login.
+    #[error("cannot connect to the database {url}")]
+    Connect {
+        /// The URL without its password.
+        url: String,
+        /// Why.
+        source: Arc<sqlx::Error>,
+    },
+    /// The URL names no database that the store knows.
+    #[error("`{url}` is no database URL: expected sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE")]
+    UnknownUrl {
+        /// What stands before `://`, at most.
+        url: String,
+    },
+    /// The tables cannot be brought up to date.
+    #[error("cannot bring the tables up to date")]
+    Migrate(#[source] Arc<sqlx::migrate::MigrateError>),
+    /// A statement failed.
+    #[error("the database failed to {what}")]
+    Query {
+        /// What it was asked.
+        what: &'static str,
+        /// Why.
+        source: Arc<sqlx::Error>,
+    },
+    /// A statement took too long.
+    #[error("the database did not {what} within {after_ms} ms")]
+    Timeout {
+        /// What it was asked.
+        what: &'static str,
+        /// The limit.
+        after_ms: u128,
+    },
+    /// A statement that must give a row gave none.
+    #[error("the database gave no answer when asked to {what}")]
+    NoAnswer {
+        /// What it was asked.
+        what: &'static str,
+    },
+    /// A column is missing or has another type.
+    #[error("the database's column `{column}` is not as expected")]
+    Column {
+        /// Which.
+        column: String,
+        /// Why.
+        source: Arc<sqlx::Error>,
+    },
+    /// A column holds what vmacd never writes there.
+    #[error("the database's column `{column}` holds `{}`", text.escape_debug())]
+    Content {
+        /// Which.
+        column: String,
+        /// What stands there.
+        text: String,
+    },
+    /// A stored configuration cannot be unpacked.
+    #[error("backup {id} cannot be unpacked")]
+    Unpack {
+        /// Which.
+        id: i64,
+        /// Why.
+        source: Arc<std::io::Error>,
+    },
+    /// What was asked for is not there.
+    #[error("there is no {what} {id}")]
+    NotFound {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its name or number.
+        id: String,
+    },
+    /// The inventory contradicts itself or what is stored.
+    #[error("{0}")]
+    Inventory(String),
+    /// The lease went to another worker; nothing was written.
+    #[error("the lease of {switch} went to another worker")]
+    LeaseLost {
+        /// The switch.
+        switch: String,
+    },
+}
+
+impl StoreError {
+    /// True when the same call may succeed later: the database was away, busy or slow.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Timeout { .. } | Self::NoAnswer { .. } => true,
+            Self::Query { source, .. } => is_transient(source),
+            Self::UnknownUrl { .. }
+            | Self::Migrate(_)
+            | Self::Column { .. }
+            | Self::Content { .. }
+            | Self::Unpack { .. }
+            | Self::NotFound { .. }
+            | Self::Inventory(_)
+            | Self::LeaseLost { .. } => false,
+        }
+    }
+
+    /// True when what was asked for is at fault, not the database.
+    pub fn is_input(&self) -> bool {
+        matches!(self, Self::NotFound { .. } | Self::Inventory(_) | Self::UnknownUrl { .. })
+    }
+
+    /// True when two transactions stood in each other's way: the whole transaction may be run again at once.
+    pub(super) fn is_clash(&self) -> bool {
+        matches!(self, Self::Query { source, .. } if sql_state(source).is_some_and(|s| matches!(s.as_str(), "40001" | "40P01")))
+    }
+}
+
+fn sql_state(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
+}
+
+/// SQLSTATE classes: 08 connection, 40 rollback, 53 resources, 57 operator, 58 system (PostgreSQL manual,
+/// appendix A). SQLite: 5 busy, 6 locked, 10 I/O, 13 full, and their extended codes.
+fn is_transient(error: &sqlx::Error) -> bool {
+    let Some(code) = sql_state(error) else {
+        return matches!(
+            error,
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_)
+        );
+    };
+    match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 10 | 13),
+        _ => ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)),
+    }
+}

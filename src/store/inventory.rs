@@ -1,0 +1,318 @@
+//! Switches and servers.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::json;
+
+use super::connect::Store;
+use super::engine::{Row, Tx, args};
+use super::error::StoreError;
+use crate::domain::{CredentialName, Dialect, Inventory, Server, ServerPort, Switch, SwitchName};
+
+/// What an import came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ImportReport {
+    /// Switches and servers that were not there before.
+    pub added: usize,
+    /// Those that changed.
+    pub updated: usize,
+    /// Those that were there already, the same.
+    pub unchanged: usize,
+}
+
+/// A switch, with what was learned of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KnownSwitch {
+    /// As the inventory has it.
+    #[serde(flatten)]
+    pub switch: Switch,
+    /// The dialect that it was found to speak.
+    pub dialect_found: Option<Dialect>,
+    /// Its circuit.
+    pub circuit: Circuit,
+    /// When it last answered.
+    pub last_seen_at: Option<DateTime<Utc>>,
+}
+
+/// Whether a switch is tried at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Circuit {
+    /// Failures in a row to reach it.
+    pub failures: i64,
+    /// It is not tried before this; none when it is tried.
+    pub open_until: Option<DateTime<Utc>>,
+    /// The last failure.
+    pub reason: Option<String>,
+}
+
+fn word<T: Serialize>(value: &T) -> String {
+    json!(value).as_str().unwrap_or_default().to_owned()
+}
+
+fn of_word<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>, StoreError> {
+    let Some(text) = row.get::<Option<String>>(column)? else { return Ok(None) };
+    let value = serde_json::from_value(json!(text));
+    value.map(Some).map_err(|_| StoreError::Content { column: column.to_owned(), text })
+}
+
+impl KnownSwitch {
+    fn from_row(row: &Row, now: DateTime<Utc>) -> Result<Self, StoreError> {
+        let open_until: Option<DateTime<Utc>> = row.get("circuit_open_until")?;
+        let port: i64 = row.get("port")?;
+        Ok(Self {
+            switch: Switch {
+                name: row.parse("name")?,
+                host: row.get("host")?,
+                port: u16::try_from(port)
+                    .map_err(|_| StoreError::Content { column: "port".to_owned(), text: port.to_string() })?,
+                host_key: row.get("host_key")?,
+                dialect: of_word(row, "dialect")?.unwrap_or_default(),
+                ssh_profile: of_word(row, "ssh_profile")?.unwrap_or_default(),
+                credential: CredentialName(row.get("credential")?),
+            },
+            dialect_found: of_word(row, "dialect_found")?,
+            circuit: Circuit {
+                failures: row.get("circuit_failures")?,
+                open_until: open_until.filter(|until| *until > now),
+                reason: row.get("circuit_reason")?,
+            },
+            last_seen_at: row.get("last_seen_at")?,
+        })
+    }
+}
+
+impl Store {
+    /// Takes an inventory in: what is new is added, what differs is updated, what is not named stays. A
+    /// pinned host key stays when the file has none. All or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Inventory`] names what does not fit; or when the database fails.
+    pub async fn import(&self, inventory: &Inventory) -> Result<ImportReport, StoreError> {
+        let now = self.now().await?;
+        let before = self.export().await?;
+        check(inventory, &before)?;
+        let mut report = ImportReport { added: 0, updated: 0, unchanged: 0 };
+        let mut tx = self.engine.begin("take an inventory in").await?;
+        self.check_macs(&mut tx, inventory).await?;
+        for switch in &inventory.switches {
+            let known = before.switches.iter().find(|known| known.name == switch.name);
+            let host_key = switch.host_key.clone().or(known.and_then(|known| known.host_key.clone()));
+            let switch = Switch { host_key, ..switch.clone() };
+            if report.count(known, &switch) {
+                put_switch(&mut tx, &switch, now).await?;
+            }
+        }
+        for server in &inventory.servers {
+            let known = before.servers.iter().find(|known| known.id == server.id);
+            let mut server = server.clone();
+            server.ports.sort();
+            if report.count(known, &server) {
+                put_server(&mut tx, &server, now).await?;
+            }
+        }
+        tx.commit("take an inventory in").await?;
+        Ok(report)
+    }
+
+    async fn check_macs(&self, tx: &mut Tx, inventory: &Inventory) -> Result<(), StoreError> {
+        let macs = inventory.servers.iter().map(|server| json!({"mac": server.pxe_mac})).collect();
+        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows})";
+        match tx.batch("look PXE MACs up", sql, macs, Vec::new()).await?.first() {
+            Some(row) => {
+                let mac: String = row.get("mac_address")?;
+                Err(StoreError::Inventory(format!("{mac} is a virtual MAC; it cannot be a server's PXE MAC")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The whole inventory, in the order of names and numbers.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn export(&self) -> Result<Inventory, StoreError> {
+        let switches = self.switches().await?.into_iter().map(|known| known.switch).collect();
+        let sql = "SELECT * FROM servers ORDER BY id";
+        let mut servers: Vec<Server> = Vec::new();
+        for row in self.engine.read("read the servers", sql, Vec::new()).await? {
+            servers.push(Server {
+                id: row.get("id")?,
+                pxe_mac: row.parse("pxe_mac")?,
+                primary_ip: row.parse_optional("primary_ip")?,
+                vlan_name: row.parse_optional("vlan_name")?,
+                ports: Vec::new(),
+            });
+        }
+        let sql = "SELECT * FROM server_ports ORDER BY server_id, switch, interface";
+        for row in self.engine.read("read the ports", sql, Vec::new()).await? {
+            let server_id: i64 = row.get("server_id")?;
+            let port = ServerPort { switch: row.parse("switch")?, interface: row.parse("interface")? };
+            if let Ok(at) = servers.binary_search_by_key(&server_id, |server| server.id) {
+                servers[at].ports.push(port);
+            }
+        }
+        Ok(Inventory { switches, servers })
+    }
+
+    /// All switches by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn switches(&self) -> Result<Vec<KnownSwitch>, StoreError> {
+        let now = self.now().await?;
+        let rows = self.engine.read("read the switches", "SELECT * FROM switches ORDER BY name", Vec::new()).await?;
+        rows.iter().map(|row| KnownSwitch::from_row(row, now)).collect()
+    }
+
+    /// The switch of this name.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database fails.
+    pub async fn switch(&self, name: &SwitchName) -> Result<KnownSwitch, StoreError> {
+        let now = self.now().await?;
+        let rows = self.engine.read("read a switch", "SELECT * FROM switches WHERE name = $1", args![name.as_str()]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "switch", id: name.to_string() })?;
+        KnownSwitch::from_row(row, now)
+    }
+
+    /// Pins the switch's host key, `SHA256:...`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database fails.
+    pub async fn trust(&self, name: &SwitchName, host_key: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE switches SET host_key = $2, updated_at = $3 WHERE name = $1 RETURNING name";
+        self.change_switch(name, sql, args![name.as_str(), host_key, self.now().await?]).await
+    }
+
+    /// Remembers which dialect the switch speaks.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database fails.
+    pub async fn set_dialect_found(&self, name: &SwitchName, dialect: Dialect) -> Result<(), StoreError> {
+        let sql = "UPDATE switches SET dialect_found = $2 WHERE name = $1 RETURNING name";
+        self.change_switch(name, sql, args![name.as_str(), dialect.as_str()]).await
+    }
+
+    /// Counts a failure to reach the switch; from the `failures_max`th in a row on it is not tried for
+    /// `open_ms` milliseconds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn circuit_failed(
+        &self,
+        name: &SwitchName,
+        reason: &str,
+        failures_max: i64,
+        open_ms: i64,
+    ) -> Result<(), StoreError> {
+        let now = self.now().await?;
+        let until = now + chrono::Duration::milliseconds(open_ms);
+        let sql = "UPDATE switches SET circuit_failures = circuit_failures + 1, circuit_reason = $2,
+                       circuit_open_until = CASE WHEN circuit_failures + 1 >= $3 THEN $4 ELSE circuit_open_until END
+                   WHERE name = $1 RETURNING name";
+        self.change_switch(name, sql, args![name.as_str(), reason, failures_max, until]).await
+    }
+
+    /// Notes that the switch answered.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn circuit_closed(&self, name: &SwitchName) -> Result<(), StoreError> {
+        let now = self.now().await?;
+        let sql = "UPDATE switches SET circuit_failures = 0, circuit_open_until = NULL, circuit_reason = NULL,
+                       last_seen_at = $2 WHERE name = $1 RETURNING name";
+        self.change_switch(name, sql, args![name.as_str(), now]).await
+    }
+
+    async fn change_switch(
+        &self,
+        name: &SwitchName,
+        sql: &str,
+        arguments: Vec<super::engine::Arg>,
+    ) -> Result<(), StoreError> {
+        match self.engine.write("change a switch", sql, arguments).await?.is_empty() {
+            true => Err(StoreError::NotFound { what: "switch", id: name.to_string() }),
+            false => Ok(()),
+        }
+    }
+}
+
+impl ImportReport {
+    /// Counts one thing, and says whether it must be written.
+    fn count<T: PartialEq>(&mut self, known: Option<&T>, now: &T) -> bool {
+        let counter = match known {
+            None => &mut self.added,
+            Some(known) if known == now => &mut self.unchanged,
+            Some(_) => &mut self.updated,
+        };
+        *counter += 1;
+        known != Some(now)
+    }
+}
+
+/// Refuses what contradicts itself, or what is known already.
+fn check(inventory: &Inventory, before: &Inventory) -> Result<(), StoreError> {
+    let refuse = |text: String| Err(StoreError::Inventory(text));
+    let mut primaries = std::collections::HashMap::new();
+    let replaced: std::collections::HashSet<i64> = inventory.servers.iter().map(|server| server.id).collect();
+    let kept = before.servers.iter().filter(|server| !replaced.contains(&server.id));
+    for server in kept.chain(&inventory.servers) {
+        if let Some(ip) = server.primary_ip
+            && let Some(other) = primaries.insert(ip, server.id)
+        {
+            return refuse(format!("servers {other} and {} both have the primary address {ip}", server.id));
+        }
+    }
+    let known = |name: &SwitchName| {
+        inventory.switches.iter().chain(&before.switches).any(|switch| switch.name == *name)
+    };
+    for server in &inventory.servers {
+        if server.id <= 0 {
+            return refuse(format!("server {}: its number must be positive", server.id));
+        }
+        if let Some(port) = server.ports.iter().find(|port| !known(&port.switch)) {
+            return refuse(format!("server {} has a port on {}, which is no known switch", server.id, port.switch));
+        }
+    }
+    Ok(())
+}
+
+async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let sql = "INSERT INTO switches (name, host, port, host_key, dialect, ssh_profile, credential, created_at, updated_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+               ON CONFLICT (name) DO UPDATE SET host = excluded.host, port = excluded.port,
+                   host_key = excluded.host_key, dialect = excluded.dialect, dialect_found = NULL,
+                   ssh_profile = excluded.ssh_profile, credential = excluded.credential,
+                   circuit_failures = 0, circuit_open_until = NULL, updated_at = excluded.updated_at";
+    let arguments = args![
+        switch.name.as_str(),
+        switch.host.as_str(),
+        i64::from(switch.port),
+        switch.host_key.clone(),
+        word(&switch.dialect),
+        word(&switch.ssh_profile),
+        switch.credential.0.as_str(),
+        now
+    ];
+    tx.run("write a switch", sql, arguments).await.map(|_| ())
+}
+
+async fn put_server(tx: &mut Tx, server: &Server, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let sql = "INSERT INTO servers (id, pxe_mac, primary_ip, vlan_name, created_at, updated_at)
+               VALUES ($1, $2, $3, $4, $5, $5)
+               ON CONFLICT (id) DO UPDATE SET pxe_mac = excluded.pxe_mac, primary_ip = excluded.primary_ip,
+                   vlan_name = excluded.vlan_name, updated_at = excluded.updated_at";
+    let arguments = args![
+        server.id,
+        server.pxe_mac.to_string(),
+        server.primary_ip.map(|ip| ip.to_string()),
+        server.vlan_name.as_ref().map(ToString::to_string),
+        now
+    ];
+    tx.run("write a server", sql, arguments).await?;
+    tx.run("forget a server's ports", "DELETE FROM server_ports WHERE server_id = $1", args![server.id]).await?;
+    let sql = "INSERT INTO server_ports (server_id, switch, interface)
+               SELECT $2, e.value->>'switch', e.value->>'interface' FROM {rows}";
+    let ports = server.ports.iter().map(|port| json!(port)).collect();
+    tx.batch("write a server's ports", sql, ports, args![server.id]).await.map(|_| ())
+}

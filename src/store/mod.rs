@@ -1,0 +1,40 @@
+//! The rows: Postgres where they are shared, SQLite as the embedded default, one SQL text for both.
+//!
+//! By aggregate: `admit` takes commands in, `work` says what waits for a switch, `settle` writes what a push
+//! came to; `leases`, `pushes` and `backups` serve the push; `commands`, `vmacs`, `outbox`, `dead_letters`,
+//! `inventory` and `queue` are what their names say. `engine` is the layer that hides which database it is.
+//!
+//! Guarantees: one transaction per call; a constant number of statements per group, whatever its size; the
+//! unique indexes decide about MACs and addresses; writes of a push's results need the current lease.
+
+mod admit;
+mod backups;
+mod commands;
+mod connect;
+mod dead_letters;
+mod engine;
+mod error;
+mod event_body;
+mod inventory;
+mod leases;
+mod outbox;
+mod pushes;
+mod queue;
+mod settle;
+mod vmacs;
+mod work;
+
+pub use admit::{Admission, Incoming};
+pub use backups::Backup;
+pub use commands::{CommandOutcome, OpenCommand, Outcome};
+pub use connect::{Store, StoreOptions};
+pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterRow};
+pub use error::StoreError;
+pub use inventory::{Circuit, ImportReport, KnownSwitch};
+pub use leases::Lease;
+pub use outbox::Event;
+pub use pushes::{PushRow, PushState};
+pub use queue::{NewQueueMessage, QueueMessage};
+pub use settle::{BindingEnd, BindingResult, Settled};
+pub use vmacs::{TimelineEntry, Vmac, VmacFilter};
+pub use work::WorkItem;

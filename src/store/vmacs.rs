@@ -1,0 +1,218 @@
+//! Reading virtual MACs and their history.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::json;
+
+use super::connect::Store;
+use super::engine::{Row, args, batch_arg};
+use super::error::StoreError;
+use crate::domain::{BindableAddress, Desired, Mac, Status, SwitchBinding, SwitchName, VlanName};
+
+/// A row of `virtual_macs`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Vmac {
+    /// Its number.
+    pub id: i64,
+    /// The server.
+    pub server_id: i64,
+    /// The address.
+    pub ip_address: BindableAddress,
+    /// The virtual MAC.
+    pub mac_address: Mac,
+    /// The VLAN, named by the producer or found at the push.
+    pub vlan_name: Option<VlanName>,
+    /// What was observed.
+    pub status: Status,
+    /// What is wanted.
+    pub desired: Desired,
+    /// How often what is wanted has changed.
+    pub generation: i64,
+    /// Where each port stands.
+    pub switch_bindings: Vec<SwitchBinding>,
+    /// The reason code of the last failure.
+    pub failure_code: Option<String>,
+    /// The last failure.
+    pub failure_text: Option<String>,
+    /// Failed pushes since the intent last changed.
+    pub attempts: i64,
+    /// Who asked.
+    pub requested_by: Option<String>,
+    /// The producer's own reference.
+    pub reference: Option<String>,
+    /// When the row was made.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it became active.
+    pub activated_at: Option<DateTime<Utc>>,
+    /// When it was revoked.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// Which virtual MACs.
+#[derive(Debug, Clone)]
+pub struct VmacFilter {
+    /// With this status.
+    pub status: Option<Status>,
+    /// On this switch.
+    pub switch: Option<SwitchName>,
+    /// Of this server.
+    pub server_id: Option<i64>,
+    /// For this address.
+    pub ip: Option<BindableAddress>,
+    /// With this MAC.
+    pub mac: Option<Mac>,
+    /// With a greater number than this.
+    pub after_id: i64,
+    /// At most so many.
+    pub limit: i64,
+}
+
+impl Default for VmacFilter {
+    fn default() -> Self {
+        Self { status: None, switch: None, server_id: None, ip: None, mac: None, after_id: 0, limit: 1000 }
+    }
+}
+
+/// One line of a virtual MAC's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub text: String,
+}
+
+impl Vmac {
+    pub(super) fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            server_id: row.get("server_id")?,
+            ip_address: row.parse("ip_address")?,
+            mac_address: row.parse("mac_address")?,
+            vlan_name: row.parse_optional("vlan_name")?,
+            status: row.parse("status")?,
+            desired: row.parse("desired")?,
+            generation: row.get("generation")?,
+            switch_bindings: row.json("switch_bindings")?,
+            failure_code: row.get("failure_code")?,
+            failure_text: row.get("failure_text")?,
+            attempts: row.get("attempts")?,
+            requested_by: row.get("requested_by")?,
+            reference: row.get("reference")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+            activated_at: row.get("activated_at")?,
+            revoked_at: row.get("revoked_at")?,
+        })
+    }
+
+    /// The switches that do not hold yet what is wanted.
+    pub(super) fn switches_waiting(&self) -> Vec<SwitchName> {
+        let unmet = self.switch_bindings.iter().filter(|binding| !self.desired.is_met_by(binding.state));
+        let mut switches: Vec<_> = unmet.map(|binding| binding.switch.clone()).collect();
+        switches.sort();
+        switches.dedup();
+        switches
+    }
+}
+
+/// Writes rows back after a change; `$2` is the time.
+pub(super) const UPDATE_VMACS: &str = "UPDATE virtual_macs SET
+        vlan_name = e.value->>'vlan_name', status = e.value->>'status', desired = e.value->>'desired',
+        generation = CAST(e.value->>'generation' AS BIGINT), switch_bindings = e.value->'switch_bindings',
+        failure_code = e.value->>'failure_code', failure_text = e.value->>'failure_text',
+        attempts = CAST(e.value->>'attempts' AS BIGINT), updated_at = $2,
+        requested_by = e.value->>'requested_by', reference = e.value->>'reference',
+        activated_at = CASE WHEN e.value->>'status' = 'active' AND virtual_macs.status <> 'active'
+                       THEN $2 ELSE activated_at END,
+        revoked_at = CASE WHEN e.value->>'status' = 'revoked' THEN $2 ELSE revoked_at END
+    FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT)";
+
+impl Store {
+    /// The virtual MAC of this number.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database fails.
+    pub async fn vmac(&self, id: i64) -> Result<Vmac, StoreError> {
+        let rows = self.engine.read("read a virtual MAC", "SELECT * FROM virtual_macs WHERE id = $1", args![id]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "virtual MAC", id: id.to_string() })?;
+        Vmac::from_row(row)
+    }
+
+    /// The virtual MACs that match, in the order of their numbers.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn find(&self, filter: &VmacFilter) -> Result<Vec<Vmac>, StoreError> {
+        let mut sql = "SELECT * FROM virtual_macs WHERE id > $1".to_owned();
+        let mut arguments = args![filter.after_id];
+        let conditions = [
+            ("status =", filter.status.map(|status| status.to_string())),
+            ("ip_address =", filter.ip.map(|ip| ip.to_string())),
+            ("mac_address =", filter.mac.map(|mac| mac.to_string())),
+        ];
+        for (condition, value) in conditions.into_iter().filter_map(|(c, value)| Some((c, value?))) {
+            arguments.push(value.into());
+            sql.push_str(&format!(" AND {condition} ${}", arguments.len()));
+        }
+        if let Some(server_id) = filter.server_id {
+            arguments.push(server_id.into());
+            sql.push_str(&format!(" AND server_id = ${}", arguments.len()));
+        }
+        if let Some(switch) = &filter.switch {
+            arguments.push(format!("%\"switch\"_\"{switch}\"%").into());
+            arguments.push(format!("%\"switch\"__\"{switch}\"%").into());
+            let last = arguments.len();
+            // As text, because the engines write JSON with and without a space behind the colon.
+            sql.push_str(&format!(
+                " AND (CAST(switch_bindings AS TEXT) LIKE ${} OR CAST(switch_bindings AS TEXT) LIKE ${last})",
+                last - 1
+            ));
+        }
+        arguments.push(filter.limit.into());
+        sql.push_str(&format!(" ORDER BY id LIMIT ${}", arguments.len()));
+        let rows = self.engine.read("list virtual MACs", &sql, arguments).await?;
+        let vmacs: Result<Vec<_>, _> = rows.iter().map(Vmac::from_row).collect();
+        let on_switch = |vmac: &Vmac| match &filter.switch {
+            Some(switch) => vmac.switch_bindings.iter().any(|binding| binding.switch == *switch),
+            None => true,
+        };
+        Ok(vmacs?.into_iter().filter(on_switch).collect())
+    }
+
+    /// What happened to a virtual MAC, oldest first: its commands and its events.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn timeline(&self, vmac_id: i64) -> Result<Vec<TimelineEntry>, StoreError> {
+        let commands = "SELECT message_key, action, attempts, received_at FROM commands WHERE vmac_id = $1";
+        let events = "SELECT routing_key, body, created_at FROM events WHERE vmac_id = $1";
+        let mut timeline = Vec::new();
+        for row in self.engine.read("read a history", commands, args![vmac_id]).await? {
+            let (action, key): (String, String) = (row.get("action")?, row.get("message_key")?);
+            timeline.push(TimelineEntry { at: row.get("received_at")?, text: format!("{action} asked for by {key}") });
+        }
+        for row in self.engine.read("read a history", events, args![vmac_id]).await? {
+            let (key, body): (String, serde_json::Value) = (row.get("routing_key")?, row.json("body")?);
+            let reason = body["reason"]["text"].as_str().map(|text| format!(": {text}")).unwrap_or_default();
+            timeline.push(TimelineEntry { at: row.get("created_at")?, text: format!("{key}{reason}") });
+        }
+        timeline.sort_by_key(|entry| entry.at);
+        Ok(timeline)
+    }
+
+    /// Those of the MACs that are or were virtual MACs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ours_among(&self, macs: &[Mac]) -> Result<HashSet<Mac>, StoreError> {
+        let batch = batch_arg(macs.iter().map(|mac| json!({"mac": mac})).collect());
+        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows})";
+        let rows = self.engine.read("look MACs up", sql, vec![batch]).await?;
+        rows.iter().map(|row| row.parse("mac_address")).collect()
+    }
+}

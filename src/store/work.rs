@@ -1,0 +1,61 @@
+//! What waits for a switch.
+
+use std::time::Duration;
+
+use super::connect::Store;
+use super::engine::args;
+use super::error::StoreError;
+use super::vmacs::Vmac;
+use crate::domain::{BindableAddress, InterfaceName, Mac, SwitchName, VlanName};
+
+/// A row that wants attention on one switch.
+#[derive(Debug, Clone)]
+pub struct WorkItem {
+    /// The row.
+    pub vmac: Vmac,
+    /// The row's ports on this switch.
+    pub interfaces: Vec<InterfaceName>,
+    /// The server's physical MAC.
+    pub pxe_mac: Mac,
+    /// The server's primary address.
+    pub primary_ip: Option<BindableAddress>,
+    /// The VLAN of the row, else of the inventory.
+    pub vlan: Option<VlanName>,
+}
+
+impl Store {
+    /// The rows that wait for the switch, those that wait longest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn work(&self, switch: &SwitchName, limit: i64) -> Result<Vec<WorkItem>, StoreError> {
+        let sql = "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name
+                   FROM switch_work w JOIN virtual_macs v ON v.id = w.vmac_id JOIN servers s ON s.id = v.server_id
+                   WHERE w.switch = $1 ORDER BY w.queued_at_ms, w.vmac_id LIMIT $2";
+        let rows = self.engine.read("read what waits for a switch", sql, args![switch.as_str(), limit]).await?;
+        rows.iter()
+            .map(|row| {
+                let vmac = Vmac::from_row(row)?;
+                let here = vmac.switch_bindings.iter().filter(|binding| binding.switch == *switch);
+                Ok(WorkItem {
+                    interfaces: here.map(|binding| binding.interface.clone()).collect(),
+                    pxe_mac: row.parse("pxe_mac")?,
+                    primary_ip: row.parse_optional("primary_ip")?,
+                    vlan: vmac.vlan_name.clone().or(row.parse_optional("server_vlan_name")?),
+                    vmac,
+                })
+            })
+            .collect()
+    }
+
+    /// The switches for which something has waited longer than this, with how much.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn switches_with_work(&self, longer_than: Duration) -> Result<Vec<(SwitchName, i64)>, StoreError> {
+        let before_ms = self.now().await?.timestamp_millis() - i64::try_from(longer_than.as_millis()).unwrap_or(0);
+        let sql = "SELECT switch, COUNT(*) AS waiting FROM switch_work WHERE queued_at_ms <= $1 GROUP BY switch";
+        let rows = self.engine.read("look for waiting switches", sql, args![before_ms]).await?;
+        rows.iter().map(|row| Ok((row.parse("switch")?, row.get("waiting")?))).collect()
+    }
+}
