@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::text::{is_list, print_statement};
+use super::text::print_statement;
 use super::tree::{At, Node};
 
 /// The difference as `[edit ...]` blocks with `-` and `+` lines; empty when there is none.
@@ -56,7 +56,7 @@ fn list<'a>(lines: &mut String, deeper: &mut Deeper<'a>, at: At<'a>, pair: (&Arc
         match new.child(&before.word) {
             Some(after) if after == before => {}
             Some(after) if !flat && after.inactive == before.inactive => {
-                let next = at.step(&new.word).and_then(|key| key.step(&new.word_of(after))).unwrap_or(At::Open);
+                let next = at.step(&new.word).and_then(|key| key.step(&after.word)).unwrap_or(At::Open);
                 deeper.push((next, renamed(new, before), renamed(new, after)));
             }
             Some(after) => {
@@ -76,14 +76,7 @@ fn renamed(list: &Node, entry: &Node) -> Arc<Node> {
     Arc::new(Node { word: format!("{} {}", list.word, entry.word).into(), ..entry.clone() })
 }
 
-impl Node {
-    fn word_of(&self, entry: &Node) -> String {
-        entry.word.to_string()
-    }
-}
-
 fn changed(lines: &mut String, sign: char, at: At<'_>, node: &Node, depth: usize) {
-    debug_assert!(!is_list(at) || !node.word.is_empty());
     let mut text = String::new();
     print_statement(&mut text, at, node, 0);
     let margin = " ".repeat((4 * depth.saturating_sub(1)).saturating_sub(1).max(2));

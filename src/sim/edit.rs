@@ -50,6 +50,8 @@ pub(crate) enum Token {
 pub(crate) struct Expanded<'a> {
     pub paths: Vec<Vec<Word>>,
     pub end: Vec<Word>,
+    /// The last statement of the line without its value: what becomes inactive.
+    pub statement: Vec<Word>,
     pub at: At<'a>,
 }
 
@@ -65,7 +67,11 @@ pub(crate) fn expand<'a>(at: At<'a>, prefix: &[Word], tokens: &[Token]) -> Resul
     if walk.fresh {
         walk.paths.push(walk.here.clone());
     }
-    Ok(Expanded { paths: walk.paths, end: walk.here, at: walk.at })
+    let statement = match walk.at {
+        At::End | At::Open => walk.here[..walk.here.len().min(walk.block.1 + 1)].to_vec(),
+        At::Block(_) | At::Key(_) | At::Value(_) => walk.here.clone(),
+    };
+    Ok(Expanded { paths: walk.paths, end: walk.here, statement, at: walk.at })
 }
 
 struct Walk<'a> {

@@ -53,3 +53,8 @@ pub use model::Dialect;
 pub use options::Options;
 pub use plan::SimServer;
 pub use run::run;
+
+#[cfg(test)]
+mod device_tests;
+#[cfg(test)]
+mod round_trip_tests;

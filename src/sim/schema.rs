@@ -104,11 +104,6 @@ impl Rule {
     pub(crate) fn hidden_list(&self) -> Option<&Rule> {
         self.children.iter().find(|rule| rule.hidden)
     }
-
-    /// Whether this level holds statements of its own.
-    pub(crate) fn is_block(&self) -> bool {
-        matches!(self.kind, Kind::Container | Kind::Presence)
-    }
 }
 
 impl Check {

@@ -2,7 +2,7 @@
 
 use super::edit::{Edit, Op, Syntax, Token, expand};
 use super::lex::{Lexeme, lex, quote};
-use super::schema::{Kind, Rule};
+use super::schema::Rule;
 use super::tree::{At, Node, Word};
 
 /// Reads brace text. What was read before an error is returned beside it: a real switch applies that much.
@@ -57,10 +57,11 @@ impl Reader<'_> {
                 self.edits.extend(line.paths.iter().map(path_of));
             }
         }
+        self.finish(line.at, &line.end, depth)?;
         if inactive {
-            self.edits.push(Edit { op: Op::Deactivate, path: line.end.clone() });
+            self.edits.push(Edit { op: Op::Deactivate, path: line.statement });
         }
-        self.finish(line.at, &line.end, depth)
+        Ok(())
     }
 
     fn finish(&mut self, at: At<'_>, end: &[Word], depth: usize) -> Result<(), Syntax> {
@@ -202,9 +203,4 @@ fn open(out: &mut String, head: String, node: &Node, depth: usize) {
         [only] if !only.inactive => open(out, format!("{head} {}", quote(&only.word)), only, depth),
         _ => braces(out, &head, At::Open, node, depth),
     }
-}
-
-/// Whether a block at `at` prints its entries under one keyword.
-pub(crate) fn is_list(at: At<'_>) -> bool {
-    matches!(at, At::Key(rule) if rule.kind == Kind::List)
 }

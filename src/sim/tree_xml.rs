@@ -1,7 +1,6 @@
 //! The XML form of the configuration.
 
 use super::edit::{Edit, Op, Syntax};
-use super::lex::lex;
 use super::schema::{Kind, Rule};
 use super::tree::{At, Node, Word};
 use super::xml::{self, Element, escape};
@@ -53,12 +52,16 @@ impl Reader {
                 self.push(element, path);
                 if operation(element) != Op::Delete {
                     self.body(At::Block(rule), path, &element.children, rule.kind == Kind::Presence);
+                    self.inactive(element, path);
                 }
                 Ok(())
             }
             Kind::Flag => {
                 self.push(element, path);
-                self.set(element, path);
+                if operation(element) != Op::Delete {
+                    self.set(path);
+                    self.inactive(element, path);
+                }
                 Ok(())
             }
             Kind::List => self.entry(rule, path, element),
@@ -111,7 +114,8 @@ impl Reader {
         if !rule.check.accepts(value) || value.is_empty() {
             return Err(Syntax { message: format!("invalid value '{value}'"), ..Syntax::at(&element.name) });
         }
-        self.set(element, &with(path, value));
+        self.set(&with(path, value));
+        self.inactive(element, path);
         Ok(())
     }
 
@@ -128,16 +132,16 @@ impl Reader {
         let value = element.text.trim();
         let children: Vec<Element> = element.children.iter().filter(|child| child.name != "name").cloned().collect();
         match (value, children.is_empty()) {
-            ("", true) => self.set(element, &path),
-            (value, true) => self.set(element, &with(&path, value)),
+            ("", true) => self.set(&path),
+            (value, true) => self.set(&with(&path, value)),
             (_, false) => self.block(At::Open, &path, &children),
         }
+        self.inactive(element, &path);
         Ok(())
     }
 
-    fn set(&mut self, element: &Element, path: &[Word]) {
+    fn set(&mut self, path: &[Word]) {
         self.edits.push(Edit { op: Op::Set, path: path.to_vec() });
-        self.inactive(element, path);
     }
 
     fn inactive(&mut self, element: &Element, path: &[Word]) {
@@ -261,9 +265,4 @@ fn name(out: &mut String, key: &str, depth: usize) {
 fn leaf(out: &mut String, node: &Node, value: &str, depth: usize) {
     let tag = &node.word;
     out.push_str(&format!("{}<{tag}{}>{}</{tag}>\n", indent(depth), mark(node), escape(value)));
-}
-
-/// The words a text payload holds, for telling an empty one.
-pub(crate) fn is_blank(text: &str) -> bool {
-    lex(text).is_empty()
 }
