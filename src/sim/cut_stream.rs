@@ -17,16 +17,28 @@ pub(crate) struct CutStream {
 
 impl CutStream {
     pub(crate) fn new(inner: TcpStream, token: CancellationToken) -> CutStream {
-        CutStream { inner, cut: Box::pin(token.clone().cancelled_owned()), token }
+        CutStream {
+            inner,
+            cut: Box::pin(token.clone().cancelled_owned()),
+            token,
+        }
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.token.is_cancelled() { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+        if self.token.is_cancelled() {
+            Err(io::ErrorKind::ConnectionReset.into())
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl AsyncRead for CutStream {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.token.is_cancelled() || self.cut.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
@@ -35,7 +47,11 @@ impl AsyncRead for CutStream {
 }
 
 impl AsyncWrite for CutStream {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.check()?;
         let count = ready!(Pin::new(&mut self.inner).poll_write(context, bytes))?;
         Poll::Ready(Ok(count))

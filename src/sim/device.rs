@@ -90,7 +90,15 @@ impl Device {
     pub(crate) fn open_session(&mut self, user: &str, terminal: &'static str, now: Millis) -> u32 {
         let pid = self.next_pid;
         self.next_pid += 7;
-        self.sessions.insert(pid, Session { user: user.to_owned(), terminal, since: now, private: None });
+        self.sessions.insert(
+            pid,
+            Session {
+                user: user.to_owned(),
+                terminal,
+                since: now,
+                private: None,
+            },
+        );
         pid
     }
 
@@ -105,10 +113,17 @@ impl Device {
     /// Ends another session by force; a confirmed commit of its that waits is taken back at once.
     pub(crate) fn kill(&mut self, pid: u32, target: u32, now: Millis) -> Result<(), Refused> {
         if pid == target || !self.sessions.contains_key(&target) {
-            return Err(vec![RpcError { class: Some(("protocol", "invalid-value")), ..RpcError::failed("invalid session-id") }]);
+            return Err(vec![RpcError {
+                class: Some(("protocol", "invalid-value")),
+                ..RpcError::failed("invalid session-id")
+            }]);
         }
         self.end_session(target);
-        if self.pending.as_ref().is_some_and(|pending| pending.pid == target) {
+        if self
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.pid == target)
+        {
             self.revert(now);
         }
         Ok(())
@@ -122,7 +137,9 @@ impl Device {
     /// Takes the exclusive lock of the shared candidate.
     pub(crate) fn lock(&mut self, pid: u32, now: Millis) -> Result<(), Refused> {
         if self.locked_by == Some(pid) {
-            return Err(vec![RpcError::failed("Configuration database is already open")]);
+            return Err(vec![RpcError::failed(
+                "Configuration database is already open",
+            )]);
         }
         self.nobody_else_holds(pid, now)?;
         if self.dirty {
@@ -154,14 +171,17 @@ impl Device {
     /// Refuses while another session holds the lock.
     pub(super) fn nobody_else_holds(&self, pid: u32, now: Millis) -> Result<(), Refused> {
         match self.locked_by {
-            Some(holder) if holder != pid => Err(vec![RpcError::failed(self.locked_text(holder, now))]),
+            Some(holder) if holder != pid => {
+                Err(vec![RpcError::failed(self.locked_text(holder, now))])
+            }
             _ => Ok(()),
         }
     }
 
     fn locked_text(&self, holder: u32, now: Millis) -> String {
-        let (user, terminal, since) =
-            self.sessions.get(&holder).map_or(("root", "", now), |s| (s.user.as_str(), s.terminal, s.since));
+        let (user, terminal, since) = self.sessions.get(&holder).map_or(("root", "", now), |s| {
+            (s.user.as_str(), s.terminal, s.since)
+        });
         locked_text(user, terminal, holder, since, now)
     }
 
@@ -169,27 +189,42 @@ impl Device {
     pub(crate) fn open_private(&mut self, pid: u32, now: Millis) -> Result<(), Refused> {
         self.nobody_else_holds(pid, now)?;
         if self.dirty {
-            return Err(vec![RpcError::failed("shared configuration database modified")]);
+            return Err(vec![RpcError::failed(
+                "shared configuration database modified",
+            )]);
         }
         let tree = self.committed.clone();
         match self.sessions.get_mut(&pid) {
             Some(session) if session.private.is_none() => {
-                session.private = Some(Private { tree, edits: Vec::new() });
+                session.private = Some(Private {
+                    tree,
+                    edits: Vec::new(),
+                });
                 Ok(())
             }
-            _ => Err(vec![RpcError::failed("Configuration database is already open")]),
+            _ => Err(vec![RpcError::failed(
+                "Configuration database is already open",
+            )]),
         }
     }
 
     /// Drops the session's private copy.
     pub(crate) fn close_private(&mut self, pid: u32) -> Result<(), Refused> {
-        let private = self.sessions.get_mut(&pid).and_then(|session| session.private.take());
-        private.map(drop).ok_or_else(|| vec![RpcError::failed("Configuration database is not open")])
+        let private = self
+            .sessions
+            .get_mut(&pid)
+            .and_then(|session| session.private.take());
+        private
+            .map(drop)
+            .ok_or_else(|| vec![RpcError::failed("Configuration database is not open")])
     }
 
     /// The configuration the session edits: its private copy, or the shared candidate.
     pub(crate) fn candidate_of(&self, pid: u32) -> Arc<Node> {
-        let private = self.sessions.get(&pid).and_then(|session| session.private.as_ref());
+        let private = self
+            .sessions
+            .get(&pid)
+            .and_then(|session| session.private.as_ref());
         private.map_or_else(|| self.candidate.clone(), |private| private.tree.clone())
     }
 
@@ -203,13 +238,18 @@ impl Device {
 
     /// Takes back a confirmed commit whose time is over. Says whether it did.
     pub(crate) fn tick(&mut self, now: Millis) -> bool {
-        let over = self.pending.as_ref().is_some_and(|pending| pending.deadline <= now);
+        let over = self
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.deadline <= now);
         over && self.revert(now)
     }
 
     /// Puts the whole configuration from before the confirmed commit back, as a commit of its own.
     fn revert(&mut self, now: Millis) -> bool {
-        let Some(pending) = self.pending.take() else { return false };
+        let Some(pending) = self.pending.take() else {
+            return false;
+        };
         self.adopt(pending.restore, Commit::automatic(now));
         self.reset_candidate();
         true
@@ -217,7 +257,8 @@ impl Device {
 
     /// Makes `tree` the committed configuration.
     pub(super) fn adopt(&mut self, tree: Arc<Node>, commit: Commit) {
-        self.rollbacks.push_front(std::mem::replace(&mut self.committed, tree));
+        self.rollbacks
+            .push_front(std::mem::replace(&mut self.committed, tree));
         self.rollbacks.truncate(ROLLBACKS_MAX);
         self.history.push_front(commit);
         self.history.truncate(ROLLBACKS_MAX + 1);
@@ -239,11 +280,19 @@ impl Device {
 }
 
 /// The refusal a lock gets while someone holds it, with the two spaces an absent terminal name leaves.
-pub(crate) fn locked_text(user: &str, terminal: &str, pid: u32, since: Millis, now: Millis) -> String {
+pub(crate) fn locked_text(
+    user: &str,
+    terminal: &str,
+    pid: u32,
+    since: Millis,
+    now: Millis,
+) -> String {
     let idle = match now - since {
         fresh if fresh < 60_000 => String::new(),
         idle => format!(", idle {}", time::duration(idle)),
     };
     let since = time::shown(since);
-    format!("configuration database locked by:\n  {user} terminal {terminal} (pid {pid}) on since {since}{idle}\n      exclusive ")
+    format!(
+        "configuration database locked by:\n  {user} terminal {terminal} (pid {pid}) on since {since}{idle}\n      exclusive "
+    )
 }

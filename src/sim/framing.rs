@@ -34,7 +34,9 @@ impl Inbox {
 
     fn next_marked(&mut self) -> Option<String> {
         let from = self.searched.saturating_sub(END.len());
-        let found = self.bytes[from..].windows(END.len()).position(|window| window == END);
+        let found = self.bytes[from..]
+            .windows(END.len())
+            .position(|window| window == END);
         let Some(at) = found.map(|at| from + at) else {
             self.searched = self.bytes.len();
             return None;
@@ -49,12 +51,16 @@ impl Inbox {
         let mut at = 0;
         loop {
             let rest = &self.bytes[at..];
-            let Some((header, length)) = header(rest)? else { return Ok(None) };
+            let Some((header, length)) = header(rest)? else {
+                return Ok(None);
+            };
             let Some(length) = length else {
                 self.take(at + header);
                 return Ok(Some(String::from_utf8_lossy(&message).into_owned()));
             };
-            let Some(data) = rest.get(header..header + length) else { return Ok(None) };
+            let Some(data) = rest.get(header..header + length) else {
+                return Ok(None);
+            };
             message.extend_from_slice(data);
             at += header + length;
         }
@@ -69,13 +75,24 @@ impl Inbox {
 /// The length of a chunk's header and of its data; no data length at the end of the message.
 #[allow(clippy::type_complexity)]
 fn header(bytes: &[u8]) -> Result<Option<(usize, Option<usize>)>, ()> {
-    let start = bytes.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+    let start = bytes
+        .iter()
+        .take_while(|byte| matches!(byte, b'\n' | b'\r'))
+        .count();
     let Some(end) = bytes[start..].iter().position(|byte| *byte == b'\n') else {
-        return if bytes.len() - start > 20 { Err(()) } else { Ok(None) };
+        return if bytes.len() - start > 20 {
+            Err(())
+        } else {
+            Ok(None)
+        };
     };
     let line = std::str::from_utf8(&bytes[start..start + end]).map_err(drop)?;
     let count = line.strip_prefix('#').ok_or(())?;
-    let length = if count == "#" { None } else { Some(count.parse().map_err(drop)?) };
+    let length = if count == "#" {
+        None
+    } else {
+        Some(count.parse().map_err(drop)?)
+    };
     Ok(Some((start + end + 1, length)))
 }
 
@@ -105,12 +122,22 @@ mod tests {
 
     #[test]
     fn an_end_mark_may_come_in_pieces() {
-        assert_eq!(fed(&["<a/>]]>", "]]", ">\n<b/>]]>]]>"], Framing::EndMark), ["<a/>", "\n<b/>"]);
+        assert_eq!(
+            fed(&["<a/>]]>", "]]", ">\n<b/>]]>]]>"], Framing::EndMark),
+            ["<a/>", "\n<b/>"]
+        );
     }
 
     #[test]
     fn chunks_are_put_together() {
-        assert_eq!(fed(&["\n#3\n<a/", "\n#1\n>\n#", "#\n\n#4\n<b/>\n##\n"].map(|p| p), Framing::Chunked).len(), 2);
+        assert_eq!(
+            fed(
+                &["\n#3\n<a/", "\n#1\n>\n#", "#\n\n#4\n<b/>\n##\n"].map(|p| p),
+                Framing::Chunked
+            )
+            .len(),
+            2
+        );
         assert_eq!(fed(&["\n#4\n<b/>\n##\n"], Framing::Chunked), ["<b/>"]);
     }
 

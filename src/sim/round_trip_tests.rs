@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::edit::apply;
+use super::model::{Dialect, Model};
 use super::set::{parse_any, print_set, read_set};
 use super::text::{print_text, read_text};
 use super::tree::Node;
@@ -26,7 +27,16 @@ fn through_every_format(tree: &Node) {
     let (edits, errors) = read_set(&print_set(&from_text(&text)));
     assert_eq!(errors, []);
     let from_set = tree_of(&edits);
-    let (edits, errors) = read_document(&format!("<configuration>{}</configuration>", print_xml(&from_set))).unwrap();
+    super::xml::parse(&format!(
+        "<configuration>{}</configuration>",
+        print_xml(&from_set)
+    ))
+    .unwrap();
+    let (edits, errors) = read_document(&format!(
+        "<configuration>{}</configuration>",
+        print_xml(&from_set)
+    ))
+    .unwrap();
     assert_eq!(errors, []);
     let from_xml = tree_of(&edits);
     assert_eq!(print_set(&from_xml), print_set(tree), "{text}");
@@ -36,10 +46,16 @@ fn through_every_format(tree: &Node) {
 
 #[test]
 fn the_built_in_configurations_survive_every_format() {
-    for els in [false, true] {
-        let servers: Vec<_> = (0..50).map(|port| plan::SimServer::at(3, port, 50)).collect();
+    for (dialect, els) in [(Dialect::NonEls, false), (Dialect::Els, true)] {
+        let servers: Vec<_> = (0..50)
+            .map(|port| plan::SimServer::at(3, port, 50))
+            .collect();
         let common = base::common(els, 50, None).unwrap();
-        through_every_format(&base::own(&common, els, "sw", &servers));
+        through_every_format(&base::own(
+            &common,
+            &Model::of(dialect, 0, "sw", None),
+            &servers,
+        ));
     }
 }
 
@@ -114,28 +130,80 @@ fn braces_around_a_binding_are_read_too() {
 
 #[test]
 fn wrong_statements_are_named() {
-    let wrong = |lines: &str| read_set(lines).1.into_iter().map(|error| error.bad_element).collect::<Vec<_>>();
+    let wrong = |lines: &str| {
+        read_set(lines)
+            .1
+            .into_iter()
+            .map(|error| error.bad_element)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(wrong("set system1 host-name x"), ["system1"]);
-    assert_eq!(wrong("set ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ipx 10.0.0.1"), ["static-ipx"]);
-    assert_eq!(wrong("set vlans V forwarding-options dhcp-security group g interface i static-ip 10.0.0.1 vlan V"), ["vlan"]);
-    assert_eq!(wrong("set ethernet-switching-options secure-access-port interface i static-ip 10.0.0.1 mac 02:00"), ["02:00"]);
+    assert_eq!(
+        wrong(
+            "set ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ipx 10.0.0.1"
+        ),
+        ["static-ipx"]
+    );
+    assert_eq!(
+        wrong(
+            "set vlans V forwarding-options dhcp-security group g interface i static-ip 10.0.0.1 vlan V"
+        ),
+        ["vlan"]
+    );
+    assert_eq!(
+        wrong(
+            "set ethernet-switching-options secure-access-port interface i static-ip 10.0.0.1 mac 02:00"
+        ),
+        ["02:00"]
+    );
     assert_eq!(wrong("set system host-name"), ["host-name"]);
     let (edits, errors) = read_text("snmp { location x; } system1 { host-name y; }");
     assert_eq!(print_set(&tree_of(&edits)), "set snmp location x\n");
-    let shown: Vec<_> = errors.iter().map(|error| (error.message.as_str(), error.bad_element.as_str())).collect();
-    assert_eq!(shown, [("syntax error", "system1"), ("error recovery ignores input until this point", "}")]);
-    assert_eq!(read_document("<configuration><vlans><vlann/></vlans></configuration>").unwrap().1[0].bad_element, "vlann");
+    let shown: Vec<_> = errors
+        .iter()
+        .map(|error| (error.message.as_str(), error.bad_element.as_str()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("syntax error", "system1"),
+            ("error recovery ignores input until this point", "}")
+        ]
+    );
+    assert_eq!(
+        read_document("<configuration><vlans><vlann/></vlans></configuration>")
+            .unwrap()
+            .1[0]
+            .bad_element,
+        "vlann"
+    );
 }
 
 #[test]
 fn a_difference_reads_like_show_compare() {
     let old = parse_any("set system login message \"old text\"\nset ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ip 10.0.0.1 vlan V mac 02:00:00:00:00:01").unwrap();
     let new = parse_any("set system login message Login\nset ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ip 10.0.0.1 vlan V mac 02:00:00:00:00:02\nset ethernet-switching-options secure-access-port interface ge-0/0/2.0 static-ip 10.0.0.2 vlan V mac 02:00:00:00:00:03").unwrap();
-    insta::assert_snapshot!(diff::compare(&old, &new), @"");
+    insta::assert_snapshot!(diff::compare(&old, &new), @r#"
+    [edit system login]
+    -   message "old text";
+    +   message Login;
+    [edit ethernet-switching-options secure-access-port]
+    +   interface ge-0/0/2.0 {
+    +       static-ip 10.0.0.2 vlan V mac 02:00:00:00:00:03;
+    +   }
+    [edit ethernet-switching-options secure-access-port interface ge-0/0/1.0]
+    -       static-ip 10.0.0.1 vlan V mac 02:00:00:00:00:01;
+    +       static-ip 10.0.0.1 vlan V mac 02:00:00:00:00:02;
+    "#);
 }
 
 fn word() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-z]{1,6}", "[a-z]{1,3} \\PC{0,5}[a-z]", "[0-9./:]{1,8}", "\"[a-z&<>]{0,4}"]
+    prop_oneof![
+        "[a-z]{1,6}",
+        "[a-z]{1,3} \\PC{0,5}[a-z]",
+        "[0-9./:]{1,8}",
+        "\"[a-z&<>]{0,4}"
+    ]
 }
 
 fn statement() -> impl Strategy<Value = String> {
@@ -150,6 +218,8 @@ fn statement() -> impl Strategy<Value = String> {
         word().prop_map(|value| format!("set interfaces ge-0/0/1 description {}", super::lex::quote(&value))),
         word().prop_map(|value| format!("set vlans {} vlan-id 5", super::lex::quote(&value))),
         Just("set system services ssh\ndeactivate system services ssh\nset snmp location x\ndeactivate snmp location".to_owned()),
+        (word(), word()).prop_map(|(a, b)| format!("set firewall odd {} {} z", super::lex::quote(&a), super::lex::quote(&b))),
+        Just("set interfaces ge-0/0/9 ether-options 802.3ad ae0".to_owned()),
         word().prop_map(|value| format!("set apply-groups {}", super::lex::quote(&value))),
         ("[a-z]{1,5}", "[a-z]{1,5}", "[0-9]{1,5}").prop_map(|(a, b, c)| format!("set firewall filter {a} term {b} {c}")),
         ("[a-z]{1,2}", "[a-z]{1,2}").prop_map(|(a, b)| format!("set class-of-service {a} {b}\nset class-of-service {a} {b} x")),

@@ -19,7 +19,10 @@ use super::switch::Switch;
 
 /// A switch's host key. It follows from the seed and the name, so that an inventory outlives a restart.
 pub(crate) fn host_key(seed: u64, name: &str) -> PrivateKey {
-    let digest = Sha256::new().chain_update(seed.to_be_bytes()).chain_update(name.as_bytes()).finalize();
+    let digest = Sha256::new()
+        .chain_update(seed.to_be_bytes())
+        .chain_update(name.as_bytes())
+        .finalize();
     let keypair = Ed25519Keypair::from_seed(&digest.into());
     PrivateKey::new(KeypairData::Ed25519(keypair), name).expect("an Ed25519 pair makes a key")
 }
@@ -44,16 +47,28 @@ pub(crate) fn config(key: PrivateKey) -> Arc<Config> {
 }
 
 /// Accepts connections until `stop`, which also cuts those that are open.
-pub(crate) async fn listen(switch: Arc<Switch>, listener: TcpListener, config: Arc<Config>, stop: CancellationToken) {
+pub(crate) async fn listen(
+    switch: Arc<Switch>,
+    listener: TcpListener,
+    config: Arc<Config>,
+    stop: CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) if switch.is_away() || switch.strikes(FaultKind::RefuseConnections) => drop(socket),
+            Ok((socket, _)) if switch.is_away() || switch.strikes(FaultKind::RefuseConnections) => {
+                drop(socket)
+            }
             Ok((socket, _)) => {
-                tokio::spawn(connection(switch.clone(), socket, config.clone(), stop.child_token()));
+                tokio::spawn(connection(
+                    switch.clone(),
+                    socket,
+                    config.clone(),
+                    stop.child_token(),
+                ));
             }
             Err(error) => {
                 tracing::warn!(switch = %switch.name, %error, "cannot accept a connection");
@@ -63,13 +78,28 @@ pub(crate) async fn listen(switch: Arc<Switch>, listener: TcpListener, config: A
     }
 }
 
-async fn connection(switch: Arc<Switch>, socket: TcpStream, config: Arc<Config>, cut: CancellationToken) {
+async fn connection(
+    switch: Arc<Switch>,
+    socket: TcpStream,
+    config: Arc<Config>,
+    cut: CancellationToken,
+) {
     // A delay of some messages at worst.
     let _ = socket.set_nodelay(true);
     let stream = CutStream::new(socket, cut.clone());
     let name = switch.name.clone();
-    let handler = Connection { switch, cut, user: String::new(), channels: HashMap::new() };
-    let ended = async { russh::server::run_stream(config, stream, handler).await?.await }.await;
+    let handler = Connection {
+        switch,
+        cut,
+        user: String::new(),
+        channels: HashMap::new(),
+    };
+    let ended = async {
+        russh::server::run_stream(config, stream, handler)
+            .await?
+            .await
+    }
+    .await;
     if let Err(error) = ended {
         tracing::debug!(switch = %name, %error, "connection ended");
     }
@@ -85,7 +115,9 @@ struct Connection {
 
 impl Connection {
     fn netconf(&mut self, id: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
-        let Some(channel) = self.channels.remove(&id) else { return session.channel_failure(id) };
+        let Some(channel) = self.channels.remove(&id) else {
+            return session.channel_failure(id);
+        };
         session.channel_success(id)?;
         let (switch, user, cut) = (self.switch.clone(), self.user.clone(), self.cut.clone());
         let handle = session.handle();
@@ -119,22 +151,39 @@ impl Handler for Connection {
         Ok(Auth::Accept)
     }
 
-    async fn channel_open_session(&mut self, channel: Channel<Msg>, reply: ChannelOpenHandle, _: &mut Session) -> Result<(), Self::Error> {
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
         self.channels.insert(channel.id(), channel);
         reply.accept().await;
         Ok(())
     }
 
-    async fn subsystem_request(&mut self, id: ChannelId, name: &str, session: &mut Session) -> Result<(), Self::Error> {
+    async fn subsystem_request(
+        &mut self,
+        id: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
         if name != "netconf" || self.switch.strikes(FaultKind::SubsystemRefused) {
             return session.channel_failure(id);
         }
         self.netconf(id, session)
     }
 
-    async fn exec_request(&mut self, id: ChannelId, command: &[u8], session: &mut Session) -> Result<(), Self::Error> {
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
         match String::from_utf8_lossy(command).trim() {
-            "xml-mode netconf need-trailer" | "junoscript netconf need-trailer" => self.netconf(id, session),
+            "xml-mode netconf need-trailer" | "junoscript netconf need-trailer" => {
+                self.netconf(id, session)
+            }
             _ => session.channel_failure(id),
         }
     }

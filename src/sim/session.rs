@@ -33,7 +33,11 @@ impl Drop for Login {
 }
 
 /// Speaks NETCONF until the client closes the session or something cuts it.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(switch: Arc<Switch>, user: &str, stream: S) -> End {
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    switch: Arc<Switch>,
+    user: &str,
+    stream: S,
+) -> End {
     if switch.strikes(FaultKind::SessionDroppedAtHello) {
         return End::Cut;
     }
@@ -45,11 +49,19 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(switch: Arc<Switch>
     }
 }
 
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(login: &Login, user: &str, mut stream: S) -> std::io::Result<End> {
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    login: &Login,
+    user: &str,
+    mut stream: S,
+) -> std::io::Result<End> {
     let chunks = login.switch.model.base_1_1;
-    stream.write_all(&frame(&hello(user, login.pid, chunks), Framing::EndMark)).await?;
+    stream
+        .write_all(&frame(&hello(user, login.pid, chunks), Framing::EndMark))
+        .await?;
     let mut inbox = Inbox::default();
-    let Some(hello) = receive(&mut inbox, &mut stream, Framing::EndMark).await? else { return Ok(End::Closed) };
+    let Some(hello) = receive(&mut inbox, &mut stream, Framing::EndMark).await? else {
+        return Ok(End::Closed);
+    };
     let framing = match chunks && hello.contains(BASE_1_1) {
         true => Framing::Chunked,
         false => Framing::EndMark,
@@ -68,7 +80,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(login: &Login, user: &str, mut 
     Ok(End::Closed)
 }
 
-async fn receive<S: AsyncRead + Unpin>(inbox: &mut Inbox, stream: &mut S, framing: Framing) -> std::io::Result<Option<String>> {
+async fn receive<S: AsyncRead + Unpin>(
+    inbox: &mut Inbox,
+    stream: &mut S,
+    framing: Framing,
+) -> std::io::Result<Option<String>> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         match inbox.next(framing) {
@@ -102,13 +118,23 @@ async fn break_off<S: AsyncWrite + Unpin>(stream: &mut S, start: &str) -> std::i
 const BASE_1_1: &str = "urn:ietf:params:netconf:base:1.1";
 
 /// The capabilities Junos announces, each in the form of RFC 6241 and in the older one.
-const CAPABILITIES: [&str; 5] =
-    ["base:1.0", "capability:candidate:1.0", "capability:confirmed-commit:1.0", "capability:validate:1.0", "capability:url:1.0?protocol=http,ftp,file"];
+const CAPABILITIES: [&str; 5] = [
+    "base:1.0",
+    "capability:candidate:1.0",
+    "capability:confirmed-commit:1.0",
+    "capability:validate:1.0",
+    "capability:url:1.0?protocol=http,ftp,file",
+];
 
 fn hello(user: &str, pid: u32, chunks: bool) -> String {
     let mut list = String::new();
-    for prefix in ["urn:ietf:params:netconf:", "urn:ietf:params:xml:ns:netconf:"] {
-        CAPABILITIES.iter().for_each(|name| capability(&mut list, &format!("{prefix}{name}")));
+    for prefix in [
+        "urn:ietf:params:netconf:",
+        "urn:ietf:params:xml:ns:netconf:",
+    ] {
+        CAPABILITIES
+            .iter()
+            .for_each(|name| capability(&mut list, &format!("{prefix}{name}")));
     }
     capability(&mut list, "http://xml.juniper.net/netconf/junos/1.0");
     capability(&mut list, "http://xml.juniper.net/dmi/system/1.0");

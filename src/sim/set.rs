@@ -8,7 +8,10 @@ use super::tree::{At, Node};
 /// Reads `set`, `delete`, `activate` and `deactivate` lines. A line that is wrong is reported and the others go on.
 pub(crate) fn read_set(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
     let (mut edits, mut errors) = (Vec::new(), Vec::new());
-    for line in text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')) {
+    for line in text
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+    {
         match read_line(line) {
             Ok(read) => edits.extend(read),
             Err(error) => errors.push(error),
@@ -19,7 +22,9 @@ pub(crate) fn read_set(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
 
 fn read_line(line: &str) -> Result<Vec<Edit>, Syntax> {
     let tokens = tokens(&lex(line))?;
-    let Some((Token::Word(verb), words)) = tokens.split_first() else { return Err(Syntax::at(line.trim())) };
+    let Some((Token::Word(verb), words)) = tokens.split_first() else {
+        return Err(Syntax::at(line.trim()));
+    };
     let op = match verb.as_str() {
         "set" => Op::Set,
         "delete" => Op::Delete,
@@ -34,7 +39,11 @@ fn read_line(line: &str) -> Result<Vec<Edit>, Syntax> {
     if op == Op::Set && incomplete {
         return Err(Syntax::at(expanded.end.last().map_or("set", |word| word)));
     }
-    let paths = if words.is_empty() { vec![Vec::new()] } else { expanded.paths };
+    let paths = if words.is_empty() {
+        vec![Vec::new()]
+    } else {
+        expanded.paths
+    };
     Ok(paths.into_iter().map(|path| Edit { op, path }).collect())
 }
 
@@ -56,7 +65,9 @@ fn tokens(lexemes: &[Lexeme]) -> Result<Vec<Token>, Syntax> {
 /// Prints `tree` as `set` lines, the inactive statements' `deactivate` lines beside them.
 pub(crate) fn print_set(tree: &Node) -> String {
     let mut out = String::new();
-    tree.children.iter().for_each(|child| print(&mut out, At::top(), child, ""));
+    tree.children
+        .iter()
+        .for_each(|child| print(&mut out, At::top(), child, ""));
     out
 }
 
@@ -64,9 +75,14 @@ fn print(out: &mut String, at: At<'_>, node: &Node, above: &str) {
     let path = format!("{above} {}", quote(&node.word));
     let next = at.step(&node.word).unwrap_or(At::Open);
     match (at, next) {
-        (At::Key(list), _) if list.one_line => out.push_str(&format!("set{path}{}\n", one_line(list, node))),
+        (At::Key(list), _) if list.one_line => {
+            out.push_str(&format!("set{path}{}\n", one_line(list, node)))
+        }
         _ if node.children.is_empty() => out.push_str(&format!("set{path}\n")),
-        _ => node.children.iter().for_each(|child| print(out, next, child, &path)),
+        _ => node
+            .children
+            .iter()
+            .for_each(|child| print(out, next, child, &path)),
     }
     if node.inactive {
         out.push_str(&format!("deactivate{path}\n"));
@@ -75,7 +91,11 @@ fn print(out: &mut String, at: At<'_>, node: &Node, above: &str) {
 
 /// The tree that `text` describes, in whichever of the formats it is written.
 pub(crate) fn parse_any(text: &str) -> Result<Node, Syntax> {
-    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'))
+        .unwrap_or_default();
     let (edits, errors) = match first {
         xml if xml.starts_with('<') => super::tree_xml::read_document(xml_from(text))?,
         set if set.starts_with("set ") || set.starts_with("delete ") => read_set(text),

@@ -59,7 +59,8 @@ impl<'a> At<'a> {
         }
         match rule.hidden_list() {
             Some(list) => Some(At::Block(list)),
-            None => rule.open.then_some(At::Open),
+            None => (rule.open && word.starts_with(|c: char| c.is_ascii_lowercase()))
+                .then_some(At::Open),
         }
     }
 
@@ -81,7 +82,10 @@ impl<'a> At<'a> {
 impl Node {
     /// A node without children.
     pub(crate) fn leaf(word: &str) -> Node {
-        Node { word: word.into(), ..Node::default() }
+        Node {
+            word: word.into(),
+            ..Node::default()
+        }
     }
 
     /// The child called `word`.
@@ -91,7 +95,9 @@ impl Node {
 
     /// The node at the end of `path`.
     pub(crate) fn find<S: AsRef<str>>(&self, path: &[S]) -> Option<&Node> {
-        path.iter().try_fold(self, |node, word| node.child(word.as_ref()).map(|child| &**child))
+        path.iter().try_fold(self, |node, word| {
+            node.child(word.as_ref()).map(|child| &**child)
+        })
     }
 
     /// The only child's word: the value of a leaf.
@@ -105,7 +111,9 @@ impl Node {
     }
 
     fn set_at(&mut self, at: At<'_>, path: &[Word]) -> bool {
-        let Some((word, rest)) = path.split_first() else { return false };
+        let Some((word, rest)) = path.split_first() else {
+            return false;
+        };
         let next = at.step(word).unwrap_or(At::Open);
         let position = self.children.iter().position(|child| child.word == *word);
         if let Some(index) = position {
@@ -114,7 +122,10 @@ impl Node {
         if at.single_value() {
             self.children.clear();
         }
-        let mut fresh = Node { word: word.clone(), ..Node::default() };
+        let mut fresh = Node {
+            word: word.clone(),
+            ..Node::default()
+        };
         fresh.set_at(next, rest);
         self.children.push(Arc::new(fresh));
         true
@@ -131,7 +142,9 @@ impl Node {
             self.children.clear();
             return found;
         };
-        let Some(index) = self.children.iter().position(|child| child.word == *word) else { return false };
+        let Some(index) = self.children.iter().position(|child| child.word == *word) else {
+            return false;
+        };
         if rest.is_empty() {
             self.children.remove(index);
             return true;
@@ -152,7 +165,9 @@ impl Node {
         }
         let mut node = self;
         for word in path {
-            let Some(index) = node.children.iter().position(|child| child.word == *word) else { return false };
+            let Some(index) = node.children.iter().position(|child| child.word == *word) else {
+                return false;
+            };
             node = Arc::make_mut(&mut node.children[index]);
         }
         node.inactive = inactive;
@@ -182,7 +197,10 @@ mod tests {
         tree.set(&path("system host-name b"));
         tree.set(&path("apply-groups x"));
         tree.set(&path("apply-groups y"));
-        assert_eq!(tree.find(&["system", "host-name"]).unwrap().value(), Some("b"));
+        assert_eq!(
+            tree.find(&["system", "host-name"]).unwrap().value(),
+            Some("b")
+        );
         assert_eq!(tree.child("apply-groups").unwrap().children.len(), 2);
     }
 
@@ -190,7 +208,9 @@ mod tests {
     fn deleting_the_last_statement_takes_empty_blocks_along_but_keeps_list_entries() {
         let mut tree = Node::default();
         let port = "ethernet-switching-options secure-access-port interface ge-0/0/1.0";
-        tree.set(&path(&format!("{port} static-ip 10.0.0.1 mac 02:00:00:00:00:01")));
+        tree.set(&path(&format!(
+            "{port} static-ip 10.0.0.1 mac 02:00:00:00:00:01"
+        )));
         assert!(tree.delete(&path(&format!("{port} static-ip 10.0.0.1"))));
         assert!(tree.find(&path(port)).unwrap().children.is_empty());
         assert!(tree.delete(&path(port)));
@@ -205,7 +225,13 @@ mod tests {
         tree.set(&path("snmp location here"));
         let copy = tree.clone();
         tree.set(&path("system host-name b"));
-        assert!(Arc::ptr_eq(tree.child("snmp").unwrap(), copy.child("snmp").unwrap()));
-        assert_eq!(copy.find(&["system", "host-name"]).unwrap().value(), Some("a"));
+        assert!(Arc::ptr_eq(
+            tree.child("snmp").unwrap(),
+            copy.child("snmp").unwrap()
+        ));
+        assert_eq!(
+            copy.find(&["system", "host-name"]).unwrap().value(),
+            Some("a")
+        );
     }
 }

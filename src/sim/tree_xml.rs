@@ -7,16 +7,29 @@ use super::xml::{self, Element, escape};
 
 /// Reads a document whose root is `configuration`, or holds one.
 pub(crate) fn read_document(text: &str) -> Result<(Vec<Edit>, Vec<Syntax>), Syntax> {
-    let root = xml::parse(text).map_err(|message| Syntax { message, ..Syntax::at("configuration") })?;
-    let found = if root.name == "configuration" { Some(&root) } else { root.child("configuration") };
+    let root = xml::parse(text).map_err(|message| Syntax {
+        message,
+        ..Syntax::at("configuration")
+    })?;
+    let found = if root.name == "configuration" {
+        Some(&root)
+    } else {
+        root.child("configuration")
+    };
     Ok(read_xml(found.ok_or_else(|| Syntax::at(&root.name))?))
 }
 
 /// Reads the statements below `configuration`. What was read before an error is returned beside it.
 pub(crate) fn read_xml(configuration: &Element) -> (Vec<Edit>, Vec<Syntax>) {
-    let mut reader = Reader { edits: Vec::new(), errors: Vec::new() };
+    let mut reader = Reader {
+        edits: Vec::new(),
+        errors: Vec::new(),
+    };
     if operation(configuration) == Op::Delete {
-        reader.edits.push(Edit { op: Op::Delete, path: Vec::new() });
+        reader.edits.push(Edit {
+            op: Op::Delete,
+            path: Vec::new(),
+        });
     }
     reader.block(At::top(), &[], &configuration.children);
     (reader.edits, reader.errors)
@@ -37,9 +50,11 @@ impl Reader {
     }
 
     fn statement(&mut self, at: At<'_>, prefix: &[Word], element: &Element) -> Result<(), Syntax> {
-        let At::Block(block) = at else { return self.open(prefix, element) };
-        match (block.child(&element.name), block.hidden_list()) {
-            (Some(rule), _) => self.known(rule, &with(prefix, &element.name), element),
+        let At::Block(block) = at else {
+            return self.open(prefix, element);
+        };
+        match (block.element(&element.name), block.hidden_list()) {
+            (Some(rule), _) => self.known(rule, &with(prefix, &rule.name), element),
             (None, Some(list)) if list.name == element.name => self.entry(list, prefix, element),
             (None, _) if block.open => self.open(prefix, element),
             (None, _) => Err(Syntax::at(&element.name)),
@@ -51,7 +66,12 @@ impl Reader {
             Kind::Container | Kind::Presence => {
                 self.push(element, path);
                 if operation(element) != Op::Delete {
-                    self.body(At::Block(rule), path, &element.children, rule.kind == Kind::Presence);
+                    self.body(
+                        At::Block(rule),
+                        path,
+                        &element.children,
+                        rule.kind == Kind::Presence,
+                    );
                     self.inactive(element, path);
                 }
                 Ok(())
@@ -70,11 +90,18 @@ impl Reader {
     }
 
     fn body(&mut self, at: At<'_>, path: &[Word], children: &[Element], keep: bool) {
-        let inner: Vec<Element> = children.iter().filter(|child| child.name != "name").cloned().collect();
+        let inner: Vec<Element> = children
+            .iter()
+            .filter(|child| child.name != "name")
+            .cloned()
+            .collect();
         let named_statement = matches!(at, At::Block(rule) if rule.kind != Kind::List && rule.child("name").is_some());
         let children = if named_statement { children } else { &inner };
         if keep || children.is_empty() {
-            self.edits.push(Edit { op: Op::Set, path: path.to_vec() });
+            self.edits.push(Edit {
+                op: Op::Set,
+                path: path.to_vec(),
+            });
         }
         self.block(at, path, children);
     }
@@ -84,7 +111,10 @@ impl Reader {
             return self.whole_list(prefix, element);
         };
         if !list.check.accepts(key) {
-            return Err(Syntax { message: format!("invalid value '{key}'"), ..Syntax::at(key) });
+            return Err(Syntax {
+                message: format!("invalid value '{key}'"),
+                ..Syntax::at(key)
+            });
         }
         let path = with(prefix, key);
         self.push(element, &path);
@@ -99,20 +129,30 @@ impl Reader {
         if operation(element) != Op::Delete {
             return Err(Syntax::at(&element.name));
         }
-        self.edits.push(Edit { op: Op::Delete, path: prefix.to_vec() });
+        self.edits.push(Edit {
+            op: Op::Delete,
+            path: prefix.to_vec(),
+        });
         Ok(())
     }
 
     fn leaf(&mut self, rule: &Rule, path: &[Word], element: &Element) -> Result<(), Syntax> {
         let value = element.text.trim();
         let one_of_many = rule.kind == Kind::LeafList && !value.is_empty();
-        let target = if one_of_many { with(path, value) } else { path.to_vec() };
+        let target = if one_of_many {
+            with(path, value)
+        } else {
+            path.to_vec()
+        };
         self.push(element, &target);
         if operation(element) == Op::Delete {
             return Ok(());
         }
         if !rule.check.accepts(value) || value.is_empty() {
-            return Err(Syntax { message: format!("invalid value '{value}'"), ..Syntax::at(&element.name) });
+            return Err(Syntax {
+                message: format!("invalid value '{value}'"),
+                ..Syntax::at(&element.name)
+            });
         }
         self.set(&with(path, value));
         self.inactive(element, path);
@@ -121,7 +161,11 @@ impl Reader {
 
     /// Outside the grammar: a `name` is a key, text is a value, everything else a word.
     fn open(&mut self, prefix: &[Word], element: &Element) -> Result<(), Syntax> {
-        let mut path = with(prefix, &element.name);
+        let mut path = if element.name == KEYS_ONLY {
+            prefix.to_vec()
+        } else {
+            with(prefix, &element.name)
+        };
         if let Some(key) = element.child_text("name") {
             path.push(key.into());
         }
@@ -130,7 +174,12 @@ impl Reader {
             return Ok(());
         }
         let value = element.text.trim();
-        let children: Vec<Element> = element.children.iter().filter(|child| child.name != "name").cloned().collect();
+        let children: Vec<Element> = element
+            .children
+            .iter()
+            .filter(|child| child.name != "name")
+            .cloned()
+            .collect();
         match (value, children.is_empty()) {
             ("", true) => self.set(&path),
             (value, true) => self.set(&with(&path, value)),
@@ -141,13 +190,19 @@ impl Reader {
     }
 
     fn set(&mut self, path: &[Word]) {
-        self.edits.push(Edit { op: Op::Set, path: path.to_vec() });
+        self.edits.push(Edit {
+            op: Op::Set,
+            path: path.to_vec(),
+        });
     }
 
     fn inactive(&mut self, element: &Element, path: &[Word]) {
         for (mark, op) in [("inactive", Op::Deactivate), ("active", Op::Activate)] {
             if element.attribute(mark).is_some() {
-                self.edits.push(Edit { op, path: path.to_vec() });
+                self.edits.push(Edit {
+                    op,
+                    path: path.to_vec(),
+                });
             }
         }
     }
@@ -155,14 +210,24 @@ impl Reader {
     fn push(&mut self, element: &Element, path: &[Word]) {
         let op = operation(element);
         if op != Op::Set {
-            self.edits.push(Edit { op, path: path.to_vec() });
+            self.edits.push(Edit {
+                op,
+                path: path.to_vec(),
+            });
         }
     }
 }
 
+/// Holds a word that can be no element's name, where no element is there to be its key.
+const KEYS_ONLY: &str = "undocumented";
+
 /// The element's own operation: Junos writes `delete="delete"`, RFC 6241 section 7.2 `operation="delete"`.
 fn operation(element: &Element) -> Op {
-    match (element.attribute("operation"), element.attribute("delete"), element.attribute("replace")) {
+    match (
+        element.attribute("operation"),
+        element.attribute("delete"),
+        element.attribute("replace"),
+    ) {
         (Some("delete" | "remove"), _, _) | (None, Some(_), _) => Op::Delete,
         (Some("replace"), _, _) | (None, None, Some(_)) => Op::Replace,
         _ => Op::Set,
@@ -181,25 +246,34 @@ pub(crate) fn print_xml(tree: &Node) -> String {
 }
 
 fn print_block(out: &mut String, at: At<'_>, children: &[std::sync::Arc<Node>], depth: usize) {
-    children.iter().for_each(|child| print(out, at, child, depth));
+    children
+        .iter()
+        .for_each(|child| print(out, at, child, depth));
 }
 
 fn print(out: &mut String, at: At<'_>, node: &Node, depth: usize) {
     let next = at.step(&node.word).unwrap_or(At::Open);
-    let hidden = match at {
-        At::Block(block) if block.child(&node.word).is_none() => block.hidden_list(),
-        _ => None,
+    let (known, hidden) = match at {
+        At::Block(block) => (block.child(&node.word), block.hidden_list()),
+        _ => (None, None),
     };
-    match (hidden, next) {
-        (Some(list), _) => entry(out, list, node, depth),
-        (None, At::Key(list)) => node.children.iter().for_each(|key| entry(out, list, key, depth)),
-        (None, At::Value(_)) => node.children.iter().for_each(|value| leaf(out, node, &value.word, depth)),
-        (None, At::Open) => open(out, node, depth),
-        (None, At::End) => flag(out, node, depth),
-        (None, At::Block(_)) => {
-            start(out, &node.word, node, depth);
+    let tag = known.map_or(&*node.word, |rule| &rule.tag);
+    match (known, hidden, next) {
+        (None, Some(list), _) => entry(out, list, node, depth),
+        (_, _, At::Key(list)) => node
+            .children
+            .iter()
+            .for_each(|key| entry(out, list, key, depth)),
+        (_, _, At::Value(_)) => node
+            .children
+            .iter()
+            .for_each(|value| leaf(out, node, tag, &value.word, depth)),
+        (None, None, _) | (_, _, At::Open) => open(out, node, depth),
+        (Some(_), _, At::End) => flag(out, node, depth),
+        (Some(_), _, At::Block(_)) => {
+            start(out, tag, node, depth);
             print_block(out, next, &node.children, depth + 1);
-            end(out, &node.word, depth);
+            end(out, tag, depth);
         }
     }
 }
@@ -212,30 +286,53 @@ fn entry(out: &mut String, list: &Rule, node: &Node, depth: usize) {
 }
 
 fn open(out: &mut String, node: &Node, depth: usize) {
-    let element = |word: &str| word.starts_with(|c: char| c.is_ascii_lowercase()) && is_name(word);
-    let flat = node.children.iter().all(|child| child.children.is_empty());
+    if !is_name(&node.word) {
+        return keyed(out, KEYS_ONLY, node, depth);
+    }
+    let flat = node
+        .children
+        .iter()
+        .all(|child| child.children.is_empty() && !child.inactive);
     if node.children.is_empty() {
         return flag(out, node, depth);
     }
-    if flat && !node.children.iter().any(|child| child.inactive) {
-        return node.children.iter().for_each(|value| leaf(out, node, &value.word, depth));
+    if flat {
+        return node
+            .children
+            .iter()
+            .for_each(|value| leaf(out, node, &node.word, &value.word, depth));
     }
-    let (words, keys): (Vec<_>, Vec<_>) = node.children.iter().partition(|child| element(&child.word));
-    for key in keys {
-        start(out, &node.word, key, depth);
-        name(out, &key.word, depth + 1);
-        key.children.iter().for_each(|child| open(out, child, depth + 1));
-        end(out, &node.word, depth);
-    }
-    if !words.is_empty() {
-        start(out, &node.word, node, depth);
-        words.iter().for_each(|child| open(out, child, depth + 1));
-        end(out, &node.word, depth);
+    for run in node
+        .children
+        .chunk_by(|a, b| is_name(&a.word) && is_name(&b.word))
+    {
+        match run {
+            [key] if !is_name(&key.word) => keyed(out, &node.word, key, depth),
+            words => {
+                start(out, &node.word, node, depth);
+                words.iter().for_each(|child| open(out, child, depth + 1));
+                end(out, &node.word, depth);
+            }
+        }
     }
 }
 
+fn keyed(out: &mut String, tag: &str, key: &Node, depth: usize) {
+    start(out, tag, key, depth);
+    name(out, &key.word, depth + 1);
+    key.children
+        .iter()
+        .for_each(|child| open(out, child, depth + 1));
+    end(out, tag, depth);
+}
+
 fn is_name(word: &str) -> bool {
-    word != "name" && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    let plain = word
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    plain
+        && word.starts_with(|c: char| c.is_ascii_lowercase())
+        && !matches!(word, "name" | KEYS_ONLY)
 }
 
 fn indent(depth: usize) -> String {
@@ -243,7 +340,11 @@ fn indent(depth: usize) -> String {
 }
 
 fn mark(node: &Node) -> &'static str {
-    if node.inactive { " inactive=\"inactive\"" } else { "" }
+    if node.inactive {
+        " inactive=\"inactive\""
+    } else {
+        ""
+    }
 }
 
 fn start(out: &mut String, tag: &str, node: &Node, depth: usize) {
@@ -255,14 +356,23 @@ fn end(out: &mut String, tag: &str, depth: usize) {
 }
 
 fn flag(out: &mut String, node: &Node, depth: usize) {
-    out.push_str(&format!("{}<{}{}/>\n", indent(depth), node.word, mark(node)));
+    out.push_str(&format!(
+        "{}<{}{}/>\n",
+        indent(depth),
+        node.word,
+        mark(node)
+    ));
 }
 
 fn name(out: &mut String, key: &str, depth: usize) {
     out.push_str(&format!("{}<name>{}</name>\n", indent(depth), escape(key)));
 }
 
-fn leaf(out: &mut String, node: &Node, value: &str, depth: usize) {
-    let tag = &node.word;
-    out.push_str(&format!("{}<{tag}{}>{}</{tag}>\n", indent(depth), mark(node), escape(value)));
+fn leaf(out: &mut String, node: &Node, tag: &str, value: &str, depth: usize) {
+    out.push_str(&format!(
+        "{}<{tag}{}>{}</{tag}>\n",
+        indent(depth),
+        mark(node),
+        escape(value)
+    ));
 }

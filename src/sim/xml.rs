@@ -26,7 +26,10 @@ impl Element {
     }
 
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.attributes
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The text of the child called `name`, trimmed.
@@ -93,8 +96,12 @@ fn element(start: &BytesStart<'_>) -> Result<Element, String> {
     };
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| error.to_string())?;
-        let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map_err(|error| error.to_string())?;
-        element.attributes.push((local(attribute.key), value.into_owned()));
+        let value = attribute
+            .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+            .map_err(|error| error.to_string())?;
+        element
+            .attributes
+            .push((local(attribute.key), value.into_owned()));
     }
     Ok(element)
 }
@@ -105,7 +112,9 @@ fn local(name: QName<'_>) -> String {
 
 /// Escapes character data.
 pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -114,9 +123,14 @@ mod tests {
 
     #[test]
     fn prefixes_comments_and_entities_are_read() {
-        let root = parse("<?xml version=\"1.0\"?><!-- hi --><nc:rpc xmlns:nc=\"urn:x\" message-id=\"a&amp;b\"><nc:x> 1 &lt; 2 </nc:x><y/></nc:rpc>");
+        let root = parse(
+            "<?xml version=\"1.0\"?><!-- hi --><nc:rpc xmlns:nc=\"urn:x\" message-id=\"a&amp;b\"><nc:x> 1 &lt; 2 </nc:x><y/></nc:rpc>",
+        );
         let root = root.unwrap();
-        assert_eq!((root.name.as_str(), root.attribute("message-id")), ("rpc", Some("a&b")));
+        assert_eq!(
+            (root.name.as_str(), root.attribute("message-id")),
+            ("rpc", Some("a&b"))
+        );
         assert_eq!(root.child_text("x"), Some("1 < 2"));
         assert!(root.has("y") && root.raw_attributes.contains("a&amp;b"));
     }
