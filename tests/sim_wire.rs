@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use russh::ChannelMsg;
 use russh::client::{self, AuthResult, Config, Handle, Handler, Msg};
-use russh::keys::{HashAlg, PublicKeyOrCertificate};
+use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use vmacd::sim::{Dialect, Estate, Options, SimHandle};
 
 struct Client {
@@ -491,4 +491,30 @@ async fn the_sim_command_writes_its_inventory_and_takes_a_configuration() {
     let written: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&inventory).unwrap()).unwrap();
     assert_eq!(written["servers"].as_array().unwrap().len(), 8);
+}
+
+#[tokio::test]
+async fn a_public_key_opens_where_it_was_given() {
+    let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).unwrap();
+    let line = key.public_key().to_openssh().unwrap();
+    for (authorized_key, opens) in [(Some(line), true), (None, false)] {
+        let (_estate, switch) = estate(Options {
+            authorized_key,
+            ..Options::default()
+        })
+        .await;
+        let handler = AnyKey(Arc::default());
+        let mut session = client::connect(Arc::default(), switch.addr(), handler)
+            .await
+            .unwrap();
+        let key = PrivateKeyWithHashAlg::new(Arc::new(key.clone()), None);
+        assert_eq!(
+            session
+                .authenticate_publickey("vmacd", key)
+                .await
+                .unwrap()
+                .success(),
+            opens
+        );
+    }
 }

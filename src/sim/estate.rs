@@ -182,6 +182,7 @@ fn parts(
         login: Login {
             user: options.user.clone(),
             password: options.password.clone(),
+            key: options.authorized_key.clone(),
         },
         device: Device::new(tree, rules, time::now()),
         faults,

@@ -26,6 +26,8 @@ pub struct Options {
     pub user: String,
     /// The user's password.
     pub password: String,
+    /// A public key the switches take as well, as an `authorized_keys` line.
+    pub authorized_key: Option<String>,
     /// Where [`super::run`] writes the inventory.
     pub inventory: Option<PathBuf>,
     /// Decides host keys and chance.
@@ -53,6 +55,7 @@ impl Default for Options {
             config: None,
             user: "vmacd".to_owned(),
             password: "vmacd".to_owned(),
+            authorized_key: None,
             inventory: None,
             seed: 1,
             faults: Vec::new(),

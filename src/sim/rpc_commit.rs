@@ -39,9 +39,7 @@ pub(crate) async fn commit_configuration(switch: &Switch, pid: u32, operation: &
         confirmed_s: confirmed(operation, 60)?,
         log: operation.child_text("log").map(str::to_owned),
     };
-    run(switch, pid, &request, results)
-        .await
-        .map_err(|errors| errors.to_vec())
+    run(switch, pid, &request, results).await
 }
 
 fn confirmed(operation: &Element, unit_s: u64) -> Result<Option<u64>, Vec<RpcError>> {

@@ -4,6 +4,7 @@ use super::device::Device;
 use super::diff::compare;
 use super::faults::FaultKind;
 use super::filter::select;
+use super::print_xml::print_xml;
 use super::reply_error::RpcError;
 use super::rpc::{Answer, Outcome, reply, unknown};
 use super::set::print_set;
@@ -11,7 +12,6 @@ use super::switch::Switch;
 use super::text::print_text;
 use super::time;
 use super::tree::Node;
-use super::tree_xml::print_xml;
 use super::xml::{Element, escape};
 
 /// Which configuration is shown, and since when it is so.

@@ -3,13 +3,13 @@
 use super::edit::Syntax;
 use super::faults::FaultKind;
 use super::load::{Action, Load};
+use super::read_xml::read_xml;
 use super::reply_error::{self, RpcError};
 use super::rpc::{Answer, OK, Outcome, reply, unknown};
 use super::set::read_set;
 use super::switch::Switch;
 use super::text::read_text;
 use super::time;
-use super::tree_xml::read_xml;
 use super::xml::Element;
 
 pub(crate) async fn load_configuration(switch: &Switch, pid: u32, operation: &Element) -> Answer {

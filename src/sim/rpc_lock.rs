@@ -1,7 +1,7 @@
 //! Lock, unlock, open, close and kill.
 
-use super::device::locked_text;
 use super::faults::FaultKind;
+use super::locking::locked_text;
 use super::reply_error::RpcError;
 use super::rpc::{Answer, OK, reply, unknown};
 use super::switch::Switch;

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
-use russh::keys::{HashAlg, PrivateKey};
-use russh::server::{Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, Session};
+use russh::keys::{HashAlg, PrivateKey, PublicKey};
+use russh::server::{
+    Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, PublicKeyOffer, Session,
+    VerifiedPublicKey,
+};
 use russh::{Channel, ChannelId, MethodKind, MethodSet, SshId};
 use sha2::{Digest, Sha256};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,7 +39,7 @@ pub(crate) fn fingerprint(key: &PrivateKey) -> String {
 pub(crate) fn config(key: PrivateKey) -> Arc<Config> {
     Arc::new(Config {
         server_id: SshId::Standard("SSH-2.0-OpenSSH_6.6".into()),
-        methods: MethodSet::from([MethodKind::Password].as_slice()),
+        methods: MethodSet::from([MethodKind::PublicKey, MethodKind::Password].as_slice()),
         auth_rejection_time: Duration::from_millis(5),
         auth_rejection_time_initial: Some(Duration::ZERO),
         keys: vec![key],
@@ -114,6 +117,23 @@ struct Connection {
 }
 
 impl Connection {
+    fn login(&mut self, user: &str, right: bool) -> Result<Auth, russh::Error> {
+        if !right || self.switch.strikes(FaultKind::AuthRejected) {
+            return Ok(Auth::reject());
+        }
+        self.user = user.to_owned();
+        Ok(Auth::Accept)
+    }
+
+    fn knows_key(&self, user: &str, offered: &PublicKey) -> bool {
+        let login = &self.switch.login;
+        let known = login
+            .key
+            .as_deref()
+            .and_then(|line| PublicKey::from_openssh(line).ok());
+        user == login.user && known.is_some_and(|known| known.key_data() == offered.key_data())
+    }
+
     fn netconf(&mut self, id: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
         let Some(channel) = self.channels.remove(&id) else {
             return session.channel_failure(id);
@@ -144,11 +164,28 @@ impl Handler for Connection {
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
         let login = &self.switch.login;
         let right = user == login.user && password == login.password;
-        if !right || self.switch.strikes(FaultKind::AuthRejected) {
-            return Ok(Auth::reject());
-        }
-        self.user = user.to_owned();
-        Ok(Auth::Accept)
+        self.login(user, right)
+    }
+
+    async fn auth_publickey_offered(
+        &mut self,
+        user: &str,
+        offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Self::Error> {
+        Ok(if self.knows_key(user, offer.public_key) {
+            Auth::Accept
+        } else {
+            Auth::reject()
+        })
+    }
+
+    async fn auth_publickey(
+        &mut self,
+        user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, Self::Error> {
+        let known = self.knows_key(user, key.public_key);
+        self.login(user, known)
     }
 
     async fn channel_open_session(

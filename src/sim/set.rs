@@ -97,7 +97,7 @@ pub(crate) fn parse_any(text: &str) -> Result<Node, Syntax> {
         .find(|line| !line.is_empty() && !line.starts_with('#'))
         .unwrap_or_default();
     let (edits, errors) = match first {
-        xml if xml.starts_with('<') => super::tree_xml::read_document(xml_from(text))?,
+        xml if xml.starts_with('<') => super::read_xml::read_document(xml_from(text))?,
         set if set.starts_with("set ") || set.starts_with("delete ") => read_set(text),
         _ => super::text::read_text(text),
     };

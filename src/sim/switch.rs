@@ -18,6 +18,8 @@ use super::time;
 pub(crate) struct Login {
     pub user: String,
     pub password: String,
+    /// A public key that opens too, in the form of an `authorized_keys` line.
+    pub key: Option<String>,
 }
 
 /// A switch and everything its sessions share.
