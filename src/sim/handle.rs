@@ -1,0 +1,286 @@
+//! One switch as tests, demos and operators hold it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use russh::server::Config;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::check::{SimBinding, bindings};
+use super::error::SimError;
+use super::faults::{FaultKind, Faults};
+use super::history::Commit;
+use super::load::{Action, Load};
+use super::server;
+use super::set::{print_set, read_set};
+use super::switch::{Switch, locked};
+use super::text::print_text;
+use super::time;
+
+/// A running (or stopped) simulated switch.
+#[derive(Clone)]
+pub struct SimHandle {
+    switch: Arc<Switch>,
+    ssh: Arc<Config>,
+    address: SocketAddr,
+    running: Arc<Mutex<Option<CancellationToken>>>,
+    /// The operator's session, while one is open.
+    operator: Arc<Mutex<Option<u32>>>,
+}
+
+impl SimHandle {
+    /// A switch that listens on `listener`.
+    pub(crate) fn launch(
+        switch: Arc<Switch>,
+        ssh: Arc<Config>,
+        listener: TcpListener,
+        address: SocketAddr,
+    ) -> SimHandle {
+        let handle = SimHandle {
+            switch,
+            ssh,
+            address,
+            running: Arc::default(),
+            operator: Arc::default(),
+        };
+        handle.run(listener);
+        handle
+    }
+
+    fn run(&self, listener: TcpListener) {
+        let stop = CancellationToken::new();
+        *locked(&self.running) = Some(stop.clone());
+        tokio::spawn(server::listen(
+            self.switch.clone(),
+            listener,
+            self.ssh.clone(),
+            stop.clone(),
+        ));
+        let switch = self.switch.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = switch.keep_time() => {}
+            }
+        });
+    }
+
+    /// The switch's name.
+    pub fn name(&self) -> &str {
+        &self.switch.name
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The committed configuration in braces.
+    pub fn committed_text(&self) -> String {
+        print_text(&self.switch.device().committed)
+    }
+
+    /// The committed configuration as `set` lines.
+    pub fn committed_set(&self) -> String {
+        print_set(&self.switch.device().committed)
+    }
+
+    /// The committed bindings of both hierarchies, read from the tree itself.
+    pub fn bindings(&self) -> Vec<SimBinding> {
+        let committed = self.switch.device().committed.clone();
+        bindings(&committed)
+            .into_iter()
+            .map(|found| found.binding)
+            .collect()
+    }
+
+    /// How often a configuration was committed, by anyone and by itself.
+    pub fn commits(&self) -> u64 {
+        self.switch.device().commits
+    }
+
+    /// The commits it remembers, newest first.
+    pub fn history(&self) -> Vec<Commit> {
+        self.switch.device().history.iter().cloned().collect()
+    }
+
+    /// How often each RPC was served.
+    pub fn rpc_counts(&self) -> BTreeMap<String, u64> {
+        self.switch.counts()
+    }
+
+    /// Whether a confirmed commit waits to be confirmed.
+    pub fn is_commit_pending(&self) -> bool {
+        self.switch.device().deadline().is_some()
+    }
+
+    /// The process id of the session that holds the lock.
+    pub fn locked_by(&self) -> Option<u32> {
+        self.switch.device().locked_by
+    }
+
+    /// Whether the shared candidate holds edits that nobody committed.
+    pub fn is_dirty(&self) -> bool {
+        self.switch.device().dirty
+    }
+
+    /// How many sessions are open.
+    pub fn sessions(&self) -> usize {
+        self.switch.device().sessions.len()
+    }
+
+    /// Sets a fault, as [`Faults::parse`] reads it.
+    ///
+    /// # Errors
+    /// [`SimError::Fault`] when it cannot be read.
+    pub fn set_fault(&self, text: &str) -> Result<(), SimError> {
+        let fault = Faults::parse(text)?;
+        tracing::info!(switch = %self.switch.name, fault = text, "fault set");
+        locked(&self.switch.faults).set(fault);
+        Ok(())
+    }
+
+    /// Takes every fault away.
+    pub fn clear_faults(&self) {
+        locked(&self.switch.faults).clear();
+    }
+
+    /// The names of the faults that are set.
+    pub fn faults(&self) -> Vec<&'static str> {
+        locked(&self.switch.faults).names()
+    }
+
+    /// Every fault's name.
+    pub fn fault_names() -> Vec<&'static str> {
+        FaultKind::ALL.iter().map(|kind| kind.name()).collect()
+    }
+
+    /// How long a commit, a check and a validate take from now on.
+    pub fn set_commit_time(&self, span: Duration) {
+        self.switch.set_commit_time(span);
+    }
+
+    /// Takes the switch off the network: connections are cut and refused, the clock stands still for what is pending.
+    pub fn stop(&self) {
+        if let Some(stop) = locked(&self.running).take() {
+            stop.cancel();
+            self.switch.cut_all();
+        }
+    }
+
+    /// Puts the switch back on the network, on the same port.
+    ///
+    /// # Errors
+    /// [`SimError::Listen`] when the port was taken meanwhile.
+    pub async fn start(&self) -> Result<(), SimError> {
+        if locked(&self.running).is_some() {
+            return Ok(());
+        }
+        let listener = bind(&self.switch.name, self.address).await?;
+        self.run(listener);
+        Ok(())
+    }
+
+    /// Restarts the switch; it is away for `span`.
+    pub fn reboot(&self, span: Duration) {
+        self.switch.reboot(span);
+    }
+
+    /// Makes edits in the shared candidate, as an operator does who forgets to commit.
+    ///
+    /// # Errors
+    /// The switch's words when a line is wrong or somebody holds the lock.
+    pub fn operator_edit(&self, set_lines: &str) -> Result<(), String> {
+        let pid = self.operator_pid();
+        let (edits, errors) = read_set(set_lines);
+        let load = Load {
+            action: Action::Merge,
+            edits,
+            errors,
+            located: false,
+        };
+        let report = self
+            .switch
+            .device()
+            .load(pid, &load, time::now())
+            .map_err(|errors| words(&errors))?;
+        if report.iter().any(|error| !error.warning) {
+            Err(words(&report))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Commits the shared candidate, as an operator does at the terminal.
+    ///
+    /// # Errors
+    /// The switch's words when it refuses.
+    pub fn operator_commit(&self) -> Result<(), String> {
+        let pid = self.operator_pid();
+        let request = super::commit::CommitRequest::default();
+        let committed = self.switch.device().commit(pid, &request, time::now());
+        self.switch.deadline_changed.notify_one();
+        committed.map_err(|errors| words(&errors))
+    }
+
+    /// Throws the shared candidate's edits away.
+    ///
+    /// # Errors
+    /// The switch's words when somebody else holds the lock.
+    pub fn operator_discard(&self) -> Result<(), String> {
+        let pid = self.operator_pid();
+        self.switch
+            .device()
+            .load_rollback(pid, 0, time::now())
+            .map_err(|errors| words(&errors))
+    }
+
+    /// Takes the exclusive lock, as `configure exclusive` does.
+    ///
+    /// # Errors
+    /// The switch's words when somebody holds it.
+    pub fn operator_lock(&self) -> Result<(), String> {
+        let pid = self.operator_pid();
+        self.switch
+            .device()
+            .lock(pid, time::now())
+            .map_err(|errors| words(&errors))
+    }
+
+    /// Ends the operator's session, and its lock with it.
+    pub fn operator_unlock(&self) {
+        if let Some(pid) = locked(&self.operator).take() {
+            self.switch.device().end_session(pid);
+        }
+    }
+
+    fn operator_pid(&self) -> u32 {
+        let mut operator = locked(&self.operator);
+        let mut device = self.switch.device();
+        match *operator {
+            Some(pid) if device.knows(pid) => pid,
+            _ => *operator.insert(device.open_session("admin", "pts/0", time::now())),
+        }
+    }
+}
+
+fn words(errors: &[super::reply_error::RpcError]) -> String {
+    errors
+        .iter()
+        .map(|error| error.message.as_str())
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// Listens on `address`.
+pub(crate) async fn bind(switch: &str, address: SocketAddr) -> Result<TcpListener, SimError> {
+    let refused = |source| SimError::Listen {
+        switch: switch.to_owned(),
+        address: address.to_string(),
+        source,
+    };
+    TcpListener::bind(address).await.map_err(refused)
+}

@@ -1,0 +1,62 @@
+//! Simulated Juniper EX switches: a real SSH and NETCONF server on a real port, with the configuration database, the
+//! locks, the confirmed commits and the refusals of the real thing, and with faults to order.
+//!
+//! The device itself is pure ([`device`](self), clock passed in); `switch`, `session` and `server` are its edge. Nothing
+//! here is shared with the client, so that the two cannot agree on a mistake.
+
+mod base;
+mod check;
+mod commit;
+mod cut_stream;
+mod device;
+mod diff;
+mod edit;
+mod error;
+mod estate;
+mod faults;
+mod filter;
+mod framing;
+mod handle;
+mod history;
+mod inventory;
+mod lex;
+mod load;
+mod locking;
+mod model;
+mod options;
+mod plan;
+mod print_xml;
+mod read_xml;
+mod reply_error;
+mod rpc;
+mod rpc_commit;
+mod rpc_config;
+mod rpc_load;
+mod rpc_lock;
+mod rpc_oper;
+mod run;
+mod schema;
+mod server;
+mod session;
+mod set;
+mod switch;
+mod text;
+mod time;
+mod tree;
+mod xml;
+
+pub use check::{DuplicateScope, SimBinding};
+pub use error::SimError;
+pub use estate::Estate;
+pub use faults::{Fault, FaultKind, Faults};
+pub use handle::SimHandle;
+pub use history::Commit;
+pub use model::Dialect;
+pub use options::Options;
+pub use plan::SimServer;
+pub use run::run;
+
+#[cfg(test)]
+mod device_tests;
+#[cfg(test)]
+mod round_trip_tests;

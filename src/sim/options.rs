@@ -1,0 +1,86 @@
+//! How an estate of simulated switches is asked for.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::check::DuplicateScope;
+use super::model::Dialect;
+
+/// Settings of an estate; [`Options::default`] gives two switches with four server ports each.
+#[derive(Clone)]
+pub struct Options {
+    /// How many switches, at most 256.
+    pub switches: usize,
+    /// How many server ports each has, at most 254.
+    pub ports_per_switch: usize,
+    /// The first TCP port; the others follow. 0 takes free ones.
+    pub port_base: u16,
+    /// How the switches hold bindings.
+    pub dialect: Dialect,
+    /// How long a commit, a check and a validate take.
+    pub commit_time: Duration,
+    /// A configuration to start from instead of the built-in one: braces, `set` lines or XML.
+    pub config: Option<PathBuf>,
+    /// The user the switches let in.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+    /// A public key the switches take as well, as an `authorized_keys` line.
+    pub authorized_key: Option<String>,
+    /// Where [`super::run`] writes the inventory.
+    pub inventory: Option<PathBuf>,
+    /// Decides host keys and chance.
+    pub seed: u64,
+    /// Faults every switch starts with, as [`super::Faults::parse`] reads them.
+    pub faults: Vec<String>,
+    /// Where one MAC may stand for one address only.
+    pub duplicates: DuplicateScope,
+    /// Whether a check or validate confirms a pending confirmed commit.
+    pub check_confirms: bool,
+    /// The release the switches report, such as `12.3R12.4`, instead of one that fits the dialect.
+    pub release: Option<String>,
+    /// Whether base:1.1 (chunked framing) is offered.
+    pub base_1_1: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            switches: 2,
+            ports_per_switch: 4,
+            port_base: 0,
+            dialect: Dialect::NonEls,
+            commit_time: Duration::ZERO,
+            config: None,
+            user: "vmacd".to_owned(),
+            password: "vmacd".to_owned(),
+            authorized_key: None,
+            inventory: None,
+            seed: 1,
+            faults: Vec::new(),
+            duplicates: DuplicateScope::Interface,
+            check_confirms: true,
+            release: None,
+            base_1_1: false,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("switches", &self.switches)
+            .field("ports_per_switch", &self.ports_per_switch)
+            .field("port_base", &self.port_base)
+            .field("dialect", &self.dialect)
+            .field("commit_time", &self.commit_time)
+            .field("config", &self.config)
+            .field("user", &self.user)
+            .field("password", &"(hidden)")
+            .field("inventory", &self.inventory)
+            .field("seed", &self.seed)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
+}

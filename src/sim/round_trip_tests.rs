@@ -1,0 +1,237 @@
+//! The formats agree: what one prints, another reads back as the same tree.
+
+use proptest::prelude::*;
+
+use super::edit::apply;
+use super::model::{Dialect, Model};
+use super::print_xml::print_xml;
+use super::read_xml::read_document;
+use super::set::{parse_any, print_set, read_set};
+use super::text::{print_text, read_text};
+use super::tree::Node;
+use super::{base, diff, plan};
+
+fn from_text(text: &str) -> Node {
+    let (edits, errors) = read_text(text);
+    assert_eq!(errors, [], "{text}");
+    tree_of(&edits)
+}
+
+fn tree_of(edits: &[super::edit::Edit]) -> Node {
+    let mut tree = Node::default();
+    apply(&mut tree, edits);
+    tree
+}
+
+fn through_every_format(tree: &Node) {
+    let text = print_text(tree);
+    let (edits, errors) = read_set(&print_set(&from_text(&text)));
+    assert_eq!(errors, []);
+    let from_set = tree_of(&edits);
+    super::xml::parse(&format!(
+        "<configuration>{}</configuration>",
+        print_xml(&from_set)
+    ))
+    .unwrap();
+    let (edits, errors) = read_document(&format!(
+        "<configuration>{}</configuration>",
+        print_xml(&from_set)
+    ))
+    .unwrap();
+    assert_eq!(errors, []);
+    let from_xml = tree_of(&edits);
+    assert_eq!(print_set(&from_xml), print_set(tree), "{text}");
+    assert_eq!(print_text(&from_xml), text);
+    assert_eq!(diff::compare(tree, &from_xml), "");
+}
+
+#[test]
+fn the_built_in_configurations_survive_every_format() {
+    for (dialect, els) in [(Dialect::NonEls, false), (Dialect::Els, true)] {
+        let servers: Vec<_> = (0..50)
+            .map(|port| plan::SimServer::at(3, port, 50))
+            .collect();
+        let common = base::common(els, 50, None).unwrap();
+        through_every_format(&base::own(
+            &common,
+            &Model::of(dialect, 0, "sw", None),
+            &servers,
+        ));
+    }
+}
+
+#[test]
+fn statements_nobody_modelled_survive() {
+    let text = "firewall {
+    family inet {
+        filter protect {
+            term 1 {
+                from {
+                    source-address {
+                        10.0.0.0/8;
+                        192.0.2.0/24 except;
+                    }
+                    protocol [ tcp udp ];
+                }
+                then {
+                    count \"a b\";
+                    accept;
+                }
+            }
+        }
+    }
+}
+inactive: event-options {
+    policy X {
+        then;
+    }
+}
+";
+    through_every_format(&from_text(text));
+}
+
+#[test]
+fn what_xml_spells_out_text_puts_on_one_line() {
+    let xml = "<configuration><ethernet-switching-options><secure-access-port><interface><name>ge-0/0/1.0</name><static-ip>\
+        <name>10.0.48.6</name><vlan>VLAN.13</vlan><mac>02:00:00:00:00:01</mac></static-ip></interface></secure-access-port>\
+        </ethernet-switching-options></configuration>";
+    let tree = parse_any(xml).unwrap();
+    insta::assert_snapshot!(print_text(&tree), @r"
+    ethernet-switching-options {
+        secure-access-port {
+            interface ge-0/0/1.0 {
+                static-ip 10.0.48.6 vlan VLAN.13 mac 02:00:00:00:00:01;
+            }
+        }
+    }
+    ");
+    insta::assert_snapshot!(print_set(&tree), @"set ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ip 10.0.48.6 vlan VLAN.13 mac 02:00:00:00:00:01");
+    insta::assert_snapshot!(print_xml(&tree), @r"
+    <ethernet-switching-options>
+        <secure-access-port>
+            <interface>
+                <name>ge-0/0/1.0</name>
+                <static-ip>
+                    <name>10.0.48.6</name>
+                    <vlan>VLAN.13</vlan>
+                    <mac>02:00:00:00:00:01</mac>
+                </static-ip>
+            </interface>
+        </secure-access-port>
+    </ethernet-switching-options>
+    ");
+}
+
+#[test]
+fn braces_around_a_binding_are_read_too() {
+    let braces = "ethernet-switching-options { secure-access-port { interface ge-0/0/1.0 { static-ip 10.0.0.1 { vlan V; mac 02:00:00:00:00:01; } } } }";
+    let line = "ethernet-switching-options { secure-access-port { interface ge-0/0/1.0 { static-ip 10.0.0.1 vlan V mac 02:00:00:00:00:01; } } }";
+    assert_eq!(from_text(braces), from_text(line));
+}
+
+#[test]
+fn wrong_statements_are_named() {
+    let wrong = |lines: &str| {
+        read_set(lines)
+            .1
+            .into_iter()
+            .map(|error| error.bad_element)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(wrong("set system1 host-name x"), ["system1"]);
+    assert_eq!(
+        wrong(
+            "set ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ipx 10.0.0.1"
+        ),
+        ["static-ipx"]
+    );
+    assert_eq!(
+        wrong(
+            "set vlans V forwarding-options dhcp-security group g interface i static-ip 10.0.0.1 vlan V"
+        ),
+        ["vlan"]
+    );
+    assert_eq!(
+        wrong(
+            "set ethernet-switching-options secure-access-port interface i static-ip 10.0.0.1 mac 02:00"
+        ),
+        ["02:00"]
+    );
+    assert_eq!(wrong("set system host-name"), ["host-name"]);
+    let (edits, errors) = read_text("snmp { location x; } system1 { host-name y; }");
+    assert_eq!(print_set(&tree_of(&edits)), "set snmp location x\n");
+    let shown: Vec<_> = errors
+        .iter()
+        .map(|error| (error.message.as_str(), error.bad_element.as_str()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("syntax error", "system1"),
+            ("error recovery ignores input until this point", "}")
+        ]
+    );
+    assert_eq!(
+        read_document("<configuration><vlans><vlann/></vlans></configuration>")
+            .unwrap()
+            .1[0]
+            .bad_element,
+        "vlann"
+    );
+}
+
+#[test]
+fn a_difference_reads_like_show_compare() {
+    let old = parse_any("set system login message \"old text\"\nset ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ip 10.0.0.1 vlan V mac 02:00:00:00:00:01").unwrap();
+    let new = parse_any("set system login message Login\nset ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ip 10.0.0.1 vlan V mac 02:00:00:00:00:02\nset ethernet-switching-options secure-access-port interface ge-0/0/2.0 static-ip 10.0.0.2 vlan V mac 02:00:00:00:00:03").unwrap();
+    insta::assert_snapshot!(diff::compare(&old, &new), @r#"
+    [edit system login]
+    -   message "old text";
+    +   message Login;
+    [edit ethernet-switching-options secure-access-port]
+    +   interface ge-0/0/2.0 {
+    +       static-ip 10.0.0.2 vlan V mac 02:00:00:00:00:03;
+    +   }
+    [edit ethernet-switching-options secure-access-port interface ge-0/0/1.0]
+    -       static-ip 10.0.0.1 vlan V mac 02:00:00:00:00:01;
+    +       static-ip 10.0.0.1 vlan V mac 02:00:00:00:00:02;
+    "#);
+}
+
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z]{1,6}",
+        "[a-z]{1,3} \\PC{0,5}[a-z]",
+        "[0-9./:]{1,8}",
+        "\"[a-z&<>]{0,4}"
+    ]
+}
+
+fn statement() -> impl Strategy<Value = String> {
+    let mac = "02:[0-9a-f]{2}:00:00:00:[0-9a-f]{2}";
+    prop_oneof![
+        (0u8..4, 0u8..9, mac).prop_map(|(port, ip, mac)| format!(
+            "set ethernet-switching-options secure-access-port interface ge-0/0/{port}.0 static-ip 10.0.0.{ip} vlan V mac {mac}"
+        )),
+        (0u8..4, 0u8..9, mac).prop_map(|(port, ip, mac)| format!(
+            "set vlans V{port} forwarding-options dhcp-security group g interface ge-0/0/{port}.0 static-ip 10.0.0.{ip} mac {mac}"
+        )),
+        word().prop_map(|value| format!("set interfaces ge-0/0/1 description {}", super::lex::quote(&value))),
+        word().prop_map(|value| format!("set vlans {} vlan-id 5", super::lex::quote(&value))),
+        Just("set system services ssh\ndeactivate system services ssh\nset snmp location x\ndeactivate snmp location".to_owned()),
+        (word(), word()).prop_map(|(a, b)| format!("set firewall odd {} {} z", super::lex::quote(&a), super::lex::quote(&b))),
+        Just("set interfaces ge-0/0/9 ether-options 802.3ad ae0".to_owned()),
+        word().prop_map(|value| format!("set apply-groups {}", super::lex::quote(&value))),
+        ("[a-z]{1,5}", "[a-z]{1,5}", "[0-9]{1,5}").prop_map(|(a, b, c)| format!("set firewall filter {a} term {b} {c}")),
+        ("[a-z]{1,2}", "[a-z]{1,2}").prop_map(|(a, b)| format!("set class-of-service {a} {b}\nset class-of-service {a} {b} x")),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_tree_survives_every_format(lines in prop::collection::vec(statement(), 1..20)) {
+        let (edits, errors) = read_set(&lines.join("\n"));
+        prop_assert_eq!(errors, vec![]);
+        through_every_format(&tree_of(&edits));
+    }
+}

@@ -1,0 +1,149 @@
+//! Reading the configuration.
+
+use super::device::Device;
+use super::diff::compare;
+use super::faults::FaultKind;
+use super::filter::select;
+use super::print_xml::print_xml;
+use super::reply_error::RpcError;
+use super::rpc::{Answer, Outcome, reply, unknown};
+use super::set::print_set;
+use super::switch::Switch;
+use super::text::print_text;
+use super::time;
+use super::tree::Node;
+use super::xml::{Element, escape};
+
+/// Which configuration is shown, and since when it is so.
+struct Shown {
+    tree: Node,
+    /// Attributes of the `configuration` element.
+    attributes: String,
+    /// The comment above the text form.
+    header: String,
+}
+
+pub(crate) async fn get_configuration(switch: &Switch, pid: u32, operation: &Element) -> Answer {
+    let _held = switch.database.lock().await;
+    if operation.attribute("compare").is_some() {
+        return difference(switch, pid, operation);
+    }
+    let database = operation.attribute("database").unwrap_or("candidate");
+    let mut shown = match database {
+        "committed" => committed(&switch.device()),
+        "candidate" => candidate(&switch.device(), pid),
+        other => return Err(vec![unknown(other)]),
+    };
+    if let Some(filter) = operation.child("configuration") {
+        shown.tree = select(&shown.tree, filter);
+    }
+    sent(
+        switch,
+        rendered(&shown, operation.attribute("format").unwrap_or("xml"))?,
+    )
+}
+
+fn sent(switch: &Switch, body: String) -> Answer {
+    match switch.strikes(FaultKind::TruncatedConfiguration) {
+        true => Ok(Outcome::Truncated(body)),
+        false => reply(body),
+    }
+}
+
+fn committed(device: &Device) -> Shown {
+    let (at, user) = device
+        .history
+        .front()
+        .map_or((0, "root"), |commit| (commit.at_ms, commit.user.as_str()));
+    let (seconds, local) = (time::seconds(at), time::shown(at));
+    Shown {
+        tree: (*device.committed).clone(),
+        attributes: format!(
+            " junos:commit-seconds=\"{seconds}\" junos:commit-localtime=\"{local}\" junos:commit-user=\"{}\"",
+            escape(user)
+        ),
+        header: format!("## Last commit: {local} by {user}\n"),
+    }
+}
+
+fn candidate(device: &Device, pid: u32) -> Shown {
+    let tree = device.candidate_of(pid);
+    if *tree == *device.committed {
+        return committed(device);
+    }
+    let (seconds, local) = (
+        time::seconds(device.changed_at),
+        time::shown(device.changed_at),
+    );
+    Shown {
+        tree: (*tree).clone(),
+        attributes: format!(
+            " junos:changed-seconds=\"{seconds}\" junos:changed-localtime=\"{local}\""
+        ),
+        header: format!("## Last changed: {local}\n"),
+    }
+}
+
+fn rendered(shown: &Shown, format: &str) -> Result<String, Vec<RpcError>> {
+    let text = match format {
+        "text" => format!(
+            "<configuration-text xmlns=\"http://xml.juniper.net/xnm/1.1/xnm\">\n{}{}</configuration-text>\n",
+            shown.header,
+            escape(&print_text(&shown.tree))
+        ),
+        "set" => format!(
+            "<configuration-set>\n{}</configuration-set>\n",
+            escape(&print_set(&shown.tree))
+        ),
+        // Releases that do not know a format answer with XML.
+        _ => format!(
+            "<configuration{}>\n{}</configuration>\n",
+            shown.attributes,
+            print_xml(&shown.tree)
+        ),
+    };
+    Ok(text)
+}
+
+fn difference(switch: &Switch, pid: u32, operation: &Element) -> Answer {
+    let number = operation.attribute("rollback").unwrap_or("0");
+    let device = switch.device();
+    let old = number
+        .parse()
+        .ok()
+        .and_then(|number| device.rollback(number));
+    let Some(old) = old else {
+        return Err(vec![unknown(number)]);
+    };
+    let text = escape(&compare(&old, &device.candidate_of(pid)));
+    reply(format!(
+        "<configuration-information>\n<configuration-output>\n{text}</configuration-output>\n</configuration-information>\n"
+    ))
+}
+
+/// RFC 6241 section 7.1.
+pub(crate) async fn get_config(switch: &Switch, pid: u32, operation: &Element) -> Answer {
+    let _held = switch.database.lock().await;
+    let source = operation
+        .child("source")
+        .and_then(|source| source.children.first());
+    let mut shown = match source.map(|source| source.name.as_str()) {
+        Some("running") => committed(&switch.device()),
+        Some("candidate") => candidate(&switch.device(), pid),
+        other => return Err(vec![unknown(other.unwrap_or("source"))]),
+    };
+    if let Some(filter) = operation
+        .child("filter")
+        .and_then(|filter| filter.child("configuration"))
+    {
+        shown.tree = select(&shown.tree, filter);
+    }
+    sent(
+        switch,
+        format!(
+            "<data>\n<configuration xmlns=\"http://xml.juniper.net/xnm/1.1/xnm\"{}>\n{}</configuration>\n</data>\n",
+            shown.attributes,
+            print_xml(&shown.tree)
+        ),
+    )
+}

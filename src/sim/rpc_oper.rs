@@ -1,0 +1,180 @@
+//! Operational RPCs: enough for clients that gather facts, and for the question which dialect the switch speaks.
+
+use super::history;
+use super::model::Model;
+use super::rpc::{Answer, reply, unknown};
+use super::switch::Switch;
+use super::text::print_text;
+use super::time;
+use super::tree::Node;
+use super::xml::{Element, escape};
+
+pub(crate) fn operational(switch: &Switch, operation: &Element) -> Answer {
+    let model = &switch.model;
+    match operation.name.as_str() {
+        "get-commit-information" => reply(history::information(switch.device().history.iter())),
+        "get-commit-revision-information" => revision(switch),
+        "get-software-information" => reply(per_member(&software(model))),
+        "get-chassis-inventory" => reply(inventory(model)),
+        "get-route-engine-information" => reply(route_engine(model)),
+        "get-virtual-chassis-information" => reply(virtual_chassis(model)),
+        "get-system-uptime-information" => reply(per_member(&uptime(switch))),
+        "get-ethernet-switching-table-information" => reply(switching_table(model)),
+        "get-interface-information" => reply(interfaces(switch)),
+        "get-rollback-information" => rollback(switch, operation),
+        "command" => command(switch, operation),
+        other => Err(vec![unknown(other)]),
+    }
+}
+
+fn command(switch: &Switch, operation: &Element) -> Answer {
+    let words: Vec<&str> = operation.text.split_whitespace().collect();
+    match words.as_slice() {
+        ["show", "version", ..] => reply(per_member(&software(&switch.model))),
+        ["show", "system", "commit"] => reply(history::information(switch.device().history.iter())),
+        ["show", "chassis", "hardware", ..] => reply(inventory(&switch.model)),
+        ["show", "system", "uptime"] => reply(per_member(&uptime(switch))),
+        ["show", "configuration"] => {
+            let text = print_text(&switch.device().committed);
+            reply(format!(
+                "<configuration-text>\n{}</configuration-text>\n",
+                escape(&text)
+            ))
+        }
+        ["show", other, ..] => Err(vec![unknown(other)]),
+        other => Err(vec![unknown(other.first().copied().unwrap_or("command"))]),
+    }
+}
+
+fn revision(switch: &Switch) -> Answer {
+    let device = switch.device();
+    let newest = device
+        .history
+        .front()
+        .map(|commit| history::revision(commit, &switch.model.host_name, device.commits));
+    reply(newest.unwrap_or_default())
+}
+
+fn rollback(switch: &Switch, operation: &Element) -> Answer {
+    let number = operation.child_text("rollback").unwrap_or("0");
+    let tree = number
+        .parse()
+        .ok()
+        .and_then(|number| switch.device().rollback(number));
+    let Some(tree) = tree else {
+        return Err(vec![unknown(number)]);
+    };
+    reply(format!(
+        "<rollback-information>\n<configuration-information>\n<configuration-output>\n{}</configuration-output>\n</configuration-information>\n</rollback-information>\n",
+        escape(&print_text(&tree))
+    ))
+}
+
+/// Operational replies of an EX come one for each member, also when it is alone.
+fn per_member(body: &str) -> String {
+    format!(
+        "<multi-routing-engine-results>\n<multi-routing-engine-item>\n<re-name>fpc0</re-name>\n{body}</multi-routing-engine-item>\n</multi-routing-engine-results>\n"
+    )
+}
+
+fn software(model: &Model) -> String {
+    let Model {
+        product,
+        release,
+        host_name,
+        ..
+    } = model;
+    format!(
+        "<software-information>\n<host-name>{}</host-name>\n<product-model>{product}</product-model>\n<product-name>{product}</product-name>\n<junos-version>{release}</junos-version>\n<package-information>\n<name>junos</name>\n<comment>JUNOS EX  Software Suite [{release}]</comment>\n</package-information>\n</software-information>\n",
+        escape(host_name),
+    )
+}
+
+fn inventory(model: &Model) -> String {
+    let Model {
+        product, serial, ..
+    } = model;
+    let description = product.to_uppercase();
+    format!(
+        "<chassis-inventory xmlns=\"http://xml.juniper.net/junos/{release}/junos-chassis\">\n<chassis junos:style=\"inventory\">\n<name>Chassis</name>\n<serial-number>{serial}</serial-number>\n<description>{description}</description>\n<chassis-module>\n<name>Routing Engine 0</name>\n<version>REV 05</version>\n<part-number>750-034249</part-number>\n<serial-number>{serial}</serial-number>\n<description>{description}</description>\n</chassis-module>\n</chassis>\n</chassis-inventory>\n",
+        release = model.namespace_release(),
+    )
+}
+
+fn route_engine(model: &Model) -> String {
+    format!(
+        "<route-engine-information xmlns=\"http://xml.juniper.net/junos/{}/junos-chassis\">\n<route-engine>\n<slot>0</slot>\n<mastership-state>master</mastership-state>\n<status>OK</status>\n<model>{}</model>\n<serial-number>{}</serial-number>\n<up-time junos:seconds=\"864000\">10 days</up-time>\n<last-reboot-reason>0x1:power cycle/failure</last-reboot-reason>\n</route-engine>\n</route-engine-information>\n",
+        model.namespace_release(),
+        model.product.to_uppercase(),
+        model.serial,
+    )
+}
+
+fn virtual_chassis(model: &Model) -> String {
+    format!(
+        "<virtual-chassis-information>\n<virtual-chassis-id-information>\n<virtual-chassis-id>8d30.4f5c.3f1e</virtual-chassis-id>\n</virtual-chassis-id-information>\n<member-list>\n<member>\n<member-status>Prsnt</member-status>\n<member-id>0</member-id>\n<fpc-slot>(FPC 0)</fpc-slot>\n<member-serial-number>{}</member-serial-number>\n<member-model>{}</member-model>\n<member-priority>128</member-priority>\n<member-role>Master*</member-role>\n</member>\n</member-list>\n</virtual-chassis-information>\n",
+        model.serial, model.product,
+    )
+}
+
+fn uptime(switch: &Switch) -> String {
+    let now = time::now();
+    let booted = now - 864_000_000;
+    let moment = |tag: &str, at: i64| {
+        format!(
+            "<{tag}>\n<date-time junos:seconds=\"{}\">{}</date-time>\n</{tag}>\n",
+            time::seconds(at),
+            time::shown(at)
+        )
+    };
+    let committed = switch
+        .device()
+        .history
+        .front()
+        .map_or(booted, |commit| commit.at_ms);
+    format!(
+        "<system-uptime-information xmlns=\"http://xml.juniper.net/junos/{}/junos\">\n{}{}{}</system-uptime-information>\n",
+        switch.model.namespace_release(),
+        moment("current-time", now),
+        moment("system-booted-time", booted),
+        moment("last-configured-time", committed),
+    )
+}
+
+/// The physical interfaces that are configured, all of them up.
+fn interfaces(switch: &Switch) -> String {
+    let committed = switch.device().committed.clone();
+    let configured = committed
+        .child("interfaces")
+        .map(|list| list.children.as_slice())
+        .unwrap_or_default();
+    let each = |port: &std::sync::Arc<Node>| {
+        let description = port
+            .child("description")
+            .and_then(|leaf| leaf.value())
+            .unwrap_or_default();
+        format!(
+            "<physical-interface>\n<name>{}</name>\n<admin-status junos:format=\"Enabled\">up</admin-status>\n<oper-status>up</oper-status>\n<description>{}</description>\n<mtu>1514</mtu>\n<speed>1000mbps</speed>\n<current-physical-address>00:00:5e:00:53:01</current-physical-address>\n<interface-flapped junos:seconds=\"864000\">10 days</interface-flapped>\n</physical-interface>\n",
+            escape(&port.word),
+            escape(description),
+        )
+    };
+    format!(
+        "<interface-information xmlns=\"http://xml.juniper.net/junos/{}/junos-interface\" junos:style=\"normal\">\n{}</interface-information>\n",
+        switch.model.namespace_release(),
+        configured.iter().map(each).collect::<String>(),
+    )
+}
+
+/// The root element tells the dialect.
+fn switching_table(model: &Model) -> String {
+    let release = model.namespace_release();
+    if model.els {
+        return format!(
+            "<l2ng-l2ald-rtb-macdb xmlns=\"http://xml.juniper.net/junos/{release}/junos-l2al\">\n<l2ng-l2ald-ethernet-switching-table-summary>\n<l2ng-l2-total-mac-count>0</l2ng-l2-total-mac-count>\n<l2ng-l2-total-smac-count>0</l2ng-l2-total-smac-count>\n</l2ng-l2ald-ethernet-switching-table-summary>\n</l2ng-l2ald-rtb-macdb>\n"
+        );
+    }
+    format!(
+        "<ethernet-switching-table-information xmlns=\"http://xml.juniper.net/junos/{release}/junos-esw\" junos:style=\"summary\">\n<ethernet-switching-table junos:style=\"summary\">\n<mac-table-entry junos:style=\"summary\">\n<mac-table-total-count>0</mac-table-total-count>\n</mac-table-entry>\n</ethernet-switching-table>\n</ethernet-switching-table-information>\n"
+    )
+}

@@ -1,0 +1,31 @@
+//! `vmacd sim`.
+
+use super::error::SimError;
+use super::estate::Estate;
+use super::inventory;
+use super::options::Options;
+
+/// Starts the switches, writes the inventory where one is asked for, and serves until `shutdown` is done.
+///
+/// # Errors
+/// [`SimError`] when the switches cannot start or the inventory cannot be written.
+pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result<(), SimError> {
+    let inventory = options.inventory.clone();
+    let estate = Estate::start(options).await?;
+    if let Some(path) = &inventory {
+        inventory::write(&estate.inventory_json(), path)?;
+    }
+    let first = estate
+        .switches()
+        .first()
+        .map(|switch| switch.addr().to_string())
+        .unwrap_or_default();
+    tracing::info!(
+        switches = estate.switches().len(),
+        servers = estate.servers().len(),
+        first,
+        "ready"
+    );
+    estate.run_until(shutdown).await;
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! What the simulated switch knows about the configuration's grammar: which statements are lists, leaves, flags or
+//! containers. Written from the shapes real EX configurations show; a level marked open takes any statement.
+
+use std::sync::OnceLock;
+
+/// The kind of a statement, which decides how it is read and printed in each format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A block of statements that vanishes when it becomes empty.
+    Container,
+    /// A block whose mere presence configures something.
+    Presence,
+    /// A statement without a value.
+    Flag,
+    /// A statement with one value.
+    Leaf,
+    /// A statement with several values.
+    LeafList,
+    /// Entries told apart by a key.
+    List,
+}
+
+/// What values a leaf or a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Check {
+    Any,
+    Mac,
+    Ip,
+    Number,
+}
+
+/// One statement of the grammar.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub name: String,
+    /// The element's name in XML, where a statement's own cannot be one (`802.3ad`).
+    pub tag: String,
+    pub kind: Kind,
+    pub check: Check,
+    /// The keyword of this list stands in XML only (`interfaces { ge-0/0/0 {..} }`).
+    pub hidden: bool,
+    /// An entry and its leaves are printed on one line.
+    pub one_line: bool,
+    /// The keyword opens a block of its own (`groups { NAME {..} }`).
+    pub block: bool,
+    pub mandatory: bool,
+    /// Statements nobody wrote down here are taken as they come.
+    pub open: bool,
+    pub children: Vec<Rule>,
+}
+
+impl Rule {
+    fn root() -> Rule {
+        Rule {
+            name: "configuration".into(),
+            ..Rule::parse("configuration")
+        }
+    }
+
+    fn parse(line: &str) -> Rule {
+        let mut words = line.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let hidden = name.starts_with('@');
+        let (name, tag) = name
+            .split_once('/')
+            .unwrap_or((name, name.trim_start_matches('@')));
+        let mut rule = Rule {
+            name: name.trim_start_matches('@').to_owned(),
+            tag: tag.to_owned(),
+            kind: Kind::Container,
+            check: Check::Any,
+            hidden,
+            one_line: false,
+            block: false,
+            mandatory: false,
+            open: false,
+            children: Vec::new(),
+        };
+        words.for_each(|word| rule.mark(word));
+        rule
+    }
+
+    fn mark(&mut self, word: &str) {
+        match word {
+            "!" => self.kind = Kind::Presence,
+            ";" => self.kind = Kind::Flag,
+            "*" => self.kind = Kind::LeafList,
+            "mandatory" => self.mandatory = true,
+            "ip" => self.check = Check::Ip,
+            list if list.starts_with("[]") => {
+                self.kind = Kind::List;
+                self.one_line = list.ends_with('1');
+                self.block = list.ends_with("{}");
+            }
+            leaf => {
+                self.kind = Kind::Leaf;
+                self.check = match leaf {
+                    "=mac" => Check::Mac,
+                    "=ip" => Check::Ip,
+                    "=num" => Check::Number,
+                    _ => Check::Any,
+                };
+            }
+        }
+    }
+
+    /// The statement called `word`, unless its keyword is hidden.
+    pub(crate) fn child(&self, word: &str) -> Option<&Rule> {
+        self.children
+            .iter()
+            .find(|rule| rule.name == word && !rule.hidden)
+    }
+
+    /// The statement whose element is called `tag`.
+    pub(crate) fn element(&self, tag: &str) -> Option<&Rule> {
+        self.children
+            .iter()
+            .find(|rule| rule.tag == tag && !rule.hidden)
+    }
+
+    /// The list whose entries stand directly in this block.
+    pub(crate) fn hidden_list(&self) -> Option<&Rule> {
+        self.children.iter().find(|rule| rule.hidden)
+    }
+}
+
+impl Check {
+    /// Whether `value` has the form this check asks for.
+    pub(crate) fn accepts(self, value: &str) -> bool {
+        match self {
+            Check::Any => true,
+            Check::Number => value.parse::<u64>().is_ok(),
+            Check::Ip => value.parse::<std::net::IpAddr>().is_ok(),
+            Check::Mac => is_mac(value),
+        }
+    }
+}
+
+fn is_mac(value: &str) -> bool {
+    let octets: Vec<&str> = value.split(':').collect();
+    octets.len() == 6
+        && octets
+            .iter()
+            .all(|o| matches!(o.len(), 1 | 2) && u8::from_str_radix(o, 16).is_ok())
+}
+
+/// The grammar, read once.
+pub(crate) fn schema() -> &'static Rule {
+    static SCHEMA: OnceLock<Rule> = OnceLock::new();
+    SCHEMA.get_or_init(|| read(include_str!("schema.txt")))
+}
+
+fn read(text: &str) -> Rule {
+    let mut stack = vec![Rule::root()];
+    for line in text
+        .lines()
+        .filter(|l| !l.trim().is_empty() && !l.starts_with('#'))
+    {
+        let depth = (line.len() - line.trim_start().len()) / 2 + 1;
+        fold(&mut stack, depth);
+        match (line.trim(), stack.last_mut()) {
+            ("...", Some(parent)) => parent.open = true,
+            (statement, _) => stack.push(Rule::parse(statement)),
+        }
+    }
+    fold(&mut stack, 1);
+    stack.pop().unwrap_or_else(Rule::root)
+}
+
+/// Closes the levels deeper than `depth`.
+fn fold(stack: &mut Vec<Rule>, depth: usize) {
+    while stack.len() > depth {
+        if let (Some(done), Some(parent)) = (stack.pop(), stack.last_mut()) {
+            parent.children.push(done);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_knows_both_ways_to_bind_an_address() {
+        let port = [
+            "ethernet-switching-options",
+            "secure-access-port",
+            "interface",
+        ]
+        .iter()
+        .fold(schema(), |rule, word| rule.child(word).unwrap());
+        let binding = port.child("static-ip").unwrap();
+        assert!(binding.one_line && binding.kind == Kind::List && !port.open);
+        let vlan = schema().child("vlans").unwrap().hidden_list().unwrap();
+        assert_eq!(vlan.name, "vlan");
+        let security = vlan
+            .child("forwarding-options")
+            .unwrap()
+            .child("dhcp-security")
+            .unwrap();
+        assert!(
+            security
+                .child("group")
+                .unwrap()
+                .child("interface")
+                .unwrap()
+                .child("static-ipv6")
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn values_are_checked_by_kind() {
+        assert!(Check::Mac.accepts("02:00:00:aa:BB:1"));
+        assert!(!Check::Mac.accepts("02:00:00:aa:bb"));
+        assert!(Check::Ip.accepts("2001:db8::6") && !Check::Ip.accepts("10.0.0"));
+    }
+}

@@ -1,0 +1,227 @@
+//! The SSH side of a switch: login, the `netconf` subsystem and the exec forms older clients use.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
+use russh::keys::{HashAlg, PrivateKey, PublicKey};
+use russh::server::{
+    Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, PublicKeyOffer, Session,
+    VerifiedPublicKey,
+};
+use russh::{Channel, ChannelId, MethodKind, MethodSet, SshId};
+use sha2::{Digest, Sha256};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use super::cut_stream::CutStream;
+use super::faults::FaultKind;
+use super::session::{self, End};
+use super::switch::Switch;
+
+/// A switch's host key. It follows from the seed and the name, so that an inventory outlives a restart.
+pub(crate) fn host_key(seed: u64, name: &str) -> PrivateKey {
+    let digest = Sha256::new()
+        .chain_update(seed.to_be_bytes())
+        .chain_update(name.as_bytes())
+        .finalize();
+    let keypair = Ed25519Keypair::from_seed(&digest.into());
+    PrivateKey::new(KeypairData::Ed25519(keypair), name).expect("an Ed25519 pair makes a key")
+}
+
+/// `SHA256:...`, as `ssh-keygen -l` prints it.
+pub(crate) fn fingerprint(key: &PrivateKey) -> String {
+    key.public_key().fingerprint(HashAlg::Sha256).to_string()
+}
+
+/// Settings of the SSH server. A rejected login costs no time: this is no place to guess passwords at.
+pub(crate) fn config(key: PrivateKey) -> Arc<Config> {
+    Arc::new(Config {
+        server_id: SshId::Standard("SSH-2.0-OpenSSH_6.6".into()),
+        methods: MethodSet::from([MethodKind::PublicKey, MethodKind::Password].as_slice()),
+        auth_rejection_time: Duration::from_millis(5),
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        keys: vec![key],
+        inactivity_timeout: None,
+        nodelay: true,
+        ..Config::default()
+    })
+}
+
+/// Accepts connections until `stop`, which also cuts those that are open.
+pub(crate) async fn listen(
+    switch: Arc<Switch>,
+    listener: TcpListener,
+    config: Arc<Config>,
+    stop: CancellationToken,
+) {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, _)) if switch.is_away() || switch.strikes(FaultKind::RefuseConnections) => {
+                drop(socket)
+            }
+            Ok((socket, _)) => {
+                tokio::spawn(connection(
+                    switch.clone(),
+                    socket,
+                    config.clone(),
+                    stop.child_token(),
+                ));
+            }
+            Err(error) => {
+                tracing::warn!(switch = %switch.name, %error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    switch: Arc<Switch>,
+    socket: TcpStream,
+    config: Arc<Config>,
+    cut: CancellationToken,
+) {
+    // A delay of some messages at worst.
+    let _ = socket.set_nodelay(true);
+    let stream = CutStream::new(socket, cut.clone());
+    let name = switch.name.clone();
+    let handler = Connection {
+        switch,
+        cut,
+        user: String::new(),
+        channels: HashMap::new(),
+    };
+    let ended = async {
+        russh::server::run_stream(config, stream, handler)
+            .await?
+            .await
+    }
+    .await;
+    if let Err(error) = ended {
+        tracing::debug!(switch = %name, %error, "connection ended");
+    }
+}
+
+/// One SSH connection.
+struct Connection {
+    switch: Arc<Switch>,
+    cut: CancellationToken,
+    user: String,
+    channels: HashMap<ChannelId, Channel<Msg>>,
+}
+
+impl Connection {
+    fn login(&mut self, user: &str, right: bool) -> Result<Auth, russh::Error> {
+        if !right || self.switch.strikes(FaultKind::AuthRejected) {
+            return Ok(Auth::reject());
+        }
+        self.user = user.to_owned();
+        Ok(Auth::Accept)
+    }
+
+    fn knows_key(&self, user: &str, offered: &PublicKey) -> bool {
+        let login = &self.switch.login;
+        let known = login
+            .key
+            .as_deref()
+            .and_then(|line| PublicKey::from_openssh(line).ok());
+        user == login.user && known.is_some_and(|known| known.key_data() == offered.key_data())
+    }
+
+    fn netconf(&mut self, id: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
+        let Some(channel) = self.channels.remove(&id) else {
+            return session.channel_failure(id);
+        };
+        session.channel_success(id)?;
+        let (switch, user, cut) = (self.switch.clone(), self.user.clone(), self.cut.clone());
+        let handle = session.handle();
+        tokio::spawn(async move {
+            match session::serve(switch, &user, channel.into_stream()).await {
+                End::Cut => cut.cancel(),
+                End::Closed => hang_up(&handle, id).await,
+            }
+        });
+        Ok(())
+    }
+}
+
+/// The connection may be gone already: then there is nobody to tell.
+async fn hang_up(handle: &Handle, id: ChannelId) {
+    let _ = handle.exit_status_request(id, 0).await;
+    let _ = handle.eof(id).await;
+    let _ = handle.close(id).await;
+}
+
+impl Handler for Connection {
+    type Error = russh::Error;
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
+        let login = &self.switch.login;
+        let right = user == login.user && password == login.password;
+        self.login(user, right)
+    }
+
+    async fn auth_publickey_offered(
+        &mut self,
+        user: &str,
+        offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Self::Error> {
+        Ok(if self.knows_key(user, offer.public_key) {
+            Auth::Accept
+        } else {
+            Auth::reject()
+        })
+    }
+
+    async fn auth_publickey(
+        &mut self,
+        user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, Self::Error> {
+        let known = self.knows_key(user, key.public_key);
+        self.login(user, known)
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.channels.insert(channel.id(), channel);
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        id: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if name != "netconf" || self.switch.strikes(FaultKind::SubsystemRefused) {
+            return session.channel_failure(id);
+        }
+        self.netconf(id, session)
+    }
+
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        match String::from_utf8_lossy(command).trim() {
+            "xml-mode netconf need-trailer" | "junoscript netconf need-trailer" => {
+                self.netconf(id, session)
+            }
+            _ => session.channel_failure(id),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The `set` form: one statement a line.
+
+use super::edit::{Edit, Op, Syntax, Token, expand};
+use super::lex::{Lexeme, lex, quote};
+use super::text::one_line;
+use super::tree::{At, Node};
+
+/// Reads `set`, `delete`, `activate` and `deactivate` lines. A line that is wrong is reported and the others go on.
+pub(crate) fn read_set(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
+    let (mut edits, mut errors) = (Vec::new(), Vec::new());
+    for line in text
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+    {
+        match read_line(line) {
+            Ok(read) => edits.extend(read),
+            Err(error) => errors.push(error),
+        }
+    }
+    (edits, errors)
+}
+
+fn read_line(line: &str) -> Result<Vec<Edit>, Syntax> {
+    let tokens = tokens(&lex(line))?;
+    let Some((Token::Word(verb), words)) = tokens.split_first() else {
+        return Err(Syntax::at(line.trim()));
+    };
+    let op = match verb.as_str() {
+        "set" => Op::Set,
+        "delete" => Op::Delete,
+        "activate" => Op::Activate,
+        "deactivate" => Op::Deactivate,
+        "replace" => Op::Replace,
+        "protect" | "unprotect" | "annotate" => return Ok(Vec::new()),
+        other => return Err(Syntax::at(other)),
+    };
+    let expanded = expand(At::top(), &[], words)?;
+    let incomplete = matches!(expanded.at, At::Key(_) | At::Value(_));
+    if op == Op::Set && incomplete {
+        return Err(Syntax::at(expanded.end.last().map_or("set", |word| word)));
+    }
+    let paths = if words.is_empty() {
+        vec![Vec::new()]
+    } else {
+        expanded.paths
+    };
+    Ok(paths.into_iter().map(|path| Edit { op, path }).collect())
+}
+
+fn tokens(lexemes: &[Lexeme]) -> Result<Vec<Token>, Syntax> {
+    let mut tokens = Vec::new();
+    let mut list: Option<Vec<String>> = None;
+    for lexeme in lexemes {
+        match (lexeme, &mut list) {
+            (Lexeme::Word(word), None) => tokens.push(Token::Word(word.clone())),
+            (Lexeme::Word(word), Some(values)) => values.push(word.clone()),
+            (Lexeme::ListOpen, None) => list = Some(Vec::new()),
+            (Lexeme::ListClose, Some(_)) => tokens.extend(list.take().map(Token::List)),
+            (other, _) => return Err(Syntax::at(other.shown())),
+        }
+    }
+    Ok(tokens)
+}
+
+/// Prints `tree` as `set` lines, the inactive statements' `deactivate` lines beside them.
+pub(crate) fn print_set(tree: &Node) -> String {
+    let mut out = String::new();
+    tree.children
+        .iter()
+        .for_each(|child| print(&mut out, At::top(), child, ""));
+    out
+}
+
+fn print(out: &mut String, at: At<'_>, node: &Node, above: &str) {
+    let path = format!("{above} {}", quote(&node.word));
+    let next = at.step(&node.word).unwrap_or(At::Open);
+    match (at, next) {
+        (At::Key(list), _) if list.one_line => {
+            out.push_str(&format!("set{path}{}\n", one_line(list, node)))
+        }
+        _ if node.children.is_empty() => out.push_str(&format!("set{path}\n")),
+        _ => node
+            .children
+            .iter()
+            .for_each(|child| print(out, next, child, &path)),
+    }
+    if node.inactive {
+        out.push_str(&format!("deactivate{path}\n"));
+    }
+}
+
+/// The tree that `text` describes, in whichever of the formats it is written.
+pub(crate) fn parse_any(text: &str) -> Result<Node, Syntax> {
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'))
+        .unwrap_or_default();
+    let (edits, errors) = match first {
+        xml if xml.starts_with('<') => super::read_xml::read_document(xml_from(text))?,
+        set if set.starts_with("set ") || set.starts_with("delete ") => read_set(text),
+        _ => super::text::read_text(text),
+    };
+    if let Some(error) = errors.into_iter().next() {
+        return Err(error);
+    }
+    let mut tree = Node::default();
+    super::edit::apply(&mut tree, &edits);
+    Ok(tree)
+}
+
+fn xml_from(text: &str) -> &str {
+    text.find('<').map_or(text, |start| &text[start..])
+}
