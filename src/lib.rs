@@ -4,6 +4,10 @@
 //! (`broker::embedded` keeps its queue in `store`, the one home of SQL):
 //! - [`domain`]: MACs, commands, the lifecycle, the plan, the failures: pure values.
 //! - [`config`]: the settings, read once and validated.
+//! - [`store`]: the rows, on Postgres or SQLite.
+//! - [`sim`]: a Junos-like switch on a real port, for trials and tests; it sees none of the others.
 
 pub mod config;
 pub mod domain;
+pub mod sim;
+pub mod store;

@@ -10,16 +10,8 @@ use super::set::{parse_any, read_set};
 use super::tree::Node;
 
 /// What every switch of the estate has alike; the branches are shared between them.
-pub(crate) fn common(
-    els: bool,
-    ports: usize,
-    given: Option<(&str, &str)>,
-) -> Result<Node, SimError> {
-    let built_in = if els {
-        in_els(include_str!("base.conf"))
-    } else {
-        include_str!("base.conf").to_owned()
-    };
+pub(crate) fn common(els: bool, ports: usize, given: Option<(&str, &str)>) -> Result<Node, SimError> {
+    let built_in = if els { in_els(include_str!("base.conf")) } else { include_str!("base.conf").to_owned() };
     let (origin, text) = given.unwrap_or(("the built-in configuration", &built_in));
     let mut tree = parse_any(text).map_err(|error| SimError::Config {
         origin: origin.to_owned(),
@@ -41,17 +33,9 @@ fn in_els(text: &str) -> String {
 /// The switch's own part: its name and the bindings of its servers.
 pub(crate) fn own(common: &Node, model: &Model, servers: &[SimServer]) -> Arc<Node> {
     let mut tree = common.clone();
-    let bindings: String = servers
-        .iter()
-        .map(|server| binding_line(model.els, server))
-        .collect();
-    let Model {
-        release, host_name, ..
-    } = model;
-    add(
-        &mut tree,
-        &format!("set version {release}\nset system host-name {host_name}\n{bindings}"),
-    );
+    let bindings: String = servers.iter().map(|server| binding_line(model.els, server)).collect();
+    let Model { release, host_name, .. } = model;
+    add(&mut tree, &format!("set version {release}\nset system host-name {host_name}\n{bindings}"));
     Arc::new(tree)
 }
 
@@ -76,9 +60,7 @@ fn vlan_lines(els: bool, id: usize) -> String {
     let vlan = format!("set vlans VLAN.{id}");
     if els {
         let security = format!("{vlan} forwarding-options dhcp-security");
-        return format!(
-            "{vlan} vlan-id {id}\n{security} arp-inspection\n{security} ip-source-guard\n"
-        );
+        return format!("{vlan} vlan-id {id}\n{security} arp-inspection\n{security} ip-source-guard\n");
     }
     let port_security = format!("set ethernet-switching-options secure-access-port vlan VLAN.{id}");
     format!(
@@ -87,13 +69,7 @@ fn vlan_lines(els: bool, id: usize) -> String {
 }
 
 fn binding_line(els: bool, server: &SimServer) -> String {
-    let SimServer {
-        interface,
-        vlan,
-        primary_ip,
-        pxe_mac,
-        ..
-    } = server;
+    let SimServer { interface, vlan, primary_ip, pxe_mac, .. } = server;
     if els {
         return format!(
             "set vlans {vlan} forwarding-options dhcp-security group servers interface {interface} static-ip {primary_ip} mac {pxe_mac}\n"

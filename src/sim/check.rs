@@ -48,22 +48,14 @@ pub(crate) fn bindings(tree: &Node) -> Vec<Found> {
     found
 }
 
-const OLD_STYLE: [&str; 3] = [
-    "ethernet-switching-options",
-    "secure-access-port",
-    "interface",
-];
+const OLD_STYLE: [&str; 3] = ["ethernet-switching-options", "secure-access-port", "interface"];
 
 fn old_style(tree: &Node, found: &mut Vec<Found>) {
     let Some(ports) = tree.find(&OLD_STYLE) else {
         return;
     };
     for port in &ports.children {
-        let path: Vec<Word> = OLD_STYLE
-            .iter()
-            .map(|word| Word::from(*word))
-            .chain([port.word.clone()])
-            .collect();
+        let path: Vec<Word> = OLD_STYLE.iter().map(|word| Word::from(*word)).chain([port.word.clone()]).collect();
         statics(port, &port.word, None, &path, found);
     }
 }
@@ -74,47 +66,20 @@ fn els(tree: &Node, found: &mut Vec<Found>) {
     };
     for vlan in &vlans.children {
         let above = ["forwarding-options", "dhcp-security", "group"];
-        for group in vlan
-            .find(&above)
-            .map(|groups| groups.children.as_slice())
-            .unwrap_or_default()
-        {
-            for port in group
-                .child("interface")
-                .map(|ports| ports.children.as_slice())
-                .unwrap_or_default()
-            {
+        for group in vlan.find(&above).map(|groups| groups.children.as_slice()).unwrap_or_default() {
+            for port in group.child("interface").map(|ports| ports.children.as_slice()).unwrap_or_default() {
                 let words = ["vlans", &vlan.word].into_iter().chain(above);
-                let path = words
-                    .chain([&*group.word, "interface", &*port.word])
-                    .map(Word::from)
-                    .collect::<Vec<_>>();
+                let path = words.chain([&*group.word, "interface", &*port.word]).map(Word::from).collect::<Vec<_>>();
                 statics(port, &port.word, Some(&vlan.word), &path, found);
             }
         }
     }
 }
 
-fn statics(
-    port: &Node,
-    interface: &str,
-    vlan: Option<&str>,
-    above: &[Word],
-    found: &mut Vec<Found>,
-) {
+fn statics(port: &Node, interface: &str, vlan: Option<&str>, above: &[Word], found: &mut Vec<Found>) {
     for keyword in ["static-ip", "static-ipv6"] {
-        for entry in port
-            .child(keyword)
-            .map(|list| list.children.as_slice())
-            .unwrap_or_default()
-        {
-            let leaf = |name: &str| {
-                entry
-                    .child(name)
-                    .and_then(|leaf| leaf.value())
-                    .unwrap_or_default()
-                    .to_owned()
-            };
+        for entry in port.child(keyword).map(|list| list.children.as_slice()).unwrap_or_default() {
+            let leaf = |name: &str| entry.child(name).and_then(|leaf| leaf.value()).unwrap_or_default().to_owned();
             found.push(Found {
                 binding: SimBinding {
                     interface: interface.to_owned(),
@@ -122,11 +87,7 @@ fn statics(
                     ip: entry.word.to_string(),
                     mac: leaf("mac"),
                 },
-                path: above
-                    .iter()
-                    .cloned()
-                    .chain([Word::from(keyword), entry.word.clone()])
-                    .collect(),
+                path: above.iter().cloned().chain([Word::from(keyword), entry.word.clone()]).collect(),
             });
         }
     }
@@ -137,21 +98,11 @@ pub(crate) fn check(tree: &Node, scope: DuplicateScope) -> Vec<RpcError> {
     let found = bindings(tree);
     if let Some(entry) = found.iter().find(|entry| entry.binding.mac.is_empty()) {
         let missing = "Missing mandatory statement: 'mac'".to_owned();
-        let first = RpcError::invalid(
-            edit_path(&entry.path),
-            format!("mgd: {missing}"),
-            &entry.binding.ip,
-        );
-        return vec![
-            first,
-            RpcError::failed("configuration check-out failed: (missing mandatory statements)"),
-        ];
+        let first = RpcError::invalid(edit_path(&entry.path), format!("mgd: {missing}"), &entry.binding.ip);
+        return vec![first, RpcError::failed("configuration check-out failed: (missing mandatory statements)")];
     }
     match duplicate(&found, scope) {
-        Some(entry) => vec![
-            duplicate_error(entry),
-            RpcError::failed("configuration check-out failed"),
-        ],
+        Some(entry) => vec![duplicate_error(entry), RpcError::failed("configuration check-out failed")],
         None => Vec::new(),
     }
 }
@@ -167,16 +118,12 @@ fn duplicate(found: &[Found], scope: DuplicateScope) -> Option<&Found> {
             DuplicateScope::Vlan => binding.vlan.clone(),
             DuplicateScope::Interface => entry.path[..entry.path.len() - 2].join(" "),
         };
-        seen.insert((place, binding.mac.to_lowercase()), ())
-            .is_some()
+        seen.insert((place, binding.mac.to_lowercase()), ()).is_some()
     })
 }
 
 fn duplicate_error(entry: &Found) -> RpcError {
     let binding = &entry.binding;
-    let message = format!(
-        "duplicate MAC address {} on interface {}",
-        binding.mac, binding.interface
-    );
+    let message = format!("duplicate MAC address {} on interface {}", binding.mac, binding.interface);
     RpcError::invalid(edit_path(&entry.path), message, &binding.ip)
 }

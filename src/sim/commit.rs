@@ -24,23 +24,14 @@ pub(crate) const CONFIRM_DEFAULT_S: u64 = 600;
 
 impl Device {
     /// What the daemons and the lock say to committing now; nothing changes yet.
-    pub(crate) fn may_commit(
-        &self,
-        pid: u32,
-        request: &CommitRequest,
-        now: Millis,
-    ) -> Result<(), Refused> {
+    pub(crate) fn may_commit(&self, pid: u32, request: &CommitRequest, now: Millis) -> Result<(), Refused> {
         self.nobody_else_holds(pid, now)?;
         let private = self.is_private(pid);
         if private && request.confirmed_s.is_some() {
-            return Err(vec![RpcError::failed(
-                "commit confirmed not supported for private configuration",
-            )]);
+            return Err(vec![RpcError::failed("commit confirmed not supported for private configuration")]);
         }
         if private && self.dirty {
-            return Err(vec![RpcError::failed(
-                "shared configuration database modified",
-            )]);
+            return Err(vec![RpcError::failed("shared configuration database modified")]);
         }
         match check(&self.to_commit(pid), self.rules.duplicates) {
             errors if errors.is_empty() => Ok(()),
@@ -58,12 +49,7 @@ impl Device {
     }
 
     /// Commits the candidate. Whatever was pending before is confirmed by it.
-    pub(crate) fn commit(
-        &mut self,
-        pid: u32,
-        request: &CommitRequest,
-        now: Millis,
-    ) -> Result<(), Refused> {
+    pub(crate) fn commit(&mut self, pid: u32, request: &CommitRequest, now: Millis) -> Result<(), Refused> {
         if request.check_only {
             return self.commit_check(pid, now);
         }
@@ -73,11 +59,7 @@ impl Device {
         self.adopt(tree, self.entry(pid, request, now));
         self.pending = request.confirmed_s.map(|seconds| Pending {
             pid,
-            deadline: now.saturating_add(
-                i64::try_from(seconds)
-                    .unwrap_or(i64::MAX)
-                    .saturating_mul(1000),
-            ),
+            deadline: now.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)),
             restore: before,
         });
         self.renew_copies(pid);
@@ -89,33 +71,19 @@ impl Device {
         Commit {
             at_ms: now,
             user: session.map_or_else(|| "root".to_owned(), |session| session.user.clone()),
-            client: session.map_or("other", |session| {
-                if session.terminal.is_empty() {
-                    "netconf"
-                } else {
-                    "cli"
-                }
-            }),
-            comment: request
-                .confirmed_s
-                .map(|seconds| format!("commit confirmed, rollback in {}mins", seconds / 60)),
+            client: session.map_or("other", |session| if session.terminal.is_empty() { "netconf" } else { "cli" }),
+            comment: request.confirmed_s.map(|seconds| format!("commit confirmed, rollback in {}mins", seconds / 60)),
             log: request.log.clone(),
         }
     }
 
     fn is_private(&self, pid: u32) -> bool {
-        self.sessions
-            .get(&pid)
-            .is_some_and(|session| session.private.is_some())
+        self.sessions.get(&pid).is_some_and(|session| session.private.is_some())
     }
 
     /// The configuration a commit of this session would make: a private copy's edits are replayed on what is committed.
     fn to_commit(&self, pid: u32) -> Arc<Node> {
-        let Some(private) = self
-            .sessions
-            .get(&pid)
-            .and_then(|session| session.private.as_ref())
-        else {
+        let Some(private) = self.sessions.get(&pid).and_then(|session| session.private.as_ref()) else {
             return self.candidate.clone();
         };
         let mut tree = (*self.committed).clone();
@@ -126,11 +94,7 @@ impl Device {
     fn renew_copies(&mut self, pid: u32) {
         self.reset_candidate();
         let committed = self.committed.clone();
-        if let Some(private) = self
-            .sessions
-            .get_mut(&pid)
-            .and_then(|session| session.private.as_mut())
-        {
+        if let Some(private) = self.sessions.get_mut(&pid).and_then(|session| session.private.as_mut()) {
             private.tree = committed;
             private.edits.clear();
         }

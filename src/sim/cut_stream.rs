@@ -17,19 +17,11 @@ pub(crate) struct CutStream {
 
 impl CutStream {
     pub(crate) fn new(inner: TcpStream, token: CancellationToken) -> CutStream {
-        CutStream {
-            inner,
-            cut: Box::pin(token.clone().cancelled_owned()),
-            token,
-        }
+        CutStream { inner, cut: Box::pin(token.clone().cancelled_owned()), token }
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.token.is_cancelled() {
-            Err(io::ErrorKind::ConnectionReset.into())
-        } else {
-            Ok(())
-        }
+        if self.token.is_cancelled() { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 }
 
@@ -47,11 +39,7 @@ impl AsyncRead for CutStream {
 }
 
 impl AsyncWrite for CutStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
         let count = ready!(Pin::new(&mut self.inner).poll_write(context, bytes))?;
         Poll::Ready(Ok(count))

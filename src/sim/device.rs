@@ -90,15 +90,7 @@ impl Device {
     pub(crate) fn open_session(&mut self, user: &str, terminal: &'static str, now: Millis) -> u32 {
         let pid = self.next_pid;
         self.next_pid += 7;
-        self.sessions.insert(
-            pid,
-            Session {
-                user: user.to_owned(),
-                terminal,
-                since: now,
-                private: None,
-            },
-        );
+        self.sessions.insert(pid, Session { user: user.to_owned(), terminal, since: now, private: None });
         pid
     }
 
@@ -119,11 +111,7 @@ impl Device {
             }]);
         }
         self.end_session(target);
-        if self
-            .pending
-            .as_ref()
-            .is_some_and(|pending| pending.pid == target)
-        {
+        if self.pending.as_ref().is_some_and(|pending| pending.pid == target) {
             self.revert(now);
         }
         Ok(())
@@ -136,10 +124,7 @@ impl Device {
 
     /// The configuration the session edits: its private copy, or the shared candidate.
     pub(crate) fn candidate_of(&self, pid: u32) -> Arc<Node> {
-        let private = self
-            .sessions
-            .get(&pid)
-            .and_then(|session| session.private.as_ref());
+        let private = self.sessions.get(&pid).and_then(|session| session.private.as_ref());
         private.map_or_else(|| self.candidate.clone(), |private| private.tree.clone())
     }
 
@@ -153,10 +138,7 @@ impl Device {
 
     /// Takes back a confirmed commit whose time is over. Says whether it did.
     pub(crate) fn tick(&mut self, now: Millis) -> bool {
-        let over = self
-            .pending
-            .as_ref()
-            .is_some_and(|pending| pending.deadline <= now);
+        let over = self.pending.as_ref().is_some_and(|pending| pending.deadline <= now);
         over && self.revert(now)
     }
 
@@ -172,8 +154,7 @@ impl Device {
 
     /// Makes `tree` the committed configuration.
     pub(super) fn adopt(&mut self, tree: Arc<Node>, commit: Commit) {
-        self.rollbacks
-            .push_front(std::mem::replace(&mut self.committed, tree));
+        self.rollbacks.push_front(std::mem::replace(&mut self.committed, tree));
         self.rollbacks.truncate(ROLLBACKS_MAX);
         self.history.push_front(commit);
         self.history.truncate(ROLLBACKS_MAX + 1);

@@ -22,41 +22,22 @@ fn block(out: &mut String, at: At<'_>, old: &Node, new: &Node, path: &str, depth
             Some(after) => pair(&mut lines, &mut deeper, at, before, after, depth),
         }
     }
-    for after in new
-        .children
-        .iter()
-        .filter(|after| old.child(&after.word).is_none())
-    {
+    for after in new.children.iter().filter(|after| old.child(&after.word).is_none()) {
         changed(&mut lines, '+', at, after, depth);
     }
     if !lines.is_empty() {
         out.push_str(&format!("[edit{path}]\n{lines}"));
     }
     for (next, before, after) in deeper {
-        block(
-            out,
-            next,
-            &before,
-            &after,
-            &format!("{path} {}", after.word),
-            depth + 1,
-        );
+        block(out, next, &before, &after, &format!("{path} {}", after.word), depth + 1);
     }
 }
 
 type Deeper<'a> = Vec<(At<'a>, Arc<Node>, Arc<Node>)>;
 
-fn pair<'a>(
-    lines: &mut String,
-    deeper: &mut Deeper<'a>,
-    at: At<'a>,
-    old: &Arc<Node>,
-    new: &Arc<Node>,
-    depth: usize,
-) {
+fn pair<'a>(lines: &mut String, deeper: &mut Deeper<'a>, at: At<'a>, old: &Arc<Node>, new: &Arc<Node>, depth: usize) {
     let next = at.step(&new.word).unwrap_or(At::Open);
-    let replaced =
-        old.inactive != new.inactive || matches!(next, At::Value(_) | At::Open | At::End);
+    let replaced = old.inactive != new.inactive || matches!(next, At::Value(_) | At::Open | At::End);
     if replaced {
         changed(lines, '-', at, old, depth);
         changed(lines, '+', at, new, depth);
@@ -77,18 +58,12 @@ fn list<'a>(
     flat: bool,
 ) {
     let (old, new) = pair;
-    let alone = |entry: &Arc<Node>| Node {
-        children: vec![entry.clone()],
-        ..Node::leaf(&new.word)
-    };
+    let alone = |entry: &Arc<Node>| Node { children: vec![entry.clone()], ..Node::leaf(&new.word) };
     for before in &old.children {
         match new.child(&before.word) {
             Some(after) if after == before => {}
             Some(after) if !flat && after.inactive == before.inactive => {
-                let next = at
-                    .step(&new.word)
-                    .and_then(|key| key.step(&after.word))
-                    .unwrap_or(At::Open);
+                let next = at.step(&new.word).and_then(|key| key.step(&after.word)).unwrap_or(At::Open);
                 deeper.push((next, renamed(new, before), renamed(new, after)));
             }
             Some(after) => {
@@ -98,21 +73,14 @@ fn list<'a>(
             None => changed(lines, '-', at, &alone(before), depth),
         }
     }
-    for after in new
-        .children
-        .iter()
-        .filter(|after| old.child(&after.word).is_none())
-    {
+    for after in new.children.iter().filter(|after| old.child(&after.word).is_none()) {
         changed(lines, '+', at, &alone(after), depth);
     }
 }
 
 /// An entry under the name its path shows: keyword and key.
 fn renamed(list: &Node, entry: &Node) -> Arc<Node> {
-    Arc::new(Node {
-        word: format!("{} {}", list.word, entry.word).into(),
-        ..entry.clone()
-    })
+    Arc::new(Node { word: format!("{} {}", list.word, entry.word).into(), ..entry.clone() })
 }
 
 fn changed(lines: &mut String, sign: char, at: At<'_>, node: &Node, depth: usize) {
@@ -120,9 +88,6 @@ fn changed(lines: &mut String, sign: char, at: At<'_>, node: &Node, depth: usize
     print_statement(&mut text, at, node, 0);
     let margin = " ".repeat((4 * depth.saturating_sub(1)).saturating_sub(1).max(2));
     for line in text.lines() {
-        lines.push_str(&format!(
-            "{sign}{margin}{}\n",
-            line.trim_end_matches(" ## SECRET-DATA")
-        ));
+        lines.push_str(&format!("{sign}{margin}{}\n", line.trim_end_matches(" ## SECRET-DATA")));
     }
 }

@@ -30,17 +30,11 @@ pub(crate) struct Syntax {
 
 impl Syntax {
     pub(crate) fn at(bad_element: &str) -> Syntax {
-        Syntax {
-            bad_element: bad_element.to_owned(),
-            message: "syntax error".to_owned(),
-        }
+        Syntax { bad_element: bad_element.to_owned(), message: "syntax error".to_owned() }
     }
 
     fn value(word: &str) -> Syntax {
-        Syntax {
-            message: format!("invalid value '{word}'"),
-            ..Syntax::at(word)
-        }
+        Syntax { message: format!("invalid value '{word}'"), ..Syntax::at(word) }
     }
 }
 
@@ -62,18 +56,8 @@ pub(crate) struct Expanded<'a> {
 }
 
 /// Follows `tokens` through the grammar from `prefix` on. Several leaves may stand in one line (`vlan V mac M`).
-pub(crate) fn expand<'a>(
-    at: At<'a>,
-    prefix: &[Word],
-    tokens: &[Token],
-) -> Result<Expanded<'a>, Syntax> {
-    let mut walk = Walk {
-        at,
-        here: prefix.to_vec(),
-        block: (at, prefix.len()),
-        fresh: false,
-        paths: Vec::new(),
-    };
+pub(crate) fn expand<'a>(at: At<'a>, prefix: &[Word], tokens: &[Token]) -> Result<Expanded<'a>, Syntax> {
+    let mut walk = Walk { at, here: prefix.to_vec(), block: (at, prefix.len()), fresh: false, paths: Vec::new() };
     for token in tokens {
         match token {
             Token::Word(word) => walk.word(word)?,
@@ -87,12 +71,7 @@ pub(crate) fn expand<'a>(
         At::End | At::Open => walk.here[..walk.here.len().min(walk.block.1 + 1)].to_vec(),
         At::Block(_) | At::Key(_) | At::Value(_) => walk.here.clone(),
     };
-    Ok(Expanded {
-        paths: walk.paths,
-        end: walk.here,
-        statement,
-        at: walk.at,
-    })
+    Ok(Expanded { paths: walk.paths, end: walk.here, statement, at: walk.at })
 }
 
 struct Walk<'a> {

@@ -34,32 +34,19 @@ impl Estate {
         if switches > SWITCHES_MAX || ports > PORTS_MAX {
             return Err(SimError::Size { switches, ports });
         }
-        options
-            .faults
-            .iter()
-            .try_for_each(|text| Faults::parse(text).map(drop))?;
+        options.faults.iter().try_for_each(|text| Faults::parse(text).map(drop))?;
         let commons = Commons::read(&options)?;
-        let mut estate = Estate {
-            switches: Vec::new(),
-            host_keys: Vec::new(),
-            servers: Vec::new(),
-        };
+        let mut estate = Estate { switches: Vec::new(), host_keys: Vec::new(), servers: Vec::new() };
         for number in 0..switches {
             estate.add(number, &options, &commons).await?;
         }
         Ok(estate)
     }
 
-    async fn add(
-        &mut self,
-        number: usize,
-        options: &Options,
-        commons: &Commons,
-    ) -> Result<(), SimError> {
+    async fn add(&mut self, number: usize, options: &Options, commons: &Commons) -> Result<(), SimError> {
         let name = switch_name(number);
-        let servers: Vec<SimServer> = (0..options.ports_per_switch)
-            .map(|port| SimServer::at(number, port, options.ports_per_switch))
-            .collect();
+        let servers: Vec<SimServer> =
+            (0..options.ports_per_switch).map(|port| SimServer::at(number, port, options.ports_per_switch)).collect();
         let mut model = Model::of(options.dialect, number, &name, options.release.as_deref());
         model.base_1_1 = options.base_1_1;
         let tree = base::own(commons.of(model.els), &model, &servers);
@@ -72,12 +59,7 @@ impl Estate {
             address: "127.0.0.1".to_owned(),
             source,
         })?;
-        self.switches.push(SimHandle::launch(
-            switch,
-            server::config(key),
-            listener,
-            address,
-        ));
+        self.switches.push(SimHandle::launch(switch, server::config(key), listener, address));
         self.servers.extend(servers);
         Ok(())
     }
@@ -89,10 +71,7 @@ impl Estate {
 
     /// The switch called `name`.
     pub fn switch(&self, name: &str) -> Option<SimHandle> {
-        self.switches
-            .iter()
-            .find(|switch| switch.name() == name)
-            .cloned()
+        self.switches.iter().find(|switch| switch.name() == name).cloned()
     }
 
     /// Every switch.
@@ -135,21 +114,13 @@ impl Commons {
     fn read(options: &Options) -> Result<Commons, SimError> {
         let given = options.config.as_ref().map(|path| {
             let read = std::fs::read_to_string(path);
-            read.map_err(|source| SimError::ReadConfig {
-                path: path.clone(),
-                source,
-            })
-            .map(|text| (path.display().to_string(), text))
+            read.map_err(|source| SimError::ReadConfig { path: path.clone(), source })
+                .map(|text| (path.display().to_string(), text))
         });
         let given = given.transpose()?;
-        let given = given
-            .as_ref()
-            .map(|(origin, text)| (origin.as_str(), text.as_str()));
-        let of = |els: bool, wanted: bool| {
-            wanted
-                .then(|| base::common(els, options.ports_per_switch, given))
-                .transpose()
-        };
+        let given = given.as_ref().map(|(origin, text)| (origin.as_str(), text.as_str()));
+        let of =
+            |els: bool, wanted: bool| wanted.then(|| base::common(els, options.ports_per_switch, given)).transpose();
         Ok(Commons {
             old_style: of(false, options.dialect != Dialect::Els)?,
             els: of(true, options.dialect != Dialect::NonEls)?,
@@ -162,16 +133,8 @@ impl Commons {
     }
 }
 
-fn parts(
-    number: usize,
-    model: Model,
-    tree: Arc<Node>,
-    options: &Options,
-) -> Result<Parts, SimError> {
-    let rules = Rules {
-        duplicates: options.duplicates,
-        check_confirms: options.check_confirms,
-    };
+fn parts(number: usize, model: Model, tree: Arc<Node>, options: &Options) -> Result<Parts, SimError> {
+    let rules = Rules { duplicates: options.duplicates, check_confirms: options.check_confirms };
     let mut faults = Faults::new(options.seed.wrapping_add(number as u64));
     for text in &options.faults {
         faults.set(Faults::parse(text)?);
@@ -191,10 +154,6 @@ fn parts(
 }
 
 fn wanted_address(base: u16, number: usize) -> SocketAddr {
-    let port = if base == 0 {
-        0
-    } else {
-        base.saturating_add(u16::try_from(number).unwrap_or(u16::MAX))
-    };
+    let port = if base == 0 { 0 } else { base.saturating_add(u16::try_from(number).unwrap_or(u16::MAX)) };
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }

@@ -115,10 +115,7 @@ pub struct Faults {
 impl Faults {
     /// No faults; `seed` decides what those with a probability will do.
     pub fn new(seed: u64) -> Faults {
-        Faults {
-            set: Vec::new(),
-            rng: StdRng::seed_from_u64(seed),
-        }
+        Faults { set: Vec::new(), rng: StdRng::seed_from_u64(seed) }
     }
 
     /// Reads `NAME` (always), `NAME@3` (on the third occasion), `NAME@3+` (from the third on) or `NAME%0.1` (with that
@@ -127,31 +124,16 @@ impl Faults {
     /// # Errors
     /// [`SimError::Fault`] names what cannot be read.
     pub fn parse(text: &str) -> Result<Fault, SimError> {
-        let wrong = || SimError::Fault {
-            text: text.to_owned(),
-        };
+        let wrong = || SimError::Fault { text: text.to_owned() };
         let (head, when) = match (text.split_once('@'), text.split_once('%')) {
             (Some((head, nth)), _) => (head, occasion(nth).ok_or_else(wrong)?),
             (None, Some((head, share))) => (head, probability(share).ok_or_else(wrong)?),
             (None, None) => (text, When::Always),
         };
-        let (name, parameter) = head
-            .split_once(':')
-            .map_or((head, None), |(name, ms)| (name, Some(ms)));
-        let kind = FaultKind::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.name() == name.trim())
-            .ok_or_else(wrong)?;
-        let parameter_ms = parameter
-            .map(|ms| ms.trim().parse().map_err(|_| wrong()))
-            .transpose()?;
-        Ok(Fault {
-            kind,
-            when,
-            parameter_ms,
-            occasions: 0,
-        })
+        let (name, parameter) = head.split_once(':').map_or((head, None), |(name, ms)| (name, Some(ms)));
+        let kind = FaultKind::ALL.iter().copied().find(|kind| kind.name() == name.trim()).ok_or_else(wrong)?;
+        let parameter_ms = parameter.map(|ms| ms.trim().parse().map_err(|_| wrong())).transpose()?;
+        Ok(Fault { kind, when, parameter_ms, occasions: 0 })
     }
 
     /// Adds a fault; one of the same kind gives way.
@@ -191,10 +173,7 @@ fn occasion(text: &str) -> Option<When> {
 }
 
 fn probability(text: &str) -> Option<When> {
-    text.parse()
-        .ok()
-        .filter(|share| (0.0..=1.0).contains(share))
-        .map(When::Probability)
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).map(When::Probability)
 }
 
 #[cfg(test)]
@@ -204,9 +183,7 @@ mod tests {
     fn strikes(text: &str, occasions: usize) -> Vec<bool> {
         let mut faults = Faults::new(7);
         faults.set(Faults::parse(text).unwrap());
-        (0..occasions)
-            .map(|_| faults.strikes(FaultKind::LockDenied))
-            .collect()
+        (0..occasions).map(|_| faults.strikes(FaultKind::LockDenied)).collect()
     }
 
     #[test]
@@ -219,14 +196,8 @@ mod tests {
 
     #[test]
     fn the_seed_decides_what_chance_does() {
-        assert_eq!(
-            strikes("lock_denied%0.5", 64),
-            strikes("lock_denied%0.5", 64)
-        );
-        let struck = strikes("lock_denied%0.5", 200)
-            .into_iter()
-            .filter(|hit| *hit)
-            .count();
+        assert_eq!(strikes("lock_denied%0.5", 64), strikes("lock_denied%0.5", 64));
+        let struck = strikes("lock_denied%0.5", 200).into_iter().filter(|hit| *hit).count();
         assert!((60..140).contains(&struck));
     }
 
@@ -235,21 +206,9 @@ mod tests {
         for kind in FaultKind::ALL {
             assert!(Faults::parse(kind.name()).is_ok());
         }
-        assert_eq!(
-            Faults::parse("slow_reply:50@2").unwrap().parameter_ms,
-            Some(50)
-        );
-        for wrong in [
-            "lock_deny",
-            "lock_denied@0",
-            "lock_denied@x",
-            "lock_denied%2",
-            "slow_reply:x",
-        ] {
-            assert!(
-                matches!(Faults::parse(wrong), Err(SimError::Fault { .. })),
-                "{wrong}"
-            );
+        assert_eq!(Faults::parse("slow_reply:50@2").unwrap().parameter_ms, Some(50));
+        for wrong in ["lock_deny", "lock_denied@0", "lock_denied@x", "lock_denied%2", "slow_reply:x"] {
+            assert!(matches!(Faults::parse(wrong), Err(SimError::Fault { .. })), "{wrong}");
         }
     }
 }

@@ -13,31 +13,20 @@ pub(crate) fn select(tree: &Node, configuration: &Element) -> Node {
 
 /// `None` when nothing below was selected.
 fn block(at: At<'_>, node: &Node, wanted: &[Element]) -> Option<Node> {
-    let wanted: Vec<&Element> = wanted
-        .iter()
-        .filter(|element| element.name != "name")
-        .collect();
+    let wanted: Vec<&Element> = wanted.iter().filter(|element| element.name != "name").collect();
     let rule = match at {
         At::Block(rule) if !wanted.is_empty() => rule,
         _ => return Some(node.clone()),
     };
-    let mut picked = Node {
-        children: Vec::new(),
-        ..node.clone()
-    };
-    wanted
-        .iter()
-        .for_each(|element| pick(rule, node, element, &mut picked));
+    let mut picked = Node { children: Vec::new(), ..node.clone() };
+    wanted.iter().for_each(|element| pick(rule, node, element, &mut picked));
     (!picked.children.is_empty()).then_some(picked)
 }
 
 fn pick(rule: &Rule, node: &Node, element: &Element, picked: &mut Node) {
     match (rule.element(&element.name), rule.hidden_list()) {
         (None, Some(list)) if list.name == element.name => {
-            let keys = node
-                .children
-                .iter()
-                .filter(|child| rule.child(&child.word).is_none());
+            let keys = node.children.iter().filter(|child| rule.child(&child.word).is_none());
             picked.children.extend(entries(list, keys, element));
         }
         _ => pick_named(node, element, At::Block(rule), picked),
@@ -46,9 +35,7 @@ fn pick(rule: &Rule, node: &Node, element: &Element, picked: &mut Node) {
 
 fn pick_named(node: &Node, element: &Element, at: At<'_>, picked: &mut Node) {
     let word = match at {
-        At::Block(rule) => rule
-            .element(&element.name)
-            .map_or(element.name.as_str(), |rule| &rule.name),
+        At::Block(rule) => rule.element(&element.name).map_or(element.name.as_str(), |rule| &rule.name),
         _ => &element.name,
     };
     let Some(found) = node.child(word) else {
@@ -57,20 +44,13 @@ fn pick_named(node: &Node, element: &Element, at: At<'_>, picked: &mut Node) {
     let part = match at.step(word) {
         Some(At::Key(list)) => {
             let children: Vec<_> = entries(list, found.children.iter(), element).collect();
-            (!children.is_empty()).then(|| Node {
-                children,
-                ..(**found).clone()
-            })
+            (!children.is_empty()).then(|| Node { children, ..(**found).clone() })
         }
         Some(next) => block(next, found, &element.children),
         None => None,
     };
     let Some(part) = part else { return };
-    match picked
-        .children
-        .iter_mut()
-        .find(|child| child.word == part.word)
-    {
+    match picked.children.iter_mut().find(|child| child.word == part.word) {
         Some(there) => Arc::make_mut(there).children.extend(part.children),
         None => picked.children.push(Arc::new(part)),
     }
@@ -101,10 +81,7 @@ mod tests {
 
     #[test]
     fn a_filter_picks_blocks_entries_and_leaves() {
-        assert_eq!(
-            picked("<system><host-name/></system>"),
-            "system {\n    host-name a;\n}\n"
-        );
+        assert_eq!(picked("<system><host-name/></system>"), "system {\n    host-name a;\n}\n");
         assert_eq!(
             picked("<vlans><vlan><name>V2</name></vlan></vlans>"),
             "vlans {\n    V2 {\n        vlan-id 2;\n    }\n}\n"

@@ -34,9 +34,7 @@ impl Inbox {
 
     fn next_marked(&mut self) -> Option<String> {
         let from = self.searched.saturating_sub(END.len());
-        let found = self.bytes[from..]
-            .windows(END.len())
-            .position(|window| window == END);
+        let found = self.bytes[from..].windows(END.len()).position(|window| window == END);
         let Some(at) = found.map(|at| from + at) else {
             self.searched = self.bytes.len();
             return None;
@@ -75,24 +73,13 @@ impl Inbox {
 /// The length of a chunk's header and of its data; no data length at the end of the message.
 #[allow(clippy::type_complexity)]
 fn header(bytes: &[u8]) -> Result<Option<(usize, Option<usize>)>, ()> {
-    let start = bytes
-        .iter()
-        .take_while(|byte| matches!(byte, b'\n' | b'\r'))
-        .count();
+    let start = bytes.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
     let Some(end) = bytes[start..].iter().position(|byte| *byte == b'\n') else {
-        return if bytes.len() - start > 20 {
-            Err(())
-        } else {
-            Ok(None)
-        };
+        return if bytes.len() - start > 20 { Err(()) } else { Ok(None) };
     };
     let line = std::str::from_utf8(&bytes[start..start + end]).map_err(drop)?;
     let count = line.strip_prefix('#').ok_or(())?;
-    let length = if count == "#" {
-        None
-    } else {
-        Some(count.parse().map_err(drop)?)
-    };
+    let length = if count == "#" { None } else { Some(count.parse().map_err(drop)?) };
     Ok(Some((start + end + 1, length)))
 }
 
@@ -122,22 +109,12 @@ mod tests {
 
     #[test]
     fn an_end_mark_may_come_in_pieces() {
-        assert_eq!(
-            fed(&["<a/>]]>", "]]", ">\n<b/>]]>]]>"], Framing::EndMark),
-            ["<a/>", "\n<b/>"]
-        );
+        assert_eq!(fed(&["<a/>]]>", "]]", ">\n<b/>]]>]]>"], Framing::EndMark), ["<a/>", "\n<b/>"]);
     }
 
     #[test]
     fn chunks_are_put_together() {
-        assert_eq!(
-            fed(
-                &["\n#3\n<a/", "\n#1\n>\n#", "#\n\n#4\n<b/>\n##\n"].map(|p| p),
-                Framing::Chunked
-            )
-            .len(),
-            2
-        );
+        assert_eq!(fed(&["\n#3\n<a/", "\n#1\n>\n#", "#\n\n#4\n<b/>\n##\n"].map(|p| p), Framing::Chunked).len(), 2);
         assert_eq!(fed(&["\n#4\n<b/>\n##\n"], Framing::Chunked), ["<b/>"]);
     }
 

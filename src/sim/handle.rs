@@ -39,13 +39,7 @@ impl SimHandle {
         listener: TcpListener,
         address: SocketAddr,
     ) -> SimHandle {
-        let handle = SimHandle {
-            switch,
-            ssh,
-            address,
-            running: Arc::default(),
-            operator: Arc::default(),
-        };
+        let handle = SimHandle { switch, ssh, address, running: Arc::default(), operator: Arc::default() };
         handle.run(listener);
         handle
     }
@@ -53,12 +47,7 @@ impl SimHandle {
     fn run(&self, listener: TcpListener) {
         let stop = CancellationToken::new();
         *locked(&self.running) = Some(stop.clone());
-        tokio::spawn(server::listen(
-            self.switch.clone(),
-            listener,
-            self.ssh.clone(),
-            stop.clone(),
-        ));
+        tokio::spawn(server::listen(self.switch.clone(), listener, self.ssh.clone(), stop.clone()));
         let switch = self.switch.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -91,10 +80,7 @@ impl SimHandle {
     /// The committed bindings of both hierarchies, read from the tree itself.
     pub fn bindings(&self) -> Vec<SimBinding> {
         let committed = self.switch.device().committed.clone();
-        bindings(&committed)
-            .into_iter()
-            .map(|found| found.binding)
-            .collect()
+        bindings(&committed).into_iter().map(|found| found.binding).collect()
     }
 
     /// How often a configuration was committed, by anyone and by itself.
@@ -196,22 +182,9 @@ impl SimHandle {
     pub fn operator_edit(&self, set_lines: &str) -> Result<(), String> {
         let pid = self.operator_pid();
         let (edits, errors) = read_set(set_lines);
-        let load = Load {
-            action: Action::Merge,
-            edits,
-            errors,
-            located: false,
-        };
-        let report = self
-            .switch
-            .device()
-            .load(pid, &load, time::now())
-            .map_err(|errors| words(&errors))?;
-        if report.iter().any(|error| !error.warning) {
-            Err(words(&report))
-        } else {
-            Ok(())
-        }
+        let load = Load { action: Action::Merge, edits, errors, located: false };
+        let report = self.switch.device().load(pid, &load, time::now()).map_err(|errors| words(&errors))?;
+        if report.iter().any(|error| !error.warning) { Err(words(&report)) } else { Ok(()) }
     }
 
     /// Commits the shared candidate, as an operator does at the terminal.
@@ -232,10 +205,7 @@ impl SimHandle {
     /// The switch's words when somebody else holds the lock.
     pub fn operator_discard(&self) -> Result<(), String> {
         let pid = self.operator_pid();
-        self.switch
-            .device()
-            .load_rollback(pid, 0, time::now())
-            .map_err(|errors| words(&errors))
+        self.switch.device().load_rollback(pid, 0, time::now()).map_err(|errors| words(&errors))
     }
 
     /// Takes the exclusive lock, as `configure exclusive` does.
@@ -244,10 +214,7 @@ impl SimHandle {
     /// The switch's words when somebody holds it.
     pub fn operator_lock(&self) -> Result<(), String> {
         let pid = self.operator_pid();
-        self.switch
-            .device()
-            .lock(pid, time::now())
-            .map_err(|errors| words(&errors))
+        self.switch.device().lock(pid, time::now()).map_err(|errors| words(&errors))
     }
 
     /// Ends the operator's session, and its lock with it.
@@ -268,19 +235,11 @@ impl SimHandle {
 }
 
 fn words(errors: &[super::reply_error::RpcError]) -> String {
-    errors
-        .iter()
-        .map(|error| error.message.as_str())
-        .collect::<Vec<_>>()
-        .join("; ")
+    errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 /// Listens on `address`.
 pub(crate) async fn bind(switch: &str, address: SocketAddr) -> Result<TcpListener, SimError> {
-    let refused = |source| SimError::Listen {
-        switch: switch.to_owned(),
-        address: address.to_string(),
-        source,
-    };
+    let refused = |source| SimError::Listen { switch: switch.to_owned(), address: address.to_string(), source };
     TcpListener::bind(address).await.map_err(refused)
 }

@@ -20,13 +20,7 @@ pub struct Commit {
 
 impl Commit {
     pub(crate) fn initial(now: Millis) -> Commit {
-        Commit {
-            at_ms: now,
-            user: "root".into(),
-            client: "other",
-            comment: None,
-            log: None,
-        }
+        Commit { at_ms: now, user: "root".into(), client: "other", comment: None, log: None }
     }
 
     pub(crate) fn automatic(now: Millis) -> Commit {
@@ -36,10 +30,7 @@ impl Commit {
 
 /// The `commit-information` of `history`, newest first.
 pub(crate) fn information<'a>(history: impl Iterator<Item = &'a Commit>) -> String {
-    let entries: String = history
-        .enumerate()
-        .map(|(number, commit)| entry(number, commit))
-        .collect();
+    let entries: String = history.enumerate().map(|(number, commit)| entry(number, commit)).collect();
     format!("<commit-information>\n{entries}</commit-information>\n")
 }
 
@@ -59,18 +50,13 @@ fn entry(number: usize, commit: &Commit) -> String {
 }
 
 fn date_time(at: Millis) -> String {
-    format!(
-        "<date-time junos:seconds=\"{}\">{}</date-time>\n",
-        time::seconds(at),
-        time::shown(at)
-    )
+    format!("<date-time junos:seconds=\"{}\">{}</date-time>\n", time::seconds(at), time::shown(at))
 }
 
 /// The `commit-revision-information` of the newest commit; releases from 14.1 on have it.
 pub(crate) fn revision(commit: &Commit, host: &str, commits: u64) -> String {
-    let comment = commit.comment.as_ref().map_or_else(String::new, |text| {
-        format!("<comment>{}</comment>\n", escape(text))
-    });
+    let comment =
+        commit.comment.as_ref().map_or_else(String::new, |text| format!("<comment>{}</comment>\n", escape(text)));
     format!(
         "<commit-revision-information>\n<revision>{host}-{}-{commits}</revision>\n<user>{}</user>\n<client>{}</client>\n{}{comment}</commit-revision-information>\n",
         time::seconds(commit.at_ms),

@@ -10,11 +10,7 @@ use super::plan::SimServer;
 
 /// The inventory as `vmacd inventory import` takes it.
 pub(crate) fn json(switches: &[SimHandle], host_keys: &[String], servers: &[SimServer]) -> Value {
-    let switches: Vec<Value> = switches
-        .iter()
-        .zip(host_keys)
-        .map(|(switch, key)| switch_json(switch, key))
-        .collect();
+    let switches: Vec<Value> = switches.iter().zip(host_keys).map(|(switch, key)| switch_json(switch, key)).collect();
     json!({ "switches": switches, "servers": servers.iter().map(server_json).collect::<Vec<Value>>() })
 }
 
@@ -42,10 +38,7 @@ fn server_json(server: &SimServer) -> Value {
 
 /// Writes `inventory` so that a reader finds the old file or the whole new one.
 pub(crate) fn write(inventory: &Value, path: &Path) -> Result<(), SimError> {
-    let failed = |source| SimError::WriteInventory {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| SimError::WriteInventory { path: path.to_owned(), source };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);

@@ -40,9 +40,7 @@ pub(crate) fn lex(text: &str) -> Vec<Lexeme> {
 fn next(first: char, rest: &str) -> (Option<Lexeme>, &str) {
     match first {
         '#' => (None, rest.split_once('\n').map_or("", |(_, after)| after)),
-        '/' if rest.starts_with("/*") => {
-            (None, rest.split_once("*/").map_or("", |(_, after)| after))
-        }
+        '/' if rest.starts_with("/*") => (None, rest.split_once("*/").map_or("", |(_, after)| after)),
         '"' => quoted(&rest[1..]),
         '{' => (Some(Lexeme::Open), &rest[1..]),
         '}' => (Some(Lexeme::Close), &rest[1..]),
@@ -50,9 +48,7 @@ fn next(first: char, rest: &str) -> (Option<Lexeme>, &str) {
         '[' => (Some(Lexeme::ListOpen), &rest[1..]),
         ']' => (Some(Lexeme::ListClose), &rest[1..]),
         _ => {
-            let end = rest
-                .find(|c: char| c.is_whitespace() || "{};[]\"".contains(c))
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| c.is_whitespace() || "{};[]\"".contains(c)).unwrap_or(rest.len());
             (Some(Lexeme::Word(rest[..end].to_owned())), &rest[end..])
         }
     }
@@ -82,10 +78,7 @@ pub(crate) fn quote(word: &str) -> String {
 
 /// Words that mean something else at the start of a statement.
 fn reserved(word: &str) -> bool {
-    matches!(
-        word,
-        "inactive:" | "active:" | "replace:" | "delete:" | "protect:"
-    )
+    matches!(word, "inactive:" | "active:" | "replace:" | "delete:" | "protect:")
 }
 
 #[cfg(test)]

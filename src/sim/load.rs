@@ -29,12 +29,7 @@ pub(crate) struct Load {
 
 impl Device {
     /// Applies what can be applied, and returns the warnings and errors to report.
-    pub(crate) fn load(
-        &mut self,
-        pid: u32,
-        load: &Load,
-        now: Millis,
-    ) -> Result<Vec<RpcError>, Refused> {
+    pub(crate) fn load(&mut self, pid: u32, load: &Load, now: Millis) -> Result<Vec<RpcError>, Refused> {
         self.may_edit(pid, now)?;
         let before = self.candidate_of(pid);
         let mut tree = match load.action {
@@ -46,52 +41,30 @@ impl Device {
         if !broken_override {
             self.replace_candidate(pid, Arc::new(tree), load.edits.clone(), now);
         }
-        let mut report: Vec<RpcError> = applied
-            .missing
-            .iter()
-            .map(|path| not_found(path, load.located))
-            .collect();
+        let mut report: Vec<RpcError> = applied.missing.iter().map(|path| not_found(path, load.located)).collect();
         report.extend(load.errors.iter().map(RpcError::syntax));
         Ok(report)
     }
 
     /// `load rollback N`; number 0 throws the changes away.
-    pub(crate) fn load_rollback(
-        &mut self,
-        pid: u32,
-        number: usize,
-        now: Millis,
-    ) -> Result<(), Refused> {
+    pub(crate) fn load_rollback(&mut self, pid: u32, number: usize, now: Millis) -> Result<(), Refused> {
         self.may_edit(pid, now)?;
         let Some(tree) = self.rollback(number) else {
-            return Err(vec![RpcError::failed(format!(
-                "No previous configuration for rollback {number}"
-            ))]);
+            return Err(vec![RpcError::failed(format!("No previous configuration for rollback {number}"))]);
         };
-        match (
-            number,
-            self.sessions
-                .get_mut(&pid)
-                .and_then(|session| session.private.as_mut()),
-        ) {
+        match (number, self.sessions.get_mut(&pid).and_then(|session| session.private.as_mut())) {
             (0, None) => self.reset_candidate(),
             (0, Some(private)) => (private.tree, private.edits) = (tree, Vec::new()),
             (_, None) => self.replace_candidate(pid, tree, Vec::new(), now),
             (_, Some(_)) => {
-                return Err(vec![RpcError::failed(
-                    "rollback not supported for private configuration",
-                )]);
+                return Err(vec![RpcError::failed("rollback not supported for private configuration")]);
             }
         }
         Ok(())
     }
 
     fn replace_candidate(&mut self, pid: u32, tree: Arc<Node>, edits: Vec<Edit>, now: Millis) {
-        if let Some(private) = self
-            .sessions
-            .get_mut(&pid)
-            .and_then(|session| session.private.as_mut())
-        {
+        if let Some(private) = self.sessions.get_mut(&pid).and_then(|session| session.private.as_mut()) {
             private.tree = tree;
             private.edits.extend(edits);
             return;
@@ -104,18 +77,12 @@ impl Device {
     }
 
     fn may_edit(&self, pid: u32, now: Millis) -> Result<(), Refused> {
-        let own_copy = self
-            .sessions
-            .get(&pid)
-            .is_some_and(|session| session.private.is_some());
+        let own_copy = self.sessions.get(&pid).is_some_and(|session| session.private.is_some());
         if own_copy {
             return Ok(());
         }
         self.nobody_else_holds(pid, now)?;
-        let others = self
-            .sessions
-            .iter()
-            .any(|(other, session)| *other != pid && session.private.is_some());
+        let others = self.sessions.iter().any(|(other, session)| *other != pid && session.private.is_some());
         if others && self.locked_by.is_none() {
             let advice = "private edits in use. Try 'configure private' or 'configure exclusive'";
             return Err(vec![RpcError::failed(advice)]);
@@ -126,10 +93,9 @@ impl Device {
 
 fn not_found(path: &[super::tree::Word], located: bool) -> RpcError {
     match path.split_last() {
-        Some((last, above)) if located => RpcError {
-            path: Some(edit_path(above)),
-            ..RpcError::warning(&format!("statement not found: {last}"))
-        },
+        Some((last, above)) if located => {
+            RpcError { path: Some(edit_path(above)), ..RpcError::warning(&format!("statement not found: {last}")) }
+        }
         _ => RpcError::warning("statement not found"),
     }
 }

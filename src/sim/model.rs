@@ -27,22 +27,13 @@ pub(crate) struct Model {
 
 impl Model {
     /// The `number`th switch of an estate.
-    pub(crate) fn of(
-        dialect: Dialect,
-        number: usize,
-        host_name: &str,
-        release: Option<&str>,
-    ) -> Model {
+    pub(crate) fn of(dialect: Dialect, number: usize, host_name: &str, release: Option<&str>) -> Model {
         let els = match dialect {
             Dialect::NonEls => false,
             Dialect::Els => true,
             Dialect::Mixed => number % 2 == 1,
         };
-        let (product, stock) = if els {
-            ("ex2300-48t", "18.4R3.3")
-        } else {
-            ("ex3300-48t", "15.1R7.9")
-        };
+        let (product, stock) = if els { ("ex2300-48t", "18.4R3.3") } else { ("ex3300-48t", "15.1R7.9") };
         Model {
             els,
             product,
@@ -55,14 +46,8 @@ impl Model {
 
     /// The release as namespaces show it: without the build number.
     pub(crate) fn namespace_release(&self) -> &str {
-        self.release
-            .rsplit_once('.')
-            .map_or(&self.release, |(release, build)| {
-                if build.chars().all(|c| c.is_ascii_digit()) && release.contains('R') {
-                    release
-                } else {
-                    &self.release
-                }
-            })
+        self.release.rsplit_once('.').map_or(&self.release, |(release, build)| {
+            if build.chars().all(|c| c.is_ascii_digit()) && release.contains('R') { release } else { &self.release }
+        })
     }
 }

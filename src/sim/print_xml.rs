@@ -15,9 +15,7 @@ pub(crate) fn print_xml(tree: &Node) -> String {
 }
 
 fn print_block(out: &mut String, at: At<'_>, children: &[std::sync::Arc<Node>], depth: usize) {
-    children
-        .iter()
-        .for_each(|child| print(out, at, child, depth));
+    children.iter().for_each(|child| print(out, at, child, depth));
 }
 
 fn print(out: &mut String, at: At<'_>, node: &Node, depth: usize) {
@@ -29,14 +27,8 @@ fn print(out: &mut String, at: At<'_>, node: &Node, depth: usize) {
     let tag = known.map_or(&*node.word, |rule| &rule.tag);
     match (known, hidden, next) {
         (None, Some(list), _) => entry(out, list, node, depth),
-        (_, _, At::Key(list)) => node
-            .children
-            .iter()
-            .for_each(|key| entry(out, list, key, depth)),
-        (_, _, At::Value(_)) => node
-            .children
-            .iter()
-            .for_each(|value| leaf(out, node, tag, &value.word, depth)),
+        (_, _, At::Key(list)) => node.children.iter().for_each(|key| entry(out, list, key, depth)),
+        (_, _, At::Value(_)) => node.children.iter().for_each(|value| leaf(out, node, tag, &value.word, depth)),
         (None, None, _) | (_, _, At::Open) => open(out, node, depth),
         (Some(_), _, At::End) => flag(out, node, depth),
         (Some(_), _, At::Block(_)) => {
@@ -58,23 +50,14 @@ fn open(out: &mut String, node: &Node, depth: usize) {
     if !is_name(&node.word) {
         return keyed(out, KEYS_ONLY, node, depth);
     }
-    let flat = node
-        .children
-        .iter()
-        .all(|child| child.children.is_empty() && !child.inactive);
+    let flat = node.children.iter().all(|child| child.children.is_empty() && !child.inactive);
     if node.children.is_empty() {
         return flag(out, node, depth);
     }
     if flat {
-        return node
-            .children
-            .iter()
-            .for_each(|value| leaf(out, node, &node.word, &value.word, depth));
+        return node.children.iter().for_each(|value| leaf(out, node, &node.word, &value.word, depth));
     }
-    for run in node
-        .children
-        .chunk_by(|a, b| is_name(&a.word) && is_name(&b.word))
-    {
+    for run in node.children.chunk_by(|a, b| is_name(&a.word) && is_name(&b.word)) {
         match run {
             [key] if !is_name(&key.word) => keyed(out, &node.word, key, depth),
             words => {
@@ -89,19 +72,13 @@ fn open(out: &mut String, node: &Node, depth: usize) {
 fn keyed(out: &mut String, tag: &str, key: &Node, depth: usize) {
     start(out, tag, key, depth);
     name(out, &key.word, depth + 1);
-    key.children
-        .iter()
-        .for_each(|child| open(out, child, depth + 1));
+    key.children.iter().for_each(|child| open(out, child, depth + 1));
     end(out, tag, depth);
 }
 
 fn is_name(word: &str) -> bool {
-    let plain = word
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    plain
-        && word.starts_with(|c: char| c.is_ascii_lowercase())
-        && !matches!(word, "name" | KEYS_ONLY)
+    let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    plain && word.starts_with(|c: char| c.is_ascii_lowercase()) && !matches!(word, "name" | KEYS_ONLY)
 }
 
 fn indent(depth: usize) -> String {
@@ -109,11 +86,7 @@ fn indent(depth: usize) -> String {
 }
 
 fn mark(node: &Node) -> &'static str {
-    if node.inactive {
-        " inactive=\"inactive\""
-    } else {
-        ""
-    }
+    if node.inactive { " inactive=\"inactive\"" } else { "" }
 }
 
 fn start(out: &mut String, tag: &str, node: &Node, depth: usize) {
@@ -125,12 +98,7 @@ fn end(out: &mut String, tag: &str, depth: usize) {
 }
 
 fn flag(out: &mut String, node: &Node, depth: usize) {
-    out.push_str(&format!(
-        "{}<{}{}/>\n",
-        indent(depth),
-        node.word,
-        mark(node)
-    ));
+    out.push_str(&format!("{}<{}{}/>\n", indent(depth), node.word, mark(node)));
 }
 
 fn name(out: &mut String, key: &str, depth: usize) {
@@ -138,10 +106,5 @@ fn name(out: &mut String, key: &str, depth: usize) {
 }
 
 fn leaf(out: &mut String, node: &Node, tag: &str, value: &str, depth: usize) {
-    out.push_str(&format!(
-        "{}<{tag}{}>{}</{tag}>\n",
-        indent(depth),
-        mark(node),
-        escape(value)
-    ));
+    out.push_str(&format!("{}<{tag}{}>{}</{tag}>\n", indent(depth), mark(node), escape(value)));
 }

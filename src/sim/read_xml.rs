@@ -8,29 +8,16 @@ use super::xml::{self, Element};
 
 /// Reads a document whose root is `configuration`, or holds one.
 pub(crate) fn read_document(text: &str) -> Result<(Vec<Edit>, Vec<Syntax>), Syntax> {
-    let root = xml::parse(text).map_err(|message| Syntax {
-        message,
-        ..Syntax::at("configuration")
-    })?;
-    let found = if root.name == "configuration" {
-        Some(&root)
-    } else {
-        root.child("configuration")
-    };
+    let root = xml::parse(text).map_err(|message| Syntax { message, ..Syntax::at("configuration") })?;
+    let found = if root.name == "configuration" { Some(&root) } else { root.child("configuration") };
     Ok(read_xml(found.ok_or_else(|| Syntax::at(&root.name))?))
 }
 
 /// Reads the statements below `configuration`. What was read before an error is returned beside it.
 pub(crate) fn read_xml(configuration: &Element) -> (Vec<Edit>, Vec<Syntax>) {
-    let mut reader = Reader {
-        edits: Vec::new(),
-        errors: Vec::new(),
-    };
+    let mut reader = Reader { edits: Vec::new(), errors: Vec::new() };
     if operation(configuration) == Op::Delete {
-        reader.edits.push(Edit {
-            op: Op::Delete,
-            path: Vec::new(),
-        });
+        reader.edits.push(Edit { op: Op::Delete, path: Vec::new() });
     }
     reader.block(At::top(), &[], &configuration.children);
     (reader.edits, reader.errors)
@@ -67,12 +54,7 @@ impl Reader {
             Kind::Container | Kind::Presence => {
                 self.push(element, path);
                 if operation(element) != Op::Delete {
-                    self.body(
-                        At::Block(rule),
-                        path,
-                        &element.children,
-                        rule.kind == Kind::Presence,
-                    );
+                    self.body(At::Block(rule), path, &element.children, rule.kind == Kind::Presence);
                     self.inactive(element, path);
                 }
                 Ok(())
@@ -91,18 +73,11 @@ impl Reader {
     }
 
     fn body(&mut self, at: At<'_>, path: &[Word], children: &[Element], keep: bool) {
-        let inner: Vec<Element> = children
-            .iter()
-            .filter(|child| child.name != "name")
-            .cloned()
-            .collect();
+        let inner: Vec<Element> = children.iter().filter(|child| child.name != "name").cloned().collect();
         let named_statement = matches!(at, At::Block(rule) if rule.kind != Kind::List && rule.child("name").is_some());
         let children = if named_statement { children } else { &inner };
         if keep || children.is_empty() {
-            self.edits.push(Edit {
-                op: Op::Set,
-                path: path.to_vec(),
-            });
+            self.edits.push(Edit { op: Op::Set, path: path.to_vec() });
         }
         self.block(at, path, children);
     }
@@ -112,10 +87,7 @@ impl Reader {
             return self.whole_list(prefix, element);
         };
         if !list.check.accepts(key) {
-            return Err(Syntax {
-                message: format!("invalid value '{key}'"),
-                ..Syntax::at(key)
-            });
+            return Err(Syntax { message: format!("invalid value '{key}'"), ..Syntax::at(key) });
         }
         let path = with(prefix, key);
         self.push(element, &path);
@@ -130,30 +102,20 @@ impl Reader {
         if operation(element) != Op::Delete {
             return Err(Syntax::at(&element.name));
         }
-        self.edits.push(Edit {
-            op: Op::Delete,
-            path: prefix.to_vec(),
-        });
+        self.edits.push(Edit { op: Op::Delete, path: prefix.to_vec() });
         Ok(())
     }
 
     fn leaf(&mut self, rule: &Rule, path: &[Word], element: &Element) -> Result<(), Syntax> {
         let value = element.text.trim();
         let one_of_many = rule.kind == Kind::LeafList && !value.is_empty();
-        let target = if one_of_many {
-            with(path, value)
-        } else {
-            path.to_vec()
-        };
+        let target = if one_of_many { with(path, value) } else { path.to_vec() };
         self.push(element, &target);
         if operation(element) == Op::Delete {
             return Ok(());
         }
         if !rule.check.accepts(value) || value.is_empty() {
-            return Err(Syntax {
-                message: format!("invalid value '{value}'"),
-                ..Syntax::at(&element.name)
-            });
+            return Err(Syntax { message: format!("invalid value '{value}'"), ..Syntax::at(&element.name) });
         }
         self.set(&with(path, value));
         self.inactive(element, path);
@@ -162,11 +124,7 @@ impl Reader {
 
     /// Outside the grammar: a `name` is a key, text is a value, everything else a word.
     fn open(&mut self, prefix: &[Word], element: &Element) -> Result<(), Syntax> {
-        let mut path = if element.name == KEYS_ONLY {
-            prefix.to_vec()
-        } else {
-            with(prefix, &element.name)
-        };
+        let mut path = if element.name == KEYS_ONLY { prefix.to_vec() } else { with(prefix, &element.name) };
         if let Some(key) = element.child_text("name") {
             path.push(key.into());
         }
@@ -175,12 +133,7 @@ impl Reader {
             return Ok(());
         }
         let value = element.text.trim();
-        let children: Vec<Element> = element
-            .children
-            .iter()
-            .filter(|child| child.name != "name")
-            .cloned()
-            .collect();
+        let children: Vec<Element> = element.children.iter().filter(|child| child.name != "name").cloned().collect();
         match (value, children.is_empty()) {
             ("", true) => self.set(&path),
             (value, true) => self.set(&with(&path, value)),
@@ -191,19 +144,13 @@ impl Reader {
     }
 
     fn set(&mut self, path: &[Word]) {
-        self.edits.push(Edit {
-            op: Op::Set,
-            path: path.to_vec(),
-        });
+        self.edits.push(Edit { op: Op::Set, path: path.to_vec() });
     }
 
     fn inactive(&mut self, element: &Element, path: &[Word]) {
         for (mark, op) in [("inactive", Op::Deactivate), ("active", Op::Activate)] {
             if element.attribute(mark).is_some() {
-                self.edits.push(Edit {
-                    op,
-                    path: path.to_vec(),
-                });
+                self.edits.push(Edit { op, path: path.to_vec() });
             }
         }
     }
@@ -211,21 +158,14 @@ impl Reader {
     fn push(&mut self, element: &Element, path: &[Word]) {
         let op = operation(element);
         if op != Op::Set {
-            self.edits.push(Edit {
-                op,
-                path: path.to_vec(),
-            });
+            self.edits.push(Edit { op, path: path.to_vec() });
         }
     }
 }
 
 /// The element's own operation: Junos writes `delete="delete"`, RFC 6241 section 7.2 `operation="delete"`.
 fn operation(element: &Element) -> Op {
-    match (
-        element.attribute("operation"),
-        element.attribute("delete"),
-        element.attribute("replace"),
-    ) {
+    match (element.attribute("operation"), element.attribute("delete"), element.attribute("replace")) {
         (Some("delete" | "remove"), _, _) | (None, Some(_), _) => Op::Delete,
         (Some("replace"), _, _) | (None, None, Some(_)) => Op::Replace,
         _ => Op::Set,

@@ -17,11 +17,7 @@ pub(crate) struct RpcError {
 impl RpcError {
     /// protocol / operation-failed.
     pub(crate) fn failed(message: impl Into<String>) -> RpcError {
-        RpcError {
-            class: Some(("protocol", "operation-failed")),
-            message: message.into(),
-            ..RpcError::default()
-        }
+        RpcError { class: Some(("protocol", "operation-failed")), message: message.into(), ..RpcError::default() }
     }
 
     /// application / invalid-value: what a daemon found wrong with a statement.
@@ -38,51 +34,33 @@ impl RpcError {
 
     /// A statement or RPC the switch does not know.
     pub(crate) fn syntax(error: &Syntax) -> RpcError {
-        RpcError {
-            bad_element: Some(error.bad_element.clone()),
-            ..RpcError::failed(error.message.clone())
-        }
+        RpcError { bad_element: Some(error.bad_element.clone()), ..RpcError::failed(error.message.clone()) }
     }
 
     /// A warning, in the form without type and tag.
     pub(crate) fn warning(message: &str) -> RpcError {
-        RpcError {
-            warning: true,
-            message: message.to_owned(),
-            ..RpcError::default()
-        }
+        RpcError { warning: true, message: message.to_owned(), ..RpcError::default() }
     }
 
     /// The login class does not allow it.
     pub(crate) fn permission_denied(bad_element: &str) -> RpcError {
-        RpcError {
-            bad_element: Some(bad_element.to_owned()),
-            ..RpcError::failed("permission denied")
-        }
+        RpcError { bad_element: Some(bad_element.to_owned()), ..RpcError::failed("permission denied") }
     }
 
     /// The element as it goes on the wire.
     pub(crate) fn to_xml(&self) -> String {
         let mut out = String::from("<rpc-error>\n");
         if let Some((kind, tag)) = self.class {
-            out.push_str(&format!(
-                "<error-type>{kind}</error-type>\n<error-tag>{tag}</error-tag>\n"
-            ));
+            out.push_str(&format!("<error-type>{kind}</error-type>\n<error-tag>{tag}</error-tag>\n"));
         }
         let severity = if self.warning { "warning" } else { "error" };
         out.push_str(&format!("<error-severity>{severity}</error-severity>\n"));
         if let Some(path) = &self.path {
             out.push_str(&format!("<error-path>{}</error-path>\n", escape(path)));
         }
-        out.push_str(&format!(
-            "<error-message>{}</error-message>\n",
-            self.message_text()
-        ));
+        out.push_str(&format!("<error-message>{}</error-message>\n", self.message_text()));
         if let Some(bad) = &self.bad_element {
-            out.push_str(&format!(
-                "<error-info>\n<bad-element>{}</bad-element>\n</error-info>\n",
-                escape(bad)
-            ));
+            out.push_str(&format!("<error-info>\n<bad-element>{}</bad-element>\n</error-info>\n", escape(bad)));
         }
         out + "</rpc-error>\n"
     }
@@ -91,11 +69,7 @@ impl RpcError {
     fn message_text(&self) -> String {
         let text = escape(&self.message);
         let own_line = self.path.is_none() && self.bad_element.is_none();
-        if own_line {
-            format!("\n{text}\n")
-        } else {
-            text
-        }
+        if own_line { format!("\n{text}\n") } else { text }
     }
 }
 

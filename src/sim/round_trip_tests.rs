@@ -28,16 +28,8 @@ fn through_every_format(tree: &Node) {
     let (edits, errors) = read_set(&print_set(&from_text(&text)));
     assert_eq!(errors, []);
     let from_set = tree_of(&edits);
-    super::xml::parse(&format!(
-        "<configuration>{}</configuration>",
-        print_xml(&from_set)
-    ))
-    .unwrap();
-    let (edits, errors) = read_document(&format!(
-        "<configuration>{}</configuration>",
-        print_xml(&from_set)
-    ))
-    .unwrap();
+    super::xml::parse(&format!("<configuration>{}</configuration>", print_xml(&from_set))).unwrap();
+    let (edits, errors) = read_document(&format!("<configuration>{}</configuration>", print_xml(&from_set))).unwrap();
     assert_eq!(errors, []);
     let from_xml = tree_of(&edits);
     assert_eq!(print_set(&from_xml), print_set(tree), "{text}");
@@ -48,15 +40,9 @@ fn through_every_format(tree: &Node) {
 #[test]
 fn the_built_in_configurations_survive_every_format() {
     for (dialect, els) in [(Dialect::NonEls, false), (Dialect::Els, true)] {
-        let servers: Vec<_> = (0..50)
-            .map(|port| plan::SimServer::at(3, port, 50))
-            .collect();
+        let servers: Vec<_> = (0..50).map(|port| plan::SimServer::at(3, port, 50)).collect();
         let common = base::common(els, 50, None).unwrap();
-        through_every_format(&base::own(
-            &common,
-            &Model::of(dialect, 0, "sw", None),
-            &servers,
-        ));
+        through_every_format(&base::own(&common, &Model::of(dialect, 0, "sw", None), &servers));
     }
 }
 
@@ -131,51 +117,27 @@ fn braces_around_a_binding_are_read_too() {
 
 #[test]
 fn wrong_statements_are_named() {
-    let wrong = |lines: &str| {
-        read_set(lines)
-            .1
-            .into_iter()
-            .map(|error| error.bad_element)
-            .collect::<Vec<_>>()
-    };
+    let wrong = |lines: &str| read_set(lines).1.into_iter().map(|error| error.bad_element).collect::<Vec<_>>();
     assert_eq!(wrong("set system1 host-name x"), ["system1"]);
     assert_eq!(
-        wrong(
-            "set ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ipx 10.0.0.1"
-        ),
+        wrong("set ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ipx 10.0.0.1"),
         ["static-ipx"]
     );
     assert_eq!(
-        wrong(
-            "set vlans V forwarding-options dhcp-security group g interface i static-ip 10.0.0.1 vlan V"
-        ),
+        wrong("set vlans V forwarding-options dhcp-security group g interface i static-ip 10.0.0.1 vlan V"),
         ["vlan"]
     );
     assert_eq!(
-        wrong(
-            "set ethernet-switching-options secure-access-port interface i static-ip 10.0.0.1 mac 02:00"
-        ),
+        wrong("set ethernet-switching-options secure-access-port interface i static-ip 10.0.0.1 mac 02:00"),
         ["02:00"]
     );
     assert_eq!(wrong("set system host-name"), ["host-name"]);
     let (edits, errors) = read_text("snmp { location x; } system1 { host-name y; }");
     assert_eq!(print_set(&tree_of(&edits)), "set snmp location x\n");
-    let shown: Vec<_> = errors
-        .iter()
-        .map(|error| (error.message.as_str(), error.bad_element.as_str()))
-        .collect();
+    let shown: Vec<_> = errors.iter().map(|error| (error.message.as_str(), error.bad_element.as_str())).collect();
+    assert_eq!(shown, [("syntax error", "system1"), ("error recovery ignores input until this point", "}")]);
     assert_eq!(
-        shown,
-        [
-            ("syntax error", "system1"),
-            ("error recovery ignores input until this point", "}")
-        ]
-    );
-    assert_eq!(
-        read_document("<configuration><vlans><vlann/></vlans></configuration>")
-            .unwrap()
-            .1[0]
-            .bad_element,
+        read_document("<configuration><vlans><vlann/></vlans></configuration>").unwrap().1[0].bad_element,
         "vlann"
     );
 }
@@ -199,12 +161,7 @@ fn a_difference_reads_like_show_compare() {
 }
 
 fn word() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "[a-z]{1,6}",
-        "[a-z]{1,3} \\PC{0,5}[a-z]",
-        "[0-9./:]{1,8}",
-        "\"[a-z&<>]{0,4}"
-    ]
+    prop_oneof!["[a-z]{1,6}", "[a-z]{1,3} \\PC{0,5}[a-z]", "[0-9./:]{1,8}", "\"[a-z&<>]{0,4}"]
 }
 
 fn statement() -> impl Strategy<Value = String> {

@@ -38,11 +38,7 @@ pub(crate) async fn answer(switch: &Switch, pid: u32, text: &str) -> Outcome {
     let rpc = match xml::parse(text) {
         Ok(rpc) => rpc,
         Err(message) => {
-            return Outcome::Reply(envelope(
-                switch,
-                "",
-                &reply_error::to_xml(&[RpcError::failed(message)]),
-            ));
+            return Outcome::Reply(envelope(switch, "", &reply_error::to_xml(&[RpcError::failed(message)])));
         }
     };
     let outcome = match rpc.children.first().filter(|_| rpc.name == "rpc") {

@@ -13,22 +13,13 @@ use super::xml::Element;
 
 /// RFC 6241 section 8.6: `validate`, which Junos answers like a check.
 pub(crate) async fn validate(switch: &Switch, pid: u32) -> Answer {
-    let request = CommitRequest {
-        check_only: true,
-        ..CommitRequest::default()
-    };
-    run(switch, pid, &request, |_, _| {
-        "<commit-results>\n</commit-results>\n<ok/>\n".to_owned()
-    })
-    .await
+    let request = CommitRequest { check_only: true, ..CommitRequest::default() };
+    run(switch, pid, &request, |_, _| "<commit-results>\n</commit-results>\n<ok/>\n".to_owned()).await
 }
 
 /// RFC 6241 section 8.4: `commit`, whose `confirm-timeout` counts seconds.
 pub(crate) async fn commit(switch: &Switch, pid: u32, operation: &Element) -> Answer {
-    let request = CommitRequest {
-        confirmed_s: confirmed(operation, 1)?,
-        ..CommitRequest::default()
-    };
+    let request = CommitRequest { confirmed_s: confirmed(operation, 1)?, ..CommitRequest::default() };
     run(switch, pid, &request, |_, _| OK.to_owned()).await
 }
 
@@ -96,20 +87,12 @@ fn lost_after(switch: &Switch, request: &CommitRequest, confirms: bool) -> bool 
 
 fn injected(switch: &Switch, request: &CommitRequest) -> Result<(), Vec<RpcError>> {
     if switch.strikes(FaultKind::CommitRejected) {
-        let first = RpcError::invalid(
-            "[edit]".into(),
-            "mgd: could not apply the configuration".into(),
-            "configuration",
-        );
-        return Err(vec![
-            first,
-            RpcError::failed("configuration check-out failed"),
-        ]);
+        let first =
+            RpcError::invalid("[edit]".into(), "mgd: could not apply the configuration".into(), "configuration");
+        return Err(vec![first, RpcError::failed("configuration check-out failed")]);
     }
     if !request.check_only && switch.strikes(FaultKind::RemoteLockFailed) {
-        return Err(vec![RpcError::failed(
-            "remote lock-configuration failed on fpc1",
-        )]);
+        return Err(vec![RpcError::failed("remote lock-configuration failed on fpc1")]);
     }
     Ok(())
 }
@@ -117,10 +100,7 @@ fn injected(switch: &Switch, request: &CommitRequest) -> Result<(), Vec<RpcError
 /// The reply of a commit that worked, spoilt where a fault says so.
 fn decorated(switch: &Switch, request: &CommitRequest, shape: Shape) -> String {
     if switch.strikes(FaultKind::UnclosedRoutingEngine) {
-        return format!(
-            "<routing-engine>\n<name>fpc0</name>\n<{}/>\n<ok/>\n",
-            success(request)
-        );
+        return format!("<routing-engine>\n<name>fpc0</name>\n<{}/>\n<ok/>\n", success(request));
     }
     if switch.strikes(FaultKind::StrayDaemonText) {
         return "Non-existant dump device /dev/bo0s1b\n<ok/>\n".to_owned();
@@ -134,19 +114,11 @@ fn decorated(switch: &Switch, request: &CommitRequest, shape: Shape) -> String {
 
 fn license_warning() -> RpcError {
     let bad_element = Some("bgp".to_owned());
-    RpcError {
-        path: Some("[edit protocols]".into()),
-        bad_element,
-        ..RpcError::warning("mgd: requires 'bgp' license")
-    }
+    RpcError { path: Some("[edit protocols]".into()), bad_element, ..RpcError::warning("mgd: requires 'bgp' license") }
 }
 
 fn success(request: &CommitRequest) -> &'static str {
-    if request.check_only {
-        "commit-check-success"
-    } else {
-        "commit-success"
-    }
+    if request.check_only { "commit-check-success" } else { "commit-success" }
 }
 
 fn results(_switch: &Switch, request: &CommitRequest) -> String {

@@ -37,10 +37,7 @@ pub(crate) async fn get_configuration(switch: &Switch, pid: u32, operation: &Ele
     if let Some(filter) = operation.child("configuration") {
         shown.tree = select(&shown.tree, filter);
     }
-    sent(
-        switch,
-        rendered(&shown, operation.attribute("format").unwrap_or("xml"))?,
-    )
+    sent(switch, rendered(&shown, operation.attribute("format").unwrap_or("xml"))?)
 }
 
 fn sent(switch: &Switch, body: String) -> Answer {
@@ -51,10 +48,7 @@ fn sent(switch: &Switch, body: String) -> Answer {
 }
 
 fn committed(device: &Device) -> Shown {
-    let (at, user) = device
-        .history
-        .front()
-        .map_or((0, "root"), |commit| (commit.at_ms, commit.user.as_str()));
+    let (at, user) = device.history.front().map_or((0, "root"), |commit| (commit.at_ms, commit.user.as_str()));
     let (seconds, local) = (time::seconds(at), time::shown(at));
     Shown {
         tree: (*device.committed).clone(),
@@ -71,15 +65,10 @@ fn candidate(device: &Device, pid: u32) -> Shown {
     if *tree == *device.committed {
         return committed(device);
     }
-    let (seconds, local) = (
-        time::seconds(device.changed_at),
-        time::shown(device.changed_at),
-    );
+    let (seconds, local) = (time::seconds(device.changed_at), time::shown(device.changed_at));
     Shown {
         tree: (*tree).clone(),
-        attributes: format!(
-            " junos:changed-seconds=\"{seconds}\" junos:changed-localtime=\"{local}\""
-        ),
+        attributes: format!(" junos:changed-seconds=\"{seconds}\" junos:changed-localtime=\"{local}\""),
         header: format!("## Last changed: {local}\n"),
     }
 }
@@ -91,16 +80,9 @@ fn rendered(shown: &Shown, format: &str) -> Result<String, Vec<RpcError>> {
             shown.header,
             escape(&print_text(&shown.tree))
         ),
-        "set" => format!(
-            "<configuration-set>\n{}</configuration-set>\n",
-            escape(&print_set(&shown.tree))
-        ),
+        "set" => format!("<configuration-set>\n{}</configuration-set>\n", escape(&print_set(&shown.tree))),
         // Releases that do not know a format answer with XML.
-        _ => format!(
-            "<configuration{}>\n{}</configuration>\n",
-            shown.attributes,
-            print_xml(&shown.tree)
-        ),
+        _ => format!("<configuration{}>\n{}</configuration>\n", shown.attributes, print_xml(&shown.tree)),
     };
     Ok(text)
 }
@@ -108,10 +90,7 @@ fn rendered(shown: &Shown, format: &str) -> Result<String, Vec<RpcError>> {
 fn difference(switch: &Switch, pid: u32, operation: &Element) -> Answer {
     let number = operation.attribute("rollback").unwrap_or("0");
     let device = switch.device();
-    let old = number
-        .parse()
-        .ok()
-        .and_then(|number| device.rollback(number));
+    let old = number.parse().ok().and_then(|number| device.rollback(number));
     let Some(old) = old else {
         return Err(vec![unknown(number)]);
     };
@@ -124,18 +103,13 @@ fn difference(switch: &Switch, pid: u32, operation: &Element) -> Answer {
 /// RFC 6241 section 7.1.
 pub(crate) async fn get_config(switch: &Switch, pid: u32, operation: &Element) -> Answer {
     let _held = switch.database.lock().await;
-    let source = operation
-        .child("source")
-        .and_then(|source| source.children.first());
+    let source = operation.child("source").and_then(|source| source.children.first());
     let mut shown = match source.map(|source| source.name.as_str()) {
         Some("running") => committed(&switch.device()),
         Some("candidate") => candidate(&switch.device(), pid),
         other => return Err(vec![unknown(other.unwrap_or("source"))]),
     };
-    if let Some(filter) = operation
-        .child("filter")
-        .and_then(|filter| filter.child("configuration"))
-    {
+    if let Some(filter) = operation.child("filter").and_then(|filter| filter.child("configuration")) {
         shown.tree = select(&shown.tree, filter);
     }
     sent(

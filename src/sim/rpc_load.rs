@@ -19,15 +19,9 @@ pub(crate) async fn load_configuration(switch: &Switch, pid: u32, operation: &El
         None => load(switch, pid, &parsed(operation)?).await?,
     };
     let errors = report.iter().filter(|error| !error.warning).count();
-    let end = if errors > 0 {
-        format!("<load-error-count>{errors}</load-error-count>\n")
-    } else {
-        OK.to_owned()
-    };
-    let body = format!(
-        "<load-configuration-results>\n{}{end}</load-configuration-results>\n",
-        reply_error::to_xml(&report)
-    );
+    let end = if errors > 0 { format!("<load-error-count>{errors}</load-error-count>\n") } else { OK.to_owned() };
+    let body =
+        format!("<load-configuration-results>\n{}{end}</load-configuration-results>\n", reply_error::to_xml(&report));
     after_load(switch, body)
 }
 
@@ -69,10 +63,7 @@ fn parsed(operation: &Element) -> Result<Load, Vec<RpcError>> {
         Some(other) => return Err(vec![unknown(other)]),
     };
     let payload = ["configuration", "configuration-text", "configuration-set"];
-    let found = operation
-        .children
-        .iter()
-        .find(|child| payload.contains(&child.name.as_str()));
+    let found = operation.children.iter().find(|child| payload.contains(&child.name.as_str()));
     let Some(found) = found else {
         return Err(vec![missing_payload(operation)]);
     };
@@ -81,29 +72,16 @@ fn parsed(operation: &Element) -> Result<Load, Vec<RpcError>> {
         "configuration-set" => read_set(&found.text),
         _ => read_xml(found),
     };
-    Ok(Load {
-        action,
-        edits,
-        errors,
-        located: found.name != "configuration-set",
-    })
+    Ok(Load { action, edits, errors, located: found.name != "configuration-set" })
 }
 
 fn missing_payload(operation: &Element) -> RpcError {
-    RpcError::syntax(&Syntax::at(
-        operation
-            .children
-            .first()
-            .map_or("load-configuration", |other| &other.name),
-    ))
+    RpcError::syntax(&Syntax::at(operation.children.first().map_or("load-configuration", |other| &other.name)))
 }
 
 pub(crate) async fn edit_config(switch: &Switch, pid: u32, operation: &Element) -> Answer {
     permitted(switch, "edit-config")?;
-    if operation
-        .child("target")
-        .is_some_and(|target| !target.has("candidate"))
-    {
+    if operation.child("target").is_some_and(|target| !target.has("candidate")) {
         return Err(vec![unknown("target")]);
     }
     let action = match operation.child_text("default-operation") {
@@ -119,30 +97,15 @@ pub(crate) async fn edit_config(switch: &Switch, pid: u32, operation: &Element) 
 }
 
 fn edit_payload(operation: &Element, action: Action) -> Result<Load, Vec<RpcError>> {
-    let within = |outer: &str, inner: &str| {
-        operation
-            .child(outer)
-            .and_then(|config| config.child(inner))
-    };
+    let within = |outer: &str, inner: &str| operation.child(outer).and_then(|config| config.child(inner));
     if let Some(found) = within("config", "configuration") {
         let (edits, errors) = read_xml(found);
-        return Ok(Load {
-            action,
-            edits,
-            errors,
-            located: true,
-        });
+        return Ok(Load { action, edits, errors, located: true });
     }
-    let text =
-        within("config-text", "configuration-text").or_else(|| operation.child("config-text"));
+    let text = within("config-text", "configuration-text").or_else(|| operation.child("config-text"));
     if let Some(found) = text {
         let (edits, errors) = read_text(&found.text);
-        return Ok(Load {
-            action,
-            edits,
-            errors,
-            located: true,
-        });
+        return Ok(Load { action, edits, errors, located: true });
     }
     Err(vec![unknown("config")])
 }

@@ -10,11 +10,7 @@ use super::xml::Element;
 
 /// RFC 6241 section 7.5 answers `ok`, Junos' own form an empty reply.
 fn done(operation: &Element) -> Answer {
-    reply(if operation.name.ends_with("-configuration") {
-        ""
-    } else {
-        OK
-    })
+    reply(if operation.name.ends_with("-configuration") { "" } else { OK })
 }
 
 pub(crate) async fn lock(switch: &Switch, pid: u32, operation: &Element) -> Answer {
@@ -28,9 +24,7 @@ pub(crate) async fn lock(switch: &Switch, pid: u32, operation: &Element) -> Answ
 
 fn injected(switch: &Switch) -> Result<(), Vec<RpcError>> {
     let now = time::now();
-    let holder = |user: &str, terminal: &str, since_ms: i64| {
-        locked_text(user, terminal, 32_260, now - since_ms, now)
-    };
+    let holder = |user: &str, terminal: &str, since_ms: i64| locked_text(user, terminal, 32_260, now - since_ms, now);
     let text = if switch.strikes(FaultKind::LockDenied) {
         holder("admin", "pts/0", 20_000)
     } else if switch.strikes(FaultKind::GhostLock) {
@@ -61,12 +55,9 @@ fn not_open_fault(switch: &Switch) -> Result<(), Vec<RpcError>> {
 /// Junos has no lock of the running configuration.
 fn only_candidate(operation: &Element) -> Result<(), Vec<RpcError>> {
     match operation.child("target") {
-        Some(target) if !target.has("candidate") => Err(vec![unknown(
-            target
-                .children
-                .first()
-                .map_or("target", |other| &other.name),
-        )]),
+        Some(target) if !target.has("candidate") => {
+            Err(vec![unknown(target.children.first().map_or("target", |other| &other.name))])
+        }
         _ => Ok(()),
     }
 }
@@ -78,12 +69,7 @@ pub(crate) async fn open(switch: &Switch, pid: u32, operation: &Element) -> Answ
         return reply("");
     }
     if !operation.has("private") {
-        return Err(vec![unknown(
-            operation
-                .children
-                .first()
-                .map_or("open-configuration", |other| &other.name),
-        )]);
+        return Err(vec![unknown(operation.children.first().map_or("open-configuration", |other| &other.name))]);
     }
     switch.device().open_private(pid, time::now())?;
     reply(RpcError::warning("uncommitted changes will be discarded on exit").to_xml())
@@ -92,19 +78,14 @@ pub(crate) async fn open(switch: &Switch, pid: u32, operation: &Element) -> Answ
 pub(crate) async fn close(switch: &Switch, pid: u32) -> Answer {
     let _held = switch.database.lock().await;
     let mut device = switch.device();
-    device
-        .close_private(pid)
-        .or_else(|refused| device.unlock(pid).map_err(|_| refused))?;
+    device.close_private(pid).or_else(|refused| device.unlock(pid).map_err(|_| refused))?;
     drop(device);
     not_open_fault(switch)?;
     reply("")
 }
 
 pub(crate) async fn kill(switch: &Switch, pid: u32, operation: &Element) -> Answer {
-    let target = operation
-        .child_text("session-id")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0);
+    let target = operation.child_text("session-id").and_then(|text| text.parse().ok()).unwrap_or(0);
     switch.device().kill(pid, target, time::now())?;
     switch.cut(target);
     switch.deadline_changed.notify_one();

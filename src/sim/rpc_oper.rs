@@ -36,10 +36,7 @@ fn command(switch: &Switch, operation: &Element) -> Answer {
         ["show", "system", "uptime"] => reply(per_member(&uptime(switch))),
         ["show", "configuration"] => {
             let text = print_text(&switch.device().committed);
-            reply(format!(
-                "<configuration-text>\n{}</configuration-text>\n",
-                escape(&text)
-            ))
+            reply(format!("<configuration-text>\n{}</configuration-text>\n", escape(&text)))
         }
         ["show", other, ..] => Err(vec![unknown(other)]),
         other => Err(vec![unknown(other.first().copied().unwrap_or("command"))]),
@@ -48,19 +45,14 @@ fn command(switch: &Switch, operation: &Element) -> Answer {
 
 fn revision(switch: &Switch) -> Answer {
     let device = switch.device();
-    let newest = device
-        .history
-        .front()
-        .map(|commit| history::revision(commit, &switch.model.host_name, device.commits));
+    let newest =
+        device.history.front().map(|commit| history::revision(commit, &switch.model.host_name, device.commits));
     reply(newest.unwrap_or_default())
 }
 
 fn rollback(switch: &Switch, operation: &Element) -> Answer {
     let number = operation.child_text("rollback").unwrap_or("0");
-    let tree = number
-        .parse()
-        .ok()
-        .and_then(|number| switch.device().rollback(number));
+    let tree = number.parse().ok().and_then(|number| switch.device().rollback(number));
     let Some(tree) = tree else {
         return Err(vec![unknown(number)]);
     };
@@ -78,12 +70,7 @@ fn per_member(body: &str) -> String {
 }
 
 fn software(model: &Model) -> String {
-    let Model {
-        product,
-        release,
-        host_name,
-        ..
-    } = model;
+    let Model { product, release, host_name, .. } = model;
     format!(
         "<software-information>\n<host-name>{}</host-name>\n<product-model>{product}</product-model>\n<product-name>{product}</product-name>\n<junos-version>{release}</junos-version>\n<package-information>\n<name>junos</name>\n<comment>JUNOS EX  Software Suite [{release}]</comment>\n</package-information>\n</software-information>\n",
         escape(host_name),
@@ -91,9 +78,7 @@ fn software(model: &Model) -> String {
 }
 
 fn inventory(model: &Model) -> String {
-    let Model {
-        product, serial, ..
-    } = model;
+    let Model { product, serial, .. } = model;
     let description = product.to_uppercase();
     format!(
         "<chassis-inventory xmlns=\"http://xml.juniper.net/junos/{release}/junos-chassis\">\n<chassis junos:style=\"inventory\">\n<name>Chassis</name>\n<serial-number>{serial}</serial-number>\n<description>{description}</description>\n<chassis-module>\n<name>Routing Engine 0</name>\n<version>REV 05</version>\n<part-number>750-034249</part-number>\n<serial-number>{serial}</serial-number>\n<description>{description}</description>\n</chassis-module>\n</chassis>\n</chassis-inventory>\n",
@@ -127,11 +112,7 @@ fn uptime(switch: &Switch) -> String {
             time::shown(at)
         )
     };
-    let committed = switch
-        .device()
-        .history
-        .front()
-        .map_or(booted, |commit| commit.at_ms);
+    let committed = switch.device().history.front().map_or(booted, |commit| commit.at_ms);
     format!(
         "<system-uptime-information xmlns=\"http://xml.juniper.net/junos/{}/junos\">\n{}{}{}</system-uptime-information>\n",
         switch.model.namespace_release(),
@@ -144,15 +125,9 @@ fn uptime(switch: &Switch) -> String {
 /// The physical interfaces that are configured, all of them up.
 fn interfaces(switch: &Switch) -> String {
     let committed = switch.device().committed.clone();
-    let configured = committed
-        .child("interfaces")
-        .map(|list| list.children.as_slice())
-        .unwrap_or_default();
+    let configured = committed.child("interfaces").map(|list| list.children.as_slice()).unwrap_or_default();
     let each = |port: &std::sync::Arc<Node>| {
-        let description = port
-            .child("description")
-            .and_then(|leaf| leaf.value())
-            .unwrap_or_default();
+        let description = port.child("description").and_then(|leaf| leaf.value()).unwrap_or_default();
         format!(
             "<physical-interface>\n<name>{}</name>\n<admin-status junos:format=\"Enabled\">up</admin-status>\n<oper-status>up</oper-status>\n<description>{}</description>\n<mtu>1514</mtu>\n<speed>1000mbps</speed>\n<current-physical-address>00:00:5e:00:53:01</current-physical-address>\n<interface-flapped junos:seconds=\"864000\">10 days</interface-flapped>\n</physical-interface>\n",
             escape(&port.word),

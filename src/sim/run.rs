@@ -15,17 +15,8 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result
     if let Some(path) = &inventory {
         inventory::write(&estate.inventory_json(), path)?;
     }
-    let first = estate
-        .switches()
-        .first()
-        .map(|switch| switch.addr().to_string())
-        .unwrap_or_default();
-    tracing::info!(
-        switches = estate.switches().len(),
-        servers = estate.servers().len(),
-        first,
-        "ready"
-    );
+    let first = estate.switches().first().map(|switch| switch.addr().to_string()).unwrap_or_default();
+    tracing::info!(switches = estate.switches().len(), servers = estate.servers().len(), first, "ready");
     estate.run_until(shutdown).await;
     Ok(())
 }

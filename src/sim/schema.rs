@@ -51,19 +51,14 @@ pub(crate) struct Rule {
 
 impl Rule {
     fn root() -> Rule {
-        Rule {
-            name: "configuration".into(),
-            ..Rule::parse("configuration")
-        }
+        Rule { name: "configuration".into(), ..Rule::parse("configuration") }
     }
 
     fn parse(line: &str) -> Rule {
         let mut words = line.split_whitespace();
         let name = words.next().unwrap_or_default();
         let hidden = name.starts_with('@');
-        let (name, tag) = name
-            .split_once('/')
-            .unwrap_or((name, name.trim_start_matches('@')));
+        let (name, tag) = name.split_once('/').unwrap_or((name, name.trim_start_matches('@')));
         let mut rule = Rule {
             name: name.trim_start_matches('@').to_owned(),
             tag: tag.to_owned(),
@@ -106,16 +101,12 @@ impl Rule {
 
     /// The statement called `word`, unless its keyword is hidden.
     pub(crate) fn child(&self, word: &str) -> Option<&Rule> {
-        self.children
-            .iter()
-            .find(|rule| rule.name == word && !rule.hidden)
+        self.children.iter().find(|rule| rule.name == word && !rule.hidden)
     }
 
     /// The statement whose element is called `tag`.
     pub(crate) fn element(&self, tag: &str) -> Option<&Rule> {
-        self.children
-            .iter()
-            .find(|rule| rule.tag == tag && !rule.hidden)
+        self.children.iter().find(|rule| rule.tag == tag && !rule.hidden)
     }
 
     /// The list whose entries stand directly in this block.
@@ -138,10 +129,7 @@ impl Check {
 
 fn is_mac(value: &str) -> bool {
     let octets: Vec<&str> = value.split(':').collect();
-    octets.len() == 6
-        && octets
-            .iter()
-            .all(|o| matches!(o.len(), 1 | 2) && u8::from_str_radix(o, 16).is_ok())
+    octets.len() == 6 && octets.iter().all(|o| matches!(o.len(), 1 | 2) && u8::from_str_radix(o, 16).is_ok())
 }
 
 /// The grammar, read once.
@@ -152,10 +140,7 @@ pub(crate) fn schema() -> &'static Rule {
 
 fn read(text: &str) -> Rule {
     let mut stack = vec![Rule::root()];
-    for line in text
-        .lines()
-        .filter(|l| !l.trim().is_empty() && !l.starts_with('#'))
-    {
+    for line in text.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#')) {
         let depth = (line.len() - line.trim_start().len()) / 2 + 1;
         fold(&mut stack, depth);
         match (line.trim(), stack.last_mut()) {
@@ -182,31 +167,15 @@ mod tests {
 
     #[test]
     fn the_grammar_knows_both_ways_to_bind_an_address() {
-        let port = [
-            "ethernet-switching-options",
-            "secure-access-port",
-            "interface",
-        ]
-        .iter()
-        .fold(schema(), |rule, word| rule.child(word).unwrap());
+        let port = ["ethernet-switching-options", "secure-access-port", "interface"]
+            .iter()
+            .fold(schema(), |rule, word| rule.child(word).unwrap());
         let binding = port.child("static-ip").unwrap();
         assert!(binding.one_line && binding.kind == Kind::List && !port.open);
         let vlan = schema().child("vlans").unwrap().hidden_list().unwrap();
         assert_eq!(vlan.name, "vlan");
-        let security = vlan
-            .child("forwarding-options")
-            .unwrap()
-            .child("dhcp-security")
-            .unwrap();
-        assert!(
-            security
-                .child("group")
-                .unwrap()
-                .child("interface")
-                .unwrap()
-                .child("static-ipv6")
-                .is_some()
-        );
+        let security = vlan.child("forwarding-options").unwrap().child("dhcp-security").unwrap();
+        assert!(security.child("group").unwrap().child("interface").unwrap().child("static-ipv6").is_some());
     }
 
     #[test]

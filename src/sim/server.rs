@@ -7,8 +7,7 @@ use std::time::Duration;
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::keys::{HashAlg, PrivateKey, PublicKey};
 use russh::server::{
-    Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, PublicKeyOffer, Session,
-    VerifiedPublicKey,
+    Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, MethodKind, MethodSet, SshId};
 use sha2::{Digest, Sha256};
@@ -22,10 +21,7 @@ use super::switch::Switch;
 
 /// A switch's host key. It follows from the seed and the name, so that an inventory outlives a restart.
 pub(crate) fn host_key(seed: u64, name: &str) -> PrivateKey {
-    let digest = Sha256::new()
-        .chain_update(seed.to_be_bytes())
-        .chain_update(name.as_bytes())
-        .finalize();
+    let digest = Sha256::new().chain_update(seed.to_be_bytes()).chain_update(name.as_bytes()).finalize();
     let keypair = Ed25519Keypair::from_seed(&digest.into());
     PrivateKey::new(KeypairData::Ed25519(keypair), name).expect("an Ed25519 pair makes a key")
 }
@@ -50,28 +46,16 @@ pub(crate) fn config(key: PrivateKey) -> Arc<Config> {
 }
 
 /// Accepts connections until `stop`, which also cuts those that are open.
-pub(crate) async fn listen(
-    switch: Arc<Switch>,
-    listener: TcpListener,
-    config: Arc<Config>,
-    stop: CancellationToken,
-) {
+pub(crate) async fn listen(switch: Arc<Switch>, listener: TcpListener, config: Arc<Config>, stop: CancellationToken) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) if switch.is_away() || switch.strikes(FaultKind::RefuseConnections) => {
-                drop(socket)
-            }
+            Ok((socket, _)) if switch.is_away() || switch.strikes(FaultKind::RefuseConnections) => drop(socket),
             Ok((socket, _)) => {
-                tokio::spawn(connection(
-                    switch.clone(),
-                    socket,
-                    config.clone(),
-                    stop.child_token(),
-                ));
+                tokio::spawn(connection(switch.clone(), socket, config.clone(), stop.child_token()));
             }
             Err(error) => {
                 tracing::warn!(switch = %switch.name, %error, "cannot accept a connection");
@@ -81,28 +65,13 @@ pub(crate) async fn listen(
     }
 }
 
-async fn connection(
-    switch: Arc<Switch>,
-    socket: TcpStream,
-    config: Arc<Config>,
-    cut: CancellationToken,
-) {
+async fn connection(switch: Arc<Switch>, socket: TcpStream, config: Arc<Config>, cut: CancellationToken) {
     // A delay of some messages at worst.
     let _ = socket.set_nodelay(true);
     let stream = CutStream::new(socket, cut.clone());
     let name = switch.name.clone();
-    let handler = Connection {
-        switch,
-        cut,
-        user: String::new(),
-        channels: HashMap::new(),
-    };
-    let ended = async {
-        russh::server::run_stream(config, stream, handler)
-            .await?
-            .await
-    }
-    .await;
+    let handler = Connection { switch, cut, user: String::new(), channels: HashMap::new() };
+    let ended = async { russh::server::run_stream(config, stream, handler).await?.await }.await;
     if let Err(error) = ended {
         tracing::debug!(switch = %name, %error, "connection ended");
     }
@@ -127,10 +96,7 @@ impl Connection {
 
     fn knows_key(&self, user: &str, offered: &PublicKey) -> bool {
         let login = &self.switch.login;
-        let known = login
-            .key
-            .as_deref()
-            .and_then(|line| PublicKey::from_openssh(line).ok());
+        let known = login.key.as_deref().and_then(|line| PublicKey::from_openssh(line).ok());
         user == login.user && known.is_some_and(|known| known.key_data() == offered.key_data())
     }
 
@@ -167,23 +133,11 @@ impl Handler for Connection {
         self.login(user, right)
     }
 
-    async fn auth_publickey_offered(
-        &mut self,
-        user: &str,
-        offer: PublicKeyOffer<'_>,
-    ) -> Result<Auth, Self::Error> {
-        Ok(if self.knows_key(user, offer.public_key) {
-            Auth::Accept
-        } else {
-            Auth::reject()
-        })
+    async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+        Ok(if self.knows_key(user, offer.public_key) { Auth::Accept } else { Auth::reject() })
     }
 
-    async fn auth_publickey(
-        &mut self,
-        user: &str,
-        key: VerifiedPublicKey<'_>,
-    ) -> Result<Auth, Self::Error> {
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         let known = self.knows_key(user, key.public_key);
         self.login(user, known)
     }
@@ -199,28 +153,16 @@ impl Handler for Connection {
         Ok(())
     }
 
-    async fn subsystem_request(
-        &mut self,
-        id: ChannelId,
-        name: &str,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
+    async fn subsystem_request(&mut self, id: ChannelId, name: &str, session: &mut Session) -> Result<(), Self::Error> {
         if name != "netconf" || self.switch.strikes(FaultKind::SubsystemRefused) {
             return session.channel_failure(id);
         }
         self.netconf(id, session)
     }
 
-    async fn exec_request(
-        &mut self,
-        id: ChannelId,
-        command: &[u8],
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
+    async fn exec_request(&mut self, id: ChannelId, command: &[u8], session: &mut Session) -> Result<(), Self::Error> {
         match String::from_utf8_lossy(command).trim() {
-            "xml-mode netconf need-trailer" | "junoscript netconf need-trailer" => {
-                self.netconf(id, session)
-            }
+            "xml-mode netconf need-trailer" | "junoscript netconf need-trailer" => self.netconf(id, session),
             _ => session.channel_failure(id),
         }
     }

@@ -33,11 +33,7 @@ impl Drop for Login {
 }
 
 /// Speaks NETCONF until the client closes the session or something cuts it.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
-    switch: Arc<Switch>,
-    user: &str,
-    stream: S,
-) -> End {
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(switch: Arc<Switch>, user: &str, stream: S) -> End {
     if switch.strikes(FaultKind::SessionDroppedAtHello) {
         return End::Cut;
     }
@@ -49,15 +45,9 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
-    login: &Login,
-    user: &str,
-    mut stream: S,
-) -> std::io::Result<End> {
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(login: &Login, user: &str, mut stream: S) -> std::io::Result<End> {
     let chunks = login.switch.model.base_1_1;
-    stream
-        .write_all(&frame(&hello(user, login.pid, chunks), Framing::EndMark))
-        .await?;
+    stream.write_all(&frame(&hello(user, login.pid, chunks), Framing::EndMark)).await?;
     let mut inbox = Inbox::default();
     let Some(hello) = receive(&mut inbox, &mut stream, Framing::EndMark).await? else {
         return Ok(End::Closed);
@@ -128,13 +118,8 @@ const CAPABILITIES: [&str; 5] = [
 
 fn hello(user: &str, pid: u32, chunks: bool) -> String {
     let mut list = String::new();
-    for prefix in [
-        "urn:ietf:params:netconf:",
-        "urn:ietf:params:xml:ns:netconf:",
-    ] {
-        CAPABILITIES
-            .iter()
-            .for_each(|name| capability(&mut list, &format!("{prefix}{name}")));
+    for prefix in ["urn:ietf:params:netconf:", "urn:ietf:params:xml:ns:netconf:"] {
+        CAPABILITIES.iter().for_each(|name| capability(&mut list, &format!("{prefix}{name}")));
     }
     capability(&mut list, "http://xml.juniper.net/netconf/junos/1.0");
     capability(&mut list, "http://xml.juniper.net/dmi/system/1.0");

@@ -8,10 +8,7 @@ use super::tree::{At, Node};
 /// Reads `set`, `delete`, `activate` and `deactivate` lines. A line that is wrong is reported and the others go on.
 pub(crate) fn read_set(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
     let (mut edits, mut errors) = (Vec::new(), Vec::new());
-    for line in text
-        .lines()
-        .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-    {
+    for line in text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')) {
         match read_line(line) {
             Ok(read) => edits.extend(read),
             Err(error) => errors.push(error),
@@ -39,11 +36,7 @@ fn read_line(line: &str) -> Result<Vec<Edit>, Syntax> {
     if op == Op::Set && incomplete {
         return Err(Syntax::at(expanded.end.last().map_or("set", |word| word)));
     }
-    let paths = if words.is_empty() {
-        vec![Vec::new()]
-    } else {
-        expanded.paths
-    };
+    let paths = if words.is_empty() { vec![Vec::new()] } else { expanded.paths };
     Ok(paths.into_iter().map(|path| Edit { op, path }).collect())
 }
 
@@ -65,9 +58,7 @@ fn tokens(lexemes: &[Lexeme]) -> Result<Vec<Token>, Syntax> {
 /// Prints `tree` as `set` lines, the inactive statements' `deactivate` lines beside them.
 pub(crate) fn print_set(tree: &Node) -> String {
     let mut out = String::new();
-    tree.children
-        .iter()
-        .for_each(|child| print(&mut out, At::top(), child, ""));
+    tree.children.iter().for_each(|child| print(&mut out, At::top(), child, ""));
     out
 }
 
@@ -75,14 +66,9 @@ fn print(out: &mut String, at: At<'_>, node: &Node, above: &str) {
     let path = format!("{above} {}", quote(&node.word));
     let next = at.step(&node.word).unwrap_or(At::Open);
     match (at, next) {
-        (At::Key(list), _) if list.one_line => {
-            out.push_str(&format!("set{path}{}\n", one_line(list, node)))
-        }
+        (At::Key(list), _) if list.one_line => out.push_str(&format!("set{path}{}\n", one_line(list, node))),
         _ if node.children.is_empty() => out.push_str(&format!("set{path}\n")),
-        _ => node
-            .children
-            .iter()
-            .for_each(|child| print(out, next, child, &path)),
+        _ => node.children.iter().for_each(|child| print(out, next, child, &path)),
     }
     if node.inactive {
         out.push_str(&format!("deactivate{path}\n"));
@@ -91,11 +77,7 @@ fn print(out: &mut String, at: At<'_>, node: &Node, above: &str) {
 
 /// The tree that `text` describes, in whichever of the formats it is written.
 pub(crate) fn parse_any(text: &str) -> Result<Node, Syntax> {
-    let first = text
-        .lines()
-        .map(str::trim)
-        .find(|line| !line.is_empty() && !line.starts_with('#'))
-        .unwrap_or_default();
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
     let (edits, errors) = match first {
         xml if xml.starts_with('<') => super::read_xml::read_document(xml_from(text))?,
         set if set.starts_with("set ") || set.starts_with("delete ") => read_set(text),

@@ -129,9 +129,7 @@ impl Switch {
 
     /// Cuts every connection.
     pub(crate) fn cut_all(&self) {
-        locked(&self.sessions)
-            .drain()
-            .for_each(|(_, token)| token.cancel());
+        locked(&self.sessions).drain().for_each(|(_, token)| token.cancel());
     }
 
     /// Goes away for `span` and comes back with the running configuration.
@@ -151,8 +149,7 @@ impl Switch {
     pub(crate) async fn keep_time(&self) {
         loop {
             let deadline = self.device().deadline();
-            let left = deadline
-                .map(|at| Duration::from_millis(u64::try_from(at - time::now()).unwrap_or(0)));
+            let left = deadline.map(|at| Duration::from_millis(u64::try_from(at - time::now()).unwrap_or(0)));
             let expiry = async {
                 match left {
                     Some(left) => tokio::time::sleep(left.min(Duration::from_secs(86_400))).await,

@@ -8,17 +8,10 @@ use super::tree::{At, Node, Word};
 /// Reads brace text. What was read before an error is returned beside it: a real switch applies that much.
 pub(crate) fn read_text(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
     let lexemes = lex(text);
-    let mut reader = Reader {
-        lexemes: &lexemes,
-        next: 0,
-        edits: Vec::new(),
-    };
+    let mut reader = Reader { lexemes: &lexemes, next: 0, edits: Vec::new() };
     let outcome = reader.block(At::top(), &[], 0);
     let errors = outcome.err().map(|first| {
-        let resume = Syntax {
-            message: "error recovery ignores input until this point".to_owned(),
-            ..Syntax::at("}")
-        };
+        let resume = Syntax { message: "error recovery ignores input until this point".to_owned(), ..Syntax::at("}") };
         vec![first, resume]
     });
     (reader.edits, errors.unwrap_or_default())
@@ -55,16 +48,10 @@ impl Reader<'_> {
         let tokens = self.tokens()?;
         let line = expand(at, prefix, &tokens)?;
         if op != Op::Set {
-            self.edits.push(Edit {
-                op,
-                path: line.end.clone(),
-            });
+            self.edits.push(Edit { op, path: line.end.clone() });
         }
         if op != Op::Delete {
-            let path_of = |path: &Vec<Word>| Edit {
-                op: Op::Set,
-                path: path.clone(),
-            };
+            let path_of = |path: &Vec<Word>| Edit { op: Op::Set, path: path.clone() };
             let holds_more = self.peek() == Some(&Lexeme::Open);
             if !(holds_more && matches!(line.at, At::Key(_))) {
                 self.edits.extend(line.paths.iter().map(path_of));
@@ -72,10 +59,7 @@ impl Reader<'_> {
         }
         self.finish(line.at, &line.end, depth)?;
         if inactive {
-            self.edits.push(Edit {
-                op: Op::Deactivate,
-                path: line.statement,
-            });
+            self.edits.push(Edit { op: Op::Deactivate, path: line.statement });
         }
         Ok(())
     }
@@ -95,9 +79,7 @@ impl Reader<'_> {
 
     /// A list or a leaf may be deleted by its keyword alone.
     fn deleting(&self, end: &[Word]) -> bool {
-        self.edits
-            .last()
-            .is_some_and(|edit| edit.op == Op::Delete && edit.path == end)
+        self.edits.last().is_some_and(|edit| edit.op == Op::Delete && edit.path == end)
     }
 
     fn marks(&mut self) -> (Op, bool) {
@@ -156,9 +138,7 @@ pub(crate) fn print_text(tree: &Node) -> String {
 /// Prints the statements of one block, `depth` levels in.
 pub(crate) fn print_block(at: At<'_>, children: &[std::sync::Arc<Node>], depth: usize) -> String {
     let mut out = String::new();
-    children
-        .iter()
-        .for_each(|child| print_statement(&mut out, at, child, depth));
+    children.iter().for_each(|child| print_statement(&mut out, at, child, depth));
     out
 }
 
@@ -182,13 +162,11 @@ fn mark(node: &Node) -> &'static str {
 fn line(out: &mut String, depth: usize, text: &str) {
     out.push_str(&"    ".repeat(depth));
     out.push_str(text);
-    out.push_str(
-        if text.contains("$9$") || text.contains("$1$") || text.contains("$6$") {
-            "; ## SECRET-DATA\n"
-        } else {
-            ";\n"
-        },
-    );
+    out.push_str(if text.contains("$9$") || text.contains("$1$") || text.contains("$6$") {
+        "; ## SECRET-DATA\n"
+    } else {
+        ";\n"
+    });
 }
 
 fn braces(out: &mut String, head: &str, at: At<'_>, node: &Node, depth: usize) {
@@ -196,10 +174,7 @@ fn braces(out: &mut String, head: &str, at: At<'_>, node: &Node, depth: usize) {
         return line(out, depth, head);
     }
     let indent = "    ".repeat(depth);
-    out.push_str(&format!(
-        "{indent}{head} {{\n{}{indent}}}\n",
-        print_block(at, &node.children, depth + 1)
-    ));
+    out.push_str(&format!("{indent}{head} {{\n{}{indent}}}\n", print_block(at, &node.children, depth + 1)));
 }
 
 fn entries(out: &mut String, head: &str, rule: &Rule, node: &Node, depth: usize) {
@@ -215,21 +190,12 @@ fn entries(out: &mut String, head: &str, rule: &Rule, node: &Node, depth: usize)
 
 /// ` vlan V mac M`, in the order of the grammar.
 pub(crate) fn one_line(rule: &Rule, entry: &Node) -> String {
-    let leaves = rule
-        .children
-        .iter()
-        .filter_map(|leaf| entry.child(&leaf.name));
-    leaves
-        .map(|leaf| format!(" {}{}", leaf.word, values(leaf)))
-        .collect()
+    let leaves = rule.children.iter().filter_map(|leaf| entry.child(&leaf.name));
+    leaves.map(|leaf| format!(" {}{}", leaf.word, values(leaf))).collect()
 }
 
 fn values(node: &Node) -> String {
-    let words: Vec<String> = node
-        .children
-        .iter()
-        .map(|value| quote(&value.word))
-        .collect();
+    let words: Vec<String> = node.children.iter().map(|value| quote(&value.word)).collect();
     match words.as_slice() {
         [] => String::new(),
         [one] => format!(" {one}"),

@@ -59,8 +59,7 @@ impl<'a> At<'a> {
         }
         match rule.hidden_list() {
             Some(list) => Some(At::Block(list)),
-            None => (rule.open && word.starts_with(|c: char| c.is_ascii_lowercase()))
-                .then_some(At::Open),
+            None => (rule.open && word.starts_with(|c: char| c.is_ascii_lowercase())).then_some(At::Open),
         }
     }
 
@@ -82,10 +81,7 @@ impl<'a> At<'a> {
 impl Node {
     /// A node without children.
     pub(crate) fn leaf(word: &str) -> Node {
-        Node {
-            word: word.into(),
-            ..Node::default()
-        }
+        Node { word: word.into(), ..Node::default() }
     }
 
     /// The child called `word`.
@@ -95,9 +91,7 @@ impl Node {
 
     /// The node at the end of `path`.
     pub(crate) fn find<S: AsRef<str>>(&self, path: &[S]) -> Option<&Node> {
-        path.iter().try_fold(self, |node, word| {
-            node.child(word.as_ref()).map(|child| &**child)
-        })
+        path.iter().try_fold(self, |node, word| node.child(word.as_ref()).map(|child| &**child))
     }
 
     /// The only child's word: the value of a leaf.
@@ -122,10 +116,7 @@ impl Node {
         if at.single_value() {
             self.children.clear();
         }
-        let mut fresh = Node {
-            word: word.clone(),
-            ..Node::default()
-        };
+        let mut fresh = Node { word: word.clone(), ..Node::default() };
         fresh.set_at(next, rest);
         self.children.push(Arc::new(fresh));
         true
@@ -197,10 +188,7 @@ mod tests {
         tree.set(&path("system host-name b"));
         tree.set(&path("apply-groups x"));
         tree.set(&path("apply-groups y"));
-        assert_eq!(
-            tree.find(&["system", "host-name"]).unwrap().value(),
-            Some("b")
-        );
+        assert_eq!(tree.find(&["system", "host-name"]).unwrap().value(), Some("b"));
         assert_eq!(tree.child("apply-groups").unwrap().children.len(), 2);
     }
 
@@ -208,9 +196,7 @@ mod tests {
     fn deleting_the_last_statement_takes_empty_blocks_along_but_keeps_list_entries() {
         let mut tree = Node::default();
         let port = "ethernet-switching-options secure-access-port interface ge-0/0/1.0";
-        tree.set(&path(&format!(
-            "{port} static-ip 10.0.0.1 mac 02:00:00:00:00:01"
-        )));
+        tree.set(&path(&format!("{port} static-ip 10.0.0.1 mac 02:00:00:00:00:01")));
         assert!(tree.delete(&path(&format!("{port} static-ip 10.0.0.1"))));
         assert!(tree.find(&path(port)).unwrap().children.is_empty());
         assert!(tree.delete(&path(port)));
@@ -225,13 +211,7 @@ mod tests {
         tree.set(&path("snmp location here"));
         let copy = tree.clone();
         tree.set(&path("system host-name b"));
-        assert!(Arc::ptr_eq(
-            tree.child("snmp").unwrap(),
-            copy.child("snmp").unwrap()
-        ));
-        assert_eq!(
-            copy.find(&["system", "host-name"]).unwrap().value(),
-            Some("a")
-        );
+        assert!(Arc::ptr_eq(tree.child("snmp").unwrap(), copy.child("snmp").unwrap()));
+        assert_eq!(copy.find(&["system", "host-name"]).unwrap().value(), Some("a"));
     }
 }

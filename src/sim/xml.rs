@@ -26,10 +26,7 @@ impl Element {
     }
 
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The text of the child called `name`, trimmed.
@@ -96,12 +93,9 @@ fn element(start: &BytesStart<'_>) -> Result<Element, String> {
     };
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| error.to_string())?;
-        let value = attribute
-            .normalized_value(quick_xml::XmlVersion::Implicit1_0)
-            .map_err(|error| error.to_string())?;
-        element
-            .attributes
-            .push((local(attribute.key), value.into_owned()));
+        let value =
+            attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map_err(|error| error.to_string())?;
+        element.attributes.push((local(attribute.key), value.into_owned()));
     }
     Ok(element)
 }
@@ -112,9 +106,7 @@ fn local(name: QName<'_>) -> String {
 
 /// Escapes character data.
 pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -127,10 +119,7 @@ mod tests {
             "<?xml version=\"1.0\"?><!-- hi --><nc:rpc xmlns:nc=\"urn:x\" message-id=\"a&amp;b\"><nc:x> 1 &lt; 2 </nc:x><y/></nc:rpc>",
         );
         let root = root.unwrap();
-        assert_eq!(
-            (root.name.as_str(), root.attribute("message-id")),
-            ("rpc", Some("a&b"))
-        );
+        assert_eq!((root.name.as_str(), root.attribute("message-id")), ("rpc", Some("a&b")));
         assert_eq!(root.child_text("x"), Some("1 < 2"));
         assert!(root.has("y") && root.raw_attributes.contains("a&amp;b"));
     }

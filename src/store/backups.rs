@@ -54,7 +54,7 @@ impl Store {
     /// When the database fails.
     pub async fn save_backup(&self, switch: &SwitchName, content: &str, push_id: &str) -> Result<i64, StoreError> {
         let now = self.now().await?;
-        let hash = format!("{:x}", Sha256::digest(content.as_bytes()));
+        let hash = hex::encode(Sha256::digest(content.as_bytes()));
         let known = "SELECT 1 AS known FROM config_contents WHERE content_hash = $1";
         let mut tx = self.engine.begin("keep a backup").await?;
         if tx.run("look for a backup's content", known, args![hash.as_str()]).await?.is_empty() {
@@ -65,7 +65,8 @@ impl Store {
                        ON CONFLICT (content_hash) DO NOTHING";
             tx.run("keep a backup's content", sql, args![hash.as_str(), packed, bytes]).await?;
         }
-        let sql = "INSERT INTO config_backups (switch, content_hash, push_id, taken_at) VALUES ($1, $2, $3, $4) RETURNING id";
+        let sql =
+            "INSERT INTO config_backups (switch, content_hash, push_id, taken_at) VALUES ($1, $2, $3, $4) RETURNING id";
         let rows = tx.run("keep a backup", sql, args![switch.as_str(), hash, push_id, now]).await?;
         let id = rows.first().ok_or(StoreError::NoAnswer { what: "keep a backup" })?.get("id")?;
         tx.commit("keep a backup").await?;

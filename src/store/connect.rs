@@ -47,10 +47,9 @@ impl Store {
             Some("postgres" | "postgresql") => postgres(url, options).await,
             other => return Err(StoreError::UnknownUrl { url: other.unwrap_or("(no scheme)").to_owned() }),
         };
-        engine.map(|engine| Self { engine }).map_err(|source| StoreError::Connect {
-            url: without_password(url),
-            source: Arc::new(source),
-        })
+        engine
+            .map(|engine| Self { engine })
+            .map_err(|source| StoreError::Connect { url: without_password(url), source: Arc::new(source) })
     }
 
     /// Brings the tables up to date.
@@ -86,9 +85,8 @@ async fn sqlite(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Error>
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
-    let pool = |connections| {
-        SqlitePoolOptions::new().max_connections(connections).acquire_timeout(options.statement_timeout)
-    };
+    let pool =
+        |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(options.statement_timeout);
     let write = pool(1).connect_with(connect.clone()).await?;
     // A database in memory belongs to its one connection.
     let read = if url.contains(":memory:") { write.clone() } else { pool(4).connect_with(connect).await? };

@@ -110,7 +110,7 @@ pub struct DeadLetterFilter {
 }
 
 fn as_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    serializer.serialize_str(&hex::encode(bytes))
 }
 
 impl DeadLetterRow {
@@ -189,7 +189,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
     pub async fn dead_letter(&self, id: i64) -> Result<DeadLetterRow, StoreError> {
-        let rows = self.engine.read("read a dead letter", "SELECT * FROM dead_letters WHERE id = $1", args![id]).await?;
+        let rows =
+            self.engine.read("read a dead letter", "SELECT * FROM dead_letters WHERE id = $1", args![id]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "dead letter", id: id.to_string() })?;
         DeadLetterRow::from_row(row)
     }

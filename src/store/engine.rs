@@ -67,7 +67,10 @@ pub(super) struct Engine {
 enum Pools {
     Postgres(PgPool),
     /// Writers queue for the one connection instead of failing with "database is locked".
-    Sqlite { write: SqlitePool, read: SqlitePool },
+    Sqlite {
+        write: SqlitePool,
+        read: SqlitePool,
+    },
 }
 
 /// A row of either engine.

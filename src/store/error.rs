@@ -125,8 +125,12 @@ fn is_transient(error: &sqlx::Error) -> bool {
     let Some(code) = sql_state(error) else {
         return matches!(
             error,
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed
-                | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_)
+            sqlx::Error::Io(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::Tls(_)
         );
     };
     match code.parse::<u32>() {

@@ -170,7 +170,8 @@ impl Store {
     /// [`StoreError::NotFound`], or when the database fails.
     pub async fn switch(&self, name: &SwitchName) -> Result<KnownSwitch, StoreError> {
         let now = self.now().await?;
-        let rows = self.engine.read("read a switch", "SELECT * FROM switches WHERE name = $1", args![name.as_str()]).await?;
+        let rows =
+            self.engine.read("read a switch", "SELECT * FROM switches WHERE name = $1", args![name.as_str()]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "switch", id: name.to_string() })?;
         KnownSwitch::from_row(row, now)
     }
@@ -263,9 +264,8 @@ fn check(inventory: &Inventory, before: &Inventory) -> Result<(), StoreError> {
             return refuse(format!("servers {other} and {} both have the primary address {ip}", server.id));
         }
     }
-    let known = |name: &SwitchName| {
-        inventory.switches.iter().chain(&before.switches).any(|switch| switch.name == *name)
-    };
+    let known =
+        |name: &SwitchName| inventory.switches.iter().chain(&before.switches).any(|switch| switch.name == *name);
     for server in &inventory.servers {
         if server.id <= 0 {
             return refuse(format!("server {}: its number must be positive", server.id));
@@ -278,7 +278,8 @@ fn check(inventory: &Inventory, before: &Inventory) -> Result<(), StoreError> {
 }
 
 async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let sql = "INSERT INTO switches (name, host, port, host_key, dialect, ssh_profile, credential, created_at, updated_at)
+    let sql =
+        "INSERT INTO switches (name, host, port, host_key, dialect, ssh_profile, credential, created_at, updated_at)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
                ON CONFLICT (name) DO UPDATE SET host = excluded.host, port = excluded.port,
                    host_key = excluded.host_key, dialect = excluded.dialect, dialect_found = NULL,

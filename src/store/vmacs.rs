@@ -138,7 +138,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
     pub async fn vmac(&self, id: i64) -> Result<Vmac, StoreError> {
-        let rows = self.engine.read("read a virtual MAC", "SELECT * FROM virtual_macs WHERE id = $1", args![id]).await?;
+        let rows =
+            self.engine.read("read a virtual MAC", "SELECT * FROM virtual_macs WHERE id = $1", args![id]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "virtual MAC", id: id.to_string() })?;
         Vmac::from_row(row)
     }

@@ -3,9 +3,7 @@
 use crate::support::postgres::{Postgres, fresh_database};
 use crate::support::vmacd::{Serve, Settings, run};
 use crate::support::{Proxy, Rabbit, eventually, eventually_within, free_port};
-use lapin::options::{
-    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
-};
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel};
 use sqlx::{Connection, Executor, PgConnection, Row};
@@ -15,34 +13,16 @@ use tokio::net::{TcpListener, TcpStream};
 
 async fn declare(channel: &Channel, queue: &str) {
     let mut arguments = FieldTable::default();
-    arguments.insert(
-        "x-queue-type".into(),
-        AMQPValue::LongString("quorum".into()),
-    );
-    let options = QueueDeclareOptions {
-        durable: true,
-        ..Default::default()
-    };
-    channel
-        .queue_declare(queue.into(), options, arguments)
-        .await
-        .unwrap();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    let options = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare(queue.into(), options, arguments).await.unwrap();
 }
 
 async fn publish(channel: &Channel, queue: &str, body: &[u8]) {
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await
-        .unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
     let properties = BasicProperties::default().with_delivery_mode(2);
-    let options = BasicPublishOptions {
-        mandatory: true,
-        ..Default::default()
-    };
-    let confirm = channel
-        .basic_publish("".into(), queue.into(), options, body, properties)
-        .await
-        .unwrap();
+    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+    let confirm = channel.basic_publish("".into(), queue.into(), options, body, properties).await.unwrap();
     assert!(confirm.await.unwrap().is_ack());
 }
 
@@ -67,10 +47,7 @@ async fn the_shared_rabbit_confirms_and_delivers() {
     declare(&channel, &queue).await;
     publish(&channel, &queue, b"hello").await;
     assert_eq!(get(&rabbit, &queue).await, b"hello");
-    channel
-        .queue_delete(queue.as_str().into(), Default::default())
-        .await
-        .unwrap();
+    channel.queue_delete(queue.as_str().into(), Default::default()).await.unwrap();
 }
 
 #[tokio::test]
@@ -91,10 +68,7 @@ async fn a_private_rabbit_keeps_a_confirmed_message_over_kill_9() {
 async fn a_private_postgres_keeps_a_committed_row_over_kill_9() {
     let mut postgres = Postgres::private();
     let mut connection = PgConnection::connect(postgres.url()).await.unwrap();
-    connection
-        .execute("CREATE TABLE t AS SELECT 7 AS n")
-        .await
-        .unwrap();
+    connection.execute("CREATE TABLE t AS SELECT 7 AS n").await.unwrap();
     postgres.kill9();
     assert!(connection.execute("SELECT 1").await.is_err());
     postgres.start_again();
@@ -106,20 +80,8 @@ async fn a_private_postgres_keeps_a_committed_row_over_kill_9() {
 #[tokio::test]
 async fn fresh_databases_are_apart_and_dropped() {
     let (first, second) = (fresh_database().await, fresh_database().await);
-    first
-        .connect()
-        .await
-        .execute("CREATE TABLE only_here ()")
-        .await
-        .unwrap();
-    assert!(
-        second
-            .connect()
-            .await
-            .execute("SELECT * FROM only_here")
-            .await
-            .is_err()
-    );
+    first.connect().await.execute("CREATE TABLE only_here ()").await.unwrap();
+    assert!(second.connect().await.execute("SELECT * FROM only_here").await.is_err());
     let gone = first.url();
     drop(first);
     assert!(PgConnection::connect(&gone).await.is_err());
@@ -154,15 +116,9 @@ async fn a_proxy_forwards_holds_back_cuts_and_recovers() {
 
     proxy.black_hole();
     let held_back = tokio::time::timeout(Duration::from_millis(200), echoes(&mut stream)).await;
-    assert!(
-        held_back.is_err(),
-        "a black hole answers nothing: {held_back:?}"
-    );
+    assert!(held_back.is_err(), "a black hole answers nothing: {held_back:?}");
     proxy.restore();
-    stream
-        .read_exact(&mut [0; 4])
-        .await
-        .expect("what was held back passes");
+    stream.read_exact(&mut [0; 4]).await.expect("what was held back passes");
 
     proxy.cut();
     assert!(echoes(&mut stream).await.is_err());
@@ -170,27 +126,19 @@ async fn a_proxy_forwards_holds_back_cuts_and_recovers() {
     assert!(echoes(&mut refused).await.is_err());
 
     proxy.restore();
-    echoes(&mut TcpStream::connect(address).await.unwrap())
-        .await
-        .unwrap();
+    echoes(&mut TcpStream::connect(address).await.unwrap()).await.unwrap();
 }
 
 #[tokio::test]
 #[should_panic(expected = "the moon; last seen: \"cheese\"")]
 async fn waiting_gives_up_with_what_was_seen_last() {
-    eventually_within(Duration::from_millis(50), "the moon", async || {
-        Err::<(), _>("cheese")
-    })
-    .await;
+    eventually_within(Duration::from_millis(50), "the moon", async || Err::<(), _>("cheese")).await;
 }
 
 #[tokio::test]
 #[should_panic(expected = "no answer from the probe")]
 async fn a_probe_that_hangs_does_not_hang_the_test() {
-    eventually_within(Duration::from_millis(50), "it", async || {
-        std::future::pending::<bool>().await
-    })
-    .await;
+    eventually_within(Duration::from_millis(50), "it", async || std::future::pending::<bool>().await).await;
 }
 
 #[tokio::test]
@@ -200,8 +148,7 @@ async fn a_finished_command_gives_its_code_and_output() {
 }
 
 /// A stand-in that logs, is ready, and says goodbye when asked to stop.
-const STAND_IN: &str =
-    "trap 'echo bye; exit 3' TERM; echo $GREETING; echo ready >&2; while :; do sleep 0.05; done";
+const STAND_IN: &str = "trap 'echo bye; exit 3' TERM; echo $GREETING; echo ready >&2; while :; do sleep 0.05; done";
 
 async fn stand_in() -> Serve {
     let settings = Settings::new().set("GREETING", "good morning");
@@ -231,13 +178,7 @@ async fn a_service_that_is_killed_or_dropped_is_gone() {
 #[tokio::test]
 #[should_panic(expected = "it ended first")]
 async fn a_service_that_ends_before_it_is_ready_is_reported_at_once() {
-    Serve::start_program(
-        "/bin/sh",
-        &["-c", "echo broken; exit 1"],
-        &Settings::new(),
-        "ready",
-    )
-    .await;
+    Serve::start_program("/bin/sh", &["-c", "echo broken; exit 1"], &Settings::new(), "ready").await;
 }
 
 #[test]

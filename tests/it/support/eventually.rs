@@ -37,19 +37,14 @@ impl<T, E: Debug> Verdict for Result<T, E> {
 
 /// How long tests wait before they give up: `VMACD_TEST_PATIENCE_S`, 60 seconds by default.
 pub fn patience() -> Duration {
-    let seconds = std::env::var("VMACD_TEST_PATIENCE_S")
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let seconds = std::env::var("VMACD_TEST_PATIENCE_S").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(60))
 }
 
 /// Probes every 20 ms until the answer is `true`, `Some` or `Ok`, and returns what it holds. When patience is over
 /// it panics with `what` and what was seen last.
 #[track_caller]
-pub fn eventually<R: Verdict>(
-    what: &str,
-    probe: impl AsyncFnMut() -> R,
-) -> impl Future<Output = R::Value> {
+pub fn eventually<R: Verdict>(what: &str, probe: impl AsyncFnMut() -> R) -> impl Future<Output = R::Value> {
     eventually_within(patience(), what, probe)
 }
 
@@ -66,18 +61,12 @@ pub fn eventually_within<R: Verdict>(
         let mut seen = "no answer from the probe".to_string();
         loop {
             // A probe that hangs must not hang the test.
-            match tokio::time::timeout_at(deadline.into(), probe())
-                .await
-                .map(R::verdict)
-            {
+            match tokio::time::timeout_at(deadline.into(), probe()).await.map(R::verdict) {
                 Ok(Ok(value)) => return value,
                 Ok(Err(other)) => seen = other,
                 Err(_) => {}
             }
-            assert!(
-                Instant::now() < deadline,
-                "{caller}: not within {patience:?}: {what}; last seen: {seen}"
-            );
+            assert!(Instant::now() < deadline, "{caller}: not within {patience:?}: {what}; last seen: {seen}");
             tokio::time::sleep(Duration::from_millis(POLL_MS)).await;
         }
     }

@@ -4,11 +4,7 @@
 //! run (`tests/run`, or `eval "$(tests/servers up)"` for plain `cargo nextest run`): nextest gives every test a
 //! process, so tests share servers through the environment. A test isolates itself by its own broker namespace and
 //! its own database.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "not every helper is used at all times"
-)]
+#![allow(dead_code, unused_imports, reason = "not every helper is used at all times")]
 
 mod eventually;
 pub mod ports;

@@ -20,15 +20,8 @@ pub async fn fresh_database() -> Database {
 /// A fresh, empty database on the server of that URL.
 pub async fn fresh_database_on(server_url: &str) -> Database {
     let name = unique("vmacd");
-    run(
-        server_url,
-        format!("CREATE DATABASE {name} TEMPLATE template0"),
-    )
-    .await;
-    Database {
-        server_url: server_url.to_string(),
-        name,
-    }
+    run(server_url, format!("CREATE DATABASE {name} TEMPLATE template0")).await;
+    Database { server_url: server_url.to_string(), name }
 }
 
 impl Database {
@@ -44,15 +37,12 @@ impl Database {
 
     /// Its URL by way of another port of 127.0.0.1 (a proxy's).
     pub fn url_through(&self, port: u16) -> String {
-        self.url()
-            .replace(self.authority(), &format!("127.0.0.1:{port}"))
+        self.url().replace(self.authority(), &format!("127.0.0.1:{port}"))
     }
 
     /// A connection of the test's own.
     pub async fn connect(&self) -> PgConnection {
-        PgConnection::connect(&self.url())
-            .await
-            .expect("a fresh database takes connections")
+        PgConnection::connect(&self.url()).await.expect("a fresh database takes connections")
     }
 }
 
@@ -62,13 +52,8 @@ impl Drop for Database {
     fn drop(&mut self) {
         let (url, name) = (self.server_url.clone(), self.name.clone());
         let drop_it = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            runtime.block_on(execute(
-                &url,
-                format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-            ))
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(execute(&url, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")))
         };
         let _ = std::thread::spawn(drop_it).join();
     }
@@ -106,16 +91,12 @@ impl Postgres {
 }
 
 async fn run(url: &str, statement: String) {
-    execute(url, statement)
-        .await
-        .unwrap_or_else(|error| panic!("{}: {error}", authority(url)));
+    execute(url, statement).await.unwrap_or_else(|error| panic!("{}: {error}", authority(url)));
 }
 
 async fn execute(url: &str, statement: String) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect(url).await?;
-    sqlx::query(AssertSqlSafe(statement))
-        .execute(&mut connection)
-        .await?;
+    sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await?;
     connection.close().await
 }
 
@@ -126,6 +107,5 @@ fn on(server_url: &str, database: &str) -> String {
 
 fn authority(url: &str) -> &str {
     let rest = url.rsplit_once('@').map_or(url, |(_, rest)| rest);
-    rest.split_once('/')
-        .map_or(rest, |(authority, _)| authority)
+    rest.split_once('/').map_or(rest, |(authority, _)| authority)
 }

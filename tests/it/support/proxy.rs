@@ -29,19 +29,11 @@ pub struct Proxy {
 impl Proxy {
     /// Forwards to `target` (`host:port`), connecting anew for each connection it takes.
     pub async fn start(target: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port for the proxy");
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the proxy");
+        let address = listener.local_addr().expect("a bound listener has an address");
         let (weather, forecast) = watch::channel(Weather::Fair);
         let accepting = tokio::spawn(accept(listener, target.to_string(), forecast));
-        Self {
-            address,
-            weather,
-            accepting,
-        }
+        Self { address, weather, accepting }
     }
 
     /// Where it listens.
@@ -102,20 +94,13 @@ async fn carry(client: TcpStream, target: String, mut forecast: watch::Receiver<
     }
 }
 
-async fn copy(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut forecast: watch::Receiver<Weather>,
-) {
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut forecast: watch::Receiver<Weather>) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(count @ 1..) = from.read(&mut buffer).await else {
             return;
         };
-        let fair = forecast
-            .wait_for(|weather| *weather == Weather::Fair)
-            .await
-            .is_ok();
+        let fair = forecast.wait_for(|weather| *weather == Weather::Fair).await.is_ok();
         if !fair || to.write_all(&buffer[..count]).await.is_err() {
             return;
         }

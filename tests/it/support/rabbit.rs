@@ -16,10 +16,7 @@ pub struct Rabbit {
 impl Rabbit {
     /// The node that all tests of this run share.
     pub fn shared() -> Self {
-        Self {
-            private: None,
-            url: setting("VMACD_TEST_AMQP_URL"),
-        }
+        Self { private: None, url: setting("VMACD_TEST_AMQP_URL") }
     }
 
     /// A node of its own (3 to 10 s to start): for tests that crash it, or need other settings.
@@ -30,10 +27,7 @@ impl Rabbit {
     /// As [`Rabbit::private`], with one more line for `rabbitmq.conf`, such as `consumer_timeout = 4000`.
     pub fn private_with(setting: &str) -> Self {
         let private = Private::start("rabbitmq", &[("VMACD_TEST_RABBITMQ_CONF", setting)]);
-        Self {
-            url: private.url.clone(),
-            private: Some(private),
-        }
+        Self { url: private.url.clone(), private: Some(private) }
     }
 
     /// Its AMQP URL.
@@ -43,18 +37,13 @@ impl Rabbit {
 
     /// Host and port, for a proxy in front of it.
     pub fn authority(&self) -> &str {
-        let rest = self
-            .url
-            .rsplit_once('@')
-            .map_or(self.url.as_str(), |(_, rest)| rest);
-        rest.split_once('/')
-            .map_or(rest, |(authority, _)| authority)
+        let rest = self.url.rsplit_once('@').map_or(self.url.as_str(), |(_, rest)| rest);
+        rest.split_once('/').map_or(rest, |(authority, _)| authority)
     }
 
     /// Its URL by way of another port of 127.0.0.1 (a proxy's).
     pub fn url_through(&self, port: u16) -> String {
-        self.url
-            .replace(self.authority(), &format!("127.0.0.1:{port}"))
+        self.url.replace(self.authority(), &format!("127.0.0.1:{port}"))
     }
 
     /// A prefix for `broker.namespace` that no other test has.
@@ -98,16 +87,11 @@ impl Rabbit {
     /// A channel on a connection of its own. Keep the connection for as long as the channel is used.
     pub async fn channel(&self) -> (Connection, Channel) {
         let connection = self.connect().await;
-        let channel = connection
-            .create_channel()
-            .await
-            .expect("a fresh connection gives a channel");
+        let channel = connection.create_channel().await.expect("a fresh connection gives a channel");
         (connection, channel)
     }
 
     fn own(&mut self) -> &mut Private {
-        self.private
-            .as_mut()
-            .expect("only a private node may be stopped: others use the shared one")
+        self.private.as_mut().expect("only a private node may be stopped: others use the shared one")
     }
 }

@@ -11,11 +11,7 @@ pub fn call(arguments: &[&str], variables: &[(&str, &str)]) -> String {
         .output()
         .unwrap_or_else(|error| panic!("{script} could not be run: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "tests/servers {}: {errors}",
-        arguments.join(" ")
-    );
+    assert!(output.status.success(), "tests/servers {}: {errors}", arguments.join(" "));
     String::from_utf8_lossy(&output.stdout).trim().to_string()
 }
 
@@ -33,12 +29,7 @@ impl Private {
     /// Starts a server of that kind (`rabbitmq`, `postgres`) and waits until it answers.
     pub fn start(kind: &'static str, variables: &[(&str, &str)]) -> Self {
         let name = super::unique(kind);
-        let mut server = Self {
-            kind,
-            name,
-            url: String::new(),
-            running: true,
-        };
+        let mut server = Self { kind, name, url: String::new(), running: true };
         server.url = call(&["start", kind, &server.name], variables);
         server
     }

@@ -31,12 +31,7 @@ impl Settings {
         let mut command = Command::new(program);
         let path = std::env::var_os("PATH").unwrap_or_default();
         // TEST_RUN is how tests/run finds a process that a test forgot.
-        command
-            .args(arguments)
-            .env_clear()
-            .env("PATH", path)
-            .env("TEST_RUN", run_dir())
-            .envs(&self.0);
+        command.args(arguments).env_clear().env("PATH", path).env("TEST_RUN", run_dir()).envs(&self.0);
         command.current_dir(run_dir()).stdin(Stdio::null());
         command
     }
@@ -57,13 +52,7 @@ impl Output {
     /// Standard output, of a command that must have succeeded.
     #[track_caller]
     pub fn ok(self) -> String {
-        assert_eq!(
-            self.code,
-            Some(0),
-            "stdout: {}\nstderr: {}",
-            self.stdout,
-            self.stderr
-        );
+        assert_eq!(self.code, Some(0), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self.stdout
     }
 
@@ -80,18 +69,12 @@ pub async fn run(arguments: &[&str], settings: &Settings) -> Output {
     let log = run_dir().join(unique("run"));
     let [out, err] = ["out", "err"].map(|ending| log.with_extension(ending));
     let mut command = settings.command(env!("CARGO_BIN_EXE_vmacd"), arguments);
-    command
-        .stdout(File::create(&out).expect("a file for stdout"))
-        .stderr(File::create(&err).expect("a file"));
+    command.stdout(File::create(&out).expect("a file for stdout")).stderr(File::create(&err).expect("a file"));
     let mut child = Reaped(command.spawn().expect("vmacd was built"));
     let what = format!("vmacd {} ends", arguments.join(" "));
     let status = eventually(&what, async || child.0.try_wait().expect("our own child")).await;
     let read = |path| std::fs::read_to_string(path).expect("captured output is UTF-8");
-    Output {
-        code: status.code(),
-        stdout: read(out),
-        stderr: read(err),
-    }
+    Output { code: status.code(), stdout: read(out), stderr: read(err) }
 }
 
 /// A child that does not outlive the test, however that ends.
@@ -119,9 +102,7 @@ impl Serve {
     /// Starts `vmacd serve` on a reserved HTTP port and waits for the line that says `ready`.
     pub async fn start(settings: &Settings) -> Self {
         let http_port = free_port();
-        let settings = settings
-            .clone()
-            .set("VMACD_HTTP_ADDR", format!("127.0.0.1:{http_port}"));
+        let settings = settings.clone().set("VMACD_HTTP_ADDR", format!("127.0.0.1:{http_port}"));
         let mut serve = Self::start_command(&["serve"], &settings, "ready").await;
         serve.http_port = http_port;
         serve
@@ -133,30 +114,14 @@ impl Serve {
     }
 
     /// Starts any program that way.
-    pub async fn start_program(
-        program: &str,
-        arguments: &[&str],
-        settings: &Settings,
-        ready: &str,
-    ) -> Self {
+    pub async fn start_program(program: &str, arguments: &[&str], settings: &Settings, ready: &str) -> Self {
         let name = arguments.first().copied().unwrap_or(program).to_string();
         let log = run_dir().join(unique("serve")).with_extension("log");
         let file = File::create(&log).expect("the run directory is writable");
         let mut command = settings.command(program, arguments);
-        command
-            .stdout(file.try_clone().expect("a second handle"))
-            .stderr(file);
-        let child = Reaped(
-            command
-                .spawn()
-                .unwrap_or_else(|error| panic!("{program}: {error}")),
-        );
-        let mut serve = Self {
-            child,
-            log,
-            name,
-            http_port: 0,
-        };
+        command.stdout(file.try_clone().expect("a second handle")).stderr(file);
+        let child = Reaped(command.spawn().unwrap_or_else(|error| panic!("{program}: {error}")));
+        let mut serve = Self { child, log, name, http_port: 0 };
         serve.wait_for_line(ready).await;
         serve
     }
@@ -204,35 +169,21 @@ impl Serve {
 
     /// Sends any signal by name: `STOP` and `CONT` make a worker that lost its lease without knowing.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args(["-s", name, &self.pid().to_string()])
-            .status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "kill -s {name} {}",
-            self.pid()
-        );
+        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill -s {name} {}", self.pid());
     }
 
     /// Waits until it has ended.
     pub async fn wait(&mut self) -> ExitStatus {
         let what = format!("{} ends", self.name);
-        eventually(&what, async || {
-            self.child.0.try_wait().expect("our own child")
-        })
-        .await
+        eventually(&what, async || self.child.0.try_wait().expect("our own child")).await
     }
 }
 
 impl Drop for Serve {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!(
-                "---- log of {} (pid {}) ----\n{}----",
-                self.name,
-                self.pid(),
-                self.log()
-            );
+            eprintln!("---- log of {} (pid {}) ----\n{}----", self.name, self.pid(), self.log());
         }
     }
 }

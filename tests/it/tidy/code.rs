@@ -8,11 +8,7 @@ pub fn blank_prose(text: &str) -> String {
         let after_word = code.chars().next_back().is_some_and(is_word);
         match prose_len(rest, after_word) {
             Some(length) => {
-                code.extend(
-                    rest[..length]
-                        .chars()
-                        .map(|c| if c == '\n' { c } else { ' ' }),
-                );
+                code.extend(rest[..length].chars().map(|c| if c == '\n' { c } else { ' ' }));
                 rest = &rest[length..];
             }
             None => {
@@ -90,11 +86,7 @@ fn raw_string_len(text: &str) -> Option<usize> {
     let content = body[hashes..].strip_prefix('"')?;
     let end = format!("\"{}", "#".repeat(hashes));
     let head = text.len() - content.len();
-    Some(
-        content
-            .find(&end)
-            .map_or(text.len(), |at| head + at + end.len()),
-    )
+    Some(content.find(&end).map_or(text.len(), |at| head + at + end.len()))
 }
 
 /// Blanks what stands under `#[cfg(test)]`.
@@ -102,10 +94,7 @@ pub fn blank_tests(code: &str) -> String {
     let mut shipped = code.to_string();
     while let Some(start) = shipped.find("#[cfg(test)]") {
         let end = item_end(&shipped, start).unwrap_or(shipped.len());
-        let blank: String = shipped[start..end]
-            .chars()
-            .map(|c| if c == '\n' { c } else { ' ' })
-            .collect();
+        let blank: String = shipped[start..end].chars().map(|c| if c == '\n' { c } else { ' ' }).collect();
         shipped.replace_range(start..end, &blank);
     }
     shipped
@@ -132,11 +121,7 @@ pub fn item_end(code: &str, start: usize) -> Option<usize> {
 /// Each function with a body: name, line (from 1), length in lines.
 pub fn functions(code: &str) -> Vec<(String, usize, usize)> {
     let found = words(code, "fn").filter_map(|at| {
-        let name: String = code[at + 2..]
-            .trim_start()
-            .chars()
-            .take_while(|c| is_word(*c))
-            .collect();
+        let name: String = code[at + 2..].trim_start().chars().take_while(|c| is_word(*c)).collect();
         let end = item_end(code, at)?;
         let is_function = !name.is_empty() && code[..end].ends_with('}');
         is_function.then(|| (name, line_of(code, at), code[at..end].lines().count()))
@@ -146,13 +131,11 @@ pub fn functions(code: &str) -> Vec<(String, usize, usize)> {
 
 /// Where `word` stands as a whole word.
 pub fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
-    code.match_indices(word)
-        .map(|(at, _)| at)
-        .filter(move |&at| {
-            let before = code[..at].chars().next_back().is_some_and(is_word);
-            let after = code[at + word.len()..].chars().next().is_some_and(is_word);
-            !before && !after
-        })
+    code.match_indices(word).map(|(at, _)| at).filter(move |&at| {
+        let before = code[..at].chars().next_back().is_some_and(is_word);
+        let after = code[at + word.len()..].chars().next().is_some_and(is_word);
+        !before && !after
+    })
 }
 
 /// The line of a position, from 1.
@@ -170,10 +153,7 @@ fn prose_is_blanked_and_lines_are_kept() {
     let text = "a // \"b\n/* c /* d */ '\"' */ e \"f\\\"g\" r#\"h\"i\"# 'j' '\\'' &'k l\nr";
     let code = blank_prose(text);
     assert_eq!(code.lines().count(), text.lines().count());
-    assert_eq!(
-        code.split_whitespace().collect::<Vec<_>>(),
-        ["a", "e", "&'k", "l", "r"]
-    );
+    assert_eq!(code.split_whitespace().collect::<Vec<_>>(), ["a", "e", "&'k", "l", "r"]);
 }
 
 #[test]
@@ -186,8 +166,5 @@ fn functions_are_measured_from_name_to_closing_brace() {
 #[test]
 fn test_modules_are_no_shipped_code() {
     let shipped = blank_tests("use a;\n#[cfg(test)]\nmod tests { fn b() {} }\nuse c;");
-    assert_eq!(
-        shipped.split_whitespace().collect::<Vec<_>>(),
-        ["use", "a;", "use", "c;"]
-    );
+    assert_eq!(shipped.split_whitespace().collect::<Vec<_>>(), ["use", "a;", "use", "c;"]);
 }

@@ -24,28 +24,15 @@ fn root() -> &'static Path {
 
 /// The Rust files under `folder`; none where the folder does not exist.
 fn sources(folder: &str) -> Vec<Source> {
-    files(folder)
-        .into_iter()
-        .filter(|path| path.ends_with(".rs"))
-        .map(|path| source(&path))
-        .collect()
+    files(folder).into_iter().filter(|path| path.ends_with(".rs")).map(|path| source(&path)).collect()
 }
 
 fn source(path: &str) -> Source {
     let text = std::fs::read_to_string(root().join(path)).unwrap();
     let code = code::blank_prose(&text);
     let of_tests = path.ends_with("/tests.rs") || path.contains("/tests/");
-    let shipped = if of_tests {
-        String::new()
-    } else {
-        code::blank_tests(&code)
-    };
-    Source {
-        path: path.to_string(),
-        text,
-        code,
-        shipped,
-    }
+    let shipped = if of_tests { String::new() } else { code::blank_tests(&code) };
+    Source { path: path.to_string(), text, code, shipped }
 }
 
 /// All files under `folder`, as paths from the root, sorted.
@@ -64,18 +51,11 @@ fn files(folder: &str) -> Vec<String> {
 }
 
 fn from_root(path: &Path) -> String {
-    path.strip_prefix(root())
-        .unwrap()
-        .to_string_lossy()
-        .replace('\\', "/")
+    path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/")
 }
 
 /// Fails with all violations at once.
 #[track_caller]
 fn assert_none(rule: &str, violations: Vec<String>) {
-    assert!(
-        violations.is_empty(),
-        "{rule}:\n  {}",
-        violations.join("\n  ")
-    );
+    assert!(violations.is_empty(), "{rule}:\n  {}", violations.join("\n  "));
 }

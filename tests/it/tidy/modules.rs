@@ -16,20 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("web", &["broker", "store", "switch", "domain", "config"]),
     // The simulator must not share the client's rendering, parsing or transactions: it would agree with its bugs.
     ("sim", &[]),
-    (
-        "cli",
-        &[
-            "web",
-            "worker",
-            "sim",
-            "broker",
-            "store",
-            "switch",
-            "domain",
-            "config",
-            "telemetry",
-        ],
-    ),
+    ("cli", &["web", "worker", "sim", "broker", "store", "switch", "domain", "config", "telemetry"]),
 ];
 
 /// The one exception: the embedded queue is a table, and SQL has one home.
@@ -39,15 +26,8 @@ const EXCEPTION: (&str, &str) = ("src/broker/embedded", "store");
 fn modules_use_only_what_stands_below_them() {
     let sources = sources("src");
     let planned = MAY_USE.iter().map(|(module, _)| *module);
-    let modules: BTreeSet<&str> = sources
-        .iter()
-        .filter_map(module_of)
-        .chain(planned)
-        .collect();
-    let violations = sources
-        .iter()
-        .flat_map(|source| forbidden_uses(source, &modules))
-        .collect();
+    let modules: BTreeSet<&str> = sources.iter().filter_map(module_of).chain(planned).collect();
+    let violations = sources.iter().flat_map(|source| forbidden_uses(source, &modules)).collect();
     assert_none("uses that the module table does not allow", violations);
 }
 
@@ -63,21 +43,14 @@ fn forbidden_uses(source: &Source, modules: &BTreeSet<&str>) -> Vec<String> {
         return Vec::new();
     };
     let Some((_, allowed)) = MAY_USE.iter().find(|(module, _)| *module == own) else {
-        return vec![format!(
-            "{}: the module `{own}` has no row in tests/it/tidy/modules.rs",
-            source.path
-        )];
+        return vec![format!("{}: the module `{own}` has no row in tests/it/tidy/modules.rs", source.path)];
     };
     let excepted = |used: &str| source.path.starts_with(EXCEPTION.0) && used == EXCEPTION.1;
     let forbidden = |used: &str| used != own && !allowed.contains(&used) && !excepted(used);
     let used = root_paths(&source.shipped, depth(&source.path));
-    let known = used
-        .into_iter()
-        .filter(|(name, _)| modules.contains(name.as_str()));
+    let known = used.into_iter().filter(|(name, _)| modules.contains(name.as_str()));
     let wrong = known.filter(|(name, _)| forbidden(name));
-    wrong
-        .map(|(name, line)| format!("{}:{line}: `{own}` uses `{name}`", source.path))
-        .collect()
+    wrong.map(|(name, line)| format!("{}:{line}: `{own}` uses `{name}`", source.path)).collect()
 }
 
 /// How many `super::` lead from a file's module to the crate's root.
@@ -95,11 +68,7 @@ fn root_paths(code: &str, depth: usize) -> Vec<(String, usize)> {
             let Some(rest) = code[at..].strip_prefix(prefix) else {
                 continue;
             };
-            let names = if rest.starts_with('{') {
-                group(rest)
-            } else {
-                vec![name(rest)]
-            };
+            let names = if rest.starts_with('{') { group(rest) } else { vec![name(rest)] };
             found.extend(names.into_iter().map(|name| (name, line_of(code, at))));
         }
     }
@@ -107,10 +76,7 @@ fn root_paths(code: &str, depth: usize) -> Vec<(String, usize)> {
 }
 
 fn name(text: &str) -> String {
-    text.trim_start()
-        .chars()
-        .take_while(|c| is_word(*c))
-        .collect()
+    text.trim_start().chars().take_while(|c| is_word(*c)).collect()
 }
 
 /// The first name of each entry of `{a, b::{c, d}}`.
@@ -135,12 +101,8 @@ fn group(text: &str) -> Vec<String> {
 
 #[test]
 fn every_way_to_name_a_module_is_seen() {
-    let code =
-        "use crate::a::B;\nuse crate::{c, d::{e, f},\n g};\nsuper::super::h::i();\nsuper::j();";
-    let names: Vec<String> = root_paths(code, 2)
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect();
+    let code = "use crate::a::B;\nuse crate::{c, d::{e, f},\n g};\nsuper::super::h::i();\nsuper::j();";
+    let names: Vec<String> = root_paths(code, 2).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["a", "c", "d", "g", "h"]);
 }
 
@@ -148,13 +110,7 @@ fn every_way_to_name_a_module_is_seen() {
 fn the_module_table_has_no_cycle() {
     for (above, (module, allowed)) in MAY_USE.iter().enumerate() {
         let lower: Vec<&str> = MAY_USE[..above].iter().map(|(name, _)| *name).collect();
-        let upwards: Vec<_> = allowed
-            .iter()
-            .filter(|name| !lower.contains(name))
-            .collect();
-        assert!(
-            upwards.is_empty(),
-            "{module} uses {upwards:?}, which stand below it in the table"
-        );
+        let upwards: Vec<_> = allowed.iter().filter(|name| !lower.contains(name)).collect();
+        assert!(upwards.is_empty(), "{module} uses {upwards:?}, which stand below it in the table");
     }
 }

@@ -16,13 +16,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 400;
 
 /// Words that no source may hold.
-const FORBIDDEN: &[&str] = &[
-    "todo!",
-    "unimplemented!",
-    "dbg!",
-    "#[ignore",
-    "thread::sleep",
-];
+const FORBIDDEN: &[&str] = &["todo!", "unimplemented!", "dbg!", "#[ignore", "thread::sleep"];
 
 /// Folders of a machine on which this was once written; in halves, so that this file does not name them.
 const MACHINE_PATHS: &[(&str, &str)] = &[("/wo", "rk/"), ("/ro", "ot/")];
@@ -35,16 +29,12 @@ fn there_is_code_to_check() {
 #[test]
 fn each_crate_has_one_home() {
     let sources = sources("src");
-    let at_home =
-        |source: &Source, homes: &[&str]| homes.iter().any(|home| source.path.starts_with(home));
+    let at_home = |source: &Source, homes: &[&str]| homes.iter().any(|home| source.path.starts_with(home));
     let mut violations = Vec::new();
     for (name, homes) in HOMES {
         for source in sources.iter().filter(|source| !at_home(source, homes)) {
             let lines = crate_uses(&source.shipped, name);
-            violations
-                .extend(lines.map(|line| {
-                    format!("{}:{line}: {name}, whose home is {homes:?}", source.path)
-                }));
+            violations.extend(lines.map(|line| format!("{}:{line}: {name}, whose home is {homes:?}", source.path)));
         }
     }
     assert_none("crates outside their home", violations);
@@ -57,61 +47,37 @@ fn backoff_is_used_by_at_most_one_file() {
         .filter(|source| crate_uses(&source.shipped, "backoff").next().is_some())
         .map(|source| source.path)
         .collect();
-    assert!(
-        users.len() <= 1,
-        "the unmaintained crate backoff is used by {users:?}"
-    );
+    assert!(users.len() <= 1, "the unmaintained crate backoff is used by {users:?}");
 }
 
 /// The lines where a path starts with that crate.
 fn crate_uses<'a>(code: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
     let starts_path = move |at: &usize| {
-        let before = code[..*at]
-            .strip_suffix("::")
-            .and_then(|head| head.chars().next_back());
+        let before = code[..*at].strip_suffix("::").and_then(|head| head.chars().next_back());
         let inner = before.is_some_and(|c| is_word(c) || c == '>');
         let next = &code[at + name.len()..];
-        let imported =
-            code[..*at].ends_with("use ") && (next.starts_with(';') || next.starts_with(" as "));
+        let imported = code[..*at].ends_with("use ") && (next.starts_with(';') || next.starts_with(" as "));
         !inner && (next.starts_with("::") || imported)
     };
-    words(code, name)
-        .filter(starts_path)
-        .map(|at| line_of(code, at))
+    words(code, name).filter(starts_path).map(|at| line_of(code, at))
 }
 
 #[test]
 fn functions_are_short() {
     let mut violations = Vec::new();
-    for source in sources("src")
-        .into_iter()
-        .chain(sources("tests"))
-        .chain(sources("benches"))
-    {
-        let long = functions(&source.code)
-            .into_iter()
-            .filter(|(_, _, lines)| *lines > FUNCTION_LINES_MAX);
-        violations.extend(long.map(|(name, line, lines)| {
-            format!("{}:{line}: {name} has {lines} lines", source.path)
-        }));
+    for source in sources("src").into_iter().chain(sources("tests")).chain(sources("benches")) {
+        let long = functions(&source.code).into_iter().filter(|(_, _, lines)| *lines > FUNCTION_LINES_MAX);
+        violations.extend(long.map(|(name, line, lines)| format!("{}:{line}: {name} has {lines} lines", source.path)));
     }
     assert_none("functions of more than 70 lines", violations);
 }
 
 #[test]
 fn files_are_short() {
-    let sources = sources("src")
-        .into_iter()
-        .chain(sources("tests"))
-        .chain(sources("benches"));
-    let long = sources
-        .map(|source| (source.text.lines().count(), source.path))
-        .filter(|(lines, _)| *lines > FILE_LINES_MAX);
-    assert_none(
-        "files of more than 400 lines",
-        long.map(|(lines, path)| format!("{path}: {lines}"))
-            .collect(),
-    );
+    let sources = sources("src").into_iter().chain(sources("tests")).chain(sources("benches"));
+    let long =
+        sources.map(|source| (source.text.lines().count(), source.path)).filter(|(lines, _)| *lines > FILE_LINES_MAX);
+    assert_none("files of more than 400 lines", long.map(|(lines, path)| format!("{path}: {lines}")).collect());
 }
 
 #[test]
@@ -120,11 +86,7 @@ fn nothing_is_left_undone_skipped_or_slept_through() {
     for source in sources("src").into_iter().chain(sources("tests")) {
         for word in FORBIDDEN {
             let found = source.code.match_indices(word);
-            violations.extend(
-                found.map(|(at, _)| {
-                    format!("{}:{}: {word}", source.path, line_of(&source.code, at))
-                }),
-            );
+            violations.extend(found.map(|(at, _)| format!("{}:{}: {word}", source.path, line_of(&source.code, at))));
         }
     }
     assert_none("words that no source may hold", violations);
@@ -135,9 +97,7 @@ fn shipped_code_does_not_unwrap() {
     let mut violations = Vec::new();
     for source in sources("src") {
         let found = source.shipped.match_indices(".unwrap()");
-        violations.extend(
-            found.map(|(at, _)| format!("{}:{}", source.path, line_of(&source.shipped, at))),
-        );
+        violations.extend(found.map(|(at, _)| format!("{}:{}", source.path, line_of(&source.shipped, at))));
     }
     assert_none("unwrap() outside tests", violations);
 }
@@ -146,26 +106,14 @@ fn shipped_code_does_not_unwrap() {
 fn both_engines_have_the_same_migrations() {
     let names = |engine: &str| -> Vec<String> {
         let folder = format!("migrations/{engine}/");
-        files(&folder)
-            .iter()
-            .map(|path| path.trim_start_matches(&folder).to_string())
-            .collect()
+        files(&folder).iter().map(|path| path.trim_start_matches(&folder).to_string()).collect()
     };
     assert_eq!(names("postgres"), names("sqlite"));
 }
 
 #[test]
 fn no_file_names_the_machine_it_was_written_on() {
-    let folders = [
-        "src",
-        "tests",
-        "benches",
-        "docs",
-        "migrations",
-        ".ci",
-        ".config",
-        "examples",
-    ];
+    let folders = ["src", "tests", "benches", "docs", "migrations", ".ci", ".config", "examples"];
     let roots = ["README.md", "Cargo.toml", "compose.yaml", "Dockerfile"].map(String::from);
     let all = folders.iter().flat_map(|folder| files(folder)).chain(roots);
     let mut violations = Vec::new();
@@ -173,10 +121,7 @@ fn no_file_names_the_machine_it_was_written_on() {
         let text = std::fs::read(root().join(&path)).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         for (head, tail) in MACHINE_PATHS {
-            let found = text
-                .match_indices(&format!("{head}{tail}"))
-                .next()
-                .map(|(at, _)| line_of(&text, at));
+            let found = text.match_indices(&format!("{head}{tail}")).next().map(|(at, _)| line_of(&text, at));
             violations.extend(found.map(|line| format!("{path}:{line}: {head}{tail}")));
         }
     }
@@ -185,7 +130,6 @@ fn no_file_names_the_machine_it_was_written_on() {
 
 #[test]
 fn uses_of_a_crate_are_told_from_names_that_look_alike() {
-    let code =
-        "use sqlx::query;\nmy::sqlx::x();\nsqlx_core::y();\nuse sqlx;\nlet sqlx = 1;\n::sqlx::z();";
+    let code = "use sqlx::query;\nmy::sqlx::x();\nsqlx_core::y();\nuse sqlx;\nlet sqlx = 1;\n::sqlx::z();";
     assert_eq!(crate_uses(code, "sqlx").collect::<Vec<_>>(), [1, 4, 6]);
 }

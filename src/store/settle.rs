@@ -1,0 +1,259 @@
+//! What a push came to, written in one transaction: bindings, status, outcomes of commands, events.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::commands::{Closing, CommandOutcome, OpenCommand, Outcome, close, lock_vmacs};
+use super::connect::Store;
+use super::engine::{Tx, args};
+use super::error::StoreError;
+use super::event_body::{EventOf, INSERT_EVENTS, event_row};
+use super::leases::Lease;
+use super::vmacs::{UPDATE_VMACS, Vmac};
+use crate::domain::{
+    Action, BindingState, Desired, Failure, FailureClass, InterfaceName, Mac, MessageKey, Status, SwitchBinding,
+    VlanName, derive_status,
+};
+
+/// Transactions that stood in each other's way are run again so often.
+const CLASHES_MAX: u32 = 5;
+
+/// The result of a push for one port of one row.
+#[derive(Debug, Clone)]
+pub struct BindingResult {
+    /// The row.
+    pub vmac_id: i64,
+    /// The row's generation that the push was planned for.
+    pub generation: i64,
+    /// The port, in the form the switch uses.
+    pub interface: InterfaceName,
+    /// The VLAN, once known.
+    pub vlan: Option<VlanName>,
+    /// How it ended.
+    pub end: BindingEnd,
+}
+
+/// How a push ended for one port.
+#[derive(Debug, Clone)]
+pub enum BindingEnd {
+    /// The switch holds what was wanted, read back from it.
+    Reached {
+        /// Bound, restored or removed.
+        state: BindingState,
+        /// The MAC that is bound to the address now, where it is ours or the server's.
+        mac: Mac,
+        /// The MAC that was bound before.
+        previous_mac: Option<Mac>,
+        /// The backup taken before the change.
+        backup_id: Option<i64>,
+        /// The push; none where nothing had to be changed.
+        push_id: Option<String>,
+    },
+    /// It did not reach the switch; for good where the failure's class says so.
+    Failed(Failure),
+}
+
+/// What the settlement came to.
+#[derive(Debug, Clone, Default)]
+pub struct Settled {
+    /// Commands that have an outcome now.
+    pub finished: Vec<(MessageKey, CommandOutcome)>,
+}
+
+impl Store {
+    /// Writes the results of a push, if the lease is still held.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], and then nothing was written; or when the database fails.
+    pub async fn settle(&self, lease: &Lease, results: &[BindingResult]) -> Result<Settled, StoreError> {
+        let mut clashes = 0;
+        loop {
+            match self.settle_once(lease, results).await {
+                Err(error) if error.is_clash() && clashes < CLASHES_MAX => clashes += 1,
+                result => return result,
+            }
+        }
+    }
+
+    async fn settle_once(&self, lease: &Lease, results: &[BindingResult]) -> Result<Settled, StoreError> {
+        let now = self.now().await?;
+        let mut tx = self.engine.begin("settle a push").await?;
+        hold_lease(&mut tx, lease).await?;
+        let mut of_row: BTreeMap<i64, Vec<&BindingResult>> = BTreeMap::new();
+        results.iter().for_each(|result| of_row.entry(result.vmac_id).or_default().push(result));
+        let vmacs = lock_vmacs(&mut tx, of_row.keys().map(|id| json!({"id": id})).collect()).await?;
+        let changes: Vec<Change> = of_row
+            .into_iter()
+            .filter_map(|(id, results)| Some(change(vmacs.get(&id)?.clone(), &results, lease, now)))
+            .collect();
+        let rows = changes.iter().map(|change| json!(change.vmac)).collect();
+        tx.batch("change rows", UPDATE_VMACS, rows, args![now]).await?;
+        drop_work(&mut tx, &changes, lease).await?;
+        let settled = finish(&mut tx, &changes, now).await?;
+        tx.commit("settle a push").await?;
+        Ok(settled)
+    }
+}
+
+/// Locks the lease's row, so that nobody takes the lease before these results are written.
+async fn hold_lease(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
+    let sql = "SELECT token FROM switch_leases WHERE switch = $1 AND token = $2 {for_update}";
+    match tx.run("check the lease", sql, args![lease.switch.as_str(), lease.token]).await?.is_empty() {
+        true => Err(StoreError::LeaseLost { switch: lease.switch.to_string() }),
+        false => Ok(()),
+    }
+}
+
+/// A row after the results were put into it.
+struct Change {
+    vmac: Vmac,
+    /// The row's intent is settled, one way or the other.
+    ended: Option<Outcome>,
+    failure: Option<Failure>,
+    /// Nothing is left to do on this switch.
+    done_here: bool,
+}
+
+/// Puts the results for one row into it. Pure.
+fn change(mut vmac: Vmac, results: &[&BindingResult], lease: &Lease, now: DateTime<Utc>) -> Change {
+    let current = results.iter().all(|result| result.generation == vmac.generation);
+    let mut failure = None;
+    for result in results {
+        let same = |binding: &&mut SwitchBinding| {
+            binding.switch == lease.switch && binding.interface.same_interface(&result.interface)
+        };
+        let Some(binding) = vmac.switch_bindings.iter_mut().find(same) else { continue };
+        match &result.end {
+            BindingEnd::Reached { .. } => reach(binding, result, now),
+            BindingEnd::Failed(why) => {
+                failure = Some(why.clone());
+                binding.error = Some(why.text.clone());
+                binding.at = now;
+                if current && why.class() == FailureClass::Permanent {
+                    binding.state = BindingState::Failed;
+                }
+            }
+        }
+        vmac.vlan_name = vmac.vlan_name.take().or_else(|| result.vlan.clone());
+    }
+    if !current {
+        // The intent changed during the push: what the switch holds now must be looked at again.
+        reopen(&mut vmac, lease);
+    }
+    conclude(vmac, failure, lease, current)
+}
+
+fn reach(binding: &mut SwitchBinding, result: &BindingResult, now: DateTime<Utc>) {
+    let BindingEnd::Reached { state, mac, previous_mac, backup_id, push_id } = &result.end else { return };
+    binding.interface = result.interface.clone();
+    binding.vlan = result.vlan.clone().or(binding.vlan.take());
+    binding.state = *state;
+    binding.mac = *mac;
+    binding.error = None;
+    binding.at = now;
+    if push_id.is_some() {
+        binding.previous_mac = *previous_mac;
+        binding.backup_id = *backup_id;
+        binding.push_id.clone_from(push_id);
+    }
+}
+
+fn reopen(vmac: &mut Vmac, lease: &Lease) {
+    for binding in vmac.switch_bindings.iter_mut().filter(|binding| binding.switch == lease.switch) {
+        binding.state = BindingState::Pending;
+    }
+}
+
+fn conclude(mut vmac: Vmac, failure: Option<Failure>, lease: &Lease, current: bool) -> Change {
+    let before = vmac.status;
+    let is_final = failure.as_ref().is_some_and(|why| why.class() == FailureClass::Permanent);
+    vmac.status = derive_status(vmac.status, vmac.desired, &vmac.switch_bindings);
+    match &failure {
+        Some(why) => {
+            vmac.attempts += i64::from(matches!(why.class(), FailureClass::Transient | FailureClass::Unknown));
+            vmac.failure_code = Some(why.code.to_string());
+            vmac.failure_text = Some(why.text.clone());
+        }
+        None if vmac.status != Status::Failed => {
+            vmac.failure_code = None;
+            vmac.failure_text = None;
+        }
+        None => {}
+    }
+    let ended = match (current, vmac.status, vmac.desired) {
+        (true, Status::Active, Desired::Bound) => Some(Outcome::Active),
+        (true, Status::Revoked, Desired::Unbound) => Some(Outcome::Revoked),
+        (true, Status::Failed, _) if is_final || before != Status::Failed => Some(Outcome::Failed),
+        _ => None,
+    };
+    let waiting_here = vmac.switch_bindings.iter().any(|binding| {
+        binding.switch == lease.switch
+            && binding.state != BindingState::Failed
+            && !vmac.desired.is_met_by(binding.state)
+    });
+    Change { ended, failure, done_here: !waiting_here, vmac }
+}
+
+async fn drop_work(tx: &mut Tx, changes: &[Change], lease: &Lease) -> Result<(), StoreError> {
+    let done = changes.iter().filter(|change| change.done_here).map(|change| json!({"id": change.vmac.id})).collect();
+    let sql = "DELETE FROM switch_work WHERE switch = $2
+               AND vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+    tx.batch("drop work", sql, done, args![lease.switch.as_str()]).await.map(|_| ())
+}
+
+/// Closes the commands of the rows whose intent is settled, each with its event.
+async fn finish(tx: &mut Tx, changes: &[Change], now: DateTime<Utc>) -> Result<Settled, StoreError> {
+    let ended: HashMap<i64, &Change> =
+        changes.iter().filter(|change| change.ended.is_some()).map(|change| (change.vmac.id, change)).collect();
+    let ids = ended.keys().map(|id| json!({"id": id})).collect();
+    let sql = "SELECT * FROM commands WHERE outcome IS NULL
+               AND vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) ORDER BY message_key {for_update}";
+    let rows = tx.batch("read open commands", sql, ids, Vec::new()).await?;
+    let commands: Vec<_> = rows.iter().map(OpenCommand::from_row).collect::<Result<_, _>>()?;
+    let mut unanswered = ended.clone();
+    let mut closings = Vec::new();
+    for command in &commands {
+        let Some((change, outcome)) = command.vmac_id.and_then(|id| ended.get(&id)).and_then(|change| {
+            let wanted = match change.vmac.desired {
+                Desired::Bound => Action::Create,
+                Desired::Unbound => Action::Revoke,
+            };
+            (command.action == wanted).then_some((change, change.ended?))
+        }) else {
+            continue;
+        };
+        unanswered.remove(&change.vmac.id);
+        let failure = change.failure.as_ref().filter(|_| outcome == Outcome::Failed);
+        closings.push(Closing { command, outcome, vmac: Some(&change.vmac), failure, superseded_by: None });
+    }
+    close(tx, &closings, now).await?;
+    let events: Vec<Value> = unanswered.values().filter_map(|change| event_of(change, now)).collect();
+    tx.batch("write events", INSERT_EVENTS, events, args![now]).await?;
+    let finished = closings.iter().map(|closing| (closing.command.key.clone(), outcome_of(closing))).collect();
+    Ok(Settled { finished })
+}
+
+/// The event of a row that changed without anybody waiting for it.
+fn event_of(change: &Change, now: DateTime<Utc>) -> Option<Value> {
+    let event = EventOf {
+        outcome: change.ended?,
+        server_id: change.vmac.server_id,
+        ip: change.vmac.ip_address,
+        vmac: Some(&change.vmac),
+        reason: change.failure.as_ref().filter(|_| change.ended == Some(Outcome::Failed)),
+        superseded_by: None,
+        answers: None,
+    };
+    Some(event_row(&event, now))
+}
+
+fn outcome_of(closing: &Closing<'_>) -> CommandOutcome {
+    CommandOutcome {
+        status: closing.outcome,
+        vmac_id: closing.vmac.map(|vmac| vmac.id),
+        code: closing.failure.map(|failure| failure.code),
+        text: closing.failure.map(|failure| failure.text.clone()),
+    }
+}
