@@ -35,7 +35,6 @@ pub(super) enum Verdict {
 #[derive(Debug, Clone)]
 pub(super) struct Allocation {
     pub place: Place,
-    pub key: MessageKey,
     pub mac: Option<Mac>,
     pub vlan: Option<VlanName>,
     pub requested_by: Option<String>,
@@ -214,7 +213,6 @@ fn allocate(place: Place, incoming: &Incoming, decision: &mut Decision) {
         let command = &incoming.command;
         decision.allocations.push(Allocation {
             place,
-            key: incoming.key.clone(),
             mac: command.mac_address,
             vlan: command.vlan_name.clone(),
             requested_by: command.requested_by.clone(),
