@@ -5,9 +5,11 @@
 //! - [`domain`]: MACs, commands, the lifecycle, the plan, the failures: pure values.
 //! - [`config`]: the settings, read once and validated.
 //! - [`store`]: the rows, on Postgres or SQLite.
+//! - [`switch`]: one switch's client: SSH, NETCONF, dialects, the push.
 //! - [`sim`]: a Junos-like switch on a real port, for trials and tests; it sees none of the others.
 
 pub mod config;
 pub mod domain;
 pub mod sim;
 pub mod store;
+pub mod switch;

@@ -8,6 +8,8 @@ mod compare;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
+
 use super::{BindableAddress, Desired, Failure, InterfaceName, Mac, VlanName};
 
 /// A static binding as a switch's committed configuration holds it.
@@ -47,7 +49,8 @@ pub struct Wish {
 }
 
 /// One change of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "lowercase")]
 pub enum Change {
     /// Bind the address to the MAC; overwrites what is bound to it on the port and VLAN.
     Set {
@@ -141,5 +144,21 @@ pub fn apply(change: &Change, present: &mut Vec<PresentBinding>) {
                 && binding.ip == ip
                 && (group.is_none() || (binding.vlan == vlan && binding.group == group)))
         }),
+    }
+}
+
+impl Change {
+    /// True when a switch with these bindings holds what the change makes.
+    pub fn is_held_by(&self, present: &[PresentBinding]) -> bool {
+        match self {
+            Self::Set { interface, ip, mac, .. } => present
+                .iter()
+                .any(|binding| binding.interface.same_interface(interface) && binding.ip == *ip && binding.mac == *mac),
+            Self::Remove { interface, vlan, ip, group } => !present.iter().any(|binding| {
+                binding.interface == *interface
+                    && binding.ip == *ip
+                    && (group.is_none() || (binding.vlan == *vlan && binding.group == *group))
+            }),
+        }
     }
 }

@@ -1,0 +1,152 @@
+//! What a push writes down and asks on its way, and what it reports in the end.
+
+use std::collections::HashSet;
+
+use crate::domain::plan::{Change, EndState, PresentBinding, Wish};
+use crate::domain::{Failure, Mac};
+
+/// How far a push has come. Each name is what is true if it stops there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The session is open; nothing is locked.
+    Connected,
+    /// The candidate is locked; ending the session gives it back.
+    Locked,
+    /// The committed configuration is kept.
+    BackedUp,
+    /// What is bound is known.
+    Read,
+    /// The rows that wait are known.
+    Gathered,
+    /// The journal has the plan.
+    Prepared,
+    /// The candidate holds the changes; ending the session discards them.
+    Loaded,
+    /// The journal says that the commit is being sent.
+    Sent,
+    /// The changes are in force, and are rolled back by the switch unless confirmed.
+    Committed,
+    /// The switch holds what was planned.
+    ReadBack,
+    /// The changes stay.
+    Confirmed,
+    /// The journal says so.
+    Resolved,
+    /// The candidate is free.
+    Unlocked,
+    /// The rows say so.
+    Settled,
+}
+
+impl Stage {
+    /// The name used in logs and in the setting `worker.abort_at`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Locked => "locked",
+            Self::BackedUp => "backed-up",
+            Self::Read => "read",
+            Self::Gathered => "gathered",
+            Self::Prepared => "prepared",
+            Self::Loaded => "loaded",
+            Self::Sent => "sent",
+            Self::Committed => "committed",
+            Self::ReadBack => "read-back",
+            Self::Confirmed => "confirmed",
+            Self::Resolved => "resolved",
+            Self::Unlocked => "unlocked",
+            Self::Settled => "settled",
+        }
+    }
+}
+
+/// A push as the journal keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushIntent {
+    /// Its id, which stands in the switch's commit log.
+    pub id: String,
+    /// What it changes.
+    pub changes: Vec<Change>,
+    /// The backup taken before it.
+    pub backup_id: Option<i64>,
+}
+
+/// How a push in the journal ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushEnd {
+    /// It stands on the switch for good.
+    Confirmed,
+    /// The switch refused it, or it was called off before its commit.
+    Refused,
+    /// The switch does not hold it: it never happened, or was rolled back.
+    NotApplied,
+}
+
+/// Who writes down what a push does. Any failure stops the push safely: nothing is committed any more.
+#[allow(async_fn_in_trait, reason = "used within this crate, by one task")]
+pub trait Journal {
+    /// Called at each stage.
+    fn reached(&mut self, stage: Stage);
+    /// Earlier pushes to this switch whose end is not known, oldest first.
+    async fn unresolved(&mut self) -> Result<Vec<PushIntent>, Failure>;
+    /// Keeps the committed configuration; answers with the backup's number.
+    async fn backed_up(&mut self, push_id: &str, text: &str) -> Result<i64, Failure>;
+    /// What the rows want, asked as late as possible.
+    async fn gather(&mut self) -> Result<Vec<Wish>, Failure>;
+    /// Which of the MACs are virtual MACs of vmacd.
+    async fn ours(&mut self, macs: &[Mac]) -> Result<HashSet<Mac>, Failure>;
+    /// Written before anything is loaded.
+    async fn prepared(&mut self, push: &PushIntent) -> Result<(), Failure>;
+    /// Written before the commit is sent; fails when the lease is gone.
+    async fn sent(&mut self, push_id: &str) -> Result<(), Failure>;
+    /// Asked before a confirmation; fails when the lease is gone.
+    async fn may_commit(&mut self) -> Result<(), Failure>;
+    /// Written when a push's end is known.
+    async fn resolved(&mut self, push_id: &str, end: PushEnd) -> Result<(), Failure>;
+}
+
+/// What a push did for a wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// How the address stands now.
+    pub end: EndState,
+    /// The MAC bound to it before.
+    pub previous_mac: Option<Mac>,
+    /// The push and the backup before it; none where nothing had to be changed.
+    pub push: Option<(String, Option<i64>)>,
+}
+
+/// The result for one wish, with interface and VLAN as the switch has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WishResult {
+    /// The wish.
+    pub wish: Wish,
+    /// What became of it.
+    pub end: Result<Reached, Failure>,
+}
+
+/// What a push came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushReport {
+    /// One per wish that was dealt with.
+    pub results: Vec<WishResult>,
+    /// Why the push as a whole ended early; wishes without a result share it.
+    pub whole: Option<Failure>,
+    /// The session may be used again.
+    pub session_usable: bool,
+    /// The session was found dead before anything was done with it.
+    pub lost_before_use: bool,
+}
+
+impl PushReport {
+    /// A push that could do nothing.
+    pub fn failed(failure: Failure) -> Self {
+        Self { results: Vec::new(), whole: Some(failure), session_usable: false, lost_before_use: false }
+    }
+}
+
+/// The bindings for the addresses and ports of the wishes: what the plan compares.
+pub(super) fn macs_at(wishes: &[Wish], present: &[PresentBinding]) -> Vec<Mac> {
+    let addresses: HashSet<_> = wishes.iter().map(|wish| wish.ip).collect();
+    present.iter().filter(|binding| addresses.contains(&binding.ip)).map(|binding| binding.mac).collect()
+}

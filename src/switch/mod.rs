@@ -1,0 +1,24 @@
+//! One switch's client: SSH, NETCONF, the two configuration dialects, and the push as a transaction.
+//!
+//! `transaction` is where to start reading. `client` has one method for each request, `netconf` frames,
+//! numbers and reads, `ssh` is the only place that knows russh, `dialect` renders and reads bindings.
+//! Nothing here knows of rows or queues: what must be written down on the way goes through [`Journal`].
+
+mod client;
+mod dialect;
+mod error;
+mod history;
+mod journal;
+mod narrow;
+mod netconf;
+mod resolve;
+mod ssh;
+mod transaction;
+
+pub use client::{Facts, SwitchClient, Timeouts};
+pub use error::SwitchError;
+pub use history::{CommitEntry, PendingConfirm, pending_confirm};
+pub use journal::{Journal, PushEnd, PushIntent, PushReport, Reached, Stage, WishResult};
+pub use netconf::{RpcError, Severity};
+pub use ssh::{Credential, fetch_host_key};
+pub use transaction::{PushOptions, push};

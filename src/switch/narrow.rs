@@ -1,0 +1,77 @@
+//! A group that the switch refuses is narrowed until the culprit stands alone. Pure.
+
+use super::netconf::RpcError;
+use crate::domain::plan::Step;
+
+/// The parts to try one after another instead of the refused group: the innocent ones first, then each that
+/// the errors name by itself; halves where they name none, or all.
+pub(super) fn narrow(group: Vec<Step>, errors: &[RpcError]) -> Vec<Vec<Step>> {
+    let (named, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|step| is_named(step, errors));
+    match (named.is_empty(), others.is_empty()) {
+        (false, false) => std::iter::once(others).chain(named.into_iter().map(|step| vec![step])).collect(),
+        (true, _) => halves(others),
+        (_, true) => halves(named),
+    }
+}
+
+fn halves(mut group: Vec<Step>) -> Vec<Vec<Step>> {
+    let second = group.split_off(group.len() / 2);
+    vec![group, second]
+}
+
+/// True when an error's words, path or bad element hold the step's address or MAC as a whole word.
+fn is_named(step: &Step, errors: &[RpcError]) -> bool {
+    let words = [step.wish.ip.to_string(), step.wish.mac.to_string()];
+    errors.iter().any(|error| {
+        let texts = [Some(&error.message), error.path.as_ref(), error.bad_element.as_ref()];
+        texts.into_iter().flatten().any(|text| words.iter().any(|word| holds_word(text, word)))
+    })
+}
+
+fn holds_word(text: &str, word: &str) -> bool {
+    let part_of_word = |symbol: char| symbol.is_ascii_alphanumeric() || ".:".contains(symbol);
+    text.split(|symbol: char| !part_of_word(symbol)).any(|found| found.trim_end_matches(['.', ':']) == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::plan::{EndState, Wish};
+    use crate::domain::{Desired, Mac};
+    use crate::switch::netconf::Severity;
+
+    fn step(host: u8) -> Step {
+        let wish = Wish {
+            vmac_id: i64::from(host),
+            desired: Desired::Bound,
+            interface: "ge-0/0/1.0".parse().expect("a name"),
+            ip: format!("10.0.0.{host}").parse().expect("an address"),
+            mac: Mac::new([2, 0xaa, 0, 0, 0, host]),
+            pxe_mac: Mac::new([0; 6]),
+            primary_ip: None,
+            vlan: None,
+        };
+        Step { wish, changes: Vec::new(), end: EndState::Bound, previous_mac: None }
+    }
+
+    fn sizes(parts: &[Vec<Step>]) -> Vec<Vec<i64>> {
+        parts.iter().map(|part| part.iter().map(|step| step.wish.vmac_id).collect()).collect()
+    }
+
+    fn error(message: &str, path: Option<&str>) -> RpcError {
+        let path = path.map(str::to_owned);
+        RpcError { severity: Severity::Error, message: message.to_owned(), path, bad_element: None }
+    }
+
+    #[test]
+    fn the_named_one_is_taken_out_and_tried_last() {
+        let errors = [error("duplicate MAC address", Some("[edit interface ge-0/0/1.0 static-ip 10.0.0.1]"))];
+        assert_eq!(sizes(&narrow(vec![step(1), step(10), step(100)], &errors)), [vec![10, 100], vec![1]]);
+    }
+
+    #[test]
+    fn without_a_name_the_group_is_halved_and_never_grows() {
+        let errors = [error("configuration check-out failed", None)];
+        assert_eq!(sizes(&narrow(vec![step(1), step(2), step(3)], &errors)), [vec![1], vec![2, 3]]);
+    }
+}

@@ -1,0 +1,11 @@
+//! NETCONF as Junos speaks it: framing (RFC 6242), a session of numbered requests (RFC 6241), and a reader
+//! of replies that takes what real switches send.
+
+mod framing;
+mod reply;
+mod session;
+mod xml;
+
+pub use reply::{Reply, RpcError, Severity};
+pub use session::{Session, SessionError};
+pub use xml::Element;

@@ -1,0 +1,239 @@
+//! SSH to a switch: the only place that knows russh's client.
+//!
+//! The host key is checked against the pinned one before any credential is sent. The NETCONF subsystem
+//! (RFC 6242 section 3) is asked for first; where it is refused, the commands that Juniper's own clients
+//! use (`xml-mode netconf need-trailer`, and `junoscript netconf need-trailer` on old releases).
+
+use std::any::Any;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use russh::client::{self, AuthResult, Handle, Msg};
+use russh::keys::agent::AgentIdentity;
+use russh::keys::agent::client::AgentClient;
+use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate, load_secret_key};
+use russh::{Channel, ChannelMsg, ChannelStream, Preferred, cipher, kex, mac};
+
+use super::error::SwitchError;
+use crate::domain::{SshProfile, Switch};
+
+/// A login. Never prints its secrets.
+#[derive(Clone, Default)]
+pub struct Credential {
+    /// User.
+    pub user: String,
+    /// Password.
+    pub password: Option<String>,
+    /// Private key file.
+    pub key_file: Option<PathBuf>,
+    /// Passphrase of the key file.
+    pub key_passphrase: Option<String>,
+    /// Ask the agent at `SSH_AUTH_SOCK`.
+    pub agent: bool,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// The stream of a NETCONF channel; the session ends when it is dropped.
+pub(super) struct Connection {
+    pub stream: ChannelStream<Msg>,
+    /// Keeps the connection open.
+    pub guard: Box<dyn Any + Send + Sync>,
+}
+
+/// Remembers the host key that was shown, and takes only the pinned one, or any when none is asked for.
+struct HostKey {
+    pinned: Option<String>,
+    shown: Arc<Mutex<Option<String>>>,
+}
+
+impl client::Handler for HostKey {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+        let fingerprint = match key {
+            PublicKeyOrCertificate::PublicKey { key, .. } => key.fingerprint(HashAlg::Sha256),
+            PublicKeyOrCertificate::Certificate(certificate) => certificate.public_key().fingerprint(HashAlg::Sha256),
+        };
+        let fingerprint = fingerprint.to_string();
+        let taken = self.pinned.as_ref().is_none_or(|pinned| *pinned == fingerprint);
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(fingerprint);
+        Ok(taken)
+    }
+}
+
+/// Asks a switch for its host key, `SHA256:...`, without logging in.
+///
+/// # Errors
+/// [`SwitchError::Unreachable`].
+pub async fn fetch_host_key(switch: &Switch, timeout: Duration) -> Result<String, SwitchError> {
+    let shown = Arc::new(Mutex::new(None));
+    let host_key = HostKey { pinned: None, shown: shown.clone() };
+    let result = bounded(switch, timeout, connect_tcp(switch, host_key)).await;
+    let seen = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match (seen, result) {
+        (Some(fingerprint), _) => Ok(fingerprint),
+        (None, Err(error)) => Err(error),
+        (None, Ok(_)) => Err(unreachable(switch, "it showed no host key")),
+    }
+}
+
+/// Connects, checks the host key, logs in and opens NETCONF.
+///
+/// # Errors
+/// [`SwitchError`], by what went wrong.
+pub(super) async fn connect(
+    switch: &Switch,
+    credential: &Credential,
+    timeout: Duration,
+) -> Result<Connection, SwitchError> {
+    let Some(pinned) = switch.host_key.clone() else {
+        return Err(SwitchError::HostKeyMissing { switch: switch.name.to_string() });
+    };
+    let shown = Arc::new(Mutex::new(None));
+    let host_key = HostKey { pinned: Some(pinned.clone()), shown: shown.clone() };
+    let result = bounded(switch, timeout, async {
+        let mut handle = connect_tcp(switch, host_key).await?;
+        log_in(&mut handle, switch, credential).await?;
+        let channel = open_netconf(&handle, switch).await?;
+        Ok(Connection { stream: channel.into_stream(), guard: Box::new(handle) })
+    })
+    .await;
+    let seen = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match seen {
+        Some(shown) if shown != pinned => {
+            Err(SwitchError::HostKeyChanged { switch: switch.name.to_string(), pinned, shown })
+        }
+        _ => result,
+    }
+}
+
+async fn bounded<T>(
+    switch: &Switch,
+    timeout: Duration,
+    work: impl Future<Output = Result<T, SwitchError>>,
+) -> Result<T, SwitchError> {
+    match tokio::time::timeout(timeout, work).await {
+        Ok(result) => result,
+        Err(_) => Err(unreachable(switch, &format!("no session within {} ms", timeout.as_millis()))),
+    }
+}
+
+fn unreachable(switch: &Switch, problem: &str) -> SwitchError {
+    let problem = format!("{}:{}: {problem}", switch.host, switch.port);
+    SwitchError::Unreachable { switch: switch.name.to_string(), problem }
+}
+
+async fn connect_tcp(switch: &Switch, host_key: HostKey) -> Result<Handle<HostKey>, SwitchError> {
+    let config = client::Config {
+        nodelay: true,
+        keepalive_interval: Some(Duration::from_secs(15)),
+        keepalive_max: 4,
+        preferred: preferred(switch.ssh_profile),
+        ..client::Config::default()
+    };
+    client::connect(Arc::new(config), (switch.host.as_str(), switch.port), host_key)
+        .await
+        .map_err(|error| unreachable(switch, &error.to_string()))
+}
+
+/// The algorithms to offer. Legacy adds what Junos 12.3 and 15.1 speak, behind the current ones (JNPR 12.3
+/// "hostkey-algorithm", 13.1 "key-exchange").
+fn preferred(profile: SshProfile) -> Preferred {
+    let mut offer = Preferred::default();
+    offer.key.to_mut().retain(|algorithm| *algorithm != Algorithm::Rsa { hash: None });
+    if profile == SshProfile::Legacy {
+        offer.kex.to_mut().extend([kex::DH_GEX_SHA256, kex::DH_GEX_SHA1, kex::DH_G14_SHA1]);
+        offer.cipher.to_mut().extend([cipher::AES_256_CBC, cipher::AES_192_CBC, cipher::AES_128_CBC]);
+        offer.mac.to_mut().extend([mac::HMAC_SHA1]);
+        offer.key.to_mut().push(Algorithm::Rsa { hash: None });
+    }
+    offer
+}
+
+async fn log_in(handle: &mut Handle<HostKey>, switch: &Switch, credential: &Credential) -> Result<(), SwitchError> {
+    let lost = |error: russh::Error| unreachable(switch, &error.to_string());
+    if let Some(file) = &credential.key_file {
+        let key = load_secret_key(file, credential.key_passphrase.as_deref()).map_err(|error| {
+            let problem = format!("key file {}: {error}", file.display());
+            SwitchError::Credential { switch: switch.name.to_string(), problem }
+        })?;
+        let hash = handle.best_supported_rsa_hash().await.map_err(lost)?.flatten();
+        let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
+        if handle.authenticate_publickey(&credential.user, key).await.map_err(lost)?.success() {
+            return Ok(());
+        }
+    }
+    if credential.agent && ask_agent(handle, switch, credential).await?.success() {
+        return Ok(());
+    }
+    if let Some(password) = &credential.password
+        && handle.authenticate_password(&credential.user, password).await.map_err(lost)?.success()
+    {
+        return Ok(());
+    }
+    let (switch, user) = (switch.name.to_string(), credential.user.clone());
+    if credential.key_file.is_none() && !credential.agent && credential.password.is_none() {
+        return Err(SwitchError::Credential { switch, problem: "neither password, key file nor agent".to_owned() });
+    }
+    Err(SwitchError::LoginRefused { switch, user })
+}
+
+async fn ask_agent(
+    handle: &mut Handle<HostKey>,
+    switch: &Switch,
+    credential: &Credential,
+) -> Result<AuthResult, SwitchError> {
+    let at_fault = |problem: String| SwitchError::Credential { switch: switch.name.to_string(), problem };
+    let mut agent = AgentClient::connect_env().await.map_err(|error| at_fault(format!("SSH agent: {error}")))?;
+    let identities = agent.request_identities().await.map_err(|error| at_fault(format!("SSH agent: {error}")))?;
+    let hash = handle.best_supported_rsa_hash().await.ok().flatten().flatten();
+    let mut result = AuthResult::Failure { remaining_methods: russh::MethodSet::empty(), partial_success: false };
+    for identity in identities {
+        let AgentIdentity::PublicKey { key, .. } = identity else { continue };
+        result = handle
+            .authenticate_publickey_with(&credential.user, key, hash, &mut agent)
+            .await
+            .map_err(|error| at_fault(format!("SSH agent: {error}")))?;
+        if result.success() {
+            break;
+        }
+    }
+    Ok(result)
+}
+
+async fn open_netconf(handle: &Handle<HostKey>, switch: &Switch) -> Result<Channel<Msg>, SwitchError> {
+    let lost = |error: russh::Error| unreachable(switch, &error.to_string());
+    let mut channel = handle.channel_open_session().await.map_err(lost)?;
+    channel.request_subsystem(true, "netconf").await.map_err(lost)?;
+    if granted(&mut channel).await {
+        return Ok(channel);
+    }
+    for command in ["xml-mode netconf need-trailer", "junoscript netconf need-trailer"] {
+        let mut channel = handle.channel_open_session().await.map_err(lost)?;
+        channel.exec(true, command).await.map_err(lost)?;
+        if granted(&mut channel).await {
+            return Ok(channel);
+        }
+    }
+    Err(unreachable(
+        switch,
+        "it offers NETCONF neither as a subsystem nor as a command; is `system services netconf ssh` set?",
+    ))
+}
+
+/// Waits for the answer to a channel request.
+async fn granted(channel: &mut Channel<Msg>) -> bool {
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Success) => return true,
+            Some(ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof) | None => return false,
+            Some(_) => {}
+        }
+    }
+}
