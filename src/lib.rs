@@ -4,12 +4,18 @@
 //! (`broker::embedded` keeps its queue in `store`, the one home of SQL):
 //! - [`domain`]: MACs, commands, the lifecycle, the plan, the failures: pure values.
 //! - [`config`]: the settings, read once and validated.
+//! - [`broker`]: the messages, over RabbitMQ or a queue in the store.
 //! - [`store`]: the rows, on Postgres or SQLite.
 //! - [`switch`]: one switch's client: SSH, NETCONF, dialects, the push.
+//! - [`worker`]: takes messages in, brings the switches to what the rows desire, settles the messages.
+//! - [`web`]: health over HTTP.
 //! - [`sim`]: a Junos-like switch on a real port, for trials and tests; it sees none of the others.
 
+pub mod broker;
 pub mod config;
 pub mod domain;
 pub mod sim;
 pub mod store;
 pub mod switch;
+pub mod web;
+pub mod worker;

@@ -16,8 +16,8 @@ use crate::domain::{Dialect, DialectChoice, Switch};
 
 mod russh_stream {
     /// The stream of an SSH channel, whatever it is made of.
-    pub trait Both: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send {}
-    impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send> Both for T {}
+    pub trait Both: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + Sync {}
+    impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + Sync> Both for T {}
     pub type Stream = Box<dyn Both>;
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sha2::{Digest, Sha256};
 
@@ -77,7 +76,7 @@ fn incoming(message: &mut Message, command: Command, issued_at_ms: i64) -> Incom
         key,
         message_id: message.message_id.clone(),
         issued_at_ms,
-        body_hash: format!("{:x}", Sha256::new().chain_update(&message.routing_key).chain_update(&message.body).finalize()),
+        body_hash: hex::encode(Sha256::new().chain_update(&message.routing_key).chain_update(&message.body).finalize()),
         body: message.body.clone(),
         correlation_id: message.correlation_id.clone(),
         traceparent: message.traceparent.clone(),
@@ -107,7 +106,8 @@ async fn admit(context: &Arc<Context>, taken: Vec<Taken>) {
             settle(context, held.into_iter().map(|held| (held, Verdict::HandBack)).collect());
         }
         Err(error) => {
-            let failure = Failure::new(Code::DatabaseTrouble, format!("the database refused it: {}", super::chain(&error)));
+            let failure =
+                Failure::new(Code::DatabaseTrouble, format!("the database refused it: {}", super::chain(&error)));
             settle(context, held.into_iter().map(|held| (held, Verdict::Retry(failure.clone(), None))).collect());
         }
     }
@@ -115,8 +115,9 @@ async fn admit(context: &Arc<Context>, taken: Vec<Taken>) {
 
 async fn admit_patiently(context: &Context, incoming: &[Incoming]) -> Result<Vec<Admission>, StoreError> {
     let mut delay = Duration::from_millis(50);
+    let mut rng: StdRng = rand::make_rng();
     loop {
-        match context.store.admit(incoming, &mut StdRng::from_rng(&mut rand::rng())).await {
+        match context.store.admit(incoming, &mut rng).await {
             Err(error) if error.is_transient() && context.pause(delay).await => {
                 tracing::warn!(error = super::chain(&error), "the database does not take messages in; trying again");
                 delay = (delay * 2).min(Duration::from_secs(5));

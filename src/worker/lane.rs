@@ -93,8 +93,8 @@ impl Lane {
         };
         let Ok(_permit) = self.context.pushes.acquire().await else { return Ok(Turn::Idle) };
         let done = push::push(&self.context, &mut self.session, lease).await?;
-        for (keys, outcome) in done.finished {
-            self.finish(&keys, &outcome);
+        for (key, outcome) in done.finished {
+            finish(&self.context, &key, &outcome);
         }
         for (vmac_id, failure) in &done.failed {
             self.fail(*vmac_id, failure);
@@ -107,8 +107,8 @@ impl Lane {
     async fn lease<'a>(&self, lease: &'a mut Option<Lease>) -> Result<Option<&'a Lease>, StoreError> {
         let ttl = Duration::from_millis(self.context.settings.lease.ttl_ms);
         *lease = match lease.take() {
-            Some(held) => self.context.store.renew(&held, ttl).await?,
-            None => None,
+            Some(held) if self.context.store.renew(&held, ttl).await? => Some(held),
+            _ => None,
         };
         if lease.is_none() {
             *lease = self.context.store.acquire(&self.switch, &self.context.holder, ttl).await?;
@@ -126,10 +126,13 @@ impl Lane {
 
     /// The failure to answer with while the switch's circuit is open.
     async fn open_circuit(&self) -> Result<Option<Failure>, StoreError> {
-        let circuit = self.context.store.circuit(&self.switch).await?;
+        let circuit = self.context.store.switch(&self.switch).await?.circuit;
         Ok(circuit.open_until.map(|until| {
             let reason = circuit.reason.unwrap_or_default();
-            Failure::new(Code::CircuitOpen, format!("{} is not tried until {}: {reason}", self.switch, until.to_rfc3339()))
+            Failure::new(
+                Code::CircuitOpen,
+                format!("{} is not tried until {}: {reason}", self.switch, until.to_rfc3339()),
+            )
         }))
     }
 
@@ -137,10 +140,6 @@ impl Lane {
     async fn reconcile(&self) -> Result<(), StoreError> {
         let keys = self.context.waiting().keys_of(&self.switch);
         reconcile(&self.context, &keys).await
-    }
-
-    fn finish(&self, keys: &[MessageKey], outcome: &CommandOutcome) {
-        finish(&self.context, keys, outcome);
     }
 
     fn fail(&self, vmac_id: i64, failure: &Failure) {
@@ -163,19 +162,16 @@ impl Lane {
 /// Settles those of the messages whose outcome stands in the database.
 pub(super) async fn reconcile(context: &Arc<Context>, keys: &[MessageKey]) -> Result<(), StoreError> {
     for (key, outcome) in context.store.outcomes(keys).await? {
-        finish(context, &[key], &outcome);
+        finish(context, &key, &outcome);
     }
     Ok(())
 }
 
-fn finish(context: &Arc<Context>, keys: &[MessageKey], outcome: &CommandOutcome) {
+fn finish(context: &Arc<Context>, key: &MessageKey, outcome: &CommandOutcome) {
     let verdict = match outcome.failure() {
         Some(failure) => Verdict::Dead(failure),
         None => Verdict::Done,
     };
-    let held: Vec<_> = {
-        let mut waiting = context.waiting();
-        keys.iter().flat_map(|key| waiting.take(key)).collect()
-    };
+    let held = context.waiting().take(key);
     settle(context, held.into_iter().map(|held| (held, verdict.clone())).collect());
 }

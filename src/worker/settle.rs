@@ -62,9 +62,7 @@ fn decide(policy: &RetryPolicy, attempt: u32, age: Duration, verdict: Verdict) -
     match verdict {
         Verdict::Done => Disposal::Acknowledge,
         Verdict::HandBack => Disposal::Requeue,
-        Verdict::Dead(failure) => {
-            Disposal::Bury { failure, attempts: attempt + 1, exhausted: false, switch: None }
-        }
+        Verdict::Dead(failure) => Disposal::Bury { failure, attempts: attempt + 1, exhausted: false, switch: None },
         Verdict::Retry(failure, switch) if policy.is_exhausted(attempt + 1, age) => {
             let text = format!("{} (given up after {} attempts)", failure.text, attempt + 1);
             let failure = Failure::new(failure.code, text);
@@ -125,7 +123,7 @@ where
     let mut delay = Duration::from_millis(100);
     let mut tries_when_stopping = 3;
     while let Err(error) = action().await {
-        tracing::warn!(error = crate::worker::chain(&error), "could not {what}; trying again");
+        tracing::warn!(error = super::chain(&error), "could not {what}; trying again");
         if context.stopping.is_cancelled() {
             tries_when_stopping -= 1;
             if tries_when_stopping == 0 {

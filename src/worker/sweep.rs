@@ -28,7 +28,7 @@ async fn sweep(context: &Arc<Context>) -> Result<(), StoreError> {
     watch_held(context, after).await?;
     let forgotten = context.store.open_commands_due(after, COMMANDS_PER_ROUND_MAX).await?;
     publish_again(context, forgotten).await?;
-    for (switch, _, _) in context.store.switches_with_work(after).await? {
+    for (switch, _) in context.store.switches_with_work(after).await? {
         context.lanes.poke(context, &switch);
     }
     Ok(())

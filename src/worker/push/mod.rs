@@ -13,7 +13,7 @@ use super::context::Context;
 use super::session::Session;
 use crate::domain::{Failure, MessageKey};
 use crate::store::{CommandOutcome, Lease, StoreError};
-use crate::switch::{self, PushOptions, PushReport};
+use crate::switch::{self, Journal, PushOptions, PushReport, Stage};
 
 use journal::StoreJournal;
 
@@ -21,7 +21,7 @@ use journal::StoreJournal;
 #[derive(Default)]
 pub(super) struct Pushed {
     /// Commands that have an outcome now.
-    pub finished: Vec<(Vec<MessageKey>, CommandOutcome)>,
+    pub finished: Vec<(MessageKey, CommandOutcome)>,
     /// Rows whose change failed, but not for good.
     pub failed: Vec<(i64, Failure)>,
     /// Why nothing could be done at all.
@@ -41,13 +41,14 @@ pub(super) async fn push(context: &Arc<Context>, session: &mut Session, lease: &
     if !report.session_usable {
         session.abandon();
     }
-    report::write(context, &journal, report).await
+    report::write(context, &mut journal, report).await
 }
 
 async fn attempt(context: &Arc<Context>, session: &mut Session, journal: &mut StoreJournal<'_>) -> PushReport {
     let options = PushOptions { confirm_timeout_min: context.settings.ssh.confirm_timeout_min };
-    let report = match session.client(context).await {
+    match session.client(context).await {
         Ok((client, kept)) => {
+            journal.reached(Stage::Connected);
             let report = switch::push(client, journal, &options).await;
             // A kept session may have died of old age: that says nothing about the switch.
             if !(kept && report.lost_before_use) {
@@ -60,8 +61,7 @@ async fn attempt(context: &Arc<Context>, session: &mut Session, journal: &mut St
             }
         }
         Err(failure) => PushReport::failed(failure),
-    };
-    report
+    }
 }
 
 /// Renews the lease for as long as it is polled. That the lease is gone is found out by the checks
@@ -71,8 +71,8 @@ async fn renew(context: &Context, lease: &Lease) -> std::convert::Infallible {
     loop {
         tokio::time::sleep(ttl / 3).await;
         match context.store.renew(lease, ttl).await {
-            Ok(Some(_)) => {}
-            Ok(None) => tracing::warn!(switch = %lease.switch, "the lease went to another worker during a push"),
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(switch = %lease.switch, "the lease went to another worker during a push"),
             Err(error) => tracing::warn!(switch = %lease.switch, error = super::chain(&error), "lease not renewed"),
         }
     }

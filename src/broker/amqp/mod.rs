@@ -1,0 +1,145 @@
+//! RabbitMQ through lapin, in its plain mode: whatever breaks, the whole session is built anew here.
+//!
+//! Publishing and consuming have connections of their own, so that acknowledgements still flow while the
+//! broker blocks publishers (memory alarm). Every request has a deadline; one that passes costs the
+//! connection, because the broker may be stuck on it. lapin's own recovery is not used: it stays silent
+//! through an outage and can leave a channel waiting for ever.
+
+mod consumer;
+mod declare;
+mod publisher;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use lapin::options::{BasicAckOptions, BasicRejectOptions};
+use lapin::{Connection, ConnectionProperties};
+use tokio_util::sync::CancellationToken;
+
+use super::delivery::{DeadReason, Proof, Receipt};
+use super::error::BrokerError;
+use super::message::{EventMessage, Message};
+use super::topology::{QueueKind, Topology};
+use publisher::{Parcel, Publisher};
+
+pub use consumer::AmqpConsumer;
+pub(super) use lapin::Acker;
+
+/// An error of RabbitMQ's client.
+pub type AmqpError = lapin::Error;
+
+/// RabbitMQ.
+#[derive(Clone)]
+pub struct AmqpBroker {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    url: String,
+    topology: Topology,
+    rpc_timeout: Duration,
+    publisher: Publisher,
+    /// Consumers without a connection.
+    consumers_down: AtomicUsize,
+    closing: CancellationToken,
+}
+
+impl AmqpBroker {
+    /// Connects once, to declare everything and to find out whether it works at all.
+    pub(super) async fn connect(url: String, topology: Topology, rpc_timeout: Duration) -> Result<Self, BrokerError> {
+        let connection = connect(&url, rpc_timeout).await?;
+        declare::declare(&connection, &topology, rpc_timeout).await?;
+        close(&connection).await;
+        let publisher = Publisher::new(url.clone(), rpc_timeout);
+        let closing = CancellationToken::new();
+        let consumers_down = AtomicUsize::new(0);
+        Ok(Self { shared: Arc::new(Shared { url, topology, rpc_timeout, publisher, consumers_down, closing }) })
+    }
+
+    pub(super) fn consume(&self, kind: QueueKind, prefetch: u16) -> AmqpConsumer {
+        AmqpConsumer::start(self.shared.clone(), kind, prefetch)
+    }
+
+    pub(super) async fn ack(&self, receipts: Vec<Receipt>) -> Result<(), BrokerError> {
+        for acker in ackers(receipts) {
+            // `Ok(false)` and errors alike: the session is gone, the message comes again.
+            let _ = tokio::time::timeout(self.shared.rpc_timeout, acker.ack(BasicAckOptions::default())).await;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn requeue(&self, receipts: Vec<Receipt>) -> Result<(), BrokerError> {
+        for acker in ackers(receipts) {
+            let options = BasicRejectOptions { requeue: true };
+            let _ = tokio::time::timeout(self.shared.rpc_timeout, acker.reject(options)).await;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn retry(&self, again: Vec<(Receipt, Message, Duration)>) -> Result<(), BrokerError> {
+        let topology = &self.shared.topology;
+        let parcel = |message: &Message, delay| wire::command(topology.retry(topology.rung_ms(delay)), message, None);
+        let parcels = again.iter().map(|(_, message, delay)| parcel(message, *delay)).collect();
+        self.shared.publisher.publish(parcels).await?;
+        self.ack(again.into_iter().map(|(receipt, ..)| receipt).collect()).await
+    }
+
+    pub(super) async fn dead(&self, dead: Vec<(Receipt, Message, DeadReason)>) -> Result<(), BrokerError> {
+        let exchange = self.shared.topology.dead();
+        let parcel = |message, reason| wire::command(exchange.clone(), message, Some(reason));
+        let parcels = dead.iter().map(|(_, message, reason)| parcel(message, reason)).collect();
+        self.shared.publisher.publish(parcels).await?;
+        self.ack(dead.into_iter().map(|(receipt, ..)| receipt).collect()).await
+    }
+
+    pub(super) async fn publish_commands(&self, messages: Vec<Message>) -> Result<(), BrokerError> {
+        let exchange = self.shared.topology.commands();
+        let parcels = messages.iter().map(|message| wire::command(exchange.clone(), message, None)).collect();
+        self.shared.publisher.publish(parcels).await
+    }
+
+    pub(super) async fn publish_events(&self, events: Vec<EventMessage>) -> Result<(), BrokerError> {
+        let exchange = self.shared.topology.events();
+        let parcels: Vec<Parcel> = events.into_iter().map(|event| wire::event(exchange.clone(), event)).collect();
+        self.shared.publisher.publish(parcels).await
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.shared.consumers_down.load(Ordering::Relaxed) == 0
+    }
+
+    pub(super) async fn close(&self) {
+        self.shared.closing.cancel();
+        self.shared.publisher.close().await;
+    }
+}
+
+fn ackers(receipts: Vec<Receipt>) -> impl Iterator<Item = Acker> {
+    receipts.into_iter().filter_map(|receipt| match receipt.0 {
+        Proof::Amqp(acker) => Some(acker),
+        Proof::Embedded { .. } => None,
+    })
+}
+
+/// Opens a connection within the time limit.
+async fn connect(url: &str, timeout: Duration) -> Result<Connection, BrokerError> {
+    bounded("connect", timeout, Connection::connect(url, ConnectionProperties::default())).await
+}
+
+/// Closes a connection in order, if that is quick.
+async fn close(connection: &Connection) {
+    let _ = tokio::time::timeout(Duration::from_secs(2), connection.close(200, "done".into())).await;
+}
+
+async fn bounded<T>(
+    what: &'static str,
+    timeout: Duration,
+    work: impl Future<Output = Result<T, lapin::Error>>,
+) -> Result<T, BrokerError> {
+    match tokio::time::timeout(timeout, work).await {
+        Ok(result) => result.map_err(|source| BrokerError::Amqp { what, source: Arc::new(source) }),
+        Err(_) => Err(BrokerError::Timeout { what, after_ms: timeout.as_millis() }),
+    }
+}

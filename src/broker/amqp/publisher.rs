@@ -1,0 +1,113 @@
+//! Publishing: many at once, each confirmed by the broker before it counts.
+
+use std::time::Duration;
+
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, PublisherConfirm};
+use tokio::sync::Mutex;
+
+use super::{bounded, close, connect};
+use crate::broker::error::BrokerError;
+
+/// Messages published before their confirms are awaited.
+const WINDOW: usize = 512;
+
+/// A message ready for the wire.
+pub(super) struct Parcel {
+    pub exchange: String,
+    pub routing_key: String,
+    /// It must reach a queue.
+    pub mandatory: bool,
+    pub properties: BasicProperties,
+    pub body: Vec<u8>,
+}
+
+/// The publishing connection, opened when it is needed and dropped when anything is wrong with it.
+pub(super) struct Publisher {
+    url: String,
+    timeout: Duration,
+    session: Mutex<Option<(Connection, Channel)>>,
+}
+
+impl Publisher {
+    pub fn new(url: String, timeout: Duration) -> Self {
+        Self { url, timeout, session: Mutex::new(None) }
+    }
+
+    /// Publishes everything and awaits every confirm.
+    pub async fn publish(&self, parcels: Vec<Parcel>) -> Result<(), BrokerError> {
+        if parcels.is_empty() {
+            return Ok(());
+        }
+        let mut session = self.session.lock().await;
+        let result = self.publish_on(&mut session, &parcels).await;
+        if matches!(result, Err(BrokerError::Amqp { .. } | BrokerError::Timeout { .. }))
+            && let Some((connection, _)) = session.take()
+        {
+            tokio::spawn(async move { close(&connection).await });
+        }
+        result
+    }
+
+    async fn publish_on(
+        &self,
+        session: &mut Option<(Connection, Channel)>,
+        parcels: &[Parcel],
+    ) -> Result<(), BrokerError> {
+        let usable = session
+            .as_ref()
+            .is_some_and(|(connection, channel)| connection.status().connected() && channel.status().connected());
+        if !usable {
+            *session = Some(self.open().await?);
+        }
+        let Some((_, channel)) = session else { return Ok(()) };
+        for window in parcels.chunks(WINDOW) {
+            let mut confirms = Vec::with_capacity(window.len());
+            for parcel in window {
+                confirms.push(bounded("take a message", self.timeout, send(channel, parcel)).await?);
+            }
+            for (confirm, parcel) in confirms.into_iter().zip(window) {
+                taken(bounded("confirm a message", self.timeout, confirm).await?, parcel)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<(Connection, Channel), BrokerError> {
+        let connection = connect(&self.url, self.timeout).await?;
+        let channel = bounded("open a channel", self.timeout, connection.create_channel()).await?;
+        let confirm = channel.confirm_select(ConfirmSelectOptions::default());
+        bounded("confirm what is published", self.timeout, confirm).await?;
+        Ok((connection, channel))
+    }
+
+    pub async fn close(&self) {
+        if let Some((connection, _)) = self.session.lock().await.take() {
+            close(&connection).await;
+        }
+    }
+}
+
+async fn send(channel: &Channel, parcel: &Parcel) -> Result<PublisherConfirm, lapin::Error> {
+    let options = BasicPublishOptions { mandatory: parcel.mandatory, ..BasicPublishOptions::default() };
+    channel
+        .basic_publish(
+            parcel.exchange.as_str().into(),
+            parcel.routing_key.as_str().into(),
+            options,
+            &parcel.body,
+            parcel.properties.clone(),
+        )
+        .await
+}
+
+/// A confirm says "taken", not "routed": what reached no queue comes back with it.
+fn taken(confirmation: Confirmation, parcel: &Parcel) -> Result<(), BrokerError> {
+    let why = match confirmation {
+        Confirmation::Ack(None) => return Ok(()),
+        Confirmation::Ack(Some(returned)) => returned.reply_text.to_string(),
+        Confirmation::Nack(_) => "refused: is its queue full?".to_owned(),
+        Confirmation::NotRequested => "no confirm".to_owned(),
+    };
+    Err(BrokerError::NotTaken { exchange: parcel.exchange.clone(), why })
+}

@@ -1,0 +1,149 @@
+//! Messages as AMQP properties and headers, both ways.
+
+use lapin::BasicProperties;
+use lapin::message::Delivery as LapinDelivery;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use serde_json::{Map, Value, json};
+
+use super::publisher::Parcel;
+use crate::broker::delivery::DeadReason;
+use crate::broker::message::{EventMessage, Message};
+
+/// The header in which a dead letter carries its reason whole.
+const DEAD: &str = "x-vmacd-dead";
+const PERSISTENT: u8 = 2;
+/// What RabbitMQ adds by itself when it dead-letters; it counts wrongly when it is sent along again.
+const OF_THE_BROKER: [&str; 3] = ["x-death", "x-first-death", "x-last-death"];
+
+/// A command on its way to an exchange.
+pub(super) fn command(exchange: String, message: &Message, dead: Option<&DeadReason>) -> Parcel {
+    let mut headers = FieldTable::default();
+    for (name, value) in &message.headers {
+        if let Some(value) = to_amqp(value) {
+            headers.insert(short(name), value);
+        }
+    }
+    let numbers = [
+        ("x-vmacd-attempt", Some(i64::from(message.attempt)).filter(|attempt| *attempt > 0)),
+        ("x-vmacd-first-seen", message.first_seen_ms),
+        ("x-vmacd-issued-at", message.issued_at_ms),
+        ("x-vmacd-replay", Some(message.replay_number).filter(|replay| *replay > 0)),
+    ];
+    for (name, value) in numbers.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        headers.insert(name.into(), AMQPValue::LongLongInt(value));
+    }
+    let texts = [
+        ("x-vmacd-key", message.key.clone()),
+        ("traceparent", message.traceparent.clone()),
+        ("x-vmacd-reason", dead.map(|reason| reason.code.to_string())),
+        ("x-vmacd-error", dead.map(|reason| reason.text.clone())),
+        (DEAD, dead.map(|reason| json!(reason).to_string())),
+    ];
+    for (name, value) in texts.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        headers.insert(name.into(), AMQPValue::LongString(value.into()));
+    }
+    let mut properties = properties(message.message_id.as_deref(), message.correlation_id.as_deref(), headers);
+    if let Some(timestamp) = message.timestamp_ms.and_then(|ms| u64::try_from(ms / 1000).ok()) {
+        properties = properties.with_timestamp(timestamp);
+    }
+    Parcel {
+        exchange,
+        routing_key: message.routing_key.clone(),
+        mandatory: true,
+        properties,
+        body: message.body.clone(),
+    }
+}
+
+/// An event on its way; nobody has to listen.
+pub(super) fn event(exchange: String, event: EventMessage) -> Parcel {
+    let mut headers = FieldTable::default();
+    if let Some(trace) = event.traceparent {
+        headers.insert("traceparent".into(), AMQPValue::LongString(trace.into()));
+    }
+    let properties = properties(Some(&event.message_id), event.correlation_id.as_deref(), headers);
+    Parcel { exchange, routing_key: event.routing_key, mandatory: false, properties, body: event.body }
+}
+
+fn properties(message_id: Option<&str>, correlation_id: Option<&str>, headers: FieldTable) -> BasicProperties {
+    let mut properties = BasicProperties::default()
+        .with_delivery_mode(PERSISTENT)
+        .with_content_type("application/json".into())
+        .with_headers(headers);
+    if let Some(id) = message_id {
+        properties = properties.with_message_id(short(id));
+    }
+    if let Some(id) = correlation_id {
+        properties = properties.with_correlation_id(short(id));
+    }
+    properties
+}
+
+/// AMQP's short strings hold 255 bytes; ids that came over AMQP always fit.
+fn short(text: &str) -> ShortString {
+    let end = text.char_indices().map(|(at, symbol)| at + symbol.len_utf8()).take_while(|end| *end <= 255).last();
+    text[..end.unwrap_or(0)].into()
+}
+
+/// The message of a delivery, and why it is dead where it says so.
+pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>) {
+    let properties = &delivery.properties;
+    let mut headers = readable(properties.headers().as_ref());
+    headers.retain(|name, _| !OF_THE_BROKER.iter().any(|prefix| name.starts_with(prefix)));
+    let mut number = |name: &str| headers.remove(name).and_then(|value| value.as_i64());
+    let attempt = number("x-vmacd-attempt").and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(0);
+    let (first_seen_ms, issued_at_ms) = (number("x-vmacd-first-seen"), number("x-vmacd-issued-at"));
+    let replay_number = number("x-vmacd-replay").unwrap_or(0);
+    let mut text = |name: &str| headers.remove(name).and_then(|value| value.as_str().map(str::to_owned));
+    let (key, traceparent) = (text("x-vmacd-key"), text("traceparent"));
+    let dead = text(DEAD).and_then(|reason| serde_json::from_str(&reason).ok());
+    (text("x-vmacd-reason"), text("x-vmacd-error"));
+    let message = Message {
+        message_id: properties.message_id().as_ref().map(ToString::to_string),
+        correlation_id: properties.correlation_id().as_ref().map(ToString::to_string),
+        traceparent,
+        routing_key: delivery.routing_key.to_string(),
+        timestamp_ms: properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok()?.checked_mul(1000)),
+        attempt,
+        first_seen_ms,
+        key,
+        issued_at_ms,
+        replay_number,
+        headers,
+        body: delivery.data,
+    };
+    (message, dead)
+}
+
+fn readable(table: Option<&FieldTable>) -> Map<String, Value> {
+    let fields = table.into_iter().flat_map(|table| table.inner().iter());
+    fields.filter_map(|(name, value)| Some((name.to_string(), to_json(value)?))).collect()
+}
+
+/// Headers of the kinds that producers use; nested ones are left behind.
+fn to_json(value: &AMQPValue) -> Option<Value> {
+    Some(match value {
+        AMQPValue::Boolean(value) => json!(value),
+        AMQPValue::ShortShortInt(value) => json!(value),
+        AMQPValue::ShortShortUInt(value) => json!(value),
+        AMQPValue::ShortInt(value) => json!(value),
+        AMQPValue::ShortUInt(value) => json!(value),
+        AMQPValue::LongInt(value) => json!(value),
+        AMQPValue::LongUInt(value) => json!(value),
+        AMQPValue::LongLongInt(value) => json!(value),
+        AMQPValue::Double(value) => json!(value),
+        AMQPValue::ShortString(value) => json!(value.as_str()),
+        AMQPValue::LongString(value) => json!(String::from_utf8_lossy(value.as_bytes())),
+        _ => return None,
+    })
+}
+
+fn to_amqp(value: &Value) -> Option<AMQPValue> {
+    match value {
+        Value::Bool(value) => Some(AMQPValue::Boolean(*value)),
+        Value::Number(value) if value.is_i64() => value.as_i64().map(AMQPValue::LongLongInt),
+        Value::Number(value) => value.as_f64().map(AMQPValue::Double),
+        Value::String(value) => Some(AMQPValue::LongString(value.as_str().into())),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}

@@ -1,0 +1,209 @@
+//! The embedded queue: a table in the store's database, with the promises of a broker.
+//!
+//! A message handed out is claimed for a while; the claim is prolonged for as long as the consumer lives,
+//! so that a message in hand does not come twice, and one of a crashed process comes again soon.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::delivery::{DeadReason, Delivery, Proof, Receipt, given_up};
+use super::error::BrokerError;
+use super::message::Message;
+use super::topology::{DELIVERY_LIMIT, QueueKind, Topology};
+use crate::store::{NewQueueMessage, QueueMessage, Store, StoreError};
+
+/// How long a claim lasts unless it is prolonged.
+const CLAIM: Duration = Duration::from_secs(30);
+/// Time between two looks for messages.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// The same after the database failed.
+const LOOK_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// The embedded broker.
+#[derive(Clone)]
+pub struct EmbeddedBroker {
+    store: Store,
+    topology: Arc<Topology>,
+    /// Claims of deliveries that are not settled yet, by message.
+    held: Arc<Mutex<HashMap<i64, String>>>,
+}
+
+/// A consumer of the embedded queue.
+pub struct EmbeddedConsumer {
+    broker: EmbeddedBroker,
+    kind: QueueKind,
+    prefetch: usize,
+    ready: VecDeque<Delivery>,
+    /// Ends the prolonging of claims.
+    _prolonging: DropGuard,
+}
+
+/// What stands in the column `properties`.
+#[derive(Serialize, Deserialize)]
+struct Properties {
+    #[serde(flatten)]
+    message: Message,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead: Option<DeadReason>,
+}
+
+impl EmbeddedBroker {
+    pub(super) fn new(store: Store, topology: Topology) -> Self {
+        Self { store, topology: Arc::new(topology), held: Arc::default() }
+    }
+
+    pub(super) fn consume(&self, kind: QueueKind, prefetch: u16) -> EmbeddedConsumer {
+        let token = CancellationToken::new();
+        tokio::spawn(self.clone().prolong(token.clone()));
+        EmbeddedConsumer {
+            broker: self.clone(),
+            kind,
+            prefetch: prefetch.into(),
+            ready: VecDeque::new(),
+            _prolonging: token.drop_guard(),
+        }
+    }
+
+    async fn prolong(self, until: CancellationToken) {
+        while until.run_until_cancelled(tokio::time::sleep(CLAIM / 3)).await.is_some() {
+            let held: Vec<_> = self.held().iter().map(|(id, claim)| (*id, claim.clone())).collect();
+            if let Err(error) = self.store.queue_reclaim(&held, CLAIM).await {
+                tracing::warn!(error = %error, messages = held.len(), "claims not prolonged");
+            }
+        }
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<i64, String>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn release(&self, claims: &[(i64, String)]) {
+        let mut held = self.held();
+        claims.iter().for_each(|(id, _)| drop(held.remove(id)));
+    }
+
+    pub(super) async fn ack(&self, receipts: Vec<Receipt>) -> Result<(), BrokerError> {
+        let claims = claims(&receipts);
+        self.store.queue_ack(&claims).await?;
+        self.release(&claims);
+        Ok(())
+    }
+
+    pub(super) async fn requeue(&self, receipts: Vec<Receipt>) -> Result<(), BrokerError> {
+        let claims = claims(&receipts);
+        self.store.queue_reclaim(&claims, Duration::ZERO).await?;
+        self.release(&claims);
+        Ok(())
+    }
+
+    pub(super) async fn retry(&self, again: Vec<(Receipt, Message, Duration)>) -> Result<(), BrokerError> {
+        let (mut receipts, mut messages) = (Vec::new(), Vec::new());
+        for (receipt, message, delay) in again {
+            receipts.push(receipt);
+            messages.push(self.queued(QueueKind::Commands, message, None, delay));
+        }
+        self.replace(receipts, messages).await
+    }
+
+    pub(super) async fn dead(&self, dead: Vec<(Receipt, Message, DeadReason)>) -> Result<(), BrokerError> {
+        let (mut receipts, mut messages) = (Vec::new(), Vec::new());
+        for (receipt, message, reason) in dead {
+            receipts.push(receipt);
+            messages.push(self.queued(QueueKind::Dead, message, Some(reason), Duration::ZERO));
+        }
+        self.replace(receipts, messages).await
+    }
+
+    pub(super) async fn publish_commands(&self, messages: Vec<Message>) -> Result<(), BrokerError> {
+        let queued =
+            messages.into_iter().map(|message| self.queued(QueueKind::Commands, message, None, Duration::ZERO));
+        self.replace(Vec::new(), queued.collect()).await
+    }
+
+    /// One transaction: the copies are there and the originals gone, or neither.
+    async fn replace(&self, receipts: Vec<Receipt>, messages: Vec<NewQueueMessage>) -> Result<(), BrokerError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let claims = claims(&receipts);
+        self.store.queue_publish(&messages, &claims).await?;
+        self.release(&claims);
+        Ok(())
+    }
+
+    fn queued(&self, kind: QueueKind, message: Message, dead: Option<DeadReason>, delay: Duration) -> NewQueueMessage {
+        let body = message.body.clone();
+        // Plain data: it cannot fail.
+        let properties = serde_json::to_value(Properties { message, dead }).unwrap_or_default();
+        NewQueueMessage { queue: self.topology.queue(kind), properties, body, delay }
+    }
+}
+
+impl EmbeddedConsumer {
+    pub(super) async fn next_batch(&mut self, max: usize, _linger: Duration) -> Option<Vec<Delivery>> {
+        while self.ready.is_empty() {
+            let pause = match self.fetch(max).await {
+                Ok(()) => LOOK_EVERY,
+                Err(error) => {
+                    tracing::warn!(error = %error, "the embedded queue failed; trying again");
+                    LOOK_AFTER_FAILURE
+                }
+            };
+            if self.ready.is_empty() {
+                tokio::time::sleep(pause).await;
+            }
+        }
+        let count = max.min(self.ready.len());
+        Some(self.ready.drain(..count).collect())
+    }
+
+    async fn fetch(&mut self, max: usize) -> Result<(), StoreError> {
+        let free = self.prefetch.saturating_sub(self.broker.held().len()).min(max);
+        if free == 0 {
+            return Ok(());
+        }
+        let queue = self.broker.topology.queue(self.kind);
+        let limit = i64::try_from(free).unwrap_or(i64::MAX);
+        for claimed in self.broker.store.queue_claim(&queue, limit, CLAIM).await? {
+            self.take(claimed).await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, claimed: QueueMessage) -> Result<(), StoreError> {
+        let QueueMessage { id, claim_token, properties, body, deliveries } = claimed;
+        let properties: Properties = serde_json::from_value(properties).unwrap_or_else(|error| {
+            tracing::error!(id, error = %error, "the properties of a queued message cannot be read");
+            Properties { message: Message::default(), dead: None }
+        });
+        let message = Message { body, ..properties.message };
+        if deliveries > DELIVERY_LIMIT && self.kind == QueueKind::Commands {
+            let reason = given_up(&message);
+            let dead = self.broker.queued(QueueKind::Dead, message, Some(reason), Duration::ZERO);
+            return self.broker.store.queue_publish(&[dead], &[(id, claim_token)]).await;
+        }
+        self.broker.held().insert(id, claim_token.clone());
+        let receipt = Receipt(Proof::Embedded { id, claim_token });
+        self.ready.push_back(Delivery { message, receipt, dead: properties.dead });
+        Ok(())
+    }
+
+    pub(super) async fn stop(self) {
+        let receipts = self.ready.into_iter().map(|delivery| delivery.receipt).collect();
+        if let Err(error) = self.broker.requeue(receipts).await {
+            tracing::warn!(error = %error, "messages not handed back; they come again when their claim runs out");
+        }
+    }
+}
+
+fn claims(receipts: &[Receipt]) -> Vec<(i64, String)> {
+    let claim = |receipt: &Receipt| match &receipt.0 {
+        Proof::Embedded { id, claim_token } => Some((*id, claim_token.clone())),
+        Proof::Amqp(_) => None,
+    };
+    receipts.iter().filter_map(claim).collect()
+}

@@ -1,0 +1,38 @@
+//! What can go wrong between the worker and its broker.
+
+use std::sync::Arc;
+
+use super::amqp::AmqpError;
+use crate::store::StoreError;
+
+/// An error of the broker. Never shows a URL's password.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BrokerError {
+    /// RabbitMQ answered with an error, or not at all.
+    #[error("RabbitMQ failed to {what}")]
+    Amqp {
+        /// What it was asked.
+        what: &'static str,
+        /// Why.
+        source: Arc<AmqpError>,
+    },
+    /// RabbitMQ did not answer in time.
+    #[error("RabbitMQ did not {what} within {after_ms} ms")]
+    Timeout {
+        /// What it was asked.
+        what: &'static str,
+        /// The limit.
+        after_ms: u128,
+    },
+    /// RabbitMQ took a message back: its queue is full or missing.
+    #[error("RabbitMQ did not take a message for {exchange} ({why})")]
+    NotTaken {
+        /// The exchange.
+        exchange: String,
+        /// What it said.
+        why: String,
+    },
+    /// The embedded queue's database failed.
+    #[error("the embedded queue failed")]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,22 @@
+//! The messages: RabbitMQ, or a queue in the database where there is no broker.
+//!
+//! Promises of both, held by one conformance suite: a published message is durable once publishing returns;
+//! it is delivered at least once, and again when its receipt is neither acknowledged nor given back in time;
+//! a retry comes back after its delay with its routing key, ids and body; a dead letter carries its reason
+//! and its original bytes. `message` and `parse` are the wire format, `topology` the names.
+
+mod amqp;
+mod delivery;
+mod embedded;
+mod error;
+mod message;
+mod parse;
+mod port;
+mod topology;
+
+pub use delivery::{DeadReason, Delivery, Receipt};
+pub use error::BrokerError;
+pub use message::{EventMessage, Message};
+pub use parse::parse_command;
+pub use port::{Broker, BrokerSettings, Consumer};
+pub use topology::QueueKind;

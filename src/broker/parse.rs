@@ -1,0 +1,228 @@
+//! From a message's body to a command: every field checked, every refusal with its reason.
+
+use serde::Deserialize;
+
+use super::message::Message;
+use crate::domain::{Action, BindableAddress, Code, Command, Failure, Mac};
+
+/// Longest body, bytes.
+const BODY_BYTES_MAX: usize = 64 << 10;
+/// Longest `requested_by`, `reference` and ids, characters.
+const TEXT_CHARS_MAX: usize = 200;
+
+/// The body of `vmac.create`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    server_id: i64,
+    ip_address: String,
+    vlan_name: Option<String>,
+    mac_address: Option<String>,
+    issued_at: Option<String>,
+    requested_by: Option<String>,
+    reference: Option<String>,
+}
+
+/// The body of `vmac.revoke`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revoke {
+    server_id: i64,
+    ip_address: String,
+    issued_at: Option<String>,
+    requested_by: Option<String>,
+    reference: Option<String>,
+}
+
+/// Reads the command that a message carries.
+///
+/// # Errors
+/// A permanent [`Failure`] that names what is wrong and where.
+pub fn parse_command(message: &Message) -> Result<Command, Failure> {
+    let Some(action) = Action::from_text(&message.routing_key).filter(|a| a.routing_key() == message.routing_key)
+    else {
+        let text =
+            format!("`{}` is no command; publish with vmac.create or vmac.revoke", message.routing_key.escape_debug());
+        return Err(Failure::new(Code::UnknownCommand, text));
+    };
+    let ids = [("message_id", &message.message_id), ("correlation_id", &message.correlation_id)];
+    for (name, id) in ids {
+        plain_text(name, id.as_deref())?;
+    }
+    let text = readable(&message.body)?;
+    let body = match action {
+        Action::Create => read::<Create>(text)?,
+        Action::Revoke => {
+            let Revoke { server_id, ip_address, issued_at, requested_by, reference } = read(text)?;
+            Create { server_id, ip_address, vlan_name: None, mac_address: None, issued_at, requested_by, reference }
+        }
+    };
+    command(action, body)
+}
+
+fn readable(body: &[u8]) -> Result<&str, Failure> {
+    if body.len() > BODY_BYTES_MAX {
+        let text = format!("the body has {} bytes; at most {BODY_BYTES_MAX}", body.len());
+        return Err(Failure::new(Code::TooLarge, text));
+    }
+    std::str::from_utf8(body).map_err(|error| {
+        Failure::new(Code::NotUtf8, format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
+    })
+}
+
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        let code = if error.is_data() { Code::InvalidField } else { Code::NotJson };
+        Failure::new(code, error.to_string())
+    })
+}
+
+fn command(action: Action, body: Create) -> Result<Command, Failure> {
+    if body.server_id <= 0 {
+        return Err(invalid("server_id", format!("{} is not positive", body.server_id)));
+    }
+    plain_text("requested_by", body.requested_by.as_deref())?;
+    plain_text("reference", body.reference.as_deref())?;
+    let ip_address: BindableAddress =
+        body.ip_address.parse().map_err(|error| Failure::new(Code::InvalidAddress, format!("ip_address: {error}")))?;
+    let mac_address = body.mac_address.as_deref().map(virtual_mac).transpose()?;
+    let vlan_name = body.vlan_name.map(|name| name.parse()).transpose();
+    Ok(Command {
+        action,
+        server_id: body.server_id,
+        ip_address,
+        vlan_name: vlan_name.map_err(|error| Failure::new(Code::InvalidVlan, format!("vlan_name: {error}")))?,
+        mac_address,
+        issued_at_ms: body.issued_at.as_deref().map(time_ms).transpose()?,
+        requested_by: body.requested_by,
+        reference: body.reference,
+    })
+}
+
+fn virtual_mac(text: &str) -> Result<Mac, Failure> {
+    let mac = text.parse::<Mac>().and_then(Mac::as_virtual);
+    mac.map_err(|error| Failure::new(Code::InvalidMac, format!("mac_address: {error}")))
+}
+
+fn time_ms(text: &str) -> Result<i64, Failure> {
+    let time = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| {
+        invalid("issued_at", format!("`{}` is no RFC 3339 time such as 2026-11-21T10:00:00.000Z", text.escape_debug()))
+    })?;
+    match time.timestamp_millis() {
+        before if before < 0 => Err(invalid("issued_at", format!("{text} is before 1970"))),
+        ms => Ok(ms),
+    }
+}
+
+/// Free text and ids: short, and without control characters, which databases and terminals choke on.
+fn plain_text(field: &str, text: Option<&str>) -> Result<(), Failure> {
+    let Some(text) = text else { return Ok(()) };
+    if text.chars().count() > TEXT_CHARS_MAX {
+        return Err(invalid(field, format!("longer than {TEXT_CHARS_MAX} characters")));
+    }
+    match text.chars().find(|symbol| symbol.is_control()) {
+        Some(symbol) => Err(invalid(field, format!("holds the control character {}", symbol.escape_unicode()))),
+        None => Ok(()),
+    }
+}
+
+fn invalid(field: &str, problem: String) -> Failure {
+    Failure::new(Code::InvalidField, format!("{field}: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(routing_key: &str, body: &[u8]) -> Result<Command, Failure> {
+        parse_command(&Message { routing_key: routing_key.into(), body: body.to_vec(), ..Message::default() })
+    }
+
+    #[test]
+    fn a_full_create_is_read() {
+        let body = br#"{"server_id": 1042, "ip_address": "10.0.48.6", "vlan_name": "VLAN.13", "mac_address": "02-A1-00-00-00-01",
+            "issued_at": "2026-11-21T10:00:00.250Z", "requested_by": "billing", "reference": "order 7781"}"#;
+        let command = parse("vmac.create", body).expect("a command");
+        assert_eq!(command.mac_address.map(|mac| mac.to_string()).as_deref(), Some("02:a1:00:00:00:01"));
+        assert_eq!(command.issued_at_ms, Some(1_795_255_200_250));
+    }
+
+    #[test]
+    fn every_refusal_names_its_reason() {
+        let large = format!("{{\"reference\": \"{}\"}}", "x".repeat(BODY_BYTES_MAX));
+        let table: &[(&str, &[u8], Code, &str)] = &[
+            ("vmac.dance", b"{}", Code::UnknownCommand, "`vmac.dance` is no command"),
+            ("create", b"{}", Code::UnknownCommand, "`create` is no command"),
+            ("vmac.create", b"{\xff}", Code::NotUtf8, "byte 1"),
+            ("vmac.create", b"{", Code::NotJson, "line 1 column 1"),
+            ("vmac.create", large.as_bytes(), Code::TooLarge, "at most 65536"),
+            ("vmac.create", b"[]", Code::InvalidField, "invalid length"),
+            (
+                "vmac.create",
+                br#"{"server_id": 1, "ip_address": "10.0.0.1", "colour": 1}"#,
+                Code::InvalidField,
+                "`colour`",
+            ),
+            ("vmac.create", br#"{"server_id": "1", "ip_address": "10.0.0.1"}"#, Code::InvalidField, "expected i64"),
+            ("vmac.create", br#"{"server_id": 0, "ip_address": "10.0.0.1"}"#, Code::InvalidField, "server_id: 0"),
+            (
+                "vmac.create",
+                br#"{"server_id": 1, "server_id": 2, "ip_address": "10.0.0.1"}"#,
+                Code::InvalidField,
+                "duplicate field",
+            ),
+            ("vmac.create", br#"{"ip_address": "10.0.0.1"}"#, Code::InvalidField, "missing field `server_id`"),
+            (
+                "vmac.create",
+                br#"{"server_id": 1, "ip_address": "ge-0/0/1; delete"}"#,
+                Code::InvalidAddress,
+                "ip_address",
+            ),
+            ("vmac.create", br#"{"server_id": 1, "ip_address": "2001:db8::1"}"#, Code::InvalidAddress, "IPv6"),
+            (
+                "vmac.create",
+                br#"{"server_id": 1, "ip_address": "10.0.0.1", "vlan_name": "V\n1"}"#,
+                Code::InvalidVlan,
+                "V\\n1",
+            ),
+            (
+                "vmac.create",
+                br#"{"server_id": 1, "ip_address": "10.0.0.1", "mac_address": "00:11:22:33:44:55"}"#,
+                Code::InvalidMac,
+                "locally",
+            ),
+            (
+                "vmac.create",
+                br#"{"server_id": 1, "ip_address": "10.0.0.1", "issued_at": "yesterday"}"#,
+                Code::InvalidField,
+                "issued_at",
+            ),
+            (
+                "vmac.create",
+                br#"{"server_id": 1, "ip_address": "10.0.0.1", "reference": "a\u0000b"}"#,
+                Code::InvalidField,
+                "reference",
+            ),
+            (
+                "vmac.revoke",
+                br#"{"server_id": 1, "ip_address": "10.0.0.1", "vlan_name": "V1"}"#,
+                Code::InvalidField,
+                "`vlan_name`",
+            ),
+        ];
+        for (routing_key, body, code, text) in table {
+            let failure = parse(routing_key, body).expect_err("refused");
+            assert_eq!(failure.code, *code, "{failure}");
+            assert!(failure.text.contains(text), "{failure}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse("vmac.create", &body);
+        }
+    }
+}
