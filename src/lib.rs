@@ -9,9 +9,11 @@
 //! - [`switch`]: one switch's client: SSH, NETCONF, dialects, the push.
 //! - [`worker`]: takes messages in, brings the switches to what the rows desire, settles the messages.
 //! - [`web`]: health over HTTP.
+//! - [`cli`]: the command line and the composition root.
 //! - [`sim`]: a Junos-like switch on a real port, for trials and tests; it sees none of the others.
 
 pub mod broker;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod sim;

@@ -45,8 +45,10 @@ async fn diff(store: &Store, output: Output, from: i64, to: Option<i64>) -> Resu
         None => next_of(store, &older).await?,
     };
     let (newer, new) = store.backup(to).await?;
-    let names = [&older, &newer].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
-    let text = TextDiff::from_lines(&old, &new).unified_diff().context_radius(3).header(&names[0], &names[1]).to_string();
+    let names =
+        [&older, &newer].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
+    let text =
+        TextDiff::from_lines(&old, &new).unified_diff().context_radius(3).header(&names[0], &names[1]).to_string();
     output.one(&serde_json::json!({"from": older, "to": newer, "diff": text}), || text.trim_end().to_owned())
 }
 

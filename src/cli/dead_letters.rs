@@ -13,7 +13,7 @@ use crate::broker::Message;
 use crate::store::{DeadLetterFilter, DeadLetterRow, Store};
 
 /// Dead letters sent again before the next are read.
-const REPLAY_BATCH: i64 = 500;
+const REPLAY_BATCH: usize = 500;
 
 /// Runs one of the verbs.
 pub(super) async fn run(session: Session, output: Output, verb: DeadLettersVerb) -> Result<(), Fault> {
@@ -28,19 +28,23 @@ pub(super) async fn run(session: Session, output: Output, verb: DeadLettersVerb)
 
 async fn list(store: &Store, output: Output, selection: &DeadLetterSelection) -> Result<(), Fault> {
     let letters = store.dead_letters(&filter(selection)?).await?;
-    output.list(&letters, &["ID", "REASON", "SERVER", "ADDRESS", "SWITCH", "ATTEMPTS", "REPLAYS", "LAST FAILED", "ERROR"], |letter| {
-        vec![
-            letter.id.to_string(),
-            letter.reason_code.clone(),
-            or_dash(letter.server_id.as_ref()),
-            or_dash(letter.ip_address.as_ref()),
-            or_dash(letter.switch.as_ref()),
-            letter.attempts.to_string(),
-            letter.replays.to_string(),
-            letter.last_failed_at.format("%Y-%m-%d %H:%M:%S").to_string(),
-            letter.error_text.clone(),
-        ]
-    })
+    output.list(
+        &letters,
+        &["ID", "REASON", "SERVER", "ADDRESS", "SWITCH", "ATTEMPTS", "REPLAYS", "LAST FAILED", "ERROR"],
+        |letter| {
+            vec![
+                letter.id.to_string(),
+                letter.reason_code.clone(),
+                or_dash(letter.server_id.as_ref()),
+                or_dash(letter.ip_address.as_ref()),
+                or_dash(letter.switch.as_ref()),
+                letter.attempts.to_string(),
+                letter.replays.to_string(),
+                letter.last_failed_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+                letter.error_text.clone(),
+            ]
+        },
+    )
 }
 
 async fn show(store: &Store, output: Output, id: i64) -> Result<(), Fault> {
@@ -70,8 +74,8 @@ async fn replay(session: &Session, store: &Store, output: Output, change: &DeadL
         return told(output, "would be replayed", &chosen);
     }
     let broker = session.broker(store).await?;
-    for letters in chosen.chunks(usize::try_from(REPLAY_BATCH).unwrap_or(usize::MAX)) {
-        broker.publish_commands(letters.iter().map(message).collect()).await?;
+    for letters in chosen.chunks(REPLAY_BATCH) {
+        broker.publish_commands(letters.iter().map(replay_of).collect()).await?;
         let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
         store.mark_replayed(&ids).await?;
     }
@@ -105,7 +109,9 @@ async fn chosen(store: &Store, change: &DeadLetterChange) -> Result<Vec<DeadLett
     }
     let letters = store.dead_letters(&filter(selection)?).await?;
     match selection.id.iter().find(|id| letters.iter().all(|letter| letter.id != **id)) {
-        Some(id) => Err(Fault::input(format!("no dead letter {id} waits; `vmacd dead-letters list` shows those that do"))),
+        Some(id) => {
+            Err(Fault::input(format!("no dead letter {id} waits; `vmacd dead-letters list` shows those that do")))
+        }
         None => Ok(letters),
     }
 }
@@ -124,13 +130,14 @@ fn since(text: &str) -> Result<DateTime<Utc>, Fault> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.to_utc());
     }
-    let ago: Duration = humantime::parse_duration(text)
-        .map_err(|_| Fault::input(format!("`{}` is neither a time span such as 2h nor an RFC 3339 time", printable(text))))?;
+    let ago: Duration = humantime::parse_duration(text).map_err(|_| {
+        Fault::input(format!("`{}` is neither a time span such as 2h nor an RFC 3339 time", printable(text)))
+    })?;
     Ok(Utc::now() - ago)
 }
 
 /// The message as it first came, with its attempts reset and marked as a replay.
-fn message(letter: &DeadLetterRow) -> Message {
+pub(super) fn replay_of(letter: &DeadLetterRow) -> Message {
     Message {
         message_id: letter.message_id.clone(),
         correlation_id: letter.correlation_id.clone(),

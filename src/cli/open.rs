@@ -20,7 +20,8 @@ impl Session {
     pub fn load(config: Option<&Path>) -> Result<Self, Fault> {
         let from_environment = || std::env::var_os("VMACD_CONFIG").map(PathBuf::from);
         let file = config.map(Path::to_owned).or_else(from_environment);
-        let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let settings = config::load(file.as_deref(), variables.filter(|(name, _)| name != "VMACD_CONFIG"))?;
         Ok(Self { settings: Arc::new(settings) })
     }

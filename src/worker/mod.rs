@@ -29,6 +29,7 @@ mod waiting;
 
 pub use context::Parts;
 pub use run::{Worker, WorkerError};
+pub use session::connect;
 
 /// An error with its causes, for the log: each is told once, where it is handled.
 fn chain(error: &dyn std::error::Error) -> String {

@@ -82,7 +82,7 @@ pub async fn connect(
 }
 
 /// The time limits of the settings.
-pub fn timeouts(settings: &Settings) -> Timeouts {
+fn timeouts(settings: &Settings) -> Timeouts {
     let ssh = &settings.ssh;
     Timeouts {
         connect: Duration::from_millis(ssh.connect_timeout_ms),

@@ -15,7 +15,6 @@ pub struct Waiting<T> {
     by_key: HashMap<MessageKey, Vec<Entry<T>>>,
     keys_of_vmac: HashMap<i64, BTreeSet<MessageKey>>,
     keys_of_switch: HashMap<SwitchName, BTreeSet<MessageKey>>,
-    held: usize,
 }
 
 #[derive(Debug)]
@@ -28,7 +27,7 @@ struct Entry<T> {
 
 impl<T> Default for Waiting<T> {
     fn default() -> Self {
-        Self { by_key: HashMap::new(), keys_of_vmac: HashMap::new(), keys_of_switch: HashMap::new(), held: 0 }
+        Self { by_key: HashMap::new(), keys_of_vmac: HashMap::new(), keys_of_switch: HashMap::new() }
     }
 }
 
@@ -39,14 +38,12 @@ impl<T> Waiting<T> {
         for switch in &switches {
             self.keys_of_switch.entry(switch.clone()).or_default().insert(key.clone());
         }
-        self.held += 1;
         self.by_key.entry(key).or_default().push(Entry { vmac_id, switches, since: Instant::now(), item });
     }
 
     /// Takes every message held under the key.
     pub fn take(&mut self, key: &MessageKey) -> Vec<T> {
         let entries = self.by_key.remove(key).unwrap_or_default();
-        self.held -= entries.len();
         for entry in &entries {
             forget(&mut self.keys_of_vmac, &entry.vmac_id, key);
             for switch in &entry.switches {
@@ -93,11 +90,6 @@ impl<T> Waiting<T> {
     pub fn holds(&self, key: &MessageKey) -> bool {
         self.by_key.contains_key(key)
     }
-
-    /// How many messages are held.
-    pub fn held(&self) -> usize {
-        self.held
-    }
 }
 
 fn forget<K: Eq + std::hash::Hash>(index: &mut HashMap<K, BTreeSet<MessageKey>>, of: &K, key: &MessageKey) {
@@ -126,9 +118,9 @@ mod tests {
         let mut waiting = Waiting::default();
         waiting.add(key("m"), 1, vec![switch("a"), switch("b")], 'x');
         waiting.add(key("m"), 1, vec![switch("a"), switch("b")], 'y');
-        assert_eq!((waiting.held(), waiting.waiting_for(&switch("b"))), (2, 1));
+        assert_eq!(waiting.waiting_for(&switch("b")), 1);
         assert_eq!(waiting.take(&key("m")), ['x', 'y']);
-        assert_eq!((waiting.held(), waiting.waiting_for(&switch("b"))), (0, 0));
+        assert_eq!(waiting.waiting_for(&switch("b")), 0);
         assert!(waiting.keys_of_vmac.is_empty() && waiting.keys_of_switch.is_empty());
     }
 

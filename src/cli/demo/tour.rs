@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use super::stage::Stage;
-use crate::broker::Message;
+use crate::cli::dead_letters::replay_of;
 use crate::cli::fault::Fault;
 use crate::domain::{Action, MessageKey, Server};
 use crate::store::{CommandOutcome, DeadLetterFilter, DeadLetterRow, VmacFilter};
@@ -29,10 +29,19 @@ pub(super) async fn give(stage: &Stage) -> Result<(), Fault> {
 fn introduce(stage: &Stage) {
     say("1. The stage: two simulated Juniper switches on real ports, speaking SSH and NETCONF");
     for switch in &stage.inventory.switches {
-        line(&format!("{}  {}:{}  host key {}", switch.name, switch.host, switch.port, switch.host_key.as_deref().unwrap_or("-")));
+        line(&format!(
+            "{}  {}:{}  host key {}",
+            switch.name,
+            switch.host,
+            switch.port,
+            switch.host_key.as_deref().unwrap_or("-")
+        ));
     }
     let servers = &stage.inventory.servers;
-    line(&format!("{} servers are cabled to them; each has its primary address bound to its own (PXE) MAC:", servers.len()));
+    line(&format!(
+        "{} servers are cabled to them; each has its primary address bound to its own (PXE) MAC:",
+        servers.len()
+    ));
     for server in servers {
         let port = server.ports.first().map(|port| format!("{} {}", port.switch, port.interface)).unwrap_or_default();
         line(&format!("server {}  {}  {}  {port}", server.id, extra(server, 0), server.pxe_mac));
@@ -93,7 +102,9 @@ async fn revoke(stage: &Stage) -> Result<(), Fault> {
     for binding in &vmac.switch_bindings {
         line(&format!("{address} is {}: {} {} {:?}", vmac.status, binding.switch, binding.interface, binding.state));
     }
-    line("the PXE MAC stands for the primary address of that port, so Junos would refuse it twice: the binding is removed");
+    line(
+        "the PXE MAC stands for the primary address of that port, so Junos would refuse it twice: the binding is removed",
+    );
     Ok(())
 }
 
@@ -103,7 +114,7 @@ async fn refuse_and_replay(stage: &Stage) -> Result<(), Fault> {
     let address = extra(server, ADDRESSES_PER_SERVER + 1);
     say(&format!("5. {switch} refuses a commit (an injected fault), for {address}"));
     let handle = stage.estate.switch(switch.as_str()).ok_or_else(|| Fault::service(anyhow::anyhow!("no {switch}")))?;
-    handle.set_fault("commit_rejected")?;
+    handle.set_fault("commit_rejected").map_err(Fault::service)?;
     stage.publish(Action::Create, server.id, &address, "refused-1").await?;
     let refused = outcome_any(stage, &MessageKey("refused-1".to_owned())).await?;
     line(&format!("the answer: {}", refused.failure().map(|failure| failure.to_string()).unwrap_or_default()));
@@ -111,7 +122,7 @@ async fn refuse_and_replay(stage: &Stage) -> Result<(), Fault> {
     line(&format!("dead letter {}: {} {}", letter.id, letter.reason_code, String::from_utf8_lossy(&letter.body)));
     handle.clear_faults();
     line("the switch is mended; `vmacd dead-letters replay --all` sends it to the work queue again");
-    stage.broker.publish_command(Message::replay_of(&letter)).await?;
+    stage.broker.publish_command(replay_of(&letter)).await?;
     stage.store.mark_replayed(&[letter.id]).await?;
     wait("the replayed address to become active", async || {
         let vmac = find(stage, &address).await?;
