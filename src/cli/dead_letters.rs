@@ -122,7 +122,6 @@ fn filter(selection: &DeadLetterSelection) -> Result<DeadLetterFilter, Fault> {
         reason: selection.reason.clone(),
         switch: selection.switch.clone(),
         since: selection.since.as_deref().map(since).transpose()?,
-        ..DeadLetterFilter::default()
     })
 }
 

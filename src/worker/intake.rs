@@ -41,9 +41,10 @@ async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
     let mut commands = Vec::with_capacity(deliveries.len());
     let mut refused = Vec::new();
     for delivery in deliveries {
-        match read(delivery, now_ms) {
-            Ok(taken) => commands.push(taken),
-            Err((held, failure)) => refused.push((held, Verdict::Dead(failure))),
+        let (held, command) = read(delivery, now_ms);
+        match command {
+            Ok(incoming) => commands.push(Taken { held, incoming }),
+            Err(failure) => refused.push((held, Verdict::Dead(failure))),
         }
     }
     settle(context, refused);
@@ -51,12 +52,12 @@ async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
 }
 
 /// Reads one delivery, and stamps on the message what its first arrival decides.
-fn read(delivery: Delivery, now_ms: i64) -> Result<Taken, (Held, Failure)> {
+fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Failure>) {
     let Delivery { mut message, receipt, .. } = delivery;
     let first_seen_ms = *message.first_seen_ms.get_or_insert(now_ms);
     let command = match parse_command(&message) {
         Ok(command) => command,
-        Err(failure) => return Err((Held { message, receipt, command: None, first_seen_ms }, failure)),
+        Err(failure) => return (Held { message, receipt, command: None, first_seen_ms }, Err(failure)),
     };
     let issued_at_ms = command.issued_at_ms.or(message.issued_at_ms).or(message.timestamp_ms).unwrap_or(now_ms);
     message.issued_at_ms = Some(issued_at_ms);
@@ -66,7 +67,7 @@ fn read(delivery: Delivery, now_ms: i64) -> Result<Taken, (Held, Failure)> {
         server_id: incoming.command.server_id,
         ip: incoming.command.ip_address,
     };
-    Ok(Taken { held: Held { message, receipt, command: Some(command), first_seen_ms }, incoming })
+    (Held { message, receipt, command: Some(command), first_seen_ms }, Ok(incoming))
 }
 
 fn incoming(message: &mut Message, command: Command, issued_at_ms: i64) -> Incoming {

@@ -2,5 +2,6 @@
 #![allow(missing_docs, reason = "tests are named by sentences")]
 
 mod harness;
+mod scenario;
 mod support;
 mod tidy;

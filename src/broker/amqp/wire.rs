@@ -97,7 +97,9 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
     let mut text = |name: &str| headers.remove(name).and_then(|value| value.as_str().map(str::to_owned));
     let (key, traceparent) = (text("x-vmacd-key"), text("traceparent"));
     let dead = text(DEAD).and_then(|reason| serde_json::from_str(&reason).ok());
-    (text("x-vmacd-reason"), text("x-vmacd-error"));
+    // For people who look at the queue; the whole reason is in `DEAD`.
+    text("x-vmacd-reason");
+    text("x-vmacd-error");
     let message = Message {
         message_id: properties.message_id().as_ref().map(ToString::to_string),
         correlation_id: properties.correlation_id().as_ref().map(ToString::to_string),

@@ -43,7 +43,7 @@ pub(super) async fn allocate(
             world.live.insert(vmac.ip_address, vmac);
         }
         left.retain(|allocation| {
-            !world.live.get(&allocation.place.1).is_some_and(|row| row.server_id == allocation.place.0)
+            world.live.get(&allocation.place.1).is_none_or(|row| row.server_id != allocation.place.0)
         });
         left = clashed(tx, left, decision, world).await?;
     }

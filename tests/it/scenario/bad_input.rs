@@ -21,7 +21,11 @@ async fn every_kind_of_bad_input_is_dead_lettered_with_its_reason_and_bytes() {
         ("primary_address", "vmac.create", text(json!({"server_id": server, "ip_address": primary}))),
         ("invalid_address", "vmac.create", text(json!({"server_id": server, "ip_address": "ge-0/0/1; delete"}))),
         ("invalid_vlan", "vmac.create", text(json!({"server_id": server, "ip_address": ip, "vlan_name": "V\n13"}))),
-        ("invalid_mac", "vmac.create", text(json!({"server_id": server, "ip_address": ip, "mac_address": "03:00:00:00:00:01"}))),
+        (
+            "invalid_mac",
+            "vmac.create",
+            text(json!({"server_id": server, "ip_address": ip, "mac_address": "03:00:00:00:00:01"})),
+        ),
         ("unknown_command", "vmac.dance", text(json!({"server_id": server, "ip_address": ip}))),
     ];
     for (index, (_, routing_key, body)) in cases.iter().enumerate() {

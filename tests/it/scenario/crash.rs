@@ -6,8 +6,20 @@ use crate::support::vmacd::Serve;
 
 /// Every stage at which a push can be cut short, in order; the name is what `worker.abort_at` takes.
 const STAGES: &[&str] = &[
-    "connected", "locked", "backed-up", "read", "gathered", "prepared", "loaded", "sent", "committed", "read-back",
-    "confirmed", "unlocked", "resolved", "settled",
+    "connected",
+    "locked",
+    "backed-up",
+    "read",
+    "gathered",
+    "prepared",
+    "loaded",
+    "sent",
+    "committed",
+    "read-back",
+    "confirmed",
+    "unlocked",
+    "resolved",
+    "settled",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

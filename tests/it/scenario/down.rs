@@ -10,7 +10,7 @@ async fn messages_of_a_dead_switch_end_as_dead_letters_and_replay_makes_them_act
     let dead = world.switch_of(0);
     let of_dead: Vec<usize> = (0..4).filter(|index| world.switch_of(*index) == dead).collect();
     let switch = world.estate.switch(&dead).expect("a switch");
-    switch.stop().await;
+    switch.stop();
     let _worker = world.serve().await;
     for index in 0..4 {
         for number in 1..=5 {
@@ -20,7 +20,10 @@ async fn messages_of_a_dead_switch_end_as_dead_letters_and_replay_makes_them_act
     let expected = of_dead.len() * 5;
     world.until("active", 20 - expected).await;
     let failed = world.until("failed", expected).await;
-    assert!(failed.iter().all(|row| row["failure_text"].as_str().is_some_and(|text| text.contains(&dead))), "{failed:?}");
+    assert!(
+        failed.iter().all(|row| row["failure_text"].as_str().is_some_and(|text| text.contains(&dead))),
+        "{failed:?}"
+    );
     let letters = eventually("all are dead-lettered", async || {
         let letters = world.dead_letters().await;
         if letters.len() == expected { Ok(letters) } else { Err(letters.len()) }

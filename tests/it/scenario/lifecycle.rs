@@ -27,15 +27,11 @@ async fn creates_become_active_in_few_commits_and_revokes_leave_the_pxe_bindings
     }
     world.until("revoked", 100).await;
     assert_eq!(world.held(), world.primaries());
-    for name in ["sw-1", "sw-2"] {
-        let backups = world.vmacd(&["backups", "list", &switch_name(&world, name)]).await;
-        assert!(!backups.as_array().expect("a list").is_empty());
+    for switch in world.switches() {
+        let backups = world.vmacd(&["backups", "list", switch.name()]).await;
+        let count = backups.as_array().expect("a list").len() as u64;
+        assert_eq!(count * 2, switch.commits(), "one backup for each pair of commits");
     }
-}
-
-fn switch_name(world: &World, ending: &str) -> String {
-    let index = if ending.ends_with('1') { 0 } else { 1 };
-    world.inventory["switches"][index]["name"].as_str().expect("a name").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

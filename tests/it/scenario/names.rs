@@ -3,18 +3,40 @@
 use sqlx::Row;
 
 use super::world::World;
+use crate::support::Rabbit;
 use crate::support::postgres::fresh_database;
 use crate::support::vmacd::{Settings, run};
-use crate::support::Rabbit;
 
 const TABLES: &[&str] = &[
-    "virtual_macs", "switches", "servers", "server_ports", "commands", "events", "switch_leases", "pushes",
-    "config_backups", "dead_letters",
+    "virtual_macs",
+    "switches",
+    "servers",
+    "server_ports",
+    "commands",
+    "events",
+    "switch_leases",
+    "pushes",
+    "config_backups",
+    "dead_letters",
 ];
 const COLUMNS: &[&str] = &[
-    "id", "server_id", "ip_address", "mac_address", "vlan_name", "status", "desired", "switch_bindings",
-    "failure_code", "failure_text", "attempts", "requested_by", "reference", "created_at", "updated_at",
-    "activated_at", "revoked_at",
+    "id",
+    "server_id",
+    "ip_address",
+    "mac_address",
+    "vlan_name",
+    "status",
+    "desired",
+    "switch_bindings",
+    "failure_code",
+    "failure_text",
+    "attempts",
+    "requested_by",
+    "reference",
+    "created_at",
+    "updated_at",
+    "activated_at",
+    "revoked_at",
 ];
 
 #[tokio::test]

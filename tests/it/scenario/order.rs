@@ -11,8 +11,8 @@ async fn a_late_create_never_undoes_a_later_revoke() {
     let body = |at: &str| json!({"server_id": server, "ip_address": ip, "issued_at": at}).to_string();
     world.vmacd(&["list"]).await;
     let _worker = world.serve().await;
-    world.publish("vmac.revoke", Some("later"), body("2026-11-21T10:00:01.000Z").as_bytes()).await;
-    world.publish("vmac.create", Some("earlier"), body("2026-11-21T10:00:00.000Z").as_bytes()).await;
+    world.publish("vmac.revoke", Some("later"), body("2026-01-21T10:00:01.000Z").as_bytes()).await;
+    world.publish("vmac.create", Some("earlier"), body("2026-01-21T10:00:00.000Z").as_bytes()).await;
     // A third command is behind both in the queue: when it is active, both are settled.
     world.command("create", 0, 2, "marker").await;
     world.until("active", 1).await;

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection};
 use serde_json::{Value, json};
-use vmacd::sim::{Estate, Options};
+use vmacd::sim::{Estate, Options, SimHandle};
 
 use crate::support::postgres::{Database, fresh_database};
 use crate::support::vmacd::{Serve, Settings, run};
@@ -166,10 +165,8 @@ impl World {
 
     /// What all switches hold in their committed configurations, read by the simulator itself.
     pub fn held(&self) -> BTreeSet<Held> {
-        let switches = self.inventory["switches"].as_array().expect("switches");
-        switches
+        self.switches()
             .iter()
-            .filter_map(|switch| self.estate.switch(switch["name"].as_str()?))
             .flat_map(|switch| switch.bindings())
             .map(|binding| (binding.interface, binding.ip, binding.mac))
             .collect()
@@ -181,7 +178,9 @@ impl World {
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         servers
             .iter()
-            .map(|server| (text(&server["ports"][0]["interface"]), text(&server["primary_ip"]), text(&server["pxe_mac"])))
+            .map(|server| {
+                (text(&server["ports"][0]["interface"]), text(&server["primary_ip"]), text(&server["pxe_mac"]))
+            })
             .collect()
     }
 
@@ -191,7 +190,9 @@ impl World {
         let active = self.with_status("active").await;
         let bound = active.iter().flat_map(|row| {
             let bindings = row["switch_bindings"].as_array().expect("bindings").clone();
-            bindings.into_iter().map(move |b| (text(&b["interface"]), text(&row["ip_address"]), text(&row["mac_address"])))
+            bindings
+                .into_iter()
+                .map(move |b| (text(&b["interface"]), text(&row["ip_address"]), text(&row["mac_address"])))
         });
         bound.chain(self.primaries()).collect()
     }
@@ -201,10 +202,14 @@ impl World {
         assert_eq!(self.held(), self.wanted().await, "the switches hold something else than the rows say");
     }
 
+    /// Every switch.
+    pub fn switches(&self) -> &[SimHandle] {
+        self.estate.switches()
+    }
+
     /// Commits of all switches together.
     pub fn commits(&self) -> u64 {
-        let switches = self.inventory["switches"].as_array().expect("switches");
-        switches.iter().filter_map(|switch| self.estate.switch(switch["name"].as_str()?)).map(|s| s.commits()).sum()
+        self.switches().iter().map(|switch| switch.commits()).sum()
     }
 }
 
@@ -214,6 +219,3 @@ fn traceparent() -> FieldTable {
     headers.insert("traceparent".into(), AMQPValue::LongString(value.into()));
     headers
 }
-
-/// A patience for what takes many commits.
-pub const LONG: Duration = Duration::from_secs(120);
