@@ -30,7 +30,7 @@ fn sources(folder: &str) -> Vec<Source> {
 fn source(path: &str) -> Source {
     let text = std::fs::read_to_string(root().join(path)).unwrap();
     let code = code::blank_prose(&text);
-    let of_tests = path.ends_with("/tests.rs") || path.contains("/tests/");
+    let of_tests = path.ends_with("/tests.rs") || path.ends_with("_tests.rs") || path.contains("/tests/");
     let shipped = if of_tests { String::new() } else { code::blank_tests(&code) };
     Source { path: path.to_string(), text, code, shipped }
 }

@@ -7,7 +7,7 @@ use super::{Source, assert_none, files, root, sources};
 const HOMES: &[(&str, &[&str])] = &[
     ("lapin", &["src/broker/amqp"]),
     ("sqlx", &["src/store"]),
-    ("russh", &["src/switch/ssh", "src/sim/server"]),
+    ("russh", &["src/switch/ssh", "src/sim/"]),
     ("axum", &["src/web"]),
     ("clap", &["src/cli", "src/main.rs"]),
 ];
