@@ -9,9 +9,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &["domain"]),
     ("telemetry", &["config"]),
+    ("store", &["domain"]),
     // The embedded queue is a table, and SQL has one home.
     ("broker", &["store", "domain"]),
-    ("store", &["domain"]),
     ("switch", &["domain"]),
     ("worker", &["broker", "store", "switch", "domain", "config"]),
     ("web", &["broker", "store", "switch", "domain", "config"]),
