@@ -28,7 +28,7 @@ pub struct Options {
     pub password: String,
     /// A public key the switches take as well, as an `authorized_keys` line.
     pub authorized_key: Option<String>,
-    /// Where [`super::run`] writes the inventory.
+    /// Where [`super::run()`] writes the inventory.
     pub inventory: Option<PathBuf>,
     /// Decides host keys and chance.
     pub seed: u64,
