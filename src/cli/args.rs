@@ -250,6 +250,12 @@ pub struct SimArgs {
     /// The first switch's TCP port; the others follow (0: free ports)
     #[arg(long, default_value_t = 8300)]
     pub port: u16,
+    /// The address to listen on
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub listen: std::net::IpAddr,
+    /// The host that the inventory names, where others reach them under another name
+    #[arg(long, value_name = "HOST")]
+    pub advertise: Option<String>,
     /// The configuration dialect they speak
     #[arg(long, value_enum, default_value_t = SimDialect::NonEls)]
     pub dialect: SimDialect,

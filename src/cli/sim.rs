@@ -13,6 +13,8 @@ pub(super) async fn run(args: SimArgs, config: Option<PathBuf>) -> Result<(), Fa
         switches: args.switches,
         ports_per_switch: args.ports_per_switch,
         port_base: args.port,
+        listen: args.listen,
+        advertise: args.advertise,
         dialect: match args.dialect {
             SimDialect::NonEls => sim::Dialect::NonEls,
             SimDialect::Els => sim::Dialect::Els,

@@ -1,6 +1,6 @@
 //! Many switches in one process.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::base;
@@ -17,11 +17,12 @@ use super::switch::{Login, Parts, Switch};
 use super::time;
 use super::tree::Node;
 
-/// A set of simulated switches, listening on 127.0.0.1.
+/// A set of simulated switches, listening on 127.0.0.1 unless told otherwise.
 pub struct Estate {
     switches: Vec<SimHandle>,
     host_keys: Vec<String>,
     servers: Vec<SimServer>,
+    advertise: Option<String>,
 }
 
 impl Estate {
@@ -36,7 +37,8 @@ impl Estate {
         }
         options.faults.iter().try_for_each(|text| Faults::parse(text).map(drop))?;
         let commons = Commons::read(&options)?;
-        let mut estate = Estate { switches: Vec::new(), host_keys: Vec::new(), servers: Vec::new() };
+        let advertise = options.advertise.clone();
+        let mut estate = Estate { switches: Vec::new(), host_keys: Vec::new(), servers: Vec::new(), advertise };
         for number in 0..switches {
             estate.add(number, &options, &commons).await?;
         }
@@ -53,10 +55,10 @@ impl Estate {
         let switch = Switch::new(parts(number, model, tree, options)?);
         let key = server::host_key(options.seed, &name);
         self.host_keys.push(server::fingerprint(&key));
-        let listener = bind(&name, wanted_address(options.port_base, number)).await?;
+        let listener = bind(&name, wanted_address(options, number)).await?;
         let address = listener.local_addr().map_err(|source| SimError::Listen {
             switch: name,
-            address: "127.0.0.1".to_owned(),
+            address: options.listen.to_string(),
             source,
         })?;
         self.switches.push(SimHandle::launch(switch, server::config(key), listener, address));
@@ -66,7 +68,7 @@ impl Estate {
 
     /// The inventory of the switches and servers, as `vmacd inventory import` takes it.
     pub fn inventory_json(&self) -> serde_json::Value {
-        inventory::json(&self.switches, &self.host_keys, &self.servers)
+        inventory::json(&self.switches, &self.host_keys, &self.servers, self.advertise.as_deref())
     }
 
     /// The switch called `name`.
@@ -153,7 +155,8 @@ fn parts(number: usize, model: Model, tree: Arc<Node>, options: &Options) -> Res
     })
 }
 
-fn wanted_address(base: u16, number: usize) -> SocketAddr {
+fn wanted_address(options: &Options, number: usize) -> SocketAddr {
+    let base = options.port_base;
     let port = if base == 0 { 0 } else { base.saturating_add(u16::try_from(number).unwrap_or(u16::MAX)) };
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    SocketAddr::new(options.listen, port)
 }

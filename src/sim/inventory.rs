@@ -9,15 +9,21 @@ use super::handle::SimHandle;
 use super::plan::SimServer;
 
 /// The inventory as `vmacd inventory import` takes it.
-pub(crate) fn json(switches: &[SimHandle], host_keys: &[String], servers: &[SimServer]) -> Value {
-    let switches: Vec<Value> = switches.iter().zip(host_keys).map(|(switch, key)| switch_json(switch, key)).collect();
+pub(crate) fn json(
+    switches: &[SimHandle],
+    host_keys: &[String],
+    servers: &[SimServer],
+    advertise: Option<&str>,
+) -> Value {
+    let keyed = switches.iter().zip(host_keys);
+    let switches: Vec<Value> = keyed.map(|(switch, key)| switch_json(switch, key, advertise)).collect();
     json!({ "switches": switches, "servers": servers.iter().map(server_json).collect::<Vec<Value>>() })
 }
 
-fn switch_json(switch: &SimHandle, host_key: &str) -> Value {
+fn switch_json(switch: &SimHandle, host_key: &str, advertise: Option<&str>) -> Value {
     json!({
         "name": switch.name(),
-        "host": switch.addr().ip().to_string(),
+        "host": advertise.map_or_else(|| switch.addr().ip().to_string(), str::to_owned),
         "port": switch.addr().port(),
         "host_key": host_key,
         "dialect": "auto",

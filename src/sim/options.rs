@@ -1,6 +1,7 @@
 //! How an estate of simulated switches is asked for.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,10 @@ pub struct Options {
     pub ports_per_switch: usize,
     /// The first TCP port; the others follow. 0 takes free ones.
     pub port_base: u16,
+    /// The address to listen on; loopback unless told.
+    pub listen: IpAddr,
+    /// The host name that the inventory gives, where others reach the switches under another than `listen`.
+    pub advertise: Option<String>,
     /// How the switches hold bindings.
     pub dialect: Dialect,
     /// How long a commit, a check and a validate take.
@@ -50,6 +55,8 @@ impl Default for Options {
             switches: 2,
             ports_per_switch: 4,
             port_base: 0,
+            listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            advertise: None,
             dialect: Dialect::NonEls,
             commit_time: Duration::ZERO,
             config: None,
@@ -73,6 +80,7 @@ impl fmt::Debug for Options {
             .field("switches", &self.switches)
             .field("ports_per_switch", &self.ports_per_switch)
             .field("port_base", &self.port_base)
+            .field("listen", &self.listen)
             .field("dialect", &self.dialect)
             .field("commit_time", &self.commit_time)
             .field("config", &self.config)
