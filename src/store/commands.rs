@@ -266,19 +266,16 @@ impl Store {
         let sql = "SELECT * FROM commands WHERE outcome IS NULL
                    AND message_key IN (SELECT e.value->>'key' FROM {rows}) ORDER BY message_key {for_update}";
         let rows = tx.batch("read commands", sql, keys, Vec::new()).await?;
-        let commands: Vec<_> = rows.iter().map(OpenCommand::from_row).collect::<Result<_, _>>()?;
-        let vmacs = fail_rows(&mut tx, &commands, &by_key, now).await?;
-        let closings: Vec<_> = commands
-            .iter()
-            .map(|command| Closing {
-                command,
-                outcome: Outcome::Failed,
-                vmac: command.vmac_id.and_then(|id| vmacs.get(&id)),
-                failure: by_key.get(&command.key).copied(),
-                superseded_by: None,
-            })
-            .collect();
-        close(&mut tx, &closings, now).await?;
+        let named: Vec<_> = rows.iter().map(OpenCommand::from_row).collect::<Result<_, _>>()?;
+        let failed = fail_rows(&mut tx, &named, &by_key, now).await?;
+        let commands = with_those_of(&mut tx, named, &failed).await?;
+        let closings = commands.iter().filter_map(|command| {
+            let of_row = command.vmac_id.and_then(|id| failed.get(&id));
+            let failure = by_key.get(&command.key).copied().or(of_row.map(|(_, failure)| failure))?;
+            let vmac = of_row.map(|(vmac, _)| vmac);
+            Some(Closing { command, outcome: Outcome::Failed, vmac, failure: Some(failure), superseded_by: None })
+        });
+        close(&mut tx, &closings.collect::<Vec<_>>(), now).await?;
         tx.commit("give commands up").await
     }
 }
@@ -287,32 +284,64 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
 }
 
-/// Marks the rows failed that still want what the commands ask for, and answers with all of them.
+/// The action that a row's intent answers.
+pub(super) const fn action_of(desired: Desired) -> Action {
+    match desired {
+        Desired::Bound => Action::Create,
+        Desired::Unbound => Action::Revoke,
+    }
+}
+
+/// Marks the rows failed that still want what the commands ask for, and answers with them and why.
 async fn fail_rows(
     tx: &mut Tx,
     commands: &[OpenCommand],
     failures: &HashMap<&MessageKey, &Failure>,
     now: DateTime<Utc>,
-) -> Result<HashMap<i64, Vmac>, StoreError> {
+) -> Result<HashMap<i64, (Vmac, Failure)>, StoreError> {
     let ids = commands.iter().filter_map(|command| command.vmac_id).map(|id| json!({"id": id})).collect();
     let mut vmacs = lock_vmacs(tx, ids).await?;
-    let mut changed = Vec::new();
+    let mut failed = HashMap::new();
     for command in commands {
-        let Some(vmac) = command.vmac_id.and_then(|id| vmacs.get_mut(&id)) else { continue };
-        let wanted = match command.action {
-            Action::Create => Desired::Bound,
-            Action::Revoke => Desired::Unbound,
-        };
-        if vmac.desired == wanted && !vmac.switches_waiting().is_empty() {
-            give_up(vmac, failures[&command.key], now);
-            changed.push(json!(vmac));
+        let Some(mut vmac) = command.vmac_id.and_then(|id| vmacs.remove(&id)) else { continue };
+        if action_of(vmac.desired) == command.action && !vmac.switches_waiting().is_empty() {
+            let failure = failures[&command.key];
+            give_up(&mut vmac, failure, now);
+            failed.insert(vmac.id, (vmac, failure.clone()));
         }
     }
-    let ids = changed.clone();
-    tx.batch("mark rows failed", UPDATE_VMACS, changed, args![now]).await?;
+    let rows: Vec<_> = failed.values().map(|(vmac, _)| json!(vmac)).collect();
+    tx.batch("mark rows failed", UPDATE_VMACS, rows.clone(), args![now]).await?;
     let sql = "DELETE FROM switch_work WHERE vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
-    tx.batch("drop work", sql, ids, Vec::new()).await?;
-    Ok(vmacs)
+    tx.batch("drop work", sql, rows, Vec::new()).await?;
+    Ok(failed)
+}
+
+/// The commands, and the others that wait for the rows that failed: nothing drives those any more.
+async fn with_those_of(
+    tx: &mut Tx,
+    named: Vec<OpenCommand>,
+    failed: &HashMap<i64, (Vmac, Failure)>,
+) -> Result<Vec<OpenCommand>, StoreError> {
+    let mut commands = named;
+    for command in open_commands_of(tx, failed.keys().copied()).await? {
+        let of_intent = command.vmac_id.and_then(|id| failed.get(&id)).map(|(vmac, _)| action_of(vmac.desired));
+        if of_intent == Some(command.action) && commands.iter().all(|known| known.key != command.key) {
+            commands.push(command);
+        }
+    }
+    Ok(commands)
+}
+
+/// The open commands that drive these rows, locked.
+pub(super) async fn open_commands_of(
+    tx: &mut Tx,
+    rows: impl Iterator<Item = i64>,
+) -> Result<Vec<OpenCommand>, StoreError> {
+    let sql = "SELECT * FROM commands WHERE outcome IS NULL
+               AND vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) ORDER BY message_key {for_update}";
+    let rows = tx.batch("read open commands", sql, rows.map(|id| json!({"id": id})).collect(), Vec::new()).await?;
+    rows.iter().map(OpenCommand::from_row).collect()
 }
 
 fn give_up(vmac: &mut Vmac, failure: &Failure, now: DateTime<Utc>) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Decode, Row as _, Transaction, Type};
+use sqlx::{AssertSqlSafe, Decode, Executor, Row as _, Transaction, Type};
 
 use super::StoreError;
 
@@ -134,14 +134,8 @@ impl Engine {
     pub async fn read(&self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         let work = async {
             match &self.pools {
-                Pools::Postgres(pool) => {
-                    let rows = query!(for_postgres(sql), arguments).fetch_all(pool).await?;
-                    Ok(rows.into_iter().map(Row::Postgres).collect())
-                }
-                Pools::Sqlite { read, .. } => {
-                    let rows = query!(for_sqlite(sql), arguments).fetch_all(read).await?;
-                    Ok(rows.into_iter().map(Row::Sqlite).collect())
-                }
+                Pools::Postgres(pool) => on_postgres(pool, sql, arguments).await,
+                Pools::Sqlite { read, .. } => on_sqlite(read, sql, arguments).await,
             }
         };
         bounded(what, self.timeout, work).await
@@ -151,14 +145,8 @@ impl Engine {
     pub async fn write(&self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         let work = async {
             match &self.pools {
-                Pools::Postgres(pool) => {
-                    let rows = query!(for_postgres(sql), arguments).fetch_all(pool).await?;
-                    Ok(rows.into_iter().map(Row::Postgres).collect())
-                }
-                Pools::Sqlite { write, .. } => {
-                    let rows = query!(for_sqlite(sql), arguments).fetch_all(write).await?;
-                    Ok(rows.into_iter().map(Row::Sqlite).collect())
-                }
+                Pools::Postgres(pool) => on_postgres(pool, sql, arguments).await,
+                Pools::Sqlite { write, .. } => on_sqlite(write, sql, arguments).await,
             }
         };
         bounded(what, self.timeout, work).await
@@ -181,14 +169,8 @@ impl Tx {
     pub async fn run(&mut self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         let work = async {
             match &mut self.kind {
-                TxKind::Postgres(tx) => {
-                    let rows = query!(for_postgres(sql), arguments).fetch_all(&mut **tx).await?;
-                    Ok(rows.into_iter().map(Row::Postgres).collect())
-                }
-                TxKind::Sqlite(tx) => {
-                    let rows = query!(for_sqlite(sql), arguments).fetch_all(&mut **tx).await?;
-                    Ok(rows.into_iter().map(Row::Sqlite).collect())
-                }
+                TxKind::Postgres(tx) => on_postgres(&mut **tx, sql, arguments).await,
+                TxKind::Sqlite(tx) => on_sqlite(&mut **tx, sql, arguments).await,
             }
         };
         bounded(what, self.timeout, work).await
@@ -219,6 +201,24 @@ impl Tx {
         };
         bounded(what, self.timeout, work).await
     }
+}
+
+async fn on_postgres<'c>(
+    executor: impl Executor<'c, Database = Postgres>,
+    sql: &str,
+    arguments: Vec<Arg>,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let rows = query!(for_postgres(sql), arguments).fetch_all(executor).await?;
+    Ok(rows.into_iter().map(Row::Postgres).collect())
+}
+
+async fn on_sqlite<'c>(
+    executor: impl Executor<'c, Database = Sqlite>,
+    sql: &str,
+    arguments: Vec<Arg>,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let rows = query!(for_sqlite(sql), arguments).fetch_all(executor).await?;
+    Ok(rows.into_iter().map(Row::Sqlite).collect())
 }
 
 /// A batch as the argument that `{rows}` reads.

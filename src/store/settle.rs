@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::commands::{Closing, CommandOutcome, OpenCommand, Outcome, close, lock_vmacs};
+use super::commands::{Closing, CommandOutcome, Outcome, action_of, close, lock_vmacs, open_commands_of};
 use super::connect::Store;
 use super::engine::{Tx, args};
 use super::error::StoreError;
@@ -13,8 +13,8 @@ use super::event_body::{EventOf, INSERT_EVENTS, event_row};
 use super::leases::Lease;
 use super::vmacs::{UPDATE_VMACS, Vmac};
 use crate::domain::{
-    Action, BindingState, Desired, Failure, FailureClass, InterfaceName, Mac, MessageKey, Status, SwitchBinding,
-    VlanName, derive_status,
+    BindingState, Desired, Failure, FailureClass, InterfaceName, Mac, MessageKey, Status, SwitchBinding, VlanName,
+    derive_status,
 };
 
 /// Transactions that stood in each other's way are run again so often.
@@ -207,21 +207,15 @@ async fn drop_work(tx: &mut Tx, changes: &[Change], lease: &Lease) -> Result<(),
 async fn finish(tx: &mut Tx, changes: &[Change], now: DateTime<Utc>) -> Result<Settled, StoreError> {
     let ended: HashMap<i64, &Change> =
         changes.iter().filter(|change| change.ended.is_some()).map(|change| (change.vmac.id, change)).collect();
-    let ids = ended.keys().map(|id| json!({"id": id})).collect();
-    let sql = "SELECT * FROM commands WHERE outcome IS NULL
-               AND vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) ORDER BY message_key {for_update}";
-    let rows = tx.batch("read open commands", sql, ids, Vec::new()).await?;
-    let commands: Vec<_> = rows.iter().map(OpenCommand::from_row).collect::<Result<_, _>>()?;
+    let commands = open_commands_of(tx, ended.keys().copied()).await?;
     let mut unanswered = ended.clone();
     let mut closings = Vec::new();
     for command in &commands {
-        let Some((change, outcome)) = command.vmac_id.and_then(|id| ended.get(&id)).and_then(|change| {
-            let wanted = match change.vmac.desired {
-                Desired::Bound => Action::Create,
-                Desired::Unbound => Action::Revoke,
-            };
-            (command.action == wanted).then_some((change, change.ended?))
-        }) else {
+        let Some((change, outcome)) = command
+            .vmac_id
+            .and_then(|id| ended.get(&id))
+            .and_then(|change| (command.action == action_of(change.vmac.desired)).then_some((change, change.ended?)))
+        else {
             continue;
         };
         unanswered.remove(&change.vmac.id);

@@ -20,7 +20,7 @@ pub(super) async fn write(
 ) -> Result<Pushed, StoreError> {
     note_circuit(context, journal, report.whole.as_ref()).await?;
     let mut results: Vec<BindingResult> = report.results.iter().map(|result| binding(journal, result)).collect();
-    if let Some(failure) = report.whole.as_ref().filter(|failure| failure.class() == FailureClass::Permanent) {
+    if let Some(failure) = &report.whole {
         results.extend(fail_the_rest(context, journal, &results, failure).await?);
     }
     let settled = settle(context, journal, &results).await?;
@@ -58,7 +58,8 @@ fn binding(journal: &StoreJournal<'_>, result: &WishResult) -> BindingResult {
     }
 }
 
-/// Nothing can be done on this switch: everything that waits for it fails with it.
+/// Nothing could be done on this switch: everything that waits for it shares the failure, so that every row
+/// says why it waits.
 async fn fail_the_rest(
     context: &Context,
     journal: &mut StoreJournal<'_>,
