@@ -9,7 +9,7 @@ use super::engine::{args, batch_arg};
 use super::error::StoreError;
 
 /// An event that is not published yet.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Its number, which also orders events.
     pub id: i64,

@@ -3,5 +3,6 @@
 
 mod harness;
 mod scenario;
+mod store;
 mod support;
 mod tidy;

@@ -1,0 +1,219 @@
+//! A store with a small inventory, and short words for what is asked of it.
+
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::json;
+use vmacd::domain::{Action, BindingState, Command, Failure, Inventory, Mac, MessageKey, Status, SwitchName};
+use vmacd::store::{
+    Admission, BindingEnd, BindingResult, CommandOutcome, Event, Incoming, Lease, Settled, Store, StoreOptions, Vmac,
+    VmacFilter, WorkItem,
+};
+
+use crate::support::postgres::{Database, fresh_database};
+use crate::support::{run_dir, unique};
+
+/// Long enough for any test.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// A store under test.
+pub struct Bench {
+    pub store: Store,
+    url: String,
+    _database: Option<Database>,
+}
+
+impl Bench {
+    /// On a file of its own.
+    pub async fn sqlite() -> Self {
+        let file = run_dir().join(unique("store")).with_extension("db");
+        Self::new(format!("sqlite://{}", file.display()), None).await
+    }
+
+    /// On a database of its own.
+    pub async fn postgres() -> Self {
+        let database = fresh_database().await;
+        Self::new(database.url(), Some(database)).await
+    }
+
+    async fn new(url: String, database: Option<Database>) -> Self {
+        let store = open(&url).await;
+        store.migrate().await.expect("tables");
+        store.import(&inventory()).await.expect("an inventory");
+        Self { store, url, _database: database }
+    }
+
+    /// The same database as another process sees it.
+    pub async fn another(&self) -> Store {
+        open(&self.url).await
+    }
+
+    /// Takes one command in.
+    pub async fn admit(&self, incoming: Incoming) -> Admission {
+        self.admit_all(&[incoming]).await.remove(0)
+    }
+
+    /// Takes a group in.
+    pub async fn admit_all(&self, group: &[Incoming]) -> Vec<Admission> {
+        self.store.admit(group, &mut rng()).await.expect("taken in")
+    }
+
+    /// The live or newest row of an address.
+    pub async fn row(&self, ip: &str) -> Vmac {
+        let filter = VmacFilter { ip: Some(ip.parse().expect("an address")), ..VmacFilter::default() };
+        self.store.find(&filter).await.expect("rows").pop().expect("a row")
+    }
+
+    /// How many rows there are.
+    pub async fn rows(&self) -> usize {
+        self.store.find(&VmacFilter::default()).await.expect("rows").len()
+    }
+
+    /// The lease of a switch, taken.
+    pub async fn lease(&self, name: &str) -> Lease {
+        self.store.acquire(&switch(name), "worker-1", LONG).await.expect("an answer").expect("a free lease")
+    }
+
+    /// What waits for a switch.
+    pub async fn work(&self, name: &str) -> Vec<WorkItem> {
+        self.store.work(&switch(name), 1000).await.expect("work")
+    }
+
+    /// Everything that waits for the switch reaches its end, as a push would report it.
+    pub async fn settle(&self, name: &str) -> Settled {
+        let results = self.results(name, |item| reached(item.vmac.mac_address, end_of(item))).await;
+        self.settle_with(name, &results).await
+    }
+
+    /// Everything that waits for the switch fails that way.
+    pub async fn fail(&self, name: &str, failure: &Failure) -> Settled {
+        let results = self.results(name, |_| BindingEnd::Failed(failure.clone())).await;
+        self.settle_with(name, &results).await
+    }
+
+    /// Settles under a lease of its own.
+    pub async fn settle_with(&self, name: &str, results: &[BindingResult]) -> Settled {
+        let lease = self.lease(name).await;
+        let settled = self.store.settle(&lease, results).await.expect("settled");
+        self.store.release(&lease).await.expect("released");
+        settled
+    }
+
+    /// A result for every port that waits on the switch.
+    pub async fn results(&self, name: &str, end: impl Fn(&WorkItem) -> BindingEnd) -> Vec<BindingResult> {
+        let result = |item: &WorkItem| -> Vec<BindingResult> {
+            let ports = item.interfaces.iter().cloned();
+            ports
+                .map(|interface| BindingResult {
+                    vmac_id: item.vmac.id,
+                    generation: item.vmac.generation,
+                    interface,
+                    vlan: Some("v100".parse().expect("a name")),
+                    end: end(item),
+                })
+                .collect()
+        };
+        self.work(name).await.iter().flat_map(result).collect()
+    }
+
+    /// Every event that was not claimed yet, oldest first.
+    pub async fn events(&self) -> Vec<Event> {
+        self.store.claim_events(100_000, LONG).await.expect("events")
+    }
+
+    /// The outcome of a command.
+    pub async fn outcome(&self, key: &str) -> Option<CommandOutcome> {
+        let key = MessageKey(key.to_owned());
+        self.store.outcomes(std::slice::from_ref(&key)).await.expect("outcomes").remove(&key)
+    }
+
+    /// The status of an address's row.
+    pub async fn status(&self, ip: &str) -> Status {
+        self.row(ip).await.status
+    }
+}
+
+async fn open(url: &str) -> Store {
+    Store::connect(url, StoreOptions::default()).await.expect("a database")
+}
+
+fn end_of(item: &WorkItem) -> BindingState {
+    match item.vmac.desired {
+        vmacd::domain::Desired::Bound => BindingState::Bound,
+        vmacd::domain::Desired::Unbound => BindingState::Removed,
+    }
+}
+
+/// A port that reached its end by a push.
+pub fn reached(mac: Mac, state: BindingState) -> BindingEnd {
+    let push_id = Some("push-1".to_owned());
+    BindingEnd::Reached { state, mac, previous_mac: None, backup_id: None, push_id }
+}
+
+/// A switch's name.
+pub fn switch(name: &str) -> SwitchName {
+    name.parse().expect("a name")
+}
+
+/// MACs drawn anew in each test.
+pub fn rng() -> StdRng {
+    StdRng::seed_from_u64(rand::random())
+}
+
+/// Server 1 on sw-a, server 2 on sw-b, server 3 on both, server 4 without a port.
+pub fn inventory() -> Inventory {
+    let port = |switch: &str, number: u32| json!({"switch": switch, "interface": format!("ge-0/0/{number}")});
+    let server = |id: i64, ports: Vec<serde_json::Value>| json!({"id": id, "pxe_mac": format!("52:54:00:00:00:0{id}"), "primary_ip": format!("10.0.{id}.1"), "ports": ports});
+    let switch = |name: &str| json!({"name": name, "host": "127.0.0.1", "port": 830});
+    serde_json::from_value(json!({
+        "switches": [switch("sw-a"), switch("sw-b")],
+        "servers": [
+            server(1, vec![port("sw-a", 1)]),
+            server(2, vec![port("sw-b", 2)]),
+            server(3, vec![port("sw-a", 3), port("sw-b", 3)]),
+            server(4, vec![]),
+        ],
+    }))
+    .expect("an inventory")
+}
+
+/// A create, issued at 1000 ms unless told.
+pub fn create(key: &str, server_id: i64, ip: &str) -> Incoming {
+    incoming(Action::Create, key, server_id, ip)
+}
+
+/// A revoke, issued at 2000 ms unless told.
+pub fn revoke(key: &str, server_id: i64, ip: &str) -> Incoming {
+    issued(incoming(Action::Revoke, key, server_id, ip), 2_000)
+}
+
+/// The same, issued at another time.
+pub fn issued(incoming: Incoming, issued_at_ms: i64) -> Incoming {
+    Incoming { issued_at_ms, ..incoming }
+}
+
+fn incoming(action: Action, key: &str, server_id: i64, ip: &str) -> Incoming {
+    let body = format!("{action} {server_id} {ip}").into_bytes();
+    Incoming {
+        key: MessageKey(key.to_owned()),
+        message_id: Some(key.to_owned()),
+        command: Command {
+            action,
+            server_id,
+            ip_address: ip.parse().expect("an address"),
+            vlan_name: None,
+            mac_address: None,
+            issued_at_ms: None,
+            requested_by: None,
+            reference: None,
+        },
+        issued_at_ms: 1_000,
+        body_hash: format!("hash of {}", String::from_utf8_lossy(&body)),
+        body,
+        correlation_id: Some("corr".to_owned()),
+        traceparent: None,
+        replay_number: 0,
+        attempt: 0,
+    }
+}

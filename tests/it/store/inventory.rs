@@ -1,0 +1,66 @@
+//! Switches, servers and their ports.
+
+use vmacd::domain::Dialect;
+use vmacd::store::StoreError;
+
+use super::bench::{Bench, inventory, switch};
+
+on_both_engines! {
+    what_was_imported_is_exported,
+    importing_again_changes_nothing,
+    a_contradiction_is_refused_and_nothing_written,
+    a_pinned_key_and_a_found_dialect_are_kept,
+    a_switch_that_fails_often_is_left_alone_for_a_while,
+}
+
+async fn what_was_imported_is_exported(bench: &Bench) {
+    assert_eq!(bench.store.export().await.expect("an inventory"), inventory());
+}
+
+async fn importing_again_changes_nothing(bench: &Bench) {
+    let report = bench.store.import(&inventory()).await.expect("imported");
+    assert_eq!((report.added, report.updated, report.unchanged), (0, 0, 6));
+    let mut changed = inventory();
+    changed.servers[0].vlan_name = Some("v7".parse().expect("a name"));
+    let report = bench.store.import(&changed).await.expect("imported");
+    assert_eq!((report.added, report.updated, report.unchanged), (0, 1, 5));
+    assert_eq!(bench.store.export().await.expect("an inventory"), changed);
+}
+
+async fn a_contradiction_is_refused_and_nothing_written(bench: &Bench) {
+    let mut twice = inventory();
+    twice.servers[0].primary_ip = twice.servers[1].primary_ip;
+    let mut unknown = inventory();
+    unknown.servers[0].ports[0].switch = switch("sw-z");
+    let mut number = inventory();
+    number.servers[0].id = 0;
+    number.servers[0].primary_ip = None;
+    for (inventory, named) in [(twice, "10.0.2.1"), (unknown, "sw-z"), (number, "server 0")] {
+        let refused = bench.store.import(&inventory).await;
+        assert!(matches!(&refused, Err(StoreError::Inventory(text)) if text.contains(named)), "{refused:?}");
+    }
+    assert_eq!(bench.store.export().await.expect("an inventory"), inventory());
+}
+
+async fn a_pinned_key_and_a_found_dialect_are_kept(bench: &Bench) {
+    let name = switch("sw-a");
+    bench.store.trust(&name, "SHA256:abc").await.expect("pinned");
+    bench.store.set_dialect_found(&name, Dialect::Els).await.expect("noted");
+    let known = bench.another().await.switch(&name).await.expect("found");
+    assert_eq!((known.switch.host_key.as_deref(), known.dialect_found), (Some("SHA256:abc"), Some(Dialect::Els)));
+    let missing = bench.store.trust(&switch("sw-z"), "SHA256:abc").await;
+    assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
+}
+
+async fn a_switch_that_fails_often_is_left_alone_for_a_while(bench: &Bench) {
+    let name = switch("sw-a");
+    bench.store.circuit_failed(&name, "no route", 2, 60_000).await.expect("noted");
+    assert!(bench.store.switch(&name).await.expect("found").circuit.open_until.is_none());
+    bench.store.circuit_failed(&name, "no route", 2, 60_000).await.expect("noted");
+    let circuit = bench.store.switch(&name).await.expect("found").circuit;
+    assert!(circuit.open_until.is_some(), "{circuit:?}");
+    assert_eq!((circuit.failures, circuit.reason.as_deref()), (2, Some("no route")));
+    bench.store.circuit_closed(&name).await.expect("noted");
+    let circuit = bench.store.switch(&name).await.expect("found").circuit;
+    assert_eq!((circuit.failures, circuit.open_until), (0, None));
+}

@@ -1,0 +1,31 @@
+//! The store's conformance suite: each case runs on SQLite and on Postgres.
+
+/// Makes two tests of each case, one for each engine.
+macro_rules! on_both_engines {
+    ($($case:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case(&crate::store::bench::Bench::sqlite().await).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case(&crate::store::bench::Bench::postgres().await).await;
+            })+
+        }
+    };
+}
+
+mod admission;
+mod allocation;
+mod backups;
+mod bench;
+mod dead_letters;
+mod inventory;
+mod leases;
+mod order;
+mod outbox;
+mod queue;
+mod settlement;
