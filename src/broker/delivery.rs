@@ -17,7 +17,8 @@ pub struct Delivery {
     pub(super) dead: Option<DeadReason>,
 }
 
-/// The proof of a delivery. Dropped without being settled, its message comes again in time.
+/// The proof of a delivery. Dropped without being settled, its message comes again when its consumer's session
+/// or process ends.
 #[derive(Debug, Clone)]
 pub struct Receipt(pub(super) Proof);
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::delivery::{DeadReason, Delivery, Proof, Receipt, given_up};
@@ -38,6 +39,8 @@ pub struct EmbeddedConsumer {
     kind: QueueKind,
     prefetch: usize,
     ready: VecDeque<Delivery>,
+    /// The claim under way.
+    claiming: Option<JoinHandle<Result<Vec<Delivery>, StoreError>>>,
     /// Ends the prolonging of claims.
     _prolonging: DropGuard,
 }
@@ -64,6 +67,7 @@ impl EmbeddedBroker {
             kind,
             prefetch: prefetch.into(),
             ready: VecDeque::new(),
+            claiming: None,
             _prolonging: token.drop_guard(),
         }
     }
@@ -135,6 +139,37 @@ impl EmbeddedBroker {
         Ok(())
     }
 
+    async fn claim(self, kind: QueueKind, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+        let queue = self.topology.queue(kind);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut deliveries = Vec::new();
+        for claimed in self.store.queue_claim(&queue, limit, CLAIM).await? {
+            deliveries.extend(self.delivery(kind, claimed).await);
+        }
+        Ok(deliveries)
+    }
+
+    /// A claimed message as a delivery; none when it was handed out too often and is dead now.
+    async fn delivery(&self, kind: QueueKind, claimed: QueueMessage) -> Option<Delivery> {
+        let QueueMessage { id, claim_token, properties, body, deliveries } = claimed;
+        let properties: Properties = serde_json::from_value(properties).unwrap_or_else(|error| {
+            tracing::error!(id, error = %error, "the properties of a queued message cannot be read");
+            Properties { message: Message::default(), dead: None }
+        });
+        let message = Message { body, ..properties.message };
+        if deliveries > DELIVERY_LIMIT && kind == QueueKind::Commands {
+            let reason = given_up(&message);
+            let dead = self.queued(QueueKind::Dead, message, Some(reason), Duration::ZERO);
+            if let Err(error) = self.store.queue_publish(&[dead], &[(id, claim_token)]).await {
+                tracing::warn!(id, error = %error, "a message is not given up yet; it comes again");
+            }
+            return None;
+        }
+        self.held().insert(id, claim_token.clone());
+        let receipt = Receipt(Proof::Embedded { id, claim_token });
+        Some(Delivery { message, receipt, dead: properties.dead })
+    }
+
     fn queued(&self, kind: QueueKind, message: Message, dead: Option<DeadReason>, delay: Duration) -> NewQueueMessage {
         let body = message.body.clone();
         // Plain data: it cannot fail.
@@ -148,8 +183,8 @@ impl EmbeddedConsumer {
         while self.ready.is_empty() {
             let pause = match self.fetch(max).await {
                 Ok(()) => LOOK_EVERY,
-                Err(error) => {
-                    tracing::warn!(error = %error, "the embedded queue failed; trying again");
+                Err(problem) => {
+                    tracing::warn!(problem, "the embedded queue failed; trying again");
                     LOOK_AFTER_FAILURE
                 }
             };
@@ -161,38 +196,27 @@ impl EmbeddedConsumer {
         Some(self.ready.drain(..count).collect())
     }
 
-    async fn fetch(&mut self, max: usize) -> Result<(), StoreError> {
+    /// Claims in a task of its own, so that a cancelled wait does not leave messages claimed by nobody.
+    async fn fetch(&mut self, max: usize) -> Result<(), String> {
         let free = self.prefetch.saturating_sub(self.broker.held().len()).min(max);
-        if free == 0 {
+        if free == 0 && self.claiming.is_none() {
             return Ok(());
         }
-        let queue = self.broker.topology.queue(self.kind);
-        let limit = i64::try_from(free).unwrap_or(i64::MAX);
-        for claimed in self.broker.store.queue_claim(&queue, limit, CLAIM).await? {
-            self.take(claimed).await?;
-        }
+        let (broker, kind) = (&self.broker, self.kind);
+        let claiming = self.claiming.get_or_insert_with(|| tokio::spawn(broker.clone().claim(kind, free)));
+        let claimed = claiming.await;
+        self.claiming = None;
+        let deliveries = claimed.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        self.ready.extend(deliveries);
         Ok(())
     }
 
-    async fn take(&mut self, claimed: QueueMessage) -> Result<(), StoreError> {
-        let QueueMessage { id, claim_token, properties, body, deliveries } = claimed;
-        let properties: Properties = serde_json::from_value(properties).unwrap_or_else(|error| {
-            tracing::error!(id, error = %error, "the properties of a queued message cannot be read");
-            Properties { message: Message::default(), dead: None }
-        });
-        let message = Message { body, ..properties.message };
-        if deliveries > DELIVERY_LIMIT && self.kind == QueueKind::Commands {
-            let reason = given_up(&message);
-            let dead = self.broker.queued(QueueKind::Dead, message, Some(reason), Duration::ZERO);
-            return self.broker.store.queue_publish(&[dead], &[(id, claim_token)]).await;
+    pub(super) async fn stop(mut self) {
+        if let Some(claiming) = self.claiming.take()
+            && let Ok(Ok(deliveries)) = claiming.await
+        {
+            self.ready.extend(deliveries);
         }
-        self.broker.held().insert(id, claim_token.clone());
-        let receipt = Receipt(Proof::Embedded { id, claim_token });
-        self.ready.push_back(Delivery { message, receipt, dead: properties.dead });
-        Ok(())
-    }
-
-    pub(super) async fn stop(self) {
         let receipts = self.ready.into_iter().map(|delivery| delivery.receipt).collect();
         if let Err(error) = self.broker.requeue(receipts).await {
             tracing::warn!(error = %error, "messages not handed back; they come again when their claim runs out");

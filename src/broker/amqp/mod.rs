@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lapin::options::{BasicAckOptions, BasicRejectOptions};
+use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,10 @@ use publisher::{Parcel, Publisher};
 
 pub use consumer::AmqpConsumer;
 pub(super) use lapin::Acker;
+
+/// Seconds between heartbeats unless the URL says otherwise; a peer that is silent for two of them is gone.
+/// RabbitMQ's own default of 60 would leave a consumer deaf for two minutes.
+const HEARTBEAT_S: u16 = 10;
 
 /// An error of RabbitMQ's client.
 pub type AmqpError = lapin::Error;
@@ -125,7 +130,14 @@ fn ackers(receipts: Vec<Receipt>) -> impl Iterator<Item = Acker> {
 
 /// Opens a connection within the time limit.
 async fn connect(url: &str, timeout: Duration) -> Result<Connection, BrokerError> {
-    bounded("connect", timeout, Connection::connect(url, ConnectionProperties::default())).await
+    let work = async {
+        let mut uri: AMQPUri = url.parse().map_err(|problem: String| {
+            lapin::Error::from(lapin::ErrorKind::IOError(Arc::new(std::io::Error::other(problem))))
+        })?;
+        uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
+        Connection::connect_uri(uri, ConnectionProperties::default()).await
+    };
+    bounded("connect", timeout, work).await
 }
 
 /// Closes a connection in order, if that is quick.

@@ -12,17 +12,12 @@ use crate::broker::message::{EventMessage, Message};
 /// The header in which a dead letter carries its reason whole.
 const DEAD: &str = "x-vmacd-dead";
 const PERSISTENT: u8 = 2;
-/// What RabbitMQ adds by itself when it dead-letters; it counts wrongly when it is sent along again.
-const OF_THE_BROKER: [&str; 3] = ["x-death", "x-first-death", "x-last-death"];
+/// What RabbitMQ adds by itself when it delivers again or dead-letters; sent along again it would be untrue.
+const OF_THE_BROKER: [&str; 5] = ["x-death", "x-first-death", "x-last-death", "x-delivery-count", "x-acquired-count"];
 
 /// A command on its way to an exchange.
 pub(super) fn command(exchange: String, message: &Message, dead: Option<&DeadReason>) -> Parcel {
-    let mut headers = FieldTable::default();
-    for (name, value) in &message.headers {
-        if let Some(value) = to_amqp(value) {
-            headers.insert(short(name), value);
-        }
-    }
+    let mut headers = to_table(&message.headers);
     let numbers = [
         ("x-vmacd-attempt", Some(i64::from(message.attempt)).filter(|attempt| *attempt > 0)),
         ("x-vmacd-first-seen", message.first_seen_ms),
@@ -119,12 +114,12 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
 
 fn readable(table: Option<&FieldTable>) -> Map<String, Value> {
     let fields = table.into_iter().flat_map(|table| table.inner().iter());
-    fields.filter_map(|(name, value)| Some((name.to_string(), to_json(value)?))).collect()
+    fields.map(|(name, value)| (name.to_string(), to_json(value))).collect()
 }
 
-/// Headers of the kinds that producers use; nested ones are left behind.
-fn to_json(value: &AMQPValue) -> Option<Value> {
-    Some(match value {
+/// A header as JSON: times as their seconds, bytes as the text they most likely are.
+fn to_json(value: &AMQPValue) -> Value {
+    match value {
         AMQPValue::Boolean(value) => json!(value),
         AMQPValue::ShortShortInt(value) => json!(value),
         AMQPValue::ShortShortUInt(value) => json!(value),
@@ -133,19 +128,37 @@ fn to_json(value: &AMQPValue) -> Option<Value> {
         AMQPValue::LongInt(value) => json!(value),
         AMQPValue::LongUInt(value) => json!(value),
         AMQPValue::LongLongInt(value) => json!(value),
+        AMQPValue::Float(value) => json!(value),
         AMQPValue::Double(value) => json!(value),
+        AMQPValue::DecimalValue(value) => json!(f64::from(value.value) / 10_f64.powi(value.scale.into())),
         AMQPValue::ShortString(value) => json!(value.as_str()),
         AMQPValue::LongString(value) => json!(String::from_utf8_lossy(value.as_bytes())),
-        _ => return None,
-    })
+        AMQPValue::ByteArray(value) => json!(String::from_utf8_lossy(value.as_slice())),
+        AMQPValue::Timestamp(seconds) => json!(seconds),
+        AMQPValue::FieldArray(values) => values.as_slice().iter().map(to_json).collect(),
+        AMQPValue::FieldTable(table) => Value::Object(readable(Some(table))),
+        AMQPValue::Void => Value::Null,
+    }
 }
 
-fn to_amqp(value: &Value) -> Option<AMQPValue> {
+fn to_amqp(value: &Value) -> AMQPValue {
     match value {
-        Value::Bool(value) => Some(AMQPValue::Boolean(*value)),
-        Value::Number(value) if value.is_i64() => value.as_i64().map(AMQPValue::LongLongInt),
-        Value::Number(value) => value.as_f64().map(AMQPValue::Double),
-        Value::String(value) => Some(AMQPValue::LongString(value.as_str().into())),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+        Value::Null => AMQPValue::Void,
+        Value::Bool(value) => AMQPValue::Boolean(*value),
+        Value::Number(value) => match value.as_i64() {
+            Some(whole) => AMQPValue::LongLongInt(whole),
+            None => AMQPValue::Double(value.as_f64().unwrap_or_default()),
+        },
+        Value::String(value) => AMQPValue::LongString(value.as_str().into()),
+        Value::Array(values) => AMQPValue::FieldArray(values.iter().map(to_amqp).collect::<Vec<_>>().into()),
+        Value::Object(fields) => AMQPValue::FieldTable(to_table(fields)),
     }
+}
+
+fn to_table(fields: &Map<String, Value>) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, value) in fields {
+        table.insert(short(name), to_amqp(value));
+    }
+    table
 }

@@ -1,0 +1,115 @@
+//! What is published is delivered.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use vmacd::broker::{Message, QueueKind};
+
+use super::bench::{Bench, bodies, is_silent, message, take};
+
+on_both_brokers! {
+    a_message_arrives_with_everything_it_carried,
+    any_bytes_are_a_body,
+    messages_come_in_the_order_they_were_published,
+    a_thousand_messages_arrive_once_each,
+    no_more_than_the_prefetch_is_unsettled,
+    two_consumers_share_a_queue,
+    a_batch_that_was_cancelled_loses_nothing,
+    what_a_stopped_consumer_did_not_hand_out_goes_to_another,
+}
+
+async fn a_message_arrives_with_everything_it_carried(bench: &Bench) {
+    let sent = Message {
+        attempt: 3,
+        first_seen_ms: Some(1_234),
+        key: Some("the key".to_owned()),
+        issued_at_ms: Some(5_678),
+        replay_number: 2,
+        ..message("a")
+    };
+    bench.broker.publish_command(sent.clone()).await.expect("published");
+    let got = take(&mut bench.commands().await, 1).await.remove(0).message;
+    assert_eq!(got, sent);
+}
+
+async fn any_bytes_are_a_body(bench: &Bench) {
+    let bodies = [Vec::new(), vec![0, 255, 0xc3, 0x28], vec![b'x'; 1024 * 1024]];
+    for body in &bodies {
+        let sent = Message { body: body.clone(), ..message("") };
+        bench.broker.publish_command(sent).await.expect("published");
+    }
+    let got = take(&mut bench.commands().await, 3).await;
+    assert!(got.iter().map(|delivery| &delivery.message.body).eq(&bodies));
+}
+
+async fn messages_come_in_the_order_they_were_published(bench: &Bench) {
+    let sent: Vec<String> = (0..50).map(|number| number.to_string()).collect();
+    for body in &sent {
+        bench.publish(&[body]).await;
+    }
+    assert_eq!(bodies(&take(&mut bench.commands().await, 50).await), sent);
+}
+
+async fn a_thousand_messages_arrive_once_each(bench: &Bench) {
+    let messages = (0..1_000).map(|number| message(&number.to_string())).collect();
+    bench.broker.publish_commands(messages).await.expect("published");
+    let mut consumer = bench.commands().await;
+    let mut seen = HashSet::new();
+    while seen.len() < 1_000 {
+        let batch = take(&mut consumer, 1).await;
+        assert!(bodies(&batch).into_iter().all(|body| seen.insert(body)), "one came twice");
+        bench.broker.ack(batch.into_iter().map(|delivery| delivery.receipt).collect()).await.expect("acknowledged");
+    }
+    assert!(is_silent(&mut consumer).await);
+}
+
+async fn no_more_than_the_prefetch_is_unsettled(bench: &Bench) {
+    bench.publish(&["a", "b", "c", "d", "e"]).await;
+    let mut consumer = bench.broker.consume(QueueKind::Commands, 3).await.expect("a consumer");
+    let mut held = take(&mut consumer, 3).await;
+    assert!(is_silent(&mut consumer).await, "a fourth came");
+    bench.broker.ack(vec![held.remove(0).receipt]).await.expect("acknowledged");
+    assert_eq!(bodies(&take(&mut consumer, 1).await), ["d"]);
+}
+
+async fn two_consumers_share_a_queue(bench: &Bench) {
+    let other = bench.another().await;
+    let mut mine = bench.broker.consume(QueueKind::Commands, 10).await.expect("a consumer");
+    let mut theirs = other.consume(QueueKind::Commands, 10).await.expect("a consumer");
+    let sent: HashSet<String> = (0..20).map(|number| number.to_string()).collect();
+    bench.publish(&sent.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    // Nothing is settled: neither can take more than its ten.
+    let (mine, theirs) = tokio::join!(take(&mut mine, 10), take(&mut theirs, 10));
+    assert_eq!(bodies(&mine).into_iter().chain(bodies(&theirs)).collect::<HashSet<_>>(), sent);
+}
+
+async fn a_batch_that_was_cancelled_loses_nothing(bench: &Bench) {
+    let mut consumer = bench.commands().await;
+    let sent: Vec<String> = (0..40).map(|number| number.to_string()).collect();
+    let mut got = Vec::new();
+    for body in &sent {
+        bench.publish(&[body]).await;
+        // Given up at any moment of its work, from before the message came to after.
+        let given_up = Duration::from_micros(rand::random_range(0..4_000));
+        let next = consumer.next_batch(10, Duration::from_millis(1));
+        if let Ok(Some(batch)) = tokio::time::timeout(given_up, next).await {
+            got.extend(bodies(&batch));
+        }
+    }
+    let rest = sent.len() - got.len();
+    got.extend(bodies(&take(&mut consumer, rest).await));
+    assert_eq!(got, sent);
+}
+
+async fn what_a_stopped_consumer_did_not_hand_out_goes_to_another(bench: &Bench) {
+    bench.publish(&["a", "b", "c"]).await;
+    let mut first = bench.commands().await;
+    let held = take(&mut first, 1).await;
+    first.stop().await;
+    let mut second = bench.commands().await;
+    let rest = take(&mut second, 2).await;
+    assert_eq!(bodies(&rest).into_iter().collect::<HashSet<_>>(), HashSet::from(["b".to_owned(), "c".to_owned()]));
+    let receipts = held.into_iter().chain(rest).map(|delivery| delivery.receipt).collect();
+    bench.broker.ack(receipts).await.expect("receipts in hand stay good");
+    assert!(is_silent(&mut second).await);
+}

@@ -1,0 +1,25 @@
+//! The broker's conformance suite: each case runs on the embedded queue and on RabbitMQ. What only RabbitMQ can
+//! suffer, restarts and alarms, stands in `outage`, against nodes of its own.
+
+/// Makes two tests of each case, one for each broker.
+macro_rules! on_both_brokers {
+    ($($case:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(&crate::broker::bench::Bench::embedded().await).await;
+            })+
+        }
+        mod rabbitmq {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(&crate::broker::bench::Bench::rabbitmq().await).await;
+            })+
+        }
+    };
+}
+
+mod bench;
+mod consuming;
+mod outage;
+mod settling;
