@@ -108,6 +108,7 @@ impl EmbeddedBroker {
         let (mut receipts, mut messages) = (Vec::new(), Vec::new());
         for (receipt, message, delay) in again {
             receipts.push(receipt);
+            let delay = Duration::from_millis(self.topology.rung_ms(delay));
             messages.push(self.queued(QueueKind::Commands, message, None, delay));
         }
         self.replace(receipts, messages).await

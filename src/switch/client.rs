@@ -139,7 +139,8 @@ impl SwitchClient {
         self.ask("discard its candidate", "<discard-changes/>").await.map(|_| ())
     }
 
-    /// The committed configuration as text, for the backup.
+    /// The committed configuration as text, for the backup; without the line that says when it was committed,
+    /// so that the same configuration is the same text.
     ///
     /// # Errors
     /// [`SwitchError::NotUnderstood`] when the reply holds no configuration, or [`SwitchError`].
@@ -147,7 +148,7 @@ impl SwitchClient {
         let ask = "<get-configuration database=\"committed\" format=\"text\"/>";
         let reply = self.ask("show its configuration", ask).await?;
         match reply.root.find("configuration-text") {
-            Some(text) if !text.text.trim().is_empty() => Ok(text.text.trim_start_matches('\n').to_owned()),
+            Some(text) if !text.text.trim().is_empty() => Ok(without_date(&text.text).to_owned()),
             _ => Err(self.not_understood("show its configuration", "no configuration text")),
         }
     }
@@ -278,6 +279,15 @@ impl SwitchClient {
 
     fn not_understood(&self, request: &'static str, problem: &str) -> SwitchError {
         SwitchError::NotUnderstood { switch: self.name.clone(), request, problem: problem.to_owned() }
+    }
+}
+
+/// Junos starts with `## Last commit: ... by ...` or `## Last changed: ...`.
+fn without_date(text: &str) -> &str {
+    let text = text.trim_start();
+    match text.split_once('\n') {
+        Some((first, rest)) if first.starts_with("## Last ") => rest,
+        _ => text,
     }
 }
 

@@ -188,10 +188,11 @@ impl<J: Journal> Transaction<'_, J> {
                 Ok(Tried::Refused(error, errors))
             }
             _ => {
-                let unanswered = matches!(error, SwitchError::Unanswered { .. });
+                // A switch in trouble may have committed all the same: the next push finds out.
+                let is_certain = !matches!(error, SwitchError::Unanswered { .. } | SwitchError::Trouble { .. });
                 let failure = error.failure();
                 self.note(&failure);
-                if !unanswered {
+                if is_certain {
                     self.journal.resolved(&intent.id, PushEnd::Refused).await?;
                 }
                 Err(failure)

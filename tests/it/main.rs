@@ -6,4 +6,5 @@ mod harness;
 mod scenario;
 mod store;
 mod support;
+mod switch;
 mod tidy;

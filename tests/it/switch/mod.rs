@@ -1,0 +1,8 @@
+//! The switch client against simulated switches, over real SSH: what a push does, and what it does not.
+
+mod bench;
+mod interrupted;
+mod opening;
+mod others;
+mod pushing;
+mod refusals;
