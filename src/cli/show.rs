@@ -65,10 +65,7 @@ fn binding_line(binding: &SwitchBinding) -> String {
         binding.interface,
         or_dash(binding.vlan.as_ref()),
         binding.mac,
-        serde_json::to_value(binding.state)
-            .ok()
-            .and_then(|state| state.as_str().map(str::to_owned))
-            .unwrap_or_default()
+        binding.state
     );
     for (name, value) in [("push", &binding.push_id), ("error", &binding.error)] {
         if let Some(value) = value {

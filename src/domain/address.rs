@@ -61,6 +61,12 @@ impl TryFrom<String> for BindableAddress {
     }
 }
 
+impl From<BindableAddress> for Ipv4Addr {
+    fn from(address: BindableAddress) -> Self {
+        address.0
+    }
+}
+
 impl From<BindableAddress> for String {
     fn from(address: BindableAddress) -> Self {
         address.to_string()

@@ -22,6 +22,18 @@ pub enum BindingState {
     Failed,
 }
 
+impl std::fmt::Display for BindingState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Bound => "bound",
+            Self::Restored => "restored",
+            Self::Removed => "removed",
+            Self::Failed => "failed",
+        })
+    }
+}
+
 /// One entry of the column `switch_bindings`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwitchBinding {

@@ -11,7 +11,8 @@ use super::error::{SwitchError, refusal};
 use super::history::{self, CommitEntry};
 use super::netconf::{Element, Reply, Session, SessionError};
 use super::ssh::{self, Credential};
-use crate::domain::plan::{Change, PresentBinding};
+use super::vlans;
+use crate::domain::plan::{Change, PortVlans, PresentBinding};
 use crate::domain::{Dialect, DialectChoice, Switch};
 
 mod russh_stream {
@@ -162,11 +163,25 @@ impl SwitchClient {
         Ok(dialect::bindings(self.dialect, &configuration))
     }
 
+    /// What ports and VLANs say of VLANs, with groups and interface ranges spelled out (JNPR
+    /// "get-configuration", attribute `inherit`).
+    ///
+    /// # Errors
+    /// [`SwitchError`].
+    pub async fn port_vlans(&mut self) -> Result<PortVlans, SwitchError> {
+        let configuration = self.configuration("inherit=\"inherit\"", vlans::FILTER).await?;
+        Ok(vlans::read(&configuration))
+    }
+
     async fn committed(&mut self, filter: &str) -> Result<Element, SwitchError> {
+        self.configuration("", filter).await
+    }
+
+    async fn configuration(&mut self, attributes: &str, filter: &str) -> Result<Element, SwitchError> {
         let ask = format!(
-            "<get-configuration database=\"committed\" format=\"xml\"><configuration>{filter}</configuration></get-configuration>"
+            "<get-configuration database=\"committed\" format=\"xml\" {attributes}><configuration>{filter}</configuration></get-configuration>"
         );
-        let mut reply = self.ask("show its bindings", &ask).await?;
+        let mut reply = self.ask("show its configuration", &ask).await?;
         // A hierarchy that is not there may be answered with nothing at all.
         let at = reply.root.children.iter().position(|child| child.name == "configuration");
         Ok(at.map_or_else(Element::default, |at| reply.root.children.swap_remove(at)))

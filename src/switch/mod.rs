@@ -14,6 +14,7 @@ mod netconf;
 mod resolve;
 mod ssh;
 mod transaction;
+mod vlans;
 
 pub use client::{Facts, SwitchClient, Timeouts};
 pub use error::SwitchError;

@@ -19,7 +19,7 @@ use super::journal::{Journal, PushEnd, PushIntent, PushReport, Reached, Stage, W
 use super::narrow::narrow;
 use super::netconf::RpcError;
 use super::resolve::resolve;
-use crate::domain::plan::{Change, Step, plan};
+use crate::domain::plan::{Change, PortVlans, PresentBinding, Step, Wish, plan, wants_port_vlans};
 use crate::domain::{Code, Failure};
 
 /// How a push is made.
@@ -72,9 +72,10 @@ impl<J: Journal> Transaction<'_, J> {
         self.journal.reached(Stage::Read);
         let wishes = self.journal.gather().await?;
         let ours = self.journal.ours(&macs_at(&wishes, &present)).await?;
+        let port_vlans = self.port_vlans(&wishes, &present).await?;
         self.journal.reached(Stage::Gathered);
         let mut group = Vec::new();
-        for step in plan(&wishes, &present, |mac| ours.contains(&mac)) {
+        for step in plan(&wishes, &present, &port_vlans, |mac| ours.contains(&mac)) {
             match step {
                 Ok(step) if step.changes.is_empty() => self.reached(step, None),
                 Ok(step) => group.push(step),
@@ -82,6 +83,15 @@ impl<J: Journal> Transaction<'_, J> {
             }
         }
         if group.is_empty() { Ok(()) } else { self.push_groups(group, push_id, backup_id).await }
+    }
+
+    /// What the ports' configuration says of VLANs, asked for only where nothing nearer tells.
+    async fn port_vlans(&mut self, wishes: &[Wish], present: &[PresentBinding]) -> Result<PortVlans, Failure> {
+        if !wants_port_vlans(wishes, present) {
+            return Ok(PortVlans::default());
+        }
+        let port_vlans = self.client.port_vlans().await;
+        self.seen(port_vlans)
     }
 
     /// Settles earlier pushes, and stops where somebody else's confirmed commit is pending: our commit would

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use crate::config::Settings;
-use crate::domain::{Code, Failure, Switch, SwitchName};
+use crate::domain::{Code, Dialect, Failure, Switch, SwitchName};
 use crate::switch::{Credential, SwitchClient, Timeouts};
 
 /// A session that may be open.
@@ -31,11 +31,22 @@ impl Session {
                 .switch(&self.switch)
                 .await
                 .map_err(|error| Failure::new(unknown_or_trouble(&error), format!("{}: {error}", self.switch)))?;
-            self.client = Some(connect(&context.settings, &known.switch, known.dialect_found).await?);
+            let client = connect(&context.settings, &known.switch, known.dialect_found).await?;
+            self.remember(context, known.dialect_found, client.dialect()).await;
+            self.client = Some(client);
         }
         match &mut self.client {
             Some(client) => Ok((client, kept)),
             None => Err(Failure::new(Code::Unreachable, format!("no session to {}", self.switch))),
+        }
+    }
+
+    /// Saves the next session the question. That it cannot be written down costs nothing but asking again.
+    async fn remember(&self, context: &Context, known: Option<Dialect>, found: Dialect) {
+        if known != Some(found)
+            && let Err(error) = context.store.set_dialect_found(&self.switch, found).await
+        {
+            tracing::warn!(switch = %self.switch, error = super::chain(&error), "the dialect is not remembered");
         }
     }
 
@@ -61,11 +72,7 @@ fn unknown_or_trouble(error: &crate::store::StoreError) -> Code {
 /// # Errors
 /// [`Code::CredentialMissing`] when the settings lack the credential that the inventory names, else what
 /// the switch client reports.
-pub async fn connect(
-    settings: &Settings,
-    switch: &Switch,
-    dialect: Option<crate::domain::Dialect>,
-) -> Result<SwitchClient, Failure> {
+pub async fn connect(settings: &Settings, switch: &Switch, dialect: Option<Dialect>) -> Result<SwitchClient, Failure> {
     let name = &switch.credential.0;
     let Some(found) = settings.credential(name) else {
         let text = format!("{} uses the credential `{name}`, which the settings do not have", switch.name);

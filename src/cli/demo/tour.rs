@@ -100,7 +100,7 @@ async fn revoke(stage: &Stage) -> Result<(), Fault> {
     outcome(stage, &MessageKey("revoke-1".to_owned())).await?;
     let vmac = find(stage, &address).await?;
     for binding in &vmac.switch_bindings {
-        line(&format!("{address} is {}: {} {} {:?}", vmac.status, binding.switch, binding.interface, binding.state));
+        line(&format!("{address} is {}: {} {} {}", vmac.status, binding.switch, binding.interface, binding.state));
     }
     line(
         "the PXE MAC stands for the primary address of that port, so Junos would refuse it twice: the binding is removed",

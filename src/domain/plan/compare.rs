@@ -1,18 +1,19 @@
 //! One wish against the bindings present: what stands, what is somebody else's, what must change.
 
-use super::{Change, EndState, PresentBinding, Step, Wish, apply};
+use super::{Change, EndState, PortVlans, PresentBinding, Step, Wish, apply, vlans};
 use crate::domain::{Code, Desired, Failure, InterfaceName, Mac, VlanName};
 
 /// One wish against what stands on its port.
 pub(super) fn plan_wish(
     wish: &Wish,
     present: &[PresentBinding],
+    port_vlans: &PortVlans,
     is_ours: &impl Fn(Mac) -> bool,
 ) -> Result<Step, Failure> {
     let on_port: Vec<_> = present.iter().filter(|b| b.interface.same_interface(&wish.interface)).collect();
     let standing: Vec<_> = on_port.iter().copied().filter(|binding| binding.ip == wish.ip).collect();
     match wish.desired {
-        Desired::Bound => bind(wish, &on_port, &standing, is_ours),
+        Desired::Bound => bind(wish, &on_port, &standing, port_vlans, is_ours),
         Desired::Unbound => Ok(unbind(wish, &on_port, &standing)),
     }
 }
@@ -21,6 +22,7 @@ fn bind(
     wish: &Wish,
     on_port: &[&PresentBinding],
     standing: &[&PresentBinding],
+    port_vlans: &PortVlans,
     is_ours: &impl Fn(Mac) -> bool,
 ) -> Result<Step, Failure> {
     let foreign = |b: &&&PresentBinding| b.mac != wish.mac && b.mac != wish.pxe_mac && !is_ours(b.mac);
@@ -33,7 +35,7 @@ fn bind(
             ),
         ));
     }
-    let vlan = resolve_vlan(wish, on_port)?;
+    let vlan = vlans::resolve(wish, on_port, port_vlans)?;
     let interface = form_on_switch(wish, on_port, standing);
     let group = group_of_port(on_port, &vlan);
     let previous_mac = standing.first().map(|binding| binding.mac);
@@ -96,24 +98,6 @@ fn removals_beside(set: &Change, standing: &[&PresentBinding]) -> Vec<Change> {
         after.len() == 1
     };
     standing.iter().filter(|binding| !overwritten(binding)).map(|binding| removal(binding)).collect()
-}
-
-/// The VLAN: named by message or inventory, else that of the primary address's binding on the port.
-fn resolve_vlan(wish: &Wish, on_port: &[&PresentBinding]) -> Result<VlanName, Failure> {
-    let of_primary = || {
-        let primary = wish.primary_ip?;
-        on_port.iter().find(|binding| binding.ip == primary)?.vlan.clone()
-    };
-    wish.vlan.clone().or_else(of_primary).ok_or_else(|| {
-        Failure::new(
-            Code::VlanUnresolved,
-            format!(
-                "no VLAN for {} on {}: looked at the message, the inventory and the primary address's binding on the port; \
-                 name it in the message or in the inventory",
-                wish.ip, wish.interface
-            ),
-        )
-    })
 }
 
 /// The interface's name in the form the port's entries use, the inventory's where there is none.

@@ -7,10 +7,12 @@
 mod compare;
 #[cfg(test)]
 mod tests;
+mod vlans;
 
 use serde::{Deserialize, Serialize};
 
 use super::{BindableAddress, Desired, Failure, InterfaceName, Mac, VlanName};
+pub use vlans::{PortVlans, wants_port_vlans};
 
 /// A static binding as a switch's committed configuration holds it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,18 +109,19 @@ pub struct Step {
 /// Wishes are taken in order and each sees the effect of those before it, because two revokes on one
 /// port must not both restore the one PXE MAC. `is_ours` tells whether a MAC is a virtual MAC of
 /// vmacd: a binding with any other MAC than ours or the server's PXE MAC is somebody else's and is
-/// never overwritten or removed.
+/// never overwritten or removed. `port_vlans` may be empty unless [`wants_port_vlans`].
 ///
 /// # Errors
 /// Per wish a permanent [`Failure`]: [`super::Code::ForeignBinding`] or [`super::Code::VlanUnresolved`].
 pub fn plan(
     wishes: &[Wish],
     present: &[PresentBinding],
+    port_vlans: &PortVlans,
     is_ours: impl Fn(Mac) -> bool,
 ) -> Vec<Result<Step, (Wish, Failure)>> {
     let mut present = present.to_vec();
     let mut plan_one = |wish: &Wish| {
-        let step = compare::plan_wish(wish, &present, &is_ours);
+        let step = compare::plan_wish(wish, &present, port_vlans, &is_ours);
         if let Ok(step) = &step {
             step.changes.iter().for_each(|change| apply(change, &mut present));
         }

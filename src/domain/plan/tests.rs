@@ -39,7 +39,7 @@ fn wish(desired: Desired, host: u8) -> Wish {
 }
 
 fn steps(wishes: &[Wish], on_switch: &[PresentBinding]) -> Vec<Result<Step, (Wish, Failure)>> {
-    plan(wishes, on_switch, |mac| mac.octets()[0] == 0x02)
+    plan(wishes, on_switch, &PortVlans::default(), |mac| mac.octets()[0] == 0x02)
 }
 
 #[test]
@@ -54,6 +54,37 @@ fn a_create_is_bound_in_the_vlan_of_the_primary_address_and_in_the_form_of_the_s
 fn a_create_without_any_hint_of_a_vlan_fails_for_good() {
     let (_, failure) = steps(&[wish(Desired::Bound, 6)], &[]).remove(0).expect_err("no VLAN");
     assert_eq!(failure.code, Code::VlanUnresolved);
+}
+
+#[test]
+fn the_vlan_is_looked_for_in_its_order() {
+    let vlan = |name: &str| name.parse::<VlanName>().expect("a VLAN");
+    let port = |name: &str| name.parse::<InterfaceName>().expect("an interface");
+    let all = PortVlans {
+        access: vec![(port("ge-0/0/1.0"), vlan("access"))],
+        subnets: vec![
+            ("10.0.0.0/16".parse().expect("a subnet"), vlan("wide")),
+            ("10.0.48.0/24".parse().expect("a subnet"), vlan("narrow")),
+        ],
+    };
+    let subnets_only = PortVlans { access: vec![(port("ge-0/0/2.0"), vlan("other"))], ..all.clone() };
+    let named = Wish { vlan: Some(vlan("named")), ..wish(Desired::Bound, 6) };
+    let plain = wish(Desired::Bound, 6);
+    let bound = [present("ge-0/0/1.0", 1, PXE)];
+    let elsewhere = [present("ge-0/0/2.0", 1, PXE)];
+    let table: [(&Wish, &[PresentBinding], &PortVlans, &str, bool); 5] = [
+        (&named, &bound, &all, "named", false),
+        (&plain, &bound, &all, "VLAN.13", false),
+        (&plain, &elsewhere, &all, "access", true),
+        (&plain, &[], &subnets_only, "narrow", true),
+        (&plain, &[], &all, "access", true),
+    ];
+    for (wish, on_switch, port_vlans, expected, asks) in table {
+        let wishes = std::slice::from_ref(wish);
+        assert_eq!(wants_port_vlans(wishes, on_switch), asks, "{expected}");
+        let step = plan(wishes, on_switch, port_vlans, |_| true).remove(0).expect("a step");
+        assert_eq!(step.wish.vlan, Some(vlan(expected)));
+    }
 }
 
 #[test]

@@ -82,7 +82,12 @@ impl Bench {
         let line = set.lines().find(|line| line.contains("static-ip") && line.contains(&address)).expect("its binding");
         let end = line.find(&address).expect("its address") + address.len();
         let delete = line[..end].trim_end().replacen("set ", "delete ", 1);
-        self.sim().operator_edit(&delete).expect("edited");
+        self.operator_sets(&[&delete]);
+    }
+
+    /// An operator makes these edits and commits them.
+    pub fn operator_sets(&self, lines: &[&str]) {
+        self.sim().operator_edit(&lines.join("\n")).expect("edited");
         self.sim().operator_commit().expect("committed");
     }
 

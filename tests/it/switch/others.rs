@@ -78,8 +78,7 @@ fn change(bench: &Bench) -> vmacd::domain::plan::Change {
 async fn an_edit_made_between_two_pushes_stays() {
     let bench = Bench::els().await;
     pushes_now(&bench).await;
-    bench.sim().operator_edit(EDIT).expect("edited");
-    bench.sim().operator_commit().expect("committed");
+    bench.operator_sets(&[EDIT]);
     let mut notes = Notes::of(vec![bench.create(0, 1), bench.create(0, 2)]);
     assert_eq!(whole(&bench.push(&mut notes).await), None);
     assert!(bench.sim().committed_set().contains("being-renamed"));

@@ -1,6 +1,6 @@
 //! What reaches the switch when all is well.
 
-use vmacd::domain::plan::EndState;
+use vmacd::domain::plan::{EndState, Wish};
 use vmacd::domain::{Code, Dialect};
 use vmacd::switch::{PushEnd, Stage};
 
@@ -94,6 +94,36 @@ async fn a_revoke_restores_the_pxe_mac_where_it_stands_nowhere_else_on_the_port(
 }
 
 #[tokio::test]
+async fn without_any_other_hint_the_vlan_is_that_of_the_access_port() {
+    for bench in both().await {
+        let wish = Wish { primary_ip: None, ..bench.create(0, 1) };
+        let report = bench.push(&mut Notes::of(vec![wish])).await;
+        let vlan = report.results[0].wish.vlan.as_ref().map(ToString::to_string);
+        assert_eq!((whole(&report), vlan.as_ref()), (None, Some(&bench.server(0).vlan)), "{report:?}");
+        assert_eq!(bench.extra().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_no_access_port_leaves_the_vlan_whose_subnet_holds_the_address() {
+    let bench = Bench::non_els().await;
+    let server = bench.server(0);
+    let port = server.interface.trim_end_matches(".0");
+    bench.operator_sets(&[
+        &format!("set interfaces {port} unit 0 family ethernet-switching port-mode trunk"),
+        "set interfaces vlan unit 77 family inet address 10.0.0.254/24",
+        "set vlans by-subnet vlan-id 77",
+        "set vlans by-subnet l3-interface vlan.77",
+    ]);
+    let wish = Wish { primary_ip: None, ..bench.create(0, 1) };
+    let report = bench.push(&mut Notes::of(vec![wish])).await;
+    assert_eq!(report.results[0].wish.vlan.as_ref().map(ToString::to_string).as_deref(), Some("by-subnet"));
+    let nowhere = Wish { primary_ip: None, ip: "192.0.2.200".parse().expect("an address"), ..bench.create(0, 2) };
+    let report = bench.push(&mut Notes::of(vec![nowhere])).await;
+    assert_eq!(codes(&report), [(2, Some(Code::VlanUnresolved))]);
+}
+
+#[tokio::test]
 async fn a_binding_of_somebody_else_is_never_overwritten() {
     let bench = Bench::non_els().await;
     let (taken, free) = (bench.create(0, 1), bench.create(0, 2));
@@ -103,8 +133,7 @@ async fn a_binding_of_somebody_else_is_never_overwritten() {
         taken.ip,
         bench.server(0).vlan
     );
-    bench.sim().operator_edit(&foreign).expect("edited");
-    bench.sim().operator_commit().expect("committed");
+    bench.operator_sets(&[&foreign]);
     let report = bench.push(&mut Notes::of(vec![taken.clone(), free.clone(), bench.revoke(0, 1)])).await;
     assert_eq!(codes(&report), [(1, Some(Code::ForeignBinding)), (1, None), (2, None)]);
     let kept = (taken.ip.to_string(), "0c:c4:7a:99:99:99".to_owned());
