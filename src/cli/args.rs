@@ -271,6 +271,9 @@ pub struct SimArgs {
     /// Write an inventory of them here
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
+    /// A Unix socket at which they take orders while they run, such as `sw-001 fault lock_denied`
+    #[arg(long, value_name = "FILE")]
+    pub control: Option<PathBuf>,
     /// A fault, such as reply_lost_after_commit@3; may be given more than once
     #[arg(long)]
     pub fault: Vec<String>,

@@ -24,6 +24,7 @@ pub(super) async fn run(args: SimArgs, config: Option<PathBuf>) -> Result<(), Fa
         user: args.user,
         password: args.password,
         inventory: args.inventory,
+        control: args.control,
         seed: args.seed,
         faults: args.fault,
         ..sim::Options::default()

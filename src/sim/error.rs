@@ -47,6 +47,14 @@ pub enum SimError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The control socket cannot be listened on.
+    #[error("cannot listen on the control socket {path}")]
+    Control {
+        /// Its file.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The inventory file cannot be written.
     #[error("cannot write the inventory {}", path.display())]
     WriteInventory {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use russh::server::Config;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -13,22 +14,21 @@ use super::check::{SimBinding, bindings};
 use super::error::SimError;
 use super::faults::{FaultKind, Faults};
 use super::history::Commit;
-use super::load::{Action, Load};
 use super::server;
-use super::set::{print_set, read_set};
+use super::session;
+use super::set::print_set;
 use super::switch::{Switch, locked};
 use super::text::print_text;
-use super::time;
 
 /// A running (or stopped) simulated switch.
 #[derive(Clone)]
 pub struct SimHandle {
-    switch: Arc<Switch>,
+    pub(super) switch: Arc<Switch>,
     ssh: Arc<Config>,
     address: SocketAddr,
     running: Arc<Mutex<Option<CancellationToken>>>,
     /// The operator's session, while one is open.
-    operator: Arc<Mutex<Option<u32>>>,
+    pub(super) operator: Arc<Mutex<Option<u32>>>,
 }
 
 impl SimHandle {
@@ -103,6 +103,13 @@ impl SimHandle {
         self.switch.device().deadline().is_some()
     }
 
+    /// Lets the time of a confirmed commit run out now. Says whether one waited.
+    pub fn expire_commit(&self) -> bool {
+        let mut device = self.switch.device();
+        let deadline = device.deadline();
+        deadline.is_some_and(|deadline| device.tick(deadline))
+    }
+
     /// The process id of the session that holds the lock.
     pub fn locked_by(&self) -> Option<u32> {
         self.switch.device().locked_by
@@ -170,72 +177,15 @@ impl SimHandle {
         Ok(())
     }
 
+    /// Speaks NETCONF over any stream, as behind another SSH server, until the session ends.
+    pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(&self, user: &str, stream: S) {
+        session::serve(self.switch.clone(), user, stream).await;
+    }
+
     /// Restarts the switch; it is away for `span`.
     pub fn reboot(&self, span: Duration) {
         self.switch.reboot(span);
     }
-
-    /// Makes edits in the shared candidate, as an operator does who forgets to commit.
-    ///
-    /// # Errors
-    /// The switch's words when a line is wrong or somebody holds the lock.
-    pub fn operator_edit(&self, set_lines: &str) -> Result<(), String> {
-        let pid = self.operator_pid();
-        let (edits, errors) = read_set(set_lines);
-        let load = Load { action: Action::Merge, edits, errors, located: false };
-        let report = self.switch.device().load(pid, &load, time::now()).map_err(|errors| words(&errors))?;
-        if report.iter().any(|error| !error.warning) { Err(words(&report)) } else { Ok(()) }
-    }
-
-    /// Commits the shared candidate, as an operator does at the terminal.
-    ///
-    /// # Errors
-    /// The switch's words when it refuses.
-    pub fn operator_commit(&self) -> Result<(), String> {
-        let pid = self.operator_pid();
-        let request = super::commit::CommitRequest::default();
-        let committed = self.switch.device().commit(pid, &request, time::now());
-        self.switch.deadline_changed.notify_one();
-        committed.map_err(|errors| words(&errors))
-    }
-
-    /// Throws the shared candidate's edits away.
-    ///
-    /// # Errors
-    /// The switch's words when somebody else holds the lock.
-    pub fn operator_discard(&self) -> Result<(), String> {
-        let pid = self.operator_pid();
-        self.switch.device().load_rollback(pid, 0, time::now()).map_err(|errors| words(&errors))
-    }
-
-    /// Takes the exclusive lock, as `configure exclusive` does.
-    ///
-    /// # Errors
-    /// The switch's words when somebody holds it.
-    pub fn operator_lock(&self) -> Result<(), String> {
-        let pid = self.operator_pid();
-        self.switch.device().lock(pid, time::now()).map_err(|errors| words(&errors))
-    }
-
-    /// Ends the operator's session, and its lock with it.
-    pub fn operator_unlock(&self) {
-        if let Some(pid) = locked(&self.operator).take() {
-            self.switch.device().end_session(pid);
-        }
-    }
-
-    fn operator_pid(&self) -> u32 {
-        let mut operator = locked(&self.operator);
-        let mut device = self.switch.device();
-        match *operator {
-            Some(pid) if device.knows(pid) => pid,
-            _ => *operator.insert(device.open_session("admin", "pts/0", time::now())),
-        }
-    }
-}
-
-fn words(errors: &[super::reply_error::RpcError]) -> String {
-    errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 /// Listens on `address`.

@@ -7,6 +7,7 @@
 mod base;
 mod check;
 mod commit;
+mod control;
 mod cut_stream;
 mod device;
 mod diff;
@@ -23,6 +24,7 @@ mod lex;
 mod load;
 mod locking;
 mod model;
+mod operator;
 mod options;
 mod plan;
 mod print_xml;

@@ -35,6 +35,8 @@ pub struct Options {
     pub authorized_key: Option<String>,
     /// Where [`super::run()`] writes the inventory.
     pub inventory: Option<PathBuf>,
+    /// A Unix socket at which the switches take orders while they run; see `docs/JUNOS.md`.
+    pub control: Option<PathBuf>,
     /// Decides host keys and chance.
     pub seed: u64,
     /// Faults every switch starts with, as [`super::Faults::parse`] reads them.
@@ -64,6 +66,7 @@ impl Default for Options {
             password: "vmacd".to_owned(),
             authorized_key: None,
             inventory: None,
+            control: None,
             seed: 1,
             faults: Vec::new(),
             duplicates: DuplicateScope::Interface,

@@ -170,7 +170,7 @@ fn is_duplicate_mac(errors: &[RpcError]) -> bool {
 /// What a refused request is, by the switch's words: Junos tells lock and dirty candidate by nothing else
 /// (no `lock-denied` tag; the wordings are those of napalm issue 1445, junipernetworks.junos issue 404,
 /// ansible-junos-stdlib issue 140).
-pub(super) fn refusal(switch: &str, request: &'static str, errors: Vec<RpcError>) -> SwitchError {
+pub fn refusal(switch: &str, request: &'static str, errors: Vec<RpcError>) -> SwitchError {
     let text = words(&errors);
     let lower = text.to_lowercase();
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));

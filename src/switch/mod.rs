@@ -17,9 +17,9 @@ mod transaction;
 mod vlans;
 
 pub use client::{Facts, SwitchClient, Timeouts};
-pub use error::SwitchError;
+pub use error::{SwitchError, refusal};
 pub use history::{CommitEntry, PendingConfirm, pending_confirm};
 pub use journal::{Journal, PushEnd, PushIntent, PushReport, Reached, Stage, WishResult};
-pub use netconf::{RpcError, Severity};
+pub use netconf::{Decoder, Element, Framing, FramingError, Reply, RpcError, Severity, XmlError, encode};
 pub use ssh::{Credential, fetch_host_key};
 pub use transaction::{PushOptions, push};

@@ -137,15 +137,22 @@ async fn connect_tcp(switch: &Switch, host_key: HostKey) -> Result<Handle<HostKe
         preferred: preferred(switch.ssh_profile),
         ..client::Config::default()
     };
-    client::connect(Arc::new(config), (switch.host.as_str(), switch.port), host_key)
-        .await
-        .map_err(|error| unreachable(switch, &error.to_string()))
+    client::connect(Arc::new(config), (switch.host.as_str(), switch.port), host_key).await.map_err(|error| match &error
+    {
+        russh::Error::NoCommonAlgo { .. } if switch.ssh_profile != SshProfile::Legacy => unreachable(
+            switch,
+            &format!("{error}; Junos 12.3 and 15.1 may need `ssh_profile = \"legacy\"` in the inventory"),
+        ),
+        _ => unreachable(switch, &error.to_string()),
+    })
 }
 
 /// The algorithms to offer. Legacy adds what Junos 12.3 and 15.1 speak, behind the current ones (JNPR 12.3
 /// "hostkey-algorithm", 13.1 "key-exchange").
 fn preferred(profile: SshProfile) -> Preferred {
     let mut offer = Preferred::default();
+    // Not among russh's defaults; what Junos has had since 11.2 (JNPR 13.1 "key-exchange").
+    offer.kex.to_mut().extend([kex::ECDH_SHA2_NISTP256, kex::ECDH_SHA2_NISTP384, kex::ECDH_SHA2_NISTP521]);
     offer.key.to_mut().retain(|algorithm| *algorithm != Algorithm::Rsa { hash: None });
     if profile == SshProfile::Legacy {
         offer.kex.to_mut().extend([kex::DH_GEX_SHA256, kex::DH_GEX_SHA1, kex::DH_G14_SHA1]);
@@ -163,10 +170,12 @@ async fn log_in(handle: &mut Handle<HostKey>, switch: &Switch, credential: &Cred
             let problem = format!("key file {}: {error}", file.display());
             SwitchError::Credential { switch: switch.name.to_string(), problem }
         })?;
-        let hash = handle.best_supported_rsa_hash().await.map_err(lost)?.flatten();
-        let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
-        if handle.authenticate_publickey(&credential.user, key).await.map_err(lost)?.success() {
-            return Ok(());
+        let key = Arc::new(key);
+        for hash in signature_hashes(handle, switch, key.algorithm().is_rsa()).await {
+            let signer = PrivateKeyWithHashAlg::new(key.clone(), hash);
+            if handle.authenticate_publickey(&credential.user, signer).await.map_err(lost)?.success() {
+                return Ok(());
+            }
         }
     }
     if credential.agent && ask_agent(handle, switch, credential).await?.success() {
@@ -184,6 +193,30 @@ async fn log_in(handle: &mut Handle<HostKey>, switch: &Switch, credential: &Cred
     Err(SwitchError::LoginRefused { switch, user })
 }
 
+/// The hashes to sign with, one after another: what the server lists first, because OpenSSH lists more than it may be
+/// set to take (RFC 8308 section 3.1). `None` is `ssh-rsa` with SHA-1, for the legacy profile alone.
+async fn signature_hashes(handle: &Handle<HostKey>, switch: &Switch, is_rsa: bool) -> Vec<Option<HashAlg>> {
+    if !is_rsa {
+        return vec![None];
+    }
+    let is_legacy = switch.ssh_profile == SshProfile::Legacy;
+    let listed = handle.best_supported_rsa_hash().await.ok().flatten();
+    let mut hashes = match listed {
+        None | Some(None) if is_legacy => vec![None],
+        None | Some(None) => vec![Some(HashAlg::Sha512), Some(HashAlg::Sha256)],
+        Some(best) => vec![best, Some(HashAlg::Sha512), Some(HashAlg::Sha256)],
+    };
+    hashes.extend(is_legacy.then_some(None));
+    let mut seen = Vec::new();
+    hashes.retain(|hash| {
+        !seen.contains(hash) && {
+            seen.push(*hash);
+            true
+        }
+    });
+    hashes
+}
+
 async fn ask_agent(
     handle: &mut Handle<HostKey>,
     switch: &Switch,
@@ -192,10 +225,10 @@ async fn ask_agent(
     let at_fault = |problem: String| SwitchError::Credential { switch: switch.name.to_string(), problem };
     let mut agent = AgentClient::connect_env().await.map_err(|error| at_fault(format!("SSH agent: {error}")))?;
     let identities = agent.request_identities().await.map_err(|error| at_fault(format!("SSH agent: {error}")))?;
-    let hash = handle.best_supported_rsa_hash().await.ok().flatten().flatten();
     let mut result = AuthResult::Failure { remaining_methods: russh::MethodSet::empty(), partial_success: false };
     for identity in identities {
         let AgentIdentity::PublicKey { key, .. } = identity else { continue };
+        let hash = signature_hashes(handle, switch, key.algorithm().is_rsa()).await.first().copied().flatten();
         result = handle
             .authenticate_publickey_with(&credential.user, key, hash, &mut agent)
             .await

@@ -6,6 +6,7 @@ mod reply;
 mod session;
 mod xml;
 
+pub use framing::{Decoder, Framing, FramingError, encode};
 pub use reply::{Reply, RpcError, Severity};
 pub use session::{Session, SessionError};
-pub use xml::Element;
+pub use xml::{Element, XmlError};

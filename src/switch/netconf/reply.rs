@@ -64,6 +64,15 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// True when this answers request number `id`. A reply to an earlier request and stray output of the switch
+    /// do not; old releases refuse with a bare `rpc-error` (Juniper/py-junos-eznc, get-permission-denied.xml).
+    pub fn answers(&self, id: u64) -> bool {
+        let of_this = self.root.attribute("message-id").is_none_or(|replied| replied == id.to_string());
+        of_this && matches!(self.root.name.as_str(), "rpc-reply" | "rpc-error")
+    }
+}
+
 fn error_of(element: &Element) -> Option<RpcError> {
     let message = match element.name.as_str() {
         "rpc-error" => element.text_of("error-message").or_else(|| element.text_of("message")),

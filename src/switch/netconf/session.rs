@@ -99,9 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             loop {
                 let text = self.receive().await?;
                 let reply = Reply::read(&text).map_err(|source| unreadable(&text, source))?;
-                // A reply to an earlier request, or stray output of the switch, answers nothing.
-                let of_this = reply.root.attribute("message-id").is_none_or(|replied| replied == id.to_string());
-                if reply.root.name == "rpc-reply" && of_this {
+                if reply.answers(id) {
                     return Ok(reply);
                 }
             }
@@ -118,7 +116,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let mut bytes = vec![0; READ_BYTES];
         loop {
             if let Some(message) = self.decoder.next_message()? {
-                return Ok(String::from_utf8_lossy(&message).into_owned());
+                // Without a copy where it is UTF-8: a whole configuration may be many megabytes.
+                return Ok(String::from_utf8(message)
+                    .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()));
             }
             match self.stream.read(&mut bytes).await.map_err(SessionError::Lost)? {
                 0 => return Err(SessionError::Lost(std::io::ErrorKind::UnexpectedEof.into())),

@@ -13,6 +13,7 @@ pub mod proxy;
 pub mod rabbit;
 mod run_dir;
 mod servers;
+pub mod sshd;
 pub mod vmacd;
 
 pub use eventually::{eventually, eventually_within, patience};

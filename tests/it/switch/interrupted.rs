@@ -116,3 +116,82 @@ async fn a_push_that_was_taken_back_meanwhile_is_pushed_again() {
     assert_eq!((whole(&report), notes.ends.as_slice()), (None, [PushEnd::NotApplied, PushEnd::Confirmed].as_slice()));
     assert_eq!(bench.extra(), Bench::bound(&wishes));
 }
+
+#[tokio::test]
+async fn a_commit_that_expired_before_anybody_came_back_is_pushed_again() {
+    let bench = Bench::non_els().await;
+    bench.sim().set_fault("reply_lost_after_commit@1").expect("a fault");
+    let wishes = vec![bench.create(0, 1)];
+    let mut notes = Notes::of(wishes.clone());
+    assert_eq!(whole(&bench.push(&mut notes).await), Some(Code::CommitUnanswered));
+    assert!(bench.sim().expire_commit() && bench.extra().is_empty());
+    let report = bench.push(&mut notes).await;
+    assert_eq!((whole(&report), notes.ends.as_slice()), (None, [PushEnd::NotApplied, PushEnd::Confirmed].as_slice()));
+    assert_eq!(bench.extra(), Bench::bound(&wishes));
+    bench.assert_tidy();
+}
+
+#[tokio::test]
+async fn a_commit_that_others_confirmed_by_committing_over_it_stands() {
+    let bench = Bench::non_els().await;
+    bench.sim().set_fault("reply_lost_after_commit@1").expect("a fault");
+    let wishes = vec![bench.create(0, 1)];
+    let mut notes = Notes::of(wishes.clone());
+    bench.push(&mut notes).await;
+    bench.operator_sets(&["set system host-name other"]);
+    let commits = bench.sim().commits();
+    let report = bench.push(&mut notes).await;
+    assert_eq!((codes(&report), notes.ends.as_slice()), (vec![(1, None)], [PushEnd::Confirmed].as_slice()));
+    assert_eq!((bench.sim().commits(), bench.extra()), (commits, Bench::bound(&wishes)));
+}
+
+/// What happens between the commit whose end is not known and the next push.
+#[derive(Debug, Clone, Copy)]
+enum Between {
+    Nothing,
+    Expiry,
+    OperatorCommit,
+    Reboot,
+}
+
+#[tokio::test]
+async fn every_order_of_drop_expiry_and_crash_ends_with_every_binding_once() {
+    use Between::{Expiry, Nothing, OperatorCommit, Reboot};
+    let drops =
+        ["session_dropped_before_commit@1", "reply_lost_after_commit@1", "confirm_lost@1", "confirm_reply_lost@1"];
+    for drop in drops {
+        for between in [Nothing, Expiry, OperatorCommit, Reboot] {
+            // A second worker that crashes as well, before or after it could confirm.
+            for crash in [None, Some("may_commit"), Some("resolved")] {
+                ends_well(drop, between, crash).await;
+            }
+        }
+    }
+}
+
+async fn ends_well(drop: &str, between: Between, crash: Option<&'static str>) {
+    let case = format!("{drop}, {between:?}, {crash:?}");
+    let bench = Bench::non_els().await;
+    bench.sim().set_fault(drop).expect("a fault");
+    let wishes = vec![bench.create(0, 1), bench.create(1, 2)];
+    let mut notes = Notes::of(wishes.clone());
+    assert!(bench.push(&mut notes).await.whole.is_some(), "{case}");
+    let gone = async || bench.sim().locked_by().is_none();
+    eventually("the lost session's lock is gone", gone).await;
+    match between {
+        Between::Nothing => {}
+        // There may be nothing to expire: the commit did not happen, or was confirmed.
+        Between::Expiry => _ = bench.sim().expire_commit(),
+        Between::OperatorCommit => bench.operator_sets(&["set system host-name other"]),
+        Between::Reboot => bench.sim().reboot(std::time::Duration::ZERO),
+    }
+    notes.failing = crash;
+    bench.push(&mut notes).await;
+    eventually("the crashed session's lock is gone", gone).await;
+    notes.failing = None;
+    let report = bench.push(&mut notes).await;
+    assert_eq!((whole(&report), codes(&report)), (None, vec![(1, None), (2, None)]), "{case}: {report:?}");
+    assert_eq!(bench.extra(), Bench::bound(&wishes), "{case}");
+    assert!(notes.open.is_empty(), "{case}: {:?}", notes.open);
+    bench.assert_tidy();
+}

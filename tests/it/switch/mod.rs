@@ -3,6 +3,7 @@
 mod bench;
 mod interrupted;
 mod opening;
+mod openssh;
 mod others;
 mod pushing;
 mod refusals;
