@@ -88,9 +88,14 @@ name!(
 );
 
 impl InterfaceName {
-    /// The physical port without its logical unit: `ge-0/0/1` for both `ge-0/0/1` and `ge-0/0/1.0`.
+    /// The name without unit 0: `ge-0/0/1` for both `ge-0/0/1` and `ge-0/0/1.0`.
     pub fn port(&self) -> &str {
         self.0.strip_suffix(".0").unwrap_or(&self.0)
+    }
+
+    /// The physical interface, without the unit.
+    pub fn physical(&self) -> &str {
+        self.0.split_once('.').map_or(&self.0, |(physical, _)| physical)
     }
 
     /// True when both names mean the same logical interface (unit 0 may be left out).

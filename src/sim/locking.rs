@@ -40,7 +40,7 @@ impl Device {
     /// Refuses while another session holds the lock.
     pub(super) fn nobody_else_holds(&self, pid: u32, now: Millis) -> Result<(), Refused> {
         match self.locked_by {
-            Some(holder) if holder != pid => Err(vec![RpcError::failed(self.locked_text(holder, now))]),
+            Some(holder) if holder != pid => Err(vec![RpcError::lock_denied(self.locked_text(holder, now), holder)]),
             _ => Ok(()),
         }
     }

@@ -12,6 +12,8 @@ pub(crate) struct RpcError {
     pub path: Option<String>,
     pub message: String,
     pub bad_element: Option<String>,
+    /// The process id of the session that is in the way.
+    pub session_id: Option<u32>,
 }
 
 impl RpcError {
@@ -28,8 +30,14 @@ impl RpcError {
             path: Some(path),
             message,
             bad_element,
-            warning: false,
+            ..RpcError::default()
         }
+    }
+
+    /// The lock is another session's (RFC 6241 section 7.5; vSRX 15.1X49 was seen to send it so).
+    pub(crate) fn lock_denied(message: String, session_id: u32) -> RpcError {
+        let class = Some(("protocol", "lock-denied"));
+        RpcError { class, message, session_id: Some(session_id), ..RpcError::default() }
     }
 
     /// A statement or RPC the switch does not know.
@@ -61,6 +69,9 @@ impl RpcError {
         out.push_str(&format!("<error-message>{}</error-message>\n", self.message_text()));
         if let Some(bad) = &self.bad_element {
             out.push_str(&format!("<error-info>\n<bad-element>{}</bad-element>\n</error-info>\n", escape(bad)));
+        }
+        if let Some(pid) = self.session_id {
+            out.push_str(&format!("<error-info>\n<session-id>{pid}</session-id>\n</error-info>\n"));
         }
         out + "</rpc-error>\n"
     }

@@ -8,6 +8,9 @@ use super::switch::Switch;
 use super::time;
 use super::xml::Element;
 
+/// The process id of a holder that is no session of ours.
+const GHOST_PID: u32 = 32_260;
+
 /// RFC 6241 section 7.5 answers `ok`, Junos' own form an empty reply.
 fn done(operation: &Element) -> Answer {
     reply(if operation.name.ends_with("-configuration") { "" } else { OK })
@@ -24,17 +27,19 @@ pub(crate) async fn lock(switch: &Switch, pid: u32, operation: &Element) -> Answ
 
 fn injected(switch: &Switch) -> Result<(), Vec<RpcError>> {
     let now = time::now();
-    let holder = |user: &str, terminal: &str, since_ms: i64| locked_text(user, terminal, 32_260, now - since_ms, now);
-    let text = if switch.strikes(FaultKind::LockDenied) {
-        holder("admin", "pts/0", 20_000)
+    let held = |user: &str, terminal: &str, since_ms: i64| {
+        RpcError::lock_denied(locked_text(user, terminal, GHOST_PID, now - since_ms, now), GHOST_PID)
+    };
+    let refusal = if switch.strikes(FaultKind::LockDenied) {
+        held("admin", "pts/0", 20_000)
     } else if switch.strikes(FaultKind::GhostLock) {
-        holder(&switch.login.user, "", 288_000)
+        held(&switch.login.user, "", 288_000)
     } else if switch.strikes(FaultKind::DirtyCandidate) {
-        "configuration database modified".to_owned()
+        RpcError::failed("configuration database modified")
     } else {
         return Ok(());
     };
-    Err(vec![RpcError::failed(text)])
+    Err(vec![refusal])
 }
 
 pub(crate) async fn unlock(switch: &Switch, pid: u32, operation: &Element) -> Answer {

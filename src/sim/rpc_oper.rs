@@ -105,20 +105,28 @@ fn virtual_chassis(model: &Model) -> String {
 fn uptime(switch: &Switch) -> String {
     let now = time::now();
     let booted = now - 864_000_000;
-    let moment = |tag: &str, at: i64| {
-        format!(
-            "<{tag}>\n<date-time junos:seconds=\"{}\">{}</date-time>\n</{tag}>\n",
-            time::seconds(at),
-            time::shown(at)
-        )
+    let (committed, user) = match switch.device().history.front() {
+        Some(commit) => (commit.at_ms, commit.user.clone()),
+        None => (booted, "root".to_owned()),
     };
-    let committed = switch.device().history.front().map_or(booted, |commit| commit.at_ms);
+    let date =
+        |at: i64| format!("<date-time junos:seconds=\"{}\">{}</date-time>\n", time::seconds(at), time::shown(at));
+    let since = |at: i64| {
+        let length = format!(
+            "<time-length junos:seconds=\"{}\">{}</time-length>\n",
+            time::seconds(now - at),
+            time::duration(now - at)
+        );
+        date(at) + &length
+    };
     format!(
-        "<system-uptime-information xmlns=\"http://xml.juniper.net/junos/{}/junos\">\n{}{}{}</system-uptime-information>\n",
+        "<system-uptime-information xmlns=\"http://xml.juniper.net/junos/{}/junos\">\n<current-time>\n{}</current-time>\n<time-source> NTP CLOCK </time-source>\n<system-booted-time>\n{}</system-booted-time>\n<protocols-started-time>\n{}</protocols-started-time>\n<last-configured-time>\n{}<user>{}</user>\n</last-configured-time>\n</system-uptime-information>\n",
         switch.model.namespace_release(),
-        moment("current-time", now),
-        moment("system-booted-time", booted),
-        moment("last-configured-time", committed),
+        date(now),
+        since(booted),
+        since(booted + 90_000),
+        since(committed),
+        escape(&user),
     )
 }
 

@@ -13,7 +13,7 @@ use super::netconf::{Element, Reply, Session, SessionError};
 use super::ssh::{self, Credential};
 use super::vlans;
 use crate::domain::plan::{Change, PortVlans, PresentBinding};
-use crate::domain::{Dialect, DialectChoice, Switch};
+use crate::domain::{Dialect, DialectChoice, InterfaceName, Switch};
 
 mod russh_stream {
     /// The stream of an SSH channel, whatever it is made of.
@@ -163,13 +163,13 @@ impl SwitchClient {
         Ok(dialect::bindings(self.dialect, &configuration))
     }
 
-    /// What ports and VLANs say of VLANs, with groups and interface ranges spelled out (JNPR
+    /// What these ports and the VLANs say of VLANs, with groups and interface ranges spelled out (JNPR
     /// "get-configuration", attribute `inherit`).
     ///
     /// # Errors
     /// [`SwitchError`].
-    pub async fn port_vlans(&mut self) -> Result<PortVlans, SwitchError> {
-        let configuration = self.configuration("inherit=\"inherit\"", vlans::FILTER).await?;
+    pub async fn port_vlans(&mut self, ports: impl Iterator<Item = &InterfaceName>) -> Result<PortVlans, SwitchError> {
+        let configuration = self.configuration("inherit=\"inherit\"", &vlans::filter(ports)).await?;
         Ok(vlans::read(&configuration))
     }
 

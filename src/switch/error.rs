@@ -167,9 +167,9 @@ fn is_duplicate_mac(errors: &[RpcError]) -> bool {
     errors.iter().any(|error| error.message.to_lowercase().contains("duplicate mac"))
 }
 
-/// What a refused request is, by the switch's words: Junos tells lock and dirty candidate by nothing else
-/// (no `lock-denied` tag; the wordings are those of napalm issue 1445, junipernetworks.junos issue 404,
-/// ansible-junos-stdlib issue 140).
+/// What a refused request is, by the switch's words: the one thing that every release tells (a vSRX 15.1X49 was seen
+/// to tag a held lock `lock-denied`, others send no tag at all; the wordings are those of napalm issue 1445,
+/// junipernetworks.junos issue 404, ansible-junos-stdlib issue 140).
 pub fn refusal(switch: &str, request: &'static str, errors: Vec<RpcError>) -> SwitchError {
     let text = words(&errors);
     let lower = text.to_lowercase();

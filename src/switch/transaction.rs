@@ -90,7 +90,7 @@ impl<J: Journal> Transaction<'_, J> {
         if !wants_port_vlans(wishes, present) {
             return Ok(PortVlans::default());
         }
-        let port_vlans = self.client.port_vlans().await;
+        let port_vlans = self.client.port_vlans(wishes.iter().map(|wish| &wish.interface)).await;
         self.seen(port_vlans)
     }
 

@@ -5,11 +5,18 @@
 //! l3-interface L` with `interfaces L unit family inet address` (JNPR "port-mode", "interface-mode",
 //! "l3-interface").
 
+use std::collections::BTreeSet;
+
 use super::netconf::Element;
 use crate::domain::plan::PortVlans;
 use crate::domain::{InterfaceName, VlanName};
 
-pub(super) const FILTER: &str = "<interfaces/><vlans/>";
+/// The subtree to ask for: these ports, the layer-3 interfaces of both dialects, and the VLANs.
+pub(super) fn filter<'a>(ports: impl Iterator<Item = &'a InterfaceName>) -> String {
+    let names: BTreeSet<&str> = ports.map(InterfaceName::physical).chain(["vlan", "irb"]).collect();
+    let interfaces = names.iter().map(|name| format!("<interface><name>{name}</name></interface>"));
+    format!("<interfaces>{}</interfaces><vlans/>", interfaces.collect::<String>())
+}
 
 pub(super) fn read(configuration: &Element) -> PortVlans {
     let vlans: Vec<Vlan<'_>> = configuration.child("vlans").into_iter().flat_map(vlans).collect();

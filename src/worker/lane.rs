@@ -68,6 +68,8 @@ impl Lane {
                         self.fail_all(&failure);
                         break;
                     }
+                    tracing::warn!(switch = %self.switch, code = %failure.code,
+                        error = failure.text.escape_debug().to_string(), "push ended unanswered; looking at the switch");
                 }
                 Err(StoreError::LeaseLost { .. }) => lease = None,
                 Err(error) => {

@@ -3,6 +3,7 @@
 
 mod broker;
 mod harness;
+mod junos;
 mod scenario;
 mod store;
 mod support;

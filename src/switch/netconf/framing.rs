@@ -77,7 +77,9 @@ impl Decoder {
             self.searched = self.received.len();
             return self.within(self.received.len()).map(|()| None);
         };
-        let mut message: Vec<u8> = self.received.drain(..at + MARK.len()).collect();
+        // The message keeps the buffer, which may be large; what follows is moved.
+        let rest = self.received.split_off(at + MARK.len());
+        let mut message = std::mem::replace(&mut self.received, rest);
         message.truncate(at);
         self.searched = 0;
         Ok(Some(message))

@@ -18,7 +18,7 @@ pub struct Element {
     pub name: String,
     /// Its attributes, names without prefix.
     pub attributes: Vec<(String, String)>,
-    /// The text directly in it, all pieces together.
+    /// The text directly in it, all pieces together; white space alone does not count.
     pub text: String,
     /// The elements directly in it.
     pub children: Vec<Element>,
@@ -131,8 +131,11 @@ fn add(open: &mut [Element], element: Element) {
     }
 }
 
+/// The space between elements is left out: in a large configuration it would be most of what is held.
 fn say(open: &mut [Element], text: &str) {
-    if let Some(element) = open.last_mut() {
+    if let Some(element) = open.last_mut()
+        && !(element.text.is_empty() && text.trim().is_empty())
+    {
         element.text.push_str(text);
     }
 }

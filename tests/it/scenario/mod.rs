@@ -7,4 +7,4 @@ mod down;
 mod lifecycle;
 mod names;
 mod order;
-mod world;
+pub mod world;

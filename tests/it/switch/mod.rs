@@ -1,6 +1,6 @@
 //! The switch client against simulated switches, over real SSH: what a push does, and what it does not.
 
-mod bench;
+pub mod bench;
 mod interrupted;
 mod opening;
 mod openssh;
