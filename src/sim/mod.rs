@@ -23,6 +23,7 @@ mod inventory;
 mod lex;
 mod load;
 mod locking;
+mod mac_table;
 mod model;
 mod operator;
 mod options;

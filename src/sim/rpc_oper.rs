@@ -1,6 +1,7 @@
 //! Operational RPCs: enough for clients that gather facts, and for the question which dialect the switch speaks.
 
 use super::history;
+use super::mac_table::switching_table;
 use super::model::Model;
 use super::rpc::{Answer, reply, unknown};
 use super::switch::Switch;
@@ -19,7 +20,7 @@ pub(crate) fn operational(switch: &Switch, operation: &Element) -> Answer {
         "get-route-engine-information" => reply(route_engine(model)),
         "get-virtual-chassis-information" => reply(virtual_chassis(model)),
         "get-system-uptime-information" => reply(per_member(&uptime(switch))),
-        "get-ethernet-switching-table-information" => reply(switching_table(model)),
+        "get-ethernet-switching-table-information" => reply(switching_table(switch, operation.has("summary"))),
         "get-interface-information" => reply(interfaces(switch)),
         "get-rollback-information" => rollback(switch, operation),
         "command" => command(switch, operation),
@@ -146,18 +147,5 @@ fn interfaces(switch: &Switch) -> String {
         "<interface-information xmlns=\"http://xml.juniper.net/junos/{}/junos-interface\" junos:style=\"normal\">\n{}</interface-information>\n",
         switch.model.namespace_release(),
         configured.iter().map(each).collect::<String>(),
-    )
-}
-
-/// The root element tells the dialect.
-fn switching_table(model: &Model) -> String {
-    let release = model.namespace_release();
-    if model.els {
-        return format!(
-            "<l2ng-l2ald-rtb-macdb xmlns=\"http://xml.juniper.net/junos/{release}/junos-l2al\">\n<l2ng-l2ald-ethernet-switching-table-summary>\n<l2ng-l2-total-mac-count>0</l2ng-l2-total-mac-count>\n<l2ng-l2-total-smac-count>0</l2ng-l2-total-smac-count>\n</l2ng-l2ald-ethernet-switching-table-summary>\n</l2ng-l2ald-rtb-macdb>\n"
-        );
-    }
-    format!(
-        "<ethernet-switching-table-information xmlns=\"http://xml.juniper.net/junos/{release}/junos-esw\" junos:style=\"summary\">\n<ethernet-switching-table junos:style=\"summary\">\n<mac-table-entry junos:style=\"summary\">\n<mac-table-total-count>0</mac-table-total-count>\n</mac-table-entry>\n</ethernet-switching-table>\n</ethernet-switching-table-information>\n"
     )
 }
