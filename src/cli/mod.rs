@@ -5,6 +5,7 @@
 
 mod args;
 mod backups;
+mod check;
 mod dead_letters;
 mod demo;
 mod fault;

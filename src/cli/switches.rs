@@ -2,24 +2,23 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::json;
 
 use super::args::SwitchesVerb;
+use super::check;
 use super::fault::Fault;
 use super::open::Session;
-use super::output::{Output, or_dash, printable};
+use super::output::{Output, or_dash};
 use crate::domain::{Dialect, SwitchName};
 use crate::store::{KnownSwitch, Store};
-use crate::switch::{SwitchClient, fetch_host_key, pending_confirm};
-use crate::worker::connect;
+use crate::switch::fetch_host_key;
 
 /// Runs one of the verbs.
 pub(super) async fn run(session: Session, output: Output, verb: SwitchesVerb) -> Result<(), Fault> {
     let store = session.store().await?;
     match verb {
         SwitchesVerb::List => list(&store, output).await,
-        SwitchesVerb::Check { name } => check(&session, &store, output, &name).await,
+        SwitchesVerb::Check { name } => check::run(&session, &store, output, &name).await,
         SwitchesVerb::Trust { name, fingerprint } => trust(&session, &store, output, &name, fingerprint).await,
     }
 }
@@ -63,63 +62,4 @@ async fn trust(
         Some(_) => format!("{name}: {shown} was pinned already"),
         None => format!("{name}: pinned {shown}"),
     })
-}
-
-/// One line of a check.
-#[derive(Debug, Serialize)]
-struct Finding {
-    what: &'static str,
-    ok: bool,
-    detail: String,
-}
-
-async fn check(session: &Session, store: &Store, output: Output, name: &SwitchName) -> Result<(), Fault> {
-    let known = store.switch(name).await?;
-    let mut findings = Vec::new();
-    match connect(&session.settings, &known.switch, None).await {
-        Err(failure) => findings.push(Finding { what: "session", ok: false, detail: failure.to_string() }),
-        Ok(mut client) => {
-            let detail = format!("host key, login and NETCONF of {}:{} are good", known.switch.host, known.switch.port);
-            findings.push(Finding { what: "session", ok: true, detail });
-            look(&mut client, &mut findings).await;
-            store.set_dialect_found(name, client.dialect()).await?;
-            client.close().await;
-        }
-    }
-    output.list(&findings, &["WHAT", "", "DETAIL"], |finding| {
-        vec![finding.what.to_owned(), if finding.ok { "ok" } else { "NO" }.to_owned(), printable(&finding.detail)]
-    })?;
-    match findings.iter().find(|finding| !finding.ok) {
-        Some(finding) => Err(Fault::service(anyhow::anyhow!("{name}: {}: {}", finding.what, finding.detail))),
-        None => Ok(()),
-    }
-}
-
-/// Tries everything that a push needs and that changes nothing.
-async fn look(client: &mut SwitchClient, findings: &mut Vec<Finding>) {
-    let mut add = |what, result: Result<String, String>| {
-        let ok = result.is_ok();
-        findings.push(Finding { what, ok, detail: result.unwrap_or_else(|problem| problem) });
-    };
-    add("dialect", Ok(client.dialect().as_str().to_owned()));
-    let facts = client
-        .facts()
-        .await
-        .map(|facts| format!("{} with Junos {}", or_dash(facts.model.as_ref()), or_dash(facts.release.as_ref())));
-    add("model", facts.map_err(|error| error.to_string()));
-    let bindings = client.bindings().await.map(|bindings| format!("{} static bindings", bindings.len()));
-    add("bindings", bindings.map_err(|error| error.to_string()));
-    let pending =
-        client.history().await.map_err(|error| error.to_string()).and_then(|history| match pending_confirm(&history) {
-            Some(pending) => {
-                Err(format!("the newest commit, of {}, may wait for its confirmation", pending.entry.user))
-            }
-            None => Ok("no commit waits for its confirmation".to_owned()),
-        });
-    add("commits", pending);
-    let locked = match client.lock().await {
-        Ok(()) => client.unlock().await.map(|()| "the candidate is free and can be locked".to_owned()),
-        Err(error) => Err(error),
-    };
-    add("candidate", locked.map_err(|error| error.to_string()));
 }

@@ -25,11 +25,23 @@ impl SimHandle {
     /// # Errors
     /// The switch's words when it refuses.
     pub fn operator_commit(&self) -> Result<(), String> {
+        self.commit(&CommitRequest::default())
+    }
+
+    fn commit(&self, request: &CommitRequest) -> Result<(), String> {
         let pid = self.operator_pid();
-        let request = CommitRequest::default();
-        let committed = self.switch.device().commit(pid, &request, time::now());
+        let committed = self.switch.device().commit(pid, request, time::now());
         self.switch.deadline_changed.notify_one();
         committed.map_err(|errors| words(&errors))
+    }
+
+    /// Makes an edit and commits it for so many minutes unless confirmed.
+    ///
+    /// # Errors
+    /// The switch's words when it refuses.
+    pub fn operator_commit_confirmed(&self, set_lines: &str, minutes: u64) -> Result<(), String> {
+        self.operator_edit(set_lines)?;
+        self.commit(&CommitRequest { confirmed_s: Some(minutes * 60), ..CommitRequest::default() })
     }
 
     /// Throws the shared candidate's edits away.

@@ -8,6 +8,7 @@ use russh_stream::Stream;
 
 use super::dialect;
 use super::error::{SwitchError, refusal};
+use super::guards::{self, VlanGuards};
 use super::history::{self, CommitEntry};
 use super::netconf::{Element, Reply, Session, SessionError};
 use super::ssh::{self, Credential};
@@ -69,10 +70,9 @@ impl SwitchClient {
     ) -> Result<Self, SwitchError> {
         let connection = ssh::connect(switch, credential, timeouts.connect).await?;
         let stream: Stream = Box::new(connection.stream);
-        let session = Session::open(stream, timeouts.connect).await.map_err(|error| SwitchError::Unreachable {
-            switch: switch.name.to_string(),
-            problem: format!("NETCONF: {}", chain(&error)),
-        })?;
+        let session = Session::open(stream, timeouts.connect)
+            .await
+            .map_err(|error| SwitchError::NoNetconf { switch: switch.name.to_string(), problem: chain(&error) })?;
         let mut client = Self {
             name: switch.name.to_string(),
             dialect: Dialect::NonEls,
@@ -173,6 +173,15 @@ impl SwitchClient {
         Ok(vlans::read(&configuration))
     }
 
+    /// Whether the VLANs make use of their bindings.
+    ///
+    /// # Errors
+    /// [`SwitchError`].
+    pub async fn guards(&mut self) -> Result<Vec<VlanGuards>, SwitchError> {
+        let configuration = self.configuration("inherit=\"inherit\"", guards::FILTER).await?;
+        Ok(guards::read(&configuration))
+    }
+
     async fn committed(&mut self, filter: &str) -> Result<Element, SwitchError> {
         self.configuration("", filter).await
     }
@@ -215,6 +224,15 @@ impl SwitchClient {
     /// As [`Self::commit_confirmed`].
     pub async fn confirm(&mut self, push_id: &str) -> Result<(), SwitchError> {
         self.commit("confirm the commit", &log(push_id, " confirmed")).await
+    }
+
+    /// Asks whether the candidate could be committed by this login. It confirms a pending confirmed commit, anybody's
+    /// (terraform-provider-junos confirms so): look at the history first.
+    ///
+    /// # Errors
+    /// As [`Self::commit_confirmed`].
+    pub async fn check_commit(&mut self) -> Result<(), SwitchError> {
+        self.commit("check a commit", "<check/>").await
     }
 
     /// Takes the newest commit back: rollback 1, and a commit of that, which also ends a pending one.

@@ -48,6 +48,14 @@ pub enum SwitchError {
         /// Why.
         problem: String,
     },
+    /// The login is good, and yet NETCONF does not answer.
+    #[error("{switch} lets us in but does not speak NETCONF: {problem}")]
+    NoNetconf {
+        /// The switch.
+        switch: String,
+        /// Why.
+        problem: String,
+    },
     /// The connection broke, or no answer came, while nothing was being committed.
     #[error("lost {switch} while asked to {request}: {problem}")]
     Lost {
@@ -149,7 +157,7 @@ impl SwitchError {
             Self::HostKeyChanged { .. } => Code::HostKeyChanged,
             Self::Credential { .. } => Code::CredentialMissing,
             Self::LoginRefused { .. } => Code::LoginRefused,
-            Self::Unreachable { .. } => Code::Unreachable,
+            Self::Unreachable { .. } | Self::NoNetconf { .. } => Code::Unreachable,
             Self::Lost { .. } => Code::ConnectionLost,
             Self::Unanswered { .. } => Code::CommitUnanswered,
             Self::LockHeld { .. } => Code::LockedByOther,

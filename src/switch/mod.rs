@@ -7,6 +7,7 @@
 mod client;
 mod dialect;
 mod error;
+mod guards;
 mod history;
 mod journal;
 mod narrow;
@@ -18,6 +19,7 @@ mod vlans;
 
 pub use client::{Facts, SwitchClient, Timeouts};
 pub use error::{SwitchError, refusal};
+pub use guards::VlanGuards;
 pub use history::{CommitEntry, PendingConfirm, pending_confirm};
 pub use journal::{Journal, PushEnd, PushIntent, PushReport, Reached, Stage, WishResult};
 pub use netconf::{Decoder, Element, Framing, FramingError, Reply, RpcError, Severity, XmlError, encode};

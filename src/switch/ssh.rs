@@ -254,10 +254,8 @@ async fn open_netconf(handle: &Handle<HostKey>, switch: &Switch) -> Result<Chann
             return Ok(channel);
         }
     }
-    Err(unreachable(
-        switch,
-        "it offers NETCONF neither as a subsystem nor as a command; is `system services netconf ssh` set?",
-    ))
+    let problem = "offered neither as a subsystem nor as a command; is `system services netconf ssh` set?".to_owned();
+    Err(SwitchError::NoNetconf { switch: switch.name.to_string(), problem })
 }
 
 /// Waits for the answer to a channel request.

@@ -29,7 +29,7 @@ mod waiting;
 
 pub use context::Parts;
 pub use run::{Worker, WorkerError};
-pub use session::connect;
+pub use session::{credential, timeouts};
 
 /// An error with its causes, for the log: each is told once, where it is handled.
 fn chain(error: &dyn std::error::Error) -> String {

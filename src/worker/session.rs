@@ -68,28 +68,32 @@ fn unknown_or_trouble(error: &crate::store::StoreError) -> Code {
 }
 
 /// Connects and logs in as the settings say.
+async fn connect(settings: &Settings, switch: &Switch, dialect: Option<Dialect>) -> Result<SwitchClient, Failure> {
+    let login = credential(settings, switch)?;
+    SwitchClient::connect(switch, dialect, &login, &timeouts(settings)).await.map_err(|error| error.failure())
+}
+
+/// The login for a switch.
 ///
 /// # Errors
-/// [`Code::CredentialMissing`] when the settings lack the credential that the inventory names, else what
-/// the switch client reports.
-pub async fn connect(settings: &Settings, switch: &Switch, dialect: Option<Dialect>) -> Result<SwitchClient, Failure> {
+/// [`Code::CredentialMissing`] when the settings lack the credential that the inventory names.
+pub fn credential(settings: &Settings, switch: &Switch) -> Result<Credential, Failure> {
     let name = &switch.credential.0;
     let Some(found) = settings.credential(name) else {
         let text = format!("{} uses the credential `{name}`, which the settings do not have", switch.name);
         return Err(Failure::new(Code::CredentialMissing, text));
     };
-    let credential = Credential {
+    Ok(Credential {
         user: found.user,
         password: (!found.password.is_empty()).then(|| found.password.reveal().to_owned()),
         key_file: (!found.key_file.as_os_str().is_empty()).then_some(found.key_file),
         key_passphrase: (!found.key_passphrase.is_empty()).then(|| found.key_passphrase.reveal().to_owned()),
         agent: found.agent,
-    };
-    SwitchClient::connect(switch, dialect, &credential, &timeouts(settings)).await.map_err(|error| error.failure())
+    })
 }
 
 /// The time limits of the settings.
-fn timeouts(settings: &Settings) -> Timeouts {
+pub fn timeouts(settings: &Settings) -> Timeouts {
     let ssh = &settings.ssh;
     Timeouts {
         connect: Duration::from_millis(ssh.connect_timeout_ms),

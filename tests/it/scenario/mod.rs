@@ -2,6 +2,7 @@
 //! SQLite, simulated switches on real ports.
 
 mod bad_input;
+mod check;
 mod crash;
 mod down;
 mod lifecycle;

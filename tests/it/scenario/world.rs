@@ -55,9 +55,13 @@ impl World {
 
     /// The embedded queue in SQLite.
     pub async fn embedded(switches: usize, ports_per_switch: usize) -> Self {
+        Self::embedded_with(Options { switches, ports_per_switch, ..Options::default() }).await
+    }
+
+    /// The embedded queue in SQLite, with switches of these options.
+    pub async fn embedded_with(options: Options) -> Self {
         let file = run_dir().join(unique("embedded")).with_extension("db");
         let settings = Settings::new().set("VMACD_DATABASE_URL", format!("sqlite://{}", file.display()));
-        let options = Options { switches, ports_per_switch, ..Options::default() };
         Self::new(options, settings, String::new(), None, None).await
     }
 

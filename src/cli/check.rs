@@ -1,0 +1,176 @@
+//! `vmacd switches check`: everything that a push needs, step by step, in plain words. It changes nothing; for as long
+//! as its commit check takes it holds the candidate's lock.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::fault::Fault;
+use super::open::Session;
+use super::output::{Output, or_dash, printable};
+use crate::domain::{Switch, SwitchName, VlanName};
+use crate::store::Store;
+use crate::switch::{SwitchClient, SwitchError, VlanGuards, fetch_host_key, pending_confirm};
+use crate::worker::{credential, timeouts};
+
+/// What was found out about one thing.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: String,
+    state: State,
+    detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    /// As a push needs it.
+    Ok,
+    /// A push would fail or wait.
+    No,
+    /// A push would work; something else is worth knowing.
+    Note,
+}
+
+/// The findings so far.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, what: &str, state: State, detail: impl Into<String>) {
+        self.0.push(Finding { what: what.to_owned(), state, detail: detail.into() });
+    }
+
+    /// Notes how something went, and hands on what it gave.
+    fn note<T>(&mut self, what: &str, result: Result<T, impl ToString>, detail: impl Fn(&T) -> String) -> Option<T> {
+        match &result {
+            Ok(value) => self.add(what, State::Ok, detail(value)),
+            Err(error) => self.add(what, State::No, error.to_string()),
+        }
+        result.ok()
+    }
+}
+
+/// Prints the findings; an error names the first that would keep a push from working.
+pub(super) async fn run(session: &Session, store: &Store, output: Output, name: &SwitchName) -> Result<(), Fault> {
+    let known = store.switch(name).await?.switch;
+    let mut findings = Findings::default();
+    if let Some(mut client) = open(session, &known, &mut findings).await {
+        look(&mut client, &mut findings).await;
+        store.set_dialect_found(name, client.dialect()).await?;
+        client.close().await;
+    }
+    output.list(&findings.0, &["WHAT", "", "DETAIL"], |finding| {
+        let state = match finding.state {
+            State::Ok => "ok",
+            State::No => "NO",
+            State::Note => "note",
+        };
+        vec![finding.what.clone(), state.to_owned(), printable(&finding.detail)]
+    })?;
+    match findings.0.iter().find(|finding| finding.state == State::No) {
+        Some(finding) => Err(Fault::service(anyhow::anyhow!("{name}: {}: {}", finding.what, finding.detail))),
+        None => Ok(()),
+    }
+}
+
+/// Reachable, host key, login, NETCONF: each only where the one before it is good.
+async fn open(session: &Session, switch: &Switch, findings: &mut Findings) -> Option<SwitchClient> {
+    let limits = timeouts(&session.settings);
+    let shown = fetch_host_key(switch, limits.connect).await;
+    let shown = findings.note("reachable", shown, |_| format!("SSH answers at {}:{}", switch.host, switch.port))?;
+    let pinned = is_pinned(switch, &shown);
+    findings.note("host key", pinned, |()| format!("{shown} is the pinned one"))?;
+    let login = credential(&session.settings, switch);
+    let login = login.map_err(|failure| findings.add("login", State::No, failure.text)).ok()?;
+    let opened = SwitchClient::connect(switch, None, &login, &limits).await;
+    let is_login = matches!(&opened, Err(SwitchError::LoginRefused { .. } | SwitchError::Credential { .. }));
+    if !is_login {
+        findings.add("login", State::Ok, format!("{} is let in", login.user));
+    }
+    let what = if is_login { "login" } else { "netconf" };
+    findings.note(what, opened, |_| "a session can be opened".to_owned())
+}
+
+fn is_pinned(switch: &Switch, shown: &str) -> Result<(), SwitchError> {
+    let name = switch.name.to_string();
+    match &switch.host_key {
+        None => Err(SwitchError::HostKeyMissing { switch: name }),
+        Some(pinned) if pinned != shown => {
+            Err(SwitchError::HostKeyChanged { switch: name, pinned: pinned.clone(), shown: shown.to_owned() })
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Everything that can be seen over the session.
+async fn look(client: &mut SwitchClient, findings: &mut Findings) {
+    findings.add("dialect", State::Ok, client.dialect().as_str());
+    let facts = client.facts().await;
+    findings.note("model", facts, |facts| {
+        format!("{} with Junos {}", or_dash(facts.model.as_ref()), or_dash(facts.release.as_ref()))
+    });
+    let bindings = client.bindings().await;
+    let bindings = findings.note("bindings", bindings, |bindings| format!("{} static bindings", bindings.len()));
+    let pending = has_pending(client, findings).await;
+    candidate(client, findings, pending).await;
+    let vlans = bindings.into_iter().flatten().filter_map(|binding| binding.vlan).collect();
+    guards(client, findings, &vlans).await;
+}
+
+/// Somebody's confirmed commit: a commit check could confirm it, so that none is made then.
+async fn has_pending(client: &mut SwitchClient, findings: &mut Findings) -> bool {
+    let history = match client.history().await {
+        Ok(history) => history,
+        Err(error) => {
+            findings.add("pending commit", State::No, error.to_string());
+            return true;
+        }
+    };
+    let pending = pending_confirm(&history);
+    match &pending {
+        None => findings.add("pending commit", State::Ok, "no commit waits for its confirmation"),
+        Some(pending) => {
+            let text = format!("the newest commit, of {}, may wait for its confirmation", pending.entry.user);
+            findings.add("pending commit", State::No, text);
+        }
+    }
+    pending.is_some()
+}
+
+/// The lock, the candidate, and whether the login may commit.
+async fn candidate(client: &mut SwitchClient, findings: &mut Findings, pending: bool) {
+    let locked = client.lock().await;
+    if findings.note("candidate", locked, |()| "free, and holds nobody's edits".to_owned()).is_none() {
+        return;
+    }
+    if pending {
+        findings.add("commit", State::Note, "not checked: a check could confirm the commit that waits");
+    } else {
+        let checked = client.check_commit().await;
+        findings.note("commit", checked, |()| "the login may commit, and the configuration passes".to_owned());
+    }
+    if let Err(error) = client.unlock().await {
+        findings.add("unlock", State::Note, error.to_string());
+    }
+}
+
+/// What the VLANs with bindings do with them.
+async fn guards(client: &mut SwitchClient, findings: &mut Findings, vlans: &BTreeSet<VlanName>) {
+    let guards = match client.guards().await {
+        Ok(guards) => guards,
+        Err(error) => return findings.add("guards", State::Note, error.to_string()),
+    };
+    for vlan in vlans {
+        let of_vlan = VlanGuards::of(&guards, vlan);
+        let (on, off) = of_vlan.sorted();
+        let what = format!("vlan {vlan}");
+        match (on.is_empty(), off.is_empty()) {
+            (true, _) => {
+                findings.add(&what, State::Note, format!("{} are off: a binding blocks nothing", off.join(", ")))
+            }
+            (_, true) => findings.add(&what, State::Ok, format!("{} are on", on.join(", "))),
+            _ => findings.add(&what, State::Note, format!("on: {}; off: {}", on.join(", "), off.join(", "))),
+        }
+    }
+}
