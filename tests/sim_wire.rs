@@ -340,3 +340,44 @@ async fn a_public_key_opens_where_it_was_given() {
         assert_eq!(session.authenticate_publickey("vmacd", key).await.unwrap().success(), opens);
     }
 }
+
+#[tokio::test]
+async fn switches_take_orders_at_the_control_socket_while_they_run() {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let dir = tempfile::tempdir().unwrap();
+    let (control, inventory) = (dir.path().join("control"), dir.path().join("inventory.json"));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let options = Options { control: Some(control.clone()), inventory: Some(inventory.clone()), ..Options::default() };
+    let running = tokio::spawn(vmacd::sim::run(options, async { drop(stopped.await) }));
+    let stream = loop {
+        match tokio::net::UnixStream::connect(&control).await {
+            Ok(stream) => break stream,
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    };
+    let (reader, mut writer) = stream.into_split();
+    let mut lines = BufReader::new(reader).lines();
+    for (order, expected) in [
+        ("sw-001 fault lock_denied@2", "ok"),
+        ("sw-001 faults", "ok sw-001: lock_denied"),
+        ("all clear", "ok"),
+        ("all faults", "ok sw-001:  sw-002: "),
+        ("sw-002 edit set system host-name renamed", "ok"),
+        ("sw-002 commit", "ok"),
+        ("sw-001 commit-time 20ms", "ok"),
+        ("sw-002 lock", "ok"),
+        ("sw-002 unlock", "ok"),
+        ("sw-002 expire", "error: sw-002: no commit waits for its confirmation"),
+        ("sw-003 clear", "error: there is no switch sw-003"),
+        ("sw-001 fault no_such_fault", "error: unknown fault"),
+        ("sw-001 dance", "error: SWITCH (or all), then: fault"),
+        ("nonsense", "error: SWITCH (or all), then: fault"),
+    ] {
+        writer.write_all(format!("{order}\n").as_bytes()).await.unwrap();
+        let answer = lines.next_line().await.unwrap().unwrap();
+        assert!(answer.starts_with(expected), "{order}: {answer}");
+    }
+    stop.send(()).unwrap();
+    running.await.unwrap().unwrap();
+    assert!(!control.exists(), "the socket goes with the switches");
+}

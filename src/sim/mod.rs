@@ -31,6 +31,7 @@ mod plan;
 mod print_xml;
 mod read_xml;
 mod reply_error;
+mod rfc_compliant;
 mod rpc;
 mod rpc_commit;
 mod rpc_config;

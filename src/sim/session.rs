@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::faults::FaultKind;
 use super::framing::{Framing, Inbox, frame};
+use super::rfc_compliant;
 use super::rpc::{self, Outcome};
 use super::switch::Switch;
 use super::time;
@@ -47,7 +48,9 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(switch: Arc<Switch>
 
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(login: &Login, user: &str, mut stream: S) -> std::io::Result<End> {
     let chunks = login.switch.model.base_1_1;
-    stream.write_all(&frame(&hello(user, login.pid, chunks), Framing::EndMark)).await?;
+    let committed = login.switch.device().committed.clone();
+    let dialect = if rfc_compliant::is_asked_for(&committed) { rfc_compliant::compliant } else { str::to_owned };
+    stream.write_all(&frame(&dialect(&hello(user, login.pid, chunks)), Framing::EndMark)).await?;
     let mut inbox = Inbox::default();
     let Some(hello) = receive(&mut inbox, &mut stream, Framing::EndMark).await? else {
         return Ok(End::Closed);
@@ -61,9 +64,9 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(login: &Login, user: &str, mut 
             continue;
         }
         match rpc::answer(&login.switch, login.pid, &text).await {
-            Outcome::Reply(reply) => stream.write_all(&frame(&reply, framing)).await?,
-            Outcome::Last(reply) => return farewell(&mut stream, &frame(&reply, framing)).await,
-            Outcome::Truncated(start) => return break_off(&mut stream, &start).await,
+            Outcome::Reply(reply) => stream.write_all(&frame(&dialect(&reply), framing)).await?,
+            Outcome::Last(reply) => return farewell(&mut stream, &frame(&dialect(&reply), framing)).await,
+            Outcome::Truncated(start) => return break_off(&mut stream, &dialect(&start)).await,
             Outcome::Cut => return Ok(End::Cut),
         }
     }

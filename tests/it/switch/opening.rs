@@ -90,6 +90,21 @@ async fn both_framings_are_spoken() {
 }
 
 #[tokio::test]
+async fn rfc_compliant_switches_are_understood() {
+    for bench in [Bench::non_els().await, Bench::els().await] {
+        bench.operator_sets(&["set system services netconf rfc-compliant"]);
+        let mut notes = Notes::of(vec![bench.create(0, 1), bench.create(0, 2)]);
+        assert_eq!((whole(&bench.push(&mut notes).await), bench.extra().len()), (None, 2));
+        bench.sim().operator_lock().expect("locked");
+        let refused = bench.push(&mut Notes::of(vec![bench.revoke(0, 1)])).await;
+        assert_eq!(whole(&refused), Some(Code::LockedByOther));
+        bench.sim().operator_unlock();
+        assert_eq!(whole(&bench.push(&mut Notes::of(vec![bench.revoke(0, 1)])).await), None);
+        assert_eq!(bench.extra().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_slow_answer_is_waited_for_up_to_the_limit_and_no_longer() {
     let bench = Bench::non_els().await;
     bench.sim().set_fault("slow_reply:400").expect("a fault");
