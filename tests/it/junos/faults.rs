@@ -13,8 +13,10 @@ const SHORTENED: [(&str, &str); 2] = [("reboot", ":300"), ("slow_reply", ":200")
 #[tokio::test]
 async fn the_worker_comes_through_every_fault() {
     let mut world = World::embedded(1, 2).await;
-    // A session for each push, so that faults of its opening strike as well.
-    world.settings = world.settings.clone().set("VMACD_SSH_SESSION_IDLE_MS", 1);
+    // A session for each push, so that faults of its opening strike as well; and no circuit, whose opening depends on
+    // how quickly one failure follows another.
+    world.settings =
+        world.settings.clone().set("VMACD_SSH_SESSION_IDLE_MS", 1).set("VMACD_WORKER_CIRCUIT_FAILURES_MAX", 1000);
     let serve = world.serve().await;
     let mut rows = Vec::new();
     for (number, fault) in SimHandle::fault_names().into_iter().enumerate() {
