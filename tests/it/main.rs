@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "tests are named by sentences")]
 
 mod broker;
+mod chaos;
 mod harness;
 mod junos;
 mod scenario;

@@ -108,6 +108,20 @@ impl Serve {
         serve
     }
 
+    /// Starts `vmacd serve` and does not wait: it may find its servers away, and end.
+    pub fn spawn(settings: &Settings) -> Self {
+        let http_port = free_port();
+        let settings = settings.clone().set("VMACD_HTTP_ADDR", format!("127.0.0.1:{http_port}"));
+        let mut serve = Self::launch(env!("CARGO_BIN_EXE_vmacd"), &["serve"], &settings);
+        serve.http_port = http_port;
+        serve
+    }
+
+    /// True until it has ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.0.try_wait().expect("our own child").is_none()
+    }
+
     /// Starts another verb that runs on, such as `sim`, and waits until its output has a line with `ready`.
     pub async fn start_command(arguments: &[&str], settings: &Settings, ready: &str) -> Self {
         Self::start_program(env!("CARGO_BIN_EXE_vmacd"), arguments, settings, ready).await
@@ -115,15 +129,19 @@ impl Serve {
 
     /// Starts any program that way.
     pub async fn start_program(program: &str, arguments: &[&str], settings: &Settings, ready: &str) -> Self {
+        let mut serve = Self::launch(program, arguments, settings);
+        serve.wait_for_line(ready).await;
+        serve
+    }
+
+    fn launch(program: &str, arguments: &[&str], settings: &Settings) -> Self {
         let name = arguments.first().copied().unwrap_or(program).to_string();
         let log = run_dir().join(unique("serve")).with_extension("log");
         let file = File::create(&log).expect("the run directory is writable");
         let mut command = settings.command(program, arguments);
         command.stdout(file.try_clone().expect("a second handle")).stderr(file);
         let child = Reaped(command.spawn().unwrap_or_else(|error| panic!("{program}: {error}")));
-        let mut serve = Self { child, log, name, http_port: 0 };
-        serve.wait_for_line(ready).await;
-        serve
+        Self { child, log, name, http_port: 0 }
     }
 
     /// Its process id.

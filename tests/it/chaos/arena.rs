@@ -1,0 +1,113 @@
+//! What a soak stands in: servers of its own behind proxies, switches, and workers that a supervisor keeps alive.
+
+use lapin::options::{QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use serde_json::Value;
+use vmacd::sim::{Estate, Options, SimHandle};
+
+use crate::support::postgres::{Database, Postgres, fresh_database_on};
+use crate::support::vmacd::{Serve, Settings, run};
+use crate::support::{Proxy, Rabbit, run_dir, unique};
+
+/// The queue that collects every event.
+pub const EVENTS: &str = "chaos.events";
+const WORKERS: usize = 3;
+
+pub struct Arena {
+    pub estate: Estate,
+    pub inventory: Value,
+    pub rabbit: Rabbit,
+    pub postgres: Postgres,
+    pub amqp: Proxy,
+    pub sql: Proxy,
+    pub workers: Vec<Serve>,
+    pub database: Database,
+    /// The workers' environment, by way of the proxies.
+    through: Settings,
+    /// Past the proxies, for whoever looks on.
+    direct: Settings,
+}
+
+impl Arena {
+    pub async fn new(switches: u64) -> Self {
+        let (rabbit, postgres) = (Rabbit::private(), Postgres::private());
+        let database = fresh_database_on(postgres.url()).await;
+        let amqp = Proxy::start(rabbit.authority()).await;
+        let sql = Proxy::start(database.authority()).await;
+        let switches = usize::try_from(switches).expect("few");
+        let estate =
+            Estate::start(Options { switches, ports_per_switch: 4, ..Options::default() }).await.expect("switches");
+        let direct = settings().set("VMACD_DATABASE_URL", database.url()).set("VMACD_AMQP_URL", rabbit.url());
+        let through = settings()
+            .set("VMACD_DATABASE_URL", database.url_through(sql.port()))
+            .set("VMACD_AMQP_URL", format!("{}?heartbeat=2", rabbit.url_through(amqp.port())));
+        let inventory = estate.inventory_json();
+        let mut arena =
+            Self { estate, inventory, rabbit, postgres, amqp, sql, workers: Vec::new(), database, through, direct };
+        arena.import().await;
+        for _ in 0..WORKERS {
+            arena.workers.push(Serve::start(&arena.through).await);
+        }
+        arena.collect_events().await;
+        // A quorum queue that was declared a moment ago may be lost with its node (see `Rabbit::kill9`).
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        arena
+    }
+
+    async fn import(&self) {
+        let file = run_dir().join(unique("inventory")).with_extension("json");
+        std::fs::write(&file, self.inventory.to_string()).expect("a file");
+        self.vmacd(&["inventory", "import", &file.display().to_string()]).await;
+    }
+
+    async fn collect_events(&self) {
+        let (_connection, channel) = self.rabbit.channel().await;
+        let mut quorum = FieldTable::default();
+        quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(EVENTS.into(), durable, quorum).await.expect("a queue");
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        channel.queue_bind(EVENTS.into(), "vmac.events".into(), "#".into(), options, none).await.expect("bound");
+    }
+
+    /// Runs a verb with `--json`, past the proxies.
+    pub async fn vmacd(&self, arguments: &[&str]) -> Value {
+        let arguments: Vec<_> = arguments.iter().copied().chain(["--json"]).collect();
+        run(&arguments, &self.direct).await.json()
+    }
+
+    pub fn switches(&self) -> &[SimHandle] {
+        self.estate.switches()
+    }
+
+    /// Starts a worker anew in place of one that ended.
+    pub fn restart(&mut self, worker: usize) {
+        self.workers[worker] = Serve::spawn(&self.through);
+    }
+
+    /// Restarts every worker that ended, as a supervisor does.
+    pub fn supervise(&mut self) {
+        for worker in 0..self.workers.len() {
+            if !self.workers[worker].is_running() {
+                self.restart(worker);
+            }
+        }
+    }
+}
+
+fn settings() -> Settings {
+    Settings::new()
+        .set("VMACD_SSH_USER", "vmacd")
+        .set("VMACD_SSH_PASSWORD", "vmacd")
+        .set("VMACD_SSH_RPC_TIMEOUT_MS", 3_000)
+        .set("VMACD_SSH_CONNECT_TIMEOUT_MS", 3_000)
+        .set("VMACD_SSH_COMMIT_TIMEOUT_MS", 5_000)
+        .set("VMACD_BROKER_RPC_TIMEOUT_MS", 3_000)
+        .set("VMACD_DATABASE_STATEMENT_TIMEOUT_MS", 5_000)
+        .set("VMACD_RETRY_DELAY_MIN_MS", 100)
+        .set("VMACD_RETRY_DELAY_MAX_MS", 1_600)
+        .set("VMACD_WORKER_CIRCUIT_OPEN_MS", 300)
+        .set("VMACD_WORKER_SWEEP_AFTER_MS", 3_000)
+        .set("VMACD_WORKER_SWEEP_INTERVAL_MS", 500)
+        .set("VMACD_LEASE_TTL_MS", 2_000)
+}

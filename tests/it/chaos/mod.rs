@@ -1,0 +1,49 @@
+//! Chaos: whatever dies, wherever, each message ends in exactly one of done or dead-lettered, each switch holds exactly
+//! what the rows say, no MAC stands twice, and no operator's edit is touched.
+//!
+//! `arena` has the servers, switches and workers; `producer` sends; `trouble` breaks things by a seed; `checker` compares
+//! in the end. `tests/chaos` runs it for longer.
+
+mod arena;
+mod checker;
+mod producer;
+mod trouble;
+
+use std::time::{Duration, Instant};
+
+use arena::Arena;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+/// How long things break, unless `VMACD_CHAOS_S` says otherwise.
+const SECONDS_DEFAULT: u64 = 45;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_lost_whatever_dies_with_a_fixed_seed_on_private_servers() {
+    survive(7).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_lost_whatever_dies_with_another_seed_on_private_servers() {
+    survive(number("VMACD_CHAOS_SEED").unwrap_or_else(rand::random)).await;
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+async fn survive(seed: u64) {
+    let seconds = number("VMACD_CHAOS_S").unwrap_or(SECONDS_DEFAULT);
+    eprintln!("to repeat: tests/chaos --seconds {seconds} --seed {seed}");
+    let mut arena = Arena::new(number("VMACD_CHAOS_SWITCHES").unwrap_or(8)).await;
+    let producer = producer::start(&arena, StdRng::seed_from_u64(seed));
+    let mut trouble = trouble::Trouble::new(StdRng::seed_from_u64(seed.wrapping_add(1)), &arena);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < end {
+        trouble.step(&mut arena).await;
+    }
+    trouble.mend(&mut arena).await;
+    let sent = producer.finish().await;
+    checker::check(&mut arena, &sent, &trouble.edits).await;
+    eprintln!("seed {seed}: {} commands, {} messages, {}", sent.commands.len(), sent.messages, trouble.summary());
+}
