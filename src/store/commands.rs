@@ -11,8 +11,8 @@ use super::connect::Store;
 use super::engine::{Row, Tx, args, batch_arg};
 use super::error::StoreError;
 use super::event_body::{Answered, EventOf, INSERT_EVENTS, event_row};
-use super::vmacs::{UPDATE_VMACS, Vmac};
-use crate::domain::{Action, BindableAddress, BindingState, Code, Desired, Failure, MessageKey, Status};
+use super::vmacs::Vmac;
+use crate::domain::{Action, BindableAddress, Code, Desired, Failure, MessageKey};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -233,10 +233,15 @@ impl Store {
         }
         let now_ms = self.now().await?.timestamp_millis();
         let rows = due.iter().map(|(key, delay)| json!({"key": key, "due_at_ms": now_ms + millis(*delay)}));
+        let rows: Vec<_> = rows.collect();
+        let mut tx = self.engine.begin("note when commands are due").await?;
+        let sql = "SELECT message_key FROM commands WHERE outcome IS NULL
+                   AND message_key IN (SELECT e.value->>'key' FROM {rows}) ORDER BY message_key {for_update}";
+        tx.batch("lock commands", sql, rows.clone(), Vec::new()).await?;
         let sql = "UPDATE commands SET due_at_ms = CAST(e.value->>'due_at_ms' AS BIGINT)
                    FROM {rows} WHERE commands.message_key = e.value->>'key' AND commands.outcome IS NULL";
-        self.engine.write("note when commands are due", sql, vec![batch_arg(rows.collect())]).await?;
-        Ok(())
+        tx.batch("note when commands are due", sql, rows, Vec::new()).await?;
+        tx.commit("note when commands are due").await
     }
 
     /// Commands whose message should have come again this long ago.
@@ -248,35 +253,6 @@ impl Store {
         let sql = "SELECT * FROM commands WHERE outcome IS NULL AND due_at_ms < $1 ORDER BY due_at_ms LIMIT $2";
         let rows = self.engine.read("look for forgotten commands", sql, args![before_ms, limit]).await?;
         rows.iter().map(OpenCommand::from_row).collect()
-    }
-
-    /// Gives commands up that are still open: they end as failed, and so do their rows where they still
-    /// want what the command asked for.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn fail_commands(&self, failures: &[(MessageKey, Failure)]) -> Result<(), StoreError> {
-        if failures.is_empty() {
-            return Ok(());
-        }
-        let now = self.now().await?;
-        let mut tx = self.engine.begin("give commands up").await?;
-        let by_key: HashMap<&MessageKey, &Failure> = failures.iter().map(|(key, failure)| (key, failure)).collect();
-        let keys = by_key.keys().map(|key| json!({"key": key})).collect();
-        let sql = "SELECT * FROM commands WHERE outcome IS NULL
-                   AND message_key IN (SELECT e.value->>'key' FROM {rows}) ORDER BY message_key {for_update}";
-        let rows = tx.batch("read commands", sql, keys, Vec::new()).await?;
-        let named: Vec<_> = rows.iter().map(OpenCommand::from_row).collect::<Result<_, _>>()?;
-        let failed = fail_rows(&mut tx, &named, &by_key, now).await?;
-        let commands = with_those_of(&mut tx, named, &failed).await?;
-        let closings = commands.iter().filter_map(|command| {
-            let of_row = command.vmac_id.and_then(|id| failed.get(&id));
-            let failure = by_key.get(&command.key).copied().or(of_row.map(|(_, failure)| failure))?;
-            let vmac = of_row.map(|(vmac, _)| vmac);
-            Some(Closing { command, outcome: Outcome::Failed, vmac, failure: Some(failure), superseded_by: None })
-        });
-        close(&mut tx, &closings.collect::<Vec<_>>(), now).await?;
-        tx.commit("give commands up").await
     }
 }
 
@@ -292,47 +268,6 @@ pub(super) const fn action_of(desired: Desired) -> Action {
     }
 }
 
-/// Marks the rows failed that still want what the commands ask for, and answers with them and why.
-async fn fail_rows(
-    tx: &mut Tx,
-    commands: &[OpenCommand],
-    failures: &HashMap<&MessageKey, &Failure>,
-    now: DateTime<Utc>,
-) -> Result<HashMap<i64, (Vmac, Failure)>, StoreError> {
-    let ids = commands.iter().filter_map(|command| command.vmac_id).map(|id| json!({"id": id})).collect();
-    let mut vmacs = lock_vmacs(tx, ids).await?;
-    let mut failed = HashMap::new();
-    for command in commands {
-        let Some(mut vmac) = command.vmac_id.and_then(|id| vmacs.remove(&id)) else { continue };
-        if action_of(vmac.desired) == command.action && !vmac.switches_waiting().is_empty() {
-            let failure = failures[&command.key];
-            give_up(&mut vmac, failure, now);
-            failed.insert(vmac.id, (vmac, failure.clone()));
-        }
-    }
-    let rows: Vec<_> = failed.values().map(|(vmac, _)| json!(vmac)).collect();
-    tx.batch("mark rows failed", UPDATE_VMACS, rows.clone(), args![now]).await?;
-    let sql = "DELETE FROM switch_work WHERE vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
-    tx.batch("drop work", sql, rows, Vec::new()).await?;
-    Ok(failed)
-}
-
-/// The commands, and the others that wait for the rows that failed: nothing drives those any more.
-async fn with_those_of(
-    tx: &mut Tx,
-    named: Vec<OpenCommand>,
-    failed: &HashMap<i64, (Vmac, Failure)>,
-) -> Result<Vec<OpenCommand>, StoreError> {
-    let mut commands = named;
-    for command in open_commands_of(tx, failed.keys().copied()).await? {
-        let of_intent = command.vmac_id.and_then(|id| failed.get(&id)).map(|(vmac, _)| action_of(vmac.desired));
-        if of_intent == Some(command.action) && commands.iter().all(|known| known.key != command.key) {
-            commands.push(command);
-        }
-    }
-    Ok(commands)
-}
-
 /// The open commands that drive these rows, locked.
 pub(super) async fn open_commands_of(
     tx: &mut Tx,
@@ -342,18 +277,6 @@ pub(super) async fn open_commands_of(
                AND vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) ORDER BY message_key {for_update}";
     let rows = tx.batch("read open commands", sql, rows.map(|id| json!({"id": id})).collect(), Vec::new()).await?;
     rows.iter().map(OpenCommand::from_row).collect()
-}
-
-fn give_up(vmac: &mut Vmac, failure: &Failure, now: DateTime<Utc>) {
-    vmac.status = Status::Failed;
-    vmac.failure_code = Some(failure.code.to_string());
-    vmac.failure_text = Some(failure.text.clone());
-    let desired = vmac.desired;
-    for binding in vmac.switch_bindings.iter_mut().filter(|binding| !desired.is_met_by(binding.state)) {
-        binding.state = BindingState::Failed;
-        binding.error = Some(failure.text.clone());
-        binding.at = now;
-    }
 }
 
 /// Reads and locks rows by their ids, in one order for all, so that two transactions do not stand in each

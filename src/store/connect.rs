@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Executor};
 
 use super::engine::Engine;
 use super::error::StoreError;
@@ -14,6 +15,8 @@ use super::error::StoreError;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much longer than Postgres itself its client waits for a statement.
+const SERVER_FIRST: Duration = Duration::from_secs(1);
 
 /// The store. Cheap to clone.
 #[derive(Clone)]
@@ -94,12 +97,24 @@ async fn sqlite(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Error>
 }
 
 async fn postgres(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Error> {
+    let limits = server_limits(options.statement_timeout);
     let pool = PgPoolOptions::new()
         .max_connections(options.connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(move |connection, _| {
+            let limits = limits.clone();
+            Box::pin(async move { connection.execute(AssertSqlSafe(limits)).await.map(|_| ()) })
+        })
         .connect_with(url.parse::<PgConnectOptions>()?.application_name("vmacd"))
         .await?;
-    Ok(Engine::postgres(pool, options.statement_timeout))
+    Ok(Engine::postgres(pool, options.statement_timeout + SERVER_FIRST))
+}
+
+/// The server ends what takes too long by itself: a statement that its client gave up would go on waiting for its
+/// locks, and a worker that is paused within a transaction would keep everybody else from theirs.
+fn server_limits(timeout: Duration) -> String {
+    let timeout_ms = timeout.as_millis();
+    format!("SET statement_timeout = {timeout_ms}; SET idle_in_transaction_session_timeout = {timeout_ms}")
 }
 
 fn without_password(url: &str) -> String {

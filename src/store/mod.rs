@@ -15,6 +15,7 @@ mod dead_letters;
 mod engine;
 mod error;
 mod event_body;
+mod give_up;
 mod inventory;
 mod leases;
 mod outbox;

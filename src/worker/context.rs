@@ -1,5 +1,6 @@
 //! What every task of the worker shares.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub(super) struct Context {
     pub settling: TaskTracker,
     /// Bounds the pushes that run at the same time.
     pub pushes: Semaphore,
+    /// Pushes whose commit was sent and whose end is not known yet: a shutdown waits for them.
+    pub commits_in_flight: AtomicUsize,
     pub lanes: Lanes,
     waiting: Mutex<Waiting<Held>>,
 }
@@ -66,6 +69,7 @@ impl Context {
             events_due: Notify::new(),
             stopping: CancellationToken::new(),
             settling: TaskTracker::new(),
+            commits_in_flight: AtomicUsize::new(0),
             lanes: Lanes::default(),
             waiting: Mutex::default(),
         })
@@ -75,6 +79,14 @@ impl Context {
     pub fn waiting(&self) -> MutexGuard<'_, Waiting<Held>> {
         // A panic elsewhere leaves the maps consistent enough: every method is short and total.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends after this long, or once no commit is in flight after that.
+    pub async fn no_commit_in_flight_after(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+        while self.commits_in_flight.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Sleeps, but wakes at once when the worker stops. False when it stops.

@@ -5,6 +5,7 @@
 //! another worker has the lease, the lane watches the outcomes of the messages it holds.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -16,6 +17,8 @@ use super::settle::{Verdict, settle, verdict_of};
 use crate::domain::{Code, Failure, FailureClass, MessageKey, SwitchName};
 use crate::store::{CommandOutcome, Lease, StoreError};
 
+/// Time between two looks whether a commit in flight has ended.
+const CALL_OFF_EVERY: Duration = Duration::from_millis(50);
 /// Pushes in a row that may end unanswered before their messages go to the ladder.
 const UNANSWERED_MAX: u32 = 3;
 
@@ -94,7 +97,15 @@ impl Lane {
             return Ok(Turn::Elsewhere);
         };
         let Ok(_permit) = self.context.pushes.acquire().await else { return Ok(Turn::Idle) };
-        let done = push::push(&self.context, &mut self.session, lease).await?;
+        let committing = AtomicBool::new(false);
+        let done = tokio::select! {
+            done = push::push(&self.context, &mut self.session, lease, &committing) => done?,
+            () = called_off(&self.context, &committing) => {
+                tracing::warn!(switch = %self.switch, "push called off before its commit: the worker stops");
+                self.session.abandon();
+                return Ok(Turn::Idle);
+            }
+        };
         for (key, outcome) in done.finished {
             finish(&self.context, &key, &outcome);
         }
@@ -158,6 +169,15 @@ impl Lane {
                 messages = held.len(), "push failed");
         }
         settle(&self.context, held.into_iter().map(|held| (held, verdict.clone())).collect());
+    }
+}
+
+/// Ends when a stopping worker has waited long enough, a quarter of its grace, for a push that has no commit in flight.
+async fn called_off(context: &Context, committing: &AtomicBool) {
+    context.stopping.cancelled().await;
+    tokio::time::sleep(Duration::from_millis(context.settings.worker.shutdown_grace_ms) / 4).await;
+    while committing.load(Ordering::Relaxed) {
+        tokio::time::sleep(CALL_OFF_EVERY).await;
     }
 }
 

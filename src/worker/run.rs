@@ -56,15 +56,17 @@ impl Worker {
         shutdown.cancelled().await;
         tracing::info!("stopping: finishing the commits in flight");
         self.context.stopping.cancel();
-        let settings = &self.context.settings;
-        let longest = settings.ssh.commit_timeout_ms + settings.worker.shutdown_grace_ms;
-        if tokio::time::timeout(Duration::from_millis(longest), self.stop()).await.is_err() {
+        let half = Duration::from_millis(self.context.settings.worker.shutdown_grace_ms) / 2;
+        let in_order = tokio::select! {
+            () = self.context.lanes.ended() => true,
+            () = self.context.no_commit_in_flight_after(half) => false,
+        };
+        if !in_order || tokio::time::timeout(half, self.hand_back()).await.is_err() {
             tracing::warn!("stopped before everything was finished; what is not acknowledged comes again");
         }
     }
 
-    async fn stop(&mut self) {
-        self.context.lanes.ended().await;
+    async fn hand_back(&mut self) {
         let held = self.context.waiting().take_all();
         settle(&self.context, held.into_iter().map(|held| (held, Verdict::HandBack)).collect());
         while self.tasks.join_next().await.is_some() {}

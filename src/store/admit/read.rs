@@ -44,13 +44,15 @@ pub(super) struct Known {
     pub outcome: Option<CommandOutcome>,
 }
 
-/// Writes the group into the inbox, where it is new, and reads everything else.
+/// Writes the group into the inbox, where it is new, and reads everything else. Locks are taken in one order by
+/// everybody: intents by place, rows by number, commands by key.
 pub(super) async fn read(tx: &mut Tx, group: &[&Incoming], now: DateTime<Utc>) -> Result<World, StoreError> {
-    let mut world = World { inbox: inbox(tx, group, now).await?, ..World::default() };
+    let mut world = World::default();
     servers(tx, group, &mut world).await?;
     let places = places(group);
     intents(tx, &places, &mut world).await?;
     rows(tx, &places, &mut world).await?;
+    world.inbox = inbox(tx, group, now).await?;
     open_commands(tx, &places, &mut world).await?;
     answers(tx, &mut world).await?;
     Ok(world)
@@ -178,9 +180,9 @@ pub(super) async fn rows(tx: &mut Tx, places: &[Value], world: &mut World) -> Re
 }
 
 async fn open_commands(tx: &mut Tx, places: &[Value], world: &mut World) -> Result<(), StoreError> {
-    let sql = "SELECT c.* FROM commands c JOIN {rows} ON c.ip_address = e.value->>'ip'
-                   AND c.server_id = CAST(e.value->>'server_id' AS BIGINT)
-               WHERE c.outcome IS NULL ORDER BY c.message_key";
+    let sql = "SELECT * FROM commands WHERE outcome IS NULL AND (server_id, ip_address) IN (
+                   SELECT CAST(e.value->>'server_id' AS BIGINT), e.value->>'ip' FROM {rows})
+               ORDER BY message_key {for_update}";
     for row in tx.batch("read open commands", sql, places.to_vec(), Vec::new()).await? {
         let command = OpenCommand::from_row(&row)?;
         world.open.entry((command.server_id, command.ip_address)).or_default().push(command);

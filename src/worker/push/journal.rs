@@ -1,6 +1,7 @@
 //! What a push writes down on its way, in the store.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
@@ -17,11 +18,30 @@ pub(super) struct StoreJournal<'a> {
     pub lease: &'a Lease,
     /// The generation of each row when it was gathered.
     pub generations: HashMap<i64, i64>,
+    /// True from before the commit is sent until its end is known: not to be called off.
+    committing: &'a AtomicBool,
 }
 
 impl<'a> StoreJournal<'a> {
-    pub fn new(context: &'a Context, lease: &'a Lease) -> Self {
-        Self { context, lease, generations: HashMap::new() }
+    pub fn new(context: &'a Context, lease: &'a Lease, committing: &'a AtomicBool) -> Self {
+        Self { context, lease, generations: HashMap::new(), committing }
+    }
+}
+
+impl StoreJournal<'_> {
+    fn note_committing(&self, committing: bool) {
+        let in_flight = &self.context.commits_in_flight;
+        match (self.committing.swap(committing, Ordering::Relaxed), committing) {
+            (false, true) => _ = in_flight.fetch_add(1, Ordering::Relaxed),
+            (true, false) => _ = in_flight.fetch_sub(1, Ordering::Relaxed),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for StoreJournal<'_> {
+    fn drop(&mut self) {
+        self.note_committing(false);
     }
 }
 
@@ -36,6 +56,8 @@ fn failure(error: &StoreError) -> Failure {
 impl Journal for StoreJournal<'_> {
     fn reached(&mut self, stage: Stage) {
         tracing::debug!(switch = %self.lease.switch, stage = stage.as_str(), "push");
+        let committing = matches!(stage, Stage::Sent | Stage::Committed | Stage::ReadBack | Stage::Confirmed);
+        self.note_committing(committing);
         if self.context.settings.worker.abort_at == stage.as_str() {
             tracing::warn!(stage = stage.as_str(), "aborting, as `worker.abort_at` says");
             std::process::abort();

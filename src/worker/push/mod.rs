@@ -7,6 +7,7 @@ mod journal;
 mod report;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::context::Context;
@@ -28,12 +29,18 @@ pub(super) struct Pushed {
     pub whole: Option<Failure>,
 }
 
-/// Pushes everything that waits for the lane's switch and writes the results.
+/// Pushes everything that waits for the lane's switch and writes the results. It may be dropped at any moment at
+/// which `committing` is false: the next push finds out what was done.
 ///
 /// # Errors
 /// When the results could not be written because the lease is gone or the worker stops.
-pub(super) async fn push(context: &Arc<Context>, session: &mut Session, lease: &Lease) -> Result<Pushed, StoreError> {
-    let mut journal = StoreJournal::new(context, lease);
+pub(super) async fn push(
+    context: &Arc<Context>,
+    session: &mut Session,
+    lease: &Lease,
+    committing: &AtomicBool,
+) -> Result<Pushed, StoreError> {
+    let mut journal = StoreJournal::new(context, lease, committing);
     let report = tokio::select! {
         report = attempt(context, session, &mut journal) => report,
         never = renew(context, lease) => match never {},

@@ -8,4 +8,6 @@ mod down;
 mod lifecycle;
 mod names;
 mod order;
+mod paused;
+mod shutdown;
 pub mod world;

@@ -21,7 +21,7 @@ pub struct World {
     pub inventory: Value,
     pub namespace: String,
     publisher: Option<Publisher>,
-    _database: Option<Database>,
+    database: Option<Database>,
 }
 
 struct Publisher {
@@ -83,11 +83,27 @@ impl World {
             .set("VMACD_WORKER_SWEEP_INTERVAL_MS", 500)
             .set("VMACD_LEASE_TTL_MS", 3_000);
         let inventory = estate.inventory_json();
+        let world = Self { estate, settings, inventory, namespace, publisher, database };
+        world.import(&world.inventory).await;
+        world
+    }
+
+    /// Its Postgres database.
+    pub fn database(&self) -> &Database {
+        self.database.as_ref().expect("Postgres")
+    }
+
+    /// Moves a switch to another port in the inventory, such as a proxy's.
+    pub async fn move_switch(&self, index: usize, port: u16) {
+        let mut inventory = self.inventory.clone();
+        inventory["switches"][index]["port"] = port.into();
+        self.import(&inventory).await;
+    }
+
+    async fn import(&self, inventory: &Value) {
         let file = run_dir().join(unique("inventory")).with_extension("json");
         std::fs::write(&file, inventory.to_string()).expect("an inventory file");
-        let world = Self { estate, settings, inventory, namespace, publisher, _database: database };
-        world.vmacd(&["inventory", "import", &file.display().to_string()]).await;
-        world
+        self.vmacd(&["inventory", "import", &file.display().to_string()]).await;
     }
 
     /// Runs a verb with `--json` and gives its data.

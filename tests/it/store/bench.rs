@@ -44,6 +44,11 @@ impl Bench {
         Self { store, url, _database: database }
     }
 
+    /// Where the database is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The same database as another process sees it.
     pub async fn another(&self) -> Store {
         open(&self.url).await

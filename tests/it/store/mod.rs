@@ -25,6 +25,7 @@ mod bench;
 mod dead_letters;
 mod inventory;
 mod leases;
+mod limits;
 mod order;
 mod outbox;
 mod queue;

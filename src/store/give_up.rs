@@ -1,0 +1,106 @@
+//! Giving commands up: they end as failed, and so do their rows where they still want what was asked for.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::commands::{Closing, OpenCommand, Outcome, action_of, close, lock_vmacs};
+use super::connect::Store;
+use super::engine::{Tx, args};
+use super::error::StoreError;
+use super::vmacs::{UPDATE_VMACS, Vmac};
+use crate::domain::{BindingState, Failure, MessageKey, Status};
+
+type Failures<'a> = HashMap<&'a MessageKey, &'a Failure>;
+
+impl Store {
+    /// Gives up those of the commands that are still open, and with them the others that wait for the same rows:
+    /// nothing drives those any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn fail_commands(&self, failures: &[(MessageKey, Failure)]) -> Result<(), StoreError> {
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let now = self.now().await?;
+        let mut tx = self.engine.begin("give commands up").await?;
+        let failures: Failures = failures.iter().map(|(key, failure)| (key, failure)).collect();
+        let (mut vmacs, commands) = lock(&mut tx, &failures).await?;
+        let failed = give_up_rows(&mut vmacs, &commands, &failures, now);
+        write(&mut tx, &failed, now).await?;
+        let closings: Vec<_> = commands.iter().filter_map(|command| closing(command, &failures, &failed)).collect();
+        close(&mut tx, &closings, now).await?;
+        tx.commit("give commands up").await
+    }
+}
+
+/// Rows first, then every open command that names or waits for one of them: the order of everybody.
+async fn lock(tx: &mut Tx, failures: &Failures<'_>) -> Result<(HashMap<i64, Vmac>, Vec<OpenCommand>), StoreError> {
+    let mut asked: Vec<Value> = failures.keys().map(|key| json!({"key": key})).collect();
+    let sql = "SELECT DISTINCT vmac_id FROM commands WHERE outcome IS NULL AND vmac_id IS NOT NULL
+               AND message_key IN (SELECT e.value->>'key' FROM {rows})";
+    let ids = tx.batch("find rows", sql, asked.clone(), Vec::new()).await?;
+    let ids: Vec<Value> =
+        ids.iter().map(|row| Ok(json!({"id": row.get::<i64>("vmac_id")?}))).collect::<Result<_, StoreError>>()?;
+    let vmacs = lock_vmacs(tx, ids.clone()).await?;
+    asked.extend(ids);
+    let sql = "SELECT * FROM commands WHERE outcome IS NULL
+               AND (message_key IN (SELECT e.value->>'key' FROM {rows})
+                    OR vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}))
+               ORDER BY message_key {for_update}";
+    let commands = tx.batch("lock commands", sql, asked, Vec::new()).await?;
+    Ok((vmacs, commands.iter().map(OpenCommand::from_row).collect::<Result<_, _>>()?))
+}
+
+/// The rows that fail, and why: those that still want what a named command asks for. Pure.
+fn give_up_rows(
+    vmacs: &mut HashMap<i64, Vmac>,
+    commands: &[OpenCommand],
+    failures: &Failures<'_>,
+    now: DateTime<Utc>,
+) -> HashMap<i64, (Vmac, Failure)> {
+    let mut failed = HashMap::new();
+    for command in commands {
+        let Some(failure) = failures.get(&command.key) else { continue };
+        let Some(mut vmac) = command.vmac_id.and_then(|id| vmacs.remove(&id)) else { continue };
+        if action_of(vmac.desired) == command.action && !vmac.switches_waiting().is_empty() {
+            give_up(&mut vmac, failure, now);
+            failed.insert(vmac.id, (vmac, (*failure).clone()));
+        }
+    }
+    failed
+}
+
+fn give_up(vmac: &mut Vmac, failure: &Failure, now: DateTime<Utc>) {
+    vmac.status = Status::Failed;
+    vmac.failure_code = Some(failure.code.to_string());
+    vmac.failure_text = Some(failure.text.clone());
+    let desired = vmac.desired;
+    for binding in vmac.switch_bindings.iter_mut().filter(|binding| !desired.is_met_by(binding.state)) {
+        binding.state = BindingState::Failed;
+        binding.error = Some(failure.text.clone());
+        binding.at = now;
+    }
+}
+
+async fn write(tx: &mut Tx, failed: &HashMap<i64, (Vmac, Failure)>, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let rows: Vec<_> = failed.values().map(|(vmac, _)| json!(vmac)).collect();
+    tx.batch("mark rows failed", UPDATE_VMACS, rows.clone(), args![now]).await?;
+    let sql = "DELETE FROM switch_work WHERE vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+    tx.batch("drop work", sql, rows, Vec::new()).await.map(|_| ())
+}
+
+/// A named command ends by its own failure, another that asks for the same by its row's.
+fn closing<'a>(
+    command: &'a OpenCommand,
+    failures: &Failures<'a>,
+    failed: &'a HashMap<i64, (Vmac, Failure)>,
+) -> Option<Closing<'a>> {
+    let of_row =
+        command.vmac_id.and_then(|id| failed.get(&id)).filter(|(vmac, _)| action_of(vmac.desired) == command.action);
+    let failure = failures.get(&command.key).copied().or(of_row.map(|(_, failure)| failure))?;
+    let vmac = of_row.map(|(vmac, _)| vmac);
+    Some(Closing { command, outcome: Outcome::Failed, vmac, failure: Some(failure), superseded_by: None })
+}
