@@ -224,10 +224,13 @@ pub enum BackupsVerb {
         /// The switch
         switch: SwitchName,
     },
-    /// Print one backup
+    /// Print one backup, its secrets hidden
     Show {
         /// Its id
         id: i64,
+        /// Print the secrets too, as they must be to load the backup
+        #[arg(long)]
+        with_secrets: bool,
     },
     /// Print what changed between two backups
     Diff {

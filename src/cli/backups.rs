@@ -6,6 +6,7 @@ use super::args::BackupsVerb;
 use super::fault::Fault;
 use super::open::Session;
 use super::output::{Output, or_dash};
+use super::redact::redact;
 use crate::store::{Backup, Store};
 
 /// Most backups listed.
@@ -20,8 +21,9 @@ pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> 
             let backups = store.backups(&switch, LISTED_MAX).await?;
             output.list(&backups, &["ID", "TAKEN", "BYTES", "CONTENT", "PUSH"], row)
         }
-        BackupsVerb::Show { id } => {
+        BackupsVerb::Show { id, with_secrets } => {
             let (backup, content) = store.backup(id).await?;
+            let content = if with_secrets { content } else { redact(&content) };
             output.one(&serde_json::json!({"backup": backup, "content": content}), || content.trim_end().to_owned())
         }
         BackupsVerb::Diff { from, to } => diff(&store, output, from, to).await,
@@ -47,6 +49,7 @@ async fn diff(store: &Store, output: Output, from: i64, to: Option<i64>) -> Resu
     let (newer, new) = store.backup(to).await?;
     let names =
         [&older, &newer].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
+    let (old, new) = (redact(&old), redact(&new));
     let text =
         TextDiff::from_lines(&old, &new).unified_diff().context_radius(3).header(&names[0], &names[1]).to_string();
     output.one(&serde_json::json!({"from": older, "to": newer, "diff": text}), || text.trim_end().to_owned())

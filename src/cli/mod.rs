@@ -13,6 +13,7 @@ mod inventory;
 mod list;
 mod open;
 mod output;
+mod redact;
 mod request;
 mod serve;
 mod show;

@@ -1,6 +1,6 @@
 //! Giving commands up: they end as failed, and so do their rows where they still want what was asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -16,13 +16,14 @@ type Failures<'a> = HashMap<&'a MessageKey, &'a Failure>;
 
 impl Store {
     /// Gives up those of the commands that are still open, and with them the others that wait for the same rows:
-    /// nothing drives those any more.
+    /// nothing drives those any more. Answers with those that ended well before, of which nobody may say that they
+    /// failed.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn fail_commands(&self, failures: &[(MessageKey, Failure)]) -> Result<(), StoreError> {
+    pub async fn fail_commands(&self, failures: &[(MessageKey, Failure)]) -> Result<HashSet<MessageKey>, StoreError> {
         if failures.is_empty() {
-            return Ok(());
+            return Ok(HashSet::new());
         }
         let now = self.now().await?;
         let mut tx = self.engine.begin("give commands up").await?;
@@ -32,8 +33,18 @@ impl Store {
         write(&mut tx, &failed, now).await?;
         let closings: Vec<_> = commands.iter().filter_map(|command| closing(command, &failures, &failed)).collect();
         close(&mut tx, &closings, now).await?;
-        tx.commit("give commands up").await
+        let ended_well = ended_well(&mut tx, &failures).await?;
+        tx.commit("give commands up").await?;
+        Ok(ended_well)
     }
+}
+
+async fn ended_well(tx: &mut Tx, failures: &Failures<'_>) -> Result<HashSet<MessageKey>, StoreError> {
+    let asked = failures.keys().map(|key| json!({"key": key})).collect();
+    let sql = "SELECT message_key FROM commands WHERE outcome IS NOT NULL AND outcome <> 'failed'
+               AND message_key IN (SELECT e.value->>'key' FROM {rows})";
+    let rows = tx.batch("read outcomes", sql, asked, Vec::new()).await?;
+    rows.iter().map(|row| Ok(MessageKey(row.get("message_key")?))).collect()
 }
 
 /// Rows first, then every open command that names or waits for one of them: the order of everybody.

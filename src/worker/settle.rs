@@ -5,6 +5,7 @@
 //! know is written first, then the copy is published and its confirm awaited, then the original is
 //! acknowledged. A crash in between leaves a duplicate, never a loss.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,8 +104,13 @@ async fn carry_out(context: &Context, messages: Vec<(Held, Verdict)>) {
     for (held, verdict) in messages {
         sorted.add(&context.policy, now_ms, held, verdict);
     }
-    let Sorted { acknowledge, requeue, again, bury, due, give_up } = sorted;
-    persist(context, "give commands up", || context.store.fail_commands(&give_up)).await;
+    // Where the database does not know that they failed they must not be dead: all come again.
+    let give_up = std::mem::take(&mut sorted.give_up);
+    let Some(ended_well) = persist(context, "give commands up", || context.store.fail_commands(&give_up)).await else {
+        return;
+    };
+    sorted.spare(&ended_well);
+    let Sorted { acknowledge, requeue, again, bury, due, .. } = sorted;
     persist(context, "note when commands are due", || context.store.note_due(&due)).await;
     context.events_due.notify_one();
     persist(context, "acknowledge", || context.broker.ack(acknowledge.clone())).await;
@@ -115,19 +121,23 @@ async fn carry_out(context: &Context, messages: Vec<(Held, Verdict)>) {
 
 /// Tries until it works. A stopping worker gives up after a few tries: what is not acknowledged then
 /// comes again to another worker.
-async fn persist<T, E, F>(context: &Context, what: &str, mut action: impl FnMut() -> F)
+async fn persist<T, E, F>(context: &Context, what: &str, mut action: impl FnMut() -> F) -> Option<T>
 where
     E: std::error::Error + 'static,
     F: Future<Output = Result<T, E>>,
 {
     let mut delay = Duration::from_millis(100);
     let mut tries_when_stopping = 3;
-    while let Err(error) = action().await {
+    loop {
+        let error = match action().await {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
         tracing::warn!(error = super::chain(&error), "could not {what}; trying again");
         if context.stopping.is_cancelled() {
             tries_when_stopping -= 1;
             if tries_when_stopping == 0 {
-                return;
+                return None;
             }
         }
         tokio::time::sleep(delay).await;
@@ -136,6 +146,16 @@ where
 }
 
 impl Sorted {
+    /// Commands that were given up here just as another worker finished them: they are done, not dead.
+    fn spare(&mut self, ended_well: &HashSet<MessageKey>) {
+        let is_spared =
+            |message: &Message| message.key.as_ref().is_some_and(|key| ended_well.contains(&MessageKey(key.clone())));
+        let (spared, dead) = std::mem::take(&mut self.bury).into_iter().partition(|(_, message, _)| is_spared(message));
+        self.bury = dead;
+        let spared: Vec<(Receipt, Message, DeadReason)> = spared;
+        self.acknowledge.extend(spared.into_iter().map(|(receipt, ..)| receipt));
+    }
+
     fn add(&mut self, policy: &RetryPolicy, now_ms: i64, held: Held, verdict: Verdict) {
         let age = Duration::from_millis(u64::try_from(now_ms - held.first_seen_ms).unwrap_or(0));
         match decide(policy, held.message.attempt, age, verdict) {

@@ -135,7 +135,9 @@ async fn giving_up_fails_the_row_and_every_command_that_waits_for_it(bench: &Ben
 async fn giving_up_an_overtaken_command_leaves_the_row_alone(bench: &Bench) {
     bench.admit(create("m-1", 1, IP)).await;
     bench.settle("sw-a").await;
-    bench.store.fail_commands(&[(MessageKey("m-1".to_owned()), unreachable())]).await.expect("nothing to do");
+    let m_1 = MessageKey("m-1".to_owned());
+    let ended_well = bench.store.fail_commands(&[(m_1.clone(), unreachable())]).await.expect("nothing to do");
+    assert_eq!(ended_well, [m_1].into(), "nobody may say that it failed");
     assert_eq!(bench.status(IP).await, Status::Active);
     assert_eq!(bench.outcome("m-1").await.map(|outcome| outcome.status), Some(Outcome::Active));
     // A port that is bound already is not touched by a failure that comes late.
