@@ -133,3 +133,15 @@ fn uses_of_a_crate_are_told_from_names_that_look_alike() {
     let code = "use sqlx::query;\nmy::sqlx::x();\nsqlx_core::y();\nuse sqlx;\nlet sqlx = 1;\n::sqlx::z();";
     assert_eq!(crate_uses(code, "sqlx").collect::<Vec<_>>(), [1, 4, 6]);
 }
+
+#[test]
+fn each_failure_that_is_documented_has_its_test() {
+    let page = std::fs::read_to_string(root().join("docs/FAILURES.md")).expect("docs/FAILURES.md");
+    let tests: String = sources("tests").into_iter().map(|source| source.text).collect();
+    let rows = page.lines().filter(|line| line.ends_with("` |"));
+    let named = rows.filter_map(|row| row.trim_end_matches("` |").rsplit('`').next());
+    let missing: Vec<_> = named
+        .filter(|name| !tests.contains(&format!("fn {name}(")) && !tests.contains(&format!("    {name},\n")))
+        .collect();
+    assert_none("rows of docs/FAILURES.md without their test", missing.into_iter().map(str::to_owned).collect());
+}
