@@ -6,6 +6,13 @@
 
 mod base;
 mod check;
+mod cli;
+mod cli_commands;
+mod cli_edit;
+mod cli_line;
+mod cli_pipe;
+mod cli_show;
+mod cli_words;
 mod commit;
 mod control;
 mod cut_stream;
@@ -59,6 +66,8 @@ pub use options::Options;
 pub use plan::SimServer;
 pub use run::run;
 
+#[cfg(test)]
+mod cli_tests;
 #[cfg(test)]
 mod device_tests;
 #[cfg(test)]

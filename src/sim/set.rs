@@ -40,6 +40,11 @@ fn read_line(line: &str) -> Result<Vec<Edit>, Syntax> {
     Ok(paths.into_iter().map(|path| Edit { op, path }).collect())
 }
 
+/// Where the grammar stands after the statement of a line whose verb was cut off.
+pub(crate) fn follow(statement: &str) -> Result<At<'static>, Syntax> {
+    Ok(expand(At::top(), &[], &tokens(&lex(statement))?)?.at)
+}
+
 fn tokens(lexemes: &[Lexeme]) -> Result<Vec<Token>, Syntax> {
     let mut tokens = Vec::new();
     let mut list: Option<Vec<String>> = None;
