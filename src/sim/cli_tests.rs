@@ -55,7 +55,38 @@ async fn an_operator_edits_compares_commits_and_leaves() {
     let bind = format!("set {PORT} static-ip 10.0.0.2 vlan V mac 02:00:00:00:00:02");
     let lines =
         ["configure exclusive", &bind, "show | compare", "commit check", "commit confirmed 5", "commit and-quit"];
-    insta::assert_snapshot!(shown(&mut session(&switch), &lines).await, @r"");
+    insta::assert_snapshot!(shown(&mut session(&switch), &lines).await, @r"
+    vmacd@sw-001> configure exclusive
+    warning: uncommitted changes will be discarded on exit
+    Entering configuration mode
+
+    [edit]
+    vmacd@sw-001# set ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ip 10.0.0.2 vlan V mac 02:00:00:00:00:02
+
+    [edit]
+    vmacd@sw-001# show | compare
+    [edit ethernet-switching-options secure-access-port interface ge-0/0/1.0]
+    +       static-ip 10.0.0.2 vlan V mac 02:00:00:00:00:02;
+
+    [edit]
+    vmacd@sw-001# commit check
+    configuration check succeeds
+
+    [edit]
+    vmacd@sw-001# commit confirmed 5
+    configuration check succeeds
+    commit confirmed will be automatically rolled back in 5 minutes unless confirmed
+    commit complete
+
+    # commit confirmed will be rolled back in 5 minutes
+    [edit]
+    vmacd@sw-001# commit and-quit
+    configuration check succeeds
+    commit complete
+    Exiting configuration mode
+
+    vmacd@sw-001>
+    ");
     let device = switch.device();
     assert_eq!((device.history[0].client, device.locked_by, device.deadline()), ("cli", None, None));
 }
@@ -81,7 +112,65 @@ async fn what_is_wrong_is_marked_or_refused_in_junos_words() {
         "exit configuration-mode",
         "exit",
     ];
-    insta::assert_snapshot!(shown(&mut session(&switch), &lines).await, @r"");
+    insta::assert_snapshot!(shown(&mut session(&switch), &lines).await, @r"
+    vmacd@sw-001> shov version
+                  ^
+    unknown command.
+
+    vmacd@sw-001> show versions
+                       ^
+    syntax error, expecting <command>.
+
+    vmacd@sw-001> configure
+    Entering configuration mode
+
+    [edit]
+    vmacd@sw-001# sett
+                  ^
+    unknown command.
+
+    [edit]
+    vmacd@sw-001# set system foo
+                             ^
+    syntax error.
+
+    [edit]
+    vmacd@sw-001# delete vlans X
+    warning: statement not found
+
+    [edit]
+    vmacd@sw-001# set ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ip 10.0.0.2 vlan V mac 02:00:00:00:00:01
+
+    [edit]
+    vmacd@sw-001# commit check
+    [edit ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ip 10.0.0.2]
+      '10.0.0.2'
+        duplicate MAC address 02:00:00:00:00:01 on interface ge-0/0/1.0
+    error: configuration check-out failed
+
+    [edit]
+    vmacd@sw-001# rollback 7
+    error: No previous configuration for rollback 7
+
+    [edit]
+    vmacd@sw-001# exit
+    The configuration has been changed but not committed
+    Exit with uncommitted changes? [yes,no] (yes) maybe
+    Please answer 'yes' or 'no'.
+    Exit with uncommitted changes? [yes,no] (yes) no
+
+    [edit]
+    vmacd@sw-001# rollback
+    load complete
+
+    [edit]
+    vmacd@sw-001# exit configuration-mode
+    Exiting configuration mode
+
+    vmacd@sw-001> exit
+    Leave
+    vmacd@sw-001>
+    ");
 }
 
 #[tokio::test]
@@ -128,5 +217,22 @@ async fn parts_of_the_configuration_are_shown_in_each_form() {
         "show configuration vlans",
         "show configuration sistem",
     ];
-    insta::assert_snapshot!(shown(&mut cli, &lines).await, @r"");
+    insta::assert_snapshot!(shown(&mut cli, &lines).await, @r"
+    vmacd@sw-001> show configuration system
+    host-name sw-001;
+
+    vmacd@sw-001> show configuration system host-name | display set
+    set system host-name sw-001
+
+    vmacd@sw-001> show configuration | match static | count
+    Count: 1 lines
+
+    vmacd@sw-001> show configuration vlans
+
+    vmacd@sw-001> show configuration sistem
+                                     ^
+    syntax error.
+
+    vmacd@sw-001>
+    ");
 }
