@@ -1,5 +1,6 @@
 """Runs the ordinary configuration workflow of netmiko's juniper_junos driver at the CLI of a switch."""
 import re
+import time
 
 from netmiko import ConnectHandler
 
@@ -241,7 +242,11 @@ def check_dropped(session, args, group):
     lock(other)
     sets(other, common.binding_set(args, group))
     other.remote_conn_pre.close()
-    lock(session)
+    # The switch may hear of it a moment later.
+    waited_until = time.monotonic() + 10
+    while not session.check_config_mode() and time.monotonic() < waited_until:
+        session.send_command("configure exclusive", expect_string=r"[>#] $")
+    expect(session.check_config_mode(), "the lock outlived its connection")
     expect(difference(session) == "", f"difference: {difference(session)!r}")
     session.exit_config_mode()
 
