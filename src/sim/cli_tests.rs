@@ -46,7 +46,7 @@ async fn shown(cli: &mut Cli, lines: &[&str]) -> String {
         let said = say(cli, line).await;
         terminal.push_str(&format!("{line}\n{said}{}", cli.prompt()));
     }
-    terminal.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    terminal.trim_start().lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
 #[tokio::test]

@@ -151,6 +151,9 @@ pub(crate) fn print_statement(out: &mut String, at: At<'_>, node: &Node, depth: 
         At::Key(rule) => entries(out, &head, rule, node, depth),
         At::Value(_) => line(out, depth, &format!("{head}{}", values(node))),
         At::Open => open(out, head, node, depth),
+        At::Block(rule) if rule.prefix && !node.inactive && !node.children.is_empty() => {
+            prefixed(out, &head, next, node, depth);
+        }
         At::Block(_) | At::End => braces(out, &head, next, node, depth),
     }
 }
@@ -173,8 +176,41 @@ fn braces(out: &mut String, head: &str, at: At<'_>, node: &Node, depth: usize) {
     if node.children.is_empty() {
         return line(out, depth, head);
     }
+    if let Some(only) = on_one_line(at, node) {
+        return line(out, depth, &format!("{head} {only}"));
+    }
     let indent = "    ".repeat(depth);
     out.push_str(&format!("{indent}{head} {{\n{}{indent}}}\n", print_block(at, &node.children, depth + 1)));
+}
+
+/// The statements of a block whose keyword stands before each.
+fn prefixed(out: &mut String, head: &str, at: At<'_>, node: &Node, depth: usize) {
+    for child in &node.children {
+        let head = format!("{}{head} {}", mark(child), quote(&child.word));
+        braces(out, &head, at.step(&child.word).unwrap_or(At::Open), child, depth);
+    }
+}
+
+/// The only statement of a block, where the grammar puts such a block on one line.
+fn on_one_line(at: At<'_>, node: &Node) -> Option<String> {
+    let ([only], At::Block(Rule { short: true, .. })) = (node.children.as_slice(), at) else {
+        return None;
+    };
+    match at.step(&only.word).unwrap_or(At::Open) {
+        _ if only.inactive => None,
+        At::Value(_) | At::End => Some(format!("{}{}", quote(&only.word), values(only))),
+        At::Open => chain(only),
+        At::Block(_) | At::Key(_) => None,
+    }
+}
+
+/// The words of a branch that never forks.
+fn chain(node: &Node) -> Option<String> {
+    match node.children.as_slice() {
+        [] => Some(quote(&node.word)),
+        [only] if !only.inactive => Some(format!("{} {}", quote(&node.word), chain(only)?)),
+        _ => None,
+    }
 }
 
 fn entries(out: &mut String, head: &str, rule: &Rule, node: &Node, depth: usize) {
