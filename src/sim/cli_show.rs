@@ -7,11 +7,11 @@ use super::cli_commands::Answer;
 use super::cli_pipe::{Pipe, through};
 use super::cli_words::{Spoken, Wrong};
 use super::diff::compare;
+use super::print_text::{print_block, print_statement};
 use super::reply_error::RpcError;
 use super::rpc_config::{self, Shown};
 use super::set::{follow, print_set};
 use super::switch::Switch;
-use super::text::{print_block, print_statement};
 use super::time;
 use super::tree::{At, Node};
 

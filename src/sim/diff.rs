@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::text::print_statement;
+use super::print_text::print_statement;
 use super::tree::{At, Node};
 
 /// The difference as `[edit ...]` blocks with `-` and `+` lines; empty when there is none.

@@ -4,10 +4,11 @@ use proptest::prelude::*;
 
 use super::edit::apply;
 use super::model::{Dialect, Model};
+use super::print_text::print_text;
 use super::print_xml::print_xml;
 use super::read_xml::read_document;
 use super::set::{parse_any, print_set, read_set};
-use super::text::{print_text, read_text};
+use super::text::read_text;
 use super::tree::Node;
 use super::{base, diff, plan};
 

@@ -2,7 +2,7 @@
 
 use super::edit::{Edit, Op, Syntax, Token, expand};
 use super::lex::{Lexeme, lex, quote};
-use super::text::one_line;
+use super::print_text::one_line;
 use super::tree::{At, Node};
 
 /// Reads `set`, `delete`, `activate` and `deactivate` lines. A line that is wrong is reported and the others go on.
