@@ -22,7 +22,7 @@ impl Cli {
             ["set" | "delete" | "activate" | "deactivate", ..] => self.edit(line).await,
             ["show", ..] => {
                 let (path, pipes) = split(line, &spoken[1..])?;
-                self.show_configuration(line, &path, Config::Candidate, &pipes)
+                self.show_configuration(line, path, Config::Candidate, &pipes)
             }
             ["commit", ..] => self.commit(line, &spoken[1..], access).await,
             ["rollback", ..] => self.rollback(line, &spoken[1..]).await,

@@ -105,12 +105,6 @@ async fn what_is_wrong_is_marked_or_refused_in_junos_words() {
         &twice,
         "commit check",
         "rollback 7",
-        "exit",
-        "maybe",
-        "no",
-        "rollback",
-        "exit configuration-mode",
-        "exit",
     ];
     insta::assert_snapshot!(shown(&mut session(&switch), &lines).await, @r"
     vmacd@sw-001> shov version
@@ -151,6 +145,23 @@ async fn what_is_wrong_is_marked_or_refused_in_junos_words() {
     [edit]
     vmacd@sw-001# rollback 7
     error: No previous configuration for rollback 7
+
+    [edit]
+    vmacd@sw-001#
+    ");
+}
+
+#[tokio::test]
+async fn who_leaves_with_changes_is_asked() {
+    let switch = switch();
+    let edit = "set system host-name other";
+    let lines = ["configure", edit, "exit", "maybe", "no", "rollback", "exit configuration-mode", "exit"];
+    insta::assert_snapshot!(shown(&mut session(&switch), &lines).await, @r"
+    vmacd@sw-001> configure
+    Entering configuration mode
+
+    [edit]
+    vmacd@sw-001# set system host-name other
 
     [edit]
     vmacd@sw-001# exit
