@@ -47,6 +47,9 @@ pub(crate) struct Pending {
     pub restore: Arc<Node>,
 }
 
+/// The names of terminals. Who finds them all taken shares the last.
+const TERMINALS: [&str; 8] = ["pts/0", "pts/1", "pts/2", "pts/3", "pts/4", "pts/5", "pts/6", "pts/7"];
+
 /// The state of one switch.
 #[derive(Debug)]
 pub(crate) struct Device {
@@ -94,6 +97,12 @@ impl Device {
         pid
     }
 
+    /// The first terminal that no session has.
+    pub(crate) fn free_terminal(&self) -> &'static str {
+        let taken = |name: &str| self.sessions.values().any(|session| session.terminal == name);
+        TERMINALS.iter().find(|name| !taken(name)).unwrap_or(&TERMINALS[TERMINALS.len() - 1])
+    }
+
     /// Ends a session however it came about: its lock goes, and the changes made under it.
     pub(crate) fn end_session(&mut self, pid: u32) {
         if self.locked_by == Some(pid) {
@@ -126,6 +135,11 @@ impl Device {
     pub(crate) fn candidate_of(&self, pid: u32) -> Arc<Node> {
         let private = self.sessions.get(&pid).and_then(|session| session.private.as_ref());
         private.map_or_else(|| self.candidate.clone(), |private| private.tree.clone())
+    }
+
+    /// Whether the session edits something that is not committed.
+    pub(crate) fn is_changed(&self, pid: u32) -> bool {
+        *self.candidate_of(pid) != *self.committed
     }
 
     /// The committed configuration (`number` 0) or the one `number` commits earlier.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::text::print_statement;
+use super::print_text::print_statement;
 use super::tree::{At, Node};
 
 /// The difference as `[edit ...]` blocks with `-` and `+` lines; empty when there is none.
@@ -41,14 +41,16 @@ fn pair<'a>(lines: &mut String, deeper: &mut Deeper<'a>, at: At<'a>, old: &Arc<N
     if replaced {
         changed(lines, '-', at, old, depth);
         changed(lines, '+', at, new, depth);
-    } else if let At::Key(rule) = next {
-        list(lines, deeper, at, (old, new), depth, rule.one_line);
-    } else {
-        deeper.push((next, old.clone(), new.clone()));
+        return;
+    }
+    match next {
+        At::Key(rule) => list(lines, deeper, at, (old, new), depth, rule.one_line),
+        At::Block(rule) if rule.prefix => list(lines, deeper, at, (old, new), depth, false),
+        _ => deeper.push((next, old.clone(), new.clone())),
     }
 }
 
-/// Entries of a list are statements of the block that holds the list.
+/// Entries of a list are statements of the block that holds the list; so is what a repeated keyword stands before.
 fn list<'a>(
     lines: &mut String,
     deeper: &mut Deeper<'a>,

@@ -68,7 +68,7 @@ fn entries<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{set, text, xml};
+    use super::super::{print_text, set, xml};
     use super::*;
 
     fn picked(filter: &str) -> String {
@@ -76,7 +76,7 @@ mod tests {
             "set system host-name a\nset vlans V1 vlan-id 1\nset vlans V2 vlan-id 2\nset system services ssh root-login deny",
         );
         let filter = xml::parse(&format!("<configuration>{filter}</configuration>")).unwrap();
-        text::print_text(&select(&tree.unwrap(), &filter))
+        print_text::print_text(&select(&tree.unwrap(), &filter))
     }
 
     #[test]

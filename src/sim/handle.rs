@@ -14,11 +14,11 @@ use super::check::{SimBinding, bindings};
 use super::error::SimError;
 use super::faults::{FaultKind, Faults};
 use super::history::Commit;
+use super::print_text::print_text;
 use super::server;
 use super::session;
 use super::set::print_set;
 use super::switch::{Switch, locked};
-use super::text::print_text;
 
 /// A running (or stopped) simulated switch.
 #[derive(Clone)]

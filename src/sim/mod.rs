@@ -1,11 +1,18 @@
-//! Simulated Juniper EX switches: a real SSH and NETCONF server on a real port, with the configuration database, the
-//! locks, the confirmed commits and the refusals of the real thing, and with faults to order.
+//! Simulated Juniper EX switches: a real SSH server on a real port, for NETCONF and for a CLI, with the configuration
+//! database, the locks, the confirmed commits and the refusals of the real thing, and with faults to order.
 //!
 //! The device itself is pure ([`device`](self), clock passed in); `switch`, `session` and `server` are its edge. Nothing
 //! here is shared with the client, so that the two cannot agree on a mistake.
 
 mod base;
 mod check;
+mod cli;
+mod cli_commands;
+mod cli_edit;
+mod cli_line;
+mod cli_pipe;
+mod cli_show;
+mod cli_words;
 mod commit;
 mod control;
 mod cut_stream;
@@ -28,6 +35,7 @@ mod model;
 mod operator;
 mod options;
 mod plan;
+mod print_text;
 mod print_xml;
 mod read_xml;
 mod reply_error;
@@ -60,6 +68,8 @@ pub use options::Options;
 pub use plan::SimServer;
 pub use run::run;
 
+#[cfg(test)]
+mod cli_tests;
 #[cfg(test)]
 mod device_tests;
 #[cfg(test)]

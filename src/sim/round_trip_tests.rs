@@ -4,10 +4,11 @@ use proptest::prelude::*;
 
 use super::edit::apply;
 use super::model::{Dialect, Model};
+use super::print_text::print_text;
 use super::print_xml::print_xml;
 use super::read_xml::read_document;
 use super::set::{parse_any, print_set, read_set};
-use super::text::{print_text, read_text};
+use super::text::read_text;
 use super::tree::Node;
 use super::{base, diff, plan};
 
@@ -44,6 +45,74 @@ fn the_built_in_configurations_survive_every_format() {
         let common = base::common(els, 50, None).unwrap();
         through_every_format(&base::own(&common, &Model::of(dialect, 0, "sw", None), &servers));
     }
+}
+
+#[test]
+fn the_built_in_configuration_is_printed_as_it_is_written() {
+    let written = include_str!("base.conf");
+    assert_eq!(print_text(&from_text(written)), written);
+}
+
+#[test]
+fn one_statement_stands_on_the_line_of_its_block_and_two_do_not() {
+    let text = "system {
+    syslog {
+        user * {
+            any {
+                emergency;
+                critical;
+            }
+        }
+    }
+}
+interfaces {
+    ge-0/0/1 {
+        ether-options {
+            802.3ad {
+                inactive: ae0;
+            }
+        }
+        unit 0 {
+            inactive: family inet {
+                address 192.0.2.1/24;
+            }
+            family inet6;
+        }
+    }
+}
+routing-options {
+    static {
+        route 0.0.0.0/0 {
+            next-hop [ 192.0.2.1 192.0.2.2 ];
+            retain;
+        }
+        route 198.51.100.0/24 next-hop [ 192.0.2.1 192.0.2.2 ];
+        route 203.0.113.0/24 {
+            qualified-next-hop 192.0.2.3 {
+                preference 7;
+            }
+        }
+        route 233.252.0.0/24;
+    }
+}
+";
+    through_every_format(&from_text(text));
+    assert_eq!(print_text(&from_text(text)), text);
+}
+
+#[test]
+fn a_family_is_compared_as_a_statement_of_its_unit() {
+    let inet = "set interfaces vlan unit 9 family inet address 192.0.2.1/24";
+    let (old, new) =
+        (parse_any(inet).unwrap(), parse_any(&format!("{inet}\n{inet} primary\n{}6 mtu 1500", &inet[..38])).unwrap());
+    insta::assert_snapshot!(diff::compare(&old, &new), @r"
+    [edit interfaces vlan unit 9]
+    +       family inet6 {
+    +           mtu 1500;
+    +       }
+    [edit interfaces vlan unit 9 family inet address 192.0.2.1/24]
+    +               primary;
+    ");
 }
 
 #[test]
@@ -178,6 +247,12 @@ fn statement() -> impl Strategy<Value = String> {
         Just("set system services ssh\ndeactivate system services ssh\nset snmp location x\ndeactivate snmp location".to_owned()),
         (word(), word()).prop_map(|(a, b)| format!("set firewall odd {} {} z", super::lex::quote(&a), super::lex::quote(&b))),
         Just("set interfaces ge-0/0/9 ether-options 802.3ad ae0".to_owned()),
+        Just("set interfaces ge-0/0/9 ether-options 802.3ad lacp force-up".to_owned()),
+        "(inet|inet6|mpls)".prop_map(|family| format!("set interfaces ge-0/0/9 unit 0 family {family}")),
+        "(inet|inet6)".prop_map(|family| format!("set interfaces ge-0/0/9 unit 0 family {family} mtu 9000\ndeactivate interfaces ge-0/0/9 unit 0 family {family}")),
+        Just("set interfaces ge-0/0/9 unit 0 family inet\ndeactivate interfaces ge-0/0/9 unit 0 family".to_owned()),
+        "(discard|retain|next-hop 192\\.0\\.2\\.[1-3])".prop_map(|how| format!("set routing-options static route 0.0.0.0/0 {how}")),
+        (word(), "[a-z]{1,5}").prop_map(|(facility, level)| format!("set system syslog file x {} {level}", super::lex::quote(&facility))),
         word().prop_map(|value| format!("set apply-groups {}", super::lex::quote(&value))),
         ("[a-z]{1,5}", "[a-z]{1,5}", "[0-9]{1,5}").prop_map(|(a, b, c)| format!("set firewall filter {a} term {b} {c}")),
         ("[a-z]{1,2}", "[a-z]{1,2}").prop_map(|(a, b)| format!("set class-of-service {a} {b}\nset class-of-service {a} {b} x")),

@@ -49,21 +49,35 @@ fn confirmed(operation: &Element, unit_s: u64) -> Result<Option<u64>, Vec<RpcErr
 type Shape = fn(&Switch, &CommitRequest) -> String;
 
 async fn run(switch: &Switch, pid: u32, request: &CommitRequest, shape: Shape) -> Answer {
+    match perform(switch, pid, request).await? {
+        Ended::Told => reply(decorated(switch, request, shape)),
+        Ended::Cut => Ok(Outcome::Cut),
+    }
+}
+
+/// How a commit that was not refused comes to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It took effect, and the client may know.
+    Told,
+    /// The connection is cut, before or after it took effect.
+    Cut,
+}
+
+/// Checks or commits, whoever asks, with all that can happen around it.
+pub(crate) async fn perform(switch: &Switch, pid: u32, request: &CommitRequest) -> Result<Ended, Vec<RpcError>> {
     permitted(switch, "commit")?;
     switch.device().nobody_else_holds(pid, time::now())?;
     let _held = switch.database.lock().await;
     let confirms = request.confirmed_s.is_none() && switch.device().deadline().is_some();
     if lost_before(switch, request, confirms) {
-        return Ok(Outcome::Cut);
+        return Ok(Ended::Cut);
     }
     tokio::time::sleep(switch.commit_time()).await;
     injected(switch, request)?;
     switch.device().commit(pid, request, time::now())?;
     switch.deadline_changed.notify_one();
-    if lost_after(switch, request, confirms) {
-        return Ok(Outcome::Cut);
-    }
-    reply(decorated(switch, request, shape))
+    Ok(if lost_after(switch, request, confirms) { Ended::Cut } else { Ended::Told })
 }
 
 fn lost_before(switch: &Switch, request: &CommitRequest, confirms: bool) -> bool {

@@ -4,23 +4,23 @@ use super::device::Device;
 use super::diff::compare;
 use super::faults::FaultKind;
 use super::filter::select;
+use super::print_text::print_text;
 use super::print_xml::print_xml;
 use super::reply_error::RpcError;
 use super::rpc::{Answer, Outcome, reply, unknown};
 use super::set::print_set;
 use super::switch::Switch;
-use super::text::print_text;
 use super::time;
 use super::tree::Node;
 use super::xml::{Element, escape};
 
 /// Which configuration is shown, and since when it is so.
-struct Shown {
-    tree: Node,
+pub(crate) struct Shown {
+    pub tree: Node,
     /// Attributes of the `configuration` element.
     attributes: String,
     /// The comment above the text form.
-    header: String,
+    pub header: String,
 }
 
 pub(crate) async fn get_configuration(switch: &Switch, pid: u32, operation: &Element) -> Answer {
@@ -47,7 +47,8 @@ fn sent(switch: &Switch, body: String) -> Answer {
     }
 }
 
-fn committed(device: &Device) -> Shown {
+/// The committed configuration.
+pub(crate) fn committed(device: &Device) -> Shown {
     let (at, user) = device.history.front().map_or((0, "root"), |commit| (commit.at_ms, commit.user.as_str()));
     let (seconds, local) = (time::seconds(at), time::shown(at));
     Shown {
@@ -60,7 +61,8 @@ fn committed(device: &Device) -> Shown {
     }
 }
 
-fn candidate(device: &Device, pid: u32) -> Shown {
+/// The configuration that the session edits.
+pub(crate) fn candidate(device: &Device, pid: u32) -> Shown {
     let tree = device.candidate_of(pid);
     if *tree == *device.committed {
         return committed(device);

@@ -25,14 +25,16 @@ pub(crate) async fn load_configuration(switch: &Switch, pid: u32, operation: &El
     after_load(switch, body)
 }
 
-async fn rollback(switch: &Switch, pid: u32, number: &str) -> Result<Vec<RpcError>, Vec<RpcError>> {
+/// Puts an earlier configuration into the candidate, whoever asks.
+pub(crate) async fn rollback(switch: &Switch, pid: u32, number: &str) -> Result<Vec<RpcError>, Vec<RpcError>> {
     let _held = switch.database.lock().await;
     let number = number.parse().map_err(|_| vec![unknown(number)])?;
     switch.device().load_rollback(pid, number, time::now())?;
     Ok(Vec::new())
 }
 
-async fn load(switch: &Switch, pid: u32, load: &Load) -> Result<Vec<RpcError>, Vec<RpcError>> {
+/// Loads into the candidate, whoever asks.
+pub(crate) async fn load(switch: &Switch, pid: u32, load: &Load) -> Result<Vec<RpcError>, Vec<RpcError>> {
     let _held = switch.database.lock().await;
     let mut report = switch.device().load(pid, load, time::now())?;
     if switch.strikes(FaultKind::LoadRejected) {

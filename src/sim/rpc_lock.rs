@@ -1,5 +1,6 @@
 //! Lock, unlock, open, close and kill.
 
+use super::device::Refused;
 use super::faults::FaultKind;
 use super::locking::locked_text;
 use super::reply_error::RpcError;
@@ -18,11 +19,16 @@ fn done(operation: &Element) -> Answer {
 
 pub(crate) async fn lock(switch: &Switch, pid: u32, operation: &Element) -> Answer {
     only_candidate(operation)?;
+    take(switch, pid).await?;
+    done(operation)
+}
+
+/// Takes the exclusive lock for the session, whoever asks.
+pub(crate) async fn take(switch: &Switch, pid: u32) -> Result<(), Refused> {
     injected(switch)?;
     switch.device().nobody_else_holds(pid, time::now())?;
     let _held = switch.database.lock().await;
-    switch.device().lock(pid, time::now())?;
-    done(operation)
+    switch.device().lock(pid, time::now())
 }
 
 fn injected(switch: &Switch) -> Result<(), Vec<RpcError>> {

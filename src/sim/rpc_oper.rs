@@ -3,9 +3,9 @@
 use super::history;
 use super::mac_table::switching_table;
 use super::model::Model;
+use super::print_text::print_text;
 use super::rpc::{Answer, reply, unknown};
 use super::switch::Switch;
-use super::text::print_text;
 use super::time;
 use super::tree::Node;
 use super::xml::{Element, escape};

@@ -44,6 +44,10 @@ pub(crate) struct Rule {
     /// The keyword opens a block of its own (`groups { NAME {..} }`).
     pub block: bool,
     pub mandatory: bool,
+    /// With a single statement that needs no block of its own it stands on one line (`route P next-hop A;`).
+    pub short: bool,
+    /// The keyword is repeated before each statement in it (`family inet {..}`).
+    pub prefix: bool,
     /// Statements nobody wrote down here are taken as they come.
     pub open: bool,
     pub children: Vec<Rule>,
@@ -68,6 +72,8 @@ impl Rule {
             one_line: false,
             block: false,
             mandatory: false,
+            short: false,
+            prefix: false,
             open: false,
             children: Vec::new(),
         };
@@ -81,6 +87,8 @@ impl Rule {
             ";" => self.kind = Kind::Flag,
             "*" => self.kind = Kind::LeafList,
             "mandatory" => self.mandatory = true,
+            "short" => self.short = true,
+            "prefix" => self.prefix = true,
             "ip" => self.check = Check::Ip,
             list if list.starts_with("[]") => {
                 self.kind = Kind::List;

@@ -1,6 +1,6 @@
-//! The SSH side of a switch: login, the `netconf` subsystem and the exec forms older clients use.
+//! The SSH side of a switch: login, the `netconf` subsystem, the exec forms older clients use, and the CLI.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +9,12 @@ use russh::keys::{HashAlg, PrivateKey, PublicKey};
 use russh::server::{
     Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
 };
-use russh::{Channel, ChannelId, MethodKind, MethodSet, SshId};
+use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty, SshId};
 use sha2::{Digest, Sha256};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use super::cli;
 use super::cut_stream::CutStream;
 use super::faults::FaultKind;
 use super::session::{self, End};
@@ -70,7 +71,7 @@ async fn connection(switch: Arc<Switch>, socket: TcpStream, config: Arc<Config>,
     let _ = socket.set_nodelay(true);
     let stream = CutStream::new(socket, cut.clone());
     let name = switch.name.clone();
-    let handler = Connection { switch, cut, user: String::new(), channels: HashMap::new() };
+    let handler = Connection { switch, cut, user: String::new(), channels: HashMap::new(), terminals: HashSet::new() };
     let ended = async { russh::server::run_stream(config, stream, handler).await?.await }.await;
     if let Err(error) = ended {
         tracing::debug!(switch = %name, %error, "connection ended");
@@ -83,6 +84,14 @@ struct Connection {
     cut: CancellationToken,
     user: String,
     channels: HashMap<ChannelId, Channel<Msg>>,
+    /// Channels that asked for a terminal.
+    terminals: HashSet<ChannelId>,
+}
+
+/// What is spoken on a channel.
+enum Speech {
+    Netconf,
+    Cli { echo: bool },
 }
 
 impl Connection {
@@ -100,7 +109,7 @@ impl Connection {
         user == login.user && known.is_some_and(|known| known.key_data() == offered.key_data())
     }
 
-    fn netconf(&mut self, id: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
+    fn start(&mut self, id: ChannelId, speech: Speech, session: &mut Session) -> Result<(), russh::Error> {
         let Some(channel) = self.channels.remove(&id) else {
             return session.channel_failure(id);
         };
@@ -108,7 +117,12 @@ impl Connection {
         let (switch, user, cut) = (self.switch.clone(), self.user.clone(), self.cut.clone());
         let handle = session.handle();
         tokio::spawn(async move {
-            match session::serve(switch, &user, channel.into_stream()).await {
+            let stream = channel.into_stream();
+            let end = match speech {
+                Speech::Netconf => session::serve(switch, &user, stream).await,
+                Speech::Cli { echo } => cli::serve(switch, &user, echo, stream).await,
+            };
+            match end {
                 End::Cut => cut.cancel(),
                 End::Closed => hang_up(&handle, id).await,
             }
@@ -157,12 +171,34 @@ impl Handler for Connection {
         if name != "netconf" || self.switch.strikes(FaultKind::SubsystemRefused) {
             return session.channel_failure(id);
         }
-        self.netconf(id, session)
+        self.start(id, Speech::Netconf, session)
+    }
+
+    async fn pty_request(
+        &mut self,
+        id: ChannelId,
+        _: &str,
+        _: u32,
+        _: u32,
+        _: u32,
+        _: u32,
+        _: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.terminals.insert(id);
+        session.channel_success(id)
+    }
+
+    async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Result<(), Self::Error> {
+        let echo = self.terminals.remove(&id);
+        self.start(id, Speech::Cli { echo }, session)
     }
 
     async fn exec_request(&mut self, id: ChannelId, command: &[u8], session: &mut Session) -> Result<(), Self::Error> {
         match String::from_utf8_lossy(command).trim() {
-            "xml-mode netconf need-trailer" | "junoscript netconf need-trailer" => self.netconf(id, session),
+            "xml-mode netconf need-trailer" | "junoscript netconf need-trailer" => {
+                self.start(id, Speech::Netconf, session)
+            }
             _ => session.channel_failure(id),
         }
     }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
 
 use super::faults::FaultKind;
 use super::framing::{Framing, Inbox, frame};
 use super::rfc_compliant;
 use super::rpc::{self, Outcome};
-use super::switch::Switch;
+use super::switch::{Switch, Terminal};
 use super::time;
 
 /// How a session came to its end.
@@ -22,9 +23,17 @@ pub(crate) enum End {
 }
 
 /// Gives the session's lock back, however the session ends.
-struct Login {
-    switch: Arc<Switch>,
-    pid: u32,
+pub(crate) struct Login {
+    pub switch: Arc<Switch>,
+    pub pid: u32,
+}
+
+impl Login {
+    /// Logs `user` in; the token ends the session when it is killed or the switch goes down.
+    pub(crate) fn open(switch: Arc<Switch>, user: &str, terminal: Terminal) -> (Login, CancellationToken) {
+        let (pid, killed) = switch.open_session(user, terminal);
+        (Login { switch, pid }, killed)
+    }
 }
 
 impl Drop for Login {
@@ -38,8 +47,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(switch: Arc<Switch>
     if switch.strikes(FaultKind::SessionDroppedAtHello) {
         return End::Cut;
     }
-    let (pid, killed) = switch.open_session(user);
-    let login = Login { switch, pid };
+    let (login, killed) = Login::open(switch, user, Terminal::None);
     tokio::select! {
         () = killed.cancelled() => End::Cut,
         end = talk(&login, user, stream) => end.unwrap_or(End::Closed),

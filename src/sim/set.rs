@@ -2,7 +2,7 @@
 
 use super::edit::{Edit, Op, Syntax, Token, expand};
 use super::lex::{Lexeme, lex, quote};
-use super::text::one_line;
+use super::print_text::one_line;
 use super::tree::{At, Node};
 
 /// Reads `set`, `delete`, `activate` and `deactivate` lines. A line that is wrong is reported and the others go on.
@@ -38,6 +38,11 @@ fn read_line(line: &str) -> Result<Vec<Edit>, Syntax> {
     }
     let paths = if words.is_empty() { vec![Vec::new()] } else { expanded.paths };
     Ok(paths.into_iter().map(|path| Edit { op, path }).collect())
+}
+
+/// Where the grammar stands after the statement of a line whose verb was cut off.
+pub(crate) fn follow(statement: &str) -> Result<At<'static>, Syntax> {
+    Ok(expand(At::top(), &[], &tokens(&lex(statement))?)?.at)
 }
 
 fn tokens(lexemes: &[Lexeme]) -> Result<Vec<Token>, Syntax> {

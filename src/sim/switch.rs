@@ -38,6 +38,15 @@ pub(crate) struct Switch {
     away_until: Mutex<Option<tokio::time::Instant>>,
 }
 
+/// Whether a session has a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Terminal {
+    /// A NETCONF session has none.
+    None,
+    /// The first that nobody uses.
+    Next,
+}
+
 /// What a switch is made from.
 pub(crate) struct Parts {
     pub name: String,
@@ -108,8 +117,14 @@ impl Switch {
     }
 
     /// Opens a session; the token ends it when it is killed or the switch goes down.
-    pub(crate) fn open_session(&self, user: &str) -> (u32, CancellationToken) {
-        let pid = self.device().open_session(user, "", time::now());
+    pub(crate) fn open_session(&self, user: &str, terminal: Terminal) -> (u32, CancellationToken) {
+        let mut device = self.device();
+        let name = match terminal {
+            Terminal::None => "",
+            Terminal::Next => device.free_terminal(),
+        };
+        let pid = device.open_session(user, name, time::now());
+        drop(device);
         let token = CancellationToken::new();
         locked(&self.sessions).insert(pid, token.clone());
         (pid, token)

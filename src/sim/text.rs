@@ -1,9 +1,8 @@
-//! The brace form of the configuration: reading it into edits and printing it.
+//! Reading the brace form of the configuration into edits.
 
 use super::edit::{Edit, Op, Syntax, Token, expand};
-use super::lex::{Lexeme, lex, quote};
-use super::schema::Rule;
-use super::tree::{At, Node, Word};
+use super::lex::{Lexeme, lex};
+use super::tree::{At, Word};
 
 /// Reads brace text. What was read before an error is returned beside it: a real switch applies that much.
 pub(crate) fn read_text(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
@@ -127,86 +126,5 @@ impl Reader<'_> {
             }
             other => Err(Syntax::at(other.map_or("]", Lexeme::shown))),
         }
-    }
-}
-
-/// Prints `tree` in braces.
-pub(crate) fn print_text(tree: &Node) -> String {
-    print_block(At::top(), &tree.children, 0)
-}
-
-/// Prints the statements of one block, `depth` levels in.
-pub(crate) fn print_block(at: At<'_>, children: &[std::sync::Arc<Node>], depth: usize) -> String {
-    let mut out = String::new();
-    children.iter().for_each(|child| print_statement(&mut out, at, child, depth));
-    out
-}
-
-/// Prints one statement of the block at `at`.
-pub(crate) fn print_statement(out: &mut String, at: At<'_>, node: &Node, depth: usize) {
-    let next = at.step(&node.word).unwrap_or(At::Open);
-    let head = format!("{}{}", mark(node), quote(&node.word));
-    match next {
-        At::Key(rule) if rule.block => braces(out, &head, next, node, depth),
-        At::Key(rule) => entries(out, &head, rule, node, depth),
-        At::Value(_) => line(out, depth, &format!("{head}{}", values(node))),
-        At::Open => open(out, head, node, depth),
-        At::Block(_) | At::End => braces(out, &head, next, node, depth),
-    }
-}
-
-fn mark(node: &Node) -> &'static str {
-    if node.inactive { "inactive: " } else { "" }
-}
-
-fn line(out: &mut String, depth: usize, text: &str) {
-    out.push_str(&"    ".repeat(depth));
-    out.push_str(text);
-    out.push_str(if text.contains("$9$") || text.contains("$1$") || text.contains("$6$") {
-        "; ## SECRET-DATA\n"
-    } else {
-        ";\n"
-    });
-}
-
-fn braces(out: &mut String, head: &str, at: At<'_>, node: &Node, depth: usize) {
-    if node.children.is_empty() {
-        return line(out, depth, head);
-    }
-    let indent = "    ".repeat(depth);
-    out.push_str(&format!("{indent}{head} {{\n{}{indent}}}\n", print_block(at, &node.children, depth + 1)));
-}
-
-fn entries(out: &mut String, head: &str, rule: &Rule, node: &Node, depth: usize) {
-    for entry in &node.children {
-        let head = format!("{}{head} {}", mark(entry), quote(&entry.word));
-        if rule.one_line {
-            line(out, depth, &format!("{head}{}", one_line(rule, entry)));
-        } else {
-            braces(out, &head, At::Block(rule), entry, depth);
-        }
-    }
-}
-
-/// ` vlan V mac M`, in the order of the grammar.
-pub(crate) fn one_line(rule: &Rule, entry: &Node) -> String {
-    let leaves = rule.children.iter().filter_map(|leaf| entry.child(&leaf.name));
-    leaves.map(|leaf| format!(" {}{}", leaf.word, values(leaf))).collect()
-}
-
-fn values(node: &Node) -> String {
-    let words: Vec<String> = node.children.iter().map(|value| quote(&value.word)).collect();
-    match words.as_slice() {
-        [] => String::new(),
-        [one] => format!(" {one}"),
-        many => format!(" [ {} ]", many.join(" ")),
-    }
-}
-
-/// Outside the grammar a chain of only children stands on one line.
-fn open(out: &mut String, head: String, node: &Node, depth: usize) {
-    match node.children.as_slice() {
-        [only] if !only.inactive => open(out, format!("{head} {}", quote(&only.word)), only, depth),
-        _ => braces(out, &head, At::Open, node, depth),
     }
 }

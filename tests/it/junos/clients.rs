@@ -11,7 +11,7 @@ use vmacd::sim::{Dialect, Estate, Options};
 
 use super::table::{assert_documented, markdown};
 
-const SCRIPTS: [&str; 4] = ["pyez.py", "napalm_junos.py", "ncclient_junos.py", "scrapli_nc.py"];
+const SCRIPTS: [&str; 5] = ["pyez.py", "napalm_junos.py", "ncclient_junos.py", "scrapli_nc.py", "netmiko_cli.py"];
 
 #[tokio::test]
 async fn real_clients_run_their_workflow() {
