@@ -65,6 +65,8 @@ impl Lane {
                 Ok(Turn::Elsewhere) => {
                     self.context.pause(Duration::from_millis(self.context.settings.lease.poll_ms)).await;
                 }
+                // Every row that waited has failed with it and is answered; one that came since is tried by itself.
+                Ok(Turn::Failed(failure)) if failure.class() == FailureClass::Permanent => unanswered = 0,
                 Ok(Turn::Failed(failure)) => {
                     unanswered += 1;
                     if failure.class() != FailureClass::Unknown || unanswered > UNANSWERED_MAX {
