@@ -277,6 +277,12 @@ pub struct SimArgs {
     /// A Unix socket at which they take orders while they run, such as `sw-001 fault lock_denied`
     #[arg(long, value_name = "FILE")]
     pub control: Option<PathBuf>,
+    /// Connections each accepts in a minute [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub rate_limit: Option<usize>,
+    /// Speak old SSH only: what `ssh_profile = "legacy"` is for
+    #[arg(long)]
+    pub legacy_ssh: bool,
     /// A fault, such as reply_lost_after_commit@3; may be given more than once
     #[arg(long)]
     pub fault: Vec<String>,

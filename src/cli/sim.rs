@@ -27,6 +27,8 @@ pub(super) async fn run(args: SimArgs, config: Option<PathBuf>) -> Result<(), Fa
         control: args.control,
         seed: args.seed,
         faults: args.fault,
+        rate_limit: args.rate_limit,
+        legacy_ssh: args.legacy_ssh,
         ..sim::Options::default()
     };
     let shutdown = on_signal()?;

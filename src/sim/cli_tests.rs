@@ -25,6 +25,7 @@ fn switch() -> Arc<Switch> {
         device: Device::new(Arc::new(parse_any(&base).unwrap()), rules, time::now()),
         faults: Faults::new(1),
         commit_time: Duration::ZERO,
+        rate_limit: None,
     })
 }
 

@@ -3,16 +3,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use russh::keys::PrivateKey;
+
 use super::base;
 use super::device::{Device, Rules};
 use super::error::SimError;
 use super::faults::Faults;
 use super::handle::{SimHandle, bind};
+use super::host_key;
 use super::inventory;
 use super::model::{Dialect, Model};
 use super::options::Options;
 use super::plan::{PORTS_MAX, SWITCHES_MAX, SimServer, switch_name};
-use super::server;
 use super::switch::{Login, Parts, Switch};
 use super::time;
 use super::tree::Node;
@@ -53,15 +55,15 @@ impl Estate {
         model.base_1_1 = options.base_1_1;
         let tree = base::own(commons.of(model.els), &model, &servers);
         let switch = Switch::new(parts(number, model, tree, options)?);
-        let key = server::host_key(options.seed, &name);
-        self.host_keys.push(server::fingerprint(&key));
+        let key = commons.old_host_key.clone().unwrap_or_else(|| host_key::host_key(options.seed, &name));
+        self.host_keys.push(host_key::fingerprint(&key));
         let listener = bind(&name, wanted_address(options, number)).await?;
         let address = listener.local_addr().map_err(|source| SimError::Listen {
             switch: name,
             address: options.listen.to_string(),
             source,
         })?;
-        self.switches.push(SimHandle::launch(switch, server::config(key), listener, address));
+        self.switches.push(SimHandle::launch(switch, host_key::config(key, options.legacy_ssh), listener, address));
         self.servers.extend(servers);
         Ok(())
     }
@@ -106,8 +108,9 @@ impl Drop for Estate {
     }
 }
 
-/// The configurations the switches share, one for each dialect in use.
+/// What the switches share: a configuration for each dialect in use, and the host key of old ones.
 struct Commons {
+    old_host_key: Option<PrivateKey>,
     old_style: Option<Node>,
     els: Option<Node>,
 }
@@ -124,6 +127,7 @@ impl Commons {
         let of =
             |els: bool, wanted: bool| wanted.then(|| base::common(els, options.ports_per_switch, given)).transpose();
         Ok(Commons {
+            old_host_key: options.legacy_ssh.then(|| host_key::old_host_key(options.seed)),
             old_style: of(false, options.dialect != Dialect::Els)?,
             els: of(true, options.dialect != Dialect::NonEls)?,
         })
@@ -152,6 +156,7 @@ fn parts(number: usize, model: Model, tree: Arc<Node>, options: &Options) -> Res
         device: Device::new(tree, rules, time::now()),
         faults,
         commit_time: options.commit_time,
+        rate_limit: options.rate_limit,
     })
 }
 

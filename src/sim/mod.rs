@@ -26,6 +26,7 @@ mod filter;
 mod framing;
 mod handle;
 mod history;
+mod host_key;
 mod inventory;
 mod lex;
 mod load;

@@ -47,6 +47,10 @@ pub struct Options {
     pub check_confirms: bool,
     /// The release the switches report, such as `12.3R12.4`, instead of one that fits the dialect.
     pub release: Option<String>,
+    /// Connections accepted in a minute; no limit unless told (Junos has one of 150 by default).
+    pub rate_limit: Option<usize>,
+    /// Whether the switches speak old SSH only, as hardened ones of Junos 12.3 and 15.1 do.
+    pub legacy_ssh: bool,
     /// Whether base:1.1 (chunked framing) is offered.
     pub base_1_1: bool,
 }
@@ -72,6 +76,8 @@ impl Default for Options {
             duplicates: DuplicateScope::Interface,
             check_confirms: true,
             release: None,
+            rate_limit: None,
+            legacy_ssh: false,
             base_1_1: false,
         }
     }

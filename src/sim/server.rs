@@ -4,13 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
-use russh::keys::{HashAlg, PrivateKey, PublicKey};
+use russh::keys::PublicKey;
 use russh::server::{
     Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
 };
-use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty, SshId};
-use sha2::{Digest, Sha256};
+use russh::{Channel, ChannelId, Pty};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -20,32 +18,6 @@ use super::faults::FaultKind;
 use super::session::{self, End};
 use super::switch::Switch;
 
-/// A switch's host key. It follows from the seed and the name, so that an inventory outlives a restart.
-pub(crate) fn host_key(seed: u64, name: &str) -> PrivateKey {
-    let digest = Sha256::new().chain_update(seed.to_be_bytes()).chain_update(name.as_bytes()).finalize();
-    let keypair = Ed25519Keypair::from_seed(&digest.into());
-    PrivateKey::new(KeypairData::Ed25519(keypair), name).expect("an Ed25519 pair makes a key")
-}
-
-/// `SHA256:...`, as `ssh-keygen -l` prints it.
-pub(crate) fn fingerprint(key: &PrivateKey) -> String {
-    key.public_key().fingerprint(HashAlg::Sha256).to_string()
-}
-
-/// Settings of the SSH server. A rejected login costs no time: this is no place to guess passwords at.
-pub(crate) fn config(key: PrivateKey) -> Arc<Config> {
-    Arc::new(Config {
-        server_id: SshId::Standard("SSH-2.0-OpenSSH_6.6".into()),
-        methods: MethodSet::from([MethodKind::PublicKey, MethodKind::Password].as_slice()),
-        auth_rejection_time: Duration::from_millis(5),
-        auth_rejection_time_initial: Some(Duration::ZERO),
-        keys: vec![key],
-        inactivity_timeout: None,
-        nodelay: true,
-        ..Config::default()
-    })
-}
-
 /// Accepts connections until `stop`, which also cuts those that are open.
 pub(crate) async fn listen(switch: Arc<Switch>, listener: TcpListener, config: Arc<Config>, stop: CancellationToken) {
     loop {
@@ -54,7 +26,11 @@ pub(crate) async fn listen(switch: Arc<Switch>, listener: TcpListener, config: A
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) if switch.is_away() || switch.strikes(FaultKind::RefuseConnections) => drop(socket),
+            Ok((socket, _))
+                if switch.is_away() || switch.strikes(FaultKind::RefuseConnections) || switch.is_rate_limited() =>
+            {
+                drop(socket);
+            }
             Ok((socket, _)) => {
                 tokio::spawn(connection(switch.clone(), socket, config.clone(), stop.child_token()));
             }

@@ -1,6 +1,6 @@
 //! One simulated switch as its connections share it: the device behind its mutex, the faults, and what is counted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,6 +36,9 @@ pub(crate) struct Switch {
     commit_time_ms: AtomicU64,
     sessions: Mutex<HashMap<u32, CancellationToken>>,
     away_until: Mutex<Option<tokio::time::Instant>>,
+    rate_limit: Option<usize>,
+    /// When connections of the last minute were accepted.
+    accepted: Mutex<VecDeque<tokio::time::Instant>>,
 }
 
 /// Whether a session has a terminal.
@@ -55,6 +58,7 @@ pub(crate) struct Parts {
     pub device: Device,
     pub faults: Faults,
     pub commit_time: Duration,
+    pub rate_limit: Option<usize>,
 }
 
 impl Switch {
@@ -71,6 +75,8 @@ impl Switch {
             commit_time_ms: AtomicU64::new(0),
             sessions: Mutex::default(),
             away_until: Mutex::default(),
+            rate_limit: parts.rate_limit,
+            accepted: Mutex::default(),
         };
         switch.set_commit_time(parts.commit_time);
         Arc::new(switch)
@@ -158,6 +164,17 @@ impl Switch {
     /// Whether connections are refused right now.
     pub(crate) fn is_away(&self) -> bool {
         locked(&self.away_until).is_some_and(|until| tokio::time::Instant::now() < until)
+    }
+
+    /// Counts a connection, and says whether it is one too many within a minute (JNPR "rate-limit").
+    pub(crate) fn is_rate_limited(&self) -> bool {
+        let Some(limit) = self.rate_limit else { return false };
+        let (mut accepted, now) = (locked(&self.accepted), tokio::time::Instant::now());
+        while accepted.front().is_some_and(|at| now - *at > Duration::from_secs(60)) {
+            accepted.pop_front();
+        }
+        accepted.push_back(now);
+        accepted.len() > limit
     }
 
     /// Takes unconfirmed commits back when their time is over, for as long as it is polled.

@@ -90,6 +90,14 @@ async fn both_framings_are_spoken() {
 }
 
 #[tokio::test]
+async fn a_switch_that_limits_connections_is_reached_again_over_the_session_that_stands() {
+    let bench = Bench::with(Options { rate_limit: Some(1), ..Options::default() }).await;
+    let mut client = bench.client().await;
+    assert_eq!(refused(&bench).await.failure().code, Code::Unreachable, "one too many");
+    assert!(client.bindings().await.is_ok(), "which is why sessions are kept");
+}
+
+#[tokio::test]
 async fn rfc_compliant_switches_are_understood() {
     for bench in [Bench::non_els().await, Bench::els().await] {
         bench.operator_sets(&["set system services netconf rfc-compliant"]);

@@ -1,6 +1,7 @@
 //! Old switches speak old SSH. OpenSSH's own server, restricted to what Junos 12.3 and 15.1 speak, stands for them.
 
 use vmacd::domain::{Code, SshProfile, Switch};
+use vmacd::sim::Options;
 use vmacd::switch::{Credential, PushOptions, SwitchClient, SwitchError, push};
 
 use super::bench::{Bench, Notes, timeouts, whole};
@@ -57,6 +58,19 @@ async fn the_legacy_profile_speaks_every_algorithm_of_old_switches() {
     for cipher in ["aes128-cbc", "aes192-cbc", "aes256-cbc", "aes128-ctr"] {
         pushes(Offer { cipher, ..OLDEST }, SshProfile::Legacy).await;
     }
+}
+
+#[tokio::test]
+async fn the_simulated_switch_can_be_an_old_one() {
+    let bench = Bench::with(Options { legacy_ssh: true, ..Options::default() }).await;
+    let error = bench.try_client().await.map(|_| ()).expect_err("refused");
+    assert!(error.to_string().contains("ssh_profile = \"legacy\""), "{error}");
+    let switch = Switch { ssh_profile: SshProfile::Legacy, ..bench.switch.clone() };
+    let login = super::bench::credential("vmacd", "vmacd");
+    let mut client = SwitchClient::connect(&switch, None, &login, &timeouts()).await.expect("a session");
+    let mut notes = Notes::of(vec![bench.create(0, 1)]);
+    let report = push(&mut client, &mut notes, &PushOptions { confirm_timeout_min: 5 }).await;
+    assert_eq!((whole(&report), bench.extra().len()), (None, 1));
 }
 
 #[tokio::test]
