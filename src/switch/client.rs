@@ -8,13 +8,10 @@ use russh_stream::Stream;
 
 use super::dialect;
 use super::error::{SwitchError, refusal};
-use super::guards::{self, VlanGuards};
-use super::history::{self, CommitEntry};
-use super::netconf::{Element, Reply, Session, SessionError};
+use super::netconf::{Reply, Session, SessionError};
 use super::ssh::{self, Credential};
-use super::vlans;
-use crate::domain::plan::{Change, PortVlans, PresentBinding};
-use crate::domain::{Dialect, DialectChoice, InterfaceName, Switch};
+use crate::domain::plan::Change;
+use crate::domain::{Dialect, DialectChoice, Switch};
 
 mod russh_stream {
     /// The stream of an SSH channel, whatever it is made of.
@@ -34,17 +31,6 @@ pub struct Timeouts {
     pub rpc: Duration,
     /// For the answer to a commit.
     pub commit: Duration,
-}
-
-/// What a switch says of itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// Its host name.
-    pub host_name: Option<String>,
-    /// Its model, such as `ex3300-48t`.
-    pub model: Option<String>,
-    /// Its Junos release.
-    pub release: Option<String>,
 }
 
 /// An open session to one switch.
@@ -99,23 +85,6 @@ impl SwitchClient {
         self.dialect
     }
 
-    /// The dialect by the root of the switching table's summary: `l2ng-...` is ELS (Juniper/py-junos-eznc,
-    /// facts/ethernet_mac_table.py); where that is refused, by the hierarchy that the configuration uses.
-    async fn find_dialect(&mut self) -> Result<Dialect, SwitchError> {
-        let ask = "<get-ethernet-switching-table-information><summary/></get-ethernet-switching-table-information>";
-        match self.ask("tell its dialect", ask).await {
-            Ok(reply) if reply.root.find("l2ng-l2ald-rtb-macdb").is_some() => return Ok(Dialect::Els),
-            Ok(reply) if reply.root.find("ethernet-switching-table-information").is_some() => {
-                return Ok(Dialect::NonEls);
-            }
-            Err(error) if error.breaks_session() => return Err(error),
-            Ok(_) | Err(_) => {}
-        }
-        let configuration = self.committed(dialect::filter(Dialect::NonEls)).await?;
-        let non_els = configuration.child("ethernet-switching-options").is_some();
-        Ok(if non_els { Dialect::NonEls } else { Dialect::Els })
-    }
-
     /// Locks the shared candidate, as `configure exclusive` does (RFC 6241 section 7.5).
     ///
     /// # Errors
@@ -138,62 +107,6 @@ impl SwitchClient {
     /// [`SwitchError`].
     pub async fn discard(&mut self) -> Result<(), SwitchError> {
         self.ask("discard its candidate", "<discard-changes/>").await.map(|_| ())
-    }
-
-    /// The committed configuration as text, for the backup; without the line that says when it was committed,
-    /// so that the same configuration is the same text.
-    ///
-    /// # Errors
-    /// [`SwitchError::NotUnderstood`] when the reply holds no configuration, or [`SwitchError`].
-    pub async fn committed_text(&mut self) -> Result<String, SwitchError> {
-        let ask = "<get-configuration database=\"committed\" format=\"text\"/>";
-        let reply = self.ask("show its configuration", ask).await?;
-        match reply.root.find("configuration-text") {
-            Some(text) if !text.text.trim().is_empty() => Ok(without_date(&text.text).to_owned()),
-            _ => Err(self.not_understood("show its configuration", "no configuration text")),
-        }
-    }
-
-    /// The bindings in the committed configuration.
-    ///
-    /// # Errors
-    /// [`SwitchError`].
-    pub async fn bindings(&mut self) -> Result<Vec<PresentBinding>, SwitchError> {
-        let configuration = self.committed(dialect::filter(self.dialect)).await?;
-        Ok(dialect::bindings(self.dialect, &configuration))
-    }
-
-    /// What these ports and the VLANs say of VLANs, with groups and interface ranges spelled out (JNPR
-    /// "get-configuration", attribute `inherit`).
-    ///
-    /// # Errors
-    /// [`SwitchError`].
-    pub async fn port_vlans(&mut self, ports: impl Iterator<Item = &InterfaceName>) -> Result<PortVlans, SwitchError> {
-        let configuration = self.configuration("inherit=\"inherit\"", &vlans::filter(ports)).await?;
-        Ok(vlans::read(&configuration))
-    }
-
-    /// Whether the VLANs make use of their bindings.
-    ///
-    /// # Errors
-    /// [`SwitchError`].
-    pub async fn guards(&mut self) -> Result<Vec<VlanGuards>, SwitchError> {
-        let configuration = self.configuration("inherit=\"inherit\"", guards::FILTER).await?;
-        Ok(guards::read(&configuration))
-    }
-
-    async fn committed(&mut self, filter: &str) -> Result<Element, SwitchError> {
-        self.configuration("", filter).await
-    }
-
-    async fn configuration(&mut self, attributes: &str, filter: &str) -> Result<Element, SwitchError> {
-        let ask = format!(
-            "<get-configuration database=\"committed\" format=\"xml\" {attributes}><configuration>{filter}</configuration></get-configuration>"
-        );
-        let mut reply = self.ask("show its configuration", &ask).await?;
-        // A hierarchy that is not there may be answered with nothing at all.
-        let at = reply.root.children.iter().position(|child| child.name == "configuration");
-        Ok(at.map_or_else(Element::default, |at| reply.root.children.swap_remove(at)))
     }
 
     /// Loads the changes into the candidate.
@@ -253,48 +166,13 @@ impl SwitchClient {
         }
     }
 
-    /// The commit history, newest first.
-    ///
-    /// # Errors
-    /// [`SwitchError`].
-    pub async fn history(&mut self) -> Result<Vec<CommitEntry>, SwitchError> {
-        let reply = self.ask("tell its commits", "<get-commit-information/>").await?;
-        Ok(history::read(&reply.root))
-    }
-
-    /// The switch's own time, seconds since 1970; none when it does not tell.
-    ///
-    /// # Errors
-    /// [`SwitchError`].
-    pub async fn clock_s(&mut self) -> Result<Option<i64>, SwitchError> {
-        let reply = self.ask("tell the time", "<get-system-uptime-information/>").await?;
-        let time = reply.root.find("current-time").and_then(|time| time.child("date-time"));
-        Ok(time.and_then(|time| time.attribute("seconds")).and_then(|seconds| seconds.parse().ok()))
-    }
-
-    /// What the switch says of itself.
-    ///
-    /// # Errors
-    /// [`SwitchError`].
-    pub async fn facts(&mut self) -> Result<Facts, SwitchError> {
-        let reply = self.ask("tell its release", "<get-software-information/>").await?;
-        let text = |name: &str| reply.root.find(name).map(|found| found.text.trim().to_owned());
-        let package = reply.root.find("package-information").and_then(|package| package.text_of("comment"));
-        let in_brackets = package.and_then(|text| Some(text.split_once('[')?.1.split_once(']')?.0.to_owned()));
-        Ok(Facts {
-            host_name: text("host-name"),
-            model: text("product-model"),
-            release: text("junos-version").or(in_brackets),
-        })
-    }
-
     /// Ends the session in order (RFC 6241 section 7.8).
     pub async fn close(mut self) {
         let patience = self.timeouts.connect.min(Duration::from_secs(2));
         let _ = self.session.rpc("<close-session/>", patience).await;
     }
 
-    async fn ask(&mut self, request: &'static str, operation: &str) -> Result<Reply, SwitchError> {
+    pub(super) async fn ask(&mut self, request: &'static str, operation: &str) -> Result<Reply, SwitchError> {
         match self.session.rpc(operation, self.timeouts.rpc).await {
             Ok(reply) if reply.errors.is_empty() => {
                 for warning in &reply.warnings {
@@ -310,17 +188,8 @@ impl SwitchClient {
         }
     }
 
-    fn not_understood(&self, request: &'static str, problem: &str) -> SwitchError {
+    pub(super) fn not_understood(&self, request: &'static str, problem: &str) -> SwitchError {
         SwitchError::NotUnderstood { switch: self.name.clone(), request, problem: problem.to_owned() }
-    }
-}
-
-/// Junos starts with `## Last commit: ... by ...` or `## Last changed: ...`.
-fn without_date(text: &str) -> &str {
-    let text = text.trim_start();
-    match text.split_once('\n') {
-        Some((first, rest)) if first.starts_with("## Last ") => rest,
-        _ => text,
     }
 }
 

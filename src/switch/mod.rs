@@ -1,6 +1,6 @@
 //! One switch's client: SSH, NETCONF, the two configuration dialects, and the push as a transaction.
 //!
-//! `transaction` is where to start reading. `client` has one method for each request, `netconf` frames,
+//! `transaction` is where to start reading. `client` has one method for each request, `questions` those that change nothing, `netconf` frames,
 //! numbers and reads, `ssh` is the only place that knows russh, `dialect` renders and reads bindings.
 //! Nothing here knows of rows or queues: what must be written down on the way goes through [`Journal`].
 
@@ -12,16 +12,18 @@ mod history;
 mod journal;
 mod narrow;
 mod netconf;
+mod questions;
 mod resolve;
 mod ssh;
 mod transaction;
 mod vlans;
 
-pub use client::{Facts, SwitchClient, Timeouts};
+pub use client::{SwitchClient, Timeouts};
 pub use error::{SwitchError, refusal};
 pub use guards::VlanGuards;
 pub use history::{CommitEntry, PendingConfirm, pending_confirm};
 pub use journal::{Journal, PushEnd, PushIntent, PushReport, Reached, Stage, WishResult};
 pub use netconf::{Decoder, Element, Framing, FramingError, Reply, RpcError, Severity, XmlError, encode};
+pub use questions::Facts;
 pub use ssh::{Credential, fetch_host_key};
 pub use transaction::{PushOptions, push};
