@@ -11,10 +11,10 @@ pub(crate) fn switching_table(switch: &Switch, summary: bool) -> String {
     let committed = switch.device().committed.clone();
     let learned: Vec<SimBinding> = bindings(&committed).into_iter().map(|found| found.binding).collect();
     match (els, summary) {
-        (true, true) => macdb(&release, &els_summary(learned.len())),
-        (true, false) => macdb(&release, &entries(&learned, &committed, els_entry)),
-        (false, true) => table(&release, "summary", &summary_entry(learned.len())),
-        (false, false) => table(&release, "extensive", &entries(&learned, &committed, entry)),
+        (true, true) => macdb(release, &els_summary(learned.len())),
+        (true, false) => macdb(release, &entries(&learned, &committed, els_entry)),
+        (false, true) => table(release, "summary", &summary_entry(learned.len())),
+        (false, false) => table(release, "extensive", &entries(&learned, &committed, entry)),
     }
 }
 
