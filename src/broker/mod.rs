@@ -14,6 +14,7 @@ mod parse;
 mod port;
 mod topology;
 
+pub use amqp::AmqpTarget;
 pub use delivery::{DeadReason, Delivery, Receipt};
 pub use error::BrokerError;
 pub use message::{EventMessage, Message};

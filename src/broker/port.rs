@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::amqp::{AmqpBroker, AmqpConsumer};
+use super::amqp::{AmqpBroker, AmqpConsumer, AmqpTarget};
 use super::delivery::{DeadReason, Delivery, Receipt};
 use super::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use super::error::BrokerError;
@@ -13,8 +13,8 @@ use crate::store::Store;
 /// How the broker is reached.
 #[derive(Clone)]
 pub struct BrokerSettings {
-    /// RabbitMQ's URL; none for the embedded queue.
-    pub amqp_url: Option<String>,
+    /// RabbitMQ; none for the embedded queue.
+    pub amqp: Option<AmqpTarget>,
     /// Put before every name.
     pub namespace: String,
     /// Longest time for one request.
@@ -59,8 +59,8 @@ impl Broker {
     /// otherwise.
     pub async fn connect(settings: BrokerSettings, store: &Store) -> Result<Self, BrokerError> {
         let topology = Topology::new(&settings.namespace, settings.delay_min, settings.delay_max);
-        Ok(match settings.amqp_url {
-            Some(url) => Self::Amqp(AmqpBroker::connect(url, topology, settings.rpc_timeout).await?),
+        Ok(match settings.amqp {
+            Some(target) => Self::Amqp(AmqpBroker::connect(target, topology, settings.rpc_timeout).await?),
             None => Self::Embedded(EmbeddedBroker::new(store.clone(), topology)),
         })
     }

@@ -46,9 +46,13 @@ impl Session {
     /// The broker that the settings name: RabbitMQ, or the embedded queue in `store`.
     pub async fn broker(&self, store: &Store) -> Result<Broker, Fault> {
         let settings = &self.settings;
+        let amqp = match settings.amqp.url.is_empty() {
+            true => None,
+            false => Some(broker::AmqpTarget { url: settings.amqp.url.reveal().to_owned(), ca: self.amqp_ca()? }),
+        };
         Ok(Broker::connect(
             broker::BrokerSettings {
-                amqp_url: (!settings.amqp.url.is_empty()).then(|| settings.amqp.url.reveal().to_owned()),
+                amqp,
                 namespace: settings.broker.namespace.clone(),
                 rpc_timeout: Duration::from_millis(settings.broker.rpc_timeout_ms),
                 delay_min: Duration::from_millis(settings.retry.delay_min_ms),
@@ -57,6 +61,15 @@ impl Session {
             store,
         )
         .await?)
+    }
+
+    fn amqp_ca(&self) -> Result<Option<String>, Fault> {
+        let file = &self.settings.amqp.ca_file;
+        if file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let read = std::fs::read_to_string(file);
+        read.map(Some).map_err(|error| Fault::input(format!("amqp.ca_file {}: {error}", file.display())))
     }
 
     /// `vmacd migrate`

@@ -67,6 +67,8 @@ section!(
     AmqpSettings {
         /// `amqp://...` or `amqps://...`; empty means the embedded queue in the same database.
         url: ServiceUrl = ServiceUrl::default(),
+        /// Certificates of a private CA in PEM form, trusted beside the system's for `amqps`; empty means none.
+        ca_file: PathBuf = PathBuf::new(),
     }
 );
 

@@ -10,3 +10,4 @@ mod store;
 mod support;
 mod switch;
 mod tidy;
+mod tls;

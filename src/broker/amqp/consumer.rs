@@ -122,8 +122,8 @@ impl Sessions {
     }
 
     async fn open(&self) -> Result<(Connection, Channel, LapinConsumer), BrokerError> {
-        let Shared { url, topology, rpc_timeout, .. } = &*self.shared;
-        let connection = connect(url, *rpc_timeout).await?;
+        let Shared { target, topology, rpc_timeout, .. } = &*self.shared;
+        let connection = connect(target, *rpc_timeout).await?;
         // A broker that lost its data gets its queues back.
         declare::declare(&connection, topology, *rpc_timeout).await?;
         let channel = bounded("open a channel", *rpc_timeout, connection.create_channel()).await?;

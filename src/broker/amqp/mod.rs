@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lapin::options::{BasicAckOptions, BasicRejectOptions};
+use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,15 @@ const HEARTBEAT_S: u16 = 10;
 /// An error of RabbitMQ's client.
 pub type AmqpError = lapin::Error;
 
+/// Where RabbitMQ is. Never prints its password.
+#[derive(Clone)]
+pub struct AmqpTarget {
+    /// `amqp://` or `amqps://`.
+    pub url: String,
+    /// Certificates in PEM form, trusted beside the system's.
+    pub ca: Option<String>,
+}
+
 /// RabbitMQ.
 #[derive(Clone)]
 pub struct AmqpBroker {
@@ -42,7 +52,7 @@ pub struct AmqpBroker {
 }
 
 struct Shared {
-    url: String,
+    target: AmqpTarget,
     topology: Topology,
     rpc_timeout: Duration,
     publisher: Publisher,
@@ -53,14 +63,18 @@ struct Shared {
 
 impl AmqpBroker {
     /// Connects once, to declare everything and to find out whether it works at all.
-    pub(super) async fn connect(url: String, topology: Topology, rpc_timeout: Duration) -> Result<Self, BrokerError> {
-        let connection = connect(&url, rpc_timeout).await?;
+    pub(super) async fn connect(
+        target: AmqpTarget,
+        topology: Topology,
+        rpc_timeout: Duration,
+    ) -> Result<Self, BrokerError> {
+        let connection = connect(&target, rpc_timeout).await?;
         declare::declare(&connection, &topology, rpc_timeout).await?;
         close(&connection).await;
-        let publisher = Publisher::new(url.clone(), rpc_timeout);
+        let publisher = Publisher::new(target.clone(), rpc_timeout);
         let closing = CancellationToken::new();
         let consumers_down = AtomicUsize::new(0);
-        Ok(Self { shared: Arc::new(Shared { url, topology, rpc_timeout, publisher, consumers_down, closing }) })
+        Ok(Self { shared: Arc::new(Shared { target, topology, rpc_timeout, publisher, consumers_down, closing }) })
     }
 
     pub(super) fn consume(&self, kind: QueueKind, prefetch: u16) -> AmqpConsumer {
@@ -129,13 +143,15 @@ fn ackers(receipts: Vec<Receipt>) -> impl Iterator<Item = Acker> {
 }
 
 /// Opens a connection within the time limit.
-async fn connect(url: &str, timeout: Duration) -> Result<Connection, BrokerError> {
+async fn connect(target: &AmqpTarget, timeout: Duration) -> Result<Connection, BrokerError> {
     let work = async {
-        let mut uri: AMQPUri = url.parse().map_err(|problem: String| {
+        let mut uri: AMQPUri = target.url.parse().map_err(|problem: String| {
             lapin::Error::from(lapin::ErrorKind::IOError(Arc::new(std::io::Error::other(problem))))
         })?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
-        Connection::connect_uri(uri, ConnectionProperties::default()).await
+        let tls = OwnedTLSConfig { cert_chain: target.ca.clone(), ..OwnedTLSConfig::default() };
+        let runtime = lapin::runtime::default_runtime()?;
+        Connection::connect_uri_with_config(uri, ConnectionProperties::default(), tls, runtime).await
     };
     bounded("connect", timeout, work).await
 }

@@ -6,7 +6,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, PublisherConfirm};
 use tokio::sync::Mutex;
 
-use super::{bounded, close, connect};
+use super::{AmqpTarget, bounded, close, connect};
 use crate::broker::error::BrokerError;
 
 /// Messages published before their confirms are awaited.
@@ -24,14 +24,14 @@ pub(super) struct Parcel {
 
 /// The publishing connection, opened when it is needed and dropped when anything is wrong with it.
 pub(super) struct Publisher {
-    url: String,
+    target: AmqpTarget,
     timeout: Duration,
     session: Mutex<Option<(Connection, Channel)>>,
 }
 
 impl Publisher {
-    pub fn new(url: String, timeout: Duration) -> Self {
-        Self { url, timeout, session: Mutex::new(None) }
+    pub fn new(target: AmqpTarget, timeout: Duration) -> Self {
+        Self { target, timeout, session: Mutex::new(None) }
     }
 
     /// Publishes everything and awaits every confirm.
@@ -74,7 +74,7 @@ impl Publisher {
     }
 
     async fn open(&self) -> Result<(Connection, Channel), BrokerError> {
-        let connection = connect(&self.url, self.timeout).await?;
+        let connection = connect(&self.target, self.timeout).await?;
         let channel = bounded("open a channel", self.timeout, connection.create_channel()).await?;
         let confirm = channel.confirm_select(ConfirmSelectOptions::default());
         bounded("confirm what is published", self.timeout, confirm).await?;

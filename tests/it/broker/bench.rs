@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use vmacd::broker::{Broker, BrokerError, BrokerSettings, Consumer, DeadReason, Delivery, Message, QueueKind};
+use vmacd::broker::{
+    AmqpTarget, Broker, BrokerError, BrokerSettings, Consumer, DeadReason, Delivery, Message, QueueKind,
+};
 use vmacd::domain::Code;
 use vmacd::store::{Store, StoreOptions};
 
@@ -22,7 +24,7 @@ pub struct Bench {
 
 impl Bench {
     pub async fn embedded() -> Self {
-        Self::new(None).await
+        Self::new(None).await.expect("the embedded queue")
     }
 
     pub async fn rabbitmq() -> Self {
@@ -31,23 +33,28 @@ impl Bench {
 
     /// On the RabbitMQ of this URL.
     pub async fn of(url: &str) -> Self {
-        Self::new(Some(url.to_owned())).await
+        Self::on(AmqpTarget { url: url.to_owned(), ca: None }).await.expect("a broker")
     }
 
-    async fn new(amqp_url: Option<String>) -> Self {
+    /// On this RabbitMQ, which may refuse.
+    pub async fn on(target: AmqpTarget) -> Result<Self, BrokerError> {
+        Self::new(Some(target)).await
+    }
+
+    async fn new(amqp: Option<AmqpTarget>) -> Result<Self, BrokerError> {
         let file = run_dir().join(unique("queue")).with_extension("db");
         let store = Store::connect(&format!("sqlite://{}", file.display()), StoreOptions::default()).await;
         let store = store.expect("a database");
         store.migrate().await.expect("tables");
         let settings = BrokerSettings {
-            amqp_url,
+            amqp,
             namespace: Rabbit::namespace(),
             rpc_timeout: Duration::from_secs(10),
             delay_min: RUNG_MIN,
             delay_max: RUNG_MAX,
         };
-        let broker = Broker::connect(settings.clone(), &store).await.expect("a broker");
-        Self { broker, settings, store }
+        let broker = Broker::connect(settings.clone(), &store).await?;
+        Ok(Self { broker, settings, store })
     }
 
     /// The same queues as another process sees them.

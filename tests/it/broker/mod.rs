@@ -19,7 +19,7 @@ macro_rules! on_both_brokers {
     };
 }
 
-mod bench;
+pub mod bench;
 mod consuming;
 mod outage;
 mod settling;

@@ -9,5 +9,6 @@ mod lifecycle;
 mod names;
 mod order;
 mod paused;
+mod secrets;
 mod shutdown;
 pub mod world;

@@ -69,6 +69,11 @@ impl Postgres {
         Self(Private::start("postgres", &[]))
     }
 
+    /// Starts one that also speaks TLS, with `server.pem` and `server.key` of this folder.
+    pub fn private_with_tls(certificates: &std::path::Path) -> Self {
+        Self(Private::start("postgres", &[("VMACD_TEST_POSTGRES_TLS", &certificates.display().to_string())]))
+    }
+
     /// Its URL, of the database `postgres`.
     pub fn url(&self) -> &str {
         &self.0.url

@@ -1,0 +1,73 @@
+//! Secrets never print: a full run at the chattiest log level, and everything it wrote, searched for them.
+
+use vmacd::sim::Options;
+
+use super::world::World;
+use crate::support::vmacd::{Output, run};
+
+const SECRET: &str = "s3cret-of-the-switch";
+const OTHER: &str = "s3cret-of-the-api";
+
+#[tokio::test]
+async fn no_secret_is_in_any_output_or_log_of_a_full_run() {
+    let mut world = World::real_with(Options {
+        switches: 1,
+        ports_per_switch: 1,
+        password: SECRET.to_owned(),
+        ..Options::default()
+    })
+    .await;
+    let database = world.settings.get("VMACD_DATABASE_URL").expect("a URL").to_owned();
+    let of_database =
+        database.split(':').nth(2).and_then(|rest| rest.split('@').next()).expect("a password").to_owned();
+    world.settings = world
+        .settings
+        .clone()
+        .set("VMACD_SSH_PASSWORD", SECRET)
+        .set("VMACD_API_TOKEN", OTHER)
+        .set("VMACD_LOG", "trace,russh=debug")
+        .set("VMACD_LOG_FORMAT", "json");
+    let mut serve = world.serve().await;
+    // At this level others say `ready` too.
+    serve.wait_for_line("\"message\":\"ready\"").await;
+    world.command("create", 0, 1, "m-1").await;
+    world.until("active", 1).await;
+    world.switches()[0].set_fault("auth_rejected@1").expect("a fault");
+    world.command("revoke", 0, 1, "m-2").await;
+    world.until("revoked", 1).await;
+    let mut written = vec![outputs(&world).await];
+    serve.sigterm();
+    serve.wait().await;
+    written.push(serve.log());
+    for secret in [SECRET, OTHER, &of_database] {
+        for text in &written {
+            let at = text.find(secret).map(|at| text[at.saturating_sub(200)..].chars().take(260).collect::<String>());
+            assert_eq!(at, None, "a secret is shown");
+        }
+    }
+}
+
+/// What the verbs print, with data, in error, and of a database that is not there.
+async fn outputs(world: &World) -> String {
+    let mut text = String::new();
+    let elsewhere = world.settings.clone().set("VMACD_DATABASE_URL", format!("postgres://u:{SECRET}@127.0.0.1:1/none"));
+    let no_broker = world.settings.clone().set("VMACD_AMQP_URL", format!("amqp://u:{SECRET}@127.0.0.1:1/none"));
+    let create = ["create", "--server", "1001", "--ip", "10.0.0.9"];
+    let verbs: [&[&str]; 7] = [
+        &["config"],
+        &["list"],
+        &["show", "10.0.0.2"],
+        &["switches", "list"],
+        &["switches", "check", "sw-001"],
+        &["inventory", "export"],
+        &["backups", "show", "1"],
+    ];
+    let on_all = verbs.into_iter().map(|verb| (verb, &world.settings));
+    let runs = on_all.chain([(&["list"][..], &elsewhere), (&create[..], &no_broker), (&create[..], &world.settings)]);
+    for (verb, settings) in runs {
+        let Output { stdout, stderr, .. } = run(verb, settings).await;
+        text.extend([stdout, stderr]);
+    }
+    assert!(text.contains("sw-001") && text.contains("127.0.0.1:1"), "the verbs said something");
+    text
+}
