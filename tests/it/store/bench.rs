@@ -82,7 +82,7 @@ impl Bench {
 
     /// What waits for a switch.
     pub async fn work(&self, name: &str) -> Vec<WorkItem> {
-        self.store.work(&switch(name), 1000).await.expect("work")
+        self.store.work(&switch(name), 10_000).await.expect("work")
     }
 
     /// Everything that waits for the switch reaches its end, as a push would report it.

@@ -14,6 +14,7 @@ on_both_engines! {
     a_newer_intent_answers_the_commands_that_it_overtook,
     a_create_during_a_revoke_keeps_the_row,
     the_newest_intent_wins_in_every_order_and_grouping,
+    the_newest_intent_wins_in_every_permutation_of_six_messages_over_two_workers,
 }
 
 const IP: &str = "10.0.1.10";
@@ -121,5 +122,65 @@ async fn newest_wins(bench: &Bench, case: u32, steps: &[Step], group_size: usize
     assert!(rows.iter().all(|row| row.status == Status::Active || row.status == Status::Revoked), "{rows:?}");
     for incoming in &commands {
         assert!(bench.outcome(&incoming.key.0).await.is_some(), "{} has no outcome: {steps:?}", incoming.key);
+    }
+}
+
+/// Six messages for one address: two ties, and an older pair.
+const SIX: [(Action, i64); 6] = [
+    (Action::Create, 1),
+    (Action::Revoke, 2),
+    (Action::Create, 3),
+    (Action::Revoke, 3),
+    (Action::Create, 4),
+    (Action::Create, 4),
+];
+
+/// Every order of the numbers from 0 to 5.
+fn permutations() -> Vec<Vec<usize>> {
+    let longer = |shorter: Vec<usize>| {
+        let next = shorter.len();
+        (0..=next).map(move |at| [&shorter[..at], &[next], &shorter[at..]].concat())
+    };
+    (0..SIX.len()).fold(vec![Vec::new()], |orders, _| orders.into_iter().flat_map(longer).collect())
+}
+
+fn message(order: usize, number: usize) -> Incoming {
+    let ip = format!("10.90.{}.{}", order / 250, order % 250 + 1);
+    let (action, issued_at_ms) = SIX[number];
+    let key = format!("order-{order}-{number}");
+    issued(if action == Action::Create { create(&key, 1, &ip) } else { revoke(&key, 1, &ip) }, issued_at_ms)
+}
+
+/// Each order has an address of its own, so that all go through together: one step of every order is one group for
+/// each of the two workers, the message before it once more among them.
+async fn the_newest_intent_wins_in_every_permutation_of_six_messages_over_two_workers(bench: &Bench) {
+    let (other, orders) = (bench.another().await, permutations());
+    assert_eq!(orders.len(), 720);
+    for step in 0..SIX.len() {
+        let mut groups = [Vec::new(), Vec::new()];
+        for (number, order) in orders.iter().enumerate() {
+            let worker = (number + step) % 2;
+            groups[worker].push(message(number, order[step]));
+            groups[1 - worker].extend((step > 0 && number % 3 == 0).then(|| message(number, order[step - 1])));
+        }
+        let (mut mine, mut theirs) = (super::bench::rng(), super::bench::rng());
+        let (a, b) = tokio::join!(bench.store.admit(&groups[0], &mut mine), other.admit(&groups[1], &mut theirs));
+        a.and(b).expect("taken in");
+        if step % 2 == 1 {
+            bench.settle("sw-a").await;
+        }
+    }
+    bench.settle("sw-a").await;
+    // The newest are the two creates of the fourth millisecond.
+    let filter = vmacd::store::VmacFilter { limit: 10_000, ..Default::default() };
+    let rows = bench.store.find(&filter).await.expect("rows");
+    let active = rows.iter().filter(|row| row.status == Status::Active).count();
+    assert_eq!(active, orders.len(), "one live row for each address");
+    assert!(rows.iter().all(|row| matches!(row.status, Status::Active | Status::Revoked)), "nothing is left waiting");
+    let macs: std::collections::HashSet<_> = rows.iter().map(|row| row.mac_address).collect();
+    assert_eq!(macs.len(), rows.len());
+    for order in 0..orders.len() {
+        let keys: Vec<_> = (0..SIX.len()).map(|number| message(order, number).key).collect();
+        assert_eq!(bench.store.outcomes(&keys).await.expect("outcomes").len(), SIX.len(), "order {order}");
     }
 }
