@@ -28,7 +28,7 @@ pub enum Stage {
     Committed,
     /// The switch holds what was planned.
     ReadBack,
-    /// The changes stay.
+    /// The changes stay, as the switch was seen to hold them after that.
     Confirmed,
     /// The journal says so.
     Resolved,

@@ -61,7 +61,8 @@ async fn end_pending<J: Journal>(
     journal.may_commit().await?;
     let ended = if held { client.confirm(&push.id).await } else { client.roll_back(&push.id).await };
     ended.map_err(|error| error.failure())?;
-    Ok(if held { PushEnd::Confirmed } else { PushEnd::NotApplied })
+    // Its time may have run out just before it was confirmed.
+    Ok(if held && is_held(client, push).await? { PushEnd::Confirmed } else { PushEnd::NotApplied })
 }
 
 async fn is_held(client: &mut SwitchClient, push: &PushIntent) -> Result<bool, Failure> {

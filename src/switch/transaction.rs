@@ -168,9 +168,7 @@ impl<J: Journal> Transaction<'_, J> {
 
     /// Reads back what was committed, and confirms it or takes it back.
     async fn conclude(&mut self, intent: PushIntent) -> Result<Tried, Failure> {
-        let present = self.client.bindings().await;
-        let present = self.seen(present)?;
-        let missing = intent.changes.iter().find(|change| !change.is_held_by(&present)).cloned();
+        let missing = self.missing(&intent).await?;
         self.journal.may_commit().await?;
         if let Some(change) = missing {
             let rolled_back = self.client.roll_back(&intent.id).await;
@@ -182,10 +180,23 @@ impl<J: Journal> Transaction<'_, J> {
         self.journal.reached(Stage::ReadBack);
         let confirmed = self.client.confirm(&intent.id).await;
         self.seen(confirmed)?;
+        // A worker that was suspended after reading back may have confirmed what had been rolled back by then.
+        if let Some(change) = self.missing(&intent).await? {
+            self.journal.resolved(&intent.id, PushEnd::NotApplied).await?;
+            let text = format!("{}: rolled back before it was confirmed: {change:?}", self.client.name());
+            return Ok(Tried::RolledBack(Failure::new(Code::ReadBackDiffers, text)));
+        }
         self.journal.reached(Stage::Confirmed);
         self.journal.resolved(&intent.id, PushEnd::Confirmed).await?;
         self.journal.reached(Stage::Resolved);
         Ok(Tried::Confirmed { push_id: intent.id })
+    }
+
+    /// A change that the switch does not hold.
+    async fn missing(&mut self, intent: &PushIntent) -> Result<Option<Change>, Failure> {
+        let present = self.client.bindings().await;
+        let present = self.seen(present)?;
+        Ok(intent.changes.iter().find(|change| !change.is_held_by(&present)).cloned())
     }
 
     /// After a refused load or commit the candidate is brought back; any other error ends the push.

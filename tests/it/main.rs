@@ -5,6 +5,7 @@ mod broker;
 mod chaos;
 mod harness;
 mod junos;
+mod model;
 mod scenario;
 mod store;
 mod support;

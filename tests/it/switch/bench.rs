@@ -152,6 +152,8 @@ pub struct Notes {
     pub stages: Vec<Stage>,
     /// The call that fails from now on, as a lost lease or a database that went away would.
     pub failing: Option<&'static str>,
+    /// What happens when it is asked whether a confirmation may be sent.
+    pub at_may_commit: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Notes {
@@ -200,6 +202,9 @@ impl Journal for Notes {
     }
 
     async fn may_commit(&mut self) -> Result<(), Failure> {
+        if let Some(happens) = &mut self.at_may_commit {
+            happens();
+        }
         self.call("may_commit")
     }
 

@@ -145,6 +145,24 @@ async fn a_commit_that_others_confirmed_by_committing_over_it_stands() {
     assert_eq!((bench.sim().commits(), bench.extra()), (commits, Bench::bound(&wishes)));
 }
 
+#[tokio::test]
+async fn a_commit_that_expires_between_reading_back_and_confirming_is_not_taken_for_done() {
+    let bench = Bench::non_els().await;
+    let sim = bench.sim().clone();
+    let mut notes = Notes::of(vec![bench.create(0, 1)]);
+    // As for a worker that is suspended there until the switch has rolled back.
+    notes.at_may_commit = Some(Box::new(move || assert!(sim.expire_commit())));
+    let report = bench.push(&mut notes).await;
+    assert_eq!(
+        (codes(&report), notes.ends.as_slice()),
+        (vec![(1, Some(Code::ReadBackDiffers))], [PushEnd::NotApplied].as_slice())
+    );
+    notes.at_may_commit = None;
+    assert_eq!(codes(&bench.push(&mut notes).await), [(1, None)]);
+    assert_eq!(bench.extra().len(), 1);
+    bench.assert_tidy();
+}
+
 /// What happens between the commit whose end is not known and the next push.
 #[derive(Debug, Clone, Copy)]
 enum Between {
