@@ -25,7 +25,7 @@ async fn no_secret_is_in_any_output_or_log_of_a_full_run() {
         .clone()
         .set("VMACD_SSH_PASSWORD", SECRET)
         .set("VMACD_API_TOKEN", OTHER)
-        .set("VMACD_LOG", "trace,russh=debug")
+        .set("VMACD_LOG", "trace,russh=debug,sqlx=trace,lapin=trace")
         .set("VMACD_LOG_FORMAT", "json");
     let mut serve = world.serve().await;
     // At this level others say `ready` too.
