@@ -76,7 +76,10 @@ impl Lane {
                     tracing::warn!(switch = %self.switch, code = %failure.code,
                         error = failure.text.escape_debug().to_string(), "push ended unanswered; looking at the switch");
                 }
-                Err(StoreError::LeaseLost { .. }) => lease = None,
+                Err(error @ StoreError::LeaseLost { .. }) => {
+                    lease = None;
+                    tracing::warn!(switch = %self.switch, error = super::chain(&error), "push given up");
+                }
                 Err(error) => {
                     tracing::warn!(switch = %self.switch, error = super::chain(&error), "lane: the database failed");
                     self.context.pause(Duration::from_secs(1)).await;
@@ -166,10 +169,8 @@ impl Lane {
     fn fail_all(&self, failure: &Failure) {
         let verdict = verdict_of(failure, &self.switch);
         let held = self.context.waiting().take_of_switch(&self.switch);
-        if !held.is_empty() {
-            tracing::warn!(switch = %self.switch, code = %failure.code, error = failure.text.escape_debug().to_string(),
-                messages = held.len(), "push failed");
-        }
+        tracing::warn!(switch = %self.switch, code = %failure.code, error = failure.text.escape_debug().to_string(),
+            messages = held.len(), "push failed");
         settle(&self.context, held.into_iter().map(|held| (held, verdict.clone())).collect());
     }
 }
