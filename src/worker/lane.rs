@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -15,6 +15,7 @@ use super::push;
 use super::session::Session;
 use super::settle::{Verdict, settle, verdict_of};
 use crate::domain::{Code, Failure, FailureClass, MessageKey, SwitchName};
+use crate::metrics::DATABASE;
 use crate::store::{CommandOutcome, Lease, StoreError};
 
 /// Time between two looks whether a commit in flight has ended.
@@ -31,6 +32,7 @@ pub(super) async fn run(context: Arc<Context>, switch: SwitchName, poke: Arc<Not
             () = context.stopping.cancelled() => break,
             () = poke.notified() => lane.drive().await,
             () = tokio::time::sleep(session_idle), if lane.session.is_open() => lane.session.close().await,
+            () = context.slots.session_wanted(), if lane.session.is_open() => lane.session.close().await,
         }
     }
     lane.session.close().await;
@@ -63,6 +65,7 @@ impl Lane {
                 Ok(Turn::Idle) => break,
                 Ok(Turn::Progress) => unanswered = 0,
                 Ok(Turn::Elsewhere) => {
+                    self.context.metrics.lease_waited();
                     self.context.pause(Duration::from_millis(self.context.settings.lease.poll_ms)).await;
                 }
                 // Every row that waited has failed with it and is answered; one that came since is tried by itself.
@@ -82,6 +85,7 @@ impl Lane {
                 }
                 Err(error) => {
                     tracing::warn!(switch = %self.switch, error = super::chain(&error), "lane: the database failed");
+                    self.context.metrics.trouble(DATABASE);
                     self.context.pause(Duration::from_secs(1)).await;
                 }
             }
@@ -97,20 +101,26 @@ impl Lane {
         if let Some(failure) = self.open_circuit().await? {
             return Ok(Turn::Failed(failure));
         }
+        // Before the lease: a switch whose turn has not come is left to other workers.
+        let slot = tokio::select! {
+            slot = self.context.slots.push() => slot,
+            () = self.context.stopping.cancelled() => return Ok(Turn::Idle),
+        };
         let Some(lease) = self.lease(lease).await? else {
             self.reconcile().await?;
             return Ok(Turn::Elsewhere);
         };
-        let Ok(_permit) = self.context.pushes.acquire().await else { return Ok(Turn::Idle) };
         let committing = AtomicBool::new(false);
+        let started = Instant::now();
         let done = tokio::select! {
-            done = push::push(&self.context, &mut self.session, lease, &committing) => done?,
+            done = push::push(&self.context, &mut self.session, lease, &committing, slot) => done?,
             () = called_off(&self.context, &committing) => {
                 tracing::warn!(switch = %self.switch, "push called off before its commit: the worker stops");
                 self.session.abandon();
                 return Ok(Turn::Idle);
             }
         };
+        self.count(started.elapsed(), &done);
         for (key, outcome) in done.finished {
             finish(&self.context, &key, &outcome);
         }
@@ -119,6 +129,13 @@ impl Lane {
         }
         self.context.events_due.notify_one();
         Ok(done.whole.map_or(Turn::Progress, Turn::Failed))
+    }
+
+    fn count(&self, took: Duration, done: &push::Pushed) {
+        match &done.whole {
+            Some(failure) => self.context.metrics.push_failed(failure.code.as_str()),
+            None => self.context.metrics.pushed(took, done.finished.len()),
+        }
     }
 
     /// The lease in hand, renewed, or a new one; none while another worker has it.

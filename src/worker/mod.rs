@@ -24,6 +24,7 @@ mod retry;
 mod run;
 mod session;
 mod settle;
+mod slots;
 mod sweep;
 mod waiting;
 
