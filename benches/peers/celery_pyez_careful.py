@@ -1,7 +1,12 @@
-"""Peer: Celery and PyEZ, with care. A queue a switch, one process a queue, sessions kept open, acknowledged when done."""
+"""Peer: Celery and PyEZ, with care. A queue a switch, one worker a queue, sessions kept open, acknowledged when done."""
+import ncclient.transport.session
+
 import common
 
 LAYOUT = common.queue_per_switch
+
+# ncclient sends a request only when its session wakes up, each 100 ms while nothing arrives: 0.7 s for each create.
+ncclient.transport.session.TICK = 0.005
 
 sessions = {}
 

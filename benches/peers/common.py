@@ -38,7 +38,7 @@ def queue_per_switch(workers):
     switches = list(RUN["switches"])
     routes = {switch: f"{RUN['queue']}.{switch}" for switch in switches}
     shares = [[routes[switch] for switch in switches[lane::workers]] for lane in range(min(workers, len(switches)))]
-    return routes, [(share, ["--pool", "solo", "--concurrency", "1"]) for share in shares]
+    return routes, [(share, ["--pool", "threads", "--concurrency", "1"]) for share in shares]
 
 
 def delete_queues(app, routes):

@@ -83,11 +83,11 @@ def start_worker(peer, run_dir, name, queues, options):
         )
 
 
-def stop_workers(workers):
-    """Let the workers end what they do, for a while, then end what is left of their groups."""
+def stop_workers(workers, timeout_s):
+    """Let the workers end what they do, for so long, then end what is left of their groups."""
     for worker in workers:
         worker.send_signal(signal.SIGTERM)
-    deadline = time.monotonic() + STOP_TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     for worker in workers:
         try:
             worker.wait(max(0, deadline - time.monotonic()))
@@ -111,7 +111,9 @@ def running(args, run_dir, plan):
         await_ready(workers, run_dir)
         yield
     finally:
-        stop_workers(workers)
+        # An idle worker sleeps through SIGTERM, for seconds; there is nothing that it could end.
+        idle = len(read_outcomes(run_dir)) >= args.creates
+        stop_workers(workers, 0 if idle else STOP_TIMEOUT_S)
 
 
 def await_ready(workers, run_dir):
