@@ -1,4 +1,6 @@
 """Peer: Celery and PyEZ, with care. A queue a switch, one worker a queue, sessions kept open, acknowledged when done."""
+from contextlib import suppress
+
 import ncclient.transport.session
 
 import common
@@ -18,8 +20,9 @@ def push(job, held):
         sessions[switch] = common.open_pyez(job)
     try:
         common.push_pyez(sessions[switch], job, held)
-    except BaseException:
-        sessions.pop(switch).close()
+    except Exception:
+        with suppress(Exception):
+            sessions.pop(switch).close()
         raise
 
 

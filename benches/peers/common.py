@@ -8,15 +8,17 @@ from pathlib import Path
 
 from celery import Celery, signals
 from jnpr.junos import Device
-from jnpr.junos.exception import ConnectError, LockError, UnlockError
+from jnpr.junos.exception import ConnectError, LockError
 from jnpr.junos.utils.config import Config
 from kombu import Queue
 from lxml import etree
 
 COMMIT_TIMEOUT_S = 300
 CONFIRM_MINUTES = 5
-BACKOFF_MIN_S = float(os.environ.get("PEERS_BACKOFF_MIN_S", 0.25))
-BACKOFF_MAX_S = float(os.environ.get("PEERS_BACKOFF_MAX_S", 4))
+BACKOFF_MIN_S = 0.25
+BACKOFF_MAX_S = 2
+# A queue that nobody consumes any more goes after this long, should the driver have been killed.
+QUEUE_EXPIRES_S = 600
 
 # The run's directory: run.json (settings), ready/, backups/, outcomes (one JSON object a line). The driver makes it.
 RUN_DIR = Path(os.environ["PEERS_RUN_DIR"])
@@ -34,11 +36,20 @@ def shared_queue(workers):
 
 
 def queue_per_switch(workers):
-    """Lay out one queue a switch, and single processes which each consume their share of them: no two meet at a switch."""
+    """Lay out one queue a switch, and workers of one thread which each consume their share: no two meet at a switch.
+
+    Not the solo pool: with late acknowledgement and a prefetch of 1 it waits a second between two tasks, and it lets the
+    broker's heartbeats go unanswered during a commit.
+    """
     switches = list(RUN["switches"])
     routes = {switch: f"{RUN['queue']}.{switch}" for switch in switches}
     shares = [[routes[switch] for switch in switches[lane::workers]] for lane in range(min(workers, len(switches)))]
     return routes, [(share, ["--pool", "threads", "--concurrency", "1"]) for share in shares]
+
+
+def queue(name):
+    """Describe a durable queue that is published to by its name."""
+    return Queue(name, exchange="", routing_key=name, expires=QUEUE_EXPIRES_S)
 
 
 def delete_queues(app, routes):
@@ -55,7 +66,7 @@ def make_app(layout, **settings):
     """Make the Celery app: durable queues, confirmed publishing, no results, none of the chatter between workers."""
     app = Celery("peers", broker=RUN["amqp"])
     app.conf.update(
-        task_queues=[Queue(name, exchange="", routing_key=name) for name in set(layout(1)[0].values())],
+        task_queues=[queue(name) for name in set(layout(1)[0].values())],
         task_create_missing_queues=False,
         task_ignore_result=True,
         broker_transport_options={"confirm_publish": True},

@@ -19,6 +19,7 @@ PEERS = sorted(path.stem for path in HERE.glob("celery_*.py"))
 READY_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
 POLL_S = 0.01
+WORKERS_MAX = 32
 
 
 def arguments():
@@ -29,7 +30,7 @@ def arguments():
     parser.add_argument("--inventory", required=True, type=Path, metavar="FILE", help="as `vmacd sim` writes it")
     parser.add_argument("--creates", required=True, type=int, metavar="N")
     parser.add_argument("--seconds", required=True, type=float, metavar="S", help="give up after this long")
-    parser.add_argument("--workers", type=int, metavar="W", help="processes that push [default: see README.md]")
+    parser.add_argument("--workers", type=int, metavar="W", help="pushes at a time [default: one a switch, at most 32]")
     parser.add_argument("--user", default="vmacd", help="the switches' login")
     parser.add_argument("--password", default="vmacd")
     parser.add_argument("--keep", action="store_true", help="keep the logs, outcomes and backups; say where")
@@ -167,7 +168,7 @@ def main():
     inventory = json.loads(args.inventory.read_text())
     with run_directory(args, inventory) as run_dir:
         peer = importlib.import_module(args.peer)
-        routes, plan = peer.LAYOUT(args.workers or len(inventory["switches"]))
+        routes, plan = peer.LAYOUT(args.workers or min(len(inventory["switches"]), WORKERS_MAX))
         try:
             with running(args, run_dir, plan):
                 result = measure(args, inventory, peer, routes, run_dir)
