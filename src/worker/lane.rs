@@ -26,7 +26,7 @@ const UNANSWERED_MAX: u32 = 3;
 /// Runs one switch's lane until the worker stops.
 pub(super) async fn run(context: Arc<Context>, switch: SwitchName, poke: Arc<Notify>) {
     let session_idle = Duration::from_millis(context.settings.ssh.session_idle_ms);
-    let mut lane = Lane { session: Session::new(switch.clone()), context: context.clone(), switch };
+    let mut lane = Lane { session: Session::new(switch.clone()), context: context.clone(), switch, last_push: None };
     loop {
         tokio::select! {
             () = context.stopping.cancelled() => break,
@@ -42,6 +42,7 @@ struct Lane {
     context: Arc<Context>,
     switch: SwitchName,
     session: Session,
+    last_push: Option<Duration>,
 }
 
 /// What one turn came to.
@@ -111,15 +112,17 @@ impl Lane {
             return Ok(Turn::Elsewhere);
         };
         let committing = AtomicBool::new(false);
+        let order = push::Order { lease, committing: &committing, last_push: self.last_push };
         let started = Instant::now();
         let done = tokio::select! {
-            done = push::push(&self.context, &mut self.session, lease, &committing, slot) => done?,
+            done = push::push(&self.context, &mut self.session, order, slot) => done?,
             () = called_off(&self.context, &committing) => {
                 tracing::warn!(switch = %self.switch, "push called off before its commit: the worker stops");
                 self.session.abandon();
                 return Ok(Turn::Idle);
             }
         };
+        self.last_push = Some(started.elapsed());
         self.count(started.elapsed(), &done);
         for (key, outcome) in done.finished {
             finish(&self.context, &key, &outcome);
