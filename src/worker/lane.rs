@@ -45,6 +45,18 @@ struct Lane {
     last_push: Option<Duration>,
 }
 
+/// The lease in hand, and when it was taken or renewed between two pushes. During a push it is renewed apart.
+struct Held {
+    lease: Lease,
+    taken: Instant,
+}
+
+impl Held {
+    fn new(lease: Lease) -> Self {
+        Self { lease, taken: Instant::now() }
+    }
+}
+
 /// What one turn came to.
 enum Turn {
     /// Nothing waits for the switch.
@@ -94,7 +106,7 @@ impl Lane {
         self.release(lease).await;
     }
 
-    async fn turn(&mut self, lease: &mut Option<Lease>) -> Result<Turn, StoreError> {
+    async fn turn(&mut self, lease: &mut Option<Held>) -> Result<Turn, StoreError> {
         if self.context.store.work(&self.switch, 1).await?.is_empty() {
             self.reconcile().await?;
             return Ok(Turn::Idle);
@@ -142,20 +154,22 @@ impl Lane {
     }
 
     /// The lease in hand, renewed, or a new one; none while another worker has it.
-    async fn lease<'a>(&self, lease: &'a mut Option<Lease>) -> Result<Option<&'a Lease>, StoreError> {
+    async fn lease<'a>(&self, lease: &'a mut Option<Held>) -> Result<Option<&'a Lease>, StoreError> {
         let ttl = Duration::from_millis(self.context.settings.lease.ttl_ms);
+        let store = &self.context.store;
         *lease = match lease.take() {
-            Some(held) if self.context.store.renew(&held, ttl).await? => Some(held),
+            Some(held) if held.taken.elapsed() < ttl / 3 => Some(held),
+            Some(Held { lease, .. }) if store.renew(&lease, ttl).await? => Some(Held::new(lease)),
             _ => None,
         };
         if lease.is_none() {
-            *lease = self.context.store.acquire(&self.switch, &self.context.holder, ttl).await?;
+            *lease = store.acquire(&self.switch, &self.context.holder, ttl).await?.map(Held::new);
         }
-        Ok(lease.as_ref())
+        Ok(lease.as_ref().map(|held| &held.lease))
     }
 
-    async fn release(&self, lease: Option<Lease>) {
-        if let Some(lease) = lease
+    async fn release(&self, held: Option<Held>) {
+        if let Some(Held { lease, .. }) = held
             && let Err(error) = self.context.store.release(&lease).await
         {
             tracing::warn!(switch = %self.switch, error = super::chain(&error), "lease not released; it expires by itself");
