@@ -18,6 +18,7 @@ impl Vitals for Parts {
         let (counts, queues) = tokio::join!(self.store.counts(), self.broker.depths());
         let figures = Figures {
             counts: counts.ok(),
+            statements: self.store.statements(),
             broker_up: self.broker.is_connected() && queues.is_ok(),
             queues: queues.unwrap_or_default(),
         };

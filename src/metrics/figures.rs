@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -14,6 +15,8 @@ use crate::store::Counts;
 pub struct Figures {
     /// What the database holds; absent while it does not answer, and the gauges keep what they said before.
     pub counts: Option<Counts>,
+    /// Statements sent to the database.
+    pub statements: u64,
     /// Whether every consumer has its connection to the broker.
     pub broker_up: bool,
     /// Messages ready in each queue, by its name; none while the broker does not answer.
@@ -64,6 +67,7 @@ gauges! {
     events_waiting: Gauge, "events_waiting", "Events not published yet";
     events_oldest: Seconds, "events_waiting_oldest_seconds", "Age of the oldest event not published yet";
     dead_letters: Gauge, "dead_letters_waiting", "Dead letters that wait for somebody";
+    statements: Counter, "database_statements", "Statements sent to the database";
     circuits: Gauge, "circuits_open", "Switches that are not tried because they did not answer";
     queues: Family<ByQueue, Gauge>, "queue_messages", "Messages ready in each queue";
 }
@@ -76,6 +80,7 @@ impl Gauges {
         for (part, up) in [(super::DATABASE, figures.counts.is_some()), (super::BROKER, figures.broker_up)] {
             self.up.get_or_create(&ByName { part }).set(i64::from(up));
         }
+        self.statements.inc_by(figures.statements.saturating_sub(self.statements.get()));
         for (queue, count) in &figures.queues {
             self.queues.get_or_create(&ByQueue { queue: queue.clone() }).set(*count);
         }

@@ -65,6 +65,11 @@ impl Store {
         })
     }
 
+    /// Statements sent since the store was opened, the beginning and end of transactions included.
+    pub fn statements(&self) -> u64 {
+        self.engine.statements()
+    }
+
     /// Messages that wait in each queue of the embedded broker.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! - `{unhex}x{/unhex}`: bytes of a hexadecimal text.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -61,8 +62,15 @@ pub(super) use args;
 #[derive(Clone)]
 pub(super) struct Engine {
     pools: Pools,
-    timeout: Duration,
     clock: Arc<Clock>,
+    meter: Meter,
+}
+
+/// Sends statements within their time limit, and counts them.
+#[derive(Clone, Default)]
+struct Meter {
+    sent: Arc<AtomicU64>,
+    timeout: Duration,
 }
 
 #[derive(Clone)]
@@ -84,7 +92,7 @@ pub(super) enum Row {
 /// A write transaction; rolled back when dropped.
 pub(super) struct Tx {
     kind: TxKind,
-    timeout: Duration,
+    meter: Meter,
 }
 
 enum TxKind {
@@ -106,11 +114,11 @@ macro_rules! query {
 
 impl Engine {
     pub fn postgres(pool: PgPool, timeout: Duration) -> Self {
-        Self { pools: Pools::Postgres(pool), timeout, clock: Arc::default() }
+        Self { pools: Pools::Postgres(pool), clock: Arc::default(), meter: Meter::new(timeout) }
     }
 
     pub fn sqlite(write: SqlitePool, read: SqlitePool, timeout: Duration) -> Self {
-        Self { pools: Pools::Sqlite { write, read }, timeout, clock: Arc::default() }
+        Self { pools: Pools::Sqlite { write, read }, clock: Arc::default(), meter: Meter::new(timeout) }
     }
 
     /// The pool to migrate, by engine.
@@ -119,6 +127,11 @@ impl Engine {
             Pools::Postgres(pool) => sqlx::migrate!("migrations/postgres").run(pool).await,
             Pools::Sqlite { write, .. } => sqlx::migrate!("migrations/sqlite").run(write).await,
         }
+    }
+
+    /// Statements sent since the store was opened.
+    pub fn statements(&self) -> u64 {
+        self.meter.sent.load(Ordering::Relaxed)
     }
 
     /// The database's clock, whole milliseconds.
@@ -151,7 +164,7 @@ impl Engine {
                 Pools::Sqlite { read, .. } => on_sqlite(read, sql, arguments).await,
             }
         };
-        bounded(what, self.timeout, work).await
+        self.meter.send(what, work).await
     }
 
     /// Runs one writing statement by itself and gives the rows that it returns.
@@ -162,7 +175,7 @@ impl Engine {
                 Pools::Sqlite { write, .. } => on_sqlite(write, sql, arguments).await,
             }
         };
-        bounded(what, self.timeout, work).await
+        self.meter.send(what, work).await
     }
 
     /// Begins a write transaction; on SQLite it is alone from the start.
@@ -173,7 +186,7 @@ impl Engine {
                 Pools::Sqlite { write, .. } => TxKind::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             })
         };
-        Ok(Tx { kind: bounded(what, self.timeout, work).await?, timeout: self.timeout })
+        Ok(Tx { kind: self.meter.send(what, work).await?, meter: self.meter.clone() })
     }
 }
 
@@ -186,7 +199,7 @@ impl Tx {
                 TxKind::Sqlite(tx) => on_sqlite(&mut **tx, sql, arguments).await,
             }
         };
-        bounded(what, self.timeout, work).await
+        self.meter.send(what, work).await
     }
 
     /// Runs a statement over a batch; nothing at all for an empty one.
@@ -212,7 +225,7 @@ impl Tx {
                 TxKind::Sqlite(tx) => tx.commit().await,
             }
         };
-        bounded(what, self.timeout, work).await
+        self.meter.send(what, work).await
     }
 }
 
@@ -291,13 +304,20 @@ fn for_sqlite(sql: &str) -> String {
         .replace("{/unhex}", ")")
 }
 
-async fn bounded<T>(
-    what: &'static str,
-    timeout: Duration,
-    work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(timeout, work).await {
-        Ok(result) => result.map_err(|source| StoreError::Query { what, source: Arc::new(source) }),
-        Err(_) => Err(StoreError::Timeout { what, after_ms: timeout.as_millis() }),
+impl Meter {
+    fn new(timeout: Duration) -> Self {
+        Self { sent: Arc::default(), timeout }
+    }
+
+    async fn send<T>(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, StoreError> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(result) => result.map_err(|source| StoreError::Query { what, source: Arc::new(source) }),
+            Err(_) => Err(StoreError::Timeout { what, after_ms: self.timeout.as_millis() }),
+        }
     }
 }
