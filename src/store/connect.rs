@@ -6,10 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 
 use super::engine::Engine;
 use super::error::StoreError;
+use super::refusal::told;
 
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,14 +91,22 @@ async fn sqlite(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Error>
         .busy_timeout(BUSY_TIMEOUT);
     let pool =
         |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(options.statement_timeout);
-    let write = pool(1).connect_with(connect.clone()).await?;
+    let write = pool(1).before_acquire(|connection, _| Box::pin(is_sound(connection)));
+    let write = write.connect_with(connect.clone()).await?;
     // A database in memory belongs to its one connection.
     let read = if url.contains(":memory:") { write.clone() } else { pool(4).connect_with(connect).await? };
     Ok(Engine::sqlite(write, read, options.statement_timeout))
 }
 
+/// SQLite itself rolls a transaction back when the disk is full (`sqlite3_get_autocommit`, "certain errors"). The rollback
+/// that comes after it then fails, and the connection would count as within a transaction for ever.
+async fn is_sound(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    Ok(!connection.is_in_transaction())
+}
+
 async fn postgres(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Error> {
     let limits = server_limits(options.statement_timeout);
+    let connect = url.parse::<PgConnectOptions>()?.application_name("vmacd");
     let pool = PgPoolOptions::new()
         .max_connections(options.connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -105,8 +114,8 @@ async fn postgres(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Erro
             let limits = limits.clone();
             Box::pin(async move { connection.execute(AssertSqlSafe(limits)).await.map(|_| ()) })
         })
-        .connect_with(url.parse::<PgConnectOptions>()?.application_name("vmacd"))
-        .await?;
+        .connect_with(connect.clone());
+    let pool = told(&connect, pool.await).await?;
     Ok(Engine::postgres(pool, options.statement_timeout + SERVER_FIRST))
 }
 

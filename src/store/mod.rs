@@ -21,6 +21,7 @@ mod leases;
 mod outbox;
 mod pushes;
 mod queue;
+mod refusal;
 mod settle;
 mod vmacs;
 mod work;
