@@ -118,7 +118,7 @@ codes! {
     /// After the commit the switch held something else than was pushed.
     ReadBackDiffers = "read_back_differs" => Transient,
     /// The database did not answer.
-    DatabaseTrouble = "database_trouble" => Transient,
+    DatabaseTrouble = "database_trouble" => Deferred,
     /// Somebody holds the candidate's lock.
     LockedByOther = "locked_by_other" => Deferred,
     /// The candidate holds somebody's uncommitted edits.
