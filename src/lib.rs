@@ -8,7 +8,8 @@
 //! - [`store`]: the rows, on Postgres or SQLite.
 //! - [`switch`]: one switch's client: SSH, NETCONF, dialects, the push.
 //! - [`worker`]: takes messages in, brings the switches to what the rows desire, settles the messages.
-//! - [`web`]: health over HTTP.
+//! - [`metrics`]: what is counted and measured.
+//! - [`web`]: health and metrics over HTTP.
 //! - [`cli`]: the command line and the composition root.
 //! - [`sim`]: a Junos-like switch on a real port, for trials and tests; it sees none of the others.
 
@@ -16,6 +17,7 @@ pub mod broker;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod metrics;
 pub mod sim;
 pub mod store;
 pub mod switch;

@@ -73,6 +73,10 @@ impl EmbeddedBroker {
         }
     }
 
+    pub(super) async fn depths(&self) -> Result<Vec<(String, i64)>, BrokerError> {
+        Ok(self.store.queue_depths().await?)
+    }
+
     async fn prolong(self, until: CancellationToken) {
         while until.run_until_cancelled(tokio::time::sleep(CLAIM / 3)).await.is_some() {
             let held: Vec<_> = self.held().iter().map(|(id, claim)| (*id, claim.clone())).collect();

@@ -136,6 +136,14 @@ impl Broker {
         }
     }
 
+    /// The messages ready in each queue, by its name.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn depths(&self) -> Result<Vec<(String, i64)>, BrokerError> {
+        either!(self, Self, broker => broker.depths().await)
+    }
+
     /// True while every consumer has its connection.
     pub fn is_connected(&self) -> bool {
         match self {

@@ -61,6 +61,12 @@ impl Topology {
         }
     }
 
+    /// Every queue.
+    pub fn queues(&self) -> Vec<String> {
+        let rungs = self.rungs_ms.iter().map(|delay_ms| self.retry(*delay_ms));
+        [self.commands(), self.dead()].into_iter().chain(rungs).collect()
+    }
+
     /// The rung nearest above the delay; the highest for longer ones.
     pub fn rung_ms(&self, delay: Duration) -> u64 {
         let wanted_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);

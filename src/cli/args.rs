@@ -239,6 +239,8 @@ pub enum BackupsVerb {
         /// The newer one's id [default: the next one of the same switch]
         to: Option<i64>,
     },
+    /// Print a new key that seals backups, as the content of `backups.key_file`
+    Keygen,
 }
 
 /// `vmacd sim`

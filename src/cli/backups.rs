@@ -7,26 +7,30 @@ use super::fault::Fault;
 use super::open::Session;
 use super::output::{Output, or_dash};
 use super::redact::redact;
-use crate::store::{Backup, Store};
+use crate::store::{Backup, BackupKey, Store};
 
 /// Most backups listed.
 const LISTED_MAX: i64 = 1000;
 
 /// Runs one of the verbs.
 pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> Result<(), Fault> {
-    let store = session.store().await?;
     match verb {
         BackupsVerb::List { switch } => {
+            let store = session.store().await?;
             store.switch(&switch).await?;
             let backups = store.backups(&switch, LISTED_MAX).await?;
-            output.list(&backups, &["ID", "TAKEN", "BYTES", "CONTENT", "PUSH"], row)
+            output.list(&backups, &["ID", "TAKEN", "BYTES", "STORED", "CONTENT", "PUSH"], row)
         }
         BackupsVerb::Show { id, with_secrets } => {
-            let (backup, content) = store.backup(id).await?;
+            let (backup, content) = session.store().await?.backup(id).await?;
             let content = if with_secrets { content } else { redact(&content) };
             output.one(&serde_json::json!({"backup": backup, "content": content}), || content.trim_end().to_owned())
         }
-        BackupsVerb::Diff { from, to } => diff(&store, output, from, to).await,
+        BackupsVerb::Diff { from, to } => diff(&session.store().await?, output, from, to).await,
+        BackupsVerb::Keygen => {
+            let key = BackupKey::generate();
+            output.one(&serde_json::json!({"key_file": key}), || key.trim_end().to_owned())
+        }
     }
 }
 
@@ -35,6 +39,7 @@ fn row(backup: &Backup) -> Vec<String> {
         backup.id.to_string(),
         backup.taken_at.to_rfc3339(),
         backup.bytes.to_string(),
+        backup.stored_bytes.to_string(),
         backup.content_hash.chars().take(12).collect(),
         or_dash(backup.push_id.as_ref()),
     ]

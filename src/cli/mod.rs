@@ -13,6 +13,7 @@ mod inventory;
 mod list;
 mod open;
 mod output;
+mod process;
 mod redact;
 mod request;
 mod serve;
@@ -20,6 +21,7 @@ mod show;
 mod sim;
 mod switches;
 mod telemetry;
+mod vitals;
 
 use std::process::ExitCode;
 

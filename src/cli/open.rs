@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::output::Output;
 use crate::broker::{self, Broker};
 use crate::config::{self, Settings};
-use crate::store::{Store, StoreOptions};
+use crate::store::{BackupKey, Store, StoreOptions};
 
 /// The settings of one run of the program, and what they lead to.
 pub(super) struct Session {
@@ -32,6 +32,7 @@ impl Session {
         let options = StoreOptions {
             connections_max: database.connections_max,
             statement_timeout: Duration::from_millis(database.statement_timeout_ms),
+            backup_key: self.backup_key()?,
         };
         Ok(Store::connect(database.url.reveal(), options).await?)
     }
@@ -61,6 +62,16 @@ impl Session {
             store,
         )
         .await?)
+    }
+
+    fn backup_key(&self) -> Result<Option<BackupKey>, Fault> {
+        let file = &self.settings.backups.key_file;
+        let wrong = |problem: String| Fault::input(format!("backups.key_file {}: {problem}", file.display()));
+        if file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        text.parse().map(Some).map_err(wrong)
     }
 
     fn amqp_ca(&self) -> Result<Option<String>, Fault> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::args::{SimArgs, SimDialect};
 use super::fault::Fault;
-use super::serve::on_signal;
+use super::process::{on_signal, raise_file_limit};
 use crate::sim;
 
 /// Runs until a signal says stop.
@@ -32,5 +32,6 @@ pub(super) async fn run(args: SimArgs, config: Option<PathBuf>) -> Result<(), Fa
         ..sim::Options::default()
     };
     let shutdown = on_signal()?;
+    raise_file_limit();
     Ok(sim::run(options, shutdown.cancelled_owned()).await?)
 }

@@ -45,6 +45,8 @@ section!(
         worker: WorkerSettings = WorkerSettings::default(),
         /// The per-switch lease.
         lease: LeaseSettings = LeaseSettings::default(),
+        /// How configuration backups are kept.
+        backups: BackupsSettings = BackupsSettings::default(),
         /// Further credentials by name, for switches whose inventory names one.
         credentials: BTreeMap<String, Credential> = BTreeMap::new(),
     }
@@ -127,6 +129,14 @@ section!(
 );
 
 section!(
+    /// `[backups]`
+    BackupsSettings {
+        /// File of age secret keys: the first seals every new backup, each of them opens; empty leaves them readable.
+        key_file: PathBuf = PathBuf::new(),
+    }
+);
+
+section!(
     /// `[credentials.NAME]`
     Credential {
         /// User.
@@ -169,7 +179,9 @@ section!(
         changes_per_commit_max: usize = 2_000,
         /// Messages held for one switch; more go to the ladder without costing an attempt.
         lane_messages_max: usize = 2_048,
-        /// Switches pushed to at the same time.
+        /// Sessions to switches open at the same time, at least 1; an eighth of them for switches that failed last time.
+        sessions_max: usize = 512,
+        /// Switches pushed to at the same time, at least 1.
         pushes_max: usize = 64,
         /// Consecutive failures to reach a switch that open its circuit, at least 1.
         circuit_failures_max: u32 = 2,

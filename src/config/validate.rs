@@ -20,6 +20,7 @@ impl Settings {
             ("worker.intake_batch_max", (1..=1000).contains(&self.worker.intake_batch_max), "1 to 1000"),
             ("worker.changes_per_commit_max", self.worker.changes_per_commit_max >= 1, "at least 1"),
             ("worker.lane_messages_max", self.worker.lane_messages_max >= 1, "at least 1"),
+            ("worker.sessions_max", self.worker.sessions_max >= 1, "at least 1"),
             ("worker.pushes_max", self.worker.pushes_max >= 1, "at least 1"),
             ("worker.circuit_failures_max", self.worker.circuit_failures_max >= 1, "at least 1"),
             ("worker.sweep_interval_ms", self.worker.sweep_interval_ms >= 10, "at least 10"),

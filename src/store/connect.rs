@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 use super::engine::Engine;
 use super::error::StoreError;
 use super::refusal::told;
+use super::vault::{BackupKey, Vault};
 
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,20 +24,23 @@ const SERVER_FIRST: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Store {
     pub(super) engine: Engine,
+    pub(super) vault: Arc<Vault>,
 }
 
 /// How the store is opened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct StoreOptions {
     /// Connections kept to Postgres.
     pub connections_max: u32,
     /// Longest time for one statement.
     pub statement_timeout: Duration,
+    /// The key that backups are sealed with; none leaves them readable.
+    pub backup_key: Option<BackupKey>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { connections_max: 8, statement_timeout: Duration::from_secs(30) }
+        Self { connections_max: 8, statement_timeout: Duration::from_secs(30), backup_key: None }
     }
 }
 
@@ -46,13 +50,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownUrl`] or [`StoreError::Connect`], which names the URL without its password.
     pub async fn connect(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
+        let vault = Arc::new(Vault::new(options.backup_key));
+        let (connections_max, timeout) = (options.connections_max, options.statement_timeout);
         let engine = match url.split_once("://").map(|(scheme, _)| scheme) {
-            Some("sqlite") => sqlite(url, options).await,
-            Some("postgres" | "postgresql") => postgres(url, options).await,
+            Some("sqlite") => sqlite(url, timeout).await,
+            Some("postgres" | "postgresql") => postgres(url, connections_max, timeout).await,
             other => return Err(StoreError::UnknownUrl { url: other.unwrap_or("(no scheme)").to_owned() }),
         };
         engine
-            .map(|engine| Self { engine })
+            .map(|engine| Self { engine, vault })
             .map_err(|source| StoreError::Connect { url: without_password(url), source: Arc::new(source) })
     }
 
@@ -77,11 +83,11 @@ impl Store {
     /// # Errors
     /// When it gives none.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.engine.now().await.map(|_| ())
+        self.engine.ask_for_the_time().await.map(|_| ())
     }
 }
 
-async fn sqlite(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Error> {
+async fn sqlite(url: &str, timeout: Duration) -> Result<Engine, sqlx::Error> {
     let connect = url
         .parse::<SqliteConnectOptions>()?
         .create_if_missing(true)
@@ -89,13 +95,12 @@ async fn sqlite(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Error>
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
-    let pool =
-        |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(options.statement_timeout);
+    let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(timeout);
     let write = pool(1).before_acquire(|connection, _| Box::pin(is_sound(connection)));
     let write = write.connect_with(connect.clone()).await?;
     // A database in memory belongs to its one connection.
     let read = if url.contains(":memory:") { write.clone() } else { pool(4).connect_with(connect).await? };
-    Ok(Engine::sqlite(write, read, options.statement_timeout))
+    Ok(Engine::sqlite(write, read, timeout))
 }
 
 /// SQLite itself rolls a transaction back when the disk is full (`sqlite3_get_autocommit`, "certain errors"). The rollback
@@ -104,11 +109,11 @@ async fn is_sound(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error
     Ok(!connection.is_in_transaction())
 }
 
-async fn postgres(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Error> {
-    let limits = server_limits(options.statement_timeout);
+async fn postgres(url: &str, connections_max: u32, timeout: Duration) -> Result<Engine, sqlx::Error> {
+    let limits = server_limits(timeout);
     let connect = url.parse::<PgConnectOptions>()?.application_name("vmacd");
     let pool = PgPoolOptions::new()
-        .max_connections(options.connections_max)
+        .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(move |connection, _| {
             let limits = limits.clone();
@@ -116,7 +121,7 @@ async fn postgres(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Erro
         })
         .connect_with(connect.clone());
     let pool = told(&connect, pool.await).await?;
-    Ok(Engine::postgres(pool, options.statement_timeout + SERVER_FIRST))
+    Ok(Engine::postgres(pool, timeout + SERVER_FIRST))
 }
 
 /// The server ends what takes too long by itself: a statement that its client gave up would go on waiting for its

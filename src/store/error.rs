@@ -60,6 +60,14 @@ pub enum StoreError {
         /// What stands there.
         text: String,
     },
+    /// A configuration cannot be packed.
+    #[error("the backup of {switch} cannot be packed")]
+    Pack {
+        /// Whose.
+        switch: String,
+        /// Why.
+        source: Arc<std::io::Error>,
+    },
     /// A stored configuration cannot be unpacked.
     #[error("backup {id} cannot be unpacked")]
     Unpack {
@@ -97,6 +105,7 @@ impl StoreError {
             | Self::Migrate(_)
             | Self::Column { .. }
             | Self::Content { .. }
+            | Self::Pack { .. }
             | Self::Unpack { .. }
             | Self::NotFound { .. }
             | Self::Inventory(_)

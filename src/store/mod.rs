@@ -9,8 +9,10 @@
 
 mod admit;
 mod backups;
+mod clock;
 mod commands;
 mod connect;
+mod counts;
 mod dead_letters;
 mod engine;
 mod error;
@@ -23,6 +25,7 @@ mod pushes;
 mod queue;
 mod refusal;
 mod settle;
+mod vault;
 mod vmacs;
 mod work;
 
@@ -30,6 +33,7 @@ pub use admit::{Admission, Incoming};
 pub use backups::Backup;
 pub use commands::{CommandOutcome, OpenCommand, Outcome};
 pub use connect::{Store, StoreOptions};
+pub use counts::Counts;
 pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterRow};
 pub use error::StoreError;
 pub use inventory::{Circuit, ImportReport, KnownSwitch};
@@ -38,5 +42,6 @@ pub use outbox::Event;
 pub use pushes::{PushRow, PushState};
 pub use queue::{NewQueueMessage, QueueMessage};
 pub use settle::{BindingEnd, BindingResult, Settled};
+pub use vault::BackupKey;
 pub use vmacs::{TimelineEntry, Vmac, VmacFilter};
 pub use work::WorkItem;

@@ -1,16 +1,13 @@
-//! Liveness and readiness, for the supervisor that runs the process.
+//! Liveness, readiness and metrics, for the supervisor that runs the process and for those who watch it.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
-use tokio::net::TcpListener;
 
 /// Whether one part that the worker needs answers.
 #[derive(Debug, Clone, Serialize)]
@@ -23,31 +20,28 @@ pub struct Readiness {
     pub error: Option<String>,
 }
 
-/// Asks every part that the worker needs.
-pub trait Health: Send + Sync + 'static {
-    /// One entry per part.
-    fn readiness(&self) -> Pin<Box<dyn Future<Output = Vec<Readiness>> + Send + '_>>;
+/// Asks the process how it is.
+#[async_trait]
+pub trait Vitals: Send + Sync + 'static {
+    /// One entry per part that the worker needs.
+    async fn readiness(&self) -> Vec<Readiness>;
+
+    /// Everything measured, in the OpenMetrics text format.
+    async fn metrics(&self) -> String;
 }
 
-/// Answers on the listener until `shutdown` resolves.
-///
-/// # Errors
-/// When the listener breaks.
-pub async fn serve(
-    listener: TcpListener,
-    health: Arc<dyn Health>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let router = Router::new()
-        .route("/healthz", get(|| async { Json(serde_json::json!({"status": "alive"})) }))
-        .route("/readyz", get(ready))
-        .with_state(health);
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+pub(super) async fn alive() -> Response {
+    Json(serde_json::json!({"status": "alive"})).into_response()
 }
 
-async fn ready(State(health): State<Arc<dyn Health>>) -> Response {
-    let parts = health.readiness().await;
+pub(super) async fn ready(State(vitals): State<Arc<dyn Vitals>>) -> Response {
+    let parts = vitals.readiness().await;
     let all = parts.iter().all(|part| part.ready);
     let status = if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(serde_json::json!({"ready": all, "parts": parts}))).into_response()
+}
+
+pub(super) async fn metrics(State(vitals): State<Arc<dyn Vitals>>) -> Response {
+    let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, format)], vitals.metrics().await).into_response()
 }

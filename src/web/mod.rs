@@ -1,5 +1,8 @@
-//! What answers over HTTP: `/healthz` (the process lives) and `/readyz` (it can work).
+//! What answers over HTTP: `/healthz` (the process lives), `/readyz` (it can work) and `/metrics`.
 
+mod guard;
 mod health;
+mod server;
 
-pub use health::{Health, Readiness, serve};
+pub use health::{Readiness, Vitals};
+pub use server::{Access, serve};

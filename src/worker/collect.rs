@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use crate::broker::{Consumer, Delivery};
+use crate::metrics::DATABASE;
 use crate::store::DeadLetter;
 
 /// Dead letters written in one transaction; each may be a megabyte.
@@ -32,6 +33,7 @@ async fn collect(context: &Context, deliveries: Vec<Delivery>) {
     let mut delay = Duration::from_millis(100);
     while let Err(error) = context.store.collect(&letters).await {
         tracing::warn!(error = super::chain(&error), "dead letters not collected; trying again");
+        context.metrics.trouble(DATABASE);
         if !context.pause(delay).await {
             return;
         }

@@ -4,16 +4,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::arrivals::Arrivals;
 use super::lanes::Lanes;
 use super::retry::RetryPolicy;
 use super::settle::Held;
+use super::slots::Slots;
 use super::waiting::Waiting;
 use crate::broker::Broker;
 use crate::config::Settings;
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// What the worker is made of, put together by the composition root.
@@ -25,6 +28,8 @@ pub struct Parts {
     pub broker: Broker,
     /// The validated settings.
     pub settings: Arc<Settings>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The shared state of one worker.
@@ -32,6 +37,7 @@ pub(super) struct Context {
     pub store: Store,
     pub broker: Broker,
     pub settings: Arc<Settings>,
+    pub metrics: Arc<Metrics>,
     pub policy: RetryPolicy,
     /// This worker's name in leases, journals and logs.
     pub holder: String,
@@ -41,17 +47,18 @@ pub(super) struct Context {
     pub stopping: CancellationToken,
     /// Tasks that settle messages; a shutdown waits for them.
     pub settling: TaskTracker,
-    /// Bounds the pushes that run at the same time.
-    pub pushes: Semaphore,
+    /// Bounds the sessions and pushes that run at the same time.
+    pub slots: Slots,
     /// Pushes whose commit was sent and whose end is not known yet: a shutdown waits for them.
     pub commits_in_flight: AtomicUsize,
     pub lanes: Lanes,
+    pub arrivals: Arrivals,
     waiting: Mutex<Waiting<Held>>,
 }
 
 impl Context {
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, broker, settings } = parts;
+        let Parts { store, broker, settings, metrics } = parts;
         let retry = &settings.retry;
         let policy = RetryPolicy {
             attempts_max: retry.attempts_max,
@@ -61,16 +68,18 @@ impl Context {
         };
         Arc::new(Self {
             holder: holder_name(&settings.worker.name),
-            pushes: Semaphore::new(settings.worker.pushes_max),
+            slots: Slots::new(settings.worker.sessions_max, settings.worker.pushes_max, metrics.clone()),
             policy,
             store,
             broker,
             settings,
+            metrics,
             events_due: Notify::new(),
             stopping: CancellationToken::new(),
             settling: TaskTracker::new(),
             commits_in_flight: AtomicUsize::new(0),
             lanes: Lanes::default(),
+            arrivals: Arrivals::default(),
             waiting: Mutex::default(),
         })
     }

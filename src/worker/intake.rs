@@ -10,6 +10,7 @@ use super::context::Context;
 use super::settle::{Held, HeldCommand, Verdict, lane_full, settle};
 use crate::broker::{Consumer, Delivery, Message, parse_command};
 use crate::domain::{Code, Command, Failure};
+use crate::metrics::DATABASE;
 use crate::store::{Admission, Incoming, StoreError};
 
 /// Runs until the consumer ends, which it does once it was stopped and is drained.
@@ -37,9 +38,11 @@ struct Taken {
 }
 
 async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
+    let _admitting = context.arrivals.admitting();
     let now_ms = chrono::Utc::now().timestamp_millis();
     let mut commands = Vec::with_capacity(deliveries.len());
     let mut refused = Vec::new();
+    context.metrics.taken_in(deliveries.len());
     for delivery in deliveries {
         let (held, command) = read(delivery, now_ms);
         match command {
@@ -64,6 +67,7 @@ fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Failure>) {
     let incoming = incoming(&mut message, command, issued_at_ms);
     let command = HeldCommand {
         key: incoming.key.clone(),
+        action: incoming.command.action,
         server_id: incoming.command.server_id,
         ip: incoming.command.ip_address,
     };
@@ -121,6 +125,7 @@ async fn admit_patiently(context: &Context, incoming: &[Incoming]) -> Result<Vec
         match context.store.admit(incoming, &mut rng).await {
             Err(error) if error.is_transient() && context.pause(delay).await => {
                 tracing::warn!(error = super::chain(&error), "the database does not take messages in; trying again");
+                context.metrics.trouble(DATABASE);
                 delay = (delay * 2).min(Duration::from_secs(5));
             }
             result => return result,
@@ -156,6 +161,7 @@ fn hold(
     let Some(key) = held.command.as_ref().map(|command| command.key.clone()) else {
         return Some((held, Verdict::HandBack));
     };
+    switches.iter().for_each(|switch| context.arrivals.note(switch));
     let limit = context.settings.worker.lane_messages_max;
     let full = {
         let waiting = context.waiting();

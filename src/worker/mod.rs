@@ -13,6 +13,7 @@
 //! acknowledged only after what it asked for stands in the database; a worker whose lease is gone
 //! writes nothing and commits nothing.
 
+mod arrivals;
 mod collect;
 mod context;
 mod intake;
@@ -24,6 +25,7 @@ mod retry;
 mod run;
 mod session;
 mod settle;
+mod slots;
 mod sweep;
 mod waiting;
 

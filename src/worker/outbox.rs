@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use crate::broker::EventMessage;
+use crate::metrics::{BROKER, DATABASE};
 use crate::store::Event;
 
 /// Events claimed at once.
@@ -35,6 +36,7 @@ pub(super) async fn publish(context: &Context) -> usize {
         Ok(events) => events,
         Err(error) => {
             tracing::warn!(error = super::chain(&error), "outbox: the database failed");
+            context.metrics.trouble(DATABASE);
             return 0;
         }
     };
@@ -44,6 +46,7 @@ pub(super) async fn publish(context: &Context) -> usize {
     let ids: Vec<i64> = events.iter().map(|event| event.id).collect();
     if let Err(error) = context.broker.publish_events(events.into_iter().map(message).collect()).await {
         tracing::warn!(error = super::chain(&error), events = ids.len(), "outbox: the broker failed; trying again");
+        context.metrics.trouble(BROKER);
         let _ = context.store.unclaim_events(&ids).await;
         return 0;
     }

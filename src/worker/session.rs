@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::context::Context;
+use super::slots::SessionSlot;
 use crate::config::Settings;
 use crate::domain::{Code, Dialect, Failure, Switch, SwitchName};
 use crate::switch::{Credential, SwitchClient, Timeouts};
@@ -10,35 +11,36 @@ use crate::switch::{Credential, SwitchClient, Timeouts};
 /// A session that may be open.
 pub(super) struct Session {
     switch: SwitchName,
-    client: Option<SwitchClient>,
+    open: Option<(SwitchClient, SessionSlot)>,
 }
 
 impl Session {
     pub fn new(switch: SwitchName) -> Self {
-        Self { switch, client: None }
+        Self { switch, open: None }
     }
 
     pub fn is_open(&self) -> bool {
-        self.client.is_some()
+        self.open.is_some()
     }
 
-    /// The open client, connecting first where there is none; `true` when it had been open before.
-    pub async fn client(&mut self, context: &Context) -> Result<(&mut SwitchClient, bool), Failure> {
-        let kept = self.client.is_some();
-        if self.client.is_none() {
-            let known = context
-                .store
-                .switch(&self.switch)
-                .await
-                .map_err(|error| Failure::new(unknown_or_trouble(&error), format!("{}: {error}", self.switch)))?;
-            let client = connect(&context.settings, &known.switch, known.dialect_found).await?;
-            self.remember(context, known.dialect_found, client.dialect()).await;
-            self.client = Some(client);
-        }
-        match &mut self.client {
-            Some(client) => Ok((client, kept)),
-            None => Err(Failure::new(Code::Unreachable, format!("no session to {}", self.switch))),
-        }
+    /// The open client.
+    pub fn client(&mut self) -> Option<&mut SwitchClient> {
+        self.open.as_mut().map(|(client, _)| client)
+    }
+
+    /// Connects and logs in.
+    pub async fn open(&mut self, context: &Context) -> Result<&mut SwitchClient, Failure> {
+        self.abandon();
+        let known = context
+            .store
+            .switch(&self.switch)
+            .await
+            .map_err(|error| Failure::new(unknown_or_trouble(&error), format!("{}: {error}", self.switch)))?;
+        let opening = connect(&context.settings, &known.switch, known.dialect_found);
+        let (client, slot) = context.slots.open(known.circuit.failures > 0, opening).await;
+        let client = client?;
+        self.remember(context, known.dialect_found, client.dialect()).await;
+        Ok(&mut self.open.insert((client, slot)).0)
     }
 
     /// Saves the next session the question. That it cannot be written down costs nothing but asking again.
@@ -52,12 +54,12 @@ impl Session {
 
     /// Forgets a session that can no longer be used; the switch discards what it had not committed.
     pub fn abandon(&mut self) {
-        self.client = None;
+        self.open = None;
     }
 
     /// Closes the session in order.
     pub async fn close(&mut self) {
-        if let Some(client) = self.client.take() {
+        if let Some((client, _slot)) = self.open.take() {
             client.close().await;
         }
     }

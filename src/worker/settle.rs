@@ -14,7 +14,8 @@ use uuid::Uuid;
 use super::context::Context;
 use super::retry::RetryPolicy;
 use crate::broker::{DeadReason, Message, Receipt};
-use crate::domain::{BindableAddress, Code, Failure, MessageKey, SwitchName};
+use crate::domain::{Action, BindableAddress, Code, Failure, MessageKey, SwitchName};
+use crate::metrics::{BROKER, DATABASE, Metrics};
 
 /// A delivery that is not acknowledged yet.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub(super) struct Held {
 #[derive(Debug, Clone)]
 pub(super) struct HeldCommand {
     pub key: MessageKey,
+    pub action: Action,
     pub server_id: i64,
     pub ip: BindableAddress,
 }
@@ -55,7 +57,7 @@ pub(super) enum Verdict {
 enum Disposal {
     Acknowledge,
     Requeue,
-    Again { attempt: u32, delay: Duration },
+    Again { attempt: u32, delay: Duration, code: Code },
     Bury { failure: Failure, attempts: u32, exhausted: bool, switch: Option<SwitchName> },
 }
 
@@ -69,13 +71,15 @@ fn decide(policy: &RetryPolicy, attempt: u32, age: Duration, verdict: Verdict) -
             let failure = Failure::new(failure.code, text);
             Disposal::Bury { failure, attempts: attempt + 1, exhausted: true, switch }
         }
-        Verdict::Retry(..) => Disposal::Again { attempt: attempt + 1, delay: policy.delay(attempt + 1) },
+        Verdict::Retry(failure, _) => {
+            Disposal::Again { attempt: attempt + 1, delay: policy.delay(attempt + 1), code: failure.code }
+        }
         Verdict::Defer(failure, switch) if policy.is_too_old(age) => {
             let text = format!("{} (given up after {} s)", failure.text, age.as_secs());
             let failure = Failure::new(failure.code, text);
             Disposal::Bury { failure, attempts: attempt, exhausted: true, switch }
         }
-        Verdict::Defer(..) => Disposal::Again { attempt, delay: policy.deferral(age) },
+        Verdict::Defer(failure, _) => Disposal::Again { attempt, delay: policy.deferral(age), code: failure.code },
     }
 }
 
@@ -101,27 +105,28 @@ struct Sorted {
 async fn carry_out(context: &Context, messages: Vec<(Held, Verdict)>) {
     let now_ms = chrono::Utc::now().timestamp_millis();
     let mut sorted = Sorted::default();
+    let count = messages.len();
     for (held, verdict) in messages {
-        sorted.add(&context.policy, now_ms, held, verdict);
+        sorted.add(context, now_ms, held, verdict);
     }
     // Where the database does not know that they failed they must not be dead: all come again.
     let give_up = std::mem::take(&mut sorted.give_up);
-    let Some(ended_well) = persist(context, "give commands up", || context.store.fail_commands(&give_up)).await else {
-        return;
-    };
+    let failed = persist(context, DATABASE, "give commands up", || context.store.fail_commands(&give_up)).await;
+    context.metrics.settled(count);
+    let Some(ended_well) = failed else { return };
     sorted.spare(&ended_well);
     let Sorted { acknowledge, requeue, again, bury, due, .. } = sorted;
-    persist(context, "note when commands are due", || context.store.note_due(&due)).await;
+    persist(context, DATABASE, "note when commands are due", || context.store.note_due(&due)).await;
     context.events_due.notify_one();
-    persist(context, "acknowledge", || context.broker.ack(acknowledge.clone())).await;
-    persist(context, "hand back", || context.broker.requeue(requeue.clone())).await;
-    persist(context, "send to the retry ladder", || context.broker.retry(again.clone())).await;
-    persist(context, "send to the dead letters", || context.broker.dead(bury.clone())).await;
+    persist(context, BROKER, "acknowledge", || context.broker.ack(acknowledge.clone())).await;
+    persist(context, BROKER, "hand back", || context.broker.requeue(requeue.clone())).await;
+    persist(context, BROKER, "send to the retry ladder", || context.broker.retry(again.clone())).await;
+    persist(context, BROKER, "send to the dead letters", || context.broker.dead(bury.clone())).await;
 }
 
 /// Tries until it works. A stopping worker gives up after a few tries: what is not acknowledged then
 /// comes again to another worker.
-async fn persist<T, E, F>(context: &Context, what: &str, mut action: impl FnMut() -> F) -> Option<T>
+async fn persist<T, E, F>(context: &Context, part: &'static str, what: &str, mut action: impl FnMut() -> F) -> Option<T>
 where
     E: std::error::Error + 'static,
     F: Future<Output = Result<T, E>>,
@@ -134,6 +139,7 @@ where
             Err(error) => error,
         };
         tracing::warn!(error = super::chain(&error), "could not {what}; trying again");
+        context.metrics.trouble(part);
         if context.stopping.is_cancelled() {
             tries_when_stopping -= 1;
             if tries_when_stopping == 0 {
@@ -156,12 +162,14 @@ impl Sorted {
         self.acknowledge.extend(spared.into_iter().map(|(receipt, ..)| receipt));
     }
 
-    fn add(&mut self, policy: &RetryPolicy, now_ms: i64, held: Held, verdict: Verdict) {
+    fn add(&mut self, context: &Context, now_ms: i64, held: Held, verdict: Verdict) {
         let age = Duration::from_millis(u64::try_from(now_ms - held.first_seen_ms).unwrap_or(0));
-        match decide(policy, held.message.attempt, age, verdict) {
+        let disposal = decide(&context.policy, held.message.attempt, age, verdict);
+        count(&context.metrics, &held, age, &disposal);
+        match disposal {
             Disposal::Acknowledge => self.acknowledge.push(held.receipt),
             Disposal::Requeue => self.requeue.push(held.receipt),
-            Disposal::Again { attempt, delay } => {
+            Disposal::Again { attempt, delay, .. } => {
                 self.due.extend(held.command.map(|command| (command.key, delay)));
                 let message = Message { attempt, first_seen_ms: Some(held.first_seen_ms), ..held.message };
                 self.again.push((held.receipt, message, delay));
@@ -174,6 +182,15 @@ impl Sorted {
                 self.bury.push((held.receipt, held.message, reason));
             }
         }
+    }
+}
+
+fn count(metrics: &Metrics, held: &Held, age: Duration, disposal: &Disposal) {
+    match (disposal, &held.command) {
+        (Disposal::Acknowledge, Some(command)) => metrics.command_settled(command.action.as_str(), age),
+        (Disposal::Acknowledge, None) | (Disposal::Requeue, _) => {}
+        (Disposal::Again { code, .. }, _) => metrics.retried(code.as_str()),
+        (Disposal::Bury { failure, .. }, _) => metrics.buried(failure.code.as_str()),
     }
 }
 
@@ -249,7 +266,7 @@ mod tests {
     #[test]
     fn deferral_costs_no_attempt_but_is_bounded_by_age() {
         let decide = |age_s| decide(&POLICY, 2, Duration::from_secs(age_s), Verdict::Defer(failure(), None));
-        assert_eq!(decide(40), Disposal::Again { attempt: 2, delay: Duration::from_secs(10) });
+        assert_eq!(decide(40), Disposal::Again { attempt: 2, delay: Duration::from_secs(10), code: Code::Unreachable });
         assert!(matches!(decide(3_600), Disposal::Bury { attempts: 2, exhausted: true, .. }));
     }
 }

@@ -8,6 +8,7 @@ use super::context::Context;
 use super::lane::reconcile;
 use crate::broker::Message;
 use crate::domain::MessageKey;
+use crate::metrics::{BROKER, DATABASE};
 use crate::store::{OpenCommand, StoreError};
 
 /// Commands published again in one round; the rest follows in the next.
@@ -19,6 +20,7 @@ pub(super) async fn run(context: Arc<Context>) {
     while context.pause(interval).await {
         if let Err(error) = sweep(&context).await {
             tracing::warn!(error = super::chain(&error), "sweep failed; trying again");
+            context.metrics.trouble(DATABASE);
         }
     }
 }
@@ -60,6 +62,7 @@ async fn publish_again(context: &Arc<Context>, commands: Vec<OpenCommand>) -> Re
         }
         if let Err(error) = context.broker.publish_command(message(command)).await {
             tracing::warn!(error = super::chain(&error), "cannot publish forgotten commands again");
+            context.metrics.trouble(BROKER);
             break;
         }
         published.push(due_now(&key));

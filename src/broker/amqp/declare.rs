@@ -44,6 +44,23 @@ pub(super) async fn declare(
     Ok(())
 }
 
+/// The messages ready in each queue: a passive declaration answers with them.
+pub(super) async fn depths(
+    connection: &Connection,
+    topology: &Topology,
+    timeout: Duration,
+) -> Result<Vec<(String, i64)>, BrokerError> {
+    let channel = bounded("open a channel", timeout, connection.create_channel()).await?;
+    let mut depths = Vec::new();
+    for name in topology.queues() {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let asked = channel.queue_declare(name.as_str().into(), options, FieldTable::default());
+        let queue = bounded("count a queue's messages", timeout, asked).await?;
+        depths.push((name, i64::from(queue.message_count())));
+    }
+    Ok(depths)
+}
+
 struct Declare {
     channel: Channel,
     timeout: Duration,

@@ -125,6 +125,15 @@ impl AmqpBroker {
         self.shared.publisher.publish(parcels).await
     }
 
+    /// On a connection of its own: asking must not disturb those that work.
+    pub(super) async fn depths(&self) -> Result<Vec<(String, i64)>, BrokerError> {
+        let shared = &self.shared;
+        let connection = connect(&shared.target, shared.rpc_timeout).await?;
+        let depths = declare::depths(&connection, &shared.topology, shared.rpc_timeout).await;
+        close(&connection).await;
+        depths
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.shared.consumers_down.load(Ordering::Relaxed) == 0
     }

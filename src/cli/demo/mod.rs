@@ -8,11 +8,12 @@ mod tour;
 
 use super::args::DemoArgs;
 use super::fault::Fault;
-use super::serve::on_signal;
+use super::process::{on_signal, raise_file_limit};
 
 /// Builds the stage, gives the tour, and stays up unless told to end there.
 pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
     let interrupted = on_signal()?;
+    raise_file_limit();
     let stage = stage::Stage::build().await?;
     let toured = tokio::select! {
         toured = tour::give(&stage) => toured,

@@ -15,7 +15,7 @@ use crate::config::{DatabaseSettings, RetrySettings, Secret, ServiceUrl, Setting
 use crate::domain::{Action, Inventory};
 use crate::sim::{Estate, Options};
 use crate::store::Store;
-use crate::web;
+use crate::web::{self, Access};
 use crate::worker::{Parts, Worker};
 
 /// The switches' login.
@@ -58,7 +58,12 @@ impl Stage {
         let store = session.store().await?;
         store.import(&inventory).await?;
         let broker = session.broker(&store).await?;
-        let parts = Parts { store: store.clone(), broker: broker.clone(), settings: session.settings.clone() };
+        let parts = Parts {
+            store: store.clone(),
+            broker: broker.clone(),
+            settings: session.settings.clone(),
+            metrics: Arc::default(),
+        };
         let shutdown = CancellationToken::new();
         let http = page(&parts, &session.settings, &shutdown).await;
         let worker = tokio::spawn(Worker::start(parts).await?.run_until(shutdown.clone()));
@@ -108,6 +113,6 @@ async fn page(parts: &Parts, settings: &Settings, shutdown: &CancellationToken) 
         Err(_) => TcpListener::bind("127.0.0.1:0").await.ok()?,
     };
     let address = listener.local_addr().ok();
-    tokio::spawn(web::serve(listener, Arc::new(parts.clone()), shutdown.clone().cancelled_owned()));
+    tokio::spawn(web::serve(listener, Arc::new(parts.clone()), Access::Open, shutdown.clone().cancelled_owned()));
     address
 }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use tokio::sync::SemaphorePermit;
+
 use super::context::Context;
 use super::session::Session;
 use crate::domain::{Failure, MessageKey};
@@ -29,6 +31,17 @@ pub(super) struct Pushed {
     pub whole: Option<Failure>,
 }
 
+/// What a push is made under.
+#[derive(Clone, Copy)]
+pub(super) struct Order<'a> {
+    /// The switch's lease, held.
+    pub lease: &'a Lease,
+    /// Set while a commit may be in flight.
+    pub committing: &'a AtomicBool,
+    /// How long the switch's last push took.
+    pub last_push: Option<Duration>,
+}
+
 /// Pushes everything that waits for the lane's switch and writes the results. It may be dropped at any moment at
 /// which `committing` is false: the next push finds out what was done.
 ///
@@ -37,13 +50,13 @@ pub(super) struct Pushed {
 pub(super) async fn push(
     context: &Arc<Context>,
     session: &mut Session,
-    lease: &Lease,
-    committing: &AtomicBool,
+    order: Order<'_>,
+    slot: SemaphorePermit<'_>,
 ) -> Result<Pushed, StoreError> {
-    let mut journal = StoreJournal::new(context, lease, committing);
+    let mut journal = StoreJournal::new(context, order);
     let report = tokio::select! {
-        report = attempt(context, session, &mut journal) => report,
-        never = renew(context, lease) => match never {},
+        report = attempt(context, session, &mut journal, slot) => report,
+        never = renew(context, order.lease) => match never {},
     };
     if !report.session_usable {
         session.abandon();
@@ -51,21 +64,28 @@ pub(super) async fn push(
     report::write(context, &mut journal, report).await
 }
 
-async fn attempt(context: &Arc<Context>, session: &mut Session, journal: &mut StoreJournal<'_>) -> PushReport {
+/// Uses the session that is open. One may have died of old age, which says nothing about the switch: then, and where
+/// there is none, a new one. While it is opened others may push.
+async fn attempt<'a>(
+    context: &'a Context,
+    session: &mut Session,
+    journal: &mut StoreJournal<'_>,
+    slot: SemaphorePermit<'a>,
+) -> PushReport {
     let options = PushOptions { confirm_timeout_min: context.settings.ssh.confirm_timeout_min };
-    match session.client(context).await {
-        Ok((client, kept)) => {
+    if let Some(client) = session.client() {
+        journal.reached(Stage::Connected);
+        let report = switch::push(client, journal, &options).await;
+        if !report.lost_before_use {
+            return report;
+        }
+    }
+    drop(slot);
+    match session.open(context).await {
+        Ok(client) => {
             journal.reached(Stage::Connected);
-            let report = switch::push(client, journal, &options).await;
-            // A kept session may have died of old age: that says nothing about the switch.
-            if !(kept && report.lost_before_use) {
-                return report;
-            }
-            session.abandon();
-            match session.client(context).await {
-                Ok((client, _)) => switch::push(client, journal, &options).await,
-                Err(failure) => PushReport::failed(failure),
-            }
+            let _slot = context.slots.push().await;
+            switch::push(client, journal, &options).await
         }
         Err(failure) => PushReport::failed(failure),
     }

@@ -1,12 +1,16 @@
 //! Backups are kept by their content.
 
+use std::collections::BTreeMap;
+
 use super::bench::{Bench, switch};
-use vmacd::store::StoreError;
+use vmacd::store::{BackupKey, Store, StoreError, StoreOptions};
 
 on_both_engines! {
     a_backup_is_read_back_as_it_was_taken,
     an_unchanged_configuration_is_stored_once,
     a_large_configuration_is_stored_compressed,
+    small_changes_to_a_large_configuration_take_a_fiftieth_at_most,
+    a_sealed_backup_is_read_with_its_key_alone,
     an_unknown_backup_is_not_found,
 }
 
@@ -36,6 +40,50 @@ async fn a_large_configuration_is_stored_compressed(bench: &Bench) {
     let id = bench.store.save_backup(&switch("sw-a"), &content, "p").await.expect("kept");
     let (backup, text) = bench.store.backup(id).await.expect("found");
     assert!(text == content && backup.bytes > 5_000_000, "{} bytes", backup.bytes);
+}
+
+/// Configurations of half a megabyte, each with one binding more than the one before it.
+async fn small_changes_to_a_large_configuration_take_a_fiftieth_at_most(bench: &Bench) {
+    let mac = |n: u32| format!("02:{:02x}:{:02x}:{:02x}:00:01", n.wrapping_mul(37) % 256, n / 256, n % 256);
+    let line =
+        |n: u32| format!("interface ge-0/0/{} {{ static-ip 10.0.{}.{} mac {}; }}\n", n % 48, n / 250, n % 250, mac(n));
+    let mut content: String = (0..8_000).map(line).collect();
+    let mut taken = Vec::new();
+    for n in 8_000..8_100 {
+        content.push_str(&line(n));
+        taken.push((bench.store.save_backup(&switch("sw-a"), &content, "p").await.expect("kept"), content.len()));
+    }
+    let backups = bench.store.backups(&switch("sw-a"), 1_000).await.expect("backups");
+    let stored: BTreeMap<_, _> = backups.iter().map(|backup| (&backup.content_hash, backup.stored_bytes)).collect();
+    let (stored, raw): (i64, i64) = (stored.values().sum(), backups.iter().map(|backup| backup.bytes).sum());
+    assert!(raw > 45_000_000 && stored * 50 < raw, "{stored} of {raw} bytes");
+    for (id, bytes) in taken {
+        let (_, text) = bench.store.backup(id).await.expect("found");
+        assert!(text.len() == bytes && content.starts_with(&text), "backup {id}");
+    }
+}
+
+async fn a_sealed_backup_is_read_with_its_key_alone(bench: &Bench) {
+    let open_before = bench.store.save_backup(&switch("sw-a"), "kept before there was a key", "p").await.expect("kept");
+    let with = async |key: &str| {
+        let backup_key = Some(key.parse().expect("a key file"));
+        let options = StoreOptions { backup_key, ..StoreOptions::default() };
+        Store::connect(bench.url(), options).await.expect("a database")
+    };
+    let (key, other) = (BackupKey::generate(), BackupKey::generate());
+    let store = with(&key).await;
+    let sealed = store.save_backup(&switch("sw-a"), "kept with a key", "p").await.expect("kept");
+    let again = store.save_backup(&switch("sw-a"), "kept before there was a key", "p").await.expect("kept");
+    for (id, content) in [(sealed, "kept with a key"), (open_before, "kept before there was a key")] {
+        assert_eq!(store.backup(id).await.expect("opened").1, content);
+    }
+    for (store, id) in [(&bench.store, sealed), (&bench.store, again), (&with(&other).await, sealed)] {
+        let shut = store.backup(id).await.expect_err("sealed");
+        assert!(
+            matches!(&shut, StoreError::Unpack { source, .. } if source.to_string().contains("key_file")),
+            "{shut:?}"
+        );
+    }
 }
 
 async fn an_unknown_backup_is_not_found(bench: &Bench) {

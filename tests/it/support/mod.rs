@@ -8,6 +8,7 @@
 
 pub mod certificates;
 mod eventually;
+pub mod http;
 pub mod ports;
 pub mod postgres;
 pub mod proxy;

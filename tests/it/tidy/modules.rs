@@ -13,11 +13,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The embedded queue is a table, and SQL has one home.
     ("broker", &["store", "domain"]),
     ("switch", &["domain"]),
-    ("worker", &["broker", "store", "switch", "domain", "config"]),
-    ("web", &["broker", "store", "switch", "domain", "config"]),
+    ("metrics", &["store"]),
+    ("worker", &["broker", "store", "switch", "domain", "config", "metrics"]),
+    ("web", &["broker", "store", "switch", "domain", "config", "metrics"]),
     // The simulator must not share the client's rendering, parsing or transactions: it would agree with its bugs.
     ("sim", &[]),
-    ("cli", &["web", "worker", "sim", "broker", "store", "switch", "domain", "config", "telemetry"]),
+    ("cli", &["web", "worker", "sim", "broker", "store", "switch", "domain", "config", "metrics", "telemetry"]),
 ];
 
 #[test]

@@ -1,0 +1,36 @@
+//! How the process is: the answers to `/readyz` and `/metrics`, from its parts.
+
+use async_trait::async_trait;
+
+use crate::broker::Broker;
+use crate::metrics::{self, Figures};
+use crate::store::Store;
+use crate::web::{Readiness, Vitals};
+use crate::worker::Parts;
+
+#[async_trait]
+impl Vitals for Parts {
+    async fn readiness(&self) -> Vec<Readiness> {
+        vec![database(&self.store).await, broker(&self.broker)]
+    }
+
+    async fn metrics(&self) -> String {
+        let (counts, queues) = tokio::join!(self.store.counts(), self.broker.depths());
+        let figures = Figures {
+            counts: counts.ok(),
+            broker_up: self.broker.is_connected() && queues.is_ok(),
+            queues: queues.unwrap_or_default(),
+        };
+        self.metrics.text(&figures)
+    }
+}
+
+async fn database(store: &Store) -> Readiness {
+    let error = store.ping().await.err().map(|error| error.to_string());
+    Readiness { part: metrics::DATABASE, ready: error.is_none(), error }
+}
+
+fn broker(broker: &Broker) -> Readiness {
+    let ready = broker.is_connected();
+    Readiness { part: metrics::BROKER, ready, error: (!ready).then(|| "not connected".to_owned()) }
+}

@@ -1,0 +1,100 @@
+//! What stands in the database and the broker, asked for when somebody reads the metrics.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::store::Counts;
+
+/// One look.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Figures {
+    /// What the database holds; absent while it does not answer, and the gauges keep what they said before.
+    pub counts: Option<Counts>,
+    /// Whether every consumer has its connection to the broker.
+    pub broker_up: bool,
+    /// Messages ready in each queue, by its name; none while the broker does not answer.
+    pub queues: Vec<(String, i64)>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByName {
+    part: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByStatus {
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByQueue {
+    queue: String,
+}
+
+type Seconds = Gauge<f64, AtomicU64>;
+
+macro_rules! gauges {
+    ($($field:ident: $type:ty, $name:literal, $help:literal;)*) => {
+        #[derive(Default)]
+        pub(super) struct Gauges {
+            $($field: $type,)*
+        }
+
+        impl Gauges {
+            pub fn register(registry: &mut Registry) -> Self {
+                let gauges = Self::default();
+                $(registry.register($name, $help, gauges.$field.clone());)*
+                gauges
+            }
+        }
+    };
+}
+
+gauges! {
+    up: Family<ByName, Gauge>, "up", "Whether the database and the broker answer";
+    rows: Family<ByStatus, Gauge>, "rows", "Virtual MACs that are pending or failed";
+    rows_ever: Gauge, "rows_ever", "Virtual MACs there ever were; none is handed out again";
+    mac_space: Seconds, "mac_space_used_ratio", "Part of the 2^40 random MACs that is used up";
+    work_waiting: Gauge, "changes_waiting", "Changes that wait for a switch";
+    work_oldest: Seconds, "changes_waiting_oldest_seconds", "Age of the oldest change that waits for a switch";
+    events_waiting: Gauge, "events_waiting", "Events not published yet";
+    events_oldest: Seconds, "events_waiting_oldest_seconds", "Age of the oldest event not published yet";
+    dead_letters: Gauge, "dead_letters_waiting", "Dead letters that wait for somebody";
+    circuits: Gauge, "circuits_open", "Switches that are not tried because they did not answer";
+    queues: Family<ByQueue, Gauge>, "queue_messages", "Messages ready in each queue";
+}
+
+/// Random MACs that there are: 40 bits.
+const MAC_SPACE: f64 = (1_u64 << 40) as f64;
+
+impl Gauges {
+    pub fn set(&self, figures: &Figures) {
+        for (part, up) in [(super::DATABASE, figures.counts.is_some()), (super::BROKER, figures.broker_up)] {
+            self.up.get_or_create(&ByName { part }).set(i64::from(up));
+        }
+        for (queue, count) in &figures.queues {
+            self.queues.get_or_create(&ByQueue { queue: queue.clone() }).set(*count);
+        }
+        if let Some(counts) = &figures.counts {
+            self.set_counts(counts);
+        }
+    }
+
+    fn set_counts(&self, counts: &Counts) {
+        for (status, count) in [("pending", counts.rows_pending), ("failed", counts.rows_failed)] {
+            self.rows.get_or_create(&ByStatus { status }).set(count);
+        }
+        self.rows_ever.set(counts.rows_ever);
+        self.mac_space.set(counts.rows_ever as f64 / MAC_SPACE);
+        self.work_waiting.set(counts.changes_waiting);
+        self.work_oldest.set(counts.changes_oldest_ms as f64 / 1000.0);
+        self.events_waiting.set(counts.events_waiting);
+        self.events_oldest.set(counts.events_oldest_ms as f64 / 1000.0);
+        self.dead_letters.set(counts.dead_letters_waiting);
+        self.circuits.set(counts.circuits_open);
+    }
+}

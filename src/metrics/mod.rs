@@ -1,0 +1,181 @@
+//! What the process counts and measures, in the OpenMetrics text format.
+//!
+//! The worker counts as it goes ([`Metrics`]); what stands in the database and the broker is asked for when somebody
+//! reads ([`Figures`]). Every name begins with `vmacd_`; docs/METRICS.md lists them.
+
+mod figures;
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+pub use figures::Figures;
+
+/// The part of the process's surroundings that holds the rows.
+pub const DATABASE: &str = "database";
+/// The part that holds the messages.
+pub const BROKER: &str = "broker";
+
+/// Bounds of time, seconds: from a commit that takes no time to a switch that was away for an hour.
+const SECONDS: [f64; 14] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
+/// Bounds of changes in a commit.
+const CHANGES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0];
+
+/// One label, `code`: a failure code, as docs/ERRORS.md lists them.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByCode {
+    code: &'static str,
+}
+
+/// One label, `action`: `create` or `revoke`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByAction {
+    action: &'static str,
+}
+
+/// One label, `part`: `database` or `broker`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByPart {
+    part: &'static str,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+macro_rules! metrics {
+    ($($field:ident: $type:ty = $new:expr, $name:literal, $help:literal;)*) => {
+        /// The counters and gauges of one process.
+        pub struct Metrics {
+            registry: Registry,
+            figures: figures::Gauges,
+            $($field: $type,)*
+        }
+
+        impl Default for Metrics {
+            fn default() -> Self {
+                let mut registry = Registry::with_prefix("vmacd");
+                $(let $field = $new;
+                registry.register($name, $help, $field.clone());)*
+                let figures = figures::Gauges::register(&mut registry);
+                Self { registry, figures, $($field,)* }
+            }
+        }
+    };
+}
+
+metrics! {
+    settled_seconds: Family<ByAction, Histogram, fn() -> Histogram> = Family::new_with_constructor(seconds as fn() -> Histogram),
+        "command_seconds", "Time from a command's first arrival to its outcome";
+    push_seconds: Histogram = seconds(),
+        "push_seconds", "Time of one push, from the session in hand to the results written";
+    changes: Histogram = Histogram::new(CHANGES),
+        "push_changes", "Changes that one push brought to an end";
+    pushes_failed: Family<ByCode, Counter> = Family::default(),
+        "push_failures", "Pushes that could not be done, by reason";
+    retries: Family<ByCode, Counter> = Family::default(),
+        "retries", "Messages sent to the retry ladder, by reason";
+    dead: Family<ByCode, Counter> = Family::default(),
+        "dead_letters", "Messages sent to the dead letters, by reason";
+    lease_waits: Counter = Counter::default(),
+        "lease_waits", "Looks at a lease that another worker held";
+    troubles: Family<ByPart, Counter> = Family::default(),
+        "troubles", "Calls to the database or the broker that failed and were tried again";
+    held: Gauge = Gauge::default(),
+        "messages_held", "Messages taken in and not settled yet";
+    sessions: Gauge = Gauge::default(),
+        "sessions_open", "Sessions to switches that are open or being opened";
+}
+
+impl Metrics {
+    /// A command has its outcome; `age` since its message was first seen.
+    pub fn command_settled(&self, action: &'static str, age: Duration) {
+        self.settled_seconds.get_or_create(&ByAction { action }).observe(age.as_secs_f64());
+    }
+
+    /// A push ended: how long it took and how many changes it brought to an end.
+    pub fn pushed(&self, took: Duration, changes: usize) {
+        self.push_seconds.observe(took.as_secs_f64());
+        self.changes.observe(changes as f64);
+    }
+
+    /// A push could not be done.
+    pub fn push_failed(&self, code: &'static str) {
+        self.pushes_failed.get_or_create(&ByCode { code }).inc();
+    }
+
+    /// A message went to the retry ladder.
+    pub fn retried(&self, code: &'static str) {
+        self.retries.get_or_create(&ByCode { code }).inc();
+    }
+
+    /// A message went to the dead letters.
+    pub fn buried(&self, code: &'static str) {
+        self.dead.get_or_create(&ByCode { code }).inc();
+    }
+
+    /// Another worker had the lease.
+    pub fn lease_waited(&self) {
+        self.lease_waits.inc();
+    }
+
+    /// A call to the `database` or the `broker` failed and is tried again.
+    pub fn trouble(&self, part: &'static str) {
+        self.troubles.get_or_create(&ByPart { part }).inc();
+    }
+
+    /// Messages were taken in.
+    pub fn taken_in(&self, messages: usize) {
+        self.held.inc_by(i64::try_from(messages).unwrap_or(i64::MAX));
+    }
+
+    /// Messages were settled.
+    pub fn settled(&self, messages: usize) {
+        self.held.dec_by(i64::try_from(messages).unwrap_or(i64::MAX));
+    }
+
+    /// A session was opened, or closed.
+    pub fn session_opened(&self) {
+        self.sessions.inc();
+    }
+
+    /// A session was closed.
+    pub fn session_closed(&self) {
+        self.sessions.dec();
+    }
+
+    /// Everything in the OpenMetrics text format, with the figures asked for just now; where the database did not
+    /// answer they are left as they were, and `vmacd_up` says so.
+    pub fn text(&self, figures: &Figures) -> String {
+        self.figures.set(figures);
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_documented_with_its_help() {
+        let metrics = Metrics::default();
+        metrics.command_settled("create", Duration::from_millis(70));
+        metrics.buried("invalid_json");
+        let text = metrics.text(&Figures::default());
+        let page = include_str!("../../docs/METRICS.md");
+        let helps: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();
+        assert!(helps.len() > 15, "{text}");
+        for (name, help) in helps.iter().filter_map(|line| line.split_once(' ')) {
+            assert!(page.contains(&format!("| `{name}")), "{name} is not in docs/METRICS.md");
+            assert!(page.contains(help.trim_end_matches('.')), "{name}: {help}");
+        }
+    }
+}

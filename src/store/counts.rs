@@ -1,0 +1,77 @@
+//! What waits and what failed, counted for those who watch. Every count is over an index that holds little.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::connect::Store;
+use super::engine::args;
+use super::error::StoreError;
+
+/// One count of everything that waits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Rows that are `pending`.
+    pub rows_pending: i64,
+    /// Rows that are `failed`.
+    pub rows_failed: i64,
+    /// Rows there ever were.
+    pub rows_ever: i64,
+    /// Changes that wait for a switch.
+    pub changes_waiting: i64,
+    /// Age of the oldest of them, milliseconds.
+    pub changes_oldest_ms: i64,
+    /// Events not published yet.
+    pub events_waiting: i64,
+    /// Age of the oldest of them, milliseconds.
+    pub events_oldest_ms: i64,
+    /// Dead letters that wait for somebody.
+    pub dead_letters_waiting: i64,
+    /// Switches that are not tried.
+    pub circuits_open: i64,
+}
+
+const COUNTS: &str = "SELECT
+    (SELECT COUNT(*) FROM virtual_macs WHERE status = 'pending') AS rows_pending,
+    (SELECT COUNT(*) FROM virtual_macs WHERE status = 'failed') AS rows_failed,
+    (SELECT COALESCE(MAX(id), 0) FROM virtual_macs) AS rows_ever,
+    (SELECT COUNT(*) FROM switch_work) AS changes_waiting,
+    (SELECT MIN(queued_at_ms) FROM switch_work) AS oldest_change_ms,
+    (SELECT COUNT(*) FROM events WHERE published_at IS NULL) AS events_waiting,
+    (SELECT created_at FROM events WHERE published_at IS NULL ORDER BY id LIMIT 1) AS oldest_event,
+    (SELECT COUNT(*) FROM dead_letters WHERE state = 'waiting') AS dead_letters_waiting,
+    (SELECT COUNT(*) FROM switches WHERE circuit_open_until > $1) AS circuits_open";
+
+impl Store {
+    /// Counts what waits and what failed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        let now = self.now().await?;
+        let rows = self.engine.read("count what waits", COUNTS, args![now]).await?;
+        let row = rows.first().ok_or(StoreError::NoAnswer { what: "count what waits" })?;
+        let age_ms = |since_ms: Option<i64>| since_ms.map_or(0, |since_ms| (now.timestamp_millis() - since_ms).max(0));
+        let oldest_event: Option<DateTime<Utc>> = row.get("oldest_event")?;
+        Ok(Counts {
+            rows_pending: row.get("rows_pending")?,
+            rows_failed: row.get("rows_failed")?,
+            rows_ever: row.get("rows_ever")?,
+            changes_waiting: row.get("changes_waiting")?,
+            changes_oldest_ms: age_ms(row.get("oldest_change_ms")?),
+            events_waiting: row.get("events_waiting")?,
+            events_oldest_ms: age_ms(oldest_event.map(|at| at.timestamp_millis())),
+            dead_letters_waiting: row.get("dead_letters_waiting")?,
+            circuits_open: row.get("circuits_open")?,
+        })
+    }
+
+    /// Messages that wait in each queue of the embedded broker.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queue_depths(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let sql = "SELECT queue, COUNT(*) AS messages FROM queue_messages GROUP BY queue";
+        let rows = self.engine.read("count queued messages", sql, Vec::new()).await?;
+        rows.iter().map(|row| Ok((row.get("queue")?, row.get("messages")?))).collect()
+    }
+}
