@@ -44,11 +44,7 @@ impl Arrivals {
 
     /// A command for the switch arrived.
     pub fn note(&self, switch: &SwitchName) {
-        let now = Instant::now();
-        match self.last().get_mut(switch) {
-            Some(last) => *last = now,
-            None => drop(self.last().insert(switch.clone(), now)),
-        }
+        self.last().insert(switch.clone(), Instant::now());
     }
 
     /// Ends when the burst for the switch is over, or after a small part of what its last push took.
