@@ -15,6 +15,7 @@ use super::delivery::{DeadReason, Delivery, Proof, Receipt, given_up};
 use super::error::BrokerError;
 use super::message::Message;
 use super::topology::{DELIVERY_LIMIT, QueueKind, Topology};
+use crate::domain::chain;
 use crate::store::{NewQueueMessage, QueueMessage, Store, StoreError};
 
 /// How long a claim lasts unless it is prolonged.
@@ -80,7 +81,7 @@ impl EmbeddedBroker {
         while until.run_until_cancelled(tokio::time::sleep(CLAIM / 3)).await.is_some() {
             let held: Vec<_> = self.held().iter().map(|(id, claim)| (*id, claim.clone())).collect();
             if let Err(error) = self.store.queue_reclaim(&held, CLAIM).await {
-                tracing::warn!(error = %error, messages = held.len(), "claims not prolonged");
+                tracing::warn!(error = chain(&error), messages = held.len(), "claims not prolonged");
             }
         }
     }
@@ -166,7 +167,7 @@ impl EmbeddedBroker {
             let reason = given_up(&message);
             let dead = self.queued(QueueKind::Dead, message, Some(reason), Duration::ZERO);
             if let Err(error) = self.store.queue_publish(&[dead], &[(id, claim_token)]).await {
-                tracing::warn!(id, error = %error, "a message is not given up yet; it comes again");
+                tracing::warn!(id, error = chain(&error), "a message is not given up yet; it comes again");
             }
             return None;
         }
@@ -211,7 +212,7 @@ impl EmbeddedConsumer {
         let claiming = self.claiming.get_or_insert_with(|| tokio::spawn(broker.clone().claim(kind, free)));
         let claimed = claiming.await;
         self.claiming = None;
-        let deliveries = claimed.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let deliveries = claimed.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
         self.ready.extend(deliveries);
         Ok(())
     }
@@ -224,7 +225,10 @@ impl EmbeddedConsumer {
         }
         let receipts = self.ready.into_iter().map(|delivery| delivery.receipt).collect();
         if let Err(error) = self.broker.requeue(receipts).await {
-            tracing::warn!(error = %error, "messages not handed back; they come again when their claim runs out");
+            tracing::warn!(
+                error = chain(&error),
+                "messages not handed back; they come again when their claim runs out"
+            );
         }
     }
 }

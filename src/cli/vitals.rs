@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::broker::Broker;
+use crate::domain::chain;
 use crate::metrics::{self, Figures};
 use crate::store::Store;
 use crate::web::{Readiness, Vitals};
@@ -27,7 +28,7 @@ impl Vitals for Parts {
 }
 
 async fn database(store: &Store) -> Readiness {
-    let error = store.ping().await.err().map(|error| error.to_string());
+    let error = store.ping().await.err().map(|error| chain(&error));
     Readiness { part: metrics::DATABASE, ready: error.is_none(), error }
 }
 

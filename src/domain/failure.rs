@@ -4,6 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// An error with its causes in one line, for where it is told: no error's own text repeats its cause.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// How a failure is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureClass {
@@ -112,7 +118,7 @@ codes! {
     /// After the commit the switch held something else than was pushed.
     ReadBackDiffers = "read_back_differs" => Transient,
     /// The database did not answer.
-    DatabaseTrouble = "database_trouble" => Transient,
+    DatabaseTrouble = "database_trouble" => Deferred,
     /// Somebody holds the candidate's lock.
     LockedByOther = "locked_by_other" => Deferred,
     /// The candidate holds somebody's uncommitted edits.

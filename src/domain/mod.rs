@@ -18,7 +18,7 @@ pub mod plan;
 pub use address::{AddressError, BindableAddress};
 pub use binding::{BindingState, SwitchBinding};
 pub use command::{Action, Command, Intent, IntentOrder, MessageKey};
-pub use failure::{Code, Failure, FailureClass};
+pub use failure::{Code, Failure, FailureClass, chain};
 pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, ServerPort, SshProfile, Switch};
 pub use lifecycle::{Desired, Status, StatusError, derive_status};
 pub use mac::{Mac, MacError};

@@ -6,10 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 
 use super::engine::Engine;
 use super::error::StoreError;
+use super::refusal::told;
 use super::vault::{BackupKey, Vault};
 
 /// How long a connection is waited for.
@@ -95,14 +96,22 @@ async fn sqlite(url: &str, timeout: Duration) -> Result<Engine, sqlx::Error> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
     let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(timeout);
-    let write = pool(1).connect_with(connect.clone()).await?;
+    let write = pool(1).before_acquire(|connection, _| Box::pin(is_sound(connection)));
+    let write = write.connect_with(connect.clone()).await?;
     // A database in memory belongs to its one connection.
     let read = if url.contains(":memory:") { write.clone() } else { pool(4).connect_with(connect).await? };
     Ok(Engine::sqlite(write, read, timeout))
 }
 
+/// SQLite itself rolls a transaction back when the disk is full (`sqlite3_get_autocommit`, "certain errors"). The rollback
+/// that comes after it then fails, and the connection would count as within a transaction for ever.
+async fn is_sound(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    Ok(!connection.is_in_transaction())
+}
+
 async fn postgres(url: &str, connections_max: u32, timeout: Duration) -> Result<Engine, sqlx::Error> {
     let limits = server_limits(timeout);
+    let connect = url.parse::<PgConnectOptions>()?.application_name("vmacd");
     let pool = PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -110,8 +119,8 @@ async fn postgres(url: &str, connections_max: u32, timeout: Duration) -> Result<
             let limits = limits.clone();
             Box::pin(async move { connection.execute(AssertSqlSafe(limits)).await.map(|_| ()) })
         })
-        .connect_with(url.parse::<PgConnectOptions>()?.application_name("vmacd"))
-        .await?;
+        .connect_with(connect.clone());
+    let pool = told(&connect, pool.await).await?;
     Ok(Engine::postgres(pool, timeout + SERVER_FIRST))
 }
 

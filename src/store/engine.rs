@@ -17,6 +17,7 @@ use sqlx::{AssertSqlSafe, Decode, Executor, Row as _, Transaction, Type};
 
 use super::StoreError;
 use super::clock::Clock;
+use super::refusal::told;
 
 /// One argument of a statement.
 #[derive(Debug, Clone)]
@@ -160,7 +161,7 @@ impl Engine {
     pub async fn read(&self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         let work = async {
             match &self.pools {
-                Pools::Postgres(pool) => on_postgres(pool, sql, arguments).await,
+                Pools::Postgres(pool) => told(&pool.connect_options(), on_postgres(pool, sql, arguments).await).await,
                 Pools::Sqlite { read, .. } => on_sqlite(read, sql, arguments).await,
             }
         };
@@ -171,7 +172,7 @@ impl Engine {
     pub async fn write(&self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         let work = async {
             match &self.pools {
-                Pools::Postgres(pool) => on_postgres(pool, sql, arguments).await,
+                Pools::Postgres(pool) => told(&pool.connect_options(), on_postgres(pool, sql, arguments).await).await,
                 Pools::Sqlite { write, .. } => on_sqlite(write, sql, arguments).await,
             }
         };
@@ -182,7 +183,7 @@ impl Engine {
     pub async fn begin(&self, what: &'static str) -> Result<Tx, StoreError> {
         let work = async {
             Ok(match &self.pools {
-                Pools::Postgres(pool) => TxKind::Postgres(pool.begin().await?),
+                Pools::Postgres(pool) => TxKind::Postgres(told(&pool.connect_options(), pool.begin().await).await?),
                 Pools::Sqlite { write, .. } => TxKind::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             })
         };

@@ -23,6 +23,7 @@ mod leases;
 mod outbox;
 mod pushes;
 mod queue;
+mod refusal;
 mod settle;
 mod vault;
 mod vmacs;

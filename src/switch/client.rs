@@ -11,7 +11,7 @@ use super::error::{SwitchError, refusal};
 use super::netconf::{Reply, Session, SessionError};
 use super::ssh::{self, Credential};
 use crate::domain::plan::Change;
-use crate::domain::{Dialect, DialectChoice, Switch};
+use crate::domain::{Dialect, DialectChoice, Switch, chain};
 
 mod russh_stream {
     /// The stream of an SSH channel, whatever it is made of.
@@ -196,9 +196,4 @@ impl SwitchClient {
 /// The commit's log: the push's id is how it is recognised when its answer was lost.
 fn log(push_id: &str, what: &str) -> String {
     format!("<log>vmacd {}{what}</log>", escape(push_id))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -33,8 +33,4 @@ pub use context::Parts;
 pub use run::{Worker, WorkerError};
 pub use session::{credential, timeouts};
 
-/// An error with its causes, for the log: each is told once, where it is handled.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
+use crate::domain::chain;

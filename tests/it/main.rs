@@ -5,6 +5,7 @@ mod broker;
 mod chaos;
 mod harness;
 mod junos;
+mod limits;
 mod model;
 mod scenario;
 mod store;

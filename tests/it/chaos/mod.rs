@@ -15,6 +15,8 @@ use arena::Arena;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::support::number;
+
 /// How long things break, unless `VMACD_CHAOS_S` says otherwise.
 const SECONDS_DEFAULT: u64 = 45;
 
@@ -26,10 +28,6 @@ async fn nothing_is_lost_whatever_dies_with_a_fixed_seed_on_private_servers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_lost_whatever_dies_with_another_seed_on_private_servers() {
     survive(number("VMACD_CHAOS_SEED").unwrap_or_else(rand::random)).await;
-}
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
 async fn survive(seed: u64) {

@@ -1,11 +1,13 @@
 //! One world per test: switches, a database, a namespace on the broker, and workers to start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
+use std::ops::Range;
+use std::path::Path;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Connection};
+use lapin::{BasicProperties, Channel, Connection, PublisherConfirm};
 use serde_json::{Value, json};
 use vmacd::sim::{Estate, Options, SimHandle};
 
@@ -40,8 +42,12 @@ impl World {
 
     /// RabbitMQ and Postgres, with switches of these options.
     pub async fn real_with(options: Options) -> Self {
+        Self::real_on(&Rabbit::shared(), options).await
+    }
+
+    /// Postgres, and this RabbitMQ node.
+    pub async fn real_on(rabbit: &Rabbit, options: Options) -> Self {
         let database = fresh_database().await;
-        let rabbit = Rabbit::shared();
         let namespace = Rabbit::namespace();
         let settings = Settings::new()
             .set("VMACD_DATABASE_URL", database.url())
@@ -60,8 +66,12 @@ impl World {
 
     /// The embedded queue in SQLite, with switches of these options.
     pub async fn embedded_with(options: Options) -> Self {
-        let file = run_dir().join(unique("embedded")).with_extension("db");
-        let settings = Settings::new().set("VMACD_DATABASE_URL", format!("sqlite://{}", file.display()));
+        Self::embedded_in(&run_dir().join(unique("embedded")).with_extension("db"), Settings::new(), options).await
+    }
+
+    /// The embedded queue in this SQLite file, with programs that run by these settings.
+    pub async fn embedded_in(file: &Path, settings: Settings, options: Options) -> Self {
+        let settings = settings.set("VMACD_DATABASE_URL", format!("sqlite://{}", file.display()));
         Self::new(options, settings, String::new(), None, None).await
     }
 
@@ -95,8 +105,15 @@ impl World {
 
     /// Moves a switch to another port in the inventory, such as a proxy's.
     pub async fn move_switch(&self, index: usize, port: u16) {
+        self.move_switches(index..index + 1, port).await;
+    }
+
+    /// Moves switches to another port in the inventory, all to the same.
+    pub async fn move_switches(&self, indices: Range<usize>, port: u16) {
         let mut inventory = self.inventory.clone();
-        inventory["switches"][index]["port"] = port.into();
+        for index in indices {
+            inventory["switches"][index]["port"] = port.into();
+        }
         self.import(&inventory).await;
     }
 
@@ -136,6 +153,25 @@ impl World {
 
     /// Publishes a body as a producer would, persistent and confirmed.
     pub async fn publish(&self, routing_key: &str, message_id: Option<&str>, body: &[u8]) {
+        confirmed(self.send(routing_key, message_id, body).await).await;
+    }
+
+    /// Publishes creates of addresses of servers (both by number) and awaits the confirms by the thousand.
+    pub async fn publish_creates(&self, creates: impl Iterator<Item = (usize, u32)>) {
+        let mut confirms = VecDeque::new();
+        for (count, (index, number)) in creates.enumerate() {
+            let body = self.body(index, number).to_string();
+            confirms.push_back(self.send("vmac.create", Some(&format!("n-{count}")), body.as_bytes()).await);
+            if confirms.len() == 1_000 {
+                confirmed(confirms.pop_front().expect("a thousand")).await;
+            }
+        }
+        for confirm in confirms {
+            confirmed(confirm).await;
+        }
+    }
+
+    async fn send(&self, routing_key: &str, message_id: Option<&str>, body: &[u8]) -> PublisherConfirm {
         let publisher = self.publisher.as_ref().expect("RabbitMQ");
         let mut properties = BasicProperties::default()
             .with_delivery_mode(2)
@@ -146,20 +182,19 @@ impl World {
         }
         let exchange = ShortString::from(format!("{}vmac.commands", self.namespace));
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let confirm = publisher
-            .channel
-            .basic_publish(exchange, ShortString::from(routing_key), options, body, properties)
-            .await
-            .expect("published")
-            .await
-            .expect("confirmed");
-        assert!(confirm.is_ack(), "{confirm:?}");
+        let sent = publisher.channel.basic_publish(exchange, ShortString::from(routing_key), options, body, properties);
+        sent.await.expect("published")
     }
 
     /// Publishes a create or revoke of an address of server number `index`.
     pub async fn command(&self, action: &str, index: usize, number: u32, message_id: &str) {
-        let body = json!({"server_id": self.server(index), "ip_address": self.address(index, number)});
-        self.publish(&format!("vmac.{action}"), Some(message_id), body.to_string().as_bytes()).await;
+        let body = self.body(index, number).to_string();
+        self.publish(&format!("vmac.{action}"), Some(message_id), body.as_bytes()).await;
+    }
+
+    /// The body of a command for an address of server number `index`.
+    pub fn body(&self, index: usize, number: u32) -> Value {
+        json!({"server_id": self.server(index), "ip_address": self.address(index, number)})
     }
 
     /// Rows with this status.
@@ -231,6 +266,11 @@ impl World {
     pub fn commits(&self) -> u64 {
         self.switches().iter().map(|switch| switch.commits()).sum()
     }
+}
+
+async fn confirmed(confirm: PublisherConfirm) {
+    let confirmation = confirm.await.expect("confirmed");
+    assert!(confirmation.is_ack(), "{confirmation:?}");
 }
 
 fn traceparent() -> FieldTable {

@@ -1,5 +1,6 @@
 //! Waiting for a condition, with one patience for all tests.
 
+use super::run_dir::number;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
@@ -37,8 +38,7 @@ impl<T, E: Debug> Verdict for Result<T, E> {
 
 /// How long tests wait before they give up: `VMACD_TEST_PATIENCE_S`, 60 seconds by default.
 pub fn patience() -> Duration {
-    let seconds = std::env::var("VMACD_TEST_PATIENCE_S").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(60))
+    Duration::from_secs(number("VMACD_TEST_PATIENCE_S").unwrap_or(60))
 }
 
 /// Probes every 20 ms until the answer is `true`, `Some` or `Ok`, and returns what it holds. When patience is over

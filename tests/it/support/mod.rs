@@ -16,10 +16,12 @@ pub mod rabbit;
 mod run_dir;
 mod servers;
 pub mod sshd;
+mod tiny_disk;
 pub mod vmacd;
 
 pub use eventually::{eventually, eventually_within, patience};
 pub use ports::free_port;
 pub use proxy::Proxy;
 pub use rabbit::Rabbit;
-pub use run_dir::{run_dir, unique};
+pub use run_dir::{number, run_dir, unique};
+pub use tiny_disk::TinyDisk;

@@ -3,7 +3,7 @@
 use super::run_dir::setting;
 use super::servers::Private;
 use super::unique;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 /// A database of one test alone, dropped with the value.
 #[derive(Debug)]
@@ -43,6 +43,23 @@ impl Database {
     /// A connection of the test's own.
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.expect("a fresh database takes connections")
+    }
+
+    /// Runs statements as the server's superuser, whatever the database allows others.
+    pub async fn execute(&self, statements: String) {
+        let mut connection = self.connect().await;
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await.expect("a superuser may");
+    }
+
+    /// The number that a query gives.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        let row = sqlx::query(sql).fetch_one(&mut self.connect().await).await;
+        row.unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
+    }
+
+    /// Its name on its server.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 

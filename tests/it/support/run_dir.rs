@@ -15,6 +15,11 @@ pub fn setting(name: &str) -> String {
     })
 }
 
+/// A number that whoever runs the tests may give.
+pub fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
 /// `prefix` with an ending that no other test of this run has: fit for databases, queues and files.
 pub fn unique(prefix: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);

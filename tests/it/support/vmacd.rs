@@ -5,10 +5,16 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// The environment of one `vmacd`: nothing of the tests' own environment gets in.
 #[derive(Clone, Debug, Default)]
-pub struct Settings(BTreeMap<String, String>);
+pub struct Settings {
+    variables: BTreeMap<String, String>,
+    /// Put before each program, such as `nsenter` and its arguments.
+    prefix: Vec<String>,
+}
 
 impl Settings {
     /// No settings at all.
@@ -18,20 +24,28 @@ impl Settings {
 
     /// Sets a variable, such as `VMACD_AMQP_URL`.
     pub fn set(mut self, name: &str, value: impl ToString) -> Self {
-        self.0.insert(name.to_string(), value.to_string());
+        self.variables.insert(name.to_string(), value.to_string());
+        self
+    }
+
+    /// Runs every program through this one, which must `exec` it: its process is the program's.
+    pub fn through(mut self, prefix: Vec<String>) -> Self {
+        self.prefix = prefix;
         self
     }
 
     /// The value that was set.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.variables.get(name).map(String::as_str)
     }
 
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program);
+        let words: Vec<&str> = self.prefix.iter().map(String::as_str).chain([program]).collect();
+        let mut command = Command::new(words[0]);
         let path = std::env::var_os("PATH").unwrap_or_default();
         // TEST_RUN is how tests/run finds a process that a test forgot.
-        command.args(arguments).env_clear().env("PATH", path).env("TEST_RUN", run_dir()).envs(&self.0);
+        command.args(&words[1..]).args(arguments).env_clear().env("PATH", path).env("TEST_RUN", run_dir());
+        command.envs(&self.variables);
         command.current_dir(run_dir()).stdin(Stdio::null());
         command
     }
@@ -152,6 +166,27 @@ impl Serve {
     /// The base URL of its API and page.
     pub fn http_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.http_port)
+    }
+
+    /// Asks its HTTP side for a path: the status and the body.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let address = format!("127.0.0.1:{}", self.http_port);
+        let mut stream = TcpStream::connect(&address).await.expect("its HTTP port takes connections");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("a request is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer in UTF-8");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, body.to_owned())
+    }
+
+    /// The most memory it has held at once, in MB of 1,000,000 bytes.
+    pub fn peak_memory_mb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running process");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel keeps count");
+        let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib * 1024 / 1_000_000
     }
 
     /// All it has written so far.
