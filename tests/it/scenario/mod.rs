@@ -5,6 +5,7 @@ mod bad_input;
 mod check;
 mod crash;
 mod down;
+mod hostile;
 mod lifecycle;
 mod names;
 mod order;

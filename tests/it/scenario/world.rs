@@ -136,14 +136,18 @@ impl World {
 
     /// Publishes a body as a producer would, persistent and confirmed.
     pub async fn publish(&self, routing_key: &str, message_id: Option<&str>, body: &[u8]) {
-        let publisher = self.publisher.as_ref().expect("RabbitMQ");
-        let mut properties = BasicProperties::default()
-            .with_delivery_mode(2)
-            .with_correlation_id(ShortString::from("corr-1"))
-            .with_headers(traceparent());
+        let mut properties =
+            BasicProperties::default().with_correlation_id(ShortString::from("corr-1")).with_headers(traceparent());
         if let Some(id) = message_id {
             properties = properties.with_message_id(ShortString::from(id));
         }
+        self.publish_with(routing_key, properties, body).await;
+    }
+
+    /// Publishes with properties of the test's own, persistent and confirmed.
+    pub async fn publish_with(&self, routing_key: &str, properties: BasicProperties, body: &[u8]) {
+        let publisher = self.publisher.as_ref().expect("RabbitMQ");
+        let properties = properties.with_delivery_mode(2);
         let exchange = ShortString::from(format!("{}vmac.commands", self.namespace));
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let confirm = publisher
