@@ -3,12 +3,14 @@
 use serde::Deserialize;
 
 use super::message::Message;
-use crate::domain::{Action, BindableAddress, Code, Command, Failure, Mac};
+use crate::domain::{Action, BindableAddress, Code, Command, Failure, Mac, shown};
 
 /// Longest body, bytes.
 const BODY_BYTES_MAX: usize = 64 << 10;
 /// Longest `requested_by`, `reference` and ids, characters.
 const TEXT_CHARS_MAX: usize = 200;
+/// Longest sentence of a refusal, characters.
+const REFUSAL_CHARS_MAX: usize = 500;
 
 /// The body of `vmac.create`.
 #[derive(Debug, Deserialize)]
@@ -39,13 +41,29 @@ struct Revoke {
 /// # Errors
 /// A permanent [`Failure`] that names what is wrong and where.
 pub fn parse_command(message: &Message) -> Result<Command, Failure> {
+    parse(message).map_err(|failure| Failure::new(failure.code, brief(&failure.text)))
+}
+
+/// A refusal quotes what it refuses: shortened, because it also travels in a header, and safe to show.
+fn brief(text: &str) -> String {
+    let shown = shown(text);
+    match shown.char_indices().nth(REFUSAL_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown.into_owned(),
+    }
+}
+
+fn parse(message: &Message) -> Result<Command, Failure> {
     let Some(action) = Action::from_text(&message.routing_key).filter(|a| a.routing_key() == message.routing_key)
     else {
-        let text =
-            format!("`{}` is no command; publish with vmac.create or vmac.revoke", message.routing_key.escape_debug());
+        let text = format!("`{}` is no command; publish with vmac.create or vmac.revoke", message.routing_key);
         return Err(Failure::new(Code::UnknownCommand, text));
     };
-    let ids = [("message_id", &message.message_id), ("correlation_id", &message.correlation_id)];
+    let ids = [
+        ("message_id", &message.message_id),
+        ("correlation_id", &message.correlation_id),
+        ("x-vmacd-key", &message.key),
+    ];
     for (name, id) in ids {
         plain_text(name, id.as_deref())?;
     }
@@ -105,9 +123,8 @@ fn virtual_mac(text: &str) -> Result<Mac, Failure> {
 }
 
 fn time_ms(text: &str) -> Result<i64, Failure> {
-    let time = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| {
-        invalid("issued_at", format!("`{}` is no RFC 3339 time such as 2026-11-21T10:00:00.000Z", text.escape_debug()))
-    })?;
+    let time = chrono::DateTime::parse_from_rfc3339(text)
+        .map_err(|_| invalid("issued_at", format!("`{text}` is no RFC 3339 time such as 2026-11-21T10:00:00.000Z")))?;
     match time.timestamp_millis() {
         before if before < 0 => Err(invalid("issued_at", format!("{text} is before 1970"))),
         ms => Ok(ms),
@@ -216,6 +233,35 @@ mod tests {
             let failure = parse(routing_key, body).expect_err("refused");
             assert_eq!(failure.code, *code, "{failure}");
             assert!(failure.text.contains(text), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_short_and_safe_to_show_whatever_it_quotes() {
+        for hostile in ["a\u{1b}[2J\nforged", "\u{202e}gnp", "nul\0", "]]>]]>", &"x\n".repeat(20_000)] {
+            let fields = [hostile, "ip_address", "issued_at", "vlan_name", "mac_address", "reference"];
+            for field in fields {
+                let body = serde_json::json!({"server_id": 1, "ip_address": "10.0.0.1", field: hostile});
+                let Err(failure) = parse("vmac.create", body.to_string().as_bytes()) else { continue };
+                assert_eq!(shown(&failure.text), failure.text, "{field}");
+                assert!(failure.text.chars().count() <= REFUSAL_CHARS_MAX + 1, "{field}");
+            }
+            let failure = parse(&format!("vmac.create{hostile}"), b"{}").expect_err("refused");
+            assert_eq!(shown(&failure.text), failure.text);
+        }
+    }
+
+    #[test]
+    fn ids_with_control_characters_are_refused_wherever_they_stand() {
+        let hostile = Some("m-1\n2026-11-21 forged".to_owned());
+        let body = br#"{"server_id": 1, "ip_address": "10.0.0.1"}"#.to_vec();
+        let plain = Message { routing_key: "vmac.create".to_owned(), body, ..Message::default() };
+        for message in [
+            Message { message_id: hostile.clone(), ..plain.clone() },
+            Message { correlation_id: hostile.clone(), ..plain.clone() },
+            Message { key: hostile.clone(), ..plain.clone() },
+        ] {
+            assert_eq!(parse_command(&message).expect_err("refused").code, Code::InvalidField);
         }
     }
 

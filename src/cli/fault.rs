@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::output::printable_lines;
 use crate::config::ConfigError;
 use crate::domain::{AddressError, Failure, MacError, NameError};
 use crate::store::StoreError;
@@ -33,7 +34,7 @@ impl Fault {
             Self::Input(error) => (error, 1),
             Self::Service(error) => (error, 2),
         };
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", printable_lines(&format!("{error:#}")));
         ExitCode::from(code)
     }
 }

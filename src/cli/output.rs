@@ -7,6 +7,7 @@ use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 
 use super::fault::Fault;
+use crate::domain::shown;
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy)]
@@ -47,20 +48,23 @@ impl Output {
         self.line(&serde_json::to_string_pretty(item)?)
     }
 
-    /// Prints a line; that the reader went away (`| head`) is no fault.
+    /// Prints lines; that the reader went away (`| head`) is no fault.
     fn line(self, text: &str) -> Result<(), Fault> {
-        match writeln!(std::io::stdout().lock(), "{text}") {
+        match writeln!(std::io::stdout().lock(), "{}", printable_lines(text)) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
             _ => Ok(()),
         }
     }
 }
 
-/// The text with control characters escaped, so that nothing stored can drive the terminal.
+/// The text on one line, escaped so that nothing stored can drive the terminal.
 pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|symbol| if symbol.is_control() { symbol.escape_default().collect() } else { vec![symbol] })
-        .collect()
+    shown(text).into_owned()
+}
+
+/// The same line by line.
+pub(super) fn printable_lines(text: &str) -> String {
+    text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
 }
 
 /// A dash where there is nothing to show.
@@ -74,6 +78,7 @@ mod tests {
 
     #[test]
     fn what_is_stored_cannot_drive_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
+        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u001b[2Jb\\n");
+        assert_eq!(printable_lines("a\u{1b}\nb"), "a\\u001b\nb");
     }
 }

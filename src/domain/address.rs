@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::shown;
+
 /// An address that a server may hold: an IPv4 unicast address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -15,7 +17,7 @@ pub struct BindableAddress(Ipv4Addr);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// The text is no IP address at all.
-    #[error("`{}` is not an IP address: expected one such as 10.0.48.6", .0.escape_debug())]
+    #[error("`{}` is not an IP address: expected one such as 10.0.48.6", shown(.0))]
     Malformed(String),
     /// An IPv6 address: the non-ELS dialect cannot bind those.
     #[error("{0} is an IPv6 address; only IPv4 addresses can be bound")]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BindingState, SwitchBinding};
+use super::{BindingState, SwitchBinding, shown};
 
 /// What was observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub enum Desired {
 
 /// A text that is no status or intent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not one of {expected}")]
+#[error("`{}` is not one of {expected}", shown(text))]
 pub struct StatusError {
     text: String,
     expected: &'static str,

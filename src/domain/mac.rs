@@ -6,6 +6,8 @@ use std::str::FromStr;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
+use super::shown;
+
 /// A 48-bit MAC address, printed lowercase with colons (`02:a1:b2:c3:d4:e5`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -15,7 +17,7 @@ pub struct Mac([u8; 6]);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MacError {
     /// The text has another shape than six octets in hexadecimal.
-    #[error("`{0}` is not a MAC address: expected six octets such as 02:a1:b2:c3:d4:e5")]
+    #[error("`{}` is not a MAC address: expected six octets such as 02:a1:b2:c3:d4:e5", shown(.0))]
     Malformed(String),
     /// The address is a group (multicast or broadcast) address.
     #[error("{0} is a group address; a virtual MAC must be unicast")]

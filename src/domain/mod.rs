@@ -3,7 +3,7 @@
 //! Everything here can be tested with plain values. `mac`, `address` and `names` hold the validated
 //! types; `command` and `binding` the things that messages and rows carry; `lifecycle` the states of
 //! a virtual MAC; `plan` the comparison of what is wanted with what a switch holds; `failure` the
-//! catalogue of what can go wrong and how each case is treated.
+//! catalogue of what can go wrong and how each case is treated; `shown` makes text from outside safe to show.
 
 mod address;
 mod binding;
@@ -14,6 +14,7 @@ mod lifecycle;
 mod mac;
 mod names;
 pub mod plan;
+mod shown;
 
 pub use address::{AddressError, BindableAddress};
 pub use binding::{BindingState, SwitchBinding};
@@ -23,3 +24,4 @@ pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, S
 pub use lifecycle::{Desired, Status, StatusError, derive_status};
 pub use mac::{Mac, MacError};
 pub use names::{InterfaceName, NameError, SwitchName, VlanName};
+pub use shown::shown;

@@ -6,9 +6,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::shown;
+
 /// Why a text is not a name of the kind asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not {kind}: {expected}", text.escape_debug())]
+#[error("`{}` is not {kind}: {expected}", shown(text))]
 pub struct NameError {
     kind: &'static str,
     expected: &'static str,

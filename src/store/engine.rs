@@ -42,13 +42,31 @@ macro_rules! arg_from {
 arg_from! {
     i64 => |value| Self::Int(Some(value)),
     Option<i64> => |value| Self::Int(value),
-    &str => |value| Self::Text(Some(value.to_owned())),
-    String => |value| Self::Text(Some(value)),
-    Option<String> => |value| Self::Text(value),
+    &str => |value| Self::Text(Some(storable(value.to_owned()))),
+    String => |value| Self::Text(Some(storable(value))),
+    Option<String> => |value| Self::Text(value.map(storable)),
     Vec<u8> => |value| Self::Bytes(value),
     DateTime<Utc> => |value| Self::Time(Some(value)),
     Option<DateTime<Utc>> => |value| Self::Time(value),
-    serde_json::Value => |value| Self::Json(value),
+    serde_json::Value => |value| Self::Json(storable_json(value)),
+}
+
+/// Postgres takes NUL in no text, neither as such nor within JSON: the replacement character stands in for it, because
+/// what others sent (headers, ids, the words of a switch) must not keep what we know of it from being written.
+fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+fn storable_json(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => storable(text).into(),
+        Value::Array(values) => values.into_iter().map(storable_json).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (storable(name), storable_json(value))).collect()
+        }
+        plain => plain,
+    }
 }
 
 /// The arguments of a statement, in the order of `$1`, `$2`, ...
@@ -250,7 +268,7 @@ async fn on_sqlite<'c>(
 
 /// A batch as the argument that `{rows}` reads.
 pub(super) fn batch_arg(rows: Vec<serde_json::Value>) -> Arg {
-    Arg::Text(Some(serde_json::Value::Array(rows).to_string()))
+    Arg::Text(Some(storable_json(serde_json::Value::Array(rows)).to_string()))
 }
 
 impl Row {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::domain::shown;
+
 /// An error of the store. Never shows a URL's password.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -53,7 +55,7 @@ pub enum StoreError {
         source: Arc<sqlx::Error>,
     },
     /// A column holds what vmacd never writes there.
-    #[error("the database's column `{column}` holds `{}`", text.escape_debug())]
+    #[error("the database's column `{column}` holds `{}`", shown(text))]
     Content {
         /// Which.
         column: String,

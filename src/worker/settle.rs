@@ -197,8 +197,8 @@ fn count(metrics: &Metrics, held: &Held, age: Duration, disposal: &Disposal) {
 fn dead_reason(held: &Held, failure: Failure, attempts: u32, switch: Option<SwitchName>, now_ms: i64) -> DeadReason {
     let command = held.command.as_ref();
     tracing::warn!(
-        code = %failure.code, error = failure.text.escape_debug().to_string(), attempts,
-        key = command.map(|command| command.key.0.escape_debug().to_string()), "message goes to the dead letters"
+        code = %failure.code, error = failure.text, attempts, key = command.map(|command| command.key.0.as_str()),
+        "message goes to the dead letters"
     );
     DeadReason {
         dead_id: dead_id(held),

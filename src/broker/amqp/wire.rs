@@ -1,5 +1,7 @@
 //! Messages as AMQP properties and headers, both ways.
 
+use std::borrow::Cow;
+
 use lapin::BasicProperties;
 use lapin::message::Delivery as LapinDelivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -12,12 +14,19 @@ use crate::broker::message::{EventMessage, Message};
 /// The header in which a dead letter carries its reason whole.
 const DEAD: &str = "x-vmacd-dead";
 const PERSISTENT: u8 = 2;
+/// Longest error told in headers, characters.
+const ERROR_CHARS_MAX: usize = 2000;
+/// Most of a producer's own headers that is carried on, bytes as JSON.
+const HEADERS_BYTES_MAX: usize = 32 << 10;
+/// Most attempts or replays that are believed.
+const COUNT_MAX: i64 = 1 << 20;
 /// What RabbitMQ adds by itself when it delivers again or dead-letters; sent along again it would be untrue.
 const OF_THE_BROKER: [&str; 5] = ["x-death", "x-first-death", "x-last-death", "x-delivery-count", "x-acquired-count"];
 
 /// A command on its way to an exchange.
 pub(super) fn command(exchange: String, message: &Message, dead: Option<&DeadReason>) -> Parcel {
-    let mut headers = to_table(&message.headers);
+    let dead = dead.map(|reason| DeadReason { text: brief(&reason.text), ..reason.clone() });
+    let mut headers = to_table(&carried(&message.headers));
     let numbers = [
         ("x-vmacd-attempt", Some(i64::from(message.attempt)).filter(|attempt| *attempt > 0)),
         ("x-vmacd-first-seen", message.first_seen_ms),
@@ -30,9 +39,9 @@ pub(super) fn command(exchange: String, message: &Message, dead: Option<&DeadRea
     let texts = [
         ("x-vmacd-key", message.key.clone()),
         ("traceparent", message.traceparent.clone()),
-        ("x-vmacd-reason", dead.map(|reason| reason.code.to_string())),
-        ("x-vmacd-error", dead.map(|reason| reason.text.clone())),
-        (DEAD, dead.map(|reason| json!(reason).to_string())),
+        ("x-vmacd-reason", dead.as_ref().map(|reason| reason.code.to_string())),
+        ("x-vmacd-error", dead.as_ref().map(|reason| reason.text.clone())),
+        (DEAD, dead.as_ref().map(|reason| json!(reason).to_string())),
     ];
     for (name, value) in texts.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         headers.insert(name.into(), AMQPValue::LongString(value.into()));
@@ -48,6 +57,22 @@ pub(super) fn command(exchange: String, message: &Message, dead: Option<&DeadRea
         properties,
         body: message.body.clone(),
     }
+}
+
+/// All headers together travel in one frame, of 128 KiB unless the broker is told otherwise: what is longer would cost
+/// the connection each time it is tried.
+fn brief(text: &str) -> String {
+    text.chars().take(ERROR_CHARS_MAX).collect()
+}
+
+/// The producer's headers, or a note where there is no room for them.
+fn carried(headers: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
+    let bytes = json!(headers).to_string().len();
+    if bytes <= HEADERS_BYTES_MAX {
+        return Cow::Borrowed(headers);
+    }
+    let note = format!("{bytes} bytes of headers were left out; at most {HEADERS_BYTES_MAX} are carried");
+    Cow::Owned(Map::from_iter([("x-vmacd-headers".to_owned(), json!(note))]))
 }
 
 /// An event on its way; nobody has to listen.
@@ -85,12 +110,13 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
     let properties = &delivery.properties;
     let mut headers = readable(properties.headers().as_ref());
     headers.retain(|name, _| !OF_THE_BROKER.iter().any(|prefix| name.starts_with(prefix)));
-    let mut number = |name: &str| headers.remove(name).and_then(|value| value.as_i64());
-    let attempt = number("x-vmacd-attempt").and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(0);
+    // Anybody can set these: what vmacd never writes counts as nothing.
+    let mut number = |name: &str| headers.remove(name).and_then(|value| value.as_i64()).filter(|number| *number >= 0);
+    let attempt = number("x-vmacd-attempt").filter(|attempt| *attempt <= COUNT_MAX);
     let (first_seen_ms, issued_at_ms) = (number("x-vmacd-first-seen"), number("x-vmacd-issued-at"));
-    let replay_number = number("x-vmacd-replay").unwrap_or(0);
+    let replay_number = number("x-vmacd-replay").filter(|replay| *replay <= COUNT_MAX).unwrap_or(0);
     let mut text = |name: &str| headers.remove(name).and_then(|value| value.as_str().map(str::to_owned));
-    let (key, traceparent) = (text("x-vmacd-key"), text("traceparent"));
+    let (key, traceparent) = (text("x-vmacd-key"), text("traceparent").filter(|trace| is_traceparent(trace)));
     let dead = text(DEAD).and_then(|reason| serde_json::from_str(&reason).ok());
     // For people who look at the queue; the whole reason is in `DEAD`.
     text("x-vmacd-reason");
@@ -101,7 +127,7 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
         traceparent,
         routing_key: delivery.routing_key.to_string(),
         timestamp_ms: properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok()?.checked_mul(1000)),
-        attempt,
+        attempt: attempt.and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(0),
         first_seen_ms,
         key,
         issued_at_ms,
@@ -110,6 +136,12 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
         body: delivery.data,
     };
     (message, dead)
+}
+
+/// W3C Trace Context, section 3.2: hexadecimal parts between dashes, of a later version with more behind them. What is
+/// no trace is left out, as its section 4.3 asks.
+fn is_traceparent(text: &str) -> bool {
+    text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn readable(table: Option<&FieldTable>) -> Map<String, Value> {

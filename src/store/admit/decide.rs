@@ -269,7 +269,10 @@ pub(super) fn new_binding(port: &crate::domain::ServerPort, mac: Mac, now: DateT
 
 /// Brings the row's intent to unbound; says whether anything changed.
 fn unbind(row: &mut Vmac, now: DateTime<Utc>) -> bool {
-    if row.desired == Desired::Unbound && row.status != Status::Failed {
+    // A failed row stays failed while it is revoked, so its ports say whether that was begun: the same revoke again must
+    // not make a push in flight one for an older generation, which finishes nothing.
+    let failed = || row.switch_bindings.iter().any(|binding| binding.state == BindingState::Failed);
+    if row.desired == Desired::Unbound && !failed() {
         return false;
     }
     let all = row.desired == Desired::Bound;

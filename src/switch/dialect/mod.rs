@@ -30,3 +30,102 @@ pub(super) fn render(dialect: Dialect, changes: &[Change]) -> String {
         Dialect::NonEls => non_els::render(changes),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quick_xml::Reader;
+    use quick_xml::events::Event;
+
+    use super::*;
+    use crate::domain::{BindableAddress, InterfaceName, Mac, VlanName};
+
+    /// What a strict reader finds: each element that has no other in it, with its text.
+    fn leaves(xml: &str) -> Vec<(String, String)> {
+        let mut reader = Reader::from_str(xml);
+        let (mut leaves, mut open, mut text) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            match reader.read_event().expect("well-formed XML") {
+                Event::Start(start) => {
+                    open.push(start.name().as_ref().to_owned());
+                    text.clear();
+                }
+                Event::Text(piece) => text.push_str(&piece),
+                Event::GeneralRef(reference) => {
+                    let resolved =
+                        quick_xml::escape::unescape(&format!("&{};", &*reference)).expect("known").into_owned();
+                    text.push_str(&resolved);
+                }
+                Event::End(_) => {
+                    let name = open.pop().expect("it was opened");
+                    if !text.is_empty() {
+                        leaves.push((name, std::mem::take(&mut text)));
+                    }
+                }
+                Event::Eof => break,
+                other => panic!("nothing else is rendered: {other:?}"),
+            }
+        }
+        assert!(open.is_empty(), "everything is closed");
+        leaves
+    }
+
+    /// Names as they may be, names that try to be more, and anything.
+    fn hostile(plain: &'static str) -> impl Strategy<Value = String> {
+        let tail = prop_oneof![
+            Just("; delete vlans"),
+            Just("</name><delete/>"),
+            Just("]]>]]>"),
+            Just("\n"),
+            Just("\u{1b}[2J"),
+            Just("\0"),
+            Just("&amp;"),
+            Just("\u{202e}"),
+            Just(" \"x'"),
+        ];
+        prop_oneof![4 => plain, 2 => (plain, tail).prop_map(|(name, tail)| name + tail), 1 => any::<String>()]
+    }
+
+    fn expected(change: &Change) -> Vec<(String, String)> {
+        let Change::Set { interface, vlan, ip, mac, .. } = change else { unreachable!("only these are made") };
+        [
+            ("name", interface.to_string()),
+            ("vlan", vlan.to_string()),
+            ("name", ip.to_string()),
+            ("mac", mac.to_string()),
+        ]
+        .map(|(name, text)| (name.to_owned(), text))
+        .to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_types_accept_is_rendered_as_exactly_that(
+            interface in hostile("(ge|xe)-[0-9]/[0-9]/[0-9]{1,2}(\\.0)?"),
+            vlan in hostile("[A-Za-z0-9][A-Za-z0-9._-]{0,10}"),
+            ip in hostile("10\\.0\\.[0-9]{1,2}\\.[1-9]"),
+            mac in hostile("02(:[0-9a-f]{2}){5}"),
+            // What a switch called its group: any text that XML can carry.
+            group in proptest::option::of("[!-~\u{a1}-\u{2ff}]{1,64}"),
+        ) {
+            let accepted = (
+                interface.parse::<InterfaceName>(), vlan.parse::<VlanName>(),
+                ip.parse::<BindableAddress>(), mac.parse::<Mac>(),
+            );
+            if let (Ok(interface), Ok(vlan), Ok(ip), Ok(mac)) = accepted {
+                let change = Change::Set { interface, vlan, ip, mac, group: group.clone() };
+                let mut wanted = expected(&change);
+                wanted.sort();
+                let mut read = leaves(&render(Dialect::NonEls, std::slice::from_ref(&change)));
+                read.sort();
+                prop_assert_eq!(&read, &wanted);
+                wanted.iter_mut().filter(|(name, _)| name == "vlan").for_each(|(name, _)| *name = "name".to_owned());
+                wanted.push(("name".to_owned(), group.unwrap_or_else(|| "vmacd".to_owned())));
+                wanted.sort();
+                let mut read = leaves(&render(Dialect::Els, std::slice::from_ref(&change)));
+                read.sort();
+                prop_assert_eq!(read, wanted);
+            }
+        }
+    }
+}

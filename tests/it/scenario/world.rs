@@ -153,15 +153,20 @@ impl World {
 
     /// Publishes a body as a producer would, persistent and confirmed.
     pub async fn publish(&self, routing_key: &str, message_id: Option<&str>, body: &[u8]) {
-        confirmed(self.send(routing_key, message_id, body).await).await;
+        confirmed(self.send(routing_key, properties(message_id), body).await).await;
+    }
+
+    /// Publishes with properties of the test's own, persistent and confirmed.
+    pub async fn publish_with(&self, routing_key: &str, properties: BasicProperties, body: &[u8]) {
+        confirmed(self.send(routing_key, properties, body).await).await;
     }
 
     /// Publishes creates of addresses of servers (both by number) and awaits the confirms by the thousand.
     pub async fn publish_creates(&self, creates: impl Iterator<Item = (usize, u32)>) {
         let mut confirms = VecDeque::new();
         for (count, (index, number)) in creates.enumerate() {
-            let body = self.body(index, number).to_string();
-            confirms.push_back(self.send("vmac.create", Some(&format!("n-{count}")), body.as_bytes()).await);
+            let (id, body) = (format!("n-{count}"), self.body(index, number).to_string());
+            confirms.push_back(self.send("vmac.create", properties(Some(&id)), body.as_bytes()).await);
             if confirms.len() == 1_000 {
                 confirmed(confirms.pop_front().expect("a thousand")).await;
             }
@@ -171,15 +176,9 @@ impl World {
         }
     }
 
-    async fn send(&self, routing_key: &str, message_id: Option<&str>, body: &[u8]) -> PublisherConfirm {
+    async fn send(&self, routing_key: &str, properties: BasicProperties, body: &[u8]) -> PublisherConfirm {
         let publisher = self.publisher.as_ref().expect("RabbitMQ");
-        let mut properties = BasicProperties::default()
-            .with_delivery_mode(2)
-            .with_correlation_id(ShortString::from("corr-1"))
-            .with_headers(traceparent());
-        if let Some(id) = message_id {
-            properties = properties.with_message_id(ShortString::from(id));
-        }
+        let properties = properties.with_delivery_mode(2);
         let exchange = ShortString::from(format!("{}vmac.commands", self.namespace));
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let sent = publisher.channel.basic_publish(exchange, ShortString::from(routing_key), options, body, properties);
@@ -271,6 +270,16 @@ impl World {
 async fn confirmed(confirm: PublisherConfirm) {
     let confirmation = confirm.await.expect("confirmed");
     assert!(confirmation.is_ack(), "{confirmation:?}");
+}
+
+/// What a producer sends along.
+fn properties(message_id: Option<&str>) -> BasicProperties {
+    let properties =
+        BasicProperties::default().with_correlation_id(ShortString::from("corr-1")).with_headers(traceparent());
+    match message_id {
+        Some(id) => properties.with_message_id(ShortString::from(id)),
+        None => properties,
+    }
 }
 
 fn traceparent() -> FieldTable {

@@ -14,6 +14,7 @@ on_both_engines! {
     a_result_for_an_older_intent_finishes_nothing,
     a_failed_row_is_tried_again_by_a_new_create,
     a_failed_row_can_be_revoked,
+    a_revoke_of_a_failed_row_that_comes_again_does_not_begin_again,
     giving_up_fails_the_row_and_every_command_that_waits_for_it,
     giving_up_an_overtaken_command_leaves_the_row_alone,
 }
@@ -116,6 +117,20 @@ async fn a_failed_row_can_be_revoked(bench: &Bench) {
     assert_eq!(bench.work("sw-a").await.len(), 1, "the switch is asked: something may be bound there");
     bench.settle("sw-a").await;
     assert_eq!(bench.status(IP).await, Status::Revoked);
+}
+
+async fn a_revoke_of_a_failed_row_that_comes_again_does_not_begin_again(bench: &Bench) {
+    bench.admit(create("m-1", 1, IP)).await;
+    bench.fail("sw-a", &refused()).await;
+    bench.admit(revoke("m-2", 1, IP)).await;
+    let begun = bench.row(IP).await.generation;
+    bench.fail("sw-a", &unreachable()).await;
+    bench.admit(revoke("m-2", 1, IP)).await;
+    let row = bench.row(IP).await;
+    assert_eq!((row.generation, row.attempts), (begun, 1), "a push in flight stays one for this intent");
+    bench.fail("sw-a", &refused()).await;
+    bench.admit(issued(revoke("m-3", 1, IP), 5_000)).await;
+    assert_eq!(bench.row(IP).await.generation, begun + 1, "what failed for good begins again");
 }
 
 async fn giving_up_fails_the_row_and_every_command_that_waits_for_it(bench: &Bench) {
