@@ -6,8 +6,8 @@
 
 mod baseline;
 mod document;
-mod fsync;
 mod flow;
+mod fsync;
 mod options;
 mod peers;
 mod process;
@@ -15,9 +15,9 @@ mod producer;
 mod scenarios;
 mod sims;
 mod stats;
-mod table;
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
+mod table;
 mod watch;
 mod world;
 
@@ -31,6 +31,8 @@ use table::Row;
 #[tokio::main]
 async fn main() {
     let options = Options::from_arguments();
+    let fsyncs = fsync::per_second();
+    eprintln!("fsync: {fsyncs:.0} a second");
     let mut rows = Vec::new();
     for name in options.scenarios() {
         eprintln!("== {name}");
@@ -43,7 +45,7 @@ async fn main() {
     }
     print!("{}", table::markdown(&rows));
     if options.write {
-        document::write(&rows, fsync::per_second());
+        document::write(&rows, fsyncs);
     }
     if rows.iter().any(Row::is_broken) {
         std::process::exit(1);

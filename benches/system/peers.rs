@@ -34,6 +34,6 @@ pub async fn run(peer: &str, estate: Estate, creates: usize, limit_s: u32) -> Pe
     assert!(output.status.success(), "{peer}: {}", output.status);
     let run: PeerRun = serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{peer}: {error} in {text}"));
     eprintln!("   {peer}: {run:?}");
-    assert!(run.creates_done > 0, "{peer} did nothing");
+    assert!(run.creates_done > 0 && run.failed == 0, "{peer}: {run:?}");
     run
 }

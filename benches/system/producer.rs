@@ -1,10 +1,11 @@
 //! A producer: persistent messages, confirms awaited in a window, as any producer in a hurry does it.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Connection, PublisherConfirm};
+use tokio::task::JoinSet;
 
 use crate::support::Rabbit;
 use crate::world::{Create, World};
@@ -33,13 +34,6 @@ impl Producer {
         Self { _connection: connection, channel, exchange, routing_key }
     }
 
-    /// Publishes one and awaits its confirm; gives the time at which it was sent.
-    pub async fn publish(&self, create: &Create) -> Instant {
-        let sent = Instant::now();
-        confirmed(self.send(create).await).await;
-        sent
-    }
-
     /// Publishes all as fast as the window lets it; gives the time at which each was sent.
     pub async fn publish_all(&self, creates: &[Create]) -> Vec<Instant> {
         let mut window = VecDeque::with_capacity(WINDOW);
@@ -57,6 +51,21 @@ impl Producer {
         sent
     }
 
+    /// Publishes so many a second, evenly; gives the time at which each was due: one that was late for want of CPU counts
+    /// from then.
+    pub async fn publish_evenly(&self, creates: &[Create], per_second: f64) -> Vec<Instant> {
+        let began = Instant::now();
+        let mut confirms = JoinSet::new();
+        let mut due = Vec::with_capacity(creates.len());
+        for (nth, create) in creates.iter().enumerate() {
+            due.push(began + Duration::from_secs_f64(nth as f64 / per_second));
+            tokio::time::sleep_until(due[nth].into()).await;
+            confirms.spawn(confirmed(self.send(create).await));
+        }
+        confirms.join_all().await;
+        due
+    }
+
     async fn send(&self, create: &Create) -> PublisherConfirm {
         let body = format!(r#"{{"server_id":{},"ip_address":"{}"}}"#, create.server_id, create.ip);
         let properties = BasicProperties::default()
@@ -65,7 +74,8 @@ impl Producer {
             .with_message_id(format!("create-{}", create.number).into())
             .with_correlation_id(create.number.to_string().into());
         let (exchange, key) = (self.exchange.as_str().into(), self.routing_key.as_str().into());
-        let sending = self.channel.basic_publish(exchange, key, BasicPublishOptions::default(), body.as_bytes(), properties);
+        let sending =
+            self.channel.basic_publish(exchange, key, BasicPublishOptions::default(), body.as_bytes(), properties);
         sending.await.expect("published")
     }
 }

@@ -84,7 +84,10 @@ fn set_apart(inventory: &mut Value, process: usize) {
         server["id"] = json!(server["id"].as_u64().unwrap_or_default() + process as u64 * 1_000_000);
         let (ip, mac) = (server["primary_ip"].as_str(), server["pxe_mac"].as_str());
         let (ip, mac) = (ip.unwrap_or_default(), mac.unwrap_or_default());
-        let moved = [ip.replacen("10.", &format!("{}.", 10 + process), 1), mac.replacen(":00:", &format!(":{process:02x}:"), 1)];
+        let moved = [
+            ip.replacen("10.", &format!("{}.", 10 + process), 1),
+            mac.replacen(":00:", &format!(":{process:02x}:"), 1),
+        ];
         [server["primary_ip"], server["pxe_mac"]] = moved.map(|text| json!(text));
         server["ports"][0]["switch"] = named(&server["ports"][0]["switch"]);
     }

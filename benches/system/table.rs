@@ -78,8 +78,7 @@ impl fmt::Display for Row {
 }
 
 /// The first two lines of the table.
-pub const HEAD: &str =
-    "| scenario | what | measured | goal | met | conditions |\n|---|---|---|---|---|---|\n";
+pub const HEAD: &str = "| scenario | what | measured | goal | met | conditions |\n|---|---|---|---|---|---|\n";
 
 /// All rows as a table.
 pub fn markdown(rows: &[Row]) -> String {

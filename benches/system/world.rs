@@ -1,5 +1,6 @@
 //! One world a measurement: fresh switches, a fresh database, fresh queues, and workers to start.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use serde_json::Value;
@@ -65,6 +66,19 @@ impl World {
     pub async fn import(&self) {
         let file = self.sims.inventory_file().display().to_string();
         run(&["inventory", "import", &file], &self.settings).await.ok();
+    }
+
+    /// Starts switches of which the first so many seem to be elsewhere: at `port`. Gives their names too.
+    pub async fn with_dead(estate: Estate, dead: usize, port: u16) -> (Self, HashSet<String>) {
+        let mut world = Self::empty(estate).await;
+        let switches = world.sims.inventory["switches"].as_array_mut().expect("switches");
+        let mut names = HashSet::new();
+        for switch in switches.iter_mut().take(dead) {
+            switch["port"] = port.into();
+            names.insert(switch["name"].as_str().expect("a name").to_owned());
+        }
+        world.import().await;
+        (world, names)
     }
 
     /// Starts a worker.

@@ -40,7 +40,8 @@ pub async fn run(options: &Options) -> Vec<Row> {
     let of = |figure: fn(&Group) -> f64| groups.iter().map(figure).collect::<Vec<_>>();
     let (all, alone, pushes) = (of(|g| g.all_s), of(|g| g.alone_s), of(|g| g.pushes));
     let ratio = median(&all) / LEAST_S;
-    let (of_alone, conditions) = (median(&all) / median(&alone), format!("{creates} creates at once, 1 switch, commit 2 s"));
+    let (of_alone, conditions) =
+        (median(&all) / median(&alone), format!("{creates} creates at once, 1 switch, commit 2 s"));
     let against_alone = format!("{of_alone:.2} x ({} s for one alone)", spread(&alone, 2));
     let took = format!("{ratio:.2} x: {} s against {LEAST_S:.1} s in {} pushes", spread(&all, 2), spread(&pushes, 0));
     let mut rows = vec![
@@ -80,6 +81,14 @@ async fn held(options: &Options, held_s: f64) -> Row {
     let peer_held_s = peer.switch_seconds / peer.creates_done as f64;
     let ratio = peer_held_s / held_s;
     let measured = format!("{ratio:.0} x fewer: {:.1} ms against {peer_held_s:.2} s", held_s * 1000.0);
-    let conditions = format!("as above; the careful peer with {creates} creates: with 1,000 it would take over an hour");
-    Row::goal(NAME, "switch locked for each create, against the careful peer", measured, ">= 100 x fewer", ratio >= GOAL_HELD, &conditions)
+    let conditions =
+        format!("as above; the careful peer with {creates} creates: with 1,000 it would take over an hour");
+    Row::goal(
+        NAME,
+        "switch locked for each create, against the careful peer",
+        measured,
+        ">= 100 x fewer",
+        ratio >= GOAL_HELD,
+        &conditions,
+    )
 }

@@ -39,12 +39,23 @@ pub async fn run(options: &Options) -> Vec<Row> {
 fn rows(whole: &[f64], own: &[f64], cold: &[f64]) -> Vec<Row> {
     let both = |values: &[f64]| format!("{:.1} / {:.1} ms", percentile(values, 0.5), percentile(values, 0.99));
     let (p99, own_p50) = (percentile(whole, 0.99), percentile(own, 0.5));
-    let conditions = format!("{} creates one at a time, {SWITCHES} switches, commit 0 s, sessions open; alternating", whole.len());
+    let conditions =
+        format!("{} creates one at a time, {SWITCHES} switches, commit 0 s, sessions open; alternating", whole.len());
     let added = format!("{:.1} ms; at the median {:.1} ms", p99 - own_p50, percentile(whole, 0.5) - own_p50);
     vec![
         Row::goal(NAME, "p99 without the switch's own time", added, "<= 30 ms", p99 - own_p50 <= GOAL_MS, &conditions),
         Row::context(NAME, "publish to event, p50 / p99", both(whole), &conditions),
-        Row::context(NAME, "the switch's own time, p50 / p99", both(own), "the same requests over an open session; the p50 is taken off above"),
-        Row::context(NAME, "publish to event with the session to open, p50 / p99", both(cold), &format!("{} creates", cold.len())),
+        Row::context(
+            NAME,
+            "the switch's own time, p50 / p99",
+            both(own),
+            "the same requests over an open session; the p50 is taken off above",
+        ),
+        Row::context(
+            NAME,
+            "publish to event with the session to open, p50 / p99",
+            both(cold),
+            &format!("{} creates", cold.len()),
+        ),
     ]
 }

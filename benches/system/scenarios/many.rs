@@ -23,8 +23,10 @@ pub async fn run(options: &Options) -> Vec<Row> {
     }
     let ratio = median(&ours) / median(&theirs);
     let measured = format!("{ratio:.0} x: {} against {} a second", spread(&ours, 0), spread(&theirs, 1));
-    let conditions =
-        format!("{} switches, commit 0 s; {creates} creates, the careful peer {peer_creates}; alternating", estate.switches);
+    let conditions = format!(
+        "{} switches, commit 0 s; {creates} creates, the careful peer {peer_creates}; alternating",
+        estate.switches
+    );
     vec![Row::goal(NAME, "creates a second, against the careful peer", measured, ">= 50 x", ratio >= GOAL, &conditions)]
 }
 
@@ -32,6 +34,11 @@ async fn one(estate: Estate, creates: usize) -> f64 {
     let world = World::start(estate).await;
     let _worker = world.serve().await;
     let flow = flow(&world, &world.creates(0, creates), Duration::from_secs(300)).await;
-    eprintln!("   {creates} creates: {:.2} s, {:.0} a second; switches' CPU {:.2} s", flow.seconds, flow.per_second(), world.sims.cpu_seconds());
+    eprintln!(
+        "   {creates} creates: {:.2} s, {:.0} a second; switches' CPU {:.2} s",
+        flow.seconds,
+        flow.per_second(),
+        world.sims.cpu_seconds()
+    );
     flow.per_second()
 }
