@@ -133,7 +133,7 @@ impl Configuration {
         }
         text.push_str("}\nethernet-switching-options {\n    secure-access-port {\n");
         for (port, bindings) in self.ports.iter().enumerate() {
-            let _ = write!(text, "        interface ge-{}/0/{}.0 {{\n", port / 48, port % 48);
+            let _ = writeln!(text, "        interface ge-{}/0/{}.0 {{", port / 48, port % 48);
             bindings.iter().for_each(|binding| text.push_str(binding));
             text.push_str("        }\n");
         }
