@@ -82,7 +82,7 @@ impl Store {
     /// # Errors
     /// When it gives none.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.engine.now().await.map(|_| ())
+        self.engine.ask_for_the_time().await.map(|_| ())
     }
 }
 

@@ -7,7 +7,7 @@
 //! - `{unhex}x{/unhex}`: bytes of a hexadecimal text.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgPool, PgRow, Postgres};
@@ -15,6 +15,7 @@ use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Decode, Executor, Row as _, Transaction, Type};
 
 use super::StoreError;
+use super::clock::Clock;
 
 /// One argument of a statement.
 #[derive(Debug, Clone)]
@@ -61,6 +62,7 @@ pub(super) use args;
 pub(super) struct Engine {
     pools: Pools,
     timeout: Duration,
+    clock: Arc<Clock>,
 }
 
 #[derive(Clone)]
@@ -104,11 +106,11 @@ macro_rules! query {
 
 impl Engine {
     pub fn postgres(pool: PgPool, timeout: Duration) -> Self {
-        Self { pools: Pools::Postgres(pool), timeout }
+        Self { pools: Pools::Postgres(pool), timeout, clock: Arc::default() }
     }
 
     pub fn sqlite(write: SqlitePool, read: SqlitePool, timeout: Duration) -> Self {
-        Self { pools: Pools::Sqlite { write, read }, timeout }
+        Self { pools: Pools::Sqlite { write, read }, timeout, clock: Arc::default() }
     }
 
     /// The pool to migrate, by engine.
@@ -121,6 +123,17 @@ impl Engine {
 
     /// The database's clock, whole milliseconds.
     pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        if let Some(now) = self.clock.carried_on() {
+            return Ok(now);
+        }
+        let asked = Instant::now();
+        let now = self.ask_for_the_time().await?;
+        self.clock.set(asked, now);
+        Ok(now)
+    }
+
+    /// As [`Self::now`], from the database itself.
+    pub async fn ask_for_the_time(&self) -> Result<DateTime<Utc>, StoreError> {
         let sql = match &self.pools {
             Pools::Postgres(_) => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now_ms",
             Pools::Sqlite { .. } => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now_ms",

@@ -1,5 +1,7 @@
 //! Switches and servers.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
@@ -8,6 +10,9 @@ use super::connect::Store;
 use super::engine::{Row, Tx, args};
 use super::error::StoreError;
 use crate::domain::{CredentialName, Dialect, Inventory, Server, ServerPort, Switch, SwitchName};
+
+/// How exact `last_seen_at` is: a write for every answer would say little more.
+const LAST_SEEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// What an import came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -214,15 +219,17 @@ impl Store {
         self.change_switch(name, sql, args![name.as_str(), reason, failures_max, until]).await
     }
 
-    /// Notes that the switch answered.
+    /// Notes that the switch answered, unless that is known already.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn circuit_closed(&self, name: &SwitchName) -> Result<(), StoreError> {
         let now = self.now().await?;
         let sql = "UPDATE switches SET circuit_failures = 0, circuit_open_until = NULL, circuit_reason = NULL,
-                       last_seen_at = $2 WHERE name = $1 RETURNING name";
-        self.change_switch(name, sql, args![name.as_str(), now]).await
+                       last_seen_at = $2
+                   WHERE name = $1 AND (circuit_failures > 0 OR COALESCE(last_seen_at < $3, true)) RETURNING name";
+        let arguments = args![name.as_str(), now, now - LAST_SEEN_WITHIN];
+        self.engine.write("note that a switch answered", sql, arguments).await.map(|_| ())
     }
 
     async fn change_switch(

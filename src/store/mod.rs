@@ -9,6 +9,7 @@
 
 mod admit;
 mod backups;
+mod clock;
 mod commands;
 mod connect;
 mod counts;

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::arrivals::Arrivals;
 use super::lanes::Lanes;
 use super::retry::RetryPolicy;
 use super::settle::Held;
@@ -51,6 +52,7 @@ pub(super) struct Context {
     /// Pushes whose commit was sent and whose end is not known yet: a shutdown waits for them.
     pub commits_in_flight: AtomicUsize,
     pub lanes: Lanes,
+    pub arrivals: Arrivals,
     waiting: Mutex<Waiting<Held>>,
 }
 
@@ -77,6 +79,7 @@ impl Context {
             settling: TaskTracker::new(),
             commits_in_flight: AtomicUsize::new(0),
             lanes: Lanes::default(),
+            arrivals: Arrivals::default(),
             waiting: Mutex::default(),
         })
     }

@@ -38,6 +38,7 @@ struct Taken {
 }
 
 async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
+    let _admitting = context.arrivals.admitting();
     let now_ms = chrono::Utc::now().timestamp_millis();
     let mut commands = Vec::with_capacity(deliveries.len());
     let mut refused = Vec::new();
@@ -160,6 +161,7 @@ fn hold(
     let Some(key) = held.command.as_ref().map(|command| command.key.clone()) else {
         return Some((held, Verdict::HandBack));
     };
+    switches.iter().for_each(|switch| context.arrivals.note(switch));
     let limit = context.settings.worker.lane_messages_max;
     let full = {
         let waiting = context.waiting();

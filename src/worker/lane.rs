@@ -26,7 +26,7 @@ const UNANSWERED_MAX: u32 = 3;
 /// Runs one switch's lane until the worker stops.
 pub(super) async fn run(context: Arc<Context>, switch: SwitchName, poke: Arc<Notify>) {
     let session_idle = Duration::from_millis(context.settings.ssh.session_idle_ms);
-    let mut lane = Lane { session: Session::new(switch.clone()), context: context.clone(), switch };
+    let mut lane = Lane { session: Session::new(switch.clone()), context: context.clone(), switch, last_push: None };
     loop {
         tokio::select! {
             () = context.stopping.cancelled() => break,
@@ -42,6 +42,19 @@ struct Lane {
     context: Arc<Context>,
     switch: SwitchName,
     session: Session,
+    last_push: Option<Duration>,
+}
+
+/// The lease in hand, and when it was taken or renewed between two pushes. During a push it is renewed apart.
+struct Held {
+    lease: Lease,
+    taken: Instant,
+}
+
+impl Held {
+    fn new(lease: Lease) -> Self {
+        Self { lease, taken: Instant::now() }
+    }
 }
 
 /// What one turn came to.
@@ -93,7 +106,7 @@ impl Lane {
         self.release(lease).await;
     }
 
-    async fn turn(&mut self, lease: &mut Option<Lease>) -> Result<Turn, StoreError> {
+    async fn turn(&mut self, lease: &mut Option<Held>) -> Result<Turn, StoreError> {
         if self.context.store.work(&self.switch, 1).await?.is_empty() {
             self.reconcile().await?;
             return Ok(Turn::Idle);
@@ -111,15 +124,17 @@ impl Lane {
             return Ok(Turn::Elsewhere);
         };
         let committing = AtomicBool::new(false);
+        let order = push::Order { lease, committing: &committing, last_push: self.last_push };
         let started = Instant::now();
         let done = tokio::select! {
-            done = push::push(&self.context, &mut self.session, lease, &committing, slot) => done?,
+            done = push::push(&self.context, &mut self.session, order, slot) => done?,
             () = called_off(&self.context, &committing) => {
                 tracing::warn!(switch = %self.switch, "push called off before its commit: the worker stops");
                 self.session.abandon();
                 return Ok(Turn::Idle);
             }
         };
+        self.last_push = Some(started.elapsed());
         self.count(started.elapsed(), &done);
         for (key, outcome) in done.finished {
             finish(&self.context, &key, &outcome);
@@ -139,20 +154,22 @@ impl Lane {
     }
 
     /// The lease in hand, renewed, or a new one; none while another worker has it.
-    async fn lease<'a>(&self, lease: &'a mut Option<Lease>) -> Result<Option<&'a Lease>, StoreError> {
+    async fn lease<'a>(&self, lease: &'a mut Option<Held>) -> Result<Option<&'a Lease>, StoreError> {
         let ttl = Duration::from_millis(self.context.settings.lease.ttl_ms);
+        let store = &self.context.store;
         *lease = match lease.take() {
-            Some(held) if self.context.store.renew(&held, ttl).await? => Some(held),
+            Some(held) if held.taken.elapsed() < ttl / 3 => Some(held),
+            Some(Held { lease, .. }) if store.renew(&lease, ttl).await? => Some(Held::new(lease)),
             _ => None,
         };
         if lease.is_none() {
-            *lease = self.context.store.acquire(&self.switch, &self.context.holder, ttl).await?;
+            *lease = store.acquire(&self.switch, &self.context.holder, ttl).await?.map(Held::new);
         }
-        Ok(lease.as_ref())
+        Ok(lease.as_ref().map(|held| &held.lease))
     }
 
-    async fn release(&self, lease: Option<Lease>) {
-        if let Some(lease) = lease
+    async fn release(&self, held: Option<Held>) {
+        if let Some(Held { lease, .. }) = held
             && let Err(error) = self.context.store.release(&lease).await
         {
             tracing::warn!(switch = %self.switch, error = super::chain(&error), "lease not released; it expires by itself");

@@ -13,6 +13,7 @@
 //! acknowledged only after what it asked for stands in the database; a worker whose lease is gone
 //! writes nothing and commits nothing.
 
+mod arrivals;
 mod collect;
 mod context;
 mod intake;

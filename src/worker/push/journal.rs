@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
 
+use super::Order;
 use crate::domain::plan::Wish;
 use crate::domain::{Code, Failure, Mac};
 use crate::store::{Lease, PushRow, PushState, StoreError, WorkItem};
@@ -20,11 +22,13 @@ pub(super) struct StoreJournal<'a> {
     pub generations: HashMap<i64, i64>,
     /// True from before the commit is sent until its end is known: not to be called off.
     committing: &'a AtomicBool,
+    last_push: Option<Duration>,
 }
 
 impl<'a> StoreJournal<'a> {
-    pub fn new(context: &'a Context, lease: &'a Lease, committing: &'a AtomicBool) -> Self {
-        Self { context, lease, generations: HashMap::new(), committing }
+    pub fn new(context: &'a Context, order: Order<'a>) -> Self {
+        let Order { lease, committing, last_push } = order;
+        Self { context, lease, generations: HashMap::new(), committing, last_push }
     }
 }
 
@@ -81,6 +85,7 @@ impl Journal for StoreJournal<'_> {
     }
 
     async fn gather(&mut self) -> Result<Vec<Wish>, Failure> {
+        self.context.arrivals.burst_over(&self.lease.switch, self.last_push).await;
         let limit = i64::try_from(self.context.settings.worker.changes_per_commit_max).unwrap_or(i64::MAX);
         let items = self.context.store.work(&self.lease.switch, limit).await.map_err(|error| failure(&error))?;
         self.generations = items.iter().map(|item| (item.vmac.id, item.vmac.generation)).collect();

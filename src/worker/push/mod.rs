@@ -31,6 +31,17 @@ pub(super) struct Pushed {
     pub whole: Option<Failure>,
 }
 
+/// What a push is made under.
+#[derive(Clone, Copy)]
+pub(super) struct Order<'a> {
+    /// The switch's lease, held.
+    pub lease: &'a Lease,
+    /// Set while a commit may be in flight.
+    pub committing: &'a AtomicBool,
+    /// How long the switch's last push took.
+    pub last_push: Option<Duration>,
+}
+
 /// Pushes everything that waits for the lane's switch and writes the results. It may be dropped at any moment at
 /// which `committing` is false: the next push finds out what was done.
 ///
@@ -39,14 +50,13 @@ pub(super) struct Pushed {
 pub(super) async fn push(
     context: &Arc<Context>,
     session: &mut Session,
-    lease: &Lease,
-    committing: &AtomicBool,
+    order: Order<'_>,
     slot: SemaphorePermit<'_>,
 ) -> Result<Pushed, StoreError> {
-    let mut journal = StoreJournal::new(context, lease, committing);
+    let mut journal = StoreJournal::new(context, order);
     let report = tokio::select! {
         report = attempt(context, session, &mut journal, slot) => report,
-        never = renew(context, lease) => match never {},
+        never = renew(context, order.lease) => match never {},
     };
     if !report.session_usable {
         session.abandon();
