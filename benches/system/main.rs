@@ -1,0 +1,64 @@
+//! The whole system measured: `vmacd serve` as its users run it, with RabbitMQ, Postgres and simulated switches, each in
+//! a process of its own, and the peers of `benches/peers` beside it.
+//!
+//! Started by `benches/run`, which brings the servers up. Each scenario prints its rows as it ends; together they are the
+//! table of docs/BENCHMARKS.md.
+
+mod baseline;
+mod document;
+mod flow;
+mod fsync;
+mod options;
+mod peers;
+mod process;
+mod producer;
+mod scenarios;
+mod sims;
+mod stats;
+#[path = "../../tests/it/support/mod.rs"]
+mod support;
+mod table;
+mod watch;
+mod world;
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use options::Options;
+use table::Row;
+
+#[tokio::main]
+async fn main() {
+    let options = Options::from_arguments();
+    let fsyncs = fsync::per_second();
+    eprintln!("fsync: {fsyncs:.0} a second");
+    let mut rows = Vec::new();
+    for name in options.scenarios() {
+        eprintln!("== {name}");
+        let began = std::time::Instant::now();
+        for row in run(name, &options).await {
+            eprintln!("{row}");
+            rows.push(row);
+        }
+        eprintln!("   ({name}: {:.0} s)", began.elapsed().as_secs_f64());
+    }
+    print!("{}", table::markdown(&rows));
+    if options.write {
+        document::write(&rows, fsyncs);
+    }
+    if rows.iter().any(Row::is_broken) {
+        std::process::exit(1);
+    }
+}
+
+/// Runs one scenario; one that cannot be measured is a row that says so, and does not stop the others.
+async fn run(name: &'static str, options: &Options) -> Vec<Row> {
+    let running = AssertUnwindSafe(scenarios::run(name, options)).catch_unwind();
+    running.await.unwrap_or_else(|panic| vec![Row::broken(name, &reason(&*panic))])
+}
+
+fn reason(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("it panicked").to_owned()
+}

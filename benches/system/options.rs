@@ -1,0 +1,60 @@
+//! The command line: `[--quick | --full] [--write] [SCENARIO...]`.
+
+use crate::scenarios;
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// A look: some seconds each.
+    Quick,
+    /// What docs/BENCHMARKS.md shows.
+    Usual,
+    /// With the sizes that take long to set up.
+    Full,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub size: Size,
+    /// Put the rows into docs/BENCHMARKS.md.
+    pub write: bool,
+    names: Vec<String>,
+}
+
+impl Options {
+    /// Ends the process with a hint where an argument is not known.
+    pub fn from_arguments() -> Self {
+        let mut options = Self { size: Size::Usual, write: false, names: Vec::new() };
+        for argument in std::env::args().skip(1) {
+            match argument.as_str() {
+                "--quick" => options.size = Size::Quick,
+                "--full" => options.size = Size::Full,
+                "--write" => options.write = true,
+                // What `cargo bench` adds by itself.
+                "--bench" => {}
+                name if scenarios::NAMES.contains(&name) => options.names.push(argument),
+                other => {
+                    eprintln!("{other}: no such scenario; there are: {}", scenarios::NAMES.join(" "));
+                    std::process::exit(1);
+                }
+            }
+        }
+        options
+    }
+
+    /// The scenarios to run, in their order.
+    pub fn scenarios(&self) -> impl Iterator<Item = &'static str> {
+        let wanted = |name: &&str| self.names.is_empty() || self.names.iter().any(|asked| asked == name);
+        scenarios::NAMES.iter().copied().filter(wanted)
+    }
+
+    /// One of three numbers, by size.
+    pub fn of<T>(&self, quick: T, usual: T, full: T) -> T {
+        match self.size {
+            Size::Quick => quick,
+            Size::Usual => usual,
+            Size::Full => full,
+        }
+    }
+}

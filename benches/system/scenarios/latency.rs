@@ -1,0 +1,61 @@
+//! One create at a time on an idle system: how long until its event, and how much of that is the switch's own time.
+
+use std::time::Duration;
+
+use crate::baseline::Baseline;
+use crate::flow::flow_with;
+use crate::options::Options;
+use crate::producer::Producer;
+use crate::sims::Estate;
+use crate::stats::percentile;
+use crate::table::Row;
+use crate::watch::Watch;
+use crate::world::World;
+
+const NAME: &str = "latency";
+const SWITCHES: usize = 10;
+const GOAL_MS: f64 = 30.0;
+
+pub async fn run(options: &Options) -> Vec<Row> {
+    let creates = options.of(50, 200, 1_000);
+    let world = World::start(Estate { switches: SWITCHES, ports: 10, commit_time: "0s" }).await;
+    let _worker = world.serve().await;
+    let (mut watch, producer) = (Watch::start(&world).await, Producer::to(&world).await);
+    let mut baseline = Baseline::open(&world).await;
+    let limit = Duration::from_secs(30);
+    // The first to each switch opens its session.
+    let mut cold = Vec::new();
+    for create in world.creates(0, SWITCHES) {
+        cold.push(flow_with(&producer, &mut watch, &[create], limit).await.seconds * 1000.0);
+    }
+    let (mut whole, mut own) = (Vec::new(), Vec::new());
+    for (ours, theirs) in world.creates(SWITCHES, creates).iter().zip(world.creates(SWITCHES + creates, creates)) {
+        whole.push(flow_with(&producer, &mut watch, std::slice::from_ref(ours), limit).await.seconds * 1000.0);
+        own.push(baseline.push(&theirs).await);
+    }
+    rows(&whole, &own, &cold)
+}
+
+fn rows(whole: &[f64], own: &[f64], cold: &[f64]) -> Vec<Row> {
+    let both = |values: &[f64]| format!("{:.1} / {:.1} ms", percentile(values, 0.5), percentile(values, 0.99));
+    let (p99, own_p50) = (percentile(whole, 0.99), percentile(own, 0.5));
+    let conditions =
+        format!("{} creates one at a time, {SWITCHES} switches, commit 0 s, sessions open; alternating", whole.len());
+    let added = format!("{:.1} ms; at the median {:.1} ms", p99 - own_p50, percentile(whole, 0.5) - own_p50);
+    vec![
+        Row::goal(NAME, "p99 without the switch's own time", added, "<= 30 ms", p99 - own_p50 <= GOAL_MS, &conditions),
+        Row::context(NAME, "publish to event, p50 / p99", both(whole), &conditions),
+        Row::context(
+            NAME,
+            "the switch's own time, p50 / p99",
+            both(own),
+            "the same requests over an open session; the p50 is taken off above",
+        ),
+        Row::context(
+            NAME,
+            "publish to event with the session to open, p50 / p99",
+            both(cold),
+            &format!("{} creates", cold.len()),
+        ),
+    ]
+}

@@ -1,0 +1,44 @@
+//! A hundred switches whose commits take no time: creates a second, against the careful peer.
+
+use std::time::Duration;
+
+use crate::flow::flow;
+use crate::options::Options;
+use crate::peers;
+use crate::sims::Estate;
+use crate::stats::{median, spread};
+use crate::table::Row;
+use crate::world::World;
+
+const NAME: &str = "many";
+const GOAL: f64 = 50.0;
+
+pub async fn run(options: &Options) -> Vec<Row> {
+    let estate = Estate { switches: options.of(20, 100, 100), ports: 10, commit_time: "0s" };
+    let (creates, peer_creates) = (options.of(2_000, 10_000, 10_000), options.of(100, 1_000, 1_000));
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..options.of(1, 3, 3) {
+        ours.push(one(estate, creates).await);
+        theirs.push(peers::run("celery_pyez_careful", estate, peer_creates, 300).await.per_second());
+    }
+    let ratio = median(&ours) / median(&theirs);
+    let measured = format!("{ratio:.0} x: {} against {} a second", spread(&ours, 0), spread(&theirs, 1));
+    let conditions = format!(
+        "{} switches, commit 0 s; {creates} creates, the careful peer {peer_creates}; alternating",
+        estate.switches
+    );
+    vec![Row::goal(NAME, "creates a second, against the careful peer", measured, ">= 50 x", ratio >= GOAL, &conditions)]
+}
+
+async fn one(estate: Estate, creates: usize) -> f64 {
+    let world = World::start(estate).await;
+    let _worker = world.serve().await;
+    let flow = flow(&world, &world.creates(0, creates), Duration::from_secs(300)).await;
+    eprintln!(
+        "   {creates} creates: {:.2} s, {:.0} a second; switches' CPU {:.2} s",
+        flow.seconds,
+        flow.per_second(),
+        world.sims.cpu_seconds()
+    );
+    flow.per_second()
+}

@@ -1,0 +1,38 @@
+//! What is measured, one file each.
+
+mod backups;
+mod dead;
+mod dead_many;
+mod depth;
+mod group;
+mod growth;
+mod latency;
+mod many;
+mod pipeline;
+mod switches;
+mod workers;
+
+use crate::options::Options;
+use crate::table::Row;
+
+/// Every scenario, in the order of the table.
+pub const NAMES: &[&str] =
+    &["group", "many", "pipeline", "latency", "dead", "dead-many", "growth", "depth", "switches", "backups", "workers"];
+
+/// Runs one of [`NAMES`].
+pub async fn run(name: &str, options: &Options) -> Vec<Row> {
+    match name {
+        "group" => group::run(options).await,
+        "many" => many::run(options).await,
+        "pipeline" => pipeline::run(options).await,
+        "latency" => latency::run(options).await,
+        "dead" => dead::run(options).await,
+        "dead-many" => dead_many::run(options).await,
+        "growth" => growth::run(options).await,
+        "depth" => depth::run(options).await,
+        "switches" => switches::run(options).await,
+        "backups" => backups::run(options).await,
+        "workers" => workers::run(options).await,
+        other => panic!("{other}: no such scenario"),
+    }
+}

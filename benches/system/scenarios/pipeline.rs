@@ -1,0 +1,169 @@
+//! The whole way of a create, from the publish to the event, against RabbitMQ merely moving the same messages.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Consumer};
+
+use crate::flow::flow;
+use crate::options::Options;
+use crate::process::{cores, cpu_seconds, server_pid, tree_cpu_seconds};
+use crate::producer::Producer;
+use crate::sims::Estate;
+use crate::stats::{median, spread};
+use crate::support::vmacd::Serve;
+use crate::support::{Rabbit, unique};
+use crate::table::Row;
+use crate::world::{Create, World};
+
+const NAME: &str = "pipeline";
+const GOAL: f64 = 0.5;
+/// As many as vmacd itself holds.
+const PREFETCH: u16 = 4_096;
+const ACK_EVERY: usize = 256;
+
+/// One measurement on fresh switches.
+struct Run {
+    /// Creates a second.
+    plain: f64,
+    /// Creates a second of the time that the switches' CPU leaves.
+    without_switches: f64,
+    /// Messages a second of RabbitMQ alone.
+    moved: f64,
+    /// As [`Cpu::per_create_ms`].
+    cpu_ms: [f64; 5],
+}
+
+pub async fn run(options: &Options) -> Vec<Row> {
+    let creates = options.of(2_000, 10_000, 20_000);
+    let mut runs = Vec::new();
+    for _ in 0..options.of(1, 3, 3) {
+        runs.push(one(creates).await);
+    }
+    let of = |figure: fn(&Run) -> f64| runs.iter().map(figure).collect::<Vec<_>>();
+    let (plain, without, moved) = (of(|r| r.plain), of(|r| r.without_switches), of(|r| r.moved));
+    let (ratio, plain_ratio) = (median(&without) / median(&moved), median(&plain) / median(&moved));
+    let conditions = format!("{creates} creates, 20 switches, commit 0 s, quorum queues; alternating");
+    let measured = format!("{ratio:.2}: {} against {} messages a second", spread(&without, 0), spread(&moved, 0));
+    let what = "publish to event without the switches' CPU time / RabbitMQ alone";
+    vec![
+        Row::goal(
+            NAME,
+            what,
+            measured,
+            ">= 0.5",
+            ratio >= GOAL,
+            &format!("{conditions}; switches' CPU seconds / cores taken off"),
+        ),
+        Row::context(
+            NAME,
+            "publish to event / RabbitMQ alone",
+            format!("{plain_ratio:.2}: {} a second", spread(&plain, 0)),
+            &conditions,
+        ),
+        Row::context(NAME, "CPU for each create", cpu(&runs), &conditions),
+    ]
+}
+
+fn cpu(runs: &[Run]) -> String {
+    let names = ["worker", "Postgres", "RabbitMQ", "switches", "producer and watch"];
+    let of = |at: usize| median(&runs.iter().map(|run| run.cpu_ms[at]).collect::<Vec<_>>());
+    let each = names.iter().enumerate().map(|(at, name)| format!("{name} {:.2} ms", of(at)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+async fn one(creates: usize) -> Run {
+    let world = World::start(Estate { switches: 20, ports: 10, commit_time: "0s" }).await;
+    let creates = world.creates(0, creates);
+    let moved = creates.len() as f64 / move_only(&creates).await;
+    let worker = world.serve().await;
+    let before = Cpu::now(&world, &worker);
+    let flow = flow(&world, &creates, Duration::from_secs(300)).await;
+    let cpu = Cpu::now(&world, &worker).since(&before);
+    let without_switches = flow.creates as f64 / (flow.seconds - cpu.switches / cores());
+    eprintln!(
+        "   {:.0} a second, without the switches' CPU {without_switches:.0}; RabbitMQ alone {moved:.0}; published in {:.2} s of {:.2} s; \
+         CPU seconds: {cpu:?}",
+        flow.per_second(),
+        flow.publishing_s,
+        flow.seconds,
+    );
+    let cpu_ms = cpu.per_create_ms(flow.creates);
+    Run { plain: flow.per_second(), without_switches, moved, cpu_ms }
+}
+
+/// Seconds of CPU of everybody who takes part.
+#[derive(Clone, Copy, Debug)]
+struct Cpu {
+    worker: f64,
+    switches: f64,
+    rabbitmq: f64,
+    postgres: f64,
+    measuring: f64,
+}
+
+impl Cpu {
+    fn now(world: &World, worker: &Serve) -> Self {
+        Self {
+            worker: cpu_seconds(worker.pid()),
+            switches: world.sims.cpu_seconds(),
+            rabbitmq: tree_cpu_seconds(server_pid("rabbitmq")),
+            postgres: tree_cpu_seconds(server_pid("postgres")),
+            measuring: cpu_seconds(std::process::id()),
+        }
+    }
+
+    fn since(self, before: &Self) -> Self {
+        Self {
+            worker: self.worker - before.worker,
+            switches: self.switches - before.switches,
+            rabbitmq: self.rabbitmq - before.rabbitmq,
+            postgres: self.postgres - before.postgres,
+            measuring: self.measuring - before.measuring,
+        }
+    }
+
+    /// Milliseconds for each create: worker, Postgres, RabbitMQ, switches, the measuring itself.
+    fn per_create_ms(self, creates: usize) -> [f64; 5] {
+        let Self { worker, switches, rabbitmq, postgres, measuring } = self;
+        [worker, postgres, rabbitmq, switches, measuring].map(|seconds| seconds * 1000.0 / creates as f64)
+    }
+}
+
+/// Seconds from the first publish to the last acknowledgement of the same messages through a quorum queue.
+async fn move_only(creates: &[Create]) -> f64 {
+    let (_connection, channel) = Rabbit::shared().channel().await;
+    let (queue, consumer) = consumer(&channel).await;
+    // The default exchange routes by the queue's name.
+    let producer = Producer::to_exchange(String::new(), queue.clone()).await;
+    let began = Instant::now();
+    tokio::join!(producer.publish_all(creates), consume(&channel, consumer, creates.len()));
+    // An acknowledgement has no answer: the next request on the channel has, after it.
+    let _ = channel.queue_purge(queue.as_str().into(), Default::default()).await;
+    let seconds = began.elapsed().as_secs_f64();
+    let _ = channel.queue_delete(queue.into(), Default::default()).await;
+    seconds
+}
+
+async fn consumer(channel: &Channel) -> (String, Consumer) {
+    let queue = unique("moved");
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(queue.as_str().into(), options, arguments).await.expect("a queue");
+    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await.expect("a prefetch");
+    let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
+    let consumer = channel.basic_consume(queue.as_str().into(), "".into(), options, none).await.expect("consuming");
+    (queue, consumer)
+}
+
+async fn consume(channel: &Channel, mut consumer: Consumer, count: usize) {
+    for seen in 1..=count {
+        let delivery = consumer.next().await.expect("a message").expect("a message");
+        if seen % ACK_EVERY == 0 || seen == count {
+            channel.basic_ack(delivery.delivery_tag, BasicAckOptions { multiple: true }).await.expect("acknowledged");
+        }
+    }
+}
