@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::stats::spread;
 use crate::table::{HEAD, Row};
 
 const BEGIN: &str = "<!-- measured: written by benches/run -->";
@@ -9,14 +10,14 @@ const END: &str = "<!-- end of what is measured -->";
 
 /// Puts the rows into the document, in place of those of the same scenarios. `BENCH_FACTS` names a file with lines about
 /// the machine, written by `benches/run`.
-pub fn write(rows: &[Row], fsyncs_per_second: f64) {
+pub fn write(rows: &[Row], fsyncs_per_second: &[f64]) {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/BENCHMARKS.md"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let (head, rest) = text.split_once(BEGIN).expect("docs/BENCHMARKS.md has the line where the measured part begins");
     let (measured, tail) = rest.split_once(END).expect("docs/BENCHMARKS.md has the line where the measured part ends");
     let facts = std::env::var("BENCH_FACTS").ok().and_then(|file| std::fs::read_to_string(file).ok());
     let facts = facts.unwrap_or_default();
-    let fsync = format!("- fsync: {fsyncs_per_second:.0} a second (4 KiB appended and synced, one after another)");
+    let fsync = format!("- the disk: {} syncs a second (4 KiB appended and synced, again and again; before each scenario)", spread(fsyncs_per_second, 0));
     let table = merged(measured, rows);
     let text = format!("{head}{BEGIN}\n\n{}\n{fsync}\n\n{HEAD}{table}\n{END}{tail}", facts.trim_end());
     std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -31,11 +31,10 @@ use table::Row;
 #[tokio::main]
 async fn main() {
     let options = Options::from_arguments();
-    let fsyncs = fsync::per_second();
-    eprintln!("fsync: {fsyncs:.0} a second");
-    let mut rows = Vec::new();
+    let (mut rows, mut fsyncs) = (Vec::new(), Vec::new());
     for name in options.scenarios() {
-        eprintln!("== {name}");
+        fsyncs.push(fsync::per_second());
+        eprintln!("== {name} (the disk: {:.0} syncs a second)", fsyncs[fsyncs.len() - 1]);
         let began = std::time::Instant::now();
         for row in run(name, &options).await {
             eprintln!("{row}");
@@ -45,7 +44,7 @@ async fn main() {
     }
     print!("{}", table::markdown(&rows));
     if options.write {
-        document::write(&rows, fsyncs);
+        document::write(&rows, &fsyncs);
     }
     if rows.iter().any(Row::is_broken) {
         std::process::exit(1);

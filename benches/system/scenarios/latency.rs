@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sqlx::Connection;
+
 use crate::baseline::Baseline;
 use crate::flow::flow_with;
 use crate::options::Options;
@@ -28,12 +30,40 @@ pub async fn run(options: &Options) -> Vec<Row> {
     for create in world.creates(0, SWITCHES) {
         cold.push(flow_with(&producer, &mut watch, &[create], limit).await.seconds * 1000.0);
     }
-    let (mut whole, mut own) = (Vec::new(), Vec::new());
+    let (mut whole, mut own, before) = (Vec::new(), Vec::new(), Commits::of(&world).await);
     for (ours, theirs) in world.creates(SWITCHES, creates).iter().zip(world.creates(SWITCHES + creates, creates)) {
         whole.push(flow_with(&producer, &mut watch, std::slice::from_ref(ours), limit).await.seconds * 1000.0);
         own.push(baseline.push(&theirs).await);
     }
-    rows(&whole, &own, &cold)
+    let commits = Commits::of(&world).await.since(&before, creates);
+    let mut rows = rows(&whole, &own, &cold);
+    rows.push(Row::context(NAME, "Postgres for each create", commits, "the database's and the server's own counts"));
+    rows
+}
+
+/// What Postgres has counted.
+struct Commits {
+    transactions: f64,
+    syncs: f64,
+}
+
+impl Commits {
+    async fn of(world: &World) -> Self {
+        // Postgres' backends report what they count once a second.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        let mut connection = world.database.connect().await;
+        let sql = "SELECT xact_commit::float8, (SELECT wal_sync::float8 FROM pg_stat_wal)
+                   FROM pg_stat_database WHERE datname = current_database()";
+        let (transactions, syncs) = sqlx::query_as(sql).fetch_one(&mut connection).await.expect("counts");
+        let _ = connection.close().await;
+        Self { transactions, syncs }
+    }
+
+    fn since(&self, before: &Self, creates: usize) -> String {
+        let each = |now: f64, before: f64| (now - before) / creates as f64;
+        let (transactions, syncs) = (each(self.transactions, before.transactions), each(self.syncs, before.syncs));
+        format!("{transactions:.1} transactions, {syncs:.1} syncs of its log")
+    }
 }
 
 fn rows(whole: &[f64], own: &[f64], cold: &[f64]) -> Vec<Row> {
