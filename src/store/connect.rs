@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use super::engine::Engine;
 use super::error::StoreError;
@@ -15,6 +15,10 @@ use super::error::StoreError;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long all migrations together may take; each of their statements has the limit of every statement.
+const MIGRATE_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a connection may take to answer when it is given back.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much longer than Postgres itself its client waits for a statement.
 const SERVER_FIRST: Duration = Duration::from_secs(1);
 
@@ -60,7 +64,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Migrate`].
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.engine.migrate().await.map_err(|error| StoreError::Migrate(Arc::new(error)))
+        let what = "bring the tables up to date";
+        match tokio::time::timeout(MIGRATE_TIMEOUT, self.engine.migrate()).await {
+            Ok(result) => result.map_err(|error| StoreError::Migrate(Arc::new(error))),
+            Err(_) => Err(StoreError::Timeout { what, after_ms: MIGRATE_TIMEOUT.as_millis() }),
+        }
     }
 
     /// The database's clock.
@@ -105,9 +113,20 @@ async fn postgres(url: &str, options: StoreOptions) -> Result<Engine, sqlx::Erro
             let limits = limits.clone();
             Box::pin(async move { connection.execute(AssertSqlSafe(limits)).await.map(|_| ()) })
         })
+        .after_release(|connection, _| Box::pin(answers(connection)))
         .connect_with(url.parse::<PgConnectOptions>()?.application_name("vmacd"))
         .await?;
     Ok(Engine::postgres(pool, options.statement_timeout + SERVER_FIRST))
+}
+
+/// A connection whose statement was given up is asked for a sign of life before it is used again. The pool asks too,
+/// but without a limit: where a network swallows everything it would keep the place until TCP gives up, and a few of
+/// those are all places there are.
+async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match tokio::time::timeout(RELEASE_TIMEOUT, connection.ping()).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
+    }
 }
 
 /// The server ends what takes too long by itself: a statement that its client gave up would go on waiting for its
