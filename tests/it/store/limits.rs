@@ -37,7 +37,7 @@ async fn connections_that_a_network_swallowed_make_place_for_new_ones() {
         bench.url().rsplit_once('@').and_then(|(_, rest)| rest.split_once('/')).expect("a URL").0.to_owned();
     let proxy = Proxy::start(&authority).await;
     let url = bench.url().replace(&authority, &format!("127.0.0.1:{}", proxy.port()));
-    let options = StoreOptions { connections_max: 2, statement_timeout: 3 * LIMIT };
+    let options = StoreOptions { connections_max: 2, statement_timeout: 3 * LIMIT, ..StoreOptions::default() };
     let store = Store::connect(&url, options).await.expect("a database");
     let mut other = PgConnection::connect(bench.url()).await.expect("a connection");
     let mut transaction = other.begin().await.expect("a transaction");
