@@ -9,9 +9,14 @@ use crate::domain::shown;
 /// What libraries say is kept down unless the filter names them; lapin's news are told by the broker's own log.
 const LIBRARIES: &str = "lapin=off,sqlx=warn,russh=warn";
 
-/// Starts logging. `VMACD_LOG` filters (`info` unless told; the syntax is tracing's `target=level,...`),
+/// Starts logging, of panics too. `VMACD_LOG` filters (`info` unless told; the syntax is tracing's `target=level,...`),
 /// `VMACD_LOG_FORMAT=json` prints one JSON object a line.
 pub(super) fn start() {
+    // Nothing but events is written to stderr, or whoever reads it as JSON lines would stumble.
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = std::backtrace::Backtrace::capture();
+        tracing::error!(%panic, %backtrace, "panicked: this is a fault in vmacd");
+    }));
     let asked = std::env::var("VMACD_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter = format!("{LIBRARIES},{asked}");
     let builder = tracing_subscriber::fmt()

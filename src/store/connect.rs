@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 
@@ -17,6 +17,10 @@ use super::vault::{BackupKey, Vault};
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long all migrations together may take; each of their statements has the limit of every statement.
+const MIGRATE_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a connection may take to answer when it is given back.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much longer than Postgres itself its client waits for a statement.
 const SERVER_FIRST: Duration = Duration::from_secs(1);
 
@@ -67,7 +71,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Migrate`].
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.engine.migrate().await.map_err(|error| StoreError::Migrate(Arc::new(error)))
+        let what = "bring the tables up to date";
+        match tokio::time::timeout(MIGRATE_TIMEOUT, self.engine.migrate()).await {
+            Ok(result) => result.map_err(|error| StoreError::Migrate(Arc::new(error))),
+            Err(_) => Err(StoreError::Timeout { what, after_ms: MIGRATE_TIMEOUT.as_millis() }),
+        }
     }
 
     /// The database's clock.
@@ -119,9 +127,22 @@ async fn postgres(url: &str, connections_max: u32, timeout: Duration) -> Result<
             let limits = limits.clone();
             Box::pin(async move { connection.execute(AssertSqlSafe(limits)).await.map(|_| ()) })
         })
+        // It was asked when it was released; one that broke since then fails its statement, which is tried again.
+        .test_before_acquire(false)
+        .after_release(|connection, _| Box::pin(answers(connection)))
         .connect_with(connect.clone());
     let pool = told(&connect, pool.await).await?;
     Ok(Engine::postgres(pool, timeout + SERVER_FIRST))
+}
+
+/// A connection whose statement was given up is asked for a sign of life before it is used again. The pool asks too,
+/// but without a limit: where a network swallows everything it would keep the place until TCP gives up, and a few of
+/// those are all places there are.
+async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match tokio::time::timeout(RELEASE_TIMEOUT, connection.ping()).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
+    }
 }
 
 /// The server ends what takes too long by itself: a statement that its client gave up would go on waiting for its

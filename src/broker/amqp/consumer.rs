@@ -11,7 +11,7 @@ use lapin::{Channel, Connection, Consumer as LapinConsumer};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, bounded, close, connect, declare, wire};
+use super::{Shared, ackers, bounded, close, connect, declare, reject, wire};
 use crate::broker::delivery::{Delivery, Proof, Receipt};
 use crate::broker::error::BrokerError;
 use crate::broker::topology::QueueKind;
@@ -61,12 +61,8 @@ impl AmqpConsumer {
         while let Some(delivery) = self.deliveries.recv().await {
             left.push(delivery);
         }
-        for delivery in left {
-            if let Proof::Amqp(acker) = delivery.receipt.0 {
-                let options = lapin::options::BasicRejectOptions { requeue: true };
-                let _ = tokio::time::timeout(BACK_OFF_MAX, acker.reject(options)).await;
-            }
-        }
+        let receipts = left.into_iter().map(|delivery| delivery.receipt).collect();
+        let _ = tokio::time::timeout(BACK_OFF_MAX, reject(ackers(receipts))).await;
     }
 }
 

@@ -82,18 +82,19 @@ impl AmqpBroker {
     }
 
     pub(super) async fn ack(&self, receipts: Vec<Receipt>) -> Result<(), BrokerError> {
-        for acker in ackers(receipts) {
-            // `Ok(false)` and errors alike: the session is gone, the message comes again.
-            let _ = tokio::time::timeout(self.shared.rpc_timeout, acker.ack(BasicAckOptions::default())).await;
-        }
+        // `Ok(false)` and errors alike: the session is gone, the message comes again. One limit for all of them: a
+        // socket that takes nothing takes none.
+        let work = async {
+            for acker in ackers(receipts) {
+                let _ = acker.ack(BasicAckOptions::default()).await;
+            }
+        };
+        let _ = tokio::time::timeout(self.shared.rpc_timeout, work).await;
         Ok(())
     }
 
     pub(super) async fn requeue(&self, receipts: Vec<Receipt>) -> Result<(), BrokerError> {
-        for acker in ackers(receipts) {
-            let options = BasicRejectOptions { requeue: true };
-            let _ = tokio::time::timeout(self.shared.rpc_timeout, acker.reject(options)).await;
-        }
+        let _ = tokio::time::timeout(self.shared.rpc_timeout, reject(ackers(receipts))).await;
         Ok(())
     }
 
@@ -149,6 +150,13 @@ fn ackers(receipts: Vec<Receipt>) -> impl Iterator<Item = Acker> {
         Proof::Amqp(acker) => Some(acker),
         Proof::Embedded { .. } => None,
     })
+}
+
+/// Hands deliveries back.
+async fn reject(ackers: impl Iterator<Item = Acker>) {
+    for acker in ackers {
+        let _ = acker.reject(BasicRejectOptions { requeue: true }).await;
+    }
 }
 
 /// Opens a connection within the time limit.

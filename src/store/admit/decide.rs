@@ -122,7 +122,10 @@ fn decide_place(place: Place, commands: &[&Incoming], world: &mut World, decisio
             Some(newer) if order < *newer && order.action != newer.action => Verdict::Superseded(newer.clone()),
             _ => {
                 let verdict = take_effect(place, incoming, world, decision, now);
-                if !matches!(verdict, Verdict::Failed(_)) && newest.as_ref().is_none_or(|newer| order > *newer) {
+                // A revoke that is refused, because another server has the address, is what this server is to have all
+                // the same.
+                let stands = !matches!(verdict, Verdict::Failed(_)) || order.action == Action::Revoke;
+                if stands && newest.as_ref().is_none_or(|newer| order > *newer) {
                     decision.intents.insert(place, order.clone());
                     newest = Some(order);
                 }

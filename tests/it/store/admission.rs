@@ -13,6 +13,7 @@ on_both_engines! {
     what_cannot_be_done_is_refused_and_leaves_no_row,
     a_refused_command_is_answered_the_same_again,
     a_replay_of_a_refused_command_is_decided_anew,
+    a_refused_revoke_outranks_an_older_create_all_the_same,
     a_revoke_of_nothing_is_done_at_once,
     a_second_create_joins_the_row,
     a_create_that_wants_something_else_is_refused,
@@ -114,6 +115,17 @@ async fn a_replay_of_a_refused_command_is_decided_anew(bench: &Bench) {
     bench.settle("sw-a").await;
     assert_eq!(bench.status("10.0.2.10").await, Status::Active);
     assert_eq!(bench.outcome("m-1").await.map(|outcome| outcome.status), Some(Outcome::Active));
+}
+
+async fn a_refused_revoke_outranks_an_older_create_all_the_same(bench: &Bench) {
+    let ip = "10.0.2.10";
+    bench.admit(create("m-0", 2, ip)).await;
+    bench.settle("sw-b").await;
+    assert_eq!(code_of(&bench.admit(issued(revoke("m-1", 1, ip), 2_000)).await), Some(Code::AddressTaken));
+    bench.admit(issued(revoke("m-2", 2, ip), 3_000)).await;
+    bench.settle("sw-b").await;
+    let late = bench.admit(issued(create("m-3", 1, ip), 1_500)).await;
+    assert!(matches!(&late, Admission::Done { outcome } if outcome.status == Outcome::Superseded), "{late:?}");
 }
 
 async fn a_revoke_of_nothing_is_done_at_once(bench: &Bench) {

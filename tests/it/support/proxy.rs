@@ -1,6 +1,7 @@
 //! A TCP proxy that breaks on command: the network between `vmacd` and whatever it talks to.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,8 +23,15 @@ enum Weather {
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    weather: watch::Sender<Weather>,
+    sky: Arc<Mutex<Sky>>,
     accepting: JoinHandle<()>,
+}
+
+/// The weather that new connections come under, and that of connections which were stranded.
+#[derive(Debug)]
+struct Sky {
+    weather: watch::Sender<Weather>,
+    stranded: Vec<watch::Sender<Weather>>,
 }
 
 impl Proxy {
@@ -31,9 +39,10 @@ impl Proxy {
     pub async fn start(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the proxy");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let (weather, forecast) = watch::channel(Weather::Fair);
-        let accepting = tokio::spawn(accept(listener, target.to_string(), forecast));
-        Self { address, weather, accepting }
+        let sky = Sky { weather: watch::Sender::new(Weather::Fair), stranded: Vec::new() };
+        let sky = Arc::new(Mutex::new(sky));
+        let accepting = tokio::spawn(accept(listener, target.to_string(), sky.clone()));
+        Self { address, sky, accepting }
     }
 
     /// Where it listens.
@@ -43,18 +52,30 @@ impl Proxy {
 
     /// Closes what is open, and each new connection at once.
     pub fn cut(&self) {
-        self.weather.send_replace(Weather::Cut);
+        self.turn(Weather::Cut);
     }
 
     /// Lets connections stand and new ones in, and passes no byte. What arrives meanwhile waits in the buffers of
     /// the sockets and passes after [`restore`](Proxy::restore).
     pub fn black_hole(&self) {
-        self.weather.send_replace(Weather::BlackHole);
+        self.turn(Weather::BlackHole);
     }
 
     /// All is well again.
     pub fn restore(&self) {
-        self.weather.send_replace(Weather::Fair);
+        self.turn(Weather::Fair);
+    }
+
+    /// Passes no byte of the connections that stand, ever again; new ones are well.
+    pub fn strand(&self) {
+        let mut sky = self.sky.lock().expect("no panic under it");
+        let old = std::mem::replace(&mut sky.weather, watch::Sender::new(Weather::Fair));
+        old.send_replace(Weather::BlackHole);
+        sky.stranded.push(old);
+    }
+
+    fn turn(&self, weather: Weather) {
+        self.sky.lock().expect("no panic under it").weather.send_replace(weather);
     }
 }
 
@@ -65,8 +86,9 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, target: String, forecast: watch::Receiver<Weather>) {
+async fn accept(listener: TcpListener, target: String, sky: Arc<Mutex<Sky>>) {
     while let Ok((client, _)) = listener.accept().await {
+        let forecast = sky.lock().expect("no panic under it").weather.subscribe();
         if *forecast.borrow() != Weather::Cut {
             tokio::spawn(carry(client, target.clone(), forecast.clone()));
         }

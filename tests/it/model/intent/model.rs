@@ -175,14 +175,19 @@ impl Intents {
         self.broken != Some(rule)
     }
 
-    /// Where the newest command that was not refused has been done, row and switch say the same.
+    /// Where the newest command that was not refused has been done, row and switch say the same. A revoke that was
+    /// refused because another server has the address is as good as done.
     fn newest_is_so(&self, state: &State, server: usize) -> bool {
-        let refused = |c: usize| matches!(state.inbox[c], Inbox::Unknown | Inbox::Answered(Outcome::Taken));
+        let refused = |c: usize| match state.inbox[c] {
+            Inbox::Unknown => true,
+            Inbox::Answered(Outcome::Taken) => self.commands[c].1 == Create,
+            _ => false,
+        };
         let newest = (0..self.commands.len()).rev().find(|c| self.commands[*c].0 == server && !refused(*c));
         let of_server = |row: &usize| state.rows[*row].server == server;
         let (live, bound) = (state.live().filter(of_server), state.bound.filter(of_server));
         match newest.map(|newest| state.inbox[newest]) {
-            Some(Inbox::Answered(Outcome::Done(Revoke))) => live.is_none() && bound.is_none(),
+            Some(Inbox::Answered(Outcome::Done(Revoke) | Outcome::Taken)) => live.is_none() && bound.is_none(),
             Some(Inbox::Answered(Outcome::Done(Create))) => {
                 live == bound && live.is_some_and(|row| state.rows[row].status == Status::Active)
             }

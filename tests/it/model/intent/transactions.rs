@@ -48,6 +48,9 @@ impl Intents {
         let indexed = kind == Create && self.keeps(Rule::OneLiveRow);
         let row = match state.live().filter(|_| !blind || indexed) {
             Some(row) if state.rows[row].server != server && state.rows[row].desired == Create => {
+                if kind == Revoke && newest.is_none() {
+                    state.intents[server] = Some(command);
+                }
                 return state.answer(command, Outcome::Taken);
             }
             Some(row) if state.rows[row].server != server => {
