@@ -17,7 +17,10 @@ pub fn write(rows: &[Row], fsyncs_per_second: &[f64]) {
     let (measured, tail) = rest.split_once(END).expect("docs/BENCHMARKS.md has the line where the measured part ends");
     let facts = std::env::var("BENCH_FACTS").ok().and_then(|file| std::fs::read_to_string(file).ok());
     let facts = facts.unwrap_or_default();
-    let fsync = format!("- the disk: {} syncs a second (4 KiB appended and synced, again and again; before each scenario)", spread(fsyncs_per_second, 0));
+    let fsync = format!(
+        "- the disk: {} syncs a second (4 KiB appended and synced, again and again; before each scenario)",
+        spread(fsyncs_per_second, 0)
+    );
     let table = merged(measured, rows);
     let text = format!("{head}{BEGIN}\n\n{}\n{fsync}\n\n{HEAD}{table}\n{END}{tail}", facts.trim_end());
     std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
