@@ -65,6 +65,7 @@ impl Context {
             delay_min: Duration::from_millis(retry.delay_min_ms),
             delay_max: Duration::from_millis(retry.delay_max_ms),
             age_max: Duration::from_millis(retry.age_max_ms),
+            circuit_open: Duration::from_millis(settings.worker.circuit_open_ms),
         };
         Arc::new(Self {
             holder: holder_name(&settings.worker.name),

@@ -16,6 +16,8 @@ pub struct RetryPolicy {
     pub delay_max: Duration,
     /// Age at which a message is given up whatever its attempts.
     pub age_max: Duration,
+    /// How long a switch's circuit stays open.
+    pub circuit_open: Duration,
 }
 
 impl RetryPolicy {
@@ -32,6 +34,11 @@ impl RetryPolicy {
         // Beyond 32 doublings every bound is reached; it also bounds the loop.
         let interval = (0..attempt.clamp(1, 32)).filter_map(|_| intervals.next_backoff()).last();
         interval.unwrap_or(self.delay_max).clamp(self.delay_min, self.delay_max)
+    }
+
+    /// As [`Self::delay`], for a switch that is not tried: its messages come no sooner than it may be.
+    pub fn delay_of_open_circuit(&self, attempt: u32) -> Duration {
+        self.delay(attempt).max(self.circuit_open).min(self.delay_max)
     }
 
     /// The delay of work that is deferred for nobody's fault: a quarter of its age, within the
@@ -62,6 +69,7 @@ mod tests {
         delay_min: Duration::from_secs(1),
         delay_max: Duration::from_secs(900),
         age_max: Duration::from_secs(86_400),
+        circuit_open: Duration::from_secs(15),
     };
 
     #[test]
@@ -84,6 +92,8 @@ mod tests {
         fn delays_stay_within_their_bounds(attempt in 0u32..1000, age_s in 0u64..10_000_000) {
             let bounds = POLICY.delay_min..=POLICY.delay_max;
             prop_assert!(bounds.contains(&POLICY.delay(attempt)));
+            prop_assert!(bounds.contains(&POLICY.delay_of_open_circuit(attempt)));
+            prop_assert!(POLICY.delay_of_open_circuit(attempt) >= POLICY.circuit_open);
             prop_assert!(bounds.contains(&POLICY.deferral(Duration::from_secs(age_s))));
         }
     }

@@ -72,7 +72,11 @@ fn decide(policy: &RetryPolicy, attempt: u32, age: Duration, verdict: Verdict) -
             Disposal::Bury { failure, attempts: attempt + 1, exhausted: true, switch }
         }
         Verdict::Retry(failure, _) => {
-            Disposal::Again { attempt: attempt + 1, delay: policy.delay(attempt + 1), code: failure.code }
+            let delay = match failure.code {
+                Code::CircuitOpen => policy.delay_of_open_circuit(attempt + 1),
+                _ => policy.delay(attempt + 1),
+            };
+            Disposal::Again { attempt: attempt + 1, delay, code: failure.code }
         }
         Verdict::Defer(failure, switch) if policy.is_too_old(age) => {
             let text = format!("{} (given up after {} s)", failure.text, age.as_secs());
@@ -249,6 +253,7 @@ mod tests {
         delay_min: Duration::from_secs(1),
         delay_max: Duration::from_secs(60),
         age_max: Duration::from_secs(3_600),
+        circuit_open: Duration::from_secs(15),
     };
 
     fn failure() -> Failure {
@@ -261,6 +266,13 @@ mod tests {
         assert!(matches!(decide(0), Disposal::Again { attempt: 1, .. }));
         assert!(matches!(decide(1), Disposal::Again { attempt: 2, .. }));
         assert!(matches!(decide(2), Disposal::Bury { attempts: 3, exhausted: true, .. }));
+    }
+
+    #[test]
+    fn what_waits_for_a_circuit_comes_no_sooner_than_it_closes() {
+        let open = Failure::new(Code::CircuitOpen, "not tried");
+        let again = decide(&POLICY, 0, Duration::ZERO, Verdict::Retry(open, None));
+        assert_eq!(again, Disposal::Again { attempt: 1, delay: POLICY.circuit_open, code: Code::CircuitOpen });
     }
 
     #[test]
