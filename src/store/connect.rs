@@ -118,14 +118,14 @@ async fn is_sound(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error
 }
 
 async fn postgres(url: &str, connections_max: u32, timeout: Duration) -> Result<Engine, sqlx::Error> {
-    let limits = server_limits(timeout);
+    let session = session_settings(timeout);
     let connect = url.parse::<PgConnectOptions>()?.application_name("vmacd");
     let pool = PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(move |connection, _| {
-            let limits = limits.clone();
-            Box::pin(async move { connection.execute(AssertSqlSafe(limits)).await.map(|_| ()) })
+            let session = session.clone();
+            Box::pin(async move { connection.execute(AssertSqlSafe(session)).await.map(|_| ()) })
         })
         // It was asked when it was released; one that broke since then fails its statement, which is tried again.
         .test_before_acquire(false)
@@ -147,9 +147,15 @@ async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
 
 /// The server ends what takes too long by itself: a statement that its client gave up would go on waiting for its
 /// locks, and a worker that is paused within a transaction would keep everybody else from theirs.
-fn server_limits(timeout: Duration) -> String {
+///
+/// A plan that was made while a table was small reads all of it, and is kept until the table is analysed: an index is
+/// used wherever there is one. Compiling a statement costs more than a batch gains by it.
+fn session_settings(timeout: Duration) -> String {
     let timeout_ms = timeout.as_millis();
-    format!("SET statement_timeout = {timeout_ms}; SET idle_in_transaction_session_timeout = {timeout_ms}")
+    format!(
+        "SET statement_timeout = {timeout_ms}; SET idle_in_transaction_session_timeout = {timeout_ms}; \
+         SET enable_seqscan = off; SET jit = off"
+    )
 }
 
 fn without_password(url: &str) -> String {

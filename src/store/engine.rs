@@ -17,6 +17,7 @@ use sqlx::{AssertSqlSafe, Decode, Executor, Row as _, Transaction, Type};
 
 use super::StoreError;
 use super::clock::Clock;
+use super::outbox::{Event, Fresh};
 use super::refusal::told;
 
 /// One argument of a statement.
@@ -83,6 +84,7 @@ pub(super) struct Engine {
     pools: Pools,
     clock: Arc<Clock>,
     meter: Meter,
+    pub fresh: Arc<Fresh>,
 }
 
 /// Sends statements within their time limit, and counts them.
@@ -112,6 +114,10 @@ pub(super) enum Row {
 pub(super) struct Tx {
     kind: TxKind,
     meter: Meter,
+    /// Where its events go once it is committed.
+    pub fresh: Arc<Fresh>,
+    /// The events that it wrote.
+    pub events: Vec<Event>,
 }
 
 enum TxKind {
@@ -133,11 +139,15 @@ macro_rules! query {
 
 impl Engine {
     pub fn postgres(pool: PgPool, timeout: Duration) -> Self {
-        Self { pools: Pools::Postgres(pool), clock: Arc::default(), meter: Meter::new(timeout) }
+        Self::new(Pools::Postgres(pool), timeout)
     }
 
     pub fn sqlite(write: SqlitePool, read: SqlitePool, timeout: Duration) -> Self {
-        Self { pools: Pools::Sqlite { write, read }, clock: Arc::default(), meter: Meter::new(timeout) }
+        Self::new(Pools::Sqlite { write, read }, timeout)
+    }
+
+    fn new(pools: Pools, timeout: Duration) -> Self {
+        Self { pools, clock: Arc::default(), meter: Meter::new(timeout), fresh: Arc::default() }
     }
 
     /// The pool to migrate, by engine.
@@ -205,7 +215,8 @@ impl Engine {
                 Pools::Sqlite { write, .. } => TxKind::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             })
         };
-        Ok(Tx { kind: self.meter.send(what, work).await?, meter: self.meter.clone() })
+        let kind = self.meter.send(what, work).await?;
+        Ok(Tx { kind, meter: self.meter.clone(), fresh: self.fresh.clone(), events: Vec::new() })
     }
 }
 
@@ -244,7 +255,9 @@ impl Tx {
                 TxKind::Sqlite(tx) => tx.commit().await,
             }
         };
-        self.meter.send(what, work).await
+        self.meter.send(what, work).await?;
+        self.fresh.add(self.events);
+        Ok(())
     }
 }
 

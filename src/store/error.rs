@@ -120,9 +120,11 @@ impl StoreError {
         matches!(self, Self::NotFound { .. } | Self::Inventory(_) | Self::UnknownUrl { .. })
     }
 
-    /// True when two transactions stood in each other's way: the whole transaction may be run again at once.
+    /// True when two transactions stood in each other's way, or wrote the same key: the whole transaction may be run
+    /// again at once.
     pub(super) fn is_clash(&self) -> bool {
-        matches!(self, Self::Query { source, .. } if sql_state(source).is_some_and(|s| matches!(s.as_str(), "40001" | "40P01")))
+        let clash = |state: String| matches!(state.as_str(), "40001" | "40P01" | "23505");
+        matches!(self, Self::Query { source, .. } if sql_state(source).is_some_and(clash))
     }
 }
 

@@ -61,10 +61,3 @@ fn body(event: &EventOf<'_>, now: DateTime<Utc>) -> Value {
     }
     body
 }
-
-/// Writes a batch of [`event_row`]s; `$2` is the time.
-pub(super) const INSERT_EVENTS: &str = "INSERT INTO events
-    (routing_key, body, message_key, correlation_id, traceparent, vmac_id, created_at)
-    SELECT e.value->>'routing_key', e.value->'body', e.value->>'message_key', e.value->>'correlation_id',
-           e.value->>'traceparent', CAST(e.value->>'vmac_id' AS BIGINT), $2
-    FROM {rows}";

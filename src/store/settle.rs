@@ -9,8 +9,9 @@ use super::commands::{Closing, CommandOutcome, Outcome, action_of, close, lock_v
 use super::connect::Store;
 use super::engine::{Tx, args};
 use super::error::StoreError;
-use super::event_body::{EventOf, INSERT_EVENTS, event_row};
+use super::event_body::{EventOf, event_row};
 use super::leases::Lease;
+use super::outbox::write_events;
 use super::vmacs::{UPDATE_VMACS, Vmac};
 use crate::domain::{
     BindingState, Desired, Failure, FailureClass, InterfaceName, Mac, MessageKey, Status, SwitchBinding, VlanName,
@@ -224,7 +225,7 @@ async fn finish(tx: &mut Tx, changes: &[Change], now: DateTime<Utc>) -> Result<S
     }
     close(tx, &closings, now).await?;
     let events: Vec<Value> = unanswered.values().filter_map(|change| event_of(change, now)).collect();
-    tx.batch("write events", INSERT_EVENTS, events, args![now]).await?;
+    write_events(tx, events, now).await?;
     let finished = closings.iter().map(|closing| (closing.command.key.clone(), outcome_of(closing))).collect();
     Ok(Settled { finished })
 }

@@ -90,7 +90,7 @@ impl Lane {
                         break;
                     }
                     tracing::warn!(switch = %self.switch, code = %failure.code,
-                        error = failure.text.escape_debug().to_string(), "push ended unanswered; looking at the switch");
+                        error = failure.text, "push ended unanswered; looking at the switch");
                 }
                 Err(error @ StoreError::LeaseLost { .. }) => {
                     lease = None;
@@ -203,7 +203,7 @@ impl Lane {
     fn fail_all(&self, failure: &Failure) {
         let verdict = verdict_of(failure, &self.switch);
         let held = self.context.waiting().take_of_switch(&self.switch);
-        tracing::warn!(switch = %self.switch, code = %failure.code, error = failure.text.escape_debug().to_string(),
+        tracing::warn!(switch = %self.switch, code = %failure.code, error = failure.text,
             messages = held.len(), "push failed");
         settle(&self.context, held.into_iter().map(|held| (held, verdict.clone())).collect());
     }

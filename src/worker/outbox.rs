@@ -3,59 +3,69 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::MissedTickBehavior;
+
 use super::context::Context;
 use crate::broker::EventMessage;
 use crate::metrics::{BROKER, DATABASE};
 use crate::store::Event;
 
-/// Events claimed at once.
-const EVENTS_MAX: i64 = 500;
+/// Events published at once.
+const EVENTS_MAX: u16 = 500;
 /// Time for which claimed events are left to this worker.
-const CLAIM: Duration = Duration::from_secs(30);
-/// Longest time between two looks, for events that another process wrote.
+pub(super) const CLAIM: Duration = Duration::from_secs(10);
+/// Longest time between two looks, for events that another process wrote and does not publish.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Publishes until the worker stops; then once more, so that what the last settlements wrote goes out.
 pub(super) async fn run(context: Arc<Context>) {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let published = publish(&context).await;
-        if published > 0 {
-            continue;
-        }
         tokio::select! {
-            () = context.stopping.cancelled() => return,
-            () = context.events_due.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = context.stopping.cancelled() => return publish(&context).await,
+            () = context.events_due.notified() => publish_own(&context).await,
+            _ = look.tick() => publish(&context).await,
         }
     }
 }
 
-/// Publishes one group of events and says how many; failures are logged and count as none.
-pub(super) async fn publish(context: &Context) -> usize {
-    let events = match context.store.claim_events(EVENTS_MAX, CLAIM).await {
-        Ok(events) => events,
-        Err(error) => {
-            tracing::warn!(error = super::chain(&error), "outbox: the database failed");
-            context.metrics.trouble(DATABASE);
-            return 0;
-        }
-    };
+/// Publishes what there is, until nothing is left or it fails.
+pub(super) async fn publish(context: &Context) {
+    publish_own(context).await;
+    while publish_group(context, claimed(context).await).await {}
+}
+
+async fn publish_own(context: &Context) {
+    while publish_group(context, context.store.own_events(EVENTS_MAX.into())).await {}
+}
+
+async fn claimed(context: &Context) -> Vec<Event> {
+    context.store.claim_events(EVENTS_MAX.into(), CLAIM).await.unwrap_or_else(|error| {
+        tracing::warn!(error = super::chain(&error), "outbox: the database failed");
+        context.metrics.trouble(DATABASE);
+        Vec::new()
+    })
+}
+
+/// Publishes one group of claimed events; false when there are none, or it fails, which is logged.
+async fn publish_group(context: &Context, events: Vec<Event>) -> bool {
     if events.is_empty() {
-        return 0;
+        return false;
     }
     let ids: Vec<i64> = events.iter().map(|event| event.id).collect();
     if let Err(error) = context.broker.publish_events(events.into_iter().map(message).collect()).await {
         tracing::warn!(error = super::chain(&error), events = ids.len(), "outbox: the broker failed; trying again");
         context.metrics.trouble(BROKER);
         let _ = context.store.unclaim_events(&ids).await;
-        return 0;
+        return false;
     }
     match context.store.mark_published(&ids).await {
-        Ok(()) => ids.len(),
+        Ok(()) => true,
         Err(error) => {
             // They are published again once the claim runs out: at least once.
             tracing::warn!(error = super::chain(&error), "outbox: events published but not marked");
-            0
+            false
         }
     }
 }

@@ -35,6 +35,7 @@ impl Worker {
     /// When the broker cannot be consumed from.
     pub async fn start(parts: Parts) -> Result<Self, WorkerError> {
         let context = Context::new(parts);
+        context.store.claim_own_events(outbox::CLAIM);
         let commands = context.broker.consume(QueueKind::Commands, context.settings.broker.prefetch).await?;
         let dead = context.broker.consume(QueueKind::Dead, DEAD_PREFETCH).await?;
         let mut tasks = JoinSet::new();
@@ -74,6 +75,6 @@ impl Worker {
         settle(&self.context, left.into_iter().map(|held| (held, Verdict::HandBack)).collect());
         self.context.settling.close();
         self.context.settling.wait().await;
-        while outbox::publish(&self.context).await > 0 {}
+        outbox::publish(&self.context).await;
     }
 }

@@ -342,6 +342,12 @@ fn on_row(row: Option<&Vmac>, action: Action) -> Admission {
     }
 }
 
+/// The row that a command of the group drives from now on; none for one that ends at once.
+pub(super) fn driven_row<'a>(key: &MessageKey, decision: &Decision, world: &'a World) -> Option<&'a Vmac> {
+    let known = world.inbox.get(key).filter(|_| decision.verdicts.get(key) == Some(&Verdict::OnRow))?;
+    world.live.get(&known.command.ip_address).filter(|row| !settled(row))
+}
+
 /// True when the row is where its intent wants it.
 pub(super) fn settled(row: &Vmac) -> bool {
     matches!((row.desired, row.status), (Desired::Bound, Status::Active) | (Desired::Unbound, Status::Revoked))

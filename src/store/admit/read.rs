@@ -1,6 +1,6 @@
 //! What the database holds for a group of commands, locked where it may change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Incoming;
 use crate::domain::{Action, BindableAddress, IntentOrder, Mac, MessageKey, Server, ServerPort};
 use crate::store::commands::{CommandOutcome, OpenCommand};
-use crate::store::engine::{Tx, args};
+use crate::store::engine::{Row, Tx};
 use crate::store::error::StoreError;
 use crate::store::vmacs::Vmac;
 
@@ -36,68 +36,60 @@ pub(super) struct World {
     pub answers: HashMap<i64, Vmac>,
 }
 
-/// A command in the inbox.
+/// A command in the inbox, or about to be.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub command: OpenCommand,
     pub body_hash: String,
     pub outcome: Option<CommandOutcome>,
+    /// It came for the first time: its row is yet to be written.
+    pub is_new: bool,
 }
 
-/// Writes the group into the inbox, where it is new, and reads everything else. Locks are taken in one order by
-/// everybody: intents by place, rows by number, commands by key.
+impl Known {
+    fn new(incoming: &Incoming, now: DateTime<Utc>) -> Self {
+        let command = OpenCommand {
+            key: incoming.key.clone(),
+            message_id: incoming.message_id.clone(),
+            action: incoming.command.action,
+            server_id: incoming.command.server_id,
+            ip_address: incoming.command.ip_address,
+            body: incoming.body.clone(),
+            correlation_id: incoming.correlation_id.clone(),
+            traceparent: incoming.traceparent.clone(),
+            issued_at_ms: incoming.issued_at_ms,
+            attempts: incoming.attempt,
+            replay_number: incoming.replay_number,
+            vmac_id: None,
+            received_at: now,
+        };
+        Self { command, body_hash: incoming.body_hash.clone(), outcome: None, is_new: true }
+    }
+
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            command: OpenCommand::from_row(row)?,
+            body_hash: row.get("body_hash")?,
+            outcome: CommandOutcome::from_row(row)?,
+            is_new: false,
+        })
+    }
+}
+
+/// Reads everything, and locks what may change. Locks are taken in one order by everybody: intents by place, rows by
+/// number, commands by key.
 pub(super) async fn read(tx: &mut Tx, group: &[&Incoming], now: DateTime<Utc>) -> Result<World, StoreError> {
     let mut world = World::default();
     servers(tx, group, &mut world).await?;
     let places = places(group);
     intents(tx, &places, &mut world).await?;
     rows(tx, &places, &mut world).await?;
-    world.inbox = inbox(tx, group, now).await?;
-    open_commands(tx, &places, &mut world).await?;
+    commands(tx, group, &places, &mut world).await?;
+    for incoming in group {
+        world.inbox.entry(incoming.key.clone()).or_insert_with(|| Known::new(incoming, now));
+    }
     answers(tx, &mut world).await?;
     Ok(world)
-}
-
-async fn inbox(tx: &mut Tx, group: &[&Incoming], now: DateTime<Utc>) -> Result<HashMap<MessageKey, Known>, StoreError> {
-    let sql = "INSERT INTO commands (message_key, message_id, action, server_id, ip_address, issued_at_ms, body_hash,
-            body, correlation_id, traceparent, replay_number, attempts, due_at_ms, received_at)
-        SELECT e.value->>'key', e.value->>'message_id', e.value->>'action', CAST(e.value->>'server_id' AS BIGINT),
-            e.value->>'ip', CAST(e.value->>'issued_at_ms' AS BIGINT), e.value->>'body_hash',
-            {unhex}e.value->>'body'{/unhex}, e.value->>'correlation_id', e.value->>'traceparent',
-            CAST(e.value->>'replay' AS BIGINT), CAST(e.value->>'attempts' AS BIGINT), $3, $2
-        FROM {rows} WHERE true ORDER BY e.value->>'key'
-        ON CONFLICT (message_key) DO UPDATE SET due_at_ms = excluded.due_at_ms,
-            attempts = CASE WHEN commands.attempts > excluded.attempts THEN commands.attempts ELSE excluded.attempts END
-        RETURNING *";
-    let rows = group.iter().map(|incoming| row_of(incoming)).collect();
-    let mut inbox = HashMap::new();
-    for row in tx.batch("write the inbox", sql, rows, args![now, now.timestamp_millis()]).await? {
-        let known = Known {
-            command: OpenCommand::from_row(&row)?,
-            body_hash: row.get("body_hash")?,
-            outcome: CommandOutcome::from_row(&row)?,
-        };
-        inbox.insert(known.command.key.clone(), known);
-    }
-    Ok(inbox)
-}
-
-fn row_of(incoming: &Incoming) -> Value {
-    let command = &incoming.command;
-    json!({
-        "key": incoming.key,
-        "message_id": incoming.message_id,
-        "action": command.action,
-        "server_id": command.server_id,
-        "ip": command.ip_address,
-        "issued_at_ms": incoming.issued_at_ms,
-        "body_hash": incoming.body_hash,
-        "body": hex::encode(&incoming.body),
-        "correlation_id": incoming.correlation_id,
-        "traceparent": incoming.traceparent,
-        "replay": incoming.replay_number,
-        "attempts": incoming.attempt,
-    })
 }
 
 /// The distinct places of the group, in one order for all workers.
@@ -111,8 +103,9 @@ fn places(group: &[&Incoming]) -> Vec<Value> {
 async fn servers(tx: &mut Tx, group: &[&Incoming], world: &mut World) -> Result<(), StoreError> {
     let asked: Vec<Value> =
         group.iter().map(|i| json!({"server_id": i.command.server_id, "ip": i.command.ip_address})).collect();
-    let sql = "SELECT * FROM servers WHERE id IN (SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows})
-               OR primary_ip IN (SELECT e.value->>'ip' FROM {rows})";
+    let sql = "SELECT * FROM servers WHERE id IN (
+                   SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows}
+                   UNION SELECT s.id FROM servers s JOIN {rows} ON s.primary_ip = e.value->>'ip')";
     for row in tx.batch("read servers", sql, asked.clone(), Vec::new()).await? {
         let server = Server {
             id: row.get("id")?,
@@ -179,13 +172,24 @@ pub(super) async fn rows(tx: &mut Tx, places: &[Value], world: &mut World) -> Re
     Ok(())
 }
 
-async fn open_commands(tx: &mut Tx, places: &[Value], world: &mut World) -> Result<(), StoreError> {
-    let sql = "SELECT * FROM commands WHERE outcome IS NULL AND (server_id, ip_address) IN (
-                   SELECT CAST(e.value->>'server_id' AS BIGINT), e.value->>'ip' FROM {rows})
+/// The group's own commands, where they are known, and the open ones of its places.
+async fn commands(tx: &mut Tx, group: &[&Incoming], places: &[Value], world: &mut World) -> Result<(), StoreError> {
+    let keys: HashSet<&MessageKey> = group.iter().map(|incoming| &incoming.key).collect();
+    let asked = keys.iter().map(|key| json!({"key": key})).chain(places.iter().cloned()).collect();
+    let sql = "SELECT * FROM commands WHERE id IN (
+                   SELECT c.id FROM commands c JOIN {rows} ON c.message_key = e.value->>'key'
+                   UNION SELECT c.id FROM commands c JOIN {rows} ON c.outcome IS NULL AND c.ip_address = e.value->>'ip'
+                       AND c.server_id = CAST(e.value->>'server_id' AS BIGINT))
                ORDER BY message_key {for_update}";
-    for row in tx.batch("read open commands", sql, places.to_vec(), Vec::new()).await? {
-        let command = OpenCommand::from_row(&row)?;
-        world.open.entry((command.server_id, command.ip_address)).or_default().push(command);
+    for row in tx.batch("lock commands", sql, asked, Vec::new()).await? {
+        let known = Known::from_row(&row)?;
+        if known.outcome.is_none() {
+            let place = (known.command.server_id, known.command.ip_address);
+            world.open.entry(place).or_default().push(known.command.clone());
+        }
+        if keys.contains(&known.command.key) {
+            world.inbox.insert(known.command.key.clone(), known);
+        }
     }
     Ok(())
 }

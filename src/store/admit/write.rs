@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 use rand::Rng;
 use serde_json::{Value, json};
 
-use super::decide::{Allocation, Decision, Verdict, new_binding, settled, superseded_text, taken};
+use super::decide::{Allocation, Decision, Verdict, driven_row, new_binding, settled, superseded_text, taken};
 use super::read::{World, rows as read_rows};
+use super::{Incoming, inbox};
 use crate::domain::{Action, Code, Failure, FailureClass, Mac, SwitchBinding};
 use crate::store::commands::{Closing, CommandOutcome, Outcome, close};
 use crate::store::engine::{Tx, args};
 use crate::store::error::StoreError;
-use crate::store::event_body::{EventOf, INSERT_EVENTS, event_row};
+use crate::store::event_body::{EventOf, event_row};
+use crate::store::outbox::write_events;
 use crate::store::vmacs::{UPDATE_VMACS, Vmac};
 
 /// Rounds of drawing MACs before the space is taken to be full.
@@ -106,9 +108,10 @@ fn refuse(allocation: &Allocation, failure: Failure, decision: &mut Decision, wo
     }
 }
 
-/// Writes rows, work, intents, the commands' state and the events.
+/// Writes rows, the inbox, work, intents, outcomes and events.
 pub(super) async fn write(
     tx: &mut Tx,
+    group: &[&Incoming],
     decision: &Decision,
     world: &World,
     now: DateTime<Utc>,
@@ -116,11 +119,12 @@ pub(super) async fn write(
     let changed = decision.changed.iter().filter_map(|ip| world.live.get(ip)).map(|vmac| json!(vmac)).collect();
     tx.batch("change rows", UPDATE_VMACS, changed, args![now]).await?;
     write_intents(tx, decision).await?;
-    write_open(tx, decision, world, now).await?;
+    inbox::write(tx, group, decision, world, now).await?;
+    write_work(tx, decision, world, now).await?;
     let closings: Vec<_> = closings(decision, world);
     close(tx, &closings, now).await?;
     let again = answers_again(decision, world, now);
-    tx.batch("write events", INSERT_EVENTS, again, args![now]).await?;
+    write_events(tx, again, now).await?;
     Ok(())
 }
 
@@ -135,20 +139,12 @@ async fn write_intents(tx: &mut Tx, decision: &Decision) -> Result<(), StoreErro
     tx.batch("write intents", sql, rows.collect(), Vec::new()).await.map(|_| ())
 }
 
-/// Ties the commands that go on to their rows, and queues the rows for their switches.
-async fn write_open(tx: &mut Tx, decision: &Decision, world: &World, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let mut ties = Vec::new();
-    let mut work = Vec::new();
-    for (key, verdict) in &decision.verdicts {
-        let Some(known) = world.inbox.get(key).filter(|_| *verdict == Verdict::OnRow) else { continue };
-        let Some(row) = world.live.get(&known.command.ip_address).filter(|row| !settled(row)) else { continue };
-        ties.push(json!({"key": key, "vmac_id": row.id}));
-        work.extend(row.switches_waiting().iter().map(|switch| json!({"switch": switch, "vmac_id": row.id})));
-    }
-    let sql = "UPDATE commands SET vmac_id = CAST(e.value->>'vmac_id' AS BIGINT), outcome = NULL, outcome_code = NULL,
-            outcome_text = NULL, finished_at = NULL
-        FROM {rows} WHERE commands.message_key = e.value->>'key'";
-    tx.batch("tie commands to rows", sql, ties, Vec::new()).await?;
+/// Queues the rows of the commands that go on for their switches.
+async fn write_work(tx: &mut Tx, decision: &Decision, world: &World, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let driven = decision.verdicts.keys().filter_map(|key| driven_row(key, decision, world));
+    let work = driven
+        .flat_map(|row| row.switches_waiting().into_iter().map(|switch| json!({"switch": switch, "vmac_id": row.id})));
+    let mut work: Vec<Value> = work.collect();
     work.sort_by_key(ToString::to_string);
     let sql = "INSERT INTO switch_work (switch, vmac_id, queued_at_ms)
         SELECT e.value->>'switch', CAST(e.value->>'vmac_id' AS BIGINT), $2 FROM {rows} WHERE true

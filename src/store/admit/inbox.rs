@@ -1,0 +1,63 @@
+//! The group's commands in the inbox: new ones with the row that they drive, known ones brought up to date.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::Incoming;
+use super::decide::{Decision, driven_row};
+use super::read::World;
+use crate::store::engine::{Tx, args};
+use crate::store::error::StoreError;
+
+/// Writes them. A key that another worker wrote meanwhile, for another address (those of one address wait for each
+/// other), breaks the transaction, which is run again and knows it then.
+pub(super) async fn write(
+    tx: &mut Tx,
+    group: &[&Incoming],
+    decision: &Decision,
+    world: &World,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let is_new = |incoming: &&&Incoming| world.inbox.get(&incoming.key).is_some_and(|known| known.is_new);
+    let row = |incoming: &&Incoming| row_of(incoming, decision, world);
+    let (new, known): (Vec<_>, Vec<_>) = group.iter().partition(is_new);
+    let (new, known) = (new.into_iter().map(row).collect(), known.into_iter().map(row).collect::<Vec<_>>());
+    let sql = "INSERT INTO commands (message_key, message_id, action, server_id, ip_address, issued_at_ms, body_hash,
+            body, correlation_id, traceparent, replay_number, attempts, vmac_id, due_at_ms, received_at)
+        SELECT e.value->>'key', e.value->>'message_id', e.value->>'action', CAST(e.value->>'server_id' AS BIGINT),
+            e.value->>'ip', CAST(e.value->>'issued_at_ms' AS BIGINT), e.value->>'body_hash',
+            {unhex}e.value->>'body'{/unhex}, e.value->>'correlation_id', e.value->>'traceparent',
+            CAST(e.value->>'replay' AS BIGINT), CAST(e.value->>'attempts' AS BIGINT),
+            CAST(e.value->>'vmac_id' AS BIGINT), $3, $2
+        FROM {rows} WHERE true ORDER BY e.value->>'key'";
+    tx.batch("write the inbox", sql, new, args![now, now.timestamp_millis()]).await?;
+    let sql = "UPDATE commands SET due_at_ms = $2, attempts = CASE
+            WHEN attempts > CAST(e.value->>'attempts' AS BIGINT) THEN attempts
+            ELSE CAST(e.value->>'attempts' AS BIGINT) END
+        FROM {rows} WHERE commands.message_key = e.value->>'key'";
+    tx.batch("note what came again", sql, known.clone(), args![now.timestamp_millis()]).await?;
+    let going_on = known.into_iter().filter(|row| row["vmac_id"].is_i64()).collect();
+    let sql = "UPDATE commands SET vmac_id = CAST(e.value->>'vmac_id' AS BIGINT), outcome = NULL, outcome_code = NULL,
+            outcome_text = NULL, finished_at = NULL
+        FROM {rows} WHERE commands.message_key = e.value->>'key'";
+    tx.batch("tie commands to rows", sql, going_on, Vec::new()).await.map(|_| ())
+}
+
+fn row_of(incoming: &Incoming, decision: &Decision, world: &World) -> Value {
+    let command = &incoming.command;
+    json!({
+        "key": incoming.key,
+        "message_id": incoming.message_id,
+        "action": command.action,
+        "server_id": command.server_id,
+        "ip": command.ip_address,
+        "issued_at_ms": incoming.issued_at_ms,
+        "body_hash": incoming.body_hash,
+        "body": hex::encode(&incoming.body),
+        "correlation_id": incoming.correlation_id,
+        "traceparent": incoming.traceparent,
+        "replay": incoming.replay_number,
+        "attempts": incoming.attempt,
+        "vmac_id": driven_row(&incoming.key, decision, world).map(|row| row.id),
+    })
+}
