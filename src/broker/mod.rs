@@ -3,7 +3,8 @@
 //! Promises of both, held by one conformance suite: a published message is durable once publishing returns;
 //! it is delivered at least once, and again when its receipt is neither acknowledged nor given back in time;
 //! a retry comes back after its delay with its routing key, ids and body; a dead letter carries its reason
-//! and its original bytes. `message` and `parse` are the wire format, `topology` the names.
+//! and its original bytes. `message` and `parse` are the wire format, `topology` the names;
+//! `request` and `replay` publish commands from within this program.
 
 mod amqp;
 mod delivery;
@@ -12,6 +13,8 @@ mod error;
 mod message;
 mod parse;
 mod port;
+mod replay;
+mod request;
 mod topology;
 
 pub use amqp::AmqpTarget;
@@ -20,4 +23,6 @@ pub use error::BrokerError;
 pub use message::{EventMessage, Message};
 pub use parse::parse_command;
 pub use port::{Broker, BrokerSettings, Consumer};
+pub use replay::{ReplayError, message_of, replay};
+pub use request::{RequestIds, request};
 pub use topology::QueueKind;

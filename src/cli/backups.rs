@@ -1,12 +1,10 @@
 //! `vmacd backups`: the configurations kept from before each change.
 
-use similar::TextDiff;
-
 use super::args::BackupsVerb;
 use super::fault::Fault;
 use super::open::Session;
 use super::output::{Output, or_dash};
-use super::redact::redact;
+use crate::domain::{difference, redacted};
 use crate::store::{Backup, BackupKey, Store};
 
 /// Most backups listed.
@@ -18,12 +16,12 @@ pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> 
         BackupsVerb::List { switch } => {
             let store = session.store().await?;
             store.switch(&switch).await?;
-            let backups = store.backups(&switch, LISTED_MAX).await?;
+            let backups = store.backups(&switch, i64::MAX, LISTED_MAX).await?;
             output.list(&backups, &["ID", "TAKEN", "BYTES", "STORED", "CONTENT", "PUSH"], row)
         }
         BackupsVerb::Show { id, with_secrets } => {
             let (backup, content) = session.store().await?.backup(id).await?;
-            let content = if with_secrets { content } else { redact(&content) };
+            let content = if with_secrets { content } else { redacted(&content) };
             output.one(&serde_json::json!({"backup": backup, "content": content}), || content.trim_end().to_owned())
         }
         BackupsVerb::Diff { from, to } => diff(&session.store().await?, output, from, to).await,
@@ -54,14 +52,11 @@ async fn diff(store: &Store, output: Output, from: i64, to: Option<i64>) -> Resu
     let (newer, new) = store.backup(to).await?;
     let names =
         [&older, &newer].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
-    let (old, new) = (redact(&old), redact(&new));
-    let text =
-        TextDiff::from_lines(&old, &new).unified_diff().context_radius(3).header(&names[0], &names[1]).to_string();
+    let text = difference((&names[0], &old), (&names[1], &new));
     output.one(&serde_json::json!({"from": older, "to": newer, "diff": text}), || text.trim_end().to_owned())
 }
 
 async fn next_of(store: &Store, older: &Backup) -> Result<i64, Fault> {
-    let backups = store.backups(&older.switch, LISTED_MAX).await?;
-    let next = backups.iter().map(|backup| backup.id).filter(|id| *id > older.id).min();
+    let next = store.backup_after(older).await?;
     next.ok_or_else(|| Fault::input(format!("{} has no backup newer than {}", older.switch, older.id)))
 }

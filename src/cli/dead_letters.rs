@@ -9,11 +9,8 @@ use super::args::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb};
 use super::fault::Fault;
 use super::open::Session;
 use super::output::{Output, or_dash, printable};
-use crate::broker::Message;
+use crate::broker;
 use crate::store::{DeadLetterFilter, DeadLetterRow, Store};
-
-/// Dead letters sent again before the next are read.
-const REPLAY_BATCH: usize = 500;
 
 /// Runs one of the verbs.
 pub(super) async fn run(session: Session, output: Output, verb: DeadLettersVerb) -> Result<(), Fault> {
@@ -74,11 +71,7 @@ async fn replay(session: &Session, store: &Store, output: Output, change: &DeadL
         return told(output, "would be replayed", &chosen);
     }
     let broker = session.broker(store).await?;
-    for letters in chosen.chunks(REPLAY_BATCH) {
-        broker.publish_commands(letters.iter().map(replay_of).collect()).await?;
-        let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
-        store.mark_replayed(&ids).await?;
-    }
+    broker::replay(&broker, store, &chosen, |_| ()).await?;
     told(output, "replayed", &chosen)
 }
 
@@ -122,6 +115,7 @@ fn filter(selection: &DeadLetterSelection) -> Result<DeadLetterFilter, Fault> {
         reason: selection.reason.clone(),
         switch: selection.switch.clone(),
         since: selection.since.as_deref().map(since).transpose()?,
+        ..DeadLetterFilter::default()
     })
 }
 
@@ -133,20 +127,4 @@ fn since(text: &str) -> Result<DateTime<Utc>, Fault> {
         Fault::input(format!("`{}` is neither a time span such as 2h nor an RFC 3339 time", printable(text)))
     })?;
     Ok(Utc::now() - ago)
-}
-
-/// The message as it first came, with its attempts reset and marked as a replay.
-pub(super) fn replay_of(letter: &DeadLetterRow) -> Message {
-    Message {
-        message_id: letter.message_id.clone(),
-        correlation_id: letter.correlation_id.clone(),
-        traceparent: letter.traceparent.clone(),
-        routing_key: letter.routing_key.clone(),
-        body: letter.body.clone(),
-        key: letter.message_key.clone(),
-        issued_at_ms: letter.issued_at_ms,
-        replay_number: letter.replay_number + 1,
-        headers: letter.headers.as_object().cloned().unwrap_or_default(),
-        ..Message::default()
-    }
 }

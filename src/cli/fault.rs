@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use super::output::printable_lines;
+use crate::broker::ReplayError;
 use crate::config::ConfigError;
-use crate::domain::{AddressError, Failure, MacError, NameError};
+use crate::domain::{AddressError, Failure, MacError, NameError, VmacNameError};
 use crate::store::StoreError;
 use crate::worker::WorkerError;
 
@@ -54,12 +55,22 @@ fault_of! {
     NameError => Input,
     MacError => Input,
     AddressError => Input,
+    VmacNameError => Input,
     Failure => Service,
     WorkerError => Service,
     crate::broker::BrokerError => Service,
     crate::sim::SimError => Service,
     std::io::Error => Service,
     serde_json::Error => Service,
+}
+
+impl From<ReplayError> for Fault {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Broker(error) => error.into(),
+            ReplayError::Store(error) => error.into(),
+        }
+    }
 }
 
 impl From<StoreError> for Fault {

@@ -14,7 +14,6 @@ mod list;
 mod open;
 mod output;
 mod process;
-mod redact;
 mod request;
 mod serve;
 mod show;

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::args::{CreateArgs, RevokeArgs, Target};
 use super::fault::Fault;
 use super::open::Session;
 use super::output::Output;
-use crate::broker::{Message, parse_command};
+use crate::broker::{self, RequestIds};
 use crate::domain::{Action, MessageKey};
 use crate::store::{CommandOutcome, Store};
 
@@ -51,23 +50,12 @@ async fn request(
     output: Output,
     action: Action,
     target: Target,
-    mut body: Map<String, Value>,
+    body: Map<String, Value>,
 ) -> Result<(), Fault> {
-    if target.message_id.is_none() {
-        // A repeated id must come with the same body, so the time is left out when the caller names the id.
-        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        body.insert("issued_at".to_owned(), now.into());
-    }
-    let key = target.message_id.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
-    let message = Message {
-        message_id: Some(key.clone()),
-        routing_key: action.routing_key().to_owned(),
-        body: serde_json::to_vec(&body)?,
-        timestamp_ms: Some(chrono::Utc::now().timestamp_millis()),
-        ..Message::default()
-    };
-    // Refused here already, in the words of the worker, rather than found in the dead letters later.
-    parse_command(&message).map_err(|failure| Fault::input(failure.text))?;
+    let ids = RequestIds { message_id: target.message_id.clone(), ..RequestIds::default() };
+    let message =
+        broker::request(action, serde_json::to_vec(&body)?, ids).map_err(|failure| Fault::input(failure.text))?;
+    let key = message.message_id.clone().unwrap_or_default();
     let store = session.store().await?;
     session.broker(&store).await?.publish_command(message).await?;
     if !target.wait {

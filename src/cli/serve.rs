@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::open::Session;
 use super::process::{on_signal, raise_file_limit};
 use crate::metrics::Metrics;
-use crate::web::{self, Access};
+use crate::web::{self, Access, App};
 use crate::worker::{Parts, Worker};
 
 /// Runs until a signal says stop.
@@ -23,7 +23,8 @@ pub(super) async fn run(session: Session) -> Result<(), Fault> {
     let address = listener.local_addr()?;
     let metrics = Arc::new(Metrics::default());
     let parts = Arc::new(Parts { store, broker, settings: session.settings.clone(), metrics });
-    let page = tokio::spawn(web::serve(listener, parts.clone(), access(&session), shutdown.clone().cancelled_owned()));
+    let (app, stop) = (App::new(parts.store.clone(), parts.broker.clone()), shutdown.clone().cancelled_owned());
+    let page = tokio::spawn(web::serve(listener, parts.clone(), app, access(&session), stop));
     let worker = Worker::start((*parts).clone()).await?;
     tracing::info!(worker = worker.name(), http = %address, database = %session.settings.database.url,
         broker = %broker_name(&session), "ready");

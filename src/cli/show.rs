@@ -8,28 +8,17 @@ use super::fault::Fault;
 use super::list::status;
 use super::open::Session;
 use super::output::{Output, or_dash, printable};
-use crate::domain::{Mac, SwitchBinding};
-use crate::store::{Store, TimelineEntry, Vmac, VmacFilter};
+use crate::domain::SwitchBinding;
+use crate::store::{TimelineEntry, Vmac};
 
 /// Shows what is found under an IP address, a MAC or a row's id; of several rows the newest.
 pub(super) async fn run(session: Session, output: Output, what: &str) -> Result<(), Fault> {
     let store = session.store().await?;
-    let vmac = find(&store, what).await?;
+    let vmac = store.look_up(what.parse()?).await?;
     let timeline = store.timeline(vmac.id).await?;
     let mut data = serde_json::to_value(&vmac)?;
     data["timeline"] = json!(timeline);
     output.one(&data, || text(&vmac, &timeline))
-}
-
-async fn find(store: &Store, what: &str) -> Result<Vmac, Fault> {
-    let filter = match (what.parse(), what.parse::<Mac>(), what.parse::<i64>()) {
-        (Ok(ip), _, _) => VmacFilter { ip: Some(ip), ..VmacFilter::default() },
-        (_, Ok(mac), _) => VmacFilter { mac: Some(mac), ..VmacFilter::default() },
-        (_, _, Ok(id)) => return Ok(store.vmac(id).await?),
-        _ => return Err(Fault::input(format!("`{}` is no IP address, MAC or row id", printable(what)))),
-    };
-    let newest = store.find(&filter).await?.into_iter().max_by_key(|vmac| vmac.id);
-    newest.ok_or_else(|| Fault::input(format!("there is no virtual MAC for {}", printable(what))))
 }
 
 fn text(vmac: &Vmac, timeline: &[TimelineEntry]) -> String {

@@ -3,11 +3,13 @@
 //! Everything here can be tested with plain values. `mac`, `address` and `names` hold the validated
 //! types; `command` and `binding` the things that messages and rows carry; `lifecycle` the states of
 //! a virtual MAC; `plan` the comparison of what is wanted with what a switch holds; `failure` the
-//! catalogue of what can go wrong and how each case is treated; `shown` makes text from outside safe to show.
+//! catalogue of what can go wrong and how each case is treated; `shown` makes text from outside safe to show,
+//! `configuration` shows those of switches.
 
 mod address;
 mod binding;
 mod command;
+mod configuration;
 mod failure;
 mod inventory;
 mod lifecycle;
@@ -15,13 +17,16 @@ mod mac;
 mod names;
 pub mod plan;
 mod shown;
+mod vmac_name;
 
 pub use address::{AddressError, BindableAddress};
 pub use binding::{BindingState, SwitchBinding};
 pub use command::{Action, Command, Intent, IntentOrder, MessageKey};
+pub use configuration::{difference, redacted};
 pub use failure::{Code, Failure, FailureClass, chain};
 pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, ServerPort, SshProfile, Switch};
 pub use lifecycle::{Desired, Status, StatusError, derive_status};
 pub use mac::{Mac, MacError};
 pub use names::{InterfaceName, NameError, SwitchName, VlanName};
 pub use shown::shown;
+pub use vmac_name::{VmacName, VmacNameError};

@@ -142,13 +142,23 @@ impl Store {
         Ok((Backup::from_row(row)?, content))
     }
 
-    /// The backups of a switch, newest first.
+    /// The backups of a switch with a smaller number than this, newest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn backups(&self, switch: &SwitchName, limit: i64) -> Result<Vec<Backup>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} WHERE b.switch = $1 ORDER BY b.id DESC LIMIT $2");
-        let rows = self.engine.read("list backups", &sql, args![switch.as_str(), limit]).await?;
+    pub async fn backups(&self, switch: &SwitchName, before_id: i64, limit: i64) -> Result<Vec<Backup>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} WHERE b.switch = $1 AND b.id < $2 ORDER BY b.id DESC LIMIT $3");
+        let rows = self.engine.read("list backups", &sql, args![switch.as_str(), before_id, limit]).await?;
         rows.iter().map(Backup::from_row).collect()
+    }
+
+    /// The number of the switch's next backup.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backup_after(&self, older: &Backup) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT id FROM config_backups WHERE switch = $1 AND id > $2 ORDER BY id LIMIT 1";
+        let rows = self.engine.read("look for the next backup", sql, args![older.switch.as_str(), older.id]).await?;
+        rows.first().map(|row| row.get("id")).transpose()
     }
 }

@@ -97,8 +97,14 @@ pub struct DeadLetterRow {
 }
 
 /// Which dead letters; all that wait unless told.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct DeadLetterFilter {
+    /// `waiting`, `replayed` or `discarded`.
+    pub state: String,
+    /// With a greater number than this.
+    pub after_id: i64,
+    /// At most so many.
+    pub limit: i64,
     /// These numbers.
     pub ids: Vec<i64>,
     /// With this reason code.
@@ -107,6 +113,30 @@ pub struct DeadLetterFilter {
     pub switch: Option<SwitchName>,
     /// Whose last failure is not before this.
     pub since: Option<DateTime<Utc>>,
+}
+
+impl Default for DeadLetterFilter {
+    fn default() -> Self {
+        let state = "waiting".to_owned();
+        Self { state, after_id: 0, limit: i64::MAX, ids: Vec::new(), reason: None, switch: None, since: None }
+    }
+}
+
+/// Dead letters that wait for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeadLetterCause {
+    /// The reason code.
+    pub reason_code: String,
+    /// The switch, where it was one.
+    pub switch: Option<SwitchName>,
+    /// How many wait.
+    pub count: i64,
+    /// The text of the newest.
+    pub error_text: String,
+    /// When the first of them failed for good.
+    pub oldest_at: DateTime<Utc>,
+    /// When the last of them did.
+    pub newest_at: DateTime<Utc>,
 }
 
 fn as_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -159,17 +189,16 @@ impl Store {
         tx.commit("keep dead letters").await
     }
 
-    /// The dead letters that wait and match, oldest first.
+    /// The dead letters that match, oldest first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, StoreError> {
-        let mut sql = "SELECT * FROM dead_letters WHERE state = 'waiting'".to_owned();
-        let mut arguments = Vec::new();
-        if !filter.ids.is_empty() {
-            arguments.push(ids(&filter.ids));
-            sql.push_str(" AND id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})");
-        }
+        let mut sql = "SELECT * FROM dead_letters WHERE (id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})
+                       OR $2 = 0) AND state = $3 AND id > $4"
+            .to_owned();
+        let named = i64::from(!filter.ids.is_empty());
+        let mut arguments = vec![ids(&filter.ids), named.into(), filter.state.as_str().into(), filter.after_id.into()];
         let conditions: [(&str, Option<Arg>); 3] = [
             ("reason_code =", filter.reason.clone().map(Arg::from)),
             ("switch =", filter.switch.as_ref().map(|switch| switch.as_str().into())),
@@ -179,9 +208,34 @@ impl Store {
             arguments.push(value);
             sql.push_str(&format!(" AND {condition} ${}", arguments.len()));
         }
-        sql.push_str(" ORDER BY id");
+        arguments.push(filter.limit.into());
+        sql.push_str(&format!(" ORDER BY id LIMIT ${}", arguments.len()));
         let rows = self.engine.read("list dead letters", &sql, arguments).await?;
         rows.iter().map(DeadLetterRow::from_row).collect()
+    }
+
+    /// What waits, by reason and switch, the most first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn dead_letter_causes(&self) -> Result<Vec<DeadLetterCause>, StoreError> {
+        let sql = "SELECT c.reason_code, c.switch, c.letters, c.oldest_at, c.newest_at, d.error_text FROM (
+                       SELECT reason_code, switch, COUNT(*) AS letters, MAX(id) AS newest_id,
+                           MIN(last_failed_at) AS oldest_at, MAX(last_failed_at) AS newest_at
+                       FROM dead_letters WHERE state = 'waiting' GROUP BY reason_code, switch) c
+                   JOIN dead_letters d ON d.id = c.newest_id ORDER BY c.letters DESC, c.reason_code, c.switch";
+        let rows = self.engine.read("group dead letters", sql, Vec::new()).await?;
+        let cause = |row: &Row| {
+            Ok(DeadLetterCause {
+                reason_code: row.get("reason_code")?,
+                switch: row.parse_optional("switch")?,
+                count: row.get("letters")?,
+                error_text: row.get("error_text")?,
+                oldest_at: row.get("oldest_at")?,
+                newest_at: row.get("newest_at")?,
+            })
+        };
+        rows.iter().map(cause).collect()
     }
 
     /// One dead letter, whatever its state.

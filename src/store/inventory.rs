@@ -61,7 +61,7 @@ fn of_word<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Result<Op
 }
 
 impl KnownSwitch {
-    fn from_row(row: &Row, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    pub(super) fn from_row(row: &Row, now: DateTime<Utc>) -> Result<Self, StoreError> {
         let open_until: Option<DateTime<Utc>> = row.get("circuit_open_until")?;
         let port: i64 = row.get("port")?;
         Ok(Self {

@@ -1,9 +1,11 @@
 //! The journal of pushes: written before a commit is sent, completed after.
 
+use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::connect::Store;
-use super::engine::args;
+use super::engine::{Row, args};
 use super::error::StoreError;
 use super::leases::Lease;
 use crate::domain::SwitchName;
@@ -56,7 +58,72 @@ pub struct PushRow {
     pub backup_id: Option<i64>,
 }
 
+/// A push with all that the journal knows of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PushRecord {
+    /// Its id, which also stands in the switch's commit log.
+    pub id: String,
+    /// The switch.
+    pub switch: SwitchName,
+    /// The worker that made it.
+    pub worker: String,
+    /// `prepared`, `sent`, `confirmed`, `refused`, `not_applied`.
+    pub state: String,
+    /// What it changes.
+    pub plan: Value,
+    /// How many changes that is.
+    pub changes: i64,
+    /// The backup taken before it.
+    pub backup_id: Option<i64>,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// When it was written down.
+    pub started_at: DateTime<Utc>,
+    /// When the commit was sent.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// When its end was known.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl PushRecord {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            switch: row.parse("switch")?,
+            worker: row.get("worker")?,
+            state: row.get("state")?,
+            plan: row.json("plan")?,
+            changes: row.get("changes")?,
+            backup_id: row.get("backup_id")?,
+            error: row.get("error")?,
+            started_at: row.get("started_at")?,
+            sent_at: row.get("sent_at")?,
+            finished_at: row.get("finished_at")?,
+        })
+    }
+}
+
 impl Store {
+    /// The pushes to a switch, newest first. Their ids grow with time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn pushes(&self, switch: &SwitchName, before: &str, limit: i64) -> Result<Vec<PushRecord>, StoreError> {
+        let sql = "SELECT * FROM pushes WHERE switch = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3";
+        let rows = self.engine.read("list pushes", sql, args![switch.as_str(), before, limit]).await?;
+        rows.iter().map(PushRecord::from_row).collect()
+    }
+
+    /// One push.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database fails.
+    pub async fn push(&self, id: &str) -> Result<PushRecord, StoreError> {
+        let rows = self.engine.read("read a push", "SELECT * FROM pushes WHERE id = $1", args![id]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "push", id: id.to_owned() })?;
+        PushRecord::from_row(row)
+    }
+
     /// Writes a new push down, if the lease is still held.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::connect::Store;
 use super::engine::{Row, args, batch_arg};
 use super::error::StoreError;
-use crate::domain::{BindableAddress, Desired, Mac, Status, SwitchBinding, SwitchName, VlanName};
+use crate::domain::{BindableAddress, Desired, Mac, Status, SwitchBinding, SwitchName, VlanName, VmacName};
 
 /// A row of `virtual_macs`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -142,6 +142,20 @@ impl Store {
             self.engine.read("read a virtual MAC", "SELECT * FROM virtual_macs WHERE id = $1", args![id]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "virtual MAC", id: id.to_string() })?;
         Vmac::from_row(row)
+    }
+
+    /// The newest virtual MAC of this name.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database fails.
+    pub async fn look_up(&self, name: VmacName) -> Result<Vmac, StoreError> {
+        let filter = match name {
+            VmacName::Id(id) => return self.vmac(id).await,
+            VmacName::Ip(ip) => VmacFilter { ip: Some(ip), ..VmacFilter::default() },
+            VmacName::Mac(mac) => VmacFilter { mac: Some(mac), ..VmacFilter::default() },
+        };
+        let newest = self.find(&filter).await?.into_iter().max_by_key(|vmac| vmac.id);
+        newest.ok_or_else(|| StoreError::NotFound { what: "virtual MAC", id: name.to_string() })
     }
 
     /// The virtual MACs that match, in the order of their numbers.

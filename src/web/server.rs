@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use super::guard::require_token;
+use super::api::{self, ApiCode, App, Problem};
+use super::guard::{refuse_other_sites, require_token};
 use super::health::{self, Vitals};
 
 /// Who may ask for more than whether the process lives.
@@ -30,7 +31,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(15);
 async fn within_deadline(request: Request, next: Next) -> Response {
     match tokio::time::timeout(ANSWER_MAX, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "no answer within 15 s\n").into_response(),
+        Err(_) => Problem::new(ApiCode::NoAnswer, "no answer within 15 s").into_response(),
     }
 }
 
@@ -42,13 +43,25 @@ async fn within_deadline(request: Request, next: Next) -> Response {
 pub async fn serve(
     listener: TcpListener,
     vitals: Arc<dyn Vitals>,
+    app: App,
     access: Access,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let guarded = Router::new()
-        .route("/metrics", get(health::metrics))
-        .route_layer(middleware::from_fn_with_state(Arc::new(access), require_token));
     let open = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
-    let router = open.merge(guarded).layer(middleware::from_fn(within_deadline)).with_state(vitals);
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    let metrics = Router::new().route("/metrics", get(health::metrics));
+    let guarded = metrics.with_state(vitals.clone()).merge(api::router(app));
+    let access = Arc::new(access);
+    let guarded = guarded.route_layer(middleware::from_fn_with_state(access.clone(), require_token));
+    let guarded = guarded.route_layer(middleware::from_fn_with_state(access, refuse_other_sites));
+    let router =
+        open.with_state(vitals).merge(guarded).fallback(no_such_path).method_not_allowed_fallback(no_such_method);
+    axum::serve(listener, router.layer(middleware::from_fn(within_deadline))).with_graceful_shutdown(shutdown).await
+}
+
+async fn no_such_path(uri: Uri) -> Problem {
+    Problem::new(ApiCode::NotFound, format!("there is nothing at {}; /api/v1/docs lists what there is", uri.path()))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(ApiCode::MethodNotAllowed, format!("{} does not take {method}", uri.path()))
 }

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, run by `tests/run` against servers of its own (see `tests/servers`).
 #![allow(missing_docs, reason = "tests are named by sentences")]
 
+mod api;
 mod broker;
 mod chaos;
 mod harness;

@@ -25,7 +25,7 @@ pub async fn run(options: &Options) -> Vec<Row> {
     let (configurations, saving_ms) = save(&store, count).await;
     let raw: usize = configurations.iter().map(|(_, text)| text.len()).sum();
     let switch = SWITCH.parse().expect("a name");
-    let kept = store.backups(&switch, count as i64).await.expect("a list");
+    let kept = store.backups(&switch, i64::MAX, count as i64).await.expect("a list");
     // Each content differs from all others: nothing is counted twice.
     let stored: i64 = kept.iter().map(|backup| backup.stored_bytes).sum();
     let reading_ms = read(&store, &configurations).await;

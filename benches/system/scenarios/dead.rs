@@ -49,7 +49,7 @@ async fn p99_ms(dead: usize, commit_time: &'static str, per_second: f64, seconds
     let (world, dead) = World::with_dead(Estate { switches: SWITCHES, ports: 1, commit_time }, dead, hole.port()).await;
     let _worker = world.serve().await;
     let (mut watch, producer) = (Watch::start(&world).await, Producer::to(&world).await);
-    warm_up(&world, &dead, &producer, &mut watch).await;
+    warm_up(&world, SWITCHES, &dead, &producer, &mut watch).await;
     let creates = world.creates(SWITCHES, (per_second * seconds) as usize);
     let due = producer.publish_evenly(&creates, per_second).await;
     let mut latencies = Vec::new();
@@ -69,8 +69,14 @@ async fn p99_ms(dead: usize, commit_time: &'static str, per_second: f64, seconds
 }
 
 /// One create for each switch, which opens the sessions.
-async fn warm_up(world: &World, dead: &HashSet<String>, producer: &Producer, watch: &mut Watch) {
-    let creates = world.creates(0, SWITCHES);
+pub(super) async fn warm_up(
+    world: &World,
+    switches: usize,
+    dead: &HashSet<String>,
+    producer: &Producer,
+    watch: &mut Watch,
+) {
+    let creates = world.creates(0, switches);
     let expected = creates.iter().filter(|create| !dead.contains(&create.switch)).count();
     producer.publish_all(&creates).await;
     watch

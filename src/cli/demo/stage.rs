@@ -15,7 +15,7 @@ use crate::config::{DatabaseSettings, RetrySettings, Secret, ServiceUrl, Setting
 use crate::domain::{Action, Inventory};
 use crate::sim::{Estate, Options};
 use crate::store::Store;
-use crate::web::{self, Access};
+use crate::web::{self, Access, App};
 use crate::worker::{Parts, Worker};
 
 /// The switches' login.
@@ -113,6 +113,8 @@ async fn page(parts: &Parts, settings: &Settings, shutdown: &CancellationToken) 
         Err(_) => TcpListener::bind("127.0.0.1:0").await.ok()?,
     };
     let address = listener.local_addr().ok();
-    tokio::spawn(web::serve(listener, Arc::new(parts.clone()), Access::Open, shutdown.clone().cancelled_owned()));
+    let app = App::new(parts.store.clone(), parts.broker.clone());
+    let stop = shutdown.clone().cancelled_owned();
+    tokio::spawn(web::serve(listener, Arc::new(parts.clone()), app, Access::Open, stop));
     address
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use super::stage::Stage;
-use crate::cli::dead_letters::replay_of;
+use crate::broker::message_of;
 use crate::cli::fault::Fault;
 use crate::domain::{Action, MessageKey, Server};
 use crate::store::{CommandOutcome, DeadLetterFilter, DeadLetterRow, VmacFilter};
@@ -122,7 +122,7 @@ async fn refuse_and_replay(stage: &Stage) -> Result<(), Fault> {
     line(&format!("dead letter {}: {} {}", letter.id, letter.reason_code, String::from_utf8_lossy(&letter.body)));
     handle.clear_faults();
     line("the switch is mended; `vmacd dead-letters replay --all` sends it to the work queue again");
-    stage.broker.publish_command(replay_of(&letter)).await?;
+    stage.broker.publish_command(message_of(&letter)).await?;
     stage.store.mark_replayed(&[letter.id]).await?;
     wait("the replayed address to become active", async || {
         let vmac = find(stage, &address).await?;

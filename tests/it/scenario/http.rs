@@ -1,7 +1,7 @@
 //! What the process says of itself over HTTP, and to whom.
 
 use super::world::World;
-use crate::support::http::{Answer, get};
+use crate::support::http::get;
 use crate::support::vmacd::{Serve, Settings, run};
 use crate::support::{eventually, free_port};
 
@@ -68,8 +68,15 @@ async fn only_who_shows_the_token_reads_more_than_that_it_lives() {
         assert_eq!(ask(path, None).await.status, 200, "{path}");
     }
     for token in [None, Some("t0ken"), Some("t0ken-of-the-api-and-more"), Some("")] {
-        let Answer { status, challenge, .. } = ask("/metrics", token).await;
-        assert_eq!((status, challenge.as_deref()), (401, Some("Bearer realm=\"vmacd\"")), "{token:?}");
+        for path in ["/metrics", "/api/v1/vmacs", "/api/v1/openapi.json"] {
+            let answer = ask(path, token).await;
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"vmacd\""), "{path} {token:?}");
+            assert_eq!(
+                (answer.status, answer.json()["code"].as_str()),
+                (401, Some("unauthorized")),
+                "{path} {token:?}"
+            );
+        }
     }
     let shown = ask("/metrics", Some("t0ken-of-the-api")).await;
     assert!(shown.status == 200 && shown.body.ends_with("# EOF\n"), "{shown:?}");

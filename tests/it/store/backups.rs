@@ -30,7 +30,7 @@ async fn an_unchanged_configuration_is_stored_once(bench: &Bench) {
         hashes.push(bench.store.backup(id).await.expect("found").0.content_hash);
     }
     assert!(hashes[0] == hashes[1] && hashes[1] == hashes[2] && hashes[2] != hashes[3], "{hashes:?}");
-    let of_a = bench.store.backups(&switch("sw-a"), 10).await.expect("backups");
+    let of_a = bench.store.backups(&switch("sw-a"), i64::MAX, 10).await.expect("backups");
     assert_eq!(of_a.len(), 3, "each is listed");
     assert!(of_a.is_sorted_by(|newer, older| newer.id > older.id), "newest first");
 }
@@ -53,7 +53,7 @@ async fn small_changes_to_a_large_configuration_take_a_fiftieth_at_most(bench: &
         content.push_str(&line(n));
         taken.push((bench.store.save_backup(&switch("sw-a"), &content, "p").await.expect("kept"), content.len()));
     }
-    let backups = bench.store.backups(&switch("sw-a"), 1_000).await.expect("backups");
+    let backups = bench.store.backups(&switch("sw-a"), i64::MAX, 1_000).await.expect("backups");
     let stored: BTreeMap<_, _> = backups.iter().map(|backup| (&backup.content_hash, backup.stored_bytes)).collect();
     let (stored, raw): (i64, i64) = (stored.values().sum(), backups.iter().map(|backup| backup.bytes).sum());
     assert!(raw > 45_000_000 && stored * 50 < raw, "{stored} of {raw} bytes");

@@ -1,5 +1,6 @@
-//! Asking over HTTP, as a supervisor or a script would.
+//! Asking over HTTP, as a supervisor, a script or a browser would.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What came back.
@@ -7,33 +8,65 @@ use std::time::Duration;
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The header `WWW-Authenticate`, of a refusal.
-    pub challenge: Option<String>,
+    /// The headers, by their names in lowercase.
+    pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: String,
 }
 
+impl Answer {
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Ask {
+    /// GET unless told.
+    pub method: &'static str,
+    /// Headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Option<String>,
+}
+
 /// GET, with a bearer token where one is given.
 pub async fn get(url: &str, token: Option<&str>) -> Answer {
-    let (url, token) = (url.to_owned(), token.map(str::to_owned));
-    let asking = move || {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(30)))
-            .build()
-            .into();
-        let request = agent.get(&url);
-        let request = match token {
-            Some(token) => request.header("authorization", format!("Bearer {token}")),
-            None => request,
-        };
-        let mut response = request.call().unwrap_or_else(|error| panic!("{url}: {error}"));
-        let challenge = response.headers().get("www-authenticate").and_then(|value| value.to_str().ok());
-        Answer {
-            status: response.status().as_u16(),
-            challenge: challenge.map(str::to_owned),
-            body: response.body_mut().read_to_string().expect("text"),
-        }
-    };
-    tokio::task::spawn_blocking(asking).await.expect("asked")
+    let headers = token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect();
+    ask(url, Ask { headers, ..Ask::default() }).await
+}
+
+/// Any request.
+pub async fn ask(url: &str, ask: Ask) -> Answer {
+    let url = url.to_owned();
+    tokio::task::spawn_blocking(move || asking(&url, ask)).await.expect("asked")
+}
+
+fn asking(url: &str, ask: Ask) -> Answer {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(30)))
+        .build()
+        .into();
+    let method = if ask.method.is_empty() { "GET" } else { ask.method };
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in ask.headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(ask.body.unwrap_or_default()).expect("a request");
+    let mut response = agent.run(request).unwrap_or_else(|error| panic!("{url}: {error}"));
+    let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    Answer {
+        status: response.status().as_u16(),
+        headers: response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        body: response.body_mut().read_to_string().expect("text"),
+    }
 }

@@ -1,0 +1,58 @@
+//! Sending dead letters to the work queue again.
+
+use super::error::BrokerError;
+use super::message::Message;
+use super::port::Broker;
+use crate::store::{DeadLetterRow, Store, StoreError};
+
+/// Dead letters sent again before they are marked.
+const BATCH: usize = 500;
+
+/// Why not all of them were sent again. What was sent but not marked is sent once more by the next replay, which is
+/// harmless: it carries the same key.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The broker did not take them.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// They could not be marked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Publishes dead letters with their attempts reset and marks each group once the broker has it; tells how many are
+/// done after each.
+///
+/// # Errors
+/// [`ReplayError`]; those before are done.
+pub async fn replay(
+    broker: &Broker,
+    store: &Store,
+    letters: &[DeadLetterRow],
+    mut progress: impl FnMut(usize),
+) -> Result<(), ReplayError> {
+    let mut done = 0;
+    for group in letters.chunks(BATCH) {
+        broker.publish_commands(group.iter().map(message_of).collect()).await?;
+        store.mark_replayed(&group.iter().map(|letter| letter.id).collect::<Vec<_>>()).await?;
+        done += group.len();
+        progress(done);
+    }
+    Ok(())
+}
+
+/// The message as it first came, with its attempts reset and marked as a replay.
+pub fn message_of(letter: &DeadLetterRow) -> Message {
+    Message {
+        message_id: letter.message_id.clone(),
+        correlation_id: letter.correlation_id.clone(),
+        traceparent: letter.traceparent.clone(),
+        routing_key: letter.routing_key.clone(),
+        body: letter.body.clone(),
+        key: letter.message_key.clone(),
+        issued_at_ms: letter.issued_at_ms,
+        replay_number: letter.replay_number + 1,
+        headers: letter.headers.as_object().cloned().unwrap_or_default(),
+        ..Message::default()
+    }
+}

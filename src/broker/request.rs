@@ -1,0 +1,40 @@
+//! A command as any producer would publish it, for those who ask within this program: the command line and the API.
+
+use chrono::Utc;
+use uuid::Uuid;
+
+use super::message::Message;
+use super::parse::parse_command;
+use crate::domain::{Action, Failure};
+
+/// What a producer may say beside the body.
+#[derive(Debug, Clone, Default)]
+pub struct RequestIds {
+    /// The idempotency key; a new one where there is none.
+    pub message_id: Option<String>,
+    /// The correlation id, carried to the events.
+    pub correlation_id: Option<String>,
+    /// The W3C trace context, carried to the events.
+    pub traceparent: Option<String>,
+}
+
+/// The message for this body, issued now unless the body says when. The time travels beside the body: a repeated id
+/// must come with the same one.
+///
+/// # Errors
+/// What the worker would refuse is refused here already, in its words.
+pub fn request(action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Message, Failure> {
+    let now_ms = Utc::now().timestamp_millis();
+    let message = Message {
+        message_id: Some(ids.message_id.unwrap_or_else(|| Uuid::now_v7().to_string())),
+        correlation_id: ids.correlation_id,
+        traceparent: ids.traceparent,
+        routing_key: action.routing_key().to_owned(),
+        body,
+        timestamp_ms: Some(now_ms),
+        issued_at_ms: Some(now_ms),
+        ..Message::default()
+    };
+    parse_command(&message)?;
+    Ok(message)
+}

@@ -1,0 +1,37 @@
+//! Looking one command up, for whoever asked for it.
+
+use chrono::{DateTime, Utc};
+
+use super::commands::{CommandOutcome, OpenCommand};
+use super::connect::Store;
+use super::engine::args;
+use super::error::StoreError;
+use crate::domain::MessageKey;
+
+/// A command, and how it ended if it has.
+#[derive(Debug, Clone)]
+pub struct CommandRecord {
+    /// The command.
+    pub command: OpenCommand,
+    /// Its outcome; none while it is worked on.
+    pub outcome: Option<CommandOutcome>,
+    /// When it had it.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl Store {
+    /// The command of this key.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], also while no worker has taken its message in, or when the database fails.
+    pub async fn command(&self, key: &MessageKey) -> Result<CommandRecord, StoreError> {
+        let sql = "SELECT * FROM commands WHERE message_key = $1";
+        let rows = self.engine.read("read a command", sql, args![key.0.as_str()]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "command", id: key.0.clone() })?;
+        Ok(CommandRecord {
+            command: OpenCommand::from_row(row)?,
+            outcome: CommandOutcome::from_row(row)?,
+            finished_at: row.get("finished_at")?,
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! What became of a request.
+
+use axum::Json;
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use super::extract::Path;
+use super::problem::Problem;
+use super::views::CommandView;
+use crate::domain::MessageKey;
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+/// Tells what became of a request, by its message's id. One that no worker has taken in yet is not found.
+#[utoipa::path(get, path = "/commands/{message_id}", tag = "vmacs",
+    params(("message_id" = String, Path, description = "the idempotency key")),
+    responses(
+        (status = 200, body = CommandView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn show(State(app): State<App>, Path(message_id): Path<String>) -> Result<Json<CommandView>, Problem> {
+    Ok(Json(app.store.command(&MessageKey(message_id)).await?.into()))
+}

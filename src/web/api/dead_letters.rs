@@ -1,0 +1,258 @@
+//! Dead letters: looking, sending again, putting aside.
+
+use axum::Json;
+use axum::extract::{OriginalUri, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use super::extract::{Body, Path, Query, parsed_optional};
+use super::page::{Cut, Page};
+use super::problem::{ApiCode, Problem};
+use super::replays::ReplayView;
+use super::views::{CauseView, DeadLetterView};
+use crate::broker;
+use crate::store::{DeadLetterFilter, DeadLetterRow};
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(causes))
+        .routes(routes!(show))
+        .routes(routes!(replay_one))
+        .routes(routes!(discard_one))
+        .routes(routes!(replay_many))
+        .routes(routes!(discard_many))
+        .routes(routes!(progress))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// `waiting` (the default), `replayed` or `discarded`.
+    #[param(inline)]
+    state: Option<LetterState>,
+    /// Those with this reason code.
+    reason: Option<String>,
+    /// Those of this switch.
+    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    switch: Option<String>,
+    /// Those whose last failure is not before this time.
+    since: Option<DateTime<Utc>>,
+    /// At most so many.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+    /// The cursor `next` of the page before.
+    after: Option<String>,
+}
+
+/// What became of a dead letter.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = DeadLetterState)]
+enum LetterState {
+    Waiting,
+    Replayed,
+    Discarded,
+}
+
+impl LetterState {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Replayed => "replayed",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+/// Lists dead letters, oldest first.
+#[utoipa::path(get, path = "/dead-letters", tag = "dead letters", params(ListQuery),
+    responses(
+        (status = 200, body = Page<DeadLetterView>),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn list(
+    State(app): State<App>,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let cut = Cut::new(query.limit, query.after)?;
+    let filter = DeadLetterFilter {
+        state: query.state.unwrap_or(LetterState::Waiting).as_str().to_owned(),
+        after_id: cut.after_number(0)?,
+        limit: cut.limit,
+        ids: Vec::new(),
+        reason: query.reason,
+        switch: parsed_optional("switch", query.switch.as_ref())?,
+        since: query.since,
+    };
+    let items = app.store.dead_letters(&filter).await?.into_iter().map(DeadLetterView::from).collect();
+    Ok(Page::new(items, &cut, |letter: &DeadLetterView| letter.id.to_string()).answer(&uri))
+}
+
+/// Groups those that wait by reason and switch, the most first.
+#[utoipa::path(get, path = "/dead-letters/causes", tag = "dead letters",
+    responses(
+        (status = 200, body = Vec<CauseView>),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn causes(State(app): State<App>) -> Result<Json<Vec<CauseView>>, Problem> {
+    Ok(Json(app.store.dead_letter_causes().await?.into_iter().map(CauseView::from).collect()))
+}
+
+/// Shows one dead letter, whatever its state.
+#[utoipa::path(get, path = "/dead-letters/{id}", tag = "dead letters",
+    params(("id" = i64, Path, description = "its number")),
+    responses(
+        (status = 200, body = DeadLetterView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<Json<DeadLetterView>, Problem> {
+    Ok(Json(app.store.dead_letter(id).await?.into()))
+}
+
+/// What was, or would be, done to which dead letters.
+#[derive(Debug, Serialize, ToSchema)]
+struct Changed {
+    count: usize,
+    ids: Vec<i64>,
+    /// True when nothing was done yet.
+    dry_run: bool,
+}
+
+impl Changed {
+    fn of(letters: &[DeadLetterRow], dry_run: bool) -> Json<Self> {
+        Json(Self { count: letters.len(), ids: letters.iter().map(|letter| letter.id).collect(), dry_run })
+    }
+}
+
+/// Sends one that waits to the work queue again, its attempts reset.
+#[utoipa::path(post, path = "/dead-letters/{id}/replay", tag = "dead letters",
+    params(("id" = i64, Path, description = "its number")),
+    responses(
+        (status = 200, body = Changed),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn replay_one(State(app): State<App>, Path(id): Path<i64>) -> Result<Json<Changed>, Problem> {
+    let letters = waiting(&app, DeadLetterFilter { ids: vec![id], ..DeadLetterFilter::default() }).await?;
+    broker::replay(&app.broker, &app.store, &letters, |_| ()).await?;
+    Ok(Changed::of(&letters, false))
+}
+
+/// Puts one that waits aside for good.
+#[utoipa::path(post, path = "/dead-letters/{id}/discard", tag = "dead letters",
+    params(("id" = i64, Path, description = "its number")),
+    responses(
+        (status = 200, body = Changed),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn discard_one(State(app): State<App>, Path(id): Path<i64>) -> Result<Json<Changed>, Problem> {
+    let letters = waiting(&app, DeadLetterFilter { ids: vec![id], ..DeadLetterFilter::default() }).await?;
+    app.store.discard(&[id]).await?;
+    Ok(Changed::of(&letters, false))
+}
+
+/// Which dead letters to change: at least one of the choices.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Selection {
+    /// These.
+    #[serde(default)]
+    ids: Vec<i64>,
+    /// All that wait.
+    #[serde(default)]
+    all: bool,
+    /// Those with this reason code.
+    reason: Option<String>,
+    /// Those of this switch.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    switch: Option<String>,
+    /// Those whose last failure is not before this time.
+    since: Option<DateTime<Utc>>,
+    /// Only say which they are.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Sends those that wait and match to the work queue again, in the background; how far it is stands under `Location`.
+#[utoipa::path(post, path = "/dead-letters/replay", tag = "dead letters", request_body = Selection,
+    responses(
+        (status = 200, body = Changed, description = "a dry run"),
+        (status = 202, body = ReplayView, headers(("Location" = String, description = "how far it is"))),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn replay_many(State(app): State<App>, Body(selection): Body<Selection>) -> Result<Response, Problem> {
+    let dry_run = selection.dry_run;
+    let letters = chosen(&app, selection).await?;
+    if dry_run {
+        return Ok(Changed::of(&letters, true).into_response());
+    }
+    let replay = app.replays.start(&app, letters);
+    let location = format!("/api/v1/replays/{}", replay.id);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(replay)).into_response())
+}
+
+/// Puts those that wait and match aside for good.
+#[utoipa::path(post, path = "/dead-letters/discard", tag = "dead letters", request_body = Selection,
+    responses(
+        (status = 200, body = Changed),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn discard_many(State(app): State<App>, Body(selection): Body<Selection>) -> Result<Json<Changed>, Problem> {
+    let dry_run = selection.dry_run;
+    let letters = chosen(&app, selection).await?;
+    if !dry_run {
+        app.store.discard(&letters.iter().map(|letter| letter.id).collect::<Vec<_>>()).await?;
+    }
+    Ok(Changed::of(&letters, dry_run))
+}
+
+/// Tells how far a replay is. Only the process that runs it knows.
+#[utoipa::path(get, path = "/replays/{id}", tag = "dead letters",
+    params(("id" = String, Path, description = "as the answer to the replay gave it")),
+    responses(
+        (status = 200, body = ReplayView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn progress(State(app): State<App>, Path(id): Path<String>) -> Result<Json<ReplayView>, Problem> {
+    let unknown = || Problem::new(ApiCode::NotFound, "this process runs no such replay");
+    app.replays.get(&id).map(Json).ok_or_else(unknown)
+}
+
+async fn chosen(app: &App, selection: Selection) -> Result<Vec<DeadLetterRow>, Problem> {
+    let Selection { ids, all, reason, switch, since, .. } = selection;
+    if ids.is_empty() && !all && reason.is_none() && switch.is_none() && since.is_none() {
+        return Err(Problem::new(ApiCode::InvalidBody, "say which: ids, all, reason, switch or since"));
+    }
+    let switch = switch.map(|name| name.parse()).transpose();
+    let switch = switch.map_err(|error| Problem::new(ApiCode::InvalidBody, format!("switch: {error}")))?;
+    waiting(app, DeadLetterFilter { ids, reason, switch, since, ..DeadLetterFilter::default() }).await
+}
+
+/// Those that wait and match; it is a problem when one that was named is not among them.
+async fn waiting(app: &App, filter: DeadLetterFilter) -> Result<Vec<DeadLetterRow>, Problem> {
+    let letters = app.store.dead_letters(&filter).await?;
+    match filter.ids.iter().find(|id| letters.iter().all(|letter| letter.id != **id)) {
+        Some(id) => Err(Problem::new(ApiCode::NotFound, format!("no dead letter {id} waits"))),
+        None => Ok(letters),
+    }
+}

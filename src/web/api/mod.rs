@@ -1,0 +1,71 @@
+//! `/api/v1`: everything that the command line can do to commands, dead letters, switches and backups, described by an
+//! OpenAPI document that is made from the code.
+//!
+//! A request that changes something publishes the same command as a producer would over AMQP; nothing here writes a
+//! row that the worker writes. One file a resource; `views` are the shapes, `problem` the refusals, `page` the lists.
+
+mod commands;
+mod dead_letters;
+mod docs;
+mod extract;
+mod page;
+mod problem;
+mod replays;
+mod switches;
+mod views;
+mod vmacs;
+
+use axum::Router;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::broker::Broker;
+use crate::store::Store;
+
+pub use problem::{ApiCode, Problem};
+
+/// Where the API begins.
+const BASE: &str = "/api/v1";
+
+/// What the API works with. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    store: Store,
+    broker: Broker,
+    replays: replays::Replays,
+}
+
+impl App {
+    /// Over these.
+    pub fn new(store: Store, broker: Broker) -> Self {
+        Self { store, broker, replays: replays::Replays::default() }
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "vmacd", description = "Virtual MAC addresses for extra IP addresses on Juniper switch ports"),
+    tags(
+        (name = "vmacs", description = "Virtual MACs and the requests for them"),
+        (name = "dead letters", description = "What could not be done"),
+        (name = "switches", description = "Switches, their pushes and backups"),
+    )
+)]
+struct Document;
+
+fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
+    let resources = [vmacs::router(), commands::router(), dead_letters::router(), switches::router()];
+    let api = resources.into_iter().fold(OpenApiRouter::new(), OpenApiRouter::merge);
+    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, api).split_for_parts()
+}
+
+/// The OpenAPI document, as it is served.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    described().1
+}
+
+/// The routes of the API and its documentation.
+pub(super) fn router(app: App) -> Router {
+    let (router, document) = described();
+    router.with_state(app).merge(docs::router(document))
+}

@@ -1,0 +1,171 @@
+//! What is told when something cannot be done: problem details (RFC 9457) with a stable code.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::broker::{BrokerError, ReplayError};
+use crate::domain::{Code, Failure, FailureClass, chain};
+use crate::store::StoreError;
+
+macro_rules! api_codes {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal, $status:ident, $title:literal;)*) => {
+        /// The codes that only the API gives; all others are those of [`Code`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum ApiCode {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl ApiCode {
+            /// Every one there is.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// As it is told.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+
+            const fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$variant => StatusCode::$status,)*
+                }
+            }
+
+            const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $title,)*
+                }
+            }
+        }
+    };
+}
+
+api_codes! {
+    /// The path names nothing, or nothing that is there.
+    NotFound = "not_found", NOT_FOUND, "There is no such thing";
+    /// The path has no such method.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not take this method";
+    /// The token is missing or wrong.
+    Unauthorized = "unauthorized", UNAUTHORIZED, "The API token is missing or wrong";
+    /// A page of another site asks, or the address is reached under a foreign name.
+    CrossSite = "cross_site", FORBIDDEN, "Other sites may not ask this";
+    /// A parameter of the path or the query, or a header, cannot be read.
+    InvalidParameter = "invalid_parameter", BAD_REQUEST, "A parameter cannot be read";
+    /// The body is not what the method takes.
+    InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The body is not what this takes";
+    /// The broker does not take messages.
+    BrokerTrouble = "broker_trouble", SERVICE_UNAVAILABLE, "The broker does not take messages";
+    /// No answer was ready in time.
+    NoAnswer = "no_answer", SERVICE_UNAVAILABLE, "There was no answer in time";
+}
+
+/// A problem as RFC 9457 has it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// Identifies the kind of problem: `urn:vmacd:problem:` and the code.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:vmacd:problem:invalid_field")]
+    kind: String,
+    /// The kind of problem in words.
+    title: String,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What happened here, and what to do where that is known.
+    detail: String,
+    /// The stable code, the same as in dead letters and events.
+    #[schema(example = "invalid_field")]
+    code: String,
+}
+
+impl Problem {
+    /// A problem of the API's own.
+    pub fn new(code: ApiCode, detail: impl Into<String>) -> Self {
+        Self::of(code.as_str(), code.status(), code.title(), detail.into())
+    }
+
+    fn of(code: &str, status: StatusCode, title: &str, detail: String) -> Self {
+        let kind = format!("urn:vmacd:problem:{code}");
+        Self { kind, title: title.to_owned(), status: status.as_u16(), detail, code: code.to_owned() }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let format = [(header::CONTENT_TYPE, "application/problem+json")];
+        (status, format, Json(self).into_response().into_body()).into_response()
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let (status, title) = match (failure.code, failure.class()) {
+            (Code::NotUtf8 | Code::NotJson, _) => (StatusCode::BAD_REQUEST, "The body cannot be read"),
+            (Code::TooLarge, _) => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+            (_, FailureClass::Permanent) => (StatusCode::UNPROCESSABLE_ENTITY, "This cannot be done"),
+            (_, FailureClass::Transient | FailureClass::Deferred | FailureClass::Unknown) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "This cannot be done now")
+            }
+        };
+        Self::of(failure.code.as_str(), status, title, failure.text)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound { .. } => Self::new(ApiCode::NotFound, error.to_string()),
+            error => Failure::new(Code::DatabaseTrouble, chain(&error)).into(),
+        }
+    }
+}
+
+impl From<BrokerError> for Problem {
+    fn from(error: BrokerError) -> Self {
+        Self::new(ApiCode::BrokerTrouble, chain(&error))
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Broker(error) => error.into(),
+            ReplayError::Store(error) => error.into(),
+        }
+    }
+}
+
+macro_rules! problem_of {
+    ($($rejection:ident => $code:ident),* $(,)?) => {
+        $(impl From<axum::extract::rejection::$rejection> for Problem {
+            fn from(rejection: axum::extract::rejection::$rejection) -> Self {
+                Self::new(ApiCode::$code, rejection.body_text())
+            }
+        })*
+    };
+}
+
+problem_of! {
+    QueryRejection => InvalidParameter,
+    PathRejection => InvalidParameter,
+    JsonRejection => InvalidBody,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_the_api_is_documented_with_its_status() {
+        let page = include_str!("../../../docs/ERRORS.md");
+        for code in ApiCode::ALL {
+            let row = format!("| `{}` | {} |", code.as_str(), code.status().as_u16());
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+}

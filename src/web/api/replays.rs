@@ -1,0 +1,75 @@
+//! Bulk replays that run in the background, and how far they are. Known to the process that runs them only: what is
+//! left when it dies is still among the dead letters that wait.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::App;
+use crate::broker;
+use crate::domain::chain;
+use crate::store::DeadLetterRow;
+
+/// Replays that are remembered; older ones are forgotten.
+const REMEMBERED_MAX: usize = 100;
+
+/// How far a replay is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct ReplayView {
+    pub id: String,
+    /// `running`, `done`, or `failed`: then what is left still waits among the dead letters.
+    state: String,
+    total: usize,
+    done: usize,
+    error: Option<String>,
+}
+
+/// The replays of this process.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Replays(Arc<Mutex<VecDeque<ReplayView>>>);
+
+impl Replays {
+    /// Starts a replay in the background.
+    pub fn start(&self, app: &App, letters: Vec<DeadLetterRow>) -> ReplayView {
+        let id = Uuid::now_v7().to_string();
+        let view =
+            ReplayView { id: id.clone(), state: "running".to_owned(), total: letters.len(), done: 0, error: None };
+        self.remember(view.clone());
+        let (replays, app) = (self.clone(), app.clone());
+        tokio::spawn(async move {
+            let progress = |done| replays.change(&id, |view| view.done = done);
+            let result = broker::replay(&app.broker, &app.store, &letters, progress).await;
+            replays.change(&id, |view| {
+                view.state = if result.is_ok() { "done" } else { "failed" }.to_owned();
+                view.error = result.err().map(|error| chain(&error));
+            });
+        });
+        view
+    }
+
+    /// How far the replay is.
+    pub fn get(&self, id: &str) -> Option<ReplayView> {
+        self.locked().iter().find(|view| view.id == id).cloned()
+    }
+
+    fn remember(&self, view: ReplayView) {
+        let mut views = self.locked();
+        if views.len() == REMEMBERED_MAX {
+            views.pop_front();
+        }
+        views.push_back(view);
+    }
+
+    fn change(&self, id: &str, change: impl FnOnce(&mut ReplayView)) {
+        if let Some(view) = self.locked().iter_mut().find(|view| view.id == id) {
+            change(view);
+        }
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, VecDeque<ReplayView>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

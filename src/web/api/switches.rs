@@ -1,0 +1,192 @@
+//! Switches, their pushes and their backups.
+
+use axum::Json;
+use axum::extract::{OriginalUri, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use super::extract::{Path, Query, parsed};
+use super::page::{Cut, Page};
+use super::problem::{ApiCode, Problem};
+use super::views::{BackupView, PushView, SwitchView};
+use crate::domain::{SwitchName, difference, redacted};
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(pushes))
+        .routes(routes!(push))
+        .routes(routes!(backups))
+        .routes(routes!(backup))
+        .routes(routes!(backup_diff))
+}
+
+/// Which part of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// At most so many.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+    /// The cursor `next` of the page before.
+    after: Option<String>,
+}
+
+/// Lists the switches by name.
+#[utoipa::path(get, path = "/switches", tag = "switches", params(ListQuery),
+    responses(
+        (status = 200, body = Page<SwitchView>),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn list(
+    State(app): State<App>,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let cut = Cut::new(query.limit, query.after)?;
+    let items = app.store.switch_overviews(&cut.after, cut.limit).await?.into_iter().map(SwitchView::from).collect();
+    Ok(Page::new(items, &cut, |switch: &SwitchView| switch.name.clone()).answer(&uri))
+}
+
+/// Shows one switch: circuit, lease, what waits, the last push.
+#[utoipa::path(get, path = "/switches/{name}", tag = "switches",
+    params(("name" = String, Path, description = "its name in the inventory")),
+    responses(
+        (status = 200, body = SwitchView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Json<SwitchView>, Problem> {
+    Ok(Json(app.store.switch_overview(&parsed("name", &name)?).await?.into()))
+}
+
+/// Lists the pushes to a switch, newest first.
+#[utoipa::path(get, path = "/switches/{name}/pushes", tag = "switches",
+    params(("name" = String, Path, description = "its name in the inventory"), ListQuery),
+    responses(
+        (status = 200, body = Page<PushView>),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn pushes(
+    State(app): State<App>,
+    OriginalUri(uri): OriginalUri,
+    Path(name): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let (switch, cut) = (known(&app, &name).await?, Cut::new(query.limit, query.after)?);
+    let items = app.store.pushes(&switch, &cut.after, cut.limit).await?.into_iter().map(PushView::from).collect();
+    Ok(Page::new(items, &cut, |push: &PushView| push.id.clone()).answer(&uri))
+}
+
+/// Shows one push with its changes.
+#[utoipa::path(get, path = "/pushes/{id}", tag = "switches",
+    params(("id" = String, Path, description = "its id, as in the switch's commit log")),
+    responses(
+        (status = 200, body = PushView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn push(State(app): State<App>, Path(id): Path<String>) -> Result<Json<PushView>, Problem> {
+    Ok(Json(app.store.push(&id).await?.into()))
+}
+
+/// Lists the backups of a switch, newest first.
+#[utoipa::path(get, path = "/switches/{name}/backups", tag = "switches",
+    params(("name" = String, Path, description = "its name in the inventory"), ListQuery),
+    responses(
+        (status = 200, body = Page<BackupView>),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn backups(
+    State(app): State<App>,
+    OriginalUri(uri): OriginalUri,
+    Path(name): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let (switch, cut) = (known(&app, &name).await?, Cut::new(query.limit, query.after)?);
+    let backups = app.store.backups(&switch, cut.after_number(i64::MAX)?, cut.limit).await?;
+    let items = backups.into_iter().map(BackupView::from).collect();
+    Ok(Page::new(items, &cut, |backup: &BackupView| backup.id.to_string()).answer(&uri))
+}
+
+async fn known(app: &App, name: &str) -> Result<SwitchName, Problem> {
+    Ok(app.store.switch(&parsed("name", name)?).await?.switch.name)
+}
+
+/// A backup with what it holds.
+#[derive(Debug, Serialize, ToSchema)]
+struct BackupContent {
+    backup: BackupView,
+    /// The configuration, its secrets hidden.
+    content: String,
+}
+
+/// Shows a backup, its secrets hidden.
+#[utoipa::path(get, path = "/backups/{id}", tag = "switches",
+    params(("id" = i64, Path, description = "its number")),
+    responses(
+        (status = 200, body = BackupContent),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn backup(State(app): State<App>, Path(id): Path<i64>) -> Result<Json<BackupContent>, Problem> {
+    let (backup, content) = app.store.backup(id).await?;
+    Ok(Json(BackupContent { backup: backup.into(), content: redacted(&content) }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct DiffQuery {
+    /// The other backup; without it the switch's next one.
+    to: Option<i64>,
+}
+
+/// How two backups differ.
+#[derive(Debug, Serialize, ToSchema)]
+struct BackupDiff {
+    from: BackupView,
+    to: BackupView,
+    /// A unified diff, secrets hidden.
+    diff: String,
+}
+
+/// Compares a backup with another, or with the switch's next one.
+#[utoipa::path(get, path = "/backups/{id}/diff", tag = "switches",
+    params(("id" = i64, Path, description = "its number"), DiffQuery),
+    responses(
+        (status = 200, body = BackupDiff),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn backup_diff(
+    State(app): State<App>,
+    Path(id): Path<i64>,
+    Query(query): Query<DiffQuery>,
+) -> Result<Json<BackupDiff>, Problem> {
+    let (from, old) = app.store.backup(id).await?;
+    let to = match query.to {
+        Some(to) => Some(to),
+        None => app.store.backup_after(&from).await?,
+    };
+    let newest = || Problem::new(ApiCode::NotFound, format!("{} has no backup newer than {id}", from.switch));
+    let (to, new) = app.store.backup(to.ok_or_else(newest)?).await?;
+    let names = [&from, &to].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
+    let diff = difference((&names[0], &old), (&names[1], &new));
+    Ok(Json(BackupDiff { from: from.into(), to: to.into(), diff }))
+}

@@ -1,0 +1,309 @@
+//! What the API shows: stable shapes of their own, so that the rows behind them may change.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::{Desired, Status, SwitchBinding};
+use crate::store::{Backup, CommandRecord, DeadLetterCause, DeadLetterRow, PushRecord, SwitchOverview, Vmac};
+
+/// Why something failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Reason {
+    /// The stable code.
+    #[schema(example = "unreachable")]
+    code: String,
+    /// The sentence for people.
+    text: String,
+}
+
+/// A virtual MAC.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct VmacView {
+    pub id: i64,
+    server_id: i64,
+    #[schema(example = "10.0.48.6", format = "ipv4")]
+    ip_address: String,
+    #[schema(example = "02:5e:10:9a:0c:44")]
+    mac_address: String,
+    vlan_name: Option<String>,
+    /// `pending`, `active`, `failed` or `revoked`.
+    status: String,
+    /// What is wanted: `bound` or `unbound`.
+    desired: String,
+    /// True while a revoke is under way.
+    revoking: bool,
+    switch_bindings: Vec<BindingView>,
+    /// The last failure, also one that is tried again.
+    failure: Option<Reason>,
+    attempts: i64,
+    requested_by: Option<String>,
+    reference: Option<String>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    activated_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+}
+
+/// The binding on one switch port.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BindingView {
+    switch: String,
+    interface: String,
+    vlan: Option<String>,
+    mac: String,
+    /// `pending`, `bound`, `restored`, `removed` or `failed`.
+    state: String,
+    previous_mac: Option<String>,
+    backup_id: Option<i64>,
+    push_id: Option<String>,
+    error: Option<String>,
+    at: DateTime<Utc>,
+}
+
+impl From<Vmac> for VmacView {
+    fn from(vmac: Vmac) -> Self {
+        let reason = |code| Reason { code, text: vmac.failure_text.clone().unwrap_or_default() };
+        Self {
+            id: vmac.id,
+            server_id: vmac.server_id,
+            ip_address: vmac.ip_address.to_string(),
+            mac_address: vmac.mac_address.to_string(),
+            vlan_name: vmac.vlan_name.map(|vlan| vlan.to_string()),
+            status: vmac.status.to_string(),
+            desired: vmac.desired.to_string(),
+            revoking: vmac.desired == Desired::Unbound && vmac.status != Status::Revoked,
+            switch_bindings: vmac.switch_bindings.into_iter().map(BindingView::from).collect(),
+            failure: vmac.failure_code.map(reason),
+            attempts: vmac.attempts,
+            requested_by: vmac.requested_by,
+            reference: vmac.reference,
+            created_at: vmac.created_at,
+            updated_at: vmac.updated_at,
+            activated_at: vmac.activated_at,
+            revoked_at: vmac.revoked_at,
+        }
+    }
+}
+
+impl From<SwitchBinding> for BindingView {
+    fn from(binding: SwitchBinding) -> Self {
+        Self {
+            switch: binding.switch.to_string(),
+            interface: binding.interface.to_string(),
+            vlan: binding.vlan.map(|vlan| vlan.to_string()),
+            mac: binding.mac.to_string(),
+            state: binding.state.to_string(),
+            previous_mac: binding.previous_mac.map(|mac| mac.to_string()),
+            backup_id: binding.backup_id,
+            push_id: binding.push_id,
+            error: binding.error,
+            at: binding.at,
+        }
+    }
+}
+
+/// A command, and what became of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CommandView {
+    message_id: String,
+    /// `create` or `revoke`.
+    action: String,
+    server_id: i64,
+    ip_address: String,
+    /// `open` while it is worked on; then `active`, `revoked`, `superseded` or `failed`.
+    status: String,
+    reason: Option<Reason>,
+    vmac_id: Option<i64>,
+    attempts: i64,
+    correlation_id: Option<String>,
+    received_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+}
+
+impl From<CommandRecord> for CommandView {
+    fn from(record: CommandRecord) -> Self {
+        let CommandRecord { command, outcome, finished_at } = record;
+        let text = |outcome: &crate::store::CommandOutcome| outcome.text.clone().unwrap_or_default();
+        let code = |outcome: &crate::store::CommandOutcome| match outcome.code {
+            Some(code) => Some(code.to_string()),
+            None => outcome.text.is_some().then(|| outcome.status.to_string()),
+        };
+        let reason = outcome.as_ref().and_then(|outcome| Some(Reason { code: code(outcome)?, text: text(outcome) }));
+        Self {
+            message_id: command.key.to_string(),
+            action: command.action.to_string(),
+            server_id: command.server_id,
+            ip_address: command.ip_address.to_string(),
+            status: outcome.as_ref().map_or_else(|| "open".to_owned(), |outcome| outcome.status.to_string()),
+            reason,
+            vmac_id: outcome.and_then(|outcome| outcome.vmac_id).or(command.vmac_id),
+            attempts: command.attempts,
+            correlation_id: command.correlation_id,
+            received_at: command.received_at,
+            finished_at,
+        }
+    }
+}
+
+/// A message that could not be done.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeadLetterView {
+    pub id: i64,
+    /// `waiting`, `replayed` or `discarded`.
+    state: String,
+    reason: Reason,
+    routing_key: String,
+    message_id: Option<String>,
+    correlation_id: Option<String>,
+    server_id: Option<i64>,
+    ip_address: Option<String>,
+    switch: Option<String>,
+    attempts: i64,
+    replays: i64,
+    first_failed_at: DateTime<Utc>,
+    last_failed_at: DateTime<Utc>,
+    /// The body as text; what is not UTF-8 is replaced.
+    body: String,
+    /// The body as it came, hexadecimal.
+    body_hex: String,
+}
+
+impl From<DeadLetterRow> for DeadLetterView {
+    fn from(letter: DeadLetterRow) -> Self {
+        Self {
+            id: letter.id,
+            state: letter.state,
+            reason: Reason { code: letter.reason_code, text: letter.error_text },
+            routing_key: letter.routing_key,
+            message_id: letter.message_id,
+            correlation_id: letter.correlation_id,
+            server_id: letter.server_id,
+            ip_address: letter.ip_address,
+            switch: letter.switch.map(|switch| switch.to_string()),
+            attempts: letter.attempts,
+            replays: letter.replays,
+            first_failed_at: letter.first_failed_at,
+            last_failed_at: letter.last_failed_at,
+            body: String::from_utf8_lossy(&letter.body).into_owned(),
+            body_hex: hex::encode(&letter.body),
+        }
+    }
+}
+
+/// Dead letters that wait for the same reason.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CauseView {
+    /// The code, and the text of the newest.
+    reason: Reason,
+    switch: Option<String>,
+    count: i64,
+    oldest_at: DateTime<Utc>,
+    newest_at: DateTime<Utc>,
+}
+
+impl From<DeadLetterCause> for CauseView {
+    fn from(cause: DeadLetterCause) -> Self {
+        Self {
+            reason: Reason { code: cause.reason_code, text: cause.error_text },
+            switch: cause.switch.map(|switch| switch.to_string()),
+            count: cause.count,
+            oldest_at: cause.oldest_at,
+            newest_at: cause.newest_at,
+        }
+    }
+}
+
+/// A switch, and how it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SwitchView {
+    pub name: String,
+    host: String,
+    port: u16,
+    /// `els` or `non-els`, once it was found.
+    dialect: Option<String>,
+    host_key_pinned: bool,
+    /// It is not tried before this time; none while it is tried.
+    circuit_open_until: Option<DateTime<Utc>>,
+    /// The last failure to reach it.
+    circuit_reason: Option<String>,
+    last_seen_at: Option<DateTime<Utc>>,
+    /// The worker that has its lease.
+    lease_holder: Option<String>,
+    changes_waiting: i64,
+    last_push_id: Option<String>,
+    last_push_state: Option<String>,
+    last_push_at: Option<DateTime<Utc>>,
+}
+
+impl From<SwitchOverview> for SwitchView {
+    fn from(overview: SwitchOverview) -> Self {
+        let known = overview.known;
+        Self {
+            name: known.switch.name.to_string(),
+            host: known.switch.host,
+            port: known.switch.port,
+            dialect: known.dialect_found.map(|dialect| dialect.as_str().to_owned()),
+            host_key_pinned: known.switch.host_key.is_some(),
+            circuit_open_until: known.circuit.open_until,
+            circuit_reason: known.circuit.reason,
+            last_seen_at: known.last_seen_at,
+            lease_holder: overview.lease_holder,
+            changes_waiting: overview.changes_waiting,
+            last_push_id: overview.last_push_id,
+            last_push_state: overview.last_push_state,
+            last_push_at: overview.last_push_at,
+        }
+    }
+}
+
+/// A push: one commit on one switch.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PushView {
+    /// It also stands in the switch's commit log.
+    pub id: String,
+    switch: String,
+    worker: String,
+    /// `prepared`, `sent`, `confirmed`, `refused` or `not_applied`.
+    state: String,
+    /// How many changes.
+    changes: i64,
+    /// The changes.
+    #[schema(value_type = Vec<Object>)]
+    plan: serde_json::Value,
+    /// The backup taken before it.
+    backup_id: Option<i64>,
+    error: Option<String>,
+    started_at: DateTime<Utc>,
+    sent_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+}
+
+impl From<PushRecord> for PushView {
+    fn from(push: PushRecord) -> Self {
+        let PushRecord { id, worker, state, changes, plan, backup_id, error, started_at, sent_at, finished_at, .. } =
+            push;
+        let switch = push.switch.to_string();
+        Self { id, switch, worker, state, changes, plan, backup_id, error, started_at, sent_at, finished_at }
+    }
+}
+
+/// A configuration kept from before a change.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BackupView {
+    pub id: i64,
+    switch: String,
+    /// SHA-256 of the content, hexadecimal.
+    content_hash: String,
+    bytes: i64,
+    stored_bytes: i64,
+    push_id: Option<String>,
+    taken_at: DateTime<Utc>,
+}
+
+impl From<Backup> for BackupView {
+    fn from(backup: Backup) -> Self {
+        let Backup { id, switch, content_hash, bytes, stored_bytes, push_id, taken_at } = backup;
+        Self { id, switch: switch.to_string(), content_hash, bytes, stored_bytes, push_id, taken_at }
+    }
+}

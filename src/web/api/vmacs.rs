@@ -1,0 +1,243 @@
+//! Virtual MACs: asking for one, taking one away, looking.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use super::extract::{Path, Query, ids, parsed, parsed_optional};
+use super::page::{Cut, Page};
+use super::problem::{ApiCode, Problem};
+use super::views::VmacView;
+use crate::broker::{RequestIds, request};
+use crate::domain::{Action, BindableAddress, Status};
+use crate::store::{TimelineEntry, Vmac, VmacFilter};
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, revoke)).routes(routes!(timeline))
+}
+
+/// The body of a create: that of the message `vmac.create`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "only its schema is used: the body is carried to the queue as it came")]
+struct CreateBody {
+    /// The server's number in the panel.
+    #[schema(minimum = 1, example = 1042)]
+    server_id: i64,
+    #[schema(format = "ipv4", example = "10.0.48.6")]
+    ip_address: String,
+    #[schema(example = "VLAN.13", pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$")]
+    vlan_name: Option<String>,
+    #[schema(example = "02:5e:10:9a:0c:44", pattern = "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
+    mac_address: Option<String>,
+    /// When it was asked for; of several requests for one address the newest counts.
+    #[schema(format = "date-time")]
+    issued_at: Option<String>,
+    #[schema(max_length = 200)]
+    requested_by: Option<String>,
+    #[schema(max_length = 200)]
+    reference: Option<String>,
+}
+
+/// A request that was queued.
+#[derive(Debug, Serialize, ToSchema)]
+struct Accepted {
+    /// The message's id, the idempotency key.
+    message_id: String,
+    /// `accepted`.
+    status: String,
+}
+
+/// Asks for a virtual MAC. The body is queued as the message `vmac.create`; the outcome is found under `Location`.
+#[utoipa::path(post, path = "/vmacs", tag = "vmacs", request_body = CreateBody,
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "the same key again is answered with the first outcome"),
+        ("X-Correlation-Id" = Option<String>, Header, description = "carried to the events"),
+        ("traceparent" = Option<String>, Header, description = "carried to the events (W3C Trace Context)"),
+    ),
+    responses(
+        (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome is found"))),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn create(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
+    queue(&app, Action::Create, body.to_vec(), ids(&headers)?).await
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct RevokeQuery {
+    /// The server; without it the one that has the address.
+    #[param(minimum = 1)]
+    server_id: Option<i64>,
+    /// When it was asked for.
+    #[param(format = "date-time")]
+    issued_at: Option<String>,
+    /// Who asks, kept on the row.
+    #[param(max_length = 200)]
+    requested_by: Option<String>,
+    /// Your own reference, kept on the row.
+    #[param(max_length = 200)]
+    reference: Option<String>,
+}
+
+/// Takes the virtual MAC of an address away: the message `vmac.revoke` is queued.
+#[utoipa::path(delete, path = "/vmacs/{what}", tag = "vmacs",
+    params(
+        ("what" = String, Path, description = "the IP address"),
+        ("Idempotency-Key" = Option<String>, Header, description = "the same key again is answered with the first outcome"),
+        ("X-Correlation-Id" = Option<String>, Header, description = "carried to the events"),
+        ("traceparent" = Option<String>, Header, description = "carried to the events (W3C Trace Context)"),
+        RevokeQuery,
+    ),
+    responses(
+        (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome is found"))),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn revoke(
+    State(app): State<App>,
+    Path(ip): Path<String>,
+    Query(query): Query<RevokeQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let address: BindableAddress = parsed("the address", &ip)?;
+    let server_id = match query.server_id {
+        Some(server_id) => server_id,
+        None => server_of(&app, address).await?,
+    };
+    let mut body = Map::new();
+    body.insert("server_id".to_owned(), server_id.into());
+    body.insert("ip_address".to_owned(), address.to_string().into());
+    let texts = [("issued_at", query.issued_at), ("requested_by", query.requested_by), ("reference", query.reference)];
+    body.extend(texts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?)))));
+    queue(&app, Action::Revoke, Value::from(body).to_string().into_bytes(), ids(&headers)?).await
+}
+
+async fn server_of(app: &App, ip: BindableAddress) -> Result<i64, Problem> {
+    let rows = app.store.find(&VmacFilter { ip: Some(ip), ..VmacFilter::default() }).await?;
+    let live = rows.iter().find(|row| row.status != Status::Revoked).map(|row| row.server_id);
+    let text = || format!("{ip} has no virtual MAC; name the server with `server_id` to revoke all the same");
+    live.ok_or_else(|| Problem::new(ApiCode::NotFound, text()))
+}
+
+async fn queue(app: &App, action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Response, Problem> {
+    let message = request(action, body, ids)?;
+    let message_id = message.message_id.clone().unwrap_or_default();
+    app.broker.publish_command(message).await?;
+    let name: String = url::form_urlencoded::byte_serialize(message_id.as_bytes()).collect();
+    let location = format!("/api/v1/commands/{}", name.replace('+', "%20"));
+    let accepted = Accepted { message_id, status: "accepted".to_owned() };
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(accepted)).into_response())
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// `pending`, `active`, `failed` or `revoked`.
+    #[param(pattern = "^(pending|active|failed|revoked)$")]
+    status: Option<String>,
+    /// Those on this switch.
+    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    switch: Option<String>,
+    /// Those of this server.
+    server_id: Option<i64>,
+    /// Those for this address.
+    #[param(format = "ipv4")]
+    ip: Option<String>,
+    /// Those with this MAC.
+    #[param(pattern = "^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$")]
+    mac: Option<String>,
+    /// At most so many.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+    /// The cursor `next` of the page before.
+    after: Option<String>,
+}
+
+/// Lists virtual MACs, oldest first.
+#[utoipa::path(get, path = "/vmacs", tag = "vmacs", params(ListQuery),
+    responses(
+        (status = 200, body = Page<VmacView>),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn list(
+    State(app): State<App>,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let cut = Cut::new(query.limit, query.after)?;
+    let filter = VmacFilter {
+        status: parsed_optional("status", query.status.as_ref())?,
+        switch: parsed_optional("switch", query.switch.as_ref())?,
+        server_id: query.server_id,
+        ip: parsed_optional("ip", query.ip.as_ref())?,
+        mac: parsed_optional("mac", query.mac.as_ref())?,
+        after_id: cut.after_number(0)?,
+        limit: cut.limit,
+    };
+    let items = app.store.find(&filter).await?.into_iter().map(VmacView::from).collect();
+    Ok(Page::new(items, &cut, |vmac: &VmacView| vmac.id.to_string()).answer(&uri))
+}
+
+/// Shows the virtual MAC of an address, with a MAC, or of a number; of several the newest.
+#[utoipa::path(get, path = "/vmacs/{what}", tag = "vmacs",
+    params(("what" = String, Path, description = "an IP address, a MAC, or a row's id")),
+    responses(
+        (status = 200, body = VmacView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn show(State(app): State<App>, Path(what): Path<String>) -> Result<Json<VmacView>, Problem> {
+    Ok(Json(find(&app, &what).await?.into()))
+}
+
+/// What happened to a virtual MAC.
+#[derive(Debug, Serialize, ToSchema)]
+struct Timeline {
+    vmac: VmacView,
+    entries: Vec<Entry>,
+}
+
+/// One line of it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Entry {
+    at: chrono::DateTime<chrono::Utc>,
+    text: String,
+}
+
+/// Tells what happened to a virtual MAC, oldest first: its commands and its events.
+#[utoipa::path(get, path = "/vmacs/{what}/timeline", tag = "vmacs",
+    params(("what" = String, Path, description = "an IP address, a MAC, or a row's id")),
+    responses(
+        (status = 200, body = Timeline),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn timeline(State(app): State<App>, Path(what): Path<String>) -> Result<Json<Timeline>, Problem> {
+    let vmac = find(&app, &what).await?;
+    let entries = app.store.timeline(vmac.id).await?;
+    let entries = entries.into_iter().map(|TimelineEntry { at, text }| Entry { at, text }).collect();
+    Ok(Json(Timeline { vmac: vmac.into(), entries }))
+}
+
+async fn find(app: &App, what: &str) -> Result<Vmac, Problem> {
+    Ok(app.store.look_up(parsed("what", what)?).await?)
+}

@@ -1,0 +1,56 @@
+//! The OpenAPI document: the same as in `docs/`, and what schemathesis finds the API to be.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use super::data;
+use crate::scenario::world::World;
+use crate::support::http::get;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[tokio::test]
+async fn the_document_is_served_shown_and_kept_in_docs() {
+    let world = World::embedded(1, 1).await;
+    let serve = world.serve().await;
+    let served = data(&serve, "/openapi.json").await;
+    let (file, text) = (root().join("docs/openapi.json"), format!("{served:#}\n"));
+    if std::env::var_os("VMACD_TEST_UPDATE_DOCS").is_some() {
+        std::fs::write(&file, &text).expect("docs/openapi.json");
+    }
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(kept == text, "docs/openapi.json: run this test with VMACD_TEST_UPDATE_DOCS=1");
+    let page = get(&format!("{}/api/v1/docs", serve.http_url()), None).await;
+    assert_eq!(page.status, 200);
+    for (path, methods) in served["paths"].as_object().expect("paths") {
+        let count = methods.as_object().map_or(0, serde_json::Map::len);
+        assert!(page.body.matches(&format!("<code>{path}</code>")).count() >= count, "{path} is not on the page");
+    }
+}
+
+#[tokio::test]
+async fn schemathesis_finds_nothing_that_the_document_does_not_say() {
+    let world = World::embedded(2, 2).await;
+    let serve = world.serve().await;
+    let venv = root().join("tests/clients/venv");
+    let made = Command::new(venv).arg(root().join("tests/api/requirements.txt")).stderr(Stdio::inherit()).output();
+    let made = made.await.expect("tests/clients/venv");
+    assert!(made.status.success(), "schemathesis is not installed");
+    let python = String::from_utf8_lossy(&made.stdout).trim().to_owned();
+    let output = Command::new(Path::new(&python).with_file_name("schemathesis"))
+        .arg("run")
+        .arg(format!("{}/api/v1/openapi.json", serve.http_url()))
+        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--seed", "1", "--no-color"])
+        // What a schema cannot say (an address that is multicast, a selection of nothing) is refused too.
+        .args(["--exclude-checks", "positive_data_acceptance"])
+        .current_dir(crate::support::run_dir())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("schemathesis");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
