@@ -162,7 +162,7 @@ impl Broker {
 }
 
 impl Consumer {
-    /// The next deliveries: waits for the first, then takes what comes within `linger`, at most `max`. None
+    /// The next deliveries, at most `max`: waits for the first and, where it is not alone, for what comes within `linger`. None
     /// after the consumer was stopped. Cancelling it loses nothing: what it holds comes with the next call.
     pub async fn next_batch(&mut self, max: usize, linger: Duration) -> Option<Vec<Delivery>> {
         either!(self, Self, consumer => consumer.next_batch(max, linger).await)

@@ -27,7 +27,7 @@ pub struct Cli {
 pub enum Verb {
     /// Show the whole product in one process: simulated switches, SQLite, the embedded queue
     Demo(DemoArgs),
-    /// Run the worker, the dead-letter collector and the health page
+    /// Run the worker, the dead-letter collector and the API
     Serve,
     /// Ask for a virtual MAC on an address of a server
     #[command(after_help = "Example: vmacd create --server 1042 --ip 10.0.48.6 --wait")]
@@ -58,6 +58,18 @@ pub enum Verb {
     Migrate,
     /// Print the settings in force, secrets hidden
     Config,
+    /// Print completions for a shell
+    #[command(after_help = "Example: vmacd completions bash > /etc/bash_completion.d/vmacd")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages, one a verb
+    #[command(after_help = "Example: vmacd man /usr/local/share/man/man1")]
+    Man {
+        /// The folder, made where it is missing
+        folder: PathBuf,
+    },
     /// Run simulated switches on real ports
     #[command(after_help = "Example: vmacd sim --switches 3 --inventory estate.json, \
                             then: vmacd inventory import estate.json")]

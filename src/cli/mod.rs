@@ -16,6 +16,7 @@ mod output;
 mod process;
 mod request;
 mod serve;
+mod shell;
 mod show;
 mod sim;
 mod switches;
@@ -71,5 +72,7 @@ async fn run(cli: Cli) -> Result<(), Fault> {
         Verb::Backups(verb) => backups::run(session()?, output, verb).await,
         Verb::Migrate => session()?.migrate(output).await,
         Verb::Config => session()?.print(output),
+        Verb::Completions { shell } => shell::completions(shell),
+        Verb::Man { folder } => shell::man(&folder),
     }
 }

@@ -173,7 +173,7 @@ section!(
         name: String = String::new(),
         /// Messages admitted in one database transaction, 1 to 1000.
         intake_batch_max: usize = 500,
-        /// Time that intake waits for more messages after the first, milliseconds.
+        /// Time that intake waits for more messages when the first was not alone, milliseconds.
         intake_linger_ms: u64 = 2,
         /// Changes in one commit, at least 1.
         changes_per_commit_max: usize = 2_000,

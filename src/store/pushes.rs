@@ -145,7 +145,8 @@ impl Store {
         fenced(lease, self.engine.write("write a push down", sql, arguments).await?.len())
     }
 
-    /// Writes down how far a push came, if the lease is still held.
+    /// Writes down how far a push came, if the lease is still held; that the commit is sent only if it has not run out
+    /// either.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], or when the database fails.
@@ -162,7 +163,8 @@ impl Store {
         let sql = "UPDATE pushes SET state = $4, error = COALESCE($5, error), sent_at = COALESCE($6, sent_at),
                        finished_at = COALESCE($7, finished_at)
                    WHERE id = $1 AND EXISTS
-                       (SELECT 1 FROM switch_leases WHERE switch = $2 AND token = $3) RETURNING id";
+                       (SELECT 1 FROM switch_leases WHERE switch = $2 AND token = $3 AND ($6 IS NULL OR expires_at > $6))
+                   RETURNING id";
         let arguments = args![id, lease.switch.as_str(), lease.token, state.as_str(), error, sent, finished];
         fenced(lease, self.engine.write("write down how far a push came", sql, arguments).await?.len())
     }

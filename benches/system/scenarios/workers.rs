@@ -29,7 +29,7 @@ struct Bound {
 }
 
 pub async fn run(options: &Options) -> Vec<Row> {
-    let by_slots = Bound { commit_time: "1s", limits: Some((options.of(16, 8, 8), 10)), creates: SWITCHES * 10 };
+    let by_slots = Bound { commit_time: "1s", limits: Some((options.of(16, 8, 8), 10)), creates: SWITCHES * 20 };
     let by_cores = Bound { commit_time: "0s", limits: None, creates: options.of(2_000, 10_000, 10_000) };
     let (slots, cpu) = (rates(by_slots).await, rates(by_cores).await);
     let conditions = format!(

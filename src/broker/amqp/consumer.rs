@@ -44,6 +44,8 @@ impl AmqpConsumer {
         if self.ready.is_empty() {
             self.ready.push(self.deliveries.recv().await?);
         }
+        // One that came alone is not waited with.
+        let linger = if self.deliveries.is_empty() { Duration::ZERO } else { linger };
         let deadline = tokio::time::Instant::now() + linger;
         while self.ready.len() < max {
             match tokio::time::timeout_at(deadline, self.deliveries.recv()).await {

@@ -110,7 +110,6 @@ impl Journal for StoreJournal<'_> {
     }
 
     async fn sent(&mut self, push_id: &str) -> Result<(), Failure> {
-        self.may_commit().await?;
         let advanced = self.context.store.push_advanced(self.lease, push_id, PushState::Sent, None).await;
         advanced.map_err(|error| failure(&error))
     }

@@ -11,6 +11,7 @@ mod http;
 mod lifecycle;
 mod names;
 mod order;
+mod pages;
 mod paused;
 mod secrets;
 mod shutdown;

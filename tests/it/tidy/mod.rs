@@ -1,6 +1,7 @@
 //! The rules of this code base, as tests.
 
 mod code;
+mod deploy;
 mod modules;
 mod rules;
 
