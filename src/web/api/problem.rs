@@ -140,6 +140,16 @@ impl From<ReplayError> for Problem {
     }
 }
 
+/// axum reads no body of more than 2 MB.
+impl From<axum::extract::rejection::BytesRejection> for Problem {
+    fn from(rejection: axum::extract::rejection::BytesRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Failure::new(Code::TooLarge, rejection.body_text()).into(),
+            _ => Self::new(ApiCode::InvalidBody, rejection.body_text()),
+        }
+    }
+}
+
 macro_rules! problem_of {
     ($($rejection:ident => $code:ident),* $(,)?) => {
         $(impl From<axum::extract::rejection::$rejection> for Problem {
