@@ -12,6 +12,8 @@ use crate::domain::SwitchName;
 
 /// A burst is over when nothing came for so long.
 const QUIET: Duration = Duration::from_millis(5);
+/// So many messages being taken in are a burst; a few at a time are what always comes, mostly for other switches.
+const BURST_MIN: usize = 16;
 /// Longest wait for a burst, as a part of what the switch's last push took.
 const PUSH_PART: u32 = 8;
 /// The same where no push is known, and the most there is.
@@ -22,24 +24,27 @@ const WAIT_MAX: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
     last: Mutex<HashMap<SwitchName, Instant>>,
-    /// Batches being taken in now; for which switches they are is not known yet.
+    /// Messages being taken in now; for which switches they are is not known yet.
     admitting: AtomicUsize,
 }
 
-/// A batch that is being taken in, until dropped.
-pub(super) struct Admitting<'a>(&'a Arrivals);
+/// Messages that are being taken in, until dropped.
+pub(super) struct Admitting<'a> {
+    arrivals: &'a Arrivals,
+    messages: usize,
+}
 
 impl Drop for Admitting<'_> {
     fn drop(&mut self) {
-        self.0.admitting.fetch_sub(1, Ordering::Relaxed);
+        self.arrivals.admitting.fetch_sub(self.messages, Ordering::Relaxed);
     }
 }
 
 impl Arrivals {
-    /// A batch is being taken in.
-    pub fn admitting(&self) -> Admitting<'_> {
-        self.admitting.fetch_add(1, Ordering::Relaxed);
-        Admitting(self)
+    /// So many messages are being taken in.
+    pub fn admitting(&self, messages: usize) -> Admitting<'_> {
+        self.admitting.fetch_add(messages, Ordering::Relaxed);
+        Admitting { arrivals: self, messages }
     }
 
     /// A command for the switch arrived.
@@ -61,8 +66,11 @@ impl Arrivals {
     /// When to look again; none when the burst is over.
     fn busy_until(&self, switch: &SwitchName) -> Option<Instant> {
         let (now, last) = (Instant::now(), self.last().get(switch).copied()?);
-        let is_admitting = self.admitting.load(Ordering::Relaxed) > 0;
-        if is_admitting { Some(now + QUIET) } else { Some(last + QUIET).filter(|until| *until > now) }
+        if self.admitting.load(Ordering::Relaxed) >= BURST_MIN {
+            Some(now + QUIET)
+        } else {
+            Some(last + QUIET).filter(|until| *until > now)
+        }
     }
 
     fn last(&self) -> MutexGuard<'_, HashMap<SwitchName, Instant>> {
@@ -93,11 +101,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_trickle_for_other_switches_is_not_waited_for() {
+        let arrivals = Arrivals::default();
+        arrivals.last().insert(switch(), Instant::now() - QUIET);
+        let _admitting = (arrivals.admitting(3), arrivals.admitting(4));
+        assert!(waited(&arrivals, None).await < QUIET);
+    }
+
+    #[tokio::test]
     async fn a_burst_is_waited_for_at_most_a_part_of_a_push() {
         let arrivals = Arrivals::default();
         arrivals.note(&switch());
         assert!(waited(&arrivals, None).await < WAIT_UNKNOWN, "the burst ends");
-        let _admitting = arrivals.admitting();
+        let _admitting = arrivals.admitting(BURST_MIN);
         let waited = waited(&arrivals, Some(Duration::from_millis(400))).await;
         assert!((50..250).contains(&waited.as_millis()), "{waited:?}");
     }

@@ -38,7 +38,7 @@ struct Taken {
 }
 
 async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
-    let _admitting = context.arrivals.admitting();
+    let _admitting = context.arrivals.admitting(deliveries.len());
     let now_ms = chrono::Utc::now().timestamp_millis();
     let mut commands = Vec::with_capacity(deliveries.len());
     let mut refused = Vec::new();
