@@ -9,6 +9,7 @@ on_both_engines! {
     an_event_is_handed_out_once_until_its_claim_runs_out,
     what_was_published_is_not_handed_out_again,
     two_publishers_never_have_the_same_event,
+    what_a_publisher_writes_is_its_own_until_its_claim_runs_out,
 }
 
 /// So many events.
@@ -54,4 +55,23 @@ async fn two_publishers_never_have_the_same_event(bench: &Bench) {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!((ids.len(), seen), (200, 200));
+}
+
+async fn what_a_publisher_writes_is_its_own_until_its_claim_runs_out(bench: &Bench) {
+    let other = bench.another().await;
+    bench.store.claim_own_events(LONG);
+    events(bench, 3).await;
+    let (first, rest) = (bench.store.own_events(2), bench.store.own_events(10));
+    assert_eq!((first.len(), rest.len(), bench.store.own_events(10).len()), (2, 1, 0), "each is handed out once");
+    assert_eq!(other.claim_events(10, LONG).await.expect("events"), [], "they are claimed");
+    bench.store.mark_published(&[first[0].id, first[1].id, rest[0].id]).await.expect("marked");
+    // As if it died right after writing.
+    bench.store.claim_own_events(Duration::from_millis(30));
+    bench.admit_all(&[revoke("m-9", 1, "10.0.1.99")]).await;
+    let found = eventually("another publisher finds them", async || {
+        let found = other.claim_events(10, LONG).await.expect("events");
+        if found.is_empty() { None } else { Some(found) }
+    })
+    .await;
+    assert_eq!(found, bench.store.own_events(10));
 }
