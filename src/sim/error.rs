@@ -30,7 +30,7 @@ pub enum SimError {
         bad_element: String,
     },
     /// More switches or ports than the address plan has room for.
-    #[error("{switches} switches with {ports} ports each: the address plan has room for 256 switches of 254 ports")]
+    #[error("{switches} switches with {ports} ports each: the address plan has room for 1024 switches of 254 ports")]
     Size {
         /// The switches asked for.
         switches: usize,

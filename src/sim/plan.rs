@@ -2,13 +2,14 @@
 //!
 //! Counting switches `s` and ports `p` from 0: the port has the addresses 10.s.p.1 to 10.s.p.254 to itself. Its server
 //! has the id `1001 + s * ports + p`, the primary address 10.s.p.1 and the PXE MAC 0c:c4:7a:00:ss:pp; 10.s.p.2 to
-//! 10.s.p.254 are free for extra addresses. The port is `ge-M/0/P.0` with 48 ports to a member. Twenty-four ports share a
-//! VLAN, VLAN.13 the first of them, and its subnet.
+//! 10.s.p.254 are free for extra addresses. From the 257th switch on counting begins anew under 11, then 12 and 13, and
+//! 0c:c4:7a:01, 02 and 03. The port is `ge-M/0/P.0` with 48 ports to a member. Twenty-four ports share a VLAN, VLAN.13
+//! the first of them, and its subnet.
 
 use super::check::SimBinding;
 
 /// The most switches and ports the plan has room for.
-pub(crate) const SWITCHES_MAX: usize = 256;
+pub(crate) const SWITCHES_MAX: usize = 1024;
 pub(crate) const PORTS_MAX: usize = 254;
 
 /// A server and its port.
@@ -33,14 +34,15 @@ pub struct SimServer {
 impl SimServer {
     /// The server on port `port` of switch `switch` in an estate with `ports` ports a switch.
     pub(crate) fn at(switch: usize, port: usize, ports: usize) -> SimServer {
-        let prefix = format!("10.{switch}.{port}.");
+        let (block, switch_in_block) = (switch / 256, switch % 256);
+        let prefix = format!("{}.{switch_in_block}.{port}.", 10 + block);
         SimServer {
             id: (1001 + switch * ports + port) as u64,
             switch: switch_name(switch),
             interface: format!("{}.0", interface(port)),
             vlan: format!("VLAN.{}", vlan_id(port)),
             primary_ip: format!("{prefix}1"),
-            pxe_mac: format!("0c:c4:7a:00:{switch:02x}:{port:02x}"),
+            pxe_mac: format!("0c:c4:7a:{block:02x}:{switch_in_block:02x}:{port:02x}"),
             prefix,
         }
     }

@@ -111,14 +111,27 @@ pub struct DeadLetterFilter {
     pub reason: Option<String>,
     /// Of this switch.
     pub switch: Option<SwitchName>,
+    /// Of no switch at all.
+    pub without_switch: bool,
+    /// For this address.
+    pub ip: Option<BindableAddress>,
     /// Whose last failure is not before this.
     pub since: Option<DateTime<Utc>>,
 }
 
 impl Default for DeadLetterFilter {
     fn default() -> Self {
-        let state = "waiting".to_owned();
-        Self { state, after_id: 0, limit: i64::MAX, ids: Vec::new(), reason: None, switch: None, since: None }
+        Self {
+            state: "waiting".to_owned(),
+            after_id: 0,
+            limit: i64::MAX,
+            ids: Vec::new(),
+            reason: None,
+            switch: None,
+            without_switch: false,
+            ip: None,
+            since: None,
+        }
     }
 }
 
@@ -199,14 +212,18 @@ impl Store {
             .to_owned();
         let named = i64::from(!filter.ids.is_empty());
         let mut arguments = vec![ids(&filter.ids), named.into(), filter.state.as_str().into(), filter.after_id.into()];
-        let conditions: [(&str, Option<Arg>); 3] = [
+        let conditions: [(&str, Option<Arg>); 4] = [
             ("reason_code =", filter.reason.clone().map(Arg::from)),
             ("switch =", filter.switch.as_ref().map(|switch| switch.as_str().into())),
+            ("ip_address =", filter.ip.map(|ip| ip.to_string().into())),
             ("last_failed_at >=", filter.since.map(Arg::from)),
         ];
         for (condition, value) in conditions.into_iter().filter_map(|(c, value)| Some((c, value?))) {
             arguments.push(value);
             sql.push_str(&format!(" AND {condition} ${}", arguments.len()));
+        }
+        if filter.without_switch {
+            sql.push_str(" AND switch IS NULL");
         }
         arguments.push(filter.limit.into());
         sql.push_str(&format!(" ORDER BY id LIMIT ${}", arguments.len()));

@@ -7,7 +7,7 @@ use super::connect::Store;
 use super::engine::{Row, args};
 use super::error::StoreError;
 use super::inventory::KnownSwitch;
-use crate::domain::SwitchName;
+use crate::domain::{Status, SwitchName};
 
 /// One switch as an operator wants to see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,7 +47,54 @@ const OVERVIEW: &str = "SELECT s.*, l.holder AS lease_holder, p.id AS last_push_
     LEFT JOIN switch_leases l ON l.switch = s.name AND l.expires_at > $1
     LEFT JOIN pushes p ON p.id = (SELECT MAX(q.id) FROM pushes q WHERE q.switch = s.name)";
 
+const PULSE: &str = "SELECT
+    (SELECT COALESCE(MAX(id), 0) FROM virtual_macs) AS newest_row,
+    (SELECT COALESCE(MAX(id), 0) FROM events) AS newest_event,
+    (SELECT COALESCE(MAX(id), 0) FROM dead_letters) AS newest_letter,
+    (SELECT COUNT(*) FROM dead_letters WHERE state = 'waiting') AS letters,
+    (SELECT COUNT(*) FROM switch_work) AS changes,
+    (SELECT COUNT(*) FROM pushes WHERE finished_at IS NULL) AS pushes,
+    (SELECT COUNT(*) FROM switches WHERE circuit_open_until > $1) AS circuits";
+
 impl Store {
+    /// Figures that are others once something happened that people watch for: rows, events, dead letters, what waits
+    /// for switches, pushes, circuits. A retry that fails again as before does not show in them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn pulse(&self) -> Result<Vec<i64>, StoreError> {
+        let now = self.now().await?;
+        let rows = self.engine.read("look whether anything happened", PULSE, args![now]).await?;
+        let row = rows.first().ok_or(StoreError::NoAnswer { what: "look whether anything happened" })?;
+        let names = ["newest_row", "newest_event", "newest_letter", "letters", "changes", "pushes", "circuits"];
+        names.iter().map(|name| row.get(name)).collect()
+    }
+
+    /// How many virtual MACs have this status, counted up to `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_up_to(&self, status: Status, limit: i64) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(*) AS rows_counted FROM
+                   (SELECT 1 AS one FROM virtual_macs WHERE status = $1 LIMIT $2) AS first_rows";
+        let rows = self.engine.read("count virtual MACs", sql, args![status.as_str(), limit]).await?;
+        rows.first().ok_or(StoreError::NoAnswer { what: "count virtual MACs" })?.get("rows_counted")
+    }
+
+    /// The switches that need a look: not tried, or with changes that wait; the most changes first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn switches_in_need(&self, limit: i64) -> Result<Vec<SwitchOverview>, StoreError> {
+        let now = self.now().await?;
+        let sql = format!(
+            "SELECT * FROM ({OVERVIEW}) AS looked WHERE changes_waiting > 0 OR circuit_open_until > $1
+             ORDER BY changes_waiting DESC, name LIMIT $2"
+        );
+        let rows = self.engine.read("look for switches in need", &sql, args![now, limit]).await?;
+        rows.iter().map(|row| SwitchOverview::from_row(row, now)).collect()
+    }
+
     /// The switches whose names come after this one, by name.
     ///
     /// # Errors

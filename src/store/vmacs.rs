@@ -65,7 +65,9 @@ pub struct VmacFilter {
     pub ip: Option<BindableAddress>,
     /// With this MAC.
     pub mac: Option<Mac>,
-    /// With a greater number than this.
+    /// Newest first; else oldest first.
+    pub newest_first: bool,
+    /// Beyond this number in that order; 0 begins at the first.
     pub after_id: i64,
     /// At most so many.
     pub limit: i64,
@@ -73,7 +75,16 @@ pub struct VmacFilter {
 
 impl Default for VmacFilter {
     fn default() -> Self {
-        Self { status: None, switch: None, server_id: None, ip: None, mac: None, after_id: 0, limit: 1000 }
+        Self {
+            status: None,
+            switch: None,
+            server_id: None,
+            ip: None,
+            mac: None,
+            newest_first: false,
+            after_id: 0,
+            limit: 1000,
+        }
     }
 }
 
@@ -158,13 +169,15 @@ impl Store {
         newest.ok_or_else(|| StoreError::NotFound { what: "virtual MAC", id: name.to_string() })
     }
 
-    /// The virtual MACs that match, in the order of their numbers.
+    /// The virtual MACs that match, by their numbers.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn find(&self, filter: &VmacFilter) -> Result<Vec<Vmac>, StoreError> {
-        let mut sql = "SELECT * FROM virtual_macs WHERE id > $1".to_owned();
-        let mut arguments = args![filter.after_id];
+        let (beyond, order) = if filter.newest_first { ("<", "DESC") } else { (">", "ASC") };
+        let mut sql = format!("SELECT * FROM virtual_macs WHERE id {beyond} $1");
+        let from = if filter.newest_first && filter.after_id == 0 { i64::MAX } else { filter.after_id };
+        let mut arguments = args![from];
         let conditions = [
             ("status =", filter.status.map(|status| status.to_string())),
             ("ip_address =", filter.ip.map(|ip| ip.to_string())),
@@ -189,7 +202,7 @@ impl Store {
             ));
         }
         arguments.push(filter.limit.into());
-        sql.push_str(&format!(" ORDER BY id LIMIT ${}", arguments.len()));
+        sql.push_str(&format!(" ORDER BY id {order} LIMIT ${}", arguments.len()));
         let rows = self.engine.read("list virtual MACs", &sql, arguments).await?;
         let vmacs: Result<Vec<_>, _> = rows.iter().map(Vmac::from_row).collect();
         let on_switch = |vmac: &Vmac| match &filter.switch {

@@ -52,13 +52,16 @@ fn is_local(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// Hashes are compared, not texts: how long that takes tells nothing of the token.
-fn shows(request: &Request, token: &str) -> bool {
+/// True when the request shows the token as a bearer.
+pub(super) fn shows(request: &Request, token: &str) -> bool {
     let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let shown = shown.and_then(|value| value.split_once(' '));
-    shown.is_some_and(|(scheme, shown)| {
-        scheme.eq_ignore_ascii_case("bearer") && Sha256::digest(shown) == Sha256::digest(token)
-    })
+    shown.is_some_and(|(scheme, shown)| scheme.eq_ignore_ascii_case("bearer") && is_same(shown, token))
+}
+
+/// Hashes are compared, not texts: how long that takes tells nothing of the token.
+pub(super) fn is_same(shown: &str, token: &str) -> bool {
+    Sha256::digest(shown) == Sha256::digest(token)
 }
 
 #[cfg(test)]

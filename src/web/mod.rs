@@ -1,10 +1,14 @@
-//! What answers over HTTP: `/healthz` (the process lives), `/readyz` (it can work), `/metrics`, and the API.
+//! What answers over HTTP: `/healthz` (the process lives), `/readyz` (it can work), `/metrics`, the API for programs and
+//! the pages for people.
 
 pub mod api;
+mod app;
+mod backup_diff;
 mod guard;
 mod health;
+mod pages;
 mod server;
 
-pub use api::App;
+pub use app::App;
 pub use health::{Readiness, Vitals};
 pub use server::{Access, serve};

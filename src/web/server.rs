@@ -11,10 +11,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
-use super::api::{self, ApiCode, App, Problem};
+use super::api::{self, ApiCode, Problem};
 use super::guard::{refuse_other_sites, require_token};
 use super::health::{self, Vitals};
+use super::{App, pages};
 
 /// Who may ask for more than whether the process lives.
 #[derive(Clone)]
@@ -48,13 +50,19 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let open = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
+    let stopping = CancellationToken::new();
+    let access = Arc::new(access);
+    let pages = pages::router(app.clone(), access.clone(), stopping.clone());
     let metrics = Router::new().route("/metrics", get(health::metrics));
     let guarded = metrics.with_state(vitals.clone()).merge(api::router(app));
-    let access = Arc::new(access);
     let guarded = guarded.route_layer(middleware::from_fn_with_state(access.clone(), require_token));
-    let guarded = guarded.route_layer(middleware::from_fn_with_state(access, refuse_other_sites));
+    let guarded = guarded.merge(pages).route_layer(middleware::from_fn_with_state(access, refuse_other_sites));
     let router =
         open.with_state(vitals).merge(guarded).fallback(no_such_path).method_not_allowed_fallback(no_such_method);
+    let shutdown = async move {
+        shutdown.await;
+        stopping.cancel();
+    };
     axum::serve(listener, router.layer(middleware::from_fn(within_deadline))).with_graceful_shutdown(shutdown).await
 }
 

@@ -47,7 +47,7 @@ async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
         let (held, command) = read(delivery, now_ms);
         match command {
             Ok(incoming) => commands.push(Taken { held, incoming }),
-            Err(failure) => refused.push((held, Verdict::Dead(failure))),
+            Err(failure) => refused.push((held, Verdict::Dead(failure, None))),
         }
     }
     settle(context, refused);
@@ -143,7 +143,7 @@ fn route(context: &Arc<Context>, held: Vec<Held>, admissions: Vec<Admission>) {
                 Some(refused) => settled.push(refused),
             },
             Admission::Done { .. } => settled.push((held, Verdict::Done)),
-            Admission::Refused { failure } => settled.push((held, Verdict::Dead(failure))),
+            Admission::Refused { failure } => settled.push((held, Verdict::Dead(failure, None))),
             Admission::Deferred { failure } => settled.push((held, Verdict::Defer(failure, None))),
         }
     }

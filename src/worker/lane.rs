@@ -137,7 +137,7 @@ impl Lane {
         self.last_push = Some(started.elapsed());
         self.count(started.elapsed(), &done);
         for (key, outcome) in done.finished {
-            finish(&self.context, &key, &outcome);
+            finish(&self.context, &key, &outcome, Some(&self.switch));
         }
         for (vmac_id, failure) in &done.failed {
             self.fail(*vmac_id, failure);
@@ -221,14 +221,16 @@ async fn called_off(context: &Context, committing: &AtomicBool) {
 /// Settles those of the messages whose outcome stands in the database.
 pub(super) async fn reconcile(context: &Arc<Context>, keys: &[MessageKey]) -> Result<(), StoreError> {
     for (key, outcome) in context.store.outcomes(keys).await? {
-        finish(context, &key, &outcome);
+        finish(context, &key, &outcome, None);
     }
     Ok(())
 }
 
-fn finish(context: &Arc<Context>, key: &MessageKey, outcome: &CommandOutcome) {
+/// `switch` is the one whose push brought the outcome, where that is known.
+fn finish(context: &Arc<Context>, key: &MessageKey, outcome: &CommandOutcome, switch: Option<&SwitchName>) {
+    let switch = switch.cloned().or_else(|| context.waiting().only_switch(key));
     let verdict = match outcome.failure() {
-        Some(failure) => Verdict::Dead(failure),
+        Some(failure) => Verdict::Dead(failure, switch),
         None => Verdict::Done,
     };
     let held = context.waiting().take(key);

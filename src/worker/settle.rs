@@ -42,8 +42,8 @@ pub(super) struct HeldCommand {
 pub(super) enum Verdict {
     /// Its outcome stands in the database.
     Done,
-    /// It cannot be done; the database knows already, where there is anything to know.
-    Dead(Failure),
+    /// It cannot be done; the database knows already, where there is anything to know. The switch, where it was one.
+    Dead(Failure, Option<SwitchName>),
     /// It failed in a way that may pass; costs an attempt. The switch, where it was one.
     Retry(Failure, Option<SwitchName>),
     /// It could not be tried; costs no attempt.
@@ -65,7 +65,7 @@ fn decide(policy: &RetryPolicy, attempt: u32, age: Duration, verdict: Verdict) -
     match verdict {
         Verdict::Done => Disposal::Acknowledge,
         Verdict::HandBack => Disposal::Requeue,
-        Verdict::Dead(failure) => Disposal::Bury { failure, attempts: attempt + 1, exhausted: false, switch: None },
+        Verdict::Dead(failure, switch) => Disposal::Bury { failure, attempts: attempt + 1, exhausted: false, switch },
         Verdict::Retry(failure, switch) if policy.is_exhausted(attempt + 1, age) => {
             let text = format!("{} (given up after {} attempts)", failure.text, attempt + 1);
             let failure = Failure::new(failure.code, text);
@@ -235,7 +235,7 @@ pub(super) fn verdict_of(failure: &Failure, switch: &SwitchName) -> Verdict {
         // Of unknown outcome: the next push looks at the switch first, so trying again is safe.
         Transient | Unknown => Verdict::Retry(failure.clone(), Some(switch.clone())),
         Deferred => Verdict::Defer(failure.clone(), Some(switch.clone())),
-        Permanent => Verdict::Dead(failure.clone()),
+        Permanent => Verdict::Dead(failure.clone(), Some(switch.clone())),
     }
 }
 

@@ -53,6 +53,14 @@ impl<T> Waiting<T> {
         entries.into_iter().map(|entry| entry.item).collect()
     }
 
+    /// The switch that the message waits for, where it is but one.
+    pub fn only_switch(&self, key: &MessageKey) -> Option<SwitchName> {
+        match self.by_key.get(key)?.first()?.switches.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        }
+    }
+
     /// Takes every message that drives one of the rows.
     pub fn take_of_vmac(&mut self, vmac_id: i64) -> Vec<T> {
         let keys = self.keys_of_vmac.get(&vmac_id).cloned().unwrap_or_default();

@@ -8,6 +8,7 @@ mod harness;
 mod junos;
 mod limits;
 mod model;
+mod pages;
 mod scenario;
 mod store;
 mod support;

@@ -93,6 +93,7 @@ async fn list(
         reason: query.reason,
         switch: parsed_optional("switch", query.switch.as_ref())?,
         since: query.since,
+        ..DeadLetterFilter::default()
     };
     let items = app.store.dead_letters(&filter).await?.into_iter().map(DeadLetterView::from).collect();
     Ok(Page::new(items, &cut, |letter: &DeadLetterView| letter.id.to_string()).answer(&uri))

@@ -19,28 +19,13 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::broker::Broker;
-use crate::store::Store;
+use super::App;
 
 pub use problem::{ApiCode, Problem};
+pub(super) use replays::Replays;
 
 /// Where the API begins.
 const BASE: &str = "/api/v1";
-
-/// What the API works with. Cheap to clone.
-#[derive(Clone)]
-pub struct App {
-    store: Store,
-    broker: Broker,
-    replays: replays::Replays,
-}
-
-impl App {
-    /// Over these.
-    pub fn new(store: Store, broker: Broker) -> Self {
-        Self { store, broker, replays: replays::Replays::default() }
-    }
-}
 
 #[derive(OpenApi)]
 #[openapi(

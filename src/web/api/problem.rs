@@ -71,15 +71,15 @@ pub struct Problem {
     #[schema(example = "urn:vmacd:problem:invalid_field")]
     kind: String,
     /// The kind of problem in words.
-    title: String,
+    pub(in crate::web) title: String,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
-    status: u16,
+    pub(in crate::web) status: u16,
     /// What happened here, and what to do where that is known.
-    detail: String,
+    pub(in crate::web) detail: String,
     /// The stable code, the same as in dead letters and events.
     #[schema(example = "invalid_field")]
-    code: String,
+    pub(in crate::web) code: String,
 }
 
 impl Problem {

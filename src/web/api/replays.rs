@@ -18,18 +18,18 @@ const REMEMBERED_MAX: usize = 100;
 
 /// How far a replay is.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct ReplayView {
-    pub id: String,
+pub(in crate::web) struct ReplayView {
+    pub(in crate::web) id: String,
     /// `running`, `done`, or `failed`: then what is left still waits among the dead letters.
-    state: String,
-    total: usize,
-    done: usize,
-    error: Option<String>,
+    pub(in crate::web) state: String,
+    pub(in crate::web) total: usize,
+    pub(in crate::web) done: usize,
+    pub(in crate::web) error: Option<String>,
 }
 
 /// The replays of this process.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Replays(Arc<Mutex<VecDeque<ReplayView>>>);
+pub(in crate::web) struct Replays(Arc<Mutex<VecDeque<ReplayView>>>);
 
 impl Replays {
     /// Starts a replay in the background.

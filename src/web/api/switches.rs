@@ -13,7 +13,8 @@ use super::extract::{Path, Query, parsed};
 use super::page::{Cut, Page};
 use super::problem::{ApiCode, Problem};
 use super::views::{BackupView, PushView, SwitchView};
-use crate::domain::{SwitchName, difference, redacted};
+use crate::domain::{SwitchName, redacted};
+use crate::web::backup_diff::{Between, since};
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -179,14 +180,7 @@ async fn backup_diff(
     Path(id): Path<i64>,
     Query(query): Query<DiffQuery>,
 ) -> Result<Json<BackupDiff>, Problem> {
-    let (from, old) = app.store.backup(id).await?;
-    let to = match query.to {
-        Some(to) => Some(to),
-        None => app.store.backup_after(&from).await?,
-    };
-    let newest = || Problem::new(ApiCode::NotFound, format!("{} has no backup newer than {id}", from.switch));
-    let (to, new) = app.store.backup(to.ok_or_else(newest)?).await?;
-    let names = [&from, &to].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
-    let diff = difference((&names[0], &old), (&names[1], &new));
+    let newest = || Problem::new(ApiCode::NotFound, format!("there is no backup of its switch newer than {id}"));
+    let Between { from, to, diff } = since(&app.store, id, query.to).await?.ok_or_else(newest)?;
     Ok(Json(BackupDiff { from: from.into(), to: to.into(), diff }))
 }

@@ -193,6 +193,7 @@ async fn list(
         server_id: query.server_id,
         ip: parsed_optional("ip", query.ip.as_ref())?,
         mac: parsed_optional("mac", query.mac.as_ref())?,
+        newest_first: false,
         after_id: cut.after_number(0)?,
         limit: cut.limit,
     };

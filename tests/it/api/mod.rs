@@ -11,7 +11,7 @@ use crate::support::http::{Answer, Ask, ask};
 use crate::support::vmacd::Serve;
 
 /// Asks a worker's API: a path below `/api/v1`.
-async fn call(serve: &Serve, method: &'static str, path: &str, body: Option<Value>) -> Answer {
+pub async fn call(serve: &Serve, method: &'static str, path: &str, body: Option<Value>) -> Answer {
     let headers = body.iter().map(|_| ("content-type", "application/json".to_owned())).collect();
     let body = body.map(|body| body.to_string());
     ask(&format!("{}/api/v1{path}", serve.http_url()), Ask { method, headers, body }).await

@@ -1,7 +1,7 @@
 //! A third of the switches takes connections and says nothing: the others do not wait for it.
 //!
 //! There are fewer pushes at a time than dead switches. By hand, larger:
-//! `VMACD_TEST_SWITCHES=240 VMACD_TEST_DEAD=80 VMACD_TEST_PUSHES=16 tests/run --no-capture a_third_of_the_switches`
+//! `VMACD_TEST_SWITCHES=1000 VMACD_TEST_DEAD=300 VMACD_TEST_PUSHES=64 tests/run --no-capture a_third_of_the_switches`
 
 use crate::scenario::world::World;
 use crate::support::{Proxy, number};

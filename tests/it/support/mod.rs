@@ -6,6 +6,7 @@
 //! its own database.
 #![allow(dead_code, unused_imports, reason = "not every helper is used at all times")]
 
+pub mod browser;
 pub mod certificates;
 mod eventually;
 pub mod http;

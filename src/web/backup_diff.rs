@@ -1,0 +1,26 @@
+//! What changed between two backups, for the API and the pages.
+
+use crate::domain::difference;
+use crate::store::{Backup, Store, StoreError};
+
+/// Two backups, and how they differ.
+pub(super) struct Between {
+    pub from: Backup,
+    pub to: Backup,
+    /// A unified diff, secrets hidden.
+    pub diff: String,
+}
+
+/// Compares a backup with another, or with the switch's next one; none where that is not there yet.
+pub(super) async fn since(store: &Store, from: i64, to: Option<i64>) -> Result<Option<Between>, StoreError> {
+    let (from, old) = store.backup(from).await?;
+    let to = match to {
+        Some(to) => Some(to),
+        None => store.backup_after(&from).await?,
+    };
+    let Some(to) = to else { return Ok(None) };
+    let (to, new) = store.backup(to).await?;
+    let names = [&from, &to].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
+    let diff = difference((&names[0], &old), (&names[1], &new));
+    Ok(Some(Between { from, to, diff }))
+}

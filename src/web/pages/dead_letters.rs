@@ -1,0 +1,196 @@
+//! Dead letters: by cause, one by one, sent again, put aside.
+
+use axum::Form;
+use axum::extract::State;
+use axum::response::Response;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::failed::Failed;
+use super::layout::page;
+use super::parts::{Path, Query, ROWS, back_to, more, next, or_dash, safe, status, time};
+use crate::broker;
+use crate::store::{DeadLetterCause, DeadLetterFilter, DeadLetterRow};
+use crate::web::App;
+use crate::web::api::{ApiCode, Problem};
+
+/// Which part of the list, and which replay is under way.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    after: i64,
+    replay: String,
+}
+
+/// Lists those that wait: by cause, then one by one.
+pub(super) async fn list(State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Markup, Failed> {
+    let found = app.store.dead_letter_causes().await?;
+    let filter = DeadLetterFilter { after_id: wanted.after, limit: ROWS, ..DeadLetterFilter::default() };
+    let letters = app.store.dead_letters(&filter).await?;
+    let content = html! {
+        (progress(&app, &wanted.replay))
+        @if letters.is_empty() { p .faint { "None wait." } } @else {
+            h2 { "By cause" }
+            (causes(&found, "/dead-letters"))
+            h2 { "One by one" }
+            (table(&letters, "/dead-letters"))
+        }
+        (more("/dead-letters", next(&letters, |letter| letter.id.to_string())))
+    };
+    Ok(page("Dead letters", "/dead-letters", content))
+}
+
+fn progress(app: &App, replay: &str) -> Markup {
+    html! {
+        @if let Some(replay) = app.replays.get(replay) {
+            p .note .bad[replay.error.is_some()] .good[replay.state == "done"] {
+                "Replay " (replay.state) ": " (replay.done) " of " (replay.total) " "
+                progress max=(replay.total) value=(replay.done) {}
+                @if let Some(error) = &replay.error { " " (safe(error)) }
+            }
+        }
+    }
+}
+
+/// Causes with their buttons; `back` is where the browser goes afterwards.
+pub(super) fn causes(causes: &[DeadLetterCause], back: &str) -> Markup {
+    html! {
+        table .stack {
+            thead { tr { th .number { "Letters" } th { "Cause" } th { "Switch" } th { "Newest says" } th { "Newest" } th {} } }
+            tbody {
+                @for cause in causes {
+                    tr {
+                        td data-label="Letters" .number { (cause.count) }
+                        td data-label="Cause" { strong { (safe(&cause.reason_code)) } }
+                        td data-label="Switch" { (or_dash(cause.switch.as_ref())) }
+                        td data-label="Newest says" { (safe(&cause.error_text)) }
+                        td data-label="Newest" { (time(cause.newest_at)) }
+                        td { (buttons(&of_cause(cause), cause.count, back)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn of_cause(cause: &DeadLetterCause) -> Markup {
+    html! {
+        input type="hidden" name="reason" value=(cause.reason_code);
+        input type="hidden" name="switch" value=(cause.switch.as_ref().map(ToString::to_string).unwrap_or_default());
+    }
+}
+
+/// Dead letters as a table with their buttons.
+pub(super) fn table(letters: &[DeadLetterRow], back: &str) -> Markup {
+    html! {
+        table .stack {
+            thead { tr { th { "Letter" } th { "Cause" } th { "Address" } th { "Says" } th { "Failed" } th {} } }
+            tbody {
+                @for letter in letters {
+                    tr {
+                        td data-label="Letter" { a href={ "/dead-letters/" (letter.id) } { (letter.id) } }
+                        td data-label="Cause" { strong { (safe(&letter.reason_code)) } }
+                        td data-label="Address" .mono { (or_dash(letter.ip_address.as_ref())) }
+                        td data-label="Says" { (safe(&letter.error_text)) }
+                        td data-label="Failed" { (time(letter.last_failed_at)) }
+                        td { (buttons(&html! { input type="hidden" name="id" value=(letter.id); }, 1, back)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn buttons(which: &Markup, count: i64, back: &str) -> Markup {
+    let back = html! { input type="hidden" name="back" value=(back); };
+    html! {
+        div .actions {
+            form method="post" action="/dead-letters/replay" { (which) (back) button .primary { "Replay" @if count > 1 { " all " (count) } } }
+            details .careful {
+                summary { "Discard…" }
+                form method="post" action="/dead-letters/discard" {
+                    (which) (back) button .grave { "Discard " @if count > 1 { (count) " " } "for good" }
+                }
+            }
+        }
+    }
+}
+
+/// Shows one with what was received.
+pub(super) async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<Markup, Failed> {
+    let letter = app.store.dead_letter(id).await?;
+    let content = html! {
+        p { (status(&letter.state)) }
+        p .note.bad { strong { (safe(&letter.reason_code)) } ": " (safe(&letter.error_text)) }
+        @if letter.state == "waiting" {
+            (buttons(&html! { input type="hidden" name="id" value=(letter.id); }, 1, &format!("/dead-letters/{id}")))
+        }
+        dl {
+            dt { "Command" } dd .mono { (safe(&letter.routing_key)) }
+            dt { "Message" } dd .mono { (or_dash(letter.message_id.as_ref())) }
+            dt { "Correlation" } dd .mono { (or_dash(letter.correlation_id.as_ref())) }
+            dt { "Server" } dd { (or_dash(letter.server_id.as_ref())) }
+            dt { "Address" } dd .mono { (or_dash(letter.ip_address.as_ref())) }
+            dt { "Switch" } dd { (or_dash(letter.switch.as_ref())) }
+            dt { "Attempts" } dd { (letter.attempts) }
+            dt { "Replays" } dd { (letter.replays) }
+            dt { "First failed" } dd { (time(letter.first_failed_at)) }
+            dt { "Last failed" } dd { (time(letter.last_failed_at)) }
+        }
+        h2 { "Body" }
+        pre { (safe(&String::from_utf8_lossy(&letter.body))) }
+        h2 { "Headers" }
+        pre { (safe(&letter.headers.to_string())) }
+    };
+    Ok(page(&format!("Dead letter {id}"), "/dead-letters", content))
+}
+
+/// What a button says: one letter, or those of a cause.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Chosen {
+    id: Option<i64>,
+    reason: String,
+    switch: String,
+    back: String,
+}
+
+impl Chosen {
+    fn filter(&self) -> Result<DeadLetterFilter, Problem> {
+        let all = DeadLetterFilter::default();
+        if let Some(id) = self.id {
+            return Ok(DeadLetterFilter { ids: vec![id], ..all });
+        }
+        if self.reason.is_empty() {
+            return Err(Problem::new(ApiCode::InvalidBody, "say which dead letters"));
+        }
+        let switch = (!self.switch.is_empty()).then(|| self.switch.parse()).transpose();
+        let switch = switch.map_err(|error| Problem::new(ApiCode::InvalidBody, format!("switch: {error}")))?;
+        let without_switch = switch.is_none();
+        Ok(DeadLetterFilter { reason: Some(self.reason.clone()), switch, without_switch, ..all })
+    }
+}
+
+/// Sends them again: one at once, those of a cause in the background.
+pub(super) async fn replay(State(app): State<App>, Form(chosen): Form<Chosen>) -> Result<Response, Failed> {
+    let letters = waiting(&app, &chosen).await?;
+    if chosen.id.is_some() {
+        broker::replay(&app.broker, &app.store, &letters, |_| ()).await?;
+        return Ok(back_to(&chosen.back));
+    }
+    let replay = app.replays.start(&app, letters);
+    Ok(back_to(&format!("/dead-letters?replay={}", replay.id)))
+}
+
+/// Puts them aside for good.
+pub(super) async fn discard(State(app): State<App>, Form(chosen): Form<Chosen>) -> Result<Response, Failed> {
+    let letters = waiting(&app, &chosen).await?;
+    app.store.discard(&letters.iter().map(|letter| letter.id).collect::<Vec<_>>()).await?;
+    Ok(back_to(&chosen.back))
+}
+
+async fn waiting(app: &App, chosen: &Chosen) -> Result<Vec<DeadLetterRow>, Failed> {
+    let letters = app.store.dead_letters(&chosen.filter()?).await?;
+    let gone = "none of them waits any more: somebody was quicker";
+    if letters.is_empty() { Err(Problem::new(ApiCode::NotFound, gone).into()) } else { Ok(letters) }
+}

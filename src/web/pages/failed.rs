@@ -1,0 +1,34 @@
+//! The page that says why there is none: the same problems as the API's, for people.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::html;
+
+use super::layout::page;
+use super::parts::safe;
+use crate::web::api::Problem;
+
+/// Why a page cannot be shown.
+#[derive(Debug)]
+pub(super) struct Failed(Problem);
+
+impl<E> From<E> for Failed
+where
+    Problem: From<E>,
+{
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        let Self(problem) = self;
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let content = html! {
+            p .note.bad { (safe(&problem.detail)) }
+            p .faint { "Code " code { (problem.code) } }
+        };
+        (status, page(&problem.title, "", content)).into_response()
+    }
+}

@@ -1,0 +1,81 @@
+//! Tells open pages that something happened (server-sent events, HTML Standard section 9.2): one look at the database a
+//! second for all of them together, and none while nobody watches.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::failed::Failed;
+use crate::store::Store;
+use crate::web::api::{ApiCode, Problem};
+
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Pages that may watch at the same time; each is an open connection.
+const WATCHERS_MAX: usize = 200;
+
+/// What those who watch share.
+#[derive(Clone)]
+pub(super) struct Live(Arc<Shared>);
+
+struct Shared {
+    store: Store,
+    pulse: watch::Sender<Vec<i64>>,
+    looking: AtomicBool,
+    stopping: CancellationToken,
+}
+
+impl Live {
+    /// Over these rows, until `stopping` is cancelled.
+    pub fn new(store: Store, stopping: CancellationToken) -> Self {
+        Self(Arc::new(Shared { store, pulse: watch::Sender::default(), looking: AtomicBool::new(false), stopping }))
+    }
+
+    fn subscribe(&self) -> Option<watch::Receiver<Vec<i64>>> {
+        if self.0.pulse.receiver_count() >= WATCHERS_MAX {
+            return None;
+        }
+        let receiver = self.0.pulse.subscribe();
+        if !self.0.looking.swap(true, Ordering::SeqCst) {
+            tokio::spawn(look(self.0.clone()));
+        }
+        Some(receiver)
+    }
+}
+
+async fn look(shared: Arc<Shared>) {
+    while shared.stopping.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+        if shared.pulse.receiver_count() == 0 {
+            shared.looking.store(false, Ordering::SeqCst);
+            // Somebody may have come between the look and the word; they saw it said that somebody looks.
+            if shared.pulse.receiver_count() == 0 || shared.looking.swap(true, Ordering::SeqCst) {
+                return;
+            }
+        }
+        // A database that does not answer is no news: the page's own look says so.
+        let Ok(seen) = shared.store.pulse().await else { continue };
+        shared.pulse.send_if_modified(|last| std::mem::replace(last, seen.clone()) != seen);
+    }
+}
+
+/// Sends `changed` whenever something happened.
+pub(super) async fn watch(
+    State(live): State<Live>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failed> {
+    let too_many = || Problem::new(ApiCode::NoAnswer, format!("{WATCHERS_MAX} pages watch already"));
+    let receiver = live.subscribe().ok_or_else(too_many)?;
+    let stopping = live.0.stopping.clone();
+    let changes = unfold((receiver, stopping), async |(mut receiver, stopping)| {
+        stopping.run_until_cancelled(receiver.changed()).await?.ok()?;
+        Some((Ok(Event::default().event("changed").data("")), (receiver, stopping)))
+    });
+    Ok(Sse::new(changes).keep_alive(KeepAlive::default()))
+}

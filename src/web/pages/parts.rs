@@ -1,0 +1,142 @@
+//! Small pieces that pages are made of.
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Redirect, Response};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use maud::{Markup, html};
+
+use super::failed::Failed;
+use crate::domain::shown;
+
+/// What the path names.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Failed))]
+pub(super) struct Path<T>(pub T);
+
+/// The query.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Failed))]
+pub(super) struct Query<T>(pub T);
+
+/// Rows on one page of a list.
+pub(super) const ROWS: i64 = 50;
+
+/// Stored text without what turns or hides it.
+pub(super) fn safe(text: &str) -> std::borrow::Cow<'_, str> {
+    shown(text)
+}
+
+/// Text that may be missing.
+pub(super) fn or_dash<T: ToString>(value: Option<&T>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| safe(&value.to_string()).into_owned())
+}
+
+/// A state, in the colour that belongs to it.
+pub(super) fn status(name: &str) -> Markup {
+    html! { span class={ "status " (name) } { (name) } }
+}
+
+/// A time: how long ago, and exactly when one points at it.
+pub(super) fn time(at: DateTime<Utc>) -> Markup {
+    let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    html! { time datetime=(exact) title=(exact) { (ago(Utc::now() - at)) } }
+}
+
+/// A time that may be missing.
+pub(super) fn time_or_dash(at: Option<DateTime<Utc>>) -> Markup {
+    html! { @match at { Some(at) => (time(at)), None => "–" } }
+}
+
+fn ago(passed: TimeDelta) -> String {
+    match passed.num_seconds() {
+        ..0 => format!("in {}", span(-passed.num_seconds())),
+        0..5 => "just now".to_owned(),
+        seconds => format!("{} ago", span(seconds)),
+    }
+}
+
+fn span(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// A difference with its lines coloured.
+pub(super) fn diff(text: &str) -> Markup {
+    html! {
+        pre .diff {
+            @for line in text.lines() {
+                @match line.as_bytes().first() {
+                    Some(b'+') => span .added { (safe(line)) },
+                    Some(b'-') => span .removed { (safe(line)) },
+                    _ => (safe(line)),
+                }
+                "\n"
+            }
+        }
+    }
+}
+
+/// The link to the next page of a list, where it was full.
+pub(super) fn more(path: &str, next: Option<String>) -> Markup {
+    let separator = if path.contains('?') { '&' } else { '?' };
+    html! { @if let Some(next) = next { p { a href={ (path) (separator) "after=" (next) } { "More" } } } }
+}
+
+/// The cursor beyond a full list.
+pub(super) fn next<T>(items: &[T], cursor: impl Fn(&T) -> String) -> Option<String> {
+    let full = i64::try_from(items.len()).is_ok_and(|count| count >= ROWS);
+    items.last().filter(|_| full).map(cursor)
+}
+
+/// Sends the browser to a page of this site; to the first one when the path leads elsewhere.
+pub(super) fn back_to(path: &str) -> Response {
+    let local = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
+    Redirect::to(if local { path } else { "/" }).into_response()
+}
+
+/// Text as a part of a path or query.
+pub(super) fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_the_unit_that_fits() {
+        let table = [(0, "just now"), (7, "7 s ago"), (180, "3 min ago"), (8_000, "2 h ago"), (200_000, "2 days ago")];
+        for (seconds, text) in table {
+            assert_eq!(ago(TimeDelta::seconds(seconds)), text);
+        }
+        assert_eq!(ago(TimeDelta::seconds(-9)), "in 9 s");
+    }
+
+    #[test]
+    fn nothing_leads_to_another_site() {
+        for (path, target) in [
+            ("/vmacs/10.0.0.6", "/vmacs/10.0.0.6"),
+            ("//evil.example", "/"),
+            ("https://evil.example", "/"),
+            ("/\\evil", "/"),
+        ] {
+            let response = back_to(path);
+            assert_eq!(response.headers()[axum::http::header::LOCATION], target);
+        }
+    }
+
+    #[test]
+    fn a_difference_is_coloured_and_escaped() {
+        let markup = diff("+<b>\n-x\u{202e}\n y").into_string();
+        insta::assert_snapshot!(markup, @r#"
+        <pre class="diff"><span class="added">+&lt;b&gt;</span>
+        <span class="removed">-x\u202e</span>
+         y
+        </pre>
+        "#);
+    }
+}

@@ -1,0 +1,154 @@
+//! Switches: circuit, lease, what waits, pushes and backups.
+
+use axum::extract::State;
+use chrono::Utc;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::failed::Failed;
+use super::layout::page;
+use super::parts::{Path, Query, ROWS, encoded, more, next, or_dash, safe, status, time, time_or_dash};
+use crate::domain::SwitchName;
+use crate::store::{Backup, PushRecord, SwitchOverview};
+use crate::web::App;
+use crate::web::api::{ApiCode, Problem};
+
+/// Pushes and backups shown with a switch.
+const LATEST: i64 = 20;
+
+/// The cursor of a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct From {
+    #[serde(default)]
+    after: String,
+}
+
+/// Lists them by name.
+pub(super) async fn list(State(app): State<App>, Query(from): Query<From>) -> Result<Markup, Failed> {
+    let switches = app.store.switch_overviews(&from.after, ROWS).await?;
+    let content = html! {
+        @if switches.is_empty() { p .faint { "None. " code { "vmacd inventory import FILE" } " brings them in." } }
+        @else { (table(&switches)) }
+        (more("/switches", next(&switches, |switch| encoded(switch.known.switch.name.as_str()))))
+    };
+    Ok(page("Switches", "/switches", content))
+}
+
+/// Switches as a table.
+pub(super) fn table(switches: &[SwitchOverview]) -> Markup {
+    html! {
+        table .stack {
+            thead { tr { th { "Switch" } th { "State" } th .number { "Waiting" } th { "Lease" } th { "Last push" } th { "Seen" } } }
+            tbody {
+                @for overview in switches {
+                    @let name = &overview.known.switch.name;
+                    tr {
+                        td data-label="Switch" { a href={ "/switches/" (name) } { (name) } }
+                        td data-label="State" { (state(overview)) }
+                        td data-label="Waiting" .number { (overview.changes_waiting) }
+                        td data-label="Lease" { (or_dash(overview.lease_holder.as_ref())) }
+                        td data-label="Last push" { span { (last_push(overview)) } }
+                        td data-label="Seen" { (time_or_dash(overview.known.last_seen_at)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn state(overview: &SwitchOverview) -> Markup {
+    let circuit = &overview.known.circuit;
+    let open = circuit.open_until.is_some_and(|until| until > Utc::now());
+    html! {
+        span {
+            @if open { (status("open")) span .faint { " not tried, " (time_or_dash(circuit.open_until)) } }
+            @else if overview.lease_holder.is_some() { (status("sent")) }
+            @else if overview.known.last_seen_at.is_some() { span .active { "reachable" } }
+            @else { span .faint { "never pushed to" } }
+        }
+    }
+}
+
+fn last_push(overview: &SwitchOverview) -> Markup {
+    html! {
+        @match (&overview.last_push_id, &overview.last_push_state) {
+            (Some(id), Some(name)) => { a href={ "/pushes/" (encoded(id)) } { (status(name)) } " " (time_or_dash(overview.last_push_at)) }
+            _ => "–",
+        }
+    }
+}
+
+/// Shows one.
+pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Markup, Failed> {
+    let name: SwitchName =
+        name.parse().map_err(|error| Problem::new(ApiCode::InvalidParameter, format!("name: {error}")))?;
+    let overview = app.store.switch_overview(&name).await?;
+    let pushes = app.store.pushes(&name, "", LATEST).await?;
+    let backups = app.store.backups(&name, i64::MAX, LATEST).await?;
+    let content = html! {
+        (facts(&overview))
+        p { a href={ "/vmacs?switch=" (name) } { "Its virtual MACs" } }
+        h2 { "Latest pushes" }
+        (push_table(&pushes))
+        h2 { "Latest backups" }
+        (backup_table(&backups))
+    };
+    Ok(page(name.as_str(), "/switches", content))
+}
+
+fn facts(overview: &SwitchOverview) -> Markup {
+    let known = &overview.known;
+    html! {
+        p { (state(overview)) }
+        @if let Some(reason) = &known.circuit.reason { p .note .bad[known.circuit.open_until.is_some()] { "Last failure to reach it: " (safe(reason)) } }
+        dl {
+            dt { "Address" } dd .mono { (safe(&known.switch.host)) ":" (known.switch.port) }
+            dt { "Waiting changes" } dd { (overview.changes_waiting) }
+            dt { "Lease" } dd { (or_dash(overview.lease_holder.as_ref())) }
+            dt { "Dialect" } dd { (known.dialect_found.map_or("not known yet", |dialect| dialect.as_str())) }
+            dt { "Host key" } dd .mono { (or_dash(known.switch.host_key.as_ref())) }
+            dt { "Seen" } dd { (time_or_dash(known.last_seen_at)) }
+        }
+    }
+}
+
+fn push_table(pushes: &[PushRecord]) -> Markup {
+    html! {
+        @if pushes.is_empty() { p .faint { "None yet." } } @else {
+            table .stack {
+                thead { tr { th { "Begun" } th { "State" } th .number { "Changes" } th { "Worker" } th { "Backup before" } } }
+                tbody {
+                    @for push in pushes {
+                        tr {
+                            td data-label="Begun" { a href={ "/pushes/" (encoded(&push.id)) } { (time(push.started_at)) } }
+                            td data-label="State" { (status(&push.state)) }
+                            td data-label="Changes" .number { (push.changes) }
+                            td data-label="Worker" { (safe(&push.worker)) }
+                            td data-label="Backup" { @if let Some(id) = push.backup_id { a href={ "/backups/" (id) } { (id) } } @else { "–" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn backup_table(backups: &[Backup]) -> Markup {
+    html! {
+        @if backups.is_empty() { p .faint { "None yet." } } @else {
+            table .stack {
+                thead { tr { th { "Taken" } th .number { "Bytes" } th { "Push" } th { "SHA-256" } } }
+                tbody {
+                    @for backup in backups {
+                        tr {
+                            td data-label="Taken" { a href={ "/backups/" (backup.id) } { (time(backup.taken_at)) } }
+                            td data-label="Bytes" .number { (backup.bytes) }
+                            td data-label="Push" { @if let Some(id) = &backup.push_id { a href={ "/pushes/" (encoded(id)) } { "push" } } @else { "–" } }
+                            td data-label="SHA-256" .mono { (backup.content_hash.get(..12).unwrap_or(&backup.content_hash)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Who may see the pages, what they never let through, and how they end.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use crate::scenario::world::World;
+use crate::support::http::{Ask, ask, get};
+use crate::support::vmacd::Serve;
+use crate::support::{eventually, eventually_within};
+
+const TOKEN: &str = "s3cr3t-of-the-pages";
+
+fn form(body: &str) -> Ask {
+    let headers = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
+    Ask { method: "POST", headers, body: Some(body.to_owned()) }
+}
+
+async fn plain(url: &str, headers: Vec<(&'static str, String)>) -> crate::support::http::Answer {
+    ask(url, Ask { headers, ..Ask::default() }).await
+}
+
+#[tokio::test]
+async fn the_token_is_asked_for_once_and_kept_as_a_cookie() {
+    let mut world = World::embedded(1, 1).await;
+    world.settings = world.settings.clone().set("VMACD_API_TOKEN", TOKEN);
+    let serve = world.serve().await;
+    let url = serve.http_url();
+    let asked = get(&format!("{url}/vmacs?status=failed"), None).await;
+    assert!(asked.body.contains("name=\"token\"") && asked.body.contains("/vmacs?status=failed"), "{asked:?}");
+    let wrong = ask(&format!("{url}/login"), form("token=wrong&next=/")).await;
+    assert!(wrong.status == 401 && wrong.body.contains("not the token"), "{wrong:?}");
+    let right = ask_without_following(&format!("{url}/login"), &format!("token={TOKEN}&next=/vmacs")).await;
+    let cookie = right.header("set-cookie").expect("a cookie").to_owned();
+    assert_eq!((right.status, right.header("location")), (303, Some("/vmacs")));
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains(TOKEN), "{cookie}");
+    let pair = cookie.split(';').next().expect("a pair").to_owned();
+    let shown = plain(&format!("{url}/"), vec![("cookie", pair.clone())]).await;
+    assert!(shown.body.contains("Newest virtual MACs"), "{shown:?}");
+    let api = plain(&format!("{url}/api/v1/vmacs"), vec![("cookie", pair)]).await;
+    assert_eq!(api.status, 401, "the API is asked with its token alone");
+    assert!(!serve.log().contains(TOKEN));
+}
+
+async fn ask_without_following(url: &str, body: &str) -> crate::support::http::Answer {
+    let (host, path) = url.trim_start_matches("http://").split_once('/').expect("a path");
+    let mut stream = TcpStream::connect(host).await.expect("it takes connections");
+    let kind = "application/x-www-form-urlencoded";
+    let request = format!(
+        "POST /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut lines = BufReader::new(stream).lines();
+    let first = lines.next_line().await.expect("an answer").expect("a status");
+    let status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    let mut headers = std::collections::BTreeMap::new();
+    while let Some(line) = lines.next_line().await.expect("a head").filter(|line| !line.is_empty()) {
+        let (name, value) = line.split_once(": ").expect("a header");
+        headers.insert(name.to_lowercase(), value.to_owned());
+    }
+    crate::support::http::Answer { status, headers, body: String::new() }
+}
+
+#[tokio::test]
+async fn nothing_that_a_message_holds_reaches_a_page_unescaped() {
+    let world = World::real(1, 1).await;
+    let serve = world.serve().await;
+    let hostile = "<script>alert(1)</script>\u{202e}\" onload=\"x";
+    let body = serde_json::json!({"server_id": world.server(0), "ip_address": hostile, hostile: 1}).to_string();
+    world.publish("vmac.create", Some("<img src=x>"), body.as_bytes()).await;
+    let named = serde_json::json!({"server_id": world.server(0), "ip_address": world.address(0, 1),
+        "requested_by": "<script>a</script>", "reference": hostile});
+    world.publish("vmac.create", Some("m-2"), named.to_string().as_bytes()).await;
+    let id = world.until("active", 1).await[0]["id"].clone();
+    eventually("the dead letter waits", async || (!world.dead_letters().await.is_empty()).then_some(())).await;
+    for path in ["/".to_owned(), "/dead-letters".to_owned(), "/dead-letters/1".to_owned(), format!("/vmacs/{id}")] {
+        let page = get(&format!("{}{path}", serve.http_url()), None).await;
+        assert_eq!(page.status, 200, "{path}");
+        for raw in ["<script>a", "<img", "\u{202e}", "\" onload"] {
+            assert!(!page.body.contains(raw), "{path} holds {raw:?}: {}", page.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_cannot_press_its_buttons() {
+    let world = World::embedded(1, 1).await;
+    let serve = world.serve().await;
+    let mut foreign = form("reason=unreachable&back=/");
+    foreign.headers.push(("origin", "https://evil.example".to_owned()));
+    let answer = ask(&format!("{}/dead-letters/discard", serve.http_url()), foreign).await;
+    assert_eq!(answer.status, 403, "{answer:?}");
+}
+
+/// Opens `/live` and gives its lines.
+async fn watch(serve: &Serve) -> tokio::io::Lines<BufReader<TcpStream>> {
+    let host = serve.http_url().trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(&host).await.expect("it takes connections");
+    let request = format!("GET /live HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    BufReader::new(stream).lines()
+}
+
+async fn until_changed(lines: &mut tokio::io::Lines<BufReader<TcpStream>>) {
+    while let Some(line) = lines.next_line().await.expect("it goes on") {
+        if line == "event: changed" {
+            return;
+        }
+    }
+    panic!("it ended before anything changed");
+}
+
+#[tokio::test]
+async fn who_watches_is_told_and_let_go_when_the_service_stops() {
+    let world = World::embedded(1, 1).await;
+    let mut serve = world.serve().await;
+    let mut lines = watch(&serve).await;
+    until_changed(&mut lines).await;
+    assert_eq!(crate::api::call(&serve, "POST", "/vmacs", Some(world.body(0, 1))).await.status, 202);
+    until_changed(&mut lines).await;
+    let began = Instant::now();
+    serve.sigterm();
+    eventually_within(Duration::from_secs(20), "the stream ends", async || {
+        lines.next_line().await.ok().flatten().is_none().then_some(())
+    })
+    .await;
+    assert!(serve.wait().await.success());
+    assert!(began.elapsed() < Duration::from_secs(20), "it took {:?}", began.elapsed());
+}
