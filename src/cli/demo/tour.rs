@@ -47,7 +47,7 @@ fn introduce(stage: &Stage) {
         line(&format!("server {}  {}  {}  {port}", server.id, extra(server, 0), server.pxe_mac));
     }
     if let Some(http) = stage.http {
-        line(&format!("health answers at http://{http}/readyz"));
+        line(&format!("the page is at http://{http}/"));
     }
 }
 
@@ -147,7 +147,10 @@ fn summarise(stage: &Stage, created: usize, started: Instant) {
 /// What to try while the demo stays up.
 pub(super) fn invite(stage: &Stage) {
     let server = &stage.inventory.servers[0];
-    say("It stays up. In another terminal:");
+    say("It stays up. In another terminal, or a browser:");
+    if let Some(http) = stage.http {
+        line(&format!("http://{http}/"));
+    }
     line(&format!("export VMACD_DATABASE_URL=sqlite://{}", stage.database.display()));
     line("vmacd list --status active");
     line(&format!("vmacd create --server {} --ip {} --wait", server.id, extra(server, 60)));

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::failed::Failed;
 use super::layout::page;
-use super::parts::{Path, diff, encoded, safe, time};
+use super::parts::{Path, diff, encoded, moment, safe};
 use crate::domain::redacted;
 use crate::web::App;
 use crate::web::backup_diff::since;
@@ -17,7 +17,7 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<
     let content = html! {
         dl {
             dt { "Switch" } dd { a href={ "/switches/" (backup.switch) } { (backup.switch) } }
-            dt { "Taken" } dd { (time(backup.taken_at)) }
+            dt { "Taken" } dd { (moment(backup.taken_at)) }
             dt { "Before push" } dd {
                 @if let Some(push) = &backup.push_id { a .mono href={ "/pushes/" (encoded(push)) } { (safe(push)) } } @else { "–" }
             }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::failed::Failed;
 use super::layout::page;
-use super::parts::{Path, Query, ROWS, back_to, more, next, or_dash, safe, status, time};
+use super::parts::{Path, Query, ROWS, back_to, moment, more, next, or_dash, safe, status, time};
 use crate::broker;
 use crate::store::{DeadLetterCause, DeadLetterFilter, DeadLetterRow};
 use crate::web::App;
@@ -134,8 +134,8 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<
             dt { "Switch" } dd { (or_dash(letter.switch.as_ref())) }
             dt { "Attempts" } dd { (letter.attempts) }
             dt { "Replays" } dd { (letter.replays) }
-            dt { "First failed" } dd { (time(letter.first_failed_at)) }
-            dt { "Last failed" } dd { (time(letter.last_failed_at)) }
+            dt { "First failed" } dd { (moment(letter.first_failed_at)) }
+            dt { "Last failed" } dd { (moment(letter.last_failed_at)) }
         }
         h2 { "Body" }
         pre { (safe(&String::from_utf8_lossy(&letter.body))) }

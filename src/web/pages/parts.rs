@@ -42,6 +42,16 @@ pub(super) fn time(at: DateTime<Utc>) -> Markup {
     html! { time datetime=(exact) title=(exact) { (ago(Utc::now() - at)) } }
 }
 
+/// A time for those who compare it with a log: exactly, and how long ago.
+pub(super) fn moment(at: DateTime<Utc>) -> Markup {
+    html! { (at.format("%Y-%m-%d %H:%M:%S UTC")) span .faint { ", " (time(at)) } }
+}
+
+/// The same for one that may be missing.
+pub(super) fn moment_or_dash(at: Option<DateTime<Utc>>) -> Markup {
+    html! { @match at { Some(at) => (moment(at)), None => "–" } }
+}
+
 /// A time that may be missing.
 pub(super) fn time_or_dash(at: Option<DateTime<Utc>>) -> Markup {
     html! { @match at { Some(at) => (time(at)), None => "–" } }

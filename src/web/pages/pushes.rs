@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::failed::Failed;
 use super::layout::page;
-use super::parts::{Path, diff, safe, status, time, time_or_dash};
+use super::parts::{Path, diff, moment, moment_or_dash, safe, status};
 use crate::domain::plan::Change;
 use crate::store::{PushRecord, StoreError};
 use crate::web::App;
@@ -38,9 +38,9 @@ fn facts(push: &PushRecord) -> Markup {
             dt { "Backup before" } dd {
                 @if let Some(id) = push.backup_id { a href={ "/backups/" (id) } { "backup " (id) } } @else { "–" }
             }
-            dt { "Begun" } dd { (time(push.started_at)) }
-            dt { "Commit sent" } dd { (time_or_dash(push.sent_at)) }
-            dt { "Finished" } dd { (time_or_dash(push.finished_at)) }
+            dt { "Begun" } dd { (moment(push.started_at)) }
+            dt { "Commit sent" } dd { (moment_or_dash(push.sent_at)) }
+            dt { "Finished" } dd { (moment_or_dash(push.finished_at)) }
         }
     }
 }

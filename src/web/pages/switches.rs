@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::failed::Failed;
 use super::layout::page;
-use super::parts::{Path, Query, ROWS, encoded, more, next, or_dash, safe, status, time, time_or_dash};
+use super::parts::{Path, Query, ROWS, encoded, moment_or_dash, more, next, or_dash, safe, status, time, time_or_dash};
 use crate::domain::SwitchName;
 use crate::store::{Backup, PushRecord, SwitchOverview};
 use crate::web::App;
@@ -107,7 +107,7 @@ fn facts(overview: &SwitchOverview) -> Markup {
             dt { "Lease" } dd { (or_dash(overview.lease_holder.as_ref())) }
             dt { "Dialect" } dd { (known.dialect_found.map_or("not known yet", |dialect| dialect.as_str())) }
             dt { "Host key" } dd .mono { (or_dash(known.switch.host_key.as_ref())) }
-            dt { "Seen" } dd { (time_or_dash(known.last_seen_at)) }
+            dt { "Seen" } dd { (moment_or_dash(known.last_seen_at)) }
         }
     }
 }

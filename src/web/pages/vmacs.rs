@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::dead_letters;
 use super::failed::Failed;
 use super::layout::page;
-use super::parts::{Path, Query, ROWS, encoded, more, next, or_dash, safe, status, time, time_or_dash};
+use super::parts::{Path, Query, ROWS, encoded, moment, moment_or_dash, more, next, or_dash, safe, status, time};
 use crate::domain::{BindableAddress, Desired, Status, SwitchBinding, SwitchName, VmacName};
 use crate::store::{DeadLetterFilter, DeadLetterRow, StoreError, TimelineEntry, Vmac, VmacFilter};
 use crate::web::App;
@@ -174,9 +174,9 @@ fn facts(vmac: &Vmac) -> Markup {
             dt { "Asked for by" } dd { (or_dash(vmac.requested_by.as_ref())) }
             dt { "Reference" } dd { (or_dash(vmac.reference.as_ref())) }
             dt { "Failed pushes" } dd { (vmac.attempts) }
-            dt { "Created" } dd { (time(vmac.created_at)) }
-            dt { "Active" } dd { (time_or_dash(vmac.activated_at)) }
-            dt { "Revoked" } dd { (time_or_dash(vmac.revoked_at)) }
+            dt { "Created" } dd { (moment(vmac.created_at)) }
+            dt { "Active" } dd { (moment_or_dash(vmac.activated_at)) }
+            dt { "Revoked" } dd { (moment_or_dash(vmac.revoked_at)) }
             dt { "Row" } dd { (vmac.id) }
         }
     }

@@ -29,7 +29,13 @@ impl Browser {
         let size = format!("--window-size={width},{height}");
         let flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"];
         let flags: Vec<&str> = flags.into_iter().chain([size.as_str(), profile.as_str()]).collect();
-        let wanted = json!({"goog:chromeOptions": {"args": flags}});
+        let mut options = json!({"args": flags});
+        // Chromium makes no window narrower than 500: a phone is emulated.
+        if width < 500 {
+            let metrics = json!({"width": width, "height": height, "pixelRatio": 2, "mobile": true, "touch": true});
+            options["mobileEmulation"] = json!({"deviceMetrics": metrics});
+        }
+        let wanted = json!({"goog:chromeOptions": options});
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(wanted.as_object().expect("an object").clone());
         let client =
