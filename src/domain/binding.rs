@@ -1,12 +1,13 @@
 //! What a row remembers of each switch port that it belongs on.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{InterfaceName, Mac, SwitchName, VlanName};
 
 /// Where the binding on one port stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BindingState {
     /// A change is wanted that the switch does not hold yet.
@@ -35,7 +36,7 @@ impl std::fmt::Display for BindingState {
 }
 
 /// One entry of the column `switch_bindings`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwitchBinding {
     /// The switch by its inventory name.
     pub switch: SwitchName,

@@ -1,8 +1,9 @@
-//! What answers over HTTP: `/healthz` (the process lives), `/readyz` (it can work), `/metrics`, and the API.
+//! What answers over HTTP: `/healthz` (the process lives), `/readyz` (it can work), `/metrics`, the API, and the hooks.
 
 pub mod api;
 mod guard;
 mod health;
+mod hooks;
 mod server;
 
 pub use api::App;

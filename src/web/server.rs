@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use super::api::{self, ApiCode, App, Problem};
 use super::guard::{refuse_other_sites, require_token};
 use super::health::{self, Vitals};
+use super::hooks;
 
 /// Who may ask for more than whether the process lives.
 #[derive(Clone)]
@@ -36,7 +37,7 @@ async fn within_deadline(request: Request, next: Next) -> Response {
 }
 
 /// Answers on the listener until `shutdown` resolves. `/healthz` and `/readyz` answer everybody, as supervisors ask
-/// without credentials.
+/// without credentials; a hook answers whoever signs with its secret.
 ///
 /// # Errors
 /// When the listener breaks.
@@ -49,12 +50,12 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let open = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
     let metrics = Router::new().route("/metrics", get(health::metrics));
-    let guarded = metrics.with_state(vitals.clone()).merge(api::router(app));
+    let guarded = metrics.with_state(vitals.clone()).merge(api::router(app.clone()));
     let access = Arc::new(access);
     let guarded = guarded.route_layer(middleware::from_fn_with_state(access.clone(), require_token));
     let guarded = guarded.route_layer(middleware::from_fn_with_state(access, refuse_other_sites));
-    let router =
-        open.with_state(vitals).merge(guarded).fallback(no_such_path).method_not_allowed_fallback(no_such_method);
+    let router = open.with_state(vitals).merge(guarded).merge(hooks::router(app));
+    let router = router.fallback(no_such_path).method_not_allowed_fallback(no_such_method);
     axum::serve(listener, router.layer(middleware::from_fn(within_deadline))).with_graceful_shutdown(shutdown).await
 }
 

@@ -2,8 +2,11 @@
 //! OpenAPI document that is made from the code.
 //!
 //! A request that changes something publishes the same command as a producer would over AMQP; nothing here writes a
-//! row that the worker writes. One file a resource; `views` are the shapes, `problem` the refusals, `page` the lists.
+//! row that the worker writes. One file a resource; `views` are the shapes, `problem` the refusals, `page` the lists;
+//! `schemas` and `asyncapi` describe the messages over AMQP.
 
+mod accept;
+mod asyncapi;
 mod commands;
 mod dead_letters;
 mod docs;
@@ -11,17 +14,24 @@ mod extract;
 mod page;
 mod problem;
 mod replays;
+mod schemas;
 mod switches;
 mod views;
 mod vmacs;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Router;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::broker::Broker;
+use crate::config::HookSettings;
 use crate::store::Store;
 
+pub(super) use accept::queue;
+pub(super) use extract::Path;
 pub use problem::{ApiCode, Problem};
 
 /// Where the API begins.
@@ -33,12 +43,23 @@ pub struct App {
     store: Store,
     broker: Broker,
     replays: replays::Replays,
+    hooks: Arc<BTreeMap<String, HookSettings>>,
 }
 
 impl App {
     /// Over these.
     pub fn new(store: Store, broker: Broker) -> Self {
-        Self { store, broker, replays: replays::Replays::default() }
+        Self { store, broker, replays: replays::Replays::default(), hooks: Arc::default() }
+    }
+
+    /// With these hooks, by name.
+    pub fn with_hooks(self, hooks: BTreeMap<String, HookSettings>) -> Self {
+        Self { hooks: Arc::new(hooks), ..self }
+    }
+
+    /// The hook of that name.
+    pub(super) fn hook(&self, name: &str) -> Option<&HookSettings> {
+        self.hooks.get(name)
     }
 }
 
@@ -67,5 +88,5 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// The routes of the API and its documentation.
 pub(super) fn router(app: App) -> Router {
     let (router, document) = described();
-    router.with_state(app).merge(docs::router(document))
+    router.with_state(app).merge(docs::router(document)).merge(schemas::router()).merge(asyncapi::router())
 }
