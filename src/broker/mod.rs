@@ -8,6 +8,8 @@
 
 mod amqp;
 mod body;
+#[cfg(test)]
+mod body_tests;
 mod delivery;
 mod embedded;
 mod error;

@@ -44,6 +44,7 @@ pub struct SwitchBinding {
     pub interface: InterfaceName,
     /// The VLAN the binding stands in, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "VlanName")]
     pub vlan: Option<VlanName>,
     /// The virtual MAC; after a revoke that restored, the PXE MAC.
     pub mac: Mac,
@@ -51,15 +52,19 @@ pub struct SwitchBinding {
     pub state: BindingState,
     /// The MAC that was bound to the address before vmacd changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Mac")]
     pub previous_mac: Option<Mac>,
     /// The configuration backup taken before the last change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
     pub backup_id: Option<i64>,
     /// The push that made the last change; it also stands in the switch's commit log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub push_id: Option<String>,
     /// The last failure on this port, cleared by success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub error: Option<String>,
     /// When this entry last changed, UTC.
     pub at: DateTime<Utc>,

@@ -64,6 +64,7 @@ pub struct EventBody<'a> {
     status: Outcome,
     /// Why it failed, or which newer command won.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "EventReason<'a>")]
     reason: Option<EventReason<'a>>,
     /// Where the binding stands on each switch port.
     switch_bindings: &'a [SwitchBinding],

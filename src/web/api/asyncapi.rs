@@ -28,10 +28,15 @@ fn document() -> Value {
         "asyncapi": "3.0.0",
         "info": {"title": title, "version": env!("CARGO_PKG_VERSION"), "description": DESCRIPTION},
         "defaultContentType": "application/json",
-        "channels": Map::from_iter(Action::ALL.into_iter().map(command_channel).chain(Outcome::ALL.into_iter().map(event_channel))),
-        "operations": Map::from_iter(Action::ALL.into_iter().map(receive).chain(Outcome::ALL.into_iter().map(send))),
+        "channels": of_each(command_channel, event_channel),
+        "operations": of_each(receive, send),
         "components": {"messages": messages(), "schemas": schemas::components()},
     })
+}
+
+/// An entry for each command, and one for each event.
+fn of_each(command: fn(Action) -> (String, Value), event: fn(Outcome) -> (String, Value)) -> Map<String, Value> {
+    Action::ALL.into_iter().map(command).chain(Outcome::ALL.into_iter().map(event)).collect()
 }
 
 fn command_channel(action: Action) -> (String, Value) {
@@ -108,13 +113,18 @@ fn messages() -> Value {
 /// What travels beside a body. AsyncAPI's AMQP binding has no place for the properties `message-id` and `correlation-id`,
 /// so they stand among the headers and are marked.
 fn headers(message_id: &str) -> Value {
-    let property = |name: &str, description: &str| json!({"type": "string", "maxLength": 200, "description": format!("AMQP property `{name}`. {description}"), "x-amqp-property": name});
+    let text = |chars_max: u32, description: &str| json!({"type": "string", "maxLength": chars_max, "description": description});
+    let property = |name: &str, description: &str| {
+        let mut property = text(200, &format!("AMQP property `{name}`. {description}"));
+        property["x-amqp-property"] = name.into();
+        property
+    };
     json!({
         "type": "object",
         "properties": {
             "message_id": property("message-id", message_id),
             "correlation_id": property("correlation-id", "Carried from the command to its events."),
-            "traceparent": {"type": "string", "maxLength": 255, "description": "W3C Trace Context, carried from the command to its events."},
+            "traceparent": text(255, "W3C Trace Context, carried from the command to its events."),
         },
     })
 }

@@ -120,14 +120,15 @@ async fn every_event_of_a_real_run_is_as_its_schema_and_the_asyncapi_document_sa
 /// Commands that are done, overtaken, refused at once, and refused by the switch.
 async fn publish_every_kind(world: &World) {
     world.command("create", 0, 1, "first").await;
-    world.until("active", 1).await;
+    world.command("create", 0, 2, "other").await;
+    world.until("active", 2).await;
     world.command("create", 0, 1, "first").await;
     let late =
         json!({"server_id": world.server(0), "ip_address": world.address(0, 1), "issued_at": "2026-01-01T00:00:00Z"});
     world.publish("vmac.revoke", Some("late"), late.to_string().as_bytes()).await;
-    world.command("revoke", 0, 1, "second").await;
+    world.command("revoke", 0, 2, "second").await;
     world.until("revoked", 1).await;
-    let unknown = json!({"server_id": 999_999, "ip_address": world.address(0, 2)});
+    let unknown = json!({"server_id": 999_999, "ip_address": world.address(0, 4)});
     world.publish("vmac.create", None, unknown.to_string().as_bytes()).await;
     world.switches()[0].set_fault("commit_rejected").expect("a fault");
     world.command("create", 0, 3, "refused").await;
