@@ -3,10 +3,13 @@
 //! Promises of both, held by one conformance suite: a published message is durable once publishing returns;
 //! it is delivered at least once, and again when its receipt is neither acknowledged nor given back in time;
 //! a retry comes back after its delay with its routing key, ids and body; a dead letter carries its reason
-//! and its original bytes. `message` and `parse` are the wire format, `topology` the names;
+//! and its original bytes. `message`, `body` and `parse` are the wire format, `topology` the names;
 //! `request` and `replay` publish commands from within this program.
 
 mod amqp;
+mod body;
+#[cfg(test)]
+mod body_tests;
 mod delivery;
 mod embedded;
 mod error;
@@ -18,6 +21,7 @@ mod request;
 mod topology;
 
 pub use amqp::AmqpTarget;
+pub use body::{CreateBody, RevokeBody};
 pub use delivery::{DeadReason, Delivery, Receipt};
 pub use error::BrokerError;
 pub use message::{EventMessage, Message};
@@ -25,4 +29,4 @@ pub use parse::parse_command;
 pub use port::{Broker, BrokerSettings, Consumer};
 pub use replay::{ReplayError, message_of, replay};
 pub use request::{RequestIds, request};
-pub use topology::QueueKind;
+pub use topology::{COMMANDS, EVENTS, QueueKind};

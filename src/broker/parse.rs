@@ -2,39 +2,14 @@
 
 use serde::Deserialize;
 
+use super::body::{CreateBody, RevokeBody, TEXT_CHARS_MAX};
 use super::message::Message;
 use crate::domain::{Action, BindableAddress, Code, Command, Failure, Mac, shown};
 
 /// Longest body, bytes.
 const BODY_BYTES_MAX: usize = 64 << 10;
-/// Longest `requested_by`, `reference` and ids, characters.
-const TEXT_CHARS_MAX: usize = 200;
 /// Longest sentence of a refusal, characters.
 const REFUSAL_CHARS_MAX: usize = 500;
-
-/// The body of `vmac.create`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Create {
-    server_id: i64,
-    ip_address: String,
-    vlan_name: Option<String>,
-    mac_address: Option<String>,
-    issued_at: Option<String>,
-    requested_by: Option<String>,
-    reference: Option<String>,
-}
-
-/// The body of `vmac.revoke`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Revoke {
-    server_id: i64,
-    ip_address: String,
-    issued_at: Option<String>,
-    requested_by: Option<String>,
-    reference: Option<String>,
-}
 
 /// Reads the command that a message carries.
 ///
@@ -69,11 +44,8 @@ fn parse(message: &Message) -> Result<Command, Failure> {
     }
     let text = readable(&message.body)?;
     let body = match action {
-        Action::Create => read::<Create>(text)?,
-        Action::Revoke => {
-            let Revoke { server_id, ip_address, issued_at, requested_by, reference } = read(text)?;
-            Create { server_id, ip_address, vlan_name: None, mac_address: None, issued_at, requested_by, reference }
-        }
+        Action::Create => read::<CreateBody>(text)?,
+        Action::Revoke => read::<RevokeBody>(text)?.into(),
     };
     command(action, body)
 }
@@ -95,7 +67,7 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
     })
 }
 
-fn command(action: Action, body: Create) -> Result<Command, Failure> {
+fn command(action: Action, body: CreateBody) -> Result<Command, Failure> {
     if body.server_id <= 0 {
         return Err(invalid("server_id", format!("{} is not positive", body.server_id)));
     }
@@ -152,6 +124,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::broker::body_tests::is_valid;
 
     fn parse(routing_key: &str, body: &[u8]) -> Result<Command, Failure> {
         parse_command(&Message { routing_key: routing_key.into(), body: body.to_vec(), ..Message::default() })
@@ -233,6 +206,8 @@ mod tests {
             let failure = parse(routing_key, body).expect_err("refused");
             assert_eq!(failure.code, *code, "{failure}");
             assert!(failure.text.contains(text), "{failure}");
+            // What a schema cannot say: how long a body is, and that a name stands twice in it.
+            assert!(*code == Code::TooLarge || text.contains("duplicate") || !is_valid(routing_key, body), "{text}");
         }
     }
 

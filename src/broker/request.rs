@@ -5,7 +5,10 @@ use uuid::Uuid;
 
 use super::message::Message;
 use super::parse::parse_command;
-use crate::domain::{Action, Failure};
+use crate::domain::{Action, Code, Failure};
+
+/// Longest id, bytes: AMQP's short strings hold no more, and a shortened id would be another one.
+const ID_BYTES_MAX: usize = 255;
 
 /// What a producer may say beside the body.
 #[derive(Debug, Clone, Default)]
@@ -36,5 +39,10 @@ pub fn request(action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Message
         ..Message::default()
     };
     parse_command(&message)?;
+    for (name, id) in [("message_id", &message.message_id), ("correlation_id", &message.correlation_id)] {
+        if id.as_ref().is_some_and(|id| id.len() > ID_BYTES_MAX) {
+            return Err(Failure::new(Code::InvalidField, format!("{name}: longer than {ID_BYTES_MAX} bytes")));
+        }
+    }
     Ok(message)
 }

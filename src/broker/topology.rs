@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+/// The exchange that producers publish to, and the queue of the work, without a namespace.
+pub const COMMANDS: &str = "vmac.commands";
+/// The exchange that events go to, without a namespace.
+pub const EVENTS: &str = "vmac.events";
+
 /// A queue that is consumed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueKind {
@@ -35,12 +40,12 @@ impl Topology {
 
     /// The exchange that producers publish to.
     pub fn commands(&self) -> String {
-        format!("{}vmac.commands", self.namespace)
+        format!("{}{COMMANDS}", self.namespace)
     }
 
     /// The exchange that events go to.
     pub fn events(&self) -> String {
-        format!("{}vmac.events", self.namespace)
+        format!("{}{EVENTS}", self.namespace)
     }
 
     /// Exchange and queue of the dead letters.

@@ -23,7 +23,8 @@ pub(super) async fn run(session: Session) -> Result<(), Fault> {
     let address = listener.local_addr()?;
     let metrics = Arc::new(Metrics::default());
     let parts = Arc::new(Parts { store, broker, settings: session.settings.clone(), metrics });
-    let (app, stop) = (App::new(parts.store.clone(), parts.broker.clone()), shutdown.clone().cancelled_owned());
+    let app = App::new(parts.store.clone(), parts.broker.clone()).with_hooks(session.settings.hooks.clone());
+    let stop = shutdown.clone().cancelled_owned();
     let page = tokio::spawn(web::serve(listener, parts.clone(), app, access(&session), stop));
     let worker = Worker::start((*parts).clone()).await?;
     tracing::info!(worker = worker.name(), http = %address, database = %session.settings.database.url,

@@ -1,5 +1,6 @@
 //! Reading the settings from their three sources.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -47,7 +48,7 @@ pub enum ConfigError {
     #[error("{setting}: {problem}")]
     Invalid {
         /// The setting.
-        setting: &'static str,
+        setting: Cow<'static, str>,
         /// What is wrong and what to do.
         problem: String,
     },
@@ -68,9 +69,10 @@ pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String
     for (variable, value) in variables {
         overlay(&mut table, &known, &variable, value)?;
     }
-    let settings: Settings = table
+    let mut settings: Settings = table
         .try_into()
         .map_err(|source| ConfigError::Malformed { place: "the settings".to_owned(), source: Box::new(source) })?;
+    settings.read_hook_secrets()?;
     settings.validate()?;
     Ok(settings)
 }
@@ -95,7 +97,7 @@ fn overlay(table: &mut Table, known: &Table, variable: &str, value: String) -> R
     let (section, key) = (section.to_lowercase(), key.to_lowercase());
     let Some(Value::Table(keys)) = known.get(&section) else { return Ok(()) };
     let (key, value) = match (keys.get(&key), key.strip_suffix("_file")) {
-        (None, Some(base)) if keys.contains_key(base) => (base.to_owned(), from_file(&value)?),
+        (None, Some(base)) if keys.contains_key(base) => (base.to_owned(), from_file(Path::new(&value))?),
         _ => (key, value),
     };
     let Some(default) = keys.get(&key) else {
@@ -109,8 +111,9 @@ fn overlay(table: &mut Table, known: &Table, variable: &str, value: String) -> R
     Ok(())
 }
 
-fn from_file(path: &str) -> Result<String, ConfigError> {
-    Ok(read(Path::new(path))?.trim_end_matches(['\r', '\n']).to_owned())
+/// A secret that stands in a file alone.
+pub(super) fn from_file(path: &Path) -> Result<String, ConfigError> {
+    Ok(read(path)?.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// The text as a value of the default's type.

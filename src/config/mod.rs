@@ -4,6 +4,7 @@
 //! `vmacd.toml` where there is one), the environment (`VMACD_<SECTION>_<KEY>`; `..._FILE` names a
 //! file that holds the value, for secrets).
 
+mod hooks;
 mod load;
 mod secret;
 mod settings;
@@ -12,6 +13,6 @@ mod validate;
 pub use load::{ConfigError, load};
 pub use secret::{Secret, ServiceUrl};
 pub use settings::{
-    AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, HttpSettings, LeaseSettings,
-    RetrySettings, Settings, SshSettings, WorkerSettings,
+    AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, HookFields, HookSettings, HttpSettings,
+    LeaseSettings, RetrySettings, Settings, SshSettings, WorkerSettings,
 };

@@ -34,21 +34,22 @@ impl Settings {
             ),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((setting, _, expected)) => {
-                Err(ConfigError::Invalid { setting, problem: format!("out of range: expected {expected}") })
-            }
-            None => self.validate_http(),
+            Some((setting, _, expected)) => Err(ConfigError::Invalid {
+                setting: setting.into(),
+                problem: format!("out of range: expected {expected}"),
+            }),
+            None => self.validate_http().and_then(|()| self.validate_hooks()),
         }
     }
 
     fn validate_http(&self) -> Result<(), ConfigError> {
         let address: SocketAddr = self.http.addr.parse().map_err(|_| ConfigError::Invalid {
-            setting: "http.addr",
+            setting: "http.addr".into(),
             problem: format!("`{}` is not ADDRESS:PORT, such as 127.0.0.1:8080", self.http.addr),
         })?;
         if !address.ip().is_loopback() && self.api.token.is_empty() {
             let problem = format!("must be set because http.addr {address} is not a loopback address");
-            return Err(ConfigError::Invalid { setting: "api.token", problem });
+            return Err(ConfigError::Invalid { setting: "api.token".into(), problem });
         }
         Ok(())
     }

@@ -1,12 +1,13 @@
 //! What a row remembers of each switch port that it belongs on.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{InterfaceName, Mac, SwitchName, VlanName};
 
 /// Where the binding on one port stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BindingState {
     /// A change is wanted that the switch does not hold yet.
@@ -35,7 +36,7 @@ impl std::fmt::Display for BindingState {
 }
 
 /// One entry of the column `switch_bindings`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwitchBinding {
     /// The switch by its inventory name.
     pub switch: SwitchName,
@@ -43,6 +44,7 @@ pub struct SwitchBinding {
     pub interface: InterfaceName,
     /// The VLAN the binding stands in, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "VlanName")]
     pub vlan: Option<VlanName>,
     /// The virtual MAC; after a revoke that restored, the PXE MAC.
     pub mac: Mac,
@@ -50,15 +52,19 @@ pub struct SwitchBinding {
     pub state: BindingState,
     /// The MAC that was bound to the address before vmacd changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Mac")]
     pub previous_mac: Option<Mac>,
     /// The configuration backup taken before the last change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
     pub backup_id: Option<i64>,
     /// The push that made the last change; it also stands in the switch's commit log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub push_id: Option<String>,
     /// The last failure on this port, cleared by success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub error: Option<String>,
     /// When this entry last changed, UTC.
     pub at: DateTime<Utc>,

@@ -17,6 +17,9 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every one there is.
+    pub const ALL: [Self; 2] = [Self::Create, Self::Revoke];
+
     /// The routing key that carries it (`vmac.create`, `vmac.revoke`).
     pub const fn routing_key(self) -> &'static str {
         match self {
@@ -35,7 +38,7 @@ impl Action {
 
     /// The action of a text as stored, or of a routing key.
     pub fn from_text(text: &str) -> Option<Self> {
-        [Self::Create, Self::Revoke].into_iter().find(|action| text == action.as_str() || text == action.routing_key())
+        Self::ALL.into_iter().find(|action| text == action.as_str() || text == action.routing_key())
     }
 }
 

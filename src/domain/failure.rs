@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An error with its causes in one line, for where it is told: no error's own text repeats its cause.
@@ -26,7 +27,7 @@ pub enum FailureClass {
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $text:literal => $class:ident,)*) => {
         /// The stable reason codes of dead letters, rows, events and the command line.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum Code {
             $($(#[$doc])* #[serde(rename = $text)] $variant,)*
         }

@@ -4,7 +4,7 @@
 //! types; `command` and `binding` the things that messages and rows carry; `lifecycle` the states of
 //! a virtual MAC; `plan` the comparison of what is wanted with what a switch holds; `failure` the
 //! catalogue of what can go wrong and how each case is treated; `shown` makes text from outside safe to show,
-//! `configuration` shows those of switches.
+//! `configuration` shows those of switches; `schema` tells others how the values look in JSON.
 
 mod address;
 mod binding;
@@ -16,6 +16,7 @@ mod lifecycle;
 mod mac;
 mod names;
 pub mod plan;
+mod schema;
 mod shown;
 mod vmac_name;
 
@@ -28,5 +29,6 @@ pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, S
 pub use lifecycle::{Desired, Status, StatusError, derive_status};
 pub use mac::{Mac, MacError};
 pub use names::{InterfaceName, NameError, SwitchName, VlanName};
+pub use schema::{PLAIN_TEXT, TIME_SINCE_1970, VirtualMac};
 pub use shown::shown;
 pub use vmac_name::{VmacName, VmacNameError};

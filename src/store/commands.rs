@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -16,7 +17,7 @@ use super::vmacs::Vmac;
 use crate::domain::{Action, BindableAddress, Code, Desired, Failure, MessageKey};
 
 /// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The virtual MAC is bound.
@@ -74,6 +75,9 @@ pub struct OpenCommand {
 }
 
 impl Outcome {
+    /// Every one there is.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Revoked, Self::Superseded, Self::Failed];
+
     /// As stored, and as the last part of the event's routing key.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -84,9 +88,14 @@ impl Outcome {
         }
     }
 
+    /// The routing key of the event that tells of it.
+    pub fn routing_key(self) -> String {
+        format!("vmac.{self}")
+    }
+
     /// The outcome of a text as stored.
     pub(super) fn from_text(text: &str) -> Option<Self> {
-        [Self::Active, Self::Revoked, Self::Superseded, Self::Failed].into_iter().find(|o| o.as_str() == text)
+        Self::ALL.into_iter().find(|o| o.as_str() == text)
     }
 
     /// How a command of this action ends when the row's intent is met.

@@ -1,11 +1,13 @@
 //! The body of an event, built in one place, in the form of the public contract.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::commands::Outcome;
 use super::vmacs::Vmac;
-use crate::domain::{BindableAddress, Failure};
+use crate::domain::{BindableAddress, Code, Failure, Mac, SwitchBinding, TIME_SINCE_1970};
 
 /// What an event is about and whom it answers.
 pub(super) struct EventOf<'a> {
@@ -33,8 +35,8 @@ pub(super) struct Answered<'a> {
 pub(super) fn event_row(event: &EventOf<'_>, now: DateTime<Utc>) -> Value {
     let answers = event.answers;
     json!({
-        "routing_key": format!("vmac.{}", event.outcome.as_str()),
-        "body": body(event, now),
+        "routing_key": event.outcome.routing_key(),
+        "body": EventBody::of(event, now),
         "message_key": answers.map(|answered| answered.key),
         "correlation_id": answers.and_then(|answered| answered.correlation_id),
         "traceparent": answers.and_then(|answered| answered.traceparent),
@@ -42,22 +44,127 @@ pub(super) fn event_row(event: &EventOf<'_>, now: DateTime<Utc>) -> Value {
     })
 }
 
-fn body(event: &EventOf<'_>, now: DateTime<Utc>) -> Value {
-    let mut body = json!({
-        "vmac_id": event.vmac.map(|vmac| vmac.id),
-        "server_id": event.server_id,
-        "ip_address": event.ip,
-        "mac_address": event.vmac.map(|vmac| vmac.mac_address),
-        "status": event.outcome.as_str(),
-        "switch_bindings": event.vmac.map_or_else(|| json!([]), |vmac| json!(vmac.switch_bindings)),
-        "message_id": event.answers.and_then(|answered| answered.message_id),
-        "correlation_id": event.answers.and_then(|answered| answered.correlation_id),
-        "occurred_at": now.to_rfc3339_opts(SecondsFormat::Millis, true),
-    });
-    if let Some(failure) = event.reason {
-        body["reason"] = json!({"code": failure.code, "text": failure.text});
-    } else if let Some(newer) = &event.superseded_by {
-        body["reason"] = json!({"code": "superseded", "text": newer});
+/// The answer to a command, or what became of a virtual MAC that changed without one.
+///
+/// A consumer must take a field that it does not know: later versions may add some.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "vmac.event")]
+pub struct EventBody<'a> {
+    /// The row; null where there never was one.
+    #[schemars(range(min = 1))]
+    vmac_id: Option<i64>,
+    /// The server's number in the panel.
+    #[schemars(range(min = 1))]
+    server_id: i64,
+    /// The address it is about.
+    ip_address: BindableAddress,
+    /// The virtual MAC; null where there never was one.
+    mac_address: Option<Mac>,
+    /// How it ended; also the last part of the routing key.
+    status: Outcome,
+    /// Why it failed, or which newer command won.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "EventReason<'a>")]
+    reason: Option<EventReason<'a>>,
+    /// Where the binding stands on each switch port.
+    switch_bindings: &'a [SwitchBinding],
+    /// The `message_id` of the command that is answered; null where it had none, or where no command is answered.
+    message_id: Option<&'a str>,
+    /// The `correlation_id` of that command.
+    correlation_id: Option<&'a str>,
+    /// When it happened, UTC to the millisecond.
+    #[schemars(extend("format" = "date-time", "pattern" = TIME_SINCE_1970))]
+    occurred_at: String,
+}
+
+/// Why a command was not done.
+#[derive(Debug, Serialize, JsonSchema)]
+struct EventReason<'a> {
+    /// The stable code.
+    code: ReasonCode,
+    /// The sentence for people.
+    text: &'a str,
+}
+
+/// The codes of failures, and that of what a newer command overtook.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+enum ReasonCode {
+    Failure(Code),
+    Superseded(Overtaken),
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Overtaken {
+    /// A newer command for the address won.
+    Superseded,
+}
+
+impl<'a> EventBody<'a> {
+    fn of(event: &'a EventOf<'a>, now: DateTime<Utc>) -> Self {
+        Self {
+            vmac_id: event.vmac.map(|vmac| vmac.id),
+            server_id: event.server_id,
+            ip_address: event.ip,
+            mac_address: event.vmac.map(|vmac| vmac.mac_address),
+            status: event.outcome,
+            reason: reason(event),
+            switch_bindings: event.vmac.map_or(&[], |vmac| &vmac.switch_bindings),
+            message_id: event.answers.and_then(|answered| answered.message_id),
+            correlation_id: event.answers.and_then(|answered| answered.correlation_id),
+            occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
+        }
     }
-    body
+}
+
+fn reason<'a>(event: &'a EventOf<'a>) -> Option<EventReason<'a>> {
+    let failed =
+        event.reason.map(|failure| EventReason { code: ReasonCode::Failure(failure.code), text: &failure.text });
+    failed.or_else(|| {
+        let text = event.superseded_by.as_deref()?;
+        Some(EventReason { code: ReasonCode::Superseded(Overtaken::Superseded), text })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(event: &EventOf<'_>) -> Value {
+        event_row(event, DateTime::UNIX_EPOCH)["body"].clone()
+    }
+
+    fn event<'a>(outcome: Outcome, reason: Option<&'a Failure>, superseded_by: Option<&str>) -> EventOf<'a> {
+        let ip = "10.0.48.6".parse().expect("an address");
+        let superseded_by = superseded_by.map(str::to_owned);
+        EventOf { outcome, server_id: 1042, ip, vmac: None, reason, superseded_by, answers: None }
+    }
+
+    #[test]
+    fn a_body_has_null_where_nothing_is_and_no_reason_where_none_is_needed() {
+        let expected = json!({
+            "vmac_id": null, "server_id": 1042, "ip_address": "10.0.48.6", "mac_address": null, "status": "revoked",
+            "switch_bindings": [], "message_id": null, "correlation_id": null, "occurred_at": "1970-01-01T00:00:00.000Z",
+        });
+        assert_eq!(body(&event(Outcome::Revoked, None, None)), expected);
+    }
+
+    #[test]
+    fn every_reason_is_one_that_the_schema_names() {
+        let schema = schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator();
+        let schema = schema.into_root_schema_for::<EventBody<'_>>();
+        let schema = jsonschema::validator_for(schema.as_value()).expect("a schema");
+        for code in Code::ALL {
+            let failure = Failure::new(*code, "it failed");
+            let body = body(&event(Outcome::Failed, Some(&failure), None));
+            assert_eq!(body["reason"], json!({"code": code.as_str(), "text": "it failed"}));
+            assert!(schema.is_valid(&body), "{body}");
+        }
+        let mut body = body(&event(Outcome::Superseded, None, Some("m-2")));
+        assert_eq!(body["reason"], json!({"code": "superseded", "text": "m-2"}));
+        assert!(schema.is_valid(&body), "{body}");
+        body["reason"]["code"] = "no_such_code".into();
+        assert!(!schema.is_valid(&body), "{body}");
+    }
 }

@@ -38,6 +38,7 @@ pub use connect::{Store, StoreOptions};
 pub use counts::Counts;
 pub use dead_letters::{DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterRow};
 pub use error::StoreError;
+pub use event_body::EventBody;
 pub use inbox::CommandRecord;
 pub use inventory::{Circuit, ImportReport, KnownSwitch};
 pub use leases::Lease;

@@ -1,20 +1,35 @@
-//! What the API and the pages work with.
+//! What the API, the hooks and the pages work with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::api::Replays;
 use crate::broker::Broker;
+use crate::config::HookSettings;
 use crate::store::Store;
 
-/// The rows, the messages, and the replays under way. Cheap to clone.
+/// The rows, the messages, the replays under way, and the hooks. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     pub(super) store: Store,
     pub(super) broker: Broker,
     pub(super) replays: Replays,
+    hooks: Arc<BTreeMap<String, HookSettings>>,
 }
 
 impl App {
     /// Over these.
     pub fn new(store: Store, broker: Broker) -> Self {
-        Self { store, broker, replays: Replays::default() }
+        Self { store, broker, replays: Replays::default(), hooks: Arc::default() }
+    }
+
+    /// With these hooks, by name.
+    pub fn with_hooks(self, hooks: BTreeMap<String, HookSettings>) -> Self {
+        Self { hooks: Arc::new(hooks), ..self }
+    }
+
+    /// The hook of that name.
+    pub(super) fn hook(&self, name: &str) -> Option<&HookSettings> {
+        self.hooks.get(name)
     }
 }

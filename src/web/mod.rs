@@ -1,11 +1,12 @@
-//! What answers over HTTP: `/healthz` (the process lives), `/readyz` (it can work), `/metrics`, the API for programs and
-//! the pages for people.
+//! What answers over HTTP: `/healthz` (the process lives), `/readyz` (it can work), `/metrics`, the API for programs, the
+//! hooks for panels and the pages for people.
 
 pub mod api;
 mod app;
 mod backup_diff;
 mod guard;
 mod health;
+mod hooks;
 mod pages;
 mod server;
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::api::{self, ApiCode, Problem};
 use super::guard::{refuse_other_sites, require_token};
 use super::health::{self, Vitals};
-use super::{App, pages};
+use super::{App, hooks, pages};
 
 /// Who may ask for more than whether the process lives.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ async fn within_deadline(request: Request, next: Next) -> Response {
 }
 
 /// Answers on the listener until `shutdown` resolves. `/healthz` and `/readyz` answer everybody, as supervisors ask
-/// without credentials.
+/// without credentials; a hook answers whoever signs with its secret.
 ///
 /// # Errors
 /// When the listener breaks.
@@ -49,21 +49,25 @@ pub async fn serve(
     access: Access,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let open = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
     let stopping = CancellationToken::new();
-    let access = Arc::new(access);
-    let pages = pages::router(app.clone(), access.clone(), stopping.clone());
-    let metrics = Router::new().route("/metrics", get(health::metrics));
-    let guarded = metrics.with_state(vitals.clone()).merge(api::router(app));
-    let guarded = guarded.route_layer(middleware::from_fn_with_state(access.clone(), require_token));
-    let guarded = guarded.merge(pages).route_layer(middleware::from_fn_with_state(access, refuse_other_sites));
-    let router =
-        open.with_state(vitals).merge(guarded).fallback(no_such_path).method_not_allowed_fallback(no_such_method);
+    let router = router(vitals, app, Arc::new(access), stopping.clone());
     let shutdown = async move {
         shutdown.await;
         stopping.cancel();
     };
-    axum::serve(listener, router.layer(middleware::from_fn(within_deadline))).with_graceful_shutdown(shutdown).await
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+}
+
+fn router(vitals: Arc<dyn Vitals>, app: App, access: Arc<Access>, stopping: CancellationToken) -> Router {
+    let health = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
+    let open = health.with_state(vitals.clone()).merge(hooks::router(app.clone()));
+    let metrics = Router::new().route("/metrics", get(health::metrics)).with_state(vitals);
+    let api = metrics.merge(api::router(app.clone()));
+    let api = api.route_layer(middleware::from_fn_with_state(access.clone(), require_token));
+    let guarded = api.merge(pages::router(app, access.clone(), stopping));
+    let guarded = guarded.route_layer(middleware::from_fn_with_state(access, refuse_other_sites));
+    let router = open.merge(guarded).fallback(no_such_path).method_not_allowed_fallback(no_such_method);
+    router.layer(middleware::from_fn(within_deadline))
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

@@ -4,7 +4,9 @@
 mod api;
 mod broker;
 mod chaos;
+mod examples;
 mod harness;
+mod hooks;
 mod junos;
 mod limits;
 mod model;

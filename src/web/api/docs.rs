@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-use super::BASE;
+use super::{BASE, schemas};
 
 const STYLE: &str =
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color-scheme:light dark}
@@ -34,6 +34,10 @@ fn page(document: &Value) -> Markup {
             body {
                 h1 { "vmacd API" }
                 p { (text(&document["info"]["description"])) ". The same as " a href={ (BASE) "/openapi.json" } { "OpenAPI" } "." }
+                p {
+                    "Messages over AMQP: " a href={ (BASE) "/asyncapi.json" } { "AsyncAPI" } "; JSON Schema of "
+                    @for (name, _) in schemas::schemas() { a href=(schemas::path(name)) { (name) } " " }
+                }
                 @for tag in array(&document["tags"]) {
                     h2 { (text(&tag["name"])) }
                     p { (text(&tag["description"])) }

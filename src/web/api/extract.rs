@@ -14,7 +14,7 @@ pub(super) struct Query<T>(pub T);
 /// What the path names.
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(Problem))]
-pub(super) struct Path<T>(pub T);
+pub(in crate::web) struct Path<T>(pub T);
 
 /// A JSON body.
 #[derive(FromRequest)]

@@ -2,8 +2,11 @@
 //! OpenAPI document that is made from the code.
 //!
 //! A request that changes something publishes the same command as a producer would over AMQP; nothing here writes a
-//! row that the worker writes. One file a resource; `views` are the shapes, `problem` the refusals, `page` the lists.
+//! row that the worker writes. One file a resource; `views` are the shapes, `problem` the refusals, `page` the lists;
+//! `schemas` and `asyncapi` describe the messages over AMQP.
 
+mod accept;
+mod asyncapi;
 mod commands;
 mod dead_letters;
 mod docs;
@@ -11,6 +14,7 @@ mod extract;
 mod page;
 mod problem;
 mod replays;
+mod schemas;
 mod switches;
 mod views;
 mod vmacs;
@@ -21,6 +25,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::App;
 
+pub(super) use accept::queue;
+pub(super) use extract::Path;
 pub use problem::{ApiCode, Problem};
 pub(super) use replays::Replays;
 
@@ -52,5 +58,5 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// The routes of the API and its documentation.
 pub(super) fn router(app: App) -> Router {
     let (router, document) = described();
-    router.with_state(app).merge(docs::router(document))
+    router.with_state(app).merge(docs::router(document)).merge(schemas::router()).merge(asyncapi::router())
 }

@@ -51,6 +51,8 @@ api_codes! {
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not take this method";
     /// The token is missing or wrong.
     Unauthorized = "unauthorized", UNAUTHORIZED, "The API token is missing or wrong";
+    /// A hook's delivery is not signed, or not with its secret.
+    BadSignature = "bad_signature", UNAUTHORIZED, "The signature is missing or wrong";
     /// A page of another site asks, or the address is reached under a foreign name.
     CrossSite = "cross_site", FORBIDDEN, "Other sites may not ask this";
     /// A parameter of the path or the query, or a header, cannot be read.
@@ -140,7 +142,7 @@ impl From<ReplayError> for Problem {
     }
 }
 
-/// axum reads no body of more than 2 MB.
+/// Bodies are read up to a limit: axum's own of 2 MB, or a route's.
 impl From<axum::extract::rejection::BytesRejection> for Problem {
     fn from(rejection: axum::extract::rejection::BytesRejection) -> Self {
         match rejection.status() {

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -13,11 +13,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
+use super::accept::{Accepted, queue};
 use super::extract::{Path, Query, ids, parsed, parsed_optional};
 use super::page::{Cut, Page};
 use super::problem::{ApiCode, Problem};
 use super::views::VmacView;
-use crate::broker::{RequestIds, request};
 use crate::domain::{Action, BindableAddress, Status};
 use crate::store::{TimelineEntry, Vmac, VmacFilter};
 
@@ -46,15 +46,6 @@ struct CreateBody {
     requested_by: Option<String>,
     #[schema(max_length = 200)]
     reference: Option<String>,
-}
-
-/// A request that was queued.
-#[derive(Debug, Serialize, ToSchema)]
-struct Accepted {
-    /// The message's id, the idempotency key.
-    message_id: String,
-    /// `accepted`.
-    status: String,
 }
 
 /// Asks for a virtual MAC. The body is queued as the message `vmac.create`; the outcome is found under `Location`.
@@ -137,16 +128,6 @@ async fn server_of(app: &App, ip: BindableAddress) -> Result<i64, Problem> {
     let live = rows.iter().find(|row| row.status != Status::Revoked).map(|row| row.server_id);
     let text = || format!("{ip} has no virtual MAC; name the server with `server_id` to revoke all the same");
     live.ok_or_else(|| Problem::new(ApiCode::NotFound, text()))
-}
-
-async fn queue(app: &App, action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Response, Problem> {
-    let message = request(action, body, ids)?;
-    let message_id = message.message_id.clone().unwrap_or_default();
-    app.broker.publish_command(message).await?;
-    let name: String = url::form_urlencoded::byte_serialize(message_id.as_bytes()).collect();
-    let location = format!("/api/v1/commands/{}", name.replace('+', "%20"));
-    let accepted = Accepted { message_id, status: "accepted".to_owned() };
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(accepted)).into_response())
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

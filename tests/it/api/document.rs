@@ -3,14 +3,25 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use serde_json::Value;
 use tokio::process::Command;
 
 use super::data;
 use crate::scenario::world::World;
 use crate::support::http::get;
 
-fn root() -> &'static Path {
+pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Asserts that the file holds this document; with `VMACD_TEST_UPDATE_DOCS` it is written.
+pub(super) fn assert_kept(file: &str, document: &Value) {
+    let (path, text) = (root().join(file), format!("{document:#}\n"));
+    if std::env::var_os("VMACD_TEST_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &text).unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == text, "{file}: run this test with VMACD_TEST_UPDATE_DOCS=1");
 }
 
 #[tokio::test]
@@ -18,12 +29,7 @@ async fn the_document_is_served_shown_and_kept_in_docs() {
     let world = World::embedded(1, 1).await;
     let serve = world.serve().await;
     let served = data(&serve, "/openapi.json").await;
-    let (file, text) = (root().join("docs/openapi.json"), format!("{served:#}\n"));
-    if std::env::var_os("VMACD_TEST_UPDATE_DOCS").is_some() {
-        std::fs::write(&file, &text).expect("docs/openapi.json");
-    }
-    let kept = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(kept == text, "docs/openapi.json: run this test with VMACD_TEST_UPDATE_DOCS=1");
+    assert_kept("docs/openapi.json", &served);
     let page = get(&format!("{}/api/v1/docs", serve.http_url()), None).await;
     assert_eq!(page.status, 200);
     for (path, methods) in served["paths"].as_object().expect("paths") {

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use lapin::BasicProperties;
-use lapin::options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde_json::{Value, json};
 
+use super::events::Events;
 use super::world::World;
+use crate::support::eventually;
 use crate::support::vmacd::run;
-use crate::support::{Rabbit, eventually};
 
 const HOSTILE: [&str; 8] = [
     "a\u{1b}[2J\u{1b}]0;owned\u{7}",
@@ -141,7 +141,7 @@ async fn everything_hostile(log_format: &str, look: impl AsyncFn(&World, &[Value
     assert_eq!(letters.iter().filter(|letter| letter["reason_code"] == "database_trouble").count(), 0);
     world.assert_consistent().await;
     look(&world, &active, &letters).await;
-    events.are_json(commands).await;
+    are_json(&events, commands).await;
     serve.sigterm();
     serve.wait().await;
     assert_safe("the log", &serve.log());
@@ -179,41 +179,18 @@ fn assert_safe(what: &str, text: &str) {
     assert!(!text.is_empty(), "{what} said something");
 }
 
-/// All events of a world, in a queue of the test's own.
-struct Events {
-    _connection: lapin::Connection,
-    channel: lapin::Channel,
-    queue: ShortString,
-}
-
-impl Events {
-    async fn bound(world: &World) -> Self {
-        // The worker declares its exchanges at its start; a verb that publishes does it before.
-        world.vmacd(&["revoke", "--server", &world.server(0).to_string(), "--ip", &world.address(0, 200)]).await;
-        let (connection, channel) = Rabbit::shared().channel().await;
-        let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
-        let declared = channel.queue_declare("".into(), options, FieldTable::default()).await.expect("a queue");
-        let queue = declared.name().clone();
-        let exchange = ShortString::from(format!("{}vmac.events", world.namespace));
-        let options = QueueBindOptions::default();
-        channel.queue_bind(queue.clone(), exchange, "#".into(), options, FieldTable::default()).await.expect("bound");
-        Self { _connection: connection, channel, queue }
-    }
-
-    async fn are_json(&self, commands: usize) {
-        let mut active = BTreeSet::new();
-        eventually("an event for each command", async || {
-            while let Ok(Some(event)) = self.channel.basic_get(self.queue.clone(), BasicGetOptions::default()).await {
-                let body: Value = serde_json::from_slice(&event.data).expect("an event is JSON");
-                let key = event.routing_key.to_string();
-                let known = ["vmac.active", "vmac.failed", "vmac.revoked", "vmac.superseded"];
-                assert!(known.contains(&key.as_str()), "{key}: {body}");
-                if key == "vmac.active" {
-                    active.insert(body["ip_address"].to_string());
-                }
+/// Waits for an event of each command, and reads every one.
+async fn are_json(events: &Events, commands: usize) {
+    let mut active = BTreeSet::new();
+    eventually("an event for each command", async || {
+        for event in events.take().await {
+            let known = ["vmac.active", "vmac.failed", "vmac.revoked", "vmac.superseded"];
+            assert!(known.contains(&event.routing_key.as_str()), "{event:?}");
+            if event.routing_key == "vmac.active" {
+                active.insert(event.body["ip_address"].to_string());
             }
-            if active.len() == commands { Ok(()) } else { Err(active.len()) }
-        })
-        .await;
-    }
+        }
+        if active.len() == commands { Ok(()) } else { Err(active.len()) }
+    })
+    .await;
 }

@@ -6,6 +6,7 @@ mod check;
 mod counts;
 mod crash;
 mod down;
+pub mod events;
 mod hostile;
 mod http;
 mod lifecycle;

@@ -10,6 +10,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("russh", &["src/switch/ssh", "src/sim/"]),
     ("axum", &["src/web"]),
     ("clap", &["src/cli", "src/main.rs"]),
+    ("hmac", &["src/web/hooks/signature"]),
 ];
 
 const FUNCTION_LINES_MAX: usize = 70;

@@ -1,0 +1,37 @@
+//! What asks for something is queued as a message, and told where its outcome will be.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::App;
+use super::problem::Problem;
+use crate::broker::{RequestIds, request};
+use crate::domain::Action;
+
+/// A request that was queued.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Accepted {
+    /// The message's id, the idempotency key.
+    message_id: String,
+    /// `accepted`.
+    status: String,
+}
+
+/// Publishes the command as any producer would: what a worker would refuse for its form is refused here.
+pub(in crate::web) async fn queue(
+    app: &App,
+    action: Action,
+    body: Vec<u8>,
+    ids: RequestIds,
+) -> Result<Response, Problem> {
+    let message = request(action, body, ids)?;
+    let message_id = message.message_id.clone().unwrap_or_default();
+    app.broker.publish_command(message).await?;
+    let name: String = url::form_urlencoded::byte_serialize(message_id.as_bytes()).collect();
+    let location = format!("/api/v1/commands/{}", name.replace('+', "%20"));
+    let accepted = Accepted { message_id, status: "accepted".to_owned() };
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(accepted)).into_response())
+}

@@ -1,0 +1,130 @@
+//! The AsyncAPI 3.0 document: what `vmacd` takes and sends over AMQP, for generators and for people.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Map, Value, json};
+
+use super::{BASE, schemas};
+use crate::broker::{COMMANDS, EVENTS};
+use crate::domain::Action;
+use crate::store::Outcome;
+
+const DESCRIPTION: &str = "Virtual MAC addresses for extra IP addresses on Juniper switch ports: commands in, events out, over \
+    AMQP 0-9-1. With the setting `broker.namespace` its value stands before the name of each exchange. Publish persistent, wait \
+    for the broker's confirm, and take every event at least once.";
+/// The version of the bindings that is written (AsyncAPI bindings, `amqp`).
+const AMQP_BINDING: &str = "0.3.0";
+const PERSISTENT: u8 = 2;
+
+/// The route of the document.
+pub(super) fn router() -> Router {
+    Router::new().route(&format!("{BASE}/asyncapi.json"), get(async || Json(document())))
+}
+
+/// The document. It names no server: that is the one of `amqp.url`.
+fn document() -> Value {
+    let title = "vmacd messages";
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {"title": title, "version": env!("CARGO_PKG_VERSION"), "description": DESCRIPTION},
+        "defaultContentType": "application/json",
+        "channels": of_each(command_channel, event_channel),
+        "operations": of_each(receive, send),
+        "components": {"messages": messages(), "schemas": schemas::components()},
+    })
+}
+
+/// An entry for each command, and one for each event.
+fn of_each(command: fn(Action) -> (String, Value), event: fn(Outcome) -> (String, Value)) -> Map<String, Value> {
+    Action::ALL.into_iter().map(command).chain(Outcome::ALL.into_iter().map(event)).collect()
+}
+
+fn command_channel(action: Action) -> (String, Value) {
+    let key = action.routing_key();
+    (key.to_owned(), channel(COMMANDS, key, key))
+}
+
+fn event_channel(outcome: Outcome) -> (String, Value) {
+    let key = outcome.routing_key();
+    (key.to_owned(), channel(EVENTS, &key, "vmac.event"))
+}
+
+/// A routing key of an exchange.
+fn channel(exchange: &str, key: &str, message: &str) -> Value {
+    let exchange = json!({"name": exchange, "type": "topic", "durable": true, "autoDelete": false});
+    json!({
+        "address": key,
+        "messages": {message: {"$ref": format!("#/components/messages/{message}")}},
+        "bindings": {"amqp": {"is": "routingKey", "exchange": exchange, "bindingVersion": AMQP_BINDING}},
+    })
+}
+
+/// What the application takes.
+fn receive(action: Action) -> (String, Value) {
+    let key = action.routing_key();
+    let summary = match action {
+        Action::Create => "A producer asks for a virtual MAC for an address",
+        Action::Revoke => "A producer asks that it be taken off again",
+    };
+    (format!("receive.{key}"), operation("receive", key, key, summary))
+}
+
+/// What the application sends.
+fn send(outcome: Outcome) -> (String, Value) {
+    let key = outcome.routing_key();
+    let summary = match outcome {
+        Outcome::Active => "The virtual MAC is bound on every switch port it belongs on, read back from the switch",
+        Outcome::Revoked => "It is off the switches",
+        Outcome::Superseded => "A newer command for the address won",
+        Outcome::Failed => "It could not be done; the reason says why",
+    };
+    (format!("send.{key}"), operation("send", &key, "vmac.event", summary))
+}
+
+fn operation(action: &str, channel: &str, message: &str, summary: &str) -> Value {
+    json!({
+        "action": action,
+        "summary": summary,
+        "channel": {"$ref": format!("#/channels/{channel}")},
+        "messages": [{"$ref": format!("#/channels/{channel}/messages/{message}")}],
+        "bindings": {"amqp": {"deliveryMode": PERSISTENT, "bindingVersion": AMQP_BINDING}},
+    })
+}
+
+fn messages() -> Value {
+    let message = |name: &str, headers: Value| {
+        json!({
+            "name": name,
+            "contentType": "application/json",
+            "payload": {"$ref": format!("#/components/schemas/{name}")},
+            "headers": headers,
+            "correlationId": {"location": "$message.header#/correlation_id"},
+        })
+    };
+    let of_command = headers("The idempotency key: the same id again is answered with the first outcome.");
+    let of_event =
+        headers("Unique for each event, so that repetitions can be told; the id of the command stands in the body.");
+    Value::Object(Map::from_iter(
+        [("vmac.create", of_command.clone()), ("vmac.revoke", of_command), ("vmac.event", of_event)]
+            .map(|(name, headers)| (name.to_owned(), message(name, headers))),
+    ))
+}
+
+/// What travels beside a body. AsyncAPI's AMQP binding has no place for the properties `message-id` and `correlation-id`,
+/// so they stand among the headers and are marked.
+fn headers(message_id: &str) -> Value {
+    let text = |chars_max: u32, description: &str| json!({"type": "string", "maxLength": chars_max, "description": description});
+    let property = |name: &str, description: &str| {
+        let mut property = text(200, &format!("AMQP property `{name}`. {description}"));
+        property["x-amqp-property"] = name.into();
+        property
+    };
+    json!({
+        "type": "object",
+        "properties": {
+            "message_id": property("message-id", message_id),
+            "correlation_id": property("correlation-id", "Carried from the command to its events."),
+            "traceparent": text(255, "W3C Trace Context, carried from the command to its events."),
+        },
+    })
+}
