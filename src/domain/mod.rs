@@ -4,7 +4,7 @@
 //! types; `command` and `binding` the things that messages and rows carry; `lifecycle` the states of
 //! a virtual MAC; `plan` the comparison of what is wanted with what a switch holds; `failure` the
 //! catalogue of what can go wrong and how each case is treated; `shown` makes text from outside safe to show,
-//! `configuration` shows those of switches.
+//! `configuration` shows those of switches; `trace` reads the producer's trace.
 
 mod address;
 mod binding;
@@ -17,6 +17,7 @@ mod mac;
 mod names;
 pub mod plan;
 mod shown;
+mod trace;
 mod vmac_name;
 
 pub use address::{AddressError, BindableAddress};
@@ -29,4 +30,5 @@ pub use lifecycle::{Desired, Status, StatusError, derive_status};
 pub use mac::{Mac, MacError};
 pub use names::{InterfaceName, NameError, SwitchName, VlanName};
 pub use shown::shown;
+pub use trace::{TraceId, TraceParent, TraceParentError};
 pub use vmac_name::{VmacName, VmacNameError};

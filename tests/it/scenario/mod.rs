@@ -15,4 +15,5 @@ mod pages;
 mod paused;
 mod secrets;
 mod shutdown;
+mod traces;
 pub mod world;

@@ -7,6 +7,7 @@
 #![allow(dead_code, unused_imports, reason = "not every helper is used at all times")]
 
 pub mod certificates;
+pub mod collector;
 mod eventually;
 pub mod http;
 pub mod ports;

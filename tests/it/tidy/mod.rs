@@ -4,6 +4,7 @@ mod code;
 mod deploy;
 mod modules;
 mod rules;
+mod settings;
 
 use std::path::Path;
 
