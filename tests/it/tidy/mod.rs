@@ -3,6 +3,7 @@
 mod code;
 mod deploy;
 mod modules;
+mod pages;
 mod rules;
 mod settings;
 
