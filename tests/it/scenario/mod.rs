@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod check;
+mod compose;
 mod counts;
 mod crash;
 mod down;
