@@ -4,6 +4,7 @@
 //! (`broker::embedded` keeps its queue in `store`, the one home of SQL):
 //! - [`domain`]: MACs, commands, the lifecycle, the plan, the failures: pure values.
 //! - [`config`]: the settings, read once and validated.
+//! - [`telemetry`]: the log, and the traces that are exported.
 //! - [`broker`]: the messages, over RabbitMQ or a queue in the store.
 //! - [`store`]: the rows, on Postgres or SQLite.
 //! - [`switch`]: one switch's client: SSH, NETCONF, dialects, the push.
@@ -21,5 +22,6 @@ pub mod metrics;
 pub mod sim;
 pub mod store;
 pub mod switch;
+pub mod telemetry;
 pub mod web;
 pub mod worker;

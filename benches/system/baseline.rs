@@ -48,7 +48,7 @@ async fn requests(client: &mut SwitchClient, create: &Create) -> Result<(), Swit
     client.committed_text().await?;
     client.bindings().await?;
     client.load(&[change(create)]).await?;
-    client.commit_confirmed(&push_id, 10).await?;
+    client.commit_confirmed(&push_id, &[], 10).await?;
     client.bindings().await?;
     client.confirm(&push_id).await?;
     client.bindings().await?;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::message::Message;
 use super::parse::parse_command;
-use crate::domain::{Action, Code, Failure};
+use crate::domain::{Action, Code, Failure, TraceParent};
 
 /// Longest id, bytes: AMQP's short strings hold no more, and a shortened id would be another one.
 const ID_BYTES_MAX: usize = 255;
@@ -31,7 +31,8 @@ pub fn request(action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Message
     let message = Message {
         message_id: Some(ids.message_id.unwrap_or_else(|| Uuid::now_v7().to_string())),
         correlation_id: ids.correlation_id,
-        traceparent: ids.traceparent,
+        // What is none is left out, as for messages (W3C Trace Context, section 4.3).
+        traceparent: ids.traceparent.filter(|trace| trace.parse::<TraceParent>().is_ok()),
         routing_key: action.routing_key().to_owned(),
         body,
         timestamp_ms: Some(now_ms),

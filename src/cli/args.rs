@@ -57,7 +57,11 @@ pub enum Verb {
     /// Bring the database's tables up to date
     Migrate,
     /// Print the settings in force, secrets hidden
-    Config,
+    Config {
+        /// Print a commented `vmacd.toml` with every setting at its default instead.
+        #[arg(long)]
+        example: bool,
+    },
     /// Print completions for a shell
     #[command(after_help = "Example: vmacd completions bash > /etc/bash_completion.d/vmacd")]
     Completions {

@@ -20,7 +20,6 @@ mod shell;
 mod show;
 mod sim;
 mod switches;
-mod telemetry;
 mod vitals;
 
 use std::process::ExitCode;
@@ -32,6 +31,8 @@ use fault::Fault;
 use open::Session;
 use output::Output;
 
+use crate::telemetry;
+
 /// Parses the command line, runs it, and answers with the exit code: 0 done, 1 the input is at fault,
 /// 2 the service or its environment is at fault.
 pub fn main() -> ExitCode {
@@ -42,7 +43,6 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    telemetry::start();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Fault::service(error).report(),
@@ -57,6 +57,10 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), Fault> {
     let output = Output::new(cli.json);
+    // The service reads its settings first: they say where its traces go.
+    if !matches!(cli.verb, Verb::Serve) {
+        telemetry::start_logs();
+    }
     let session = || Session::load(cli.config.as_deref());
     match cli.verb {
         Verb::Demo(args) => demo::run(args).await,
@@ -71,7 +75,8 @@ async fn run(cli: Cli) -> Result<(), Fault> {
         Verb::Switches(verb) => switches::run(session()?, output, verb).await,
         Verb::Backups(verb) => backups::run(session()?, output, verb).await,
         Verb::Migrate => session()?.migrate(output).await,
-        Verb::Config => session()?.print(output),
+        Verb::Config { example: true } => shell::example(),
+        Verb::Config { example: false } => session()?.print(output),
         Verb::Completions { shell } => shell::completions(shell),
         Verb::Man { folder } => shell::man(&folder),
     }

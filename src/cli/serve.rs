@@ -8,11 +8,13 @@ use super::fault::Fault;
 use super::open::Session;
 use super::process::{on_signal, raise_file_limit};
 use crate::metrics::Metrics;
+use crate::telemetry;
 use crate::web::{self, Access, App};
 use crate::worker::{Parts, Worker};
 
 /// Runs until a signal says stop.
 pub(super) async fn run(session: Session) -> Result<(), Fault> {
+    let exporting = telemetry::start(&session.settings.telemetry).map_err(Fault::service)?;
     let shutdown = on_signal()?;
     raise_file_limit();
     let store = session.store().await?;
@@ -32,6 +34,8 @@ pub(super) async fn run(session: Session) -> Result<(), Fault> {
     worker.run_until(shutdown).await;
     page.abort();
     parts.broker.close().await;
+    // What is left is sent, which takes a bounded time.
+    let _ = tokio::task::spawn_blocking(|| drop(exporting)).await;
     tracing::info!("stopped");
     Ok(())
 }

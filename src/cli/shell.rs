@@ -1,4 +1,4 @@
-//! `vmacd completions` and `vmacd man`: for the shell and for `man`, made from the command line's own description.
+//! `vmacd completions`, `vmacd man` and `vmacd config --example`: made from what the program knows of itself.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,6 +8,7 @@ use clap_complete::Shell;
 
 use super::args::Cli;
 use super::fault::Fault;
+use crate::config;
 
 /// Prints the completions for a shell.
 pub(super) fn completions(shell: Shell) -> Result<(), Fault> {
@@ -20,4 +21,9 @@ pub(super) fn completions(shell: Shell) -> Result<(), Fault> {
 pub(super) fn man(folder: &Path) -> Result<(), Fault> {
     let written = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
     written.map_err(|error| Fault::input(format!("cannot write man pages into {}: {error}", folder.display())))
+}
+
+/// Prints a commented `vmacd.toml`.
+pub(super) fn example() -> Result<(), Fault> {
+    Ok(std::io::stdout().lock().write_all(config::example().as_bytes())?)
 }

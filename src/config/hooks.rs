@@ -28,7 +28,7 @@ impl Settings {
         match problems.into_iter().next() {
             None => Ok(()),
             Some((name, (key, problem))) => {
-                Err(ConfigError::Invalid { setting: format!("hooks.{name}{key}").into(), problem })
+                Err(ConfigError::Invalid { setting: format!("hooks.{name}{key}"), problem })
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Reading the settings from their three sources.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -48,7 +47,7 @@ pub enum ConfigError {
     #[error("{setting}: {problem}")]
     Invalid {
         /// The setting.
-        setting: Cow<'static, str>,
+        setting: String,
         /// What is wrong and what to do.
         problem: String,
     },
@@ -66,7 +65,9 @@ pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String
         None => Table::new(),
     };
     let known = Table::try_from(Settings::default()).expect("the defaults are a table");
-    for (variable, value) in variables {
+    let (standard, own): (Vec<_>, Vec<_>) = variables.partition(|(name, _)| name.starts_with("OTEL_"));
+    let standard = standard.into_iter().filter_map(|(name, value)| Some((own_name(&name)?.to_owned(), value)));
+    for (variable, value) in standard.chain(own) {
         overlay(&mut table, &known, &variable, value)?;
     }
     let mut settings: Settings = table
@@ -75,6 +76,15 @@ pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String
     settings.read_hook_secrets()?;
     settings.validate()?;
     Ok(settings)
+}
+
+/// OpenTelemetry's own variables for what is also a setting.
+fn own_name(standard: &str) -> Option<&'static str> {
+    match standard {
+        "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("VMACD_TELEMETRY_OTLP_ENDPOINT"),
+        "OTEL_SERVICE_NAME" => Some("VMACD_TELEMETRY_SERVICE_NAME"),
+        _ => None,
+    }
 }
 
 fn read_file(path: &Path) -> Result<Table, ConfigError> {
@@ -122,9 +132,8 @@ fn typed(variable: &str, text: String, default: &Value) -> Result<Value, ConfigE
     match default {
         Value::Integer(_) => text.trim().parse().map(Value::Integer).map_err(|_| wrong("a whole number")),
         Value::Boolean(_) => text.trim().parse().map(Value::Boolean).map_err(|_| wrong("true or false")),
-        Value::String(_) | Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
-            Ok(Value::String(text))
-        }
+        Value::Float(_) => text.trim().parse().map(Value::Float).map_err(|_| wrong("a number")),
+        Value::String(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => Ok(Value::String(text)),
     }
 }
 
@@ -153,6 +162,15 @@ mod tests {
     }
 
     #[test]
+    fn the_standard_variables_of_opentelemetry_count_where_ours_say_nothing() {
+        let standard = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4318");
+        let settings = from_environment(&[standard, ("OTEL_TRACES_SAMPLER", "always_on")]).expect("settings");
+        assert_eq!(settings.telemetry.otlp_endpoint, "http://otel:4318");
+        let settings = from_environment(&[("VMACD_TELEMETRY_OTLP_ENDPOINT", ""), standard]).expect("settings");
+        assert_eq!(settings.telemetry.otlp_endpoint, "");
+    }
+
+    #[test]
     fn a_secret_can_stand_in_a_file() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), "hunter2\n").expect("written");
@@ -165,7 +183,14 @@ mod tests {
         for (variable, value, expected) in [
             ("VMACD_RETRY_ATTEMPTS_MAX", "many", "VMACD_RETRY_ATTEMPTS_MAX: expected a whole number"),
             ("VMACD_RETRY_ATEMPTS", "3", "VMACD_RETRY_ATEMPTS: there is no setting `atempts` in section `retry`"),
-            ("VMACD_RETRY_ATTEMPTS_MAX", "0", "retry.attempts_max: "),
+            ("VMACD_RETRY_ATTEMPTS_MAX", "0", "retry.attempts_max: out of range: expected at least 1"),
+            ("VMACD_TELEMETRY_SAMPLE_RATIO", "1.5", "telemetry.sample_ratio: out of range: expected 0 to 1"),
+            (
+                "VMACD_TELEMETRY_OTLP_ENDPOINT",
+                "https://otel:4318",
+                "telemetry.otlp_endpoint: out of range: expected a URL",
+            ),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "otel:4317", "telemetry.otlp_endpoint: out of range: expected a URL"),
             ("VMACD_HTTP_ADDR", "0.0.0.0:8080", "api.token: "),
         ] {
             let error = from_environment(&[(variable, value)]).expect_err("refused").to_string();

@@ -3,16 +3,22 @@
 //! Sources, later ones win: the defaults in `settings`, the file (`--config` or `VMACD_CONFIG`, else
 //! `vmacd.toml` where there is one), the environment (`VMACD_<SECTION>_<KEY>`; `..._FILE` names a
 //! file that holds the value, for secrets).
+//!
+//! `settings` is where a setting is added: name, default, range and meaning stand there once, and `document` tells them.
 
+mod document;
 mod hooks;
 mod load;
 mod secret;
+mod section;
 mod settings;
 mod validate;
 
+pub use document::{example, tables, variables};
 pub use load::{ConfigError, load};
 pub use secret::{Secret, ServiceUrl};
+pub use section::{Key, SectionDoc};
 pub use settings::{
     AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, HookFields, HookSettings, HttpSettings,
-    LeaseSettings, RetrySettings, Settings, SshSettings, WorkerSettings,
+    LeaseSettings, RetrySettings, Settings, SshSettings, TelemetrySettings, WorkerSettings,
 };

@@ -5,26 +5,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::section::{section, sections};
 use super::{Secret, ServiceUrl};
 
-macro_rules! section {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields, default)]
-        pub struct $name {
-            $($(#[$field_doc])* pub $field: $type,)*
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self { $($field: $default,)* }
-            }
-        }
-    };
-}
-
-section!(
+sections!(
     /// All settings.
     Settings {
         /// Where the rows are.
@@ -45,9 +29,11 @@ section!(
         worker: WorkerSettings = WorkerSettings::default(),
         /// The per-switch lease.
         lease: LeaseSettings = LeaseSettings::default(),
+        /// Where traces are exported to.
+        telemetry: TelemetrySettings = TelemetrySettings::default(),
         /// How configuration backups are kept.
         backups: BackupsSettings = BackupsSettings::default(),
-        /// Further credentials by name, for switches whose inventory names one.
+        /// Further credentials by name, for switches whose inventory names one; in the file alone.
         credentials: BTreeMap<String, Credential> = BTreeMap::new(),
         /// Where panels and billing systems send their events (`POST /hooks/NAME`), by name.
         hooks: BTreeMap<String, HookSettings> = BTreeMap::new(),
@@ -59,8 +45,8 @@ section!(
     DatabaseSettings {
         /// `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`.
         url: ServiceUrl = ServiceUrl::new("sqlite://vmacd.db"),
-        /// Connections kept to Postgres, 2 to 100.
-        connections_max: u32 = 8,
+        /// Connections kept to Postgres.
+        connections_max: u32 = 8; 2..=100,
         /// Longest time for one statement, milliseconds.
         statement_timeout_ms: u64 = 30_000,
     }
@@ -69,9 +55,10 @@ section!(
 section!(
     /// `[amqp]`
     AmqpSettings {
-        /// `amqp://...` or `amqps://...`; empty means the embedded queue in the same database.
+        /// `amqp://...` or `amqps://...`; empty means the embedded queue, a table in the same database.
         url: ServiceUrl = ServiceUrl::default(),
-        /// Certificates of a private CA in PEM form, trusted beside the system's for `amqps`; empty means none.
+        /// Certificates of a private CA in PEM form, trusted beside the system's for `amqps`; empty means none. For Postgres see
+        /// `sslmode` and `sslrootcert` in its URL.
         ca_file: PathBuf = PathBuf::new(),
     }
 );
@@ -79,10 +66,11 @@ section!(
 section!(
     /// `[broker]`
     BrokerSettings {
-        /// Put before every exchange and queue name, so that tests and tenants share a broker.
+        /// Put before every exchange and queue name, so that tests and tenants share a broker: letters, digits, `-`, `_`, `.`, at
+        /// most 64.
         namespace: String = String::new(),
-        /// Messages held unacknowledged at once, 1 to 65535.
-        prefetch: u16 = 4_096,
+        /// Messages held unacknowledged at once.
+        prefetch: u16 = 4_096; 1..=u16::MAX,
         /// Longest time for one request to the broker, milliseconds.
         rpc_timeout_ms: u64 = 10_000,
     }
@@ -91,7 +79,7 @@ section!(
 section!(
     /// `[http]`
     HttpSettings {
-        /// Address and port to listen on.
+        /// Address and port to listen on: health, metrics, the API.
         addr: String = "127.0.0.1:8080".to_owned(),
     }
 );
@@ -99,7 +87,7 @@ section!(
 section!(
     /// `[api]`
     ApiSettings {
-        /// Bearer token; required when the address is not loopback.
+        /// Bearer token for everything but `/healthz` and `/readyz`; required when `http.addr` is not a loopback address.
         token: Secret = Secret::default(),
     }
 );
@@ -123,17 +111,32 @@ section!(
         rpc_timeout_ms: u64 = 60_000,
         /// Longest time for the answer to a commit, milliseconds; commits of a Virtual Chassis take minutes.
         commit_timeout_ms: u64 = 300_000,
-        /// Minutes after which the switch rolls an unconfirmed commit back, 1 to 65535.
-        confirm_timeout_min: u32 = 10,
+        /// Minutes after which the switch rolls an unconfirmed commit back; longer than `commit_timeout_ms`.
+        confirm_timeout_min: u32 = 10; 1..=65_535,
         /// Time an idle session is kept open, milliseconds.
         session_idle_ms: u64 = 30_000,
     }
 );
 
 section!(
+    /// `[telemetry]`
+    TelemetrySettings {
+        /// Base URL of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`; empty means
+        /// that no traces are exported. `http` alone: a collector on this host carries them on encrypted. The standard
+        /// variable `OTEL_EXPORTER_OTLP_ENDPOINT` sets it too.
+        otlp_endpoint: String = String::new(),
+        /// Name under which the traces appear. The standard variable `OTEL_SERVICE_NAME` sets it too.
+        service_name: String = "vmacd".to_owned(),
+        /// Part of the traces that is exported where the producer has not decided.
+        sample_ratio: f64 = 1.0; 0.0..=1.0,
+    }
+);
+
+section!(
     /// `[backups]`
     BackupsSettings {
-        /// File of age secret keys: the first seals every new backup, each of them opens; empty leaves them readable.
+        /// File of age secret keys (`vmacd backups keygen`): the first seals every new backup, each of them opens; empty leaves
+        /// backups readable in the database.
         key_file: PathBuf = PathBuf::new(),
     }
 );
@@ -195,11 +198,11 @@ section!(
 section!(
     /// `[retry]`
     RetrySettings {
-        /// Attempts before a message is dead-lettered, at least 1.
-        attempts_max: u32 = 8,
+        /// Attempts before a message is dead-lettered.
+        attempts_max: u32 = 8; 1..,
         /// Shortest delay before another attempt, milliseconds.
-        delay_min_ms: u64 = 1_000,
-        /// Longest delay before another attempt, milliseconds.
+        delay_min_ms: u64 = 1_000; 10..,
+        /// Longest delay before another attempt, milliseconds; at least `delay_min_ms`.
         delay_max_ms: u64 = 900_000,
         /// Age at which a message is dead-lettered whatever its attempts, milliseconds.
         age_max_ms: u64 = 86_400_000,
@@ -211,26 +214,26 @@ section!(
     WorkerSettings {
         /// Name of this worker in leases and logs; empty means host name and process id.
         name: String = String::new(),
-        /// Messages admitted in one database transaction, 1 to 1000.
-        intake_batch_max: usize = 500,
+        /// Messages admitted in one database transaction.
+        intake_batch_max: usize = 500; 1..=1_000,
         /// Time that intake waits for more messages when the first was not alone, milliseconds.
         intake_linger_ms: u64 = 2,
-        /// Changes in one commit, at least 1.
-        changes_per_commit_max: usize = 2_000,
+        /// Changes in one commit.
+        changes_per_commit_max: usize = 2_000; 1..,
         /// Messages held for one switch; more go to the ladder without costing an attempt.
-        lane_messages_max: usize = 2_048,
-        /// Sessions to switches open at the same time, at least 1; an eighth of them for switches that failed last time.
-        sessions_max: usize = 512,
-        /// Switches pushed to at the same time, at least 1.
-        pushes_max: usize = 64,
-        /// Consecutive failures to reach a switch that open its circuit, at least 1.
-        circuit_failures_max: u32 = 2,
+        lane_messages_max: usize = 2_048; 1..,
+        /// Sessions to switches open at the same time; an eighth of them for switches that failed last time.
+        sessions_max: usize = 512; 1..,
+        /// Switches pushed to at the same time.
+        pushes_max: usize = 64; 1..,
+        /// Consecutive failures to reach a switch that open its circuit.
+        circuit_failures_max: u32 = 2; 1..,
         /// Time for which an open circuit stays open, milliseconds.
         circuit_open_ms: u64 = 15_000,
         /// Time after which work that no message drives is driven again, milliseconds.
         sweep_after_ms: u64 = 60_000,
         /// Time between two looks for such work, milliseconds.
-        sweep_interval_ms: u64 = 10_000,
+        sweep_interval_ms: u64 = 10_000; 10..,
         /// Time that a shutdown waits beyond the commit in flight, milliseconds.
         shutdown_grace_ms: u64 = 20_000,
         /// For tests of crashes: the process aborts at this stage of a push; empty in operation.
@@ -242,9 +245,9 @@ section!(
     /// `[lease]`
     LeaseSettings {
         /// Time after which a lease that is not renewed may be taken, milliseconds.
-        ttl_ms: u64 = 30_000,
+        ttl_ms: u64 = 30_000; 1_000..,
         /// Time between two looks at a lease that another worker holds, milliseconds.
-        poll_ms: u64 = 250,
+        poll_ms: u64 = 250; 10..,
     }
 );
 
@@ -262,22 +265,5 @@ impl Settings {
             password: ssh.password.clone(),
             agent: ssh.agent,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_setting_is_documented() {
-        let page = include_str!("../../docs/SETTINGS.md");
-        let sections = toml::Table::try_from(Settings::default()).expect("a table");
-        for (section, keys) in sections {
-            assert!(page.contains(&format!("| `{section}")), "section {section}");
-            for key in keys.as_table().into_iter().flat_map(toml::Table::keys) {
-                assert!(page.contains(&format!("`{key}`")), "{section}.{key}");
-            }
-        }
     }
 }

@@ -4,7 +4,8 @@
 //! types; `command` and `binding` the things that messages and rows carry; `lifecycle` the states of
 //! a virtual MAC; `plan` the comparison of what is wanted with what a switch holds; `failure` the
 //! catalogue of what can go wrong and how each case is treated; `shown` makes text from outside safe to show,
-//! `configuration` shows those of switches; `schema` tells others how the values look in JSON.
+//! `configuration` shows those of switches; `schema` tells others how the values look in JSON; `trace` reads the producer's
+//! trace.
 
 mod address;
 mod binding;
@@ -18,6 +19,7 @@ mod names;
 pub mod plan;
 mod schema;
 mod shown;
+mod trace;
 mod vmac_name;
 
 pub use address::{AddressError, BindableAddress};
@@ -31,4 +33,5 @@ pub use mac::{Mac, MacError};
 pub use names::{InterfaceName, NameError, SwitchName, VlanName};
 pub use schema::{PLAIN_TEXT, TIME_SINCE_1970, VirtualMac};
 pub use shown::shown;
+pub use trace::{TraceId, TraceParent, TraceParentError};
 pub use vmac_name::{VmacName, VmacNameError};

@@ -6,7 +6,7 @@ use super::connect::Store;
 use super::engine::args;
 use super::error::StoreError;
 use super::vmacs::Vmac;
-use crate::domain::{BindableAddress, InterfaceName, Mac, SwitchName, VlanName};
+use crate::domain::{BindableAddress, InterfaceName, Mac, SwitchName, TraceParent, VlanName};
 
 /// A row that wants attention on one switch.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct WorkItem {
     pub primary_ip: Option<BindableAddress>,
     /// The VLAN of the row, else of the inventory.
     pub vlan: Option<VlanName>,
+    /// The trace of the newest command that waits for the row, where its producer gave one.
+    pub trace: Option<TraceParent>,
 }
 
 impl Store {
@@ -29,19 +31,23 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn work(&self, switch: &SwitchName, limit: i64) -> Result<Vec<WorkItem>, StoreError> {
-        let sql = "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name
+        let sql = "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name,
+                       (SELECT c.traceparent FROM commands c WHERE c.vmac_id = v.id AND c.outcome IS NULL
+                        ORDER BY c.id DESC LIMIT 1) AS traceparent
                    FROM switch_work w JOIN virtual_macs v ON v.id = w.vmac_id JOIN servers s ON s.id = v.server_id
                    WHERE w.switch = $1 ORDER BY w.queued_at_ms, w.vmac_id LIMIT $2";
         let rows = self.engine.read("read what waits for a switch", sql, args![switch.as_str(), limit]).await?;
         rows.iter()
             .map(|row| {
                 let vmac = Vmac::from_row(row)?;
+                let traceparent: Option<String> = row.get("traceparent")?;
                 let here = vmac.switch_bindings.iter().filter(|binding| binding.switch == *switch);
                 Ok(WorkItem {
                     interfaces: here.map(|binding| binding.interface.clone()).collect(),
                     pxe_mac: row.parse("pxe_mac")?,
                     primary_ip: row.parse_optional("primary_ip")?,
                     vlan: vmac.vlan_name.clone().or(row.parse_optional("server_vlan_name")?),
+                    trace: traceparent.and_then(|text| text.parse().ok()),
                     vmac,
                 })
             })

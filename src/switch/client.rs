@@ -3,15 +3,15 @@
 use std::any::Any;
 use std::time::Duration;
 
-use quick_xml::escape::escape;
 use russh_stream::Stream;
 
+use super::commit_log::{self, log};
 use super::dialect;
 use super::error::{SwitchError, refusal};
 use super::netconf::{Reply, Session, SessionError};
 use super::ssh::{self, Credential};
 use crate::domain::plan::Change;
-use crate::domain::{Dialect, DialectChoice, Switch, chain};
+use crate::domain::{Dialect, DialectChoice, Switch, TraceId, chain};
 
 mod russh_stream {
     /// The stream of an SSH channel, whatever it is made of.
@@ -122,12 +122,19 @@ impl SwitchClient {
     }
 
     /// Commits the candidate; the switch rolls it back after `timeout_min` minutes unless it is confirmed.
-    /// In `commit-configuration` the time is in minutes (JNPR "commit-configuration", 1 to 65535).
+    /// In `commit-configuration` the time is in minutes (JNPR "commit-configuration", 1 to 65535). The traces stand in
+    /// the switch's commit log, as far as they fit.
     ///
     /// # Errors
     /// [`SwitchError::Refused`], or [`SwitchError::Unanswered`] when nobody knows what happened.
-    pub async fn commit_confirmed(&mut self, push_id: &str, timeout_min: u32) -> Result<(), SwitchError> {
-        let ask = format!("<confirmed/><confirm-timeout>{timeout_min}</confirm-timeout>{}", log(push_id, ""));
+    pub async fn commit_confirmed(
+        &mut self,
+        push_id: &str,
+        traces: &[TraceId],
+        timeout_min: u32,
+    ) -> Result<(), SwitchError> {
+        let log = log(push_id, &commit_log::traces(traces));
+        let ask = format!("<confirmed/><confirm-timeout>{timeout_min}</confirm-timeout>{log}");
         self.commit("commit the changes", &ask).await
     }
 
@@ -191,9 +198,4 @@ impl SwitchClient {
     pub(super) fn not_understood(&self, request: &'static str, problem: &str) -> SwitchError {
         SwitchError::NotUnderstood { switch: self.name.clone(), request, problem: problem.to_owned() }
     }
-}
-
-/// The commit's log: the push's id is how it is recognised when its answer was lost.
-fn log(push_id: &str, what: &str) -> String {
-    format!("<log>vmacd {}{what}</log>", escape(push_id))
 }

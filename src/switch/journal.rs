@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::domain::plan::{Change, EndState, PresentBinding, Wish};
-use crate::domain::{Failure, Mac};
+use crate::domain::{Failure, Mac, TraceId};
 
 /// How far a push has come. Each name is what is true if it stops there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,10 @@ pub trait Journal {
     async fn gather(&mut self) -> Result<Vec<Wish>, Failure>;
     /// Which of the MACs are virtual MACs of vmacd.
     async fn ours(&mut self, macs: &[Mac]) -> Result<HashSet<Mac>, Failure>;
+    /// The traces of those who asked for the rows, each once; they stand in the switch's commit log.
+    fn traces(&self, _vmac_ids: &[i64]) -> Vec<TraceId> {
+        Vec::new()
+    }
     /// Written before anything is loaded.
     async fn prepared(&mut self, push: &PushIntent) -> Result<(), Failure>;
     /// Written before the commit is sent; fails when the lease is gone.

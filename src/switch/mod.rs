@@ -5,6 +5,7 @@
 //! Nothing here knows of rows or queues: what must be written down on the way goes through [`Journal`].
 
 mod client;
+mod commit_log;
 mod dialect;
 mod error;
 mod guards;

@@ -159,7 +159,10 @@ impl<J: Journal> Transaction<'_, J> {
             return Err(failure);
         }
         self.journal.reached(Stage::Sent);
-        if let Err(error) = self.client.commit_confirmed(&intent.id, self.options.confirm_timeout_min).await {
+        let rows: Vec<i64> = group.iter().map(|step| step.wish.vmac_id).collect();
+        let traces = self.journal.traces(&rows);
+        let timeout_min = self.options.confirm_timeout_min;
+        if let Err(error) = self.client.commit_confirmed(&intent.id, &traces, timeout_min).await {
             return self.refused(&intent, error).await;
         }
         self.journal.reached(Stage::Committed);

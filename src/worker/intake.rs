@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::context::Context;
 use super::settle::{Held, HeldCommand, Verdict, lane_full, settle};
+use super::traces::{self, MessageTrace};
 use crate::broker::{Consumer, Delivery, Message, parse_command};
 use crate::domain::{Code, Command, Failure};
 use crate::metrics::DATABASE;
@@ -41,7 +42,7 @@ async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
     let _admitting = context.arrivals.admitting(deliveries.len());
     let now_ms = chrono::Utc::now().timestamp_millis();
     let mut commands = Vec::with_capacity(deliveries.len());
-    let mut refused = Vec::new();
+    let mut refused: Vec<(Held, Verdict)> = Vec::new();
     context.metrics.taken_in(deliveries.len());
     for delivery in deliveries {
         let (held, command) = read(delivery, now_ms);
@@ -50,6 +51,8 @@ async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
             Err(failure) => refused.push((held, Verdict::Dead(failure, None))),
         }
     }
+    let held = commands.iter().map(|taken| &taken.held).chain(refused.iter().map(|(held, _)| held));
+    let _intake = traces::intake(commands.len() + refused.len(), held);
     settle(context, refused);
     admit(context, commands).await;
 }
@@ -57,10 +60,11 @@ async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
 /// Reads one delivery, and stamps on the message what its first arrival decides.
 fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Failure>) {
     let Delivery { mut message, receipt, .. } = delivery;
+    let trace = MessageTrace::begin(&message);
     let first_seen_ms = *message.first_seen_ms.get_or_insert(now_ms);
     let command = match parse_command(&message) {
         Ok(command) => command,
-        Err(failure) => return (Held { message, receipt, command: None, first_seen_ms }, Err(failure)),
+        Err(failure) => return (Held { message, receipt, command: None, first_seen_ms, trace }, Err(failure)),
     };
     let issued_at_ms = command.issued_at_ms.or(message.issued_at_ms).or(message.timestamp_ms).unwrap_or(now_ms);
     message.issued_at_ms = Some(issued_at_ms);
@@ -71,7 +75,7 @@ fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Failure>) {
         server_id: incoming.command.server_id,
         ip: incoming.command.ip_address,
     };
-    (Held { message, receipt, command: Some(command), first_seen_ms }, Ok(incoming))
+    (Held { message, receipt, command: Some(command), first_seen_ms, trace }, Ok(incoming))
 }
 
 fn incoming(message: &mut Message, command: Command, issued_at_ms: i64) -> Incoming {
@@ -154,7 +158,7 @@ fn route(context: &Arc<Context>, held: Vec<Held>, admissions: Vec<Admission>) {
 /// Holds a message until its outcome stands, unless its switch's lane is full.
 fn hold(
     context: &Arc<Context>,
-    held: Held,
+    mut held: Held,
     vmac_id: i64,
     switches: Vec<crate::domain::SwitchName>,
 ) -> Option<(Held, Verdict)> {
@@ -171,6 +175,7 @@ fn hold(
         // The row is written: the next commit carries it, whoever holds its message.
         return Some((held, Verdict::Defer(lane_full(&switch), Some(switch))));
     }
+    held.trace.waits();
     context.waiting().add(key, vmac_id, switches.clone(), held);
     switches.iter().for_each(|switch| context.lanes.poke(context, switch));
     None

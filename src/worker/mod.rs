@@ -6,6 +6,7 @@
 //! - [`lane`] is one task per switch. It takes the lease, pushes everything that waits for the switch,
 //!   whichever worker took it in ([`push`]), and has the store write the results.
 //! - [`settle`] is the only place that acknowledges, retries or dead-letters a message.
+//! - [`traces`] are the spans of all that, for whoever traces.
 //! - [`sweep`] drives again what no message drives, [`outbox`] publishes the events, [`collect`] moves
 //!   dead letters into the database.
 //!
@@ -27,6 +28,7 @@ mod session;
 mod settle;
 mod slots;
 mod sweep;
+mod traces;
 mod waiting;
 
 pub use context::Parts;

@@ -9,10 +9,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Span;
 use uuid::Uuid;
 
 use super::context::Context;
 use super::retry::RetryPolicy;
+use super::traces::MessageTrace;
 use crate::broker::{DeadReason, Message, Receipt};
 use crate::domain::{Action, BindableAddress, Code, Failure, MessageKey, SwitchName};
 use crate::metrics::{BROKER, DATABASE, Metrics};
@@ -26,6 +28,7 @@ pub(super) struct Held {
     pub command: Option<HeldCommand>,
     /// When the message was first seen, milliseconds since 1970.
     pub first_seen_ms: i64,
+    pub trace: MessageTrace,
 }
 
 /// What is known of a held command.
@@ -59,6 +62,18 @@ enum Disposal {
     Requeue,
     Again { attempt: u32, delay: Duration, code: Code },
     Bury { failure: Failure, attempts: u32, exhausted: bool, switch: Option<SwitchName> },
+}
+
+impl Disposal {
+    /// What it is called in traces, and why.
+    fn named(&self) -> (&'static str, Option<Code>) {
+        match self {
+            Self::Acknowledge => ("done", None),
+            Self::Requeue => ("handed back", None),
+            Self::Again { code, .. } => ("again", Some(*code)),
+            Self::Bury { failure, .. } => ("dead", Some(failure.code)),
+        }
+    }
 }
 
 fn decide(policy: &RetryPolicy, attempt: u32, age: Duration, verdict: Verdict) -> Disposal {
@@ -104,6 +119,8 @@ struct Sorted {
     bury: Vec<(Receipt, Message, DeadReason)>,
     due: Vec<(MessageKey, Duration)>,
     give_up: Vec<(MessageKey, Failure)>,
+    /// They end with the settling.
+    spans: Vec<(Span, Span)>,
 }
 
 async fn carry_out(context: &Context, messages: Vec<(Held, Verdict)>) {
@@ -119,7 +136,7 @@ async fn carry_out(context: &Context, messages: Vec<(Held, Verdict)>) {
     context.metrics.settled(count);
     let Some(ended_well) = failed else { return };
     sorted.spare(&ended_well);
-    let Sorted { acknowledge, requeue, again, bury, due, .. } = sorted;
+    let Sorted { acknowledge, requeue, again, bury, due, spans: _spans, .. } = sorted;
     persist(context, DATABASE, "note when commands are due", || context.store.note_due(&due)).await;
     context.events_due.notify_one();
     persist(context, BROKER, "acknowledge", || context.broker.ack(acknowledge.clone())).await;
@@ -170,10 +187,13 @@ impl Sorted {
         let age = Duration::from_millis(u64::try_from(now_ms - held.first_seen_ms).unwrap_or(0));
         let disposal = decide(&context.policy, held.message.attempt, age, verdict);
         count(&context.metrics, &held, age, &disposal);
+        let (outcome, code) = disposal.named();
         match disposal {
             Disposal::Acknowledge => self.acknowledge.push(held.receipt),
             Disposal::Requeue => self.requeue.push(held.receipt),
-            Disposal::Again { attempt, delay, .. } => {
+            Disposal::Again { attempt, delay, code } => {
+                tracing::debug!(%code, attempt, ?delay, trace_id = held.trace.id(&held.message).map(tracing::field::display),
+                    "message goes to the retry ladder");
                 self.due.extend(held.command.map(|command| (command.key, delay)));
                 let message = Message { attempt, first_seen_ms: Some(held.first_seen_ms), ..held.message };
                 self.again.push((held.receipt, message, delay));
@@ -186,6 +206,7 @@ impl Sorted {
                 self.bury.push((held.receipt, held.message, reason));
             }
         }
+        self.spans.push(held.trace.settling(outcome, code.map(Code::as_str)));
     }
 }
 
@@ -202,6 +223,7 @@ fn dead_reason(held: &Held, failure: Failure, attempts: u32, switch: Option<Swit
     let command = held.command.as_ref();
     tracing::warn!(
         code = %failure.code, error = failure.text, attempts, key = command.map(|command| command.key.0.as_str()),
+        trace_id = held.trace.id(&held.message).map(tracing::field::display),
         "message goes to the dead letters"
     );
     DeadReason {

@@ -67,6 +67,14 @@ impl<T> Waiting<T> {
         keys.iter().flat_map(|key| self.take(key)).collect()
     }
 
+    /// Looks at every message that drives the row.
+    pub fn visit_vmac(&mut self, vmac_id: i64, mut visit: impl FnMut(&mut T)) {
+        for key in self.keys_of_vmac.get(&vmac_id).into_iter().flatten() {
+            let entries = self.by_key.get_mut(key).into_iter().flatten();
+            entries.for_each(|entry| visit(&mut entry.item));
+        }
+    }
+
     /// Takes every message that waits for the switch.
     pub fn take_of_switch(&mut self, switch: &SwitchName) -> Vec<T> {
         self.keys_of(switch).iter().flat_map(|key| self.take(key)).collect()
@@ -138,6 +146,9 @@ mod tests {
         waiting.add(key("m1"), 1, vec![switch("a")], 1);
         waiting.add(key("m2"), 1, vec![switch("a")], 2);
         waiting.add(key("m3"), 2, vec![switch("b")], 3);
+        let mut seen = Vec::new();
+        waiting.visit_vmac(1, |item| seen.push(*item));
+        assert_eq!(seen, [1, 2]);
         assert_eq!(waiting.take_of_vmac(1), [1, 2]);
         assert_eq!(waiting.take_of_switch(&switch("a")), [] as [i32; 0]);
         assert_eq!(waiting.take_of_switch(&switch("b")), [3]);

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::publisher::Parcel;
 use crate::broker::delivery::DeadReason;
 use crate::broker::message::{EventMessage, Message};
+use crate::domain::TraceParent;
 
 /// The header in which a dead letter carries its reason whole.
 const DEAD: &str = "x-vmacd-dead";
@@ -138,10 +139,10 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
     (message, dead)
 }
 
-/// W3C Trace Context, section 3.2: hexadecimal parts between dashes, of a later version with more behind them. What is
-/// no trace is left out, as its section 4.3 asks.
+/// What is no trace is left out, as section 4.3 of W3C Trace Context asks; what a later version adds is carried on
+/// as long as it is plain.
 fn is_traceparent(text: &str) -> bool {
-    text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_graphic())
+    text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_graphic()) && text.parse::<TraceParent>().is_ok()
 }
 
 fn readable(table: Option<&FieldTable>) -> Map<String, Value> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Order;
+use super::trace::PushTrace;
 use crate::domain::plan::Wish;
-use crate::domain::{Code, Failure, Mac};
+use crate::domain::{Code, Failure, Mac, TraceId};
 use crate::store::{Lease, PushRow, PushState, StoreError, WorkItem};
 use crate::switch::{Journal, PushEnd, PushIntent, Stage};
 use crate::worker::chain;
@@ -23,12 +24,16 @@ pub(super) struct StoreJournal<'a> {
     /// True from before the commit is sent until its end is known: not to be called off.
     committing: &'a AtomicBool,
     last_push: Option<Duration>,
+    pub trace: PushTrace,
+    /// The producers' traces, by row.
+    producers: HashMap<i64, TraceId>,
 }
 
 impl<'a> StoreJournal<'a> {
     pub fn new(context: &'a Context, order: Order<'a>) -> Self {
         let Order { lease, committing, last_push } = order;
-        Self { context, lease, generations: HashMap::new(), committing, last_push }
+        let trace = PushTrace::begin(&lease.switch);
+        Self { context, lease, generations: HashMap::new(), committing, last_push, trace, producers: HashMap::new() }
     }
 }
 
@@ -60,6 +65,7 @@ fn failure(error: &StoreError) -> Failure {
 impl Journal for StoreJournal<'_> {
     fn reached(&mut self, stage: Stage) {
         tracing::debug!(switch = %self.lease.switch, stage = stage.as_str(), "push");
+        self.trace.reached(stage);
         let committing = matches!(stage, Stage::Sent | Stage::Committed | Stage::ReadBack | Stage::Confirmed);
         self.note_committing(committing);
         if self.context.settings.worker.abort_at == stage.as_str() {
@@ -81,7 +87,9 @@ impl Journal for StoreJournal<'_> {
 
     async fn backed_up(&mut self, push_id: &str, text: &str) -> Result<i64, Failure> {
         let saved = self.context.store.save_backup(&self.lease.switch, text, push_id).await;
-        saved.map_err(|error| failure(&error))
+        let backup_id = saved.map_err(|error| failure(&error))?;
+        self.trace.backed_up(push_id, backup_id);
+        Ok(backup_id)
     }
 
     async fn gather(&mut self) -> Result<Vec<Wish>, Failure> {
@@ -89,6 +97,8 @@ impl Journal for StoreJournal<'_> {
         let limit = i64::try_from(self.context.settings.worker.changes_per_commit_max).unwrap_or(i64::MAX);
         let items = self.context.store.work(&self.lease.switch, limit).await.map_err(|error| failure(&error))?;
         self.generations = items.iter().map(|item| (item.vmac.id, item.vmac.generation)).collect();
+        self.producers = items.iter().filter_map(|item| Some((item.vmac.id, item.trace?.trace_id))).collect();
+        self.trace.gathered(self.context, &items);
         Ok(items.iter().flat_map(wishes).collect())
     }
 
@@ -99,7 +109,14 @@ impl Journal for StoreJournal<'_> {
         self.context.store.ours_among(macs).await.map_err(|error| failure(&error))
     }
 
+    fn traces(&self, vmac_ids: &[i64]) -> Vec<TraceId> {
+        let mut seen = HashSet::new();
+        let traces = vmac_ids.iter().filter_map(|id| self.producers.get(id).copied());
+        traces.filter(|trace| seen.insert(*trace)).collect()
+    }
+
     async fn prepared(&mut self, push: &PushIntent) -> Result<(), Failure> {
+        self.trace.prepared(push);
         let row = PushRow {
             id: push.id.clone(),
             plan: json!(push.changes),
@@ -125,7 +142,10 @@ impl Journal for StoreJournal<'_> {
     async fn resolved(&mut self, push_id: &str, end: PushEnd) -> Result<(), Failure> {
         let state = match end {
             PushEnd::Confirmed => PushState::Confirmed,
-            PushEnd::Refused => PushState::Refused,
+            PushEnd::Refused => {
+                self.trace.refused();
+                PushState::Refused
+            }
             PushEnd::NotApplied => PushState::NotApplied,
         };
         let advanced = self.context.store.push_advanced(self.lease, push_id, state, None).await;

@@ -1,10 +1,11 @@
 //! One push to one switch, between the switch client and the store.
 //!
 //! The transaction itself is the switch client's; here is what it writes down on the way (the
-//! [`StoreJournal`]) and what its report means for the rows.
+//! [`StoreJournal`]), what its report means for the rows, and the spans of both.
 
 mod journal;
 mod report;
+mod trace;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -81,6 +82,7 @@ async fn attempt<'a>(
         }
     }
     drop(slot);
+    journal.trace.does("connect");
     match session.open(context).await {
         Ok(client) => {
             journal.reached(Stage::Connected);

@@ -18,6 +18,7 @@ pub(super) async fn write(
     journal: &mut StoreJournal<'_>,
     report: PushReport,
 ) -> Result<Pushed, StoreError> {
+    journal.trace.reported(report.whole.as_ref());
     note_circuit(context, journal, report.whole.as_ref()).await?;
     let mut results: Vec<BindingResult> = report.results.iter().map(|result| binding(journal, result)).collect();
     if let Some(failure) = &report.whole {

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod check;
+mod compose;
 mod counts;
 mod crash;
 mod down;
@@ -16,4 +17,5 @@ mod pages;
 mod paused;
 mod secrets;
 mod shutdown;
+mod traces;
 pub mod world;

@@ -1,66 +1,172 @@
-//! The commands in the pages for newcomers and operators work as they are written there.
+//! The commands in the pages for newcomers, operators and contributors work as they are written there.
+//!
+//! Each indented or fenced block is read as shell: every command in it is run, unless [`NOT_RUN`] says why not.
 
 use std::path::Path;
 use std::process::Command;
 
 use super::world::World;
-use crate::support::vmacd::{Settings, run};
+use crate::support::vmacd::{Serve, Settings, run, run_program};
 use crate::support::{run_dir, unique};
 
-/// The indented lines of a page that call `vmacd`, without their comments, as words.
-fn commands(page: &str) -> Vec<Vec<String>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
-    let text = std::fs::read_to_string(path).expect("the page");
-    let lines =
-        text.lines().filter(|line| line.starts_with("    ")).filter_map(|line| line.trim().strip_prefix("vmacd "));
-    let words =
-        lines.map(|line| line.split('#').next().unwrap_or(line).split_whitespace().map(str::to_owned).collect());
-    words.collect()
+/// How commands start that are not run here, and why.
+const NOT_RUN: &[(&str, &str)] = &[
+    ("cargo ", "builds what the tests already run, or is a step of .ci/run"),
+    ("alias vmacd=", "the tests' own binary comes first in PATH"),
+    ("export VMACD_", "the login and the servers of the test are in the environment"),
+    ("vmacd serve", "runs beside the others"),
+    ("vmacd demo", "has a test of its own"),
+    ("tests/", "is what runs the tests"),
+    ("VMACD_TEST_", "is what runs the tests"),
+    (".ci/run", "is what runs the tests"),
+    ("deploy/debian/build", "builds a release; what it packages is tested in tests/it/tidy/deploy.rs"),
+    ("apt install ./", "needs root"),
+    ("install ", "needs root"),
+    ("systemctl ", "needs systemd and root"),
+    ("docker compose ", "needs Docker; what it starts is run by tests/it/scenario/compose.rs"),
+];
+
+/// What a page's shell has: a `curl` that fails where the answer is a refusal, and asks again for what comes later.
+const SHELL: &str = r#"set -euo pipefail
+curl() { command curl --silent --show-error --fail --retry 30 --retry-delay 1 --retry-all-errors "$@"; }
+"#;
+
+/// A page, by its path from the root.
+fn page(path: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Runs the commands of a page, with the names and numbers that it uses replaced by those of the world.
-async fn run_all(world: &World, page: &str, replaced: &[(&str, String)]) {
-    let commands = commands(page);
-    assert!(commands.len() > 5, "{page}: {commands:?}");
-    // `serve` runs beside them, and the demo has a test of its own.
-    for command in commands.iter().filter(|command| !matches!(command[0].as_str(), "serve" | "demo")) {
-        let word = |word: &String| match replaced.iter().find(|(name, _)| name == word) {
-            Some((_, value)) => value.clone(),
-            None => word.clone(),
+/// The lines of all blocks of code.
+fn code(page: &str) -> Vec<&str> {
+    let (mut fenced, mut block) = (false, true);
+    let mut lines = Vec::new();
+    for line in page.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if fenced || (block && line.starts_with("    ") && !line.trim().is_empty()) {
+            lines.push(line.trim());
+            continue;
+        }
+        block = line.trim().is_empty();
+    }
+    lines
+}
+
+/// What the blocks ask a shell to do. Data that stands between is checked: JSON for being some, variables for being
+/// settings.
+fn commands(path: &str) -> Vec<String> {
+    let text = page(path);
+    let (mut commands, mut open) = (Vec::new(), String::new());
+    for line in code(&text) {
+        open.push_str(line);
+        let is_json = open.starts_with('{') || open.starts_with('[');
+        if is_json && serde_json::from_str::<serde_json::Value>(&open).is_err() || open.ends_with('\\') {
+            open.push('\n');
+            continue;
+        }
+        let done = std::mem::take(&mut open);
+        let variable = done.split_once('=').map(|(name, _)| name.to_owned()).filter(|name| name.starts_with("VMACD_"));
+        match variable {
+            _ if is_json || done.starts_with('#') => {}
+            Some(name) if !name.starts_with("VMACD_TEST_") => {
+                assert!(vmacd::config::variables().contains(&name), "{path}: {name} is no setting");
+            }
+            _ => commands.push(done),
+        }
+    }
+    assert!(open.is_empty(), "{path}: this does not end: {open}");
+    commands
+}
+
+fn reason_not_to_run(command: &str) -> Option<&'static str> {
+    NOT_RUN.iter().find(|(start, _)| command.starts_with(start)).map(|(_, reason)| *reason)
+}
+
+/// The command with the names that a page uses replaced by those of the world.
+fn replaced(command: &str, names: &[(&str, String)]) -> String {
+    let (mut done, mut rest) = (String::new(), command);
+    while let Some(first) = rest.chars().next() {
+        let starts_word = !done.ends_with(|before: char| before.is_alphanumeric());
+        let name = names.iter().find(|(name, _)| {
+            let after = rest.strip_prefix(name).map(|after| after.starts_with(|c: char| c.is_alphanumeric()));
+            starts_word && after == Some(false)
+        });
+        let length = match name {
+            Some((name, value)) => {
+                done.push_str(value);
+                name.len()
+            }
+            None => {
+                done.push(first);
+                first.len_utf8()
+            }
         };
-        let words: Vec<String> = command.iter().map(word).collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let output = run(&words, &world.settings).await;
-        assert_eq!(output.code, Some(0), "{page}: vmacd {}: {}", words.join(" "), output.stderr);
+        rest = &rest[length..];
+    }
+    done
+}
+
+/// Runs the commands of a page, one after the other, each by a shell.
+async fn run_all(world: &World, path: &str, names: &[(&str, String)]) {
+    let binary = Path::new(env!("CARGO_BIN_EXE_vmacd")).parent().expect("a folder").display().to_string();
+    let search = format!("{binary}:{}", std::env::var("PATH").unwrap_or_default());
+    let settings = world.settings.clone().set("PATH", search);
+    let commands = commands(path);
+    let to_run: Vec<_> = commands.iter().filter(|command| reason_not_to_run(command).is_none()).collect();
+    assert!(to_run.len() > 2, "{path}: {commands:?}");
+    for command in to_run {
+        let command = replaced(command, names);
+        let output = run_program("bash", &["-c", &format!("{SHELL}{command}")], &settings).await;
+        assert_eq!(output.code, Some(0), "{path}: {command}: {}{}", output.stdout, output.stderr);
     }
 }
 
-/// A world with a worker, and what the pages' names stand for in it.
-async fn world() -> (World, Vec<(&'static str, String)>) {
-    let world = World::embedded(1, 2).await;
+/// What the pages' names stand for in a world.
+fn names(world: &World, serve: &Serve) -> Vec<(&'static str, String)> {
     let inventory = run_dir().join(unique("pages")).with_extension("json");
     std::fs::write(&inventory, world.inventory.to_string()).expect("an inventory file");
-    let names = vec![
+    vec![
         ("inventory.json", inventory.display().to_string()),
         ("sw-a1", world.switch_of(0)),
         ("1042", world.server(0).to_string()),
         ("10.0.48.6", world.address(0, 1)),
-    ];
-    (world, names)
+        ("http://127.0.0.1:8080", serve.http_url()),
+        ("vmac.commands", format!("{}vmac.commands", world.namespace)),
+    ]
+}
+
+#[tokio::test]
+async fn the_first_page_works_as_written() {
+    let world = World::real(1, 2).await;
+    let serve = world.serve().await;
+    run_all(&world, "README.md", &names(&world, &serve)).await;
+    world.until("active", 1).await;
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn the_page_of_the_api_works_as_written() {
+    let world = World::embedded(1, 2).await;
+    let serve = world.serve().await;
+    run_all(&world, "docs/API.md", &names(&world, &serve)).await;
+    crate::support::eventually("what was asked for is taken off again", async || world.held() == world.primaries())
+        .await;
 }
 
 #[tokio::test]
 async fn the_quickstart_works_as_written() {
-    let (world, names) = world().await;
-    let _worker = world.serve().await;
-    run_all(&world, "QUICKSTART.md", &names).await;
+    let world = World::embedded(1, 2).await;
+    let serve = world.serve().await;
+    run_all(&world, "docs/QUICKSTART.md", &names(&world, &serve)).await;
     assert_eq!(world.held(), world.primaries(), "what was asked for was taken off again");
 }
 
 #[tokio::test]
 async fn the_commands_for_operators_work_as_written() {
-    let (world, mut names) = world().await;
-    let _worker = world.serve().await;
+    let world = World::embedded(1, 2).await;
+    let serve = world.serve().await;
+    let mut names = names(&world, &serve);
     for number in 1..=2 {
         let (server, ip) = (world.server(0).to_string(), world.address(0, number));
         world.vmacd(&["create", "--server", &server, "--ip", &ip, "--wait"]).await;
@@ -73,7 +179,35 @@ async fn the_commands_for_operators_work_as_written() {
     .await;
     let backups = world.vmacd(&["backups", "list", &world.switch_of(0)]).await;
     names.extend([("17", letter), ("41", backups[1]["id"].to_string())]);
-    run_all(&world, "OPERATING.md", &names).await;
+    run_all(&world, "docs/OPERATING.md", &names).await;
+}
+
+#[test]
+fn what_is_not_run_is_there_and_has_its_reason() {
+    let pages = ["README.md", "CONTRIBUTING.md", "docs/API.md", "docs/OPERATING.md", "docs/QUICKSTART.md"];
+    let all: Vec<String> = pages.iter().flat_map(|path| commands(path)).collect();
+    for (start, reason) in NOT_RUN {
+        let found = all.iter().any(|command| command.starts_with(start));
+        assert!(found, "no page has a command that starts with {start:?}: {reason}");
+    }
+    for command in commands("CONTRIBUTING.md") {
+        assert!(reason_not_to_run(&command).is_some(), "CONTRIBUTING.md: nobody runs `{command}`");
+    }
+    // What is a file here must be one.
+    let words = all.iter().flat_map(|command| command.split_whitespace());
+    for word in
+        words.filter(|word| ["tests/", ".ci/", "benches/", "deploy/"].iter().any(|start| word.starts_with(start)))
+    {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(word);
+        assert!(file.exists(), "a page names {word}");
+    }
+}
+
+#[test]
+fn names_are_replaced_as_whole_words_and_once() {
+    let names = [("17", "1042".to_owned()), ("1042", "17".to_owned()), ("10.0.48.6", "10.0.0.9".to_owned())];
+    let command = "show 17 117 1042 10.0.48.6 10.0.48.60 http://h/10.0.48.6/timeline";
+    assert_eq!(replaced(command, &names), "show 1042 117 17 10.0.0.9 10.0.48.60 http://h/10.0.0.9/timeline");
 }
 
 #[tokio::test]

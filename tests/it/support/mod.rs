@@ -8,6 +8,7 @@
 
 pub mod browser;
 pub mod certificates;
+pub mod collector;
 mod eventually;
 pub mod http;
 pub mod ports;

@@ -80,12 +80,17 @@ impl Output {
 
 /// Runs `vmacd` with these arguments to its end, in the run directory.
 pub async fn run(arguments: &[&str], settings: &Settings) -> Output {
+    run_program(env!("CARGO_BIN_EXE_vmacd"), arguments, settings).await
+}
+
+/// Runs any program that way.
+pub async fn run_program(program: &str, arguments: &[&str], settings: &Settings) -> Output {
     let log = run_dir().join(unique("run"));
     let [out, err] = ["out", "err"].map(|ending| log.with_extension(ending));
-    let mut command = settings.command(env!("CARGO_BIN_EXE_vmacd"), arguments);
+    let mut command = settings.command(program, arguments);
     command.stdout(File::create(&out).expect("a file for stdout")).stderr(File::create(&err).expect("a file"));
-    let mut child = Reaped(command.spawn().expect("vmacd was built"));
-    let what = format!("vmacd {} ends", arguments.join(" "));
+    let mut child = Reaped(command.spawn().unwrap_or_else(|error| panic!("{program}: {error}")));
+    let what = format!("{program} {} ends", arguments.join(" "));
     let status = eventually(&what, async || child.0.try_wait().expect("our own child")).await;
     let read = |path| std::fs::read_to_string(path).expect("captured output is UTF-8");
     Output { code: status.code(), stdout: read(out), stderr: read(err) }

@@ -52,7 +52,7 @@ async fn a_confirmed_commit_of_somebody_else_is_neither_confirmed_nor_rolled_bac
     let mut other = bench.client().await;
     other.lock().await.expect("locked");
     other.load(&[change(&bench)]).await.expect("loaded");
-    other.commit_confirmed("by somebody else", 10).await.expect("committed");
+    other.commit_confirmed("by somebody else", &[], 10).await.expect("committed");
     other.unlock().await.expect("unlocked");
     let commits = bench.sim().commits();
     let mut notes = Notes::of(vec![bench.create(0, 1)]);

@@ -36,3 +36,69 @@ fn every_alert_says_what_to_do() {
     let unexplained = alerts.iter().filter(|alert| !page.contains(&format!("| `{alert}` |")));
     assert_none("alerts that docs/OPERATING.md does not explain", unexplained.map(ToString::to_string).collect());
 }
+
+/// `[package.metadata.deb]`.
+fn package() -> toml::Table {
+    let manifest: toml::Table = read("Cargo.toml").parse().expect("Cargo.toml");
+    manifest["package"]["metadata"]["deb"].as_table().expect("[package.metadata.deb]").clone()
+}
+
+/// The files of the package: source, destination, mode.
+fn assets() -> Vec<(String, String, String)> {
+    let assets = package()["assets"].as_array().expect("assets").clone();
+    let text = |value: &toml::Value| value.as_str().expect("text").to_owned();
+    assets.iter().map(|asset| (text(&asset[0]), text(&asset[1]), text(&asset[2]))).collect()
+}
+
+/// Where an asset ends up.
+fn installed((source, destination, _): &(String, String, String)) -> String {
+    let name = source.rsplit('/').next().unwrap_or(source);
+    if destination.ends_with('/') { format!("/{destination}{name}") } else { format!("/{destination}") }
+}
+
+#[test]
+fn every_file_of_the_debian_package_is_there_or_made() {
+    let build = read("deploy/debian/build");
+    let package = package();
+    let mut named: Vec<String> = assets().into_iter().map(|(source, ..)| source).collect();
+    named.push(package["license-file"][0].as_str().expect("a path").to_owned());
+    named.push(package["changelog"].as_str().expect("a path").to_owned());
+    named.push(format!("{}/vmacd.service", package["systemd-units"]["unit-scripts"].as_str().expect("a folder")));
+    let is_there = |path: &str| match (path.strip_prefix("target/package/"), path.split_once('*')) {
+        (Some(made), _) => build.contains(&format!("$package/{}", made.split("/*").next().unwrap_or(made))),
+        (None, Some((start, end))) => super::files(start).iter().any(|file| file.ends_with(end)),
+        (None, None) => path == "target/release/vmacd" || root().join(path).is_file(),
+    };
+    assert_none("files of the package that nobody makes", named.into_iter().filter(|path| !is_there(path)).collect());
+    let scripts = super::files(package["maintainer-scripts"].as_str().expect("a folder"));
+    let tokenless = scripts.iter().filter(|path| !read(path).contains("#DEBHELPER#"));
+    assert_none("maintainer scripts without what belongs to systemd", tokenless.cloned().collect());
+    assert!(!scripts.is_empty());
+}
+
+#[test]
+fn the_unit_and_the_package_agree() {
+    let unit = read("deploy/systemd/vmacd.service");
+    let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).expect(key);
+    let assets = assets();
+    let mode = |path: &str| assets.iter().find(|asset| installed(asset) == path).map(|(_, _, mode)| mode.as_str());
+    let words: Vec<&str> = value("ExecStart").split(' ').collect();
+    let config = words.iter().position(|word| *word == "--config").map(|at| words[at + 1]).expect("--config");
+    let environment = value("EnvironmentFile").trim_start_matches('-');
+    assert_eq!(mode(words[0]), Some("755"));
+    assert_eq!(mode(config), Some("644"));
+    assert_eq!(mode(environment), Some("600"), "it holds secrets");
+    let package = package();
+    let kept: Vec<&str> =
+        package["conf-files"].as_array().expect("a list").iter().filter_map(|file| file.as_str()).collect();
+    assert_eq!(kept, [config, environment], "an upgrade keeps what was edited");
+    // The user comes from systemd, and so does the folder: no script has to make them.
+    assert_eq!((value("DynamicUser"), value("StateDirectory")), ("yes", "vmacd"));
+    let variables = vmacd::config::variables();
+    let environment = read("deploy/debian/environment");
+    let named = environment.lines().filter_map(|line| line.strip_prefix('#')?.split_once('=')).map(|(name, _)| name);
+    assert_none(
+        "variables that are no settings",
+        named.filter(|name| !variables.contains(&(*name).to_owned())).map(str::to_owned).collect(),
+    );
+}

@@ -3,7 +3,9 @@
 mod code;
 mod deploy;
 mod modules;
+mod pages;
 mod rules;
+mod settings;
 
 use std::path::Path;
 

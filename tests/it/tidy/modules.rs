@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &["domain"]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["domain", "config"]),
     ("store", &["domain"]),
     // The embedded queue is a table, and SQL has one home.
     ("broker", &["store", "domain"]),
     ("switch", &["domain"]),
     ("metrics", &["store"]),
-    ("worker", &["broker", "store", "switch", "domain", "config", "metrics"]),
+    ("worker", &["broker", "store", "switch", "domain", "config", "telemetry", "metrics"]),
     ("web", &["broker", "store", "switch", "domain", "config", "metrics"]),
     // The simulator must not share the client's rendering, parsing or transactions: it would agree with its bugs.
     ("sim", &[]),

@@ -11,6 +11,13 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["src/web"]),
     ("clap", &["src/cli", "src/main.rs"]),
     ("hmac", &["src/web/hooks/signature"]),
+    ("opentelemetry", &["src/telemetry"]),
+    ("opentelemetry_sdk", &["src/telemetry"]),
+    ("opentelemetry_otlp", &["src/telemetry"]),
+    ("opentelemetry_http", &["src/telemetry"]),
+    ("tracing_opentelemetry", &["src/telemetry"]),
+    ("tracing_subscriber", &["src/telemetry"]),
+    ("ureq", &["src/telemetry"]),
 ];
 
 const FUNCTION_LINES_MAX: usize = 70;

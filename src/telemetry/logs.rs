@@ -2,31 +2,36 @@
 
 use std::io::{self, Write};
 
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::domain::shown;
 
 /// What libraries say is kept down unless the filter names them; lapin's news are told by the broker's own log.
 const LIBRARIES: &str = "lapin=off,sqlx=warn,russh=warn";
 
-/// Starts logging, of panics too. `VMACD_LOG` filters (`info` unless told; the syntax is tracing's `target=level,...`),
-/// `VMACD_LOG_FORMAT=json` prints one JSON object a line.
-pub(super) fn start() {
-    // Nothing but events is written to stderr, or whoever reads it as JSON lines would stumble.
+/// Logs panics. Nothing but events is written to stderr, or whoever reads it as JSON lines would stumble.
+pub(super) fn tell_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let backtrace = std::backtrace::Backtrace::capture();
         tracing::error!(%panic, %backtrace, "panicked: this is a fault in vmacd");
     }));
+}
+
+/// Which events are logged.
+pub(super) fn filter() -> EnvFilter {
     let asked = std::env::var("VMACD_LOG").unwrap_or_else(|_| "info".to_owned());
-    let filter = format!("{LIBRARIES},{asked}");
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(|| Lines(io::stderr()))
-        .with_ansi(false);
+    EnvFilter::new(format!("{LIBRARIES},{asked}"))
+}
+
+/// Writes events to stderr.
+pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> Box<dyn Layer<S> + Send + Sync> {
+    let layer = tracing_subscriber::fmt::layer().with_writer(|| Lines(io::stderr())).with_ansi(false);
     if std::env::var("VMACD_LOG_FORMAT").is_ok_and(|format| format == "json") {
-        builder.json().init();
+        Box::new(layer.json())
     } else {
-        builder.init();
+        Box::new(layer)
     }
 }
 

@@ -1,0 +1,104 @@
+//! The spans of one push: the whole, linked to every message that it carries, and one for each thing that it does.
+
+use tracing::field::Empty;
+use tracing::{Span, trace_span};
+
+use crate::domain::{Failure, SwitchName};
+use crate::store::WorkItem;
+use crate::switch::{PushIntent, Stage};
+use crate::telemetry::{SPANS, fail, link_to_producer};
+use crate::worker::context::Context;
+
+/// The spans of one push.
+#[derive(Debug)]
+pub(super) struct PushTrace {
+    whole: Span,
+    doing: Span,
+}
+
+impl PushTrace {
+    pub fn begin(switch: &SwitchName) -> Self {
+        let whole = trace_span!(
+            target: SPANS, parent: None, "push", otel.name = %format_args!("push {switch}"),
+            vmacd.switch = %switch, vmacd.push_id = Empty, vmacd.backup_id = Empty, vmacd.changes = Empty
+        );
+        Self { whole, doing: Span::none() }
+    }
+
+    /// Ends what was being done, and begins this.
+    pub fn does(&mut self, what: &'static str) {
+        self.doing = trace_span!(
+            target: SPANS, parent: &self.whole, "step", otel.name = what, vmacd.push_id = Empty, vmacd.changes = Empty
+        );
+    }
+
+    /// A stage was reached: what comes next is begun.
+    pub fn reached(&mut self, stage: Stage) {
+        match after(stage) {
+            Some(next) => self.does(next),
+            None => self.doing = Span::none(),
+        }
+    }
+
+    pub fn backed_up(&self, push_id: &str, backup_id: i64) {
+        self.whole.record("vmacd.push_id", push_id).record("vmacd.backup_id", backup_id);
+    }
+
+    /// Where a group is narrowed, each part is prepared as a push of its own.
+    pub fn prepared(&self, push: &PushIntent) {
+        self.doing.record("vmacd.push_id", &*push.id).record("vmacd.changes", push.changes.len());
+    }
+
+    /// These rows are brought to what they want: those who wait for them wait no longer.
+    pub fn gathered(&self, context: &Context, items: &[WorkItem]) {
+        self.whole.record("vmacd.changes", items.iter().map(|item| item.interfaces.len()).sum::<usize>());
+        if self.whole.is_disabled() {
+            return;
+        }
+        let mut waiting = context.waiting();
+        for item in items {
+            let mut is_held = false;
+            waiting.visit_vmac(item.vmac.id, |held| {
+                held.trace.carried_by(&self.whole);
+                is_held = true;
+            });
+            // Another worker holds its message, or nobody does any more.
+            if let (false, Some(producer)) = (is_held, &item.trace) {
+                link_to_producer(&self.whole, producer);
+            }
+        }
+    }
+
+    /// The switch refused what is being done.
+    pub fn refused(&self) {
+        fail(&self.doing, "refused by the switch");
+    }
+
+    /// The switch's part is over.
+    pub fn reported(&mut self, failure: Option<&Failure>) {
+        if let Some(failure) = failure {
+            let reason = format!("{}: {}", failure.code, failure.text);
+            fail(&self.doing, &reason);
+            fail(&self.whole, &reason);
+        }
+        self.does("settle");
+    }
+}
+
+/// What a push does once it has reached a stage.
+const fn after(stage: Stage) -> Option<&'static str> {
+    match stage {
+        Stage::Connected => Some("lock"),
+        Stage::Locked => Some("backup"),
+        Stage::BackedUp => Some("read"),
+        Stage::Read => Some("gather"),
+        Stage::Gathered => Some("plan"),
+        Stage::Prepared => Some("load"),
+        Stage::Loaded | Stage::Confirmed => Some("journal"),
+        Stage::Sent => Some("commit"),
+        Stage::Committed => Some("read back"),
+        Stage::ReadBack => Some("confirm"),
+        Stage::Resolved => Some("unlock"),
+        Stage::Unlocked | Stage::Settled => None,
+    }
+}
