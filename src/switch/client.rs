@@ -121,6 +121,19 @@ impl SwitchClient {
         self.ask("load the changes", &ask).await.map(|_| ())
     }
 
+    /// Loads a whole configuration into the candidate, in place of all that it holds (JNPR "load-configuration", `action`
+    /// `override`).
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn load_whole(&mut self, text: &str) -> Result<(), SwitchError> {
+        let ask = format!(
+            "<load-configuration action=\"override\" format=\"text\"><configuration-text>{}</configuration-text></load-configuration>",
+            escape(text)
+        );
+        self.ask("load the configuration", &ask).await.map(|_| ())
+    }
+
     /// Commits the candidate; the switch rolls it back after `timeout_min` minutes unless it is confirmed.
     /// In `commit-configuration` the time is in minutes (JNPR "commit-configuration", 1 to 65535).
     ///
