@@ -1,6 +1,7 @@
 //! The product as its users meet it: real binary, real RabbitMQ or the embedded queue, real Postgres or
 //! SQLite, simulated switches on real ports.
 
+mod advice;
 mod bad_input;
 mod check;
 mod counts;
@@ -13,6 +14,10 @@ mod names;
 mod order;
 mod pages;
 mod paused;
+mod replaying;
+mod restore;
 mod secrets;
 mod shutdown;
+mod terminal;
+mod watching;
 pub mod world;
