@@ -3,7 +3,7 @@
 use super::error::BrokerError;
 use super::message::Message;
 use super::port::Broker;
-use crate::store::{DeadLetterRow, Store, StoreError};
+use crate::store::{DeadLetterFilter, DeadLetterRow, Store, StoreError};
 
 /// Dead letters sent again before they are marked.
 const BATCH: usize = 500;
@@ -20,25 +20,28 @@ pub enum ReplayError {
     Store(#[from] StoreError),
 }
 
-/// Publishes dead letters with their attempts reset and marks each group once the broker has it; tells how many are
-/// done after each.
+/// Publishes the dead letters of these numbers that still wait, with their attempts reset, and marks each group once the
+/// broker has it; tells after each how many of the numbers are dealt with. Only one group is held in memory. Answers with
+/// those that were sent again: others may have replayed or discarded the rest meanwhile.
 ///
 /// # Errors
 /// [`ReplayError`]; those before are done.
 pub async fn replay(
     broker: &Broker,
     store: &Store,
-    letters: &[DeadLetterRow],
+    ids: &[i64],
     mut progress: impl FnMut(usize),
-) -> Result<(), ReplayError> {
-    let mut done = 0;
-    for group in letters.chunks(BATCH) {
-        broker.publish_commands(group.iter().map(message_of).collect()).await?;
-        store.mark_replayed(&group.iter().map(|letter| letter.id).collect::<Vec<_>>()).await?;
-        done += group.len();
-        progress(done);
+) -> Result<Vec<i64>, ReplayError> {
+    let (mut replayed, mut dealt_with) = (Vec::with_capacity(ids.len()), 0);
+    for group in ids.chunks(BATCH) {
+        let waiting = DeadLetterFilter { ids: group.to_vec(), ..DeadLetterFilter::default() };
+        let letters = store.dead_letters(&waiting).await?;
+        broker.publish_commands(letters.iter().map(message_of).collect()).await?;
+        replayed.extend(store.mark_replayed(&letters.iter().map(|letter| letter.id).collect::<Vec<_>>()).await?);
+        dealt_with += group.len();
+        progress(dealt_with);
     }
-    Ok(())
+    Ok(replayed)
 }
 
 /// The message as it first came, with its attempts reset and marked as a replay.

@@ -2,8 +2,11 @@
 
 use super::args::BackupsVerb;
 use super::fault::Fault;
+use super::look::{Cell, Page, Tone};
 use super::open::Session;
 use super::output::{Output, or_dash};
+use super::restore;
+use super::suggest;
 use crate::domain::{difference, redacted};
 use crate::store::{Backup, BackupKey, Store};
 
@@ -14,17 +17,18 @@ const LISTED_MAX: i64 = 1000;
 pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> Result<(), Fault> {
     match verb {
         BackupsVerb::List { switch } => {
-            let store = session.store().await?;
-            store.switch(&switch).await?;
+            let store = session.store_as_it_is().await?;
+            suggest::known_switch(&store, &switch).await?;
             let backups = store.backups(&switch, i64::MAX, LISTED_MAX).await?;
             output.list(&backups, &["ID", "TAKEN", "BYTES", "STORED", "CONTENT", "PUSH"], row)
         }
         BackupsVerb::Show { id, with_secrets } => {
-            let (backup, content) = session.store().await?.backup(id).await?;
+            let (backup, content) = session.store_as_it_is().await?.backup(id).await?;
             let content = if with_secrets { content } else { redacted(&content) };
             output.one(&serde_json::json!({"backup": backup, "content": content}), || content.trim_end().to_owned())
         }
-        BackupsVerb::Diff { from, to } => diff(&session.store().await?, output, from, to).await,
+        BackupsVerb::Diff { from, to } => diff(&session.store_as_it_is().await?, output, from, to).await,
+        BackupsVerb::Restore(args) => restore::run(session, output, args).await,
         BackupsVerb::Keygen => {
             let key = BackupKey::generate();
             output.one(&serde_json::json!({"key_file": key}), || key.trim_end().to_owned())
@@ -32,15 +36,25 @@ pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> 
     }
 }
 
-fn row(backup: &Backup) -> Vec<String> {
+fn row(backup: &Backup) -> Vec<Cell> {
     vec![
-        backup.id.to_string(),
-        backup.taken_at.to_rfc3339(),
-        backup.bytes.to_string(),
-        backup.stored_bytes.to_string(),
-        backup.content_hash.chars().take(12).collect(),
-        or_dash(backup.push_id.as_ref()),
+        backup.id.to_string().into(),
+        backup.taken_at.to_rfc3339().into(),
+        backup.bytes.to_string().into(),
+        backup.stored_bytes.to_string().into(),
+        backup.content_hash.chars().take(12).collect::<String>().into(),
+        or_dash(backup.push_id.as_ref()).into(),
     ]
+}
+
+/// A unified diff, or one that a switch printed.
+pub(super) fn write_diff(page: &mut Page, diff: &str) {
+    page.lines(diff, |line| match line.chars().next() {
+        Some('+') => Tone::Good,
+        Some('-') => Tone::Bad,
+        Some('[' | '@') => Tone::Title,
+        _ => Tone::Plain,
+    });
 }
 
 async fn diff(store: &Store, output: Output, from: i64, to: Option<i64>) -> Result<(), Fault> {
@@ -53,7 +67,8 @@ async fn diff(store: &Store, output: Output, from: i64, to: Option<i64>) -> Resu
     let names =
         [&older, &newer].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
     let text = difference((&names[0], &old), (&names[1], &new));
-    output.one(&serde_json::json!({"from": older, "to": newer, "diff": text}), || text.trim_end().to_owned())
+    let data = serde_json::json!({"from": older, "to": newer, "diff": text});
+    output.print(&output.page(&data, |page| write_diff(page, &text))?)
 }
 
 async fn next_of(store: &Store, older: &Backup) -> Result<i64, Fault> {

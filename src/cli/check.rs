@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::fault::Fault;
+use super::look::{Cell, Tone};
 use super::open::Session;
-use super::output::{Output, or_dash, printable};
-use crate::domain::{Switch, SwitchName, VlanName};
+use super::output::{Output, or_dash};
+use super::suggest;
+use crate::domain::{Failure, Switch, SwitchName, VlanName};
 use crate::store::Store;
 use crate::switch::{SwitchClient, SwitchError, VlanGuards, fetch_host_key, pending_confirm};
 use crate::worker::{credential, timeouts};
@@ -19,6 +21,9 @@ struct Finding {
     what: String,
     state: State,
     detail: String,
+    /// What a push would fail with.
+    #[serde(skip)]
+    failure: Option<Failure>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,14 +43,19 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     fn add(&mut self, what: &str, state: State, detail: impl Into<String>) {
-        self.0.push(Finding { what: what.to_owned(), state, detail: detail.into() });
+        self.0.push(Finding { what: what.to_owned(), state, detail: detail.into(), failure: None });
+    }
+
+    fn fail(&mut self, what: &str, failure: Failure) {
+        let (what, detail) = (what.to_owned(), failure.text.clone());
+        self.0.push(Finding { what, state: State::No, detail, failure: Some(failure) });
     }
 
     /// Notes how something went, and hands on what it gave.
-    fn note<T>(&mut self, what: &str, result: Result<T, impl ToString>, detail: impl Fn(&T) -> String) -> Option<T> {
+    fn note<T>(&mut self, what: &str, result: Result<T, SwitchError>, detail: impl Fn(&T) -> String) -> Option<T> {
         match &result {
             Ok(value) => self.add(what, State::Ok, detail(value)),
-            Err(error) => self.add(what, State::No, error.to_string()),
+            Err(error) => self.fail(what, error.failure()),
         }
         result.ok()
     }
@@ -53,7 +63,7 @@ impl Findings {
 
 /// Prints the findings; an error names the first that would keep a push from working.
 pub(super) async fn run(session: &Session, store: &Store, output: Output, name: &SwitchName) -> Result<(), Fault> {
-    let known = store.switch(name).await?.switch;
+    let known = suggest::known_switch(store, name).await?.switch;
     let mut findings = Findings::default();
     if let Some(mut client) = open(session, &known, &mut findings).await {
         look(&mut client, &mut findings).await;
@@ -62,16 +72,22 @@ pub(super) async fn run(session: &Session, store: &Store, output: Output, name: 
     }
     output.list(&findings.0, &["WHAT", "", "DETAIL"], |finding| {
         let state = match finding.state {
-            State::Ok => "ok",
-            State::No => "NO",
-            State::Note => "note",
+            State::Ok => Cell::new(Tone::Good, "ok"),
+            State::No => Cell::new(Tone::Bad, "NO"),
+            State::Note => Cell::new(Tone::Waiting, "note"),
         };
-        vec![finding.what.clone(), state.to_owned(), printable(&finding.detail)]
+        vec![finding.what.as_str().into(), state, finding.detail.as_str().into()]
     })?;
-    match findings.0.iter().find(|finding| finding.state == State::No) {
-        Some(finding) => Err(Fault::service(anyhow::anyhow!("{name}: {}: {}", finding.what, finding.detail))),
+    match findings.0.into_iter().find(|finding| finding.state == State::No) {
+        Some(finding) => Err(fault(name, finding)),
         None => Ok(()),
     }
+}
+
+fn fault(name: &SwitchName, finding: Finding) -> Fault {
+    let what = format!("{name}: {}", finding.what);
+    let fault = finding.failure.map_or_else(|| Fault::service(anyhow::Error::msg(finding.detail)), Fault::from);
+    fault.context(what)
 }
 
 /// Reachable, host key, login, NETCONF: each only where the one before it is good.
@@ -82,7 +98,7 @@ async fn open(session: &Session, switch: &Switch, findings: &mut Findings) -> Op
     let pinned = is_pinned(switch, &shown);
     findings.note("host key", pinned, |()| format!("{shown} is the pinned one"))?;
     let login = credential(&session.settings, switch);
-    let login = login.map_err(|failure| findings.add("login", State::No, failure.text)).ok()?;
+    let login = login.map_err(|failure| findings.fail("login", failure)).ok()?;
     let opened = SwitchClient::connect(switch, None, &login, &limits).await;
     let is_login = matches!(&opened, Err(SwitchError::LoginRefused { .. } | SwitchError::Credential { .. }));
     if !is_login {
@@ -123,7 +139,7 @@ async fn has_pending(client: &mut SwitchClient, findings: &mut Findings) -> bool
     let history = match client.history().await {
         Ok(history) => history,
         Err(error) => {
-            findings.add("pending commit", State::No, error.to_string());
+            findings.fail("pending commit", error.failure());
             return true;
         }
     };

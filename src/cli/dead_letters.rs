@@ -1,5 +1,6 @@
 //! `vmacd dead-letters`: look, send again, put aside.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -7,14 +8,20 @@ use serde_json::json;
 
 use super::args::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb};
 use super::fault::Fault;
+use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Output, or_dash, printable};
+use super::progress::Progress;
+use super::suggest;
 use crate::broker;
-use crate::store::{DeadLetterFilter, DeadLetterRow, Store};
+use crate::store::{DeadLetterFilter, Store};
+
+/// Dead letters put aside with one statement.
+const DISCARDED_AT_ONCE: usize = 500;
 
 /// Runs one of the verbs.
 pub(super) async fn run(session: Session, output: Output, verb: DeadLettersVerb) -> Result<(), Fault> {
-    let store = session.store().await?;
+    let store = session.store_as_it_is().await?;
     match verb {
         DeadLettersVerb::List(selection) => list(&store, output, &selection).await,
         DeadLettersVerb::Show { id } => show(&store, output, id).await,
@@ -24,21 +31,22 @@ pub(super) async fn run(session: Session, output: Output, verb: DeadLettersVerb)
 }
 
 async fn list(store: &Store, output: Output, selection: &DeadLetterSelection) -> Result<(), Fault> {
+    suggest::known_reason(store, selection.reason.as_deref()).await?;
     let letters = store.dead_letters(&filter(selection)?).await?;
     output.list(
         &letters,
         &["ID", "REASON", "SERVER", "ADDRESS", "SWITCH", "ATTEMPTS", "REPLAYS", "LAST FAILED", "ERROR"],
         |letter| {
             vec![
-                letter.id.to_string(),
-                letter.reason_code.clone(),
-                or_dash(letter.server_id.as_ref()),
-                or_dash(letter.ip_address.as_ref()),
-                or_dash(letter.switch.as_ref()),
-                letter.attempts.to_string(),
-                letter.replays.to_string(),
-                letter.last_failed_at.format("%Y-%m-%d %H:%M:%S").to_string(),
-                letter.error_text.clone(),
+                letter.id.to_string().into(),
+                Cell::new(Tone::Bad, letter.reason_code.as_str()),
+                or_dash(letter.server_id.as_ref()).into(),
+                or_dash(letter.ip_address.as_ref()).into(),
+                or_dash(letter.switch.as_ref()).into(),
+                letter.attempts.to_string().into(),
+                letter.replays.to_string().into(),
+                letter.last_failed_at.format("%Y-%m-%d %H:%M:%S").to_string().into(),
+                letter.error_text.as_str().into(),
             ]
         },
     )
@@ -68,44 +76,61 @@ async fn show(store: &Store, output: Output, id: i64) -> Result<(), Fault> {
 async fn replay(session: &Session, store: &Store, output: Output, change: &DeadLetterChange) -> Result<(), Fault> {
     let chosen = chosen(store, change).await?;
     if change.dry_run {
-        return told(output, "would be replayed", &chosen);
+        return told(output, "would be replayed", &chosen, &chosen);
     }
     let broker = session.broker(store).await?;
-    broker::replay(&broker, store, &chosen, |_| ()).await?;
-    told(output, "replayed", &chosen)
+    let (progress, mut done) = (Progress::new(output, "replaying", chosen.len()), 0);
+    let replayed = broker::replay(&broker, store, &chosen, |dealt_with| {
+        done = dealt_with;
+        progress.at(dealt_with);
+    });
+    let replayed = replayed.await.map_err(|error| half_done(error.into(), done, chosen.len()))?;
+    progress.done();
+    told(output, "replayed", &replayed, &chosen)
 }
 
 async fn discard(store: &Store, output: Output, change: &DeadLetterChange) -> Result<(), Fault> {
     let chosen = chosen(store, change).await?;
     if change.dry_run {
-        return told(output, "would be discarded", &chosen);
+        return told(output, "would be discarded", &chosen, &chosen);
     }
-    let ids: Vec<i64> = chosen.iter().map(|letter| letter.id).collect();
-    store.discard(&ids).await?;
-    told(output, "discarded", &chosen)
+    let progress = Progress::new(output, "discarding", chosen.len());
+    let mut discarded = Vec::with_capacity(chosen.len());
+    for (at, group) in chosen.chunks(DISCARDED_AT_ONCE).enumerate() {
+        let done = at * DISCARDED_AT_ONCE;
+        let gone = store.discard(group).await.map_err(|error| half_done(error.into(), done, chosen.len()))?;
+        discarded.extend(gone);
+        progress.at(done + group.len());
+    }
+    progress.done();
+    told(output, "discarded", &discarded, &chosen)
 }
 
-fn told(output: Output, what: &str, letters: &[DeadLetterRow]) -> Result<(), Fault> {
-    let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
-    output.one(&json!({"count": ids.len(), "what": what, "ids": ids}), || format!("{} {what}", ids.len()))
+fn half_done(fault: Fault, done: usize, of: usize) -> Fault {
+    fault.context(format!("{done} of {of} are done, the others still wait"))
 }
 
-async fn chosen(store: &Store, change: &DeadLetterChange) -> Result<Vec<DeadLetterRow>, Fault> {
+/// Says what was done; some may have been replayed or discarded by others meanwhile.
+fn told(output: Output, what: &str, done: &[i64], chosen: &[i64]) -> Result<(), Fault> {
+    let done_set: HashSet<&i64> = done.iter().collect();
+    let gone: Vec<&i64> = chosen.iter().filter(|id| !done_set.contains(id)).collect();
+    output.one(&json!({"count": done.len(), "what": what, "ids": done, "gone": gone}), || match gone.len() {
+        0 => format!("{} {what}", done.len()),
+        gone => format!("{} {what}, {gone} no longer waited", done.len()),
+    })
+}
+
+async fn chosen(store: &Store, change: &DeadLetterChange) -> Result<Vec<i64>, Fault> {
     let selection = &change.selection;
-    let nothing_said = selection.id.is_empty()
-        && !selection.all
-        && selection.reason.is_none()
-        && selection.switch.is_none()
-        && selection.since.is_none();
-    if nothing_said {
+    if selection.is_empty() {
         return Err(Fault::input("say which: --id 1,2, --all, --reason CODE, --switch NAME or --since 2h"));
     }
-    let letters = store.dead_letters(&filter(selection)?).await?;
-    match selection.id.iter().find(|id| letters.iter().all(|letter| letter.id != **id)) {
-        Some(id) => {
-            Err(Fault::input(format!("no dead letter {id} waits; `vmacd dead-letters list` shows those that do")))
-        }
-        None => Ok(letters),
+    suggest::known_reason(store, selection.reason.as_deref()).await?;
+    let ids = store.dead_letter_ids(&filter(selection)?).await?;
+    match selection.id.iter().find(|id| ids.binary_search(id).is_err()) {
+        Some(id) => Err(Fault::input(format!("no dead letter {id} waits"))
+            .with_hint("`vmacd dead-letters list` shows those that do")),
+        None => Ok(ids),
     }
 }
 

@@ -1,67 +1,128 @@
-//! Whose fault it is: that decides the exit code.
+//! Whose fault it is: that decides the exit code. And what is said of it.
 
 use std::process::ExitCode;
 
+use serde_json::json;
+
+use super::hint;
 use super::output::printable_lines;
-use crate::broker::ReplayError;
+use crate::broker::{BrokerError, ReplayError};
 use crate::config::ConfigError;
 use crate::domain::{AddressError, Failure, MacError, NameError, VmacNameError};
+use crate::sim::SimError;
 use crate::store::StoreError;
 use crate::worker::WorkerError;
 
+/// Whose fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The input's; exit code 1.
+    Input,
+    /// The service's or its environment's; exit code 2.
+    Service,
+}
+
 /// Why a verb ended without doing what was asked.
 #[derive(Debug)]
-pub(super) enum Fault {
-    /// The input is at fault; exit code 1.
-    Input(anyhow::Error),
-    /// The service or its environment is at fault; exit code 2.
-    Service(anyhow::Error),
+pub(super) struct Fault {
+    pub kind: Kind,
+    /// Stable, for programs.
+    pub code: &'static str,
+    pub error: anyhow::Error,
+    /// What to do, where that is known.
+    pub hint: Option<String>,
 }
 
 impl Fault {
+    fn new(kind: Kind, code: &'static str, error: impl Into<anyhow::Error>) -> Self {
+        Self { kind, code, error: error.into(), hint: None }
+    }
+
     /// The input is at fault, in this sentence.
     pub fn input(text: impl Into<String>) -> Self {
-        Self::Input(anyhow::Error::msg(text.into()))
+        Self::new(Kind::Input, "invalid_input", anyhow::Error::msg(text.into()))
     }
 
     /// The service is at fault.
     pub fn service(error: impl Into<anyhow::Error>) -> Self {
-        Self::Service(error.into())
+        Self::new(Kind::Service, "service_failed", error)
     }
 
-    /// Prints the fault with its causes to stderr and answers with its exit code.
-    pub fn report(&self) -> ExitCode {
-        let (error, code) = match self {
-            Self::Input(error) => (error, 1),
-            Self::Service(error) => (error, 2),
-        };
-        eprintln!("error: {}", printable_lines(&format!("{error:#}")));
-        ExitCode::from(code)
+    /// The same, with what to do.
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same, with what it came amid.
+    pub fn context(self, text: String) -> Self {
+        Self { error: self.error.context(text), ..self }
+    }
+
+    /// The fault with its causes, in one text.
+    pub fn text(&self) -> String {
+        format!("{:#}", self.error)
+    }
+
+    /// Prints the fault to stderr, with its causes and what to do, and answers with its exit code.
+    pub fn report(&self, json: bool) -> ExitCode {
+        let told = if json { self.json() } else { self.lines() };
+        eprintln!("{}", printable_lines(&told));
+        ExitCode::from(match self.kind {
+            Kind::Input => 1,
+            Kind::Service => 2,
+        })
+    }
+
+    fn json(&self) -> String {
+        json!({"code": self.code, "text": self.text(), "hint": self.hint}).to_string()
+    }
+
+    fn lines(&self) -> String {
+        let hint = self.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        format!("error: {}{hint}", self.text())
     }
 }
 
 macro_rules! fault_of {
-    ($($error:ty => $fault:ident),* $(,)?) => {
+    ($($error:ty => $kind:ident $code:literal),* $(,)?) => {
         $(impl From<$error> for Fault {
             fn from(error: $error) -> Self {
-                Self::$fault(error.into())
+                Self::new(Kind::$kind, $code, error)
             }
         })*
     };
 }
 
 fault_of! {
-    ConfigError => Input,
-    NameError => Input,
-    MacError => Input,
-    AddressError => Input,
-    VmacNameError => Input,
-    Failure => Service,
-    WorkerError => Service,
-    crate::broker::BrokerError => Service,
-    crate::sim::SimError => Service,
-    std::io::Error => Service,
-    serde_json::Error => Service,
+    NameError => Input "invalid_name",
+    MacError => Input "invalid_mac",
+    AddressError => Input "invalid_address",
+    VmacNameError => Input "invalid_name",
+    WorkerError => Service "worker_failed",
+    SimError => Service "sim_failed",
+    std::io::Error => Service "io_failed",
+    serde_json::Error => Service "json_failed",
+}
+
+impl From<ConfigError> for Fault {
+    fn from(error: ConfigError) -> Self {
+        let hint = hint::of_config(&error);
+        Self { hint, ..Self::new(Kind::Input, "invalid_settings", error) }
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        let (hint, code) = (hint::of_failure(failure.code), failure.code.as_str());
+        Self { hint: hint.map(str::to_owned), ..Self::new(Kind::Service, code, failure) }
+    }
+}
+
+impl From<BrokerError> for Fault {
+    fn from(error: BrokerError) -> Self {
+        let hint = hint::of_broker(&error);
+        Self { hint, ..Self::new(Kind::Service, "broker_trouble", error) }
+    }
 }
 
 impl From<ReplayError> for Fault {
@@ -75,6 +136,36 @@ impl From<ReplayError> for Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        if error.is_input() { Self::Input(error.into()) } else { Self::Service(error.into()) }
+        let kind = if error.is_input() { Kind::Input } else { Kind::Service };
+        let code = match &error {
+            StoreError::NotFound { .. } => "not_found",
+            StoreError::Inventory(_) => "invalid_inventory",
+            StoreError::UnknownUrl { .. } => "invalid_settings",
+            StoreError::TablesMissing | StoreError::TablesOld { .. } | StoreError::TablesNew { .. } => "wrong_tables",
+            _ => "database_trouble",
+        };
+        let hint = hint::of_store(&error);
+        Self { hint, ..Self::new(kind, code, error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Code;
+
+    #[test]
+    fn a_fault_is_told_with_its_causes_and_what_to_do() {
+        let changed = Failure::new(Code::HostKeyChanged, "sw-a1 showed another host key");
+        insta::assert_snapshot!(Fault::from(changed.clone()).lines(), @"
+        error: host_key_changed: sw-a1 showed another host key
+        hint: find out why; if the switch was replaced, `vmacd switches trust NAME` pins the new key
+        ");
+        insta::assert_snapshot!(Fault::from(changed).json(), @r#"{"code":"host_key_changed","hint":"find out why; if the switch was replaced, `vmacd switches trust NAME` pins the new key","text":"host_key_changed: sw-a1 showed another host key"}"#);
+        insta::assert_snapshot!(Fault::from(StoreError::TablesMissing).context("looking".to_owned()).lines(), @"
+        error: looking: the database has no tables of vmacd
+        hint: `vmacd migrate` brings the tables up to date
+        ");
+        assert_eq!(Fault::input("no").lines(), "error: no");
     }
 }

@@ -1,5 +1,6 @@
 //! `vmacd inventory`: switches and servers in and out.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -8,20 +9,23 @@ use super::args::InventoryVerb;
 use super::fault::Fault;
 use super::open::Session;
 use super::output::Output;
+use super::progress::Progress;
 use crate::domain::{BindableAddress, InterfaceName, Inventory, Mac, Server, ServerPort, SwitchName, VlanName};
 
 /// Runs one of the verbs.
 pub(super) async fn run(session: Session, output: Output, verb: InventoryVerb) -> Result<(), Fault> {
-    let store = session.store().await?;
     match verb {
         InventoryVerb::Import { file } => {
-            let report = store.import(&read(&file)?).await?;
+            let (inventory, store) = (read(&file)?, session.store().await?);
+            let progress = Progress::new(output, "importing", inventory.switches.len() + inventory.servers.len());
+            let report = store.import_with(&inventory, |done| progress.at(done)).await?;
+            progress.done();
             output.one(&report, || {
                 format!("{} added, {} updated, {} unchanged", report.added, report.updated, report.unchanged)
             })
         }
         InventoryVerb::Export => {
-            let inventory = store.export().await?;
+            let inventory = session.store_as_it_is().await?.export().await?;
             let text = serde_json::to_string_pretty(&inventory)?;
             output.one(&inventory, || text)
         }
@@ -54,10 +58,12 @@ struct Line {
 
 fn servers(text: &str) -> Result<Inventory, csv::Error> {
     let mut servers: Vec<Server> = Vec::new();
+    let mut known: HashMap<i64, usize> = HashMap::new();
     for line in csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes()).deserialize() {
         let Line { id, pxe_mac, primary_ip, vlan_name, switch, interface } = line?;
         let port = ServerPort { switch, interface };
-        match servers.iter_mut().find(|server| server.id == id) {
+        let at = *known.entry(id).or_insert(servers.len());
+        match servers.get_mut(at) {
             Some(server) => server.ports.push(port),
             None => servers.push(Server { id, pxe_mac, primary_ip, vlan_name, ports: vec![port] }),
         }

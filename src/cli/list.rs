@@ -2,12 +2,22 @@
 
 use super::args::ListArgs;
 use super::fault::Fault;
+use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Output, or_dash};
+use super::suggest;
+use super::watch::watch;
+use crate::domain::{Desired, Status};
 use crate::store::{Vmac, VmacFilter};
+
+const COLUMNS: &[&str] = &["ID", "SERVER", "ADDRESS", "MAC", "VLAN", "STATUS", "SWITCHES", "UPDATED"];
 
 /// Lists virtual MACs, oldest first.
 pub(super) async fn run(session: Session, output: Output, args: ListArgs) -> Result<(), Fault> {
+    let store = session.store_as_it_is().await?;
+    if let Some(switch) = &args.switch {
+        suggest::known_switch(&store, switch).await?;
+    }
     let filter = VmacFilter {
         status: args.status,
         switch: args.switch,
@@ -15,33 +25,42 @@ pub(super) async fn run(session: Session, output: Output, args: ListArgs) -> Res
         limit: args.limit,
         ..VmacFilter::default()
     };
-    let vmacs = session.store().await?.find(&filter).await?;
-    output.list(&vmacs, &["ID", "SERVER", "ADDRESS", "MAC", "VLAN", "STATUS", "SWITCHES", "UPDATED"], row)
+    watch(output, args.watch.watch, async |output| output.table(&store.find(&filter).await?, COLUMNS, row)).await
 }
 
-fn row(vmac: &Vmac) -> Vec<String> {
+fn row(vmac: &Vmac) -> Vec<Cell> {
     let places: Vec<_> = vmac.switch_bindings.iter().map(|b| format!("{}:{}", b.switch, b.interface)).collect();
     vec![
-        vmac.id.to_string(),
-        vmac.server_id.to_string(),
-        vmac.ip_address.to_string(),
-        vmac.mac_address.to_string(),
-        or_dash(vmac.vlan_name.as_ref()),
+        vmac.id.to_string().into(),
+        vmac.server_id.to_string().into(),
+        vmac.ip_address.to_string().into(),
+        vmac.mac_address.to_string().into(),
+        or_dash(vmac.vlan_name.as_ref()).into(),
         status(vmac),
-        places.join(" "),
-        vmac.updated_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+        places.join(" ").into(),
+        vmac.updated_at.format("%Y-%m-%d %H:%M:%S").to_string().into(),
     ]
 }
 
 /// The status, and what is on its way.
-pub(super) fn status(vmac: &Vmac) -> String {
-    use crate::domain::{Desired, Status};
+pub(super) fn status(vmac: &Vmac) -> Cell {
     match (vmac.status, vmac.desired) {
-        (Status::Active | Status::Pending, Desired::Unbound) => format!("{} (revoking)", vmac.status),
+        (Status::Active | Status::Pending, Desired::Unbound) => {
+            Cell::new(Tone::Waiting, format!("{} (revoking)", vmac.status))
+        }
         (Status::Failed, _) => match &vmac.failure_code {
-            Some(code) => format!("failed ({code})"),
-            None => "failed".to_owned(),
+            Some(code) => Cell::new(Tone::Bad, format!("failed ({code})")),
+            None => Cell::new(Tone::Bad, "failed"),
         },
-        (status, _) => status.to_string(),
+        (status, _) => Cell::new(tone_of(status), status.to_string()),
+    }
+}
+
+const fn tone_of(status: Status) -> Tone {
+    match status {
+        Status::Pending => Tone::Waiting,
+        Status::Active => Tone::Good,
+        Status::Failed => Tone::Bad,
+        Status::Revoked => Tone::Past,
     }
 }

@@ -1,30 +1,37 @@
 //! The command line and the composition root: the only part that sees all the others.
 //!
 //! `args` is the command line as types; each verb has its file; `open` puts store and broker together;
-//! `fault` decides the exit code; `output` prints data, as a table or as JSON.
+//! `fault` decides the exit code; `output` prints data, as text or as JSON; `look` is how the text looks.
 
 mod args;
+mod ask;
 mod backups;
 mod check;
 mod dead_letters;
 mod demo;
 mod fault;
+mod hint;
 mod inventory;
 mod list;
+mod look;
 mod open;
 mod output;
 mod process;
+mod progress;
 mod request;
+mod restore;
 mod serve;
 mod shell;
 mod show;
 mod sim;
+mod suggest;
 mod switches;
 mod vitals;
+mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use args::{Cli, Verb};
 use fault::Fault;
@@ -36,27 +43,32 @@ use crate::telemetry;
 /// Parses the command line, runs it, and answers with the exit code: 0 done, 1 the input is at fault,
 /// 2 the service or its environment is at fault.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
+    let json = cli.json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return Fault::service(error).report(),
+        Err(error) => return Fault::service(error).report(json),
     };
     let result = runtime.block_on(run(cli));
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => fault.report(),
+        Err(fault) => fault.report(json),
     }
 }
 
+fn parse() -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&args::command().try_get_matches()?)
+}
+
 async fn run(cli: Cli) -> Result<(), Fault> {
-    let output = Output::new(cli.json);
+    let output = Output::new(cli.json, cli.color);
     // The service reads its settings first: they say where its traces go.
     if !matches!(cli.verb, Verb::Serve) {
         telemetry::start_logs();
@@ -69,7 +81,7 @@ async fn run(cli: Cli) -> Result<(), Fault> {
         Verb::Create(args) => request::create(session()?, output, args).await,
         Verb::Revoke(args) => request::revoke(session()?, output, args).await,
         Verb::List(args) => list::run(session()?, output, args).await,
-        Verb::Show { what } => show::run(session()?, output, &what).await,
+        Verb::Show(args) => show::run(session()?, output, &args).await,
         Verb::DeadLetters(verb) => dead_letters::run(session()?, output, verb).await,
         Verb::Inventory(verb) => inventory::run(session()?, output, verb).await,
         Verb::Switches(verb) => switches::run(session()?, output, verb).await,

@@ -26,10 +26,18 @@ impl Session {
         Ok(Self { settings: Arc::new(settings) })
     }
 
-    /// The store, its tables not looked at.
-    pub async fn store_unmigrated(&self) -> Result<Store, Fault> {
+    /// The store as it is, for verbs that look: whoever looks changes no tables. They must be there, as this version
+    /// knows them.
+    pub async fn store_as_it_is(&self) -> Result<Store, Fault> {
+        let store = self.connect(false).await?;
+        store.check_tables().await?;
+        Ok(store)
+    }
+
+    async fn connect(&self, create: bool) -> Result<Store, Fault> {
         let database = &self.settings.database;
         let options = StoreOptions {
+            create,
             connections_max: database.connections_max,
             statement_timeout: Duration::from_millis(database.statement_timeout_ms),
             backup_key: self.backup_key()?,
@@ -37,9 +45,10 @@ impl Session {
         Ok(Store::connect(database.url.reveal(), options).await?)
     }
 
-    /// The store with its tables brought up to date.
+    /// The store with its tables brought up to date, for verbs that begin something: a SQLite file is made where there
+    /// is none.
     pub async fn store(&self) -> Result<Store, Fault> {
-        let store = self.store_unmigrated().await?;
+        let store = self.connect(true).await?;
         store.migrate().await?;
         Ok(store)
     }

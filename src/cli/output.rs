@@ -1,59 +1,106 @@
-//! Data goes to stdout: as a table for people, as JSON for programs.
+//! Data goes to stdout: as text for people, as JSON for programs.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
+use serde_json::Value;
 
+use super::args::ColorWhen;
 use super::fault::Fault;
+use super::look::{Cell, Look, Page};
 use crate::domain::shown;
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {
-    json: bool,
+    pub json: bool,
+    pub look: Look,
+}
+
+/// Data, and how it looks to people; what a verb has to say.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Document {
+    pub data: Value,
+    /// Safe to print.
+    pub text: String,
 }
 
 impl Output {
-    pub const fn new(json: bool) -> Self {
-        Self { json }
+    /// For this process's stdout.
+    pub fn new(json: bool, color: ColorWhen) -> Self {
+        let stdout = std::io::stdout();
+        let color = match color {
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto => anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
+        };
+        Self { json, look: Look { color, width: size().map(|(width, _)| width) } }
     }
 
-    /// Prints a list: JSON as it is, else a table with these columns.
-    pub fn list<T: Serialize>(
+    /// The same, for a terminal that may have another size by now.
+    pub fn resized(self) -> Self {
+        Self { look: Look { width: size().map(|(width, _)| width), ..self.look }, ..self }
+    }
+
+    /// Lines of the terminal; none where there is none.
+    pub fn height(self) -> Option<usize> {
+        size().map(|(_, height)| height.into())
+    }
+
+    /// True where people watch.
+    pub fn is_terminal(self) -> bool {
+        !self.json && std::io::stdout().is_terminal()
+    }
+
+    /// A list as a table with these columns.
+    pub fn table<T: Serialize>(
         self,
         items: &[T],
         columns: &[&str],
-        row: impl Fn(&T) -> Vec<String>,
-    ) -> Result<(), Fault> {
-        if self.json {
-            return self.json(&items);
-        }
-        let mut table = Table::new();
-        table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(columns);
-        items.iter().for_each(|item| {
-            table.add_row(row(item).iter().map(|cell| printable(cell)));
-        });
-        self.line(&table.trim_fmt())
+        row: impl Fn(&T) -> Vec<Cell>,
+    ) -> Result<Document, Fault> {
+        let data = serde_json::to_value(items)?;
+        Ok(Document { data, text: self.look.table(columns, items.iter().map(row)) })
+    }
+
+    /// One thing as a page of text.
+    pub fn page<T: Serialize>(self, item: &T, write: impl FnOnce(&mut Page)) -> Result<Document, Fault> {
+        let mut page = Page::new(self.look);
+        write(&mut page);
+        Ok(Document { data: serde_json::to_value(item)?, text: page.finish() })
+    }
+
+    /// Prints a document: JSON as it is, else its text.
+    pub fn print(self, document: &Document) -> Result<(), Fault> {
+        if self.json { self.json(&document.data) } else { write_line(&document.text) }
+    }
+
+    /// Prints a list: JSON as it is, else a table with these columns.
+    pub fn list<T: Serialize>(self, items: &[T], columns: &[&str], row: impl Fn(&T) -> Vec<Cell>) -> Result<(), Fault> {
+        if self.json { self.json(&items) } else { self.print(&self.table(items, columns, row)?) }
     }
 
     /// Prints one thing: JSON as it is, else this text.
     pub fn one<T: Serialize>(self, item: &T, text: impl FnOnce() -> String) -> Result<(), Fault> {
-        if self.json { self.json(item) } else { self.line(&text()) }
+        if self.json { self.json(item) } else { write_line(&printable_lines(&text())) }
     }
 
     fn json<T: Serialize>(self, item: &T) -> Result<(), Fault> {
-        self.line(&serde_json::to_string_pretty(item)?)
+        write_line(&printable_lines(&serde_json::to_string_pretty(item)?))
     }
+}
 
-    /// Prints lines; that the reader went away (`| head`) is no fault.
-    fn line(self, text: &str) -> Result<(), Fault> {
-        match writeln!(std::io::stdout().lock(), "{}", printable_lines(text)) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(()),
-        }
+/// Columns and lines of the terminal behind stdout.
+fn size() -> Option<(u16, u16)> {
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    size.map(|(width, height)| (width.0, height.0)).filter(|(width, height)| *width > 0 && *height > 0)
+}
+
+/// Prints lines that are safe to print; that the reader went away (`| head`) is no fault.
+fn write_line(text: &str) -> Result<(), Fault> {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

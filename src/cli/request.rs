@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::args::{CreateArgs, RevokeArgs, Target};
-use super::fault::Fault;
+use super::fault::{Fault, Kind};
 use super::open::Session;
 use super::output::Output;
+use super::suggest;
 use crate::broker::{self, RequestIds};
 use crate::domain::{Action, MessageKey};
 use crate::store::{CommandOutcome, Store};
@@ -53,8 +54,8 @@ async fn request(
     body: Map<String, Value>,
 ) -> Result<(), Fault> {
     let ids = RequestIds { message_id: target.message_id.clone(), ..RequestIds::default() };
-    let message =
-        broker::request(action, serde_json::to_vec(&body)?, ids).map_err(|failure| Fault::input(failure.text))?;
+    let message = broker::request(action, serde_json::to_vec(&body)?, ids)
+        .map_err(|failure| Fault { kind: Kind::Input, ..failure.into() })?;
     let key = message.message_id.clone().unwrap_or_default();
     let store = session.store().await?;
     session.broker(&store).await?.publish_command(message).await?;
@@ -62,7 +63,7 @@ async fn request(
         return output.one(&json!({"message_id": key, "status": "accepted"}), || format!("accepted as {key}"));
     }
     let outcome = wait(&store, &MessageKey(key.clone()), target.timeout).await?;
-    report(&store, output, &key, &outcome).await
+    report(&store, output, &key, &outcome, target.server).await
 }
 
 async fn wait(store: &Store, key: &MessageKey, timeout: Duration) -> Result<CommandOutcome, Fault> {
@@ -73,17 +74,17 @@ async fn wait(store: &Store, key: &MessageKey, timeout: Duration) -> Result<Comm
         }
         if Instant::now() >= deadline {
             let waited = humantime::format_duration(timeout);
-            return Err(Fault::service(anyhow::anyhow!(
-                "no outcome of {key} after {waited}; it goes on without you: is `vmacd serve` running?"
-            )));
+            let text = format!("no outcome of {key} after {waited}; it goes on without you");
+            return Err(Fault::service(anyhow::Error::msg(text)).with_hint("is `vmacd serve` running?"));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-async fn report(store: &Store, output: Output, key: &str, outcome: &CommandOutcome) -> Result<(), Fault> {
+async fn report(store: &Store, output: Output, key: &str, outcome: &CommandOutcome, server: i64) -> Result<(), Fault> {
     if let Some(failure) = outcome.failure() {
-        return Err(Fault::input(failure.to_string()));
+        let fault = Fault { kind: Kind::Input, ..Fault::from(failure.clone()) };
+        return Err(suggest::for_server(store, fault, &failure, server).await);
     }
     let vmac = match outcome.vmac_id {
         Some(id) => Some(store.vmac(id).await?),

@@ -3,23 +3,22 @@
 use std::io::Write;
 use std::path::Path;
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::args::Cli;
+use super::args::command;
 use super::fault::Fault;
 use crate::config;
 
 /// Prints the completions for a shell.
 pub(super) fn completions(shell: Shell) -> Result<(), Fault> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "vmacd", &mut script);
+    clap_complete::generate(shell, &mut command(), "vmacd", &mut script);
     Ok(std::io::stdout().lock().write_all(&script)?)
 }
 
 /// Writes the man pages, one a verb, into a folder.
 pub(super) fn man(folder: &Path) -> Result<(), Fault> {
-    let written = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
+    let written = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command(), folder));
     written.map_err(|error| Fault::input(format!("cannot write man pages into {}: {error}", folder.display())))
 }
 

@@ -1,28 +1,37 @@
 //! `vmacd show`: one virtual MAC with its bindings and its history.
 
-use std::fmt::Write;
-
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::args::ShowArgs;
 use super::fault::Fault;
 use super::list::status;
+use super::look::{Cell, Page, Tone};
 use super::open::Session;
-use super::output::{Output, or_dash, printable};
-use crate::domain::SwitchBinding;
-use crate::store::{TimelineEntry, Vmac};
+use super::output::{Document, Output, or_dash};
+use super::watch::watch;
+use crate::domain::{BindingState, SwitchBinding, VmacName};
+use crate::store::{Store, TimelineEntry, Vmac};
 
 /// Shows what is found under an IP address, a MAC or a row's id; of several rows the newest.
-pub(super) async fn run(session: Session, output: Output, what: &str) -> Result<(), Fault> {
-    let store = session.store().await?;
-    let vmac = store.look_up(what.parse()?).await?;
+pub(super) async fn run(session: Session, output: Output, args: &ShowArgs) -> Result<(), Fault> {
+    let what = args.what.parse()?;
+    let store = session.store_as_it_is().await?;
+    watch(output, args.watch.watch, async |output| document(&store, output, what).await).await
+}
+
+async fn document(store: &Store, output: Output, what: VmacName) -> Result<Document, Fault> {
+    let vmac = store.look_up(what).await?;
     let timeline = store.timeline(vmac.id).await?;
     let mut data = serde_json::to_value(&vmac)?;
     data["timeline"] = json!(timeline);
-    output.one(&data, || text(&vmac, &timeline))
+    output.page(&data, |page| write(page, &vmac, &timeline))
 }
 
-fn text(vmac: &Vmac, timeline: &[TimelineEntry]) -> String {
-    let mut text = format!("{}  {}  {}\n", vmac.ip_address, vmac.mac_address, status(vmac));
+fn write(page: &mut Page, vmac: &Vmac, timeline: &[TimelineEntry]) {
+    let names = format!("{}  {}", vmac.ip_address, vmac.mac_address);
+    page.put(Cell::new(Tone::Title, names)).put("  ").put(status(vmac)).end();
+    let time = |at: Option<DateTime<Utc>>| or_dash(at.map(|at| at.to_rfc3339()).as_ref());
     let fields = [
         ("id", vmac.id.to_string()),
         ("server", vmac.server_id.to_string()),
@@ -32,35 +41,37 @@ fn text(vmac: &Vmac, timeline: &[TimelineEntry]) -> String {
         ("attempts", vmac.attempts.to_string()),
         ("failure", or_dash(vmac.failure_text.as_ref())),
         ("created", vmac.created_at.to_rfc3339()),
-        ("active since", or_dash(vmac.activated_at.map(|at| at.to_rfc3339()).as_ref())),
-        ("revoked", or_dash(vmac.revoked_at.map(|at| at.to_rfc3339()).as_ref())),
+        ("active since", time(vmac.activated_at)),
+        ("revoked", time(vmac.revoked_at)),
     ];
     for (name, value) in fields.iter().filter(|(_, value)| value != "-") {
-        let _ = writeln!(text, "  {name:<13} {}", printable(value));
+        page.put(format!("  {name:<13} {value}")).end();
     }
-    text.push_str("bindings\n");
-    vmac.switch_bindings.iter().for_each(|binding| text.push_str(&binding_line(binding)));
-    text.push_str("history\n");
+    page.put(Cell::new(Tone::Title, "bindings")).end();
+    vmac.switch_bindings.iter().for_each(|binding| write_binding(page, binding));
+    page.put(Cell::new(Tone::Title, "history")).end();
     for entry in timeline {
-        let _ = writeln!(text, "  {}  {}", entry.at.to_rfc3339(), printable(&entry.text));
+        page.put(format!("  {}  {}", entry.at.to_rfc3339(), entry.text)).end();
     }
-    text.trim_end().to_owned()
 }
 
-fn binding_line(binding: &SwitchBinding) -> String {
-    let mut line = format!(
-        "  {} {} vlan {} {} {}",
-        binding.switch,
-        binding.interface,
-        or_dash(binding.vlan.as_ref()),
-        binding.mac,
-        binding.state
-    );
+fn write_binding(page: &mut Page, binding: &SwitchBinding) {
+    let (switch, vlan) = (&binding.switch, or_dash(binding.vlan.as_ref()));
+    page.put(format!("  {switch} {} vlan {vlan} {} ", binding.interface, binding.mac));
+    page.put(Cell::new(tone_of(binding.state), binding.state.to_string()));
     for (name, value) in [("push", &binding.push_id), ("error", &binding.error)] {
         if let Some(value) = value {
-            let _ = write!(line, "  {name}: {}", printable(value));
+            page.put(format!("  {name}: {value}"));
         }
     }
-    line.push('\n');
-    line
+    page.end();
+}
+
+const fn tone_of(state: BindingState) -> Tone {
+    match state {
+        BindingState::Pending => Tone::Waiting,
+        BindingState::Bound => Tone::Good,
+        BindingState::Failed => Tone::Bad,
+        BindingState::Restored | BindingState::Removed => Tone::Past,
+    }
 }

@@ -7,15 +7,17 @@ use serde_json::json;
 use super::args::SwitchesVerb;
 use super::check;
 use super::fault::Fault;
+use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Output, or_dash};
+use super::suggest;
 use crate::domain::{Dialect, SwitchName};
 use crate::store::{KnownSwitch, Store};
 use crate::switch::fetch_host_key;
 
 /// Runs one of the verbs.
 pub(super) async fn run(session: Session, output: Output, verb: SwitchesVerb) -> Result<(), Fault> {
-    let store = session.store().await?;
+    let store = session.store_as_it_is().await?;
     match verb {
         SwitchesVerb::List => list(&store, output).await,
         SwitchesVerb::Check { name } => check::run(&session, &store, output, &name).await,
@@ -27,17 +29,21 @@ async fn list(store: &Store, output: Output) -> Result<(), Fault> {
     let columns = ["NAME", "HOST", "PORT", "DIALECT", "HOST KEY", "CIRCUIT", "LAST SEEN"];
     output.list(&store.switches().await?, &columns, |known: &KnownSwitch| {
         let circuit = match &known.circuit.open_until {
-            Some(until) => format!("open until {}", until.format("%H:%M:%S")),
-            None => "closed".to_owned(),
+            Some(until) => Cell::new(Tone::Bad, format!("open until {}", until.format("%H:%M:%S"))),
+            None => "closed".into(),
+        };
+        let host_key = match known.switch.host_key {
+            Some(_) => "pinned".into(),
+            None => Cell::new(Tone::Waiting, "missing"),
         };
         vec![
-            known.switch.name.to_string(),
-            known.switch.host.clone(),
-            known.switch.port.to_string(),
-            known.dialect_found.map_or("-", Dialect::as_str).to_owned(),
-            if known.switch.host_key.is_some() { "pinned" } else { "missing" }.to_owned(),
+            known.switch.name.to_string().into(),
+            known.switch.host.as_str().into(),
+            known.switch.port.to_string().into(),
+            known.dialect_found.map_or("-", Dialect::as_str).into(),
+            host_key,
             circuit,
-            or_dash(known.last_seen_at.map(|at| at.to_rfc3339()).as_ref()),
+            or_dash(known.last_seen_at.map(|at| at.to_rfc3339()).as_ref()).into(),
         ]
     })
 }
@@ -49,9 +55,9 @@ async fn trust(
     name: &SwitchName,
     wanted: Option<String>,
 ) -> Result<(), Fault> {
-    let known = store.switch(name).await?.switch;
+    let known = suggest::known_switch(store, name).await?.switch;
     let timeout = Duration::from_millis(session.settings.ssh.connect_timeout_ms);
-    let shown = fetch_host_key(&known, timeout).await.map_err(Fault::service)?;
+    let shown = fetch_host_key(&known, timeout).await.map_err(|error| error.failure())?;
     if let Some(wanted) = wanted.filter(|wanted| *wanted != shown) {
         return Err(Fault::input(format!("{name} shows {shown}, not {wanted}; nothing was pinned")));
     }

@@ -76,6 +76,10 @@ pub fn derive_status(current: Status, desired: Desired, bindings: &[SwitchBindin
         Desired::Bound => Status::Active,
         Desired::Unbound => Status::Revoked,
     };
+    if current == Status::Revoked {
+        // For good: its address may be another row's by now.
+        return current;
+    }
     if bindings.iter().all(|binding| desired.is_met_by(binding.state)) {
         end
     } else if bindings.iter().any(|binding| binding.state == BindingState::Failed) {
@@ -152,6 +156,9 @@ mod tests {
             (Status::Active, Desired::Unbound, &[Restored, Removed], Status::Revoked),
             (Status::Active, Desired::Unbound, &[Restored, Failed], Status::Failed),
             (Status::Failed, Desired::Unbound, &[Removed], Status::Revoked),
+            (Status::Active, Desired::Bound, &[Pending], Status::Active),
+            (Status::Revoked, Desired::Unbound, &[Pending], Status::Revoked),
+            (Status::Revoked, Desired::Unbound, &[Failed], Status::Revoked),
         ];
         for (current, desired, states, expected) in table {
             assert_eq!(derive_status(*current, *desired, &bindings(states)), *expected, "{current} {states:?}");

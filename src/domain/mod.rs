@@ -25,7 +25,7 @@ mod vmac_name;
 pub use address::{AddressError, BindableAddress};
 pub use binding::{BindingState, SwitchBinding};
 pub use command::{Action, Command, Intent, IntentOrder, MessageKey};
-pub use configuration::{difference, redacted};
+pub use configuration::{difference, redacted, redacted_difference};
 pub use failure::{Code, Failure, FailureClass, chain};
 pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, ServerPort, SshProfile, Switch};
 pub use lifecycle::{Desired, Status, StatusError, derive_status};

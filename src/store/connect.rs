@@ -40,11 +40,13 @@ pub struct StoreOptions {
     pub statement_timeout: Duration,
     /// The key that backups are sealed with; none leaves them readable.
     pub backup_key: Option<BackupKey>,
+    /// Make a SQLite file where there is none.
+    pub create: bool,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { connections_max: 8, statement_timeout: Duration::from_secs(30), backup_key: None }
+        Self { connections_max: 8, statement_timeout: Duration::from_secs(30), backup_key: None, create: true }
     }
 }
 
@@ -57,7 +59,7 @@ impl Store {
         let vault = Arc::new(Vault::new(options.backup_key));
         let (connections_max, timeout) = (options.connections_max, options.statement_timeout);
         let engine = match url.split_once("://").map(|(scheme, _)| scheme) {
-            Some("sqlite") => sqlite(url, timeout).await,
+            Some("sqlite") => sqlite(url, timeout, options.create).await,
             Some("postgres" | "postgresql") => postgres(url, connections_max, timeout).await,
             other => return Err(StoreError::UnknownUrl { url: other.unwrap_or("(no scheme)").to_owned() }),
         };
@@ -78,6 +80,20 @@ impl Store {
         }
     }
 
+    /// Checks that the tables are those of this version, and changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::TablesMissing`], [`StoreError::TablesOld`] or [`StoreError::TablesNew`]; or when the database fails.
+    pub async fn check_tables(&self) -> Result<(), StoreError> {
+        let wanted = self.engine.tables_wanted();
+        match self.engine.tables_found().await? {
+            None => Err(StoreError::TablesMissing),
+            Some(found) if found < wanted => Err(StoreError::TablesOld { found, wanted }),
+            Some(found) if found > wanted => Err(StoreError::TablesNew { found, wanted }),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// The database's clock.
     ///
     /// # Errors
@@ -95,10 +111,10 @@ impl Store {
     }
 }
 
-async fn sqlite(url: &str, timeout: Duration) -> Result<Engine, sqlx::Error> {
+async fn sqlite(url: &str, timeout: Duration, create: bool) -> Result<Engine, sqlx::Error> {
     let connect = url
         .parse::<SqliteConnectOptions>()?
-        .create_if_missing(true)
+        .create_if_missing(create)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)

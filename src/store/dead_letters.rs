@@ -207,28 +207,19 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, StoreError> {
-        let mut sql = "SELECT * FROM dead_letters WHERE (id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})
-                       OR $2 = 0) AND state = $3 AND id > $4"
-            .to_owned();
-        let named = i64::from(!filter.ids.is_empty());
-        let mut arguments = vec![ids(&filter.ids), named.into(), filter.state.as_str().into(), filter.after_id.into()];
-        let conditions: [(&str, Option<Arg>); 4] = [
-            ("reason_code =", filter.reason.clone().map(Arg::from)),
-            ("switch =", filter.switch.as_ref().map(|switch| switch.as_str().into())),
-            ("ip_address =", filter.ip.map(|ip| ip.to_string().into())),
-            ("last_failed_at >=", filter.since.map(Arg::from)),
-        ];
-        for (condition, value) in conditions.into_iter().filter_map(|(c, value)| Some((c, value?))) {
-            arguments.push(value);
-            sql.push_str(&format!(" AND {condition} ${}", arguments.len()));
-        }
-        if filter.without_switch {
-            sql.push_str(" AND switch IS NULL");
-        }
-        arguments.push(filter.limit.into());
-        sql.push_str(&format!(" ORDER BY id LIMIT ${}", arguments.len()));
+        let (sql, arguments) = selection("*", filter);
         let rows = self.engine.read("list dead letters", &sql, arguments).await?;
         rows.iter().map(DeadLetterRow::from_row).collect()
+    }
+
+    /// The numbers of those that match, oldest first: bodies are large, numbers are not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn dead_letter_ids(&self, filter: &DeadLetterFilter) -> Result<Vec<i64>, StoreError> {
+        let (sql, arguments) = selection("id", filter);
+        let rows = self.engine.read("count dead letters", &sql, arguments).await?;
+        rows.iter().map(|row| row.get("id")).collect()
     }
 
     /// What waits, by reason and switch, the most first.
@@ -266,31 +257,57 @@ impl Store {
         DeadLetterRow::from_row(row)
     }
 
-    /// Marks dead letters as sent again.
+    /// Marks those that wait as sent again; answers with them.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn mark_replayed(&self, replayed: &[i64]) -> Result<(), StoreError> {
+    pub async fn mark_replayed(&self, replayed: &[i64]) -> Result<Vec<i64>, StoreError> {
         let sql = "UPDATE dead_letters SET state = 'replayed', replays = replays + 1, replayed_at = $2
-                   WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+                   WHERE state = 'waiting' AND id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) RETURNING id";
         self.mark("mark dead letters replayed", sql, replayed).await
     }
 
-    /// Puts dead letters aside for good.
+    /// Puts those that wait aside for good; answers with them.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn discard(&self, discarded: &[i64]) -> Result<(), StoreError> {
+    pub async fn discard(&self, discarded: &[i64]) -> Result<Vec<i64>, StoreError> {
         let sql = "UPDATE dead_letters SET state = 'discarded', discarded_at = $2
-                   WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+                   WHERE state = 'waiting' AND id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) RETURNING id";
         self.mark("discard dead letters", sql, discarded).await
     }
 
-    async fn mark(&self, what: &'static str, sql: &str, of: &[i64]) -> Result<(), StoreError> {
+    async fn mark(&self, what: &'static str, sql: &str, of: &[i64]) -> Result<Vec<i64>, StoreError> {
         let now = self.now().await?;
-        self.engine.write(what, sql, vec![ids(of), now.into()]).await?;
-        Ok(())
+        let rows = self.engine.write(what, sql, vec![ids(of), now.into()]).await?;
+        rows.iter().map(|row| row.get("id")).collect()
     }
+}
+
+/// The statement that reads these columns of what matches.
+fn selection(columns: &str, filter: &DeadLetterFilter) -> (String, Vec<Arg>) {
+    let mut sql = format!(
+        "SELECT {columns} FROM dead_letters WHERE (id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {{rows}})
+         OR $2 = 0) AND state = $3 AND id > $4"
+    );
+    let named = i64::from(!filter.ids.is_empty());
+    let mut arguments = vec![ids(&filter.ids), named.into(), filter.state.as_str().into(), filter.after_id.into()];
+    let conditions: [(&str, Option<Arg>); 4] = [
+        ("reason_code =", filter.reason.clone().map(Arg::from)),
+        ("switch =", filter.switch.as_ref().map(|switch| switch.as_str().into())),
+        ("ip_address =", filter.ip.map(|ip| ip.to_string().into())),
+        ("last_failed_at >=", filter.since.map(Arg::from)),
+    ];
+    for (condition, value) in conditions.into_iter().filter_map(|(c, value)| Some((c, value?))) {
+        arguments.push(value);
+        sql.push_str(&format!(" AND {condition} ${}", arguments.len()));
+    }
+    if filter.without_switch {
+        sql.push_str(" AND switch IS NULL");
+    }
+    arguments.push(filter.limit.into());
+    sql.push_str(&format!(" ORDER BY id LIMIT ${}", arguments.len()));
+    (sql, arguments)
 }
 
 fn ids(ids: &[i64]) -> Arg {

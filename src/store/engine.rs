@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Decode, Executor, Row as _, Transaction, Type};
@@ -19,6 +20,9 @@ use super::StoreError;
 use super::clock::Clock;
 use super::outbox::{Event, Fresh};
 use super::refusal::told;
+
+static ON_POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+static ON_SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// One argument of a statement.
 #[derive(Debug, Clone)]
@@ -153,8 +157,27 @@ impl Engine {
     /// The pool to migrate, by engine.
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
         match &self.pools {
-            Pools::Postgres(pool) => sqlx::migrate!("migrations/postgres").run(pool).await,
-            Pools::Sqlite { write, .. } => sqlx::migrate!("migrations/sqlite").run(write).await,
+            Pools::Postgres(pool) => ON_POSTGRES.run(pool).await,
+            Pools::Sqlite { write, .. } => ON_SQLITE.run(write).await,
+        }
+    }
+
+    /// The version of the tables that this program works with.
+    pub fn tables_wanted(&self) -> i64 {
+        let migrations = match &self.pools {
+            Pools::Postgres(_) => &ON_POSTGRES,
+            Pools::Sqlite { .. } => &ON_SQLITE,
+        };
+        migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
+    }
+
+    /// The version of the tables that are there; none where there are none.
+    pub async fn tables_found(&self) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT MAX(version) AS version FROM _sqlx_migrations WHERE success";
+        match self.read("look which tables there are", sql, Vec::new()).await {
+            Ok(rows) => rows.first().map_or(Ok(None), |row| row.get("version")),
+            Err(error) if error.is_missing_table() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -24,6 +24,25 @@ pub enum StoreError {
     /// The tables cannot be brought up to date.
     #[error("cannot bring the tables up to date")]
     Migrate(#[source] Arc<sqlx::migrate::MigrateError>),
+    /// vmacd has no tables in the database yet.
+    #[error("the database has no tables of vmacd")]
+    TablesMissing,
+    /// The tables are those of an older version.
+    #[error("the database's tables are older (version {found}) than this vmacd's (version {wanted})")]
+    TablesOld {
+        /// The version that is there.
+        found: i64,
+        /// This program's.
+        wanted: i64,
+    },
+    /// The tables are those of a newer version.
+    #[error("the database's tables are newer (version {found}) than this vmacd's (version {wanted})")]
+    TablesNew {
+        /// The version that is there.
+        found: i64,
+        /// This program's.
+        wanted: i64,
+    },
     /// A statement failed.
     #[error("the database failed to {what}")]
     Query {
@@ -105,6 +124,9 @@ impl StoreError {
             Self::Query { source, .. } => is_transient(source),
             Self::UnknownUrl { .. }
             | Self::Migrate(_)
+            | Self::TablesMissing
+            | Self::TablesOld { .. }
+            | Self::TablesNew { .. }
             | Self::Column { .. }
             | Self::Content { .. }
             | Self::Pack { .. }
@@ -118,6 +140,13 @@ impl StoreError {
     /// True when what was asked for is at fault, not the database.
     pub fn is_input(&self) -> bool {
         matches!(self, Self::NotFound { .. } | Self::Inventory(_) | Self::UnknownUrl { .. })
+    }
+
+    /// True when a table is not there: 42P01 in Postgres; SQLite has no code of its own for it.
+    pub(super) fn is_missing_table(&self) -> bool {
+        let Self::Query { source, .. } = self else { return false };
+        let says = |error: &dyn sqlx::error::DatabaseError| error.message().starts_with("no such table");
+        sql_state(source).as_deref() == Some("42P01") || source.as_database_error().is_some_and(says)
     }
 
     /// True when two transactions stood in each other's way, or wrote the same key: the whole transaction may be run

@@ -1,4 +1,4 @@
-//! Switches and servers.
+//! Switches and servers, and what is learned of switches.
 
 use std::time::Duration;
 
@@ -7,23 +7,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::connect::Store;
-use super::engine::{Row, Tx, args};
+use super::engine::{Row, args};
 use super::error::StoreError;
 use crate::domain::{CredentialName, Dialect, Inventory, Server, ServerPort, Switch, SwitchName};
 
 /// How exact `last_seen_at` is: a write for every answer would say little more.
 const LAST_SEEN_WITHIN: Duration = Duration::from_secs(10);
-
-/// What an import came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct ImportReport {
-    /// Switches and servers that were not there before.
-    pub added: usize,
-    /// Those that changed.
-    pub updated: usize,
-    /// Those that were there already, the same.
-    pub unchanged: usize,
-}
 
 /// A switch, with what was learned of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,7 +39,7 @@ pub struct Circuit {
     pub reason: Option<String>,
 }
 
-fn word<T: Serialize>(value: &T) -> String {
+pub(super) fn word<T: Serialize>(value: &T) -> String {
     json!(value).as_str().unwrap_or_default().to_owned()
 }
 
@@ -87,50 +76,6 @@ impl KnownSwitch {
 }
 
 impl Store {
-    /// Takes an inventory in: what is new is added, what differs is updated, what is not named stays. A
-    /// pinned host key stays when the file has none. All or nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::Inventory`] names what does not fit; or when the database fails.
-    pub async fn import(&self, inventory: &Inventory) -> Result<ImportReport, StoreError> {
-        let now = self.now().await?;
-        let before = self.export().await?;
-        check(inventory, &before)?;
-        let mut report = ImportReport { added: 0, updated: 0, unchanged: 0 };
-        let mut tx = self.engine.begin("take an inventory in").await?;
-        self.check_macs(&mut tx, inventory).await?;
-        for switch in &inventory.switches {
-            let known = before.switches.iter().find(|known| known.name == switch.name);
-            let host_key = switch.host_key.clone().or(known.and_then(|known| known.host_key.clone()));
-            let switch = Switch { host_key, ..switch.clone() };
-            if report.count(known, &switch) {
-                put_switch(&mut tx, &switch, now).await?;
-            }
-        }
-        for server in &inventory.servers {
-            let known = before.servers.iter().find(|known| known.id == server.id);
-            let mut server = server.clone();
-            server.ports.sort();
-            if report.count(known, &server) {
-                put_server(&mut tx, &server, now).await?;
-            }
-        }
-        tx.commit("take an inventory in").await?;
-        Ok(report)
-    }
-
-    async fn check_macs(&self, tx: &mut Tx, inventory: &Inventory) -> Result<(), StoreError> {
-        let macs = inventory.servers.iter().map(|server| json!({"mac": server.pxe_mac})).collect();
-        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows})";
-        match tx.batch("look PXE MACs up", sql, macs, Vec::new()).await?.first() {
-            Some(row) => {
-                let mac: String = row.get("mac_address")?;
-                Err(StoreError::Inventory(format!("{mac} is a virtual MAC; it cannot be a server's PXE MAC")))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// The whole inventory, in the order of names and numbers.
     ///
     /// # Errors
@@ -243,84 +188,4 @@ impl Store {
             false => Ok(()),
         }
     }
-}
-
-impl ImportReport {
-    /// Counts one thing, and says whether it must be written.
-    fn count<T: PartialEq>(&mut self, known: Option<&T>, now: &T) -> bool {
-        let counter = match known {
-            None => &mut self.added,
-            Some(known) if known == now => &mut self.unchanged,
-            Some(_) => &mut self.updated,
-        };
-        *counter += 1;
-        known != Some(now)
-    }
-}
-
-/// Refuses what contradicts itself, or what is known already.
-fn check(inventory: &Inventory, before: &Inventory) -> Result<(), StoreError> {
-    let refuse = |text: String| Err(StoreError::Inventory(text));
-    let mut primaries = std::collections::HashMap::new();
-    let replaced: std::collections::HashSet<i64> = inventory.servers.iter().map(|server| server.id).collect();
-    let kept = before.servers.iter().filter(|server| !replaced.contains(&server.id));
-    for server in kept.chain(&inventory.servers) {
-        if let Some(ip) = server.primary_ip
-            && let Some(other) = primaries.insert(ip, server.id)
-        {
-            return refuse(format!("servers {other} and {} both have the primary address {ip}", server.id));
-        }
-    }
-    let known =
-        |name: &SwitchName| inventory.switches.iter().chain(&before.switches).any(|switch| switch.name == *name);
-    for server in &inventory.servers {
-        if server.id <= 0 {
-            return refuse(format!("server {}: its number must be positive", server.id));
-        }
-        if let Some(port) = server.ports.iter().find(|port| !known(&port.switch)) {
-            return refuse(format!("server {} has a port on {}, which is no known switch", server.id, port.switch));
-        }
-    }
-    Ok(())
-}
-
-async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let sql =
-        "INSERT INTO switches (name, host, port, host_key, dialect, ssh_profile, credential, created_at, updated_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
-               ON CONFLICT (name) DO UPDATE SET host = excluded.host, port = excluded.port,
-                   host_key = excluded.host_key, dialect = excluded.dialect, dialect_found = NULL,
-                   ssh_profile = excluded.ssh_profile, credential = excluded.credential,
-                   circuit_failures = 0, circuit_open_until = NULL, updated_at = excluded.updated_at";
-    let arguments = args![
-        switch.name.as_str(),
-        switch.host.as_str(),
-        i64::from(switch.port),
-        switch.host_key.clone(),
-        word(&switch.dialect),
-        word(&switch.ssh_profile),
-        switch.credential.0.as_str(),
-        now
-    ];
-    tx.run("write a switch", sql, arguments).await.map(|_| ())
-}
-
-async fn put_server(tx: &mut Tx, server: &Server, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let sql = "INSERT INTO servers (id, pxe_mac, primary_ip, vlan_name, created_at, updated_at)
-               VALUES ($1, $2, $3, $4, $5, $5)
-               ON CONFLICT (id) DO UPDATE SET pxe_mac = excluded.pxe_mac, primary_ip = excluded.primary_ip,
-                   vlan_name = excluded.vlan_name, updated_at = excluded.updated_at";
-    let arguments = args![
-        server.id,
-        server.pxe_mac.to_string(),
-        server.primary_ip.map(|ip| ip.to_string()),
-        server.vlan_name.as_ref().map(ToString::to_string),
-        now
-    ];
-    tx.run("write a server", sql, arguments).await?;
-    tx.run("forget a server's ports", "DELETE FROM server_ports WHERE server_id = $1", args![server.id]).await?;
-    let sql = "INSERT INTO server_ports (server_id, switch, interface)
-               SELECT $2, e.value->>'switch', e.value->>'interface' FROM {rows}";
-    let ports = server.ports.iter().map(|port| json!(port)).collect();
-    tx.batch("write a server's ports", sql, ports, args![server.id]).await.map(|_| ())
 }

@@ -70,4 +70,15 @@ impl Store {
         let sql = "SELECT token FROM switch_leases WHERE switch = $1 AND token = $2 AND expires_at > $3";
         Ok(!self.engine.read("check a lease", sql, args![lease.switch.as_str(), lease.token, now]).await?.is_empty())
     }
+
+    /// Who holds the switch's lease now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lease_holder(&self, switch: &SwitchName) -> Result<Option<String>, StoreError> {
+        let now = self.now().await?;
+        let sql = "SELECT holder FROM switch_leases WHERE switch = $1 AND expires_at > $2";
+        let rows = self.engine.read("look who has a lease", sql, args![switch.as_str(), now]).await?;
+        rows.first().map(|row| row.get("holder")).transpose()
+    }
 }

@@ -183,9 +183,11 @@ fn conclude(mut vmac: Vmac, failure: Option<Failure>, lease: &Lease, current: bo
         }
         None => {}
     }
+    // A row that is looked at once more keeps its status until a push has seen what the switch holds.
+    let met = vmac.switch_bindings.iter().all(|binding| vmac.desired.is_met_by(binding.state));
     let ended = match (current, vmac.status, vmac.desired) {
-        (true, Status::Active, Desired::Bound) => Some(Outcome::Active),
-        (true, Status::Revoked, Desired::Unbound) => Some(Outcome::Revoked),
+        (true, Status::Active, Desired::Bound) if met => Some(Outcome::Active),
+        (true, Status::Revoked, Desired::Unbound) if met => Some(Outcome::Revoked),
         (true, Status::Failed, _) if is_final || before != Status::Failed => Some(Outcome::Failed),
         _ => None,
     };

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::connect::Store;
-use super::engine::{Row, args, batch_arg};
+use super::engine::{Arg, Row, args, batch_arg};
 use super::error::StoreError;
 use crate::domain::{BindableAddress, Desired, Mac, Status, SwitchBinding, SwitchName, VlanName, VmacName};
 
@@ -140,8 +140,21 @@ pub(super) const UPDATE_VMACS: &str = "UPDATE virtual_macs SET
         requested_by = e.value->>'requested_by', reference = e.value->>'reference',
         activated_at = CASE WHEN e.value->>'status' = 'active' AND virtual_macs.status <> 'active'
                        THEN $2 ELSE activated_at END,
-        revoked_at = CASE WHEN e.value->>'status' = 'revoked' THEN $2 ELSE revoked_at END
+        revoked_at = CASE WHEN e.value->>'status' = 'revoked' AND virtual_macs.status <> 'revoked'
+                     THEN $2 ELSE revoked_at END
     FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT)";
+
+/// The condition that a row has a port on the switch; a row that passes is to be looked at once more.
+pub(super) fn on_switch(switch: &SwitchName, arguments: &mut Vec<Arg>) -> String {
+    // As text, because the engines write JSON with and without a space behind the colon.
+    let like = |pattern: String, arguments: &mut Vec<Arg>| {
+        arguments.push(pattern.into());
+        format!("CAST(switch_bindings AS TEXT) LIKE ${}", arguments.len())
+    };
+    let close = like(format!("%\"switch\"_\"{switch}\"%"), arguments);
+    let apart = like(format!("%\"switch\"__\"{switch}\"%"), arguments);
+    format!("({close} OR {apart})")
+}
 
 impl Store {
     /// The virtual MAC of this number.
@@ -192,14 +205,7 @@ impl Store {
             sql.push_str(&format!(" AND server_id = ${}", arguments.len()));
         }
         if let Some(switch) = &filter.switch {
-            arguments.push(format!("%\"switch\"_\"{switch}\"%").into());
-            arguments.push(format!("%\"switch\"__\"{switch}\"%").into());
-            let last = arguments.len();
-            // As text, because the engines write JSON with and without a space behind the colon.
-            sql.push_str(&format!(
-                " AND (CAST(switch_bindings AS TEXT) LIKE ${} OR CAST(switch_bindings AS TEXT) LIKE ${last})",
-                last - 1
-            ));
+            sql.push_str(&format!(" AND {}", on_switch(switch, &mut arguments)));
         }
         arguments.push(filter.limit.into());
         sql.push_str(&format!(" ORDER BY id {order} LIMIT ${}", arguments.len()));

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::time::Duration;
 
+use quick_xml::escape::escape;
 use russh_stream::Stream;
 
 use super::commit_log::{self, log};
@@ -119,6 +120,19 @@ impl SwitchClient {
             "<load-configuration action=\"merge\" format=\"xml\"><configuration>{configuration}</configuration></load-configuration>"
         );
         self.ask("load the changes", &ask).await.map(|_| ())
+    }
+
+    /// Loads a whole configuration into the candidate, in place of all that it holds (JNPR "load-configuration", `action`
+    /// `override`).
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn load_whole(&mut self, text: &str) -> Result<(), SwitchError> {
+        let ask = format!(
+            "<load-configuration action=\"override\" format=\"text\"><configuration-text>{}</configuration-text></load-configuration>",
+            escape(text)
+        );
+        self.ask("load the configuration", &ask).await.map(|_| ())
     }
 
     /// Commits the candidate; the switch rolls it back after `timeout_min` minutes unless it is confirmed.

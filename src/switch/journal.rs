@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::plan::{Change, EndState, PresentBinding, Wish};
 use crate::domain::{Failure, Mac, TraceId};
 
@@ -60,13 +62,43 @@ impl Stage {
     }
 }
 
+/// What a push brings onto a switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PushContent {
+    /// Changes of bindings.
+    Changes(Vec<Change>),
+    /// A whole configuration, known by what its text comes to: the text itself holds secrets.
+    Whole {
+        /// The backup that it comes from.
+        restored_backup_id: i64,
+        /// SHA-256 of the text that the switch shows once it holds it, hexadecimal.
+        text_sha256: String,
+    },
+}
+
+impl PushContent {
+    /// How many changes it is; a whole configuration counts as one.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Changes(changes) => changes.len(),
+            Self::Whole { .. } => 1,
+        }
+    }
+
+    /// True when it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// A push as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushIntent {
     /// Its id, which stands in the switch's commit log.
     pub id: String,
-    /// What it changes.
-    pub changes: Vec<Change>,
+    /// What it brings onto the switch.
+    pub content: PushContent,
     /// The backup taken before it.
     pub backup_id: Option<i64>,
 }
@@ -91,14 +123,6 @@ pub trait Journal {
     async fn unresolved(&mut self) -> Result<Vec<PushIntent>, Failure>;
     /// Keeps the committed configuration; answers with the backup's number.
     async fn backed_up(&mut self, push_id: &str, text: &str) -> Result<i64, Failure>;
-    /// What the rows want, asked as late as possible.
-    async fn gather(&mut self) -> Result<Vec<Wish>, Failure>;
-    /// Which of the MACs are virtual MACs of vmacd.
-    async fn ours(&mut self, macs: &[Mac]) -> Result<HashSet<Mac>, Failure>;
-    /// The traces of those who asked for the rows, each once; they stand in the switch's commit log.
-    fn traces(&self, _vmac_ids: &[i64]) -> Vec<TraceId> {
-        Vec::new()
-    }
     /// Written before anything is loaded.
     async fn prepared(&mut self, push: &PushIntent) -> Result<(), Failure>;
     /// Written before the commit is sent; fails when the lease is gone.
@@ -107,6 +131,19 @@ pub trait Journal {
     async fn may_commit(&mut self) -> Result<(), Failure>;
     /// Written when a push's end is known.
     async fn resolved(&mut self, push_id: &str, end: PushEnd) -> Result<(), Failure>;
+}
+
+/// A journal that also knows what the rows want.
+#[allow(async_fn_in_trait, reason = "used within this crate, by one task")]
+pub trait Demand: Journal {
+    /// What the rows want, asked as late as possible.
+    async fn gather(&mut self) -> Result<Vec<Wish>, Failure>;
+    /// Which of the MACs are virtual MACs of vmacd.
+    async fn ours(&mut self, macs: &[Mac]) -> Result<HashSet<Mac>, Failure>;
+    /// The traces of those who asked for the rows, each once; they stand in the switch's commit log.
+    fn traces(&self, _vmac_ids: &[i64]) -> Vec<TraceId> {
+        Vec::new()
+    }
 }
 
 /// What a push did for a wish.

@@ -1,6 +1,6 @@
 //! One switch's client: SSH, NETCONF, the two configuration dialects, and the push as a transaction.
 //!
-//! `transaction` is where to start reading. `client` has one method for each request, `questions` those that change nothing, `netconf` frames,
+//! `push` is where to start reading, `transaction` is what it shares with `restore`. `client` has one method for each request, `questions` those that change nothing, `netconf` frames,
 //! numbers and reads, `ssh` is the only place that knows russh, `dialect` renders and reads bindings.
 //! Nothing here knows of rows or queues: what must be written down on the way goes through [`Journal`].
 
@@ -9,12 +9,15 @@ mod commit_log;
 mod dialect;
 mod error;
 mod guards;
+mod held;
 mod history;
 mod journal;
 mod narrow;
 mod netconf;
+mod push;
 mod questions;
 mod resolve;
+mod restore;
 mod ssh;
 mod transaction;
 mod vlans;
@@ -23,8 +26,10 @@ pub use client::{SwitchClient, Timeouts};
 pub use error::{SwitchError, refusal};
 pub use guards::VlanGuards;
 pub use history::{CommitEntry, PendingConfirm, pending_confirm};
-pub use journal::{Journal, PushEnd, PushIntent, PushReport, Reached, Stage, WishResult};
+pub use journal::{Demand, Journal, PushContent, PushEnd, PushIntent, PushReport, Reached, Stage, WishResult};
 pub use netconf::{Decoder, Element, Framing, FramingError, Reply, RpcError, Severity, XmlError, encode};
+pub use push::push;
 pub use questions::Facts;
+pub use restore::{Difference, RestoreEnd, Wanted, preview, restore};
 pub use ssh::{Credential, fetch_host_key};
-pub use transaction::{PushOptions, push};
+pub use transaction::PushOptions;

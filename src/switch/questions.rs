@@ -10,6 +10,11 @@ use super::vlans;
 use crate::domain::plan::{PortVlans, PresentBinding};
 use crate::domain::{Dialect, InterfaceName};
 
+/// The configuration that is in force.
+const COMMITTED: &str = "committed";
+/// The one that is being edited.
+const CANDIDATE: &str = "candidate";
+
 /// What a switch says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -34,7 +39,7 @@ impl SwitchClient {
             Err(error) if error.breaks_session() => return Err(error),
             Ok(_) | Err(_) => {}
         }
-        let configuration = self.committed(dialect::filter(Dialect::NonEls)).await?;
+        let configuration = self.configuration(COMMITTED, "", dialect::filter(Dialect::NonEls)).await?;
         let non_els = configuration.child("ethernet-switching-options").is_some();
         Ok(if non_els { Dialect::NonEls } else { Dialect::Els })
     }
@@ -45,8 +50,20 @@ impl SwitchClient {
     /// # Errors
     /// [`SwitchError::NotUnderstood`] when the reply holds no configuration, or [`SwitchError`].
     pub async fn committed_text(&mut self) -> Result<String, SwitchError> {
-        let ask = "<get-configuration database=\"committed\" format=\"text\"/>";
-        let reply = self.ask("show its configuration", ask).await?;
+        self.text_of(COMMITTED).await
+    }
+
+    /// The candidate in the same form.
+    ///
+    /// # Errors
+    /// As [`Self::committed_text`].
+    pub async fn candidate_text(&mut self) -> Result<String, SwitchError> {
+        self.text_of(CANDIDATE).await
+    }
+
+    async fn text_of(&mut self, database: &str) -> Result<String, SwitchError> {
+        let ask = format!("<get-configuration database=\"{database}\" format=\"text\"/>");
+        let reply = self.ask("show its configuration", &ask).await?;
         match reply.root.find("configuration-text") {
             Some(text) if !text.text.trim().is_empty() => Ok(without_date(&text.text).to_owned()),
             _ => Err(self.not_understood("show its configuration", "no configuration text")),
@@ -58,8 +75,37 @@ impl SwitchClient {
     /// # Errors
     /// [`SwitchError`].
     pub async fn bindings(&mut self) -> Result<Vec<PresentBinding>, SwitchError> {
-        let configuration = self.committed(dialect::filter(self.dialect())).await?;
+        self.bindings_of(COMMITTED).await
+    }
+
+    /// The bindings in the candidate.
+    ///
+    /// # Errors
+    /// [`SwitchError`].
+    pub async fn candidate_bindings(&mut self) -> Result<Vec<PresentBinding>, SwitchError> {
+        self.bindings_of(CANDIDATE).await
+    }
+
+    async fn bindings_of(&mut self, database: &str) -> Result<Vec<PresentBinding>, SwitchError> {
+        let configuration = self.configuration(database, "", dialect::filter(self.dialect())).await?;
         Ok(dialect::bindings(self.dialect(), &configuration))
+    }
+
+    /// What the candidate would change, in the switch's own words: what `show | compare` prints (JNPR
+    /// "get-configuration", attribute `compare`). Empty when it changes nothing.
+    ///
+    /// # Errors
+    /// [`SwitchError::NotUnderstood`] when the reply holds no difference, or [`SwitchError`].
+    pub async fn difference(&mut self) -> Result<String, SwitchError> {
+        let ask = "<get-configuration compare=\"rollback\" rollback=\"0\" format=\"text\"/>";
+        let reply = self.ask("compare its candidate", ask).await?;
+        match reply.root.find("configuration-information") {
+            Some(information) => {
+                let output = information.child("configuration-output").map_or("", |output| output.text.as_str());
+                Ok(output.trim_matches('\n').to_owned())
+            }
+            None => Err(self.not_understood("compare its candidate", "no difference")),
+        }
     }
 
     /// What these ports and the VLANs say of VLANs, with groups and interface ranges spelled out (JNPR
@@ -68,7 +114,7 @@ impl SwitchClient {
     /// # Errors
     /// [`SwitchError`].
     pub async fn port_vlans(&mut self, ports: impl Iterator<Item = &InterfaceName>) -> Result<PortVlans, SwitchError> {
-        let configuration = self.configuration("inherit=\"inherit\"", &vlans::filter(ports)).await?;
+        let configuration = self.configuration(COMMITTED, "inherit=\"inherit\"", &vlans::filter(ports)).await?;
         Ok(vlans::read(&configuration))
     }
 
@@ -77,17 +123,13 @@ impl SwitchClient {
     /// # Errors
     /// [`SwitchError`].
     pub async fn guards(&mut self) -> Result<Vec<VlanGuards>, SwitchError> {
-        let configuration = self.configuration("inherit=\"inherit\"", guards::FILTER).await?;
+        let configuration = self.configuration(COMMITTED, "inherit=\"inherit\"", guards::FILTER).await?;
         Ok(guards::read(&configuration))
     }
 
-    async fn committed(&mut self, filter: &str) -> Result<Element, SwitchError> {
-        self.configuration("", filter).await
-    }
-
-    async fn configuration(&mut self, attributes: &str, filter: &str) -> Result<Element, SwitchError> {
+    async fn configuration(&mut self, database: &str, attributes: &str, filter: &str) -> Result<Element, SwitchError> {
         let ask = format!(
-            "<get-configuration database=\"committed\" format=\"xml\" {attributes}><configuration>{filter}</configuration></get-configuration>"
+            "<get-configuration database=\"{database}\" format=\"xml\" {attributes}><configuration>{filter}</configuration></get-configuration>"
         );
         let mut reply = self.ask("show its configuration", &ask).await?;
         // A hierarchy that is not there may be answered with nothing at all.

@@ -4,6 +4,7 @@
 //! which carries the push's id, and from what is committed.
 
 use super::client::SwitchClient;
+use super::held::missing;
 use super::history::{CommitEntry, pending_confirm};
 use super::journal::{Journal, PushEnd, PushIntent};
 use crate::domain::Failure;
@@ -66,13 +67,14 @@ async fn end_pending<J: Journal>(
 }
 
 async fn is_held(client: &mut SwitchClient, push: &PushIntent) -> Result<bool, Failure> {
-    let present = client.bindings().await.map_err(|error| error.failure())?;
-    Ok(push.changes.iter().all(|change| change.is_held_by(&present)))
+    let missing = missing(client, &push.content).await.map_err(|error| error.failure())?;
+    Ok(missing.is_none())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::switch::PushContent;
 
     fn entry(comment: &str, log: &str) -> CommitEntry {
         CommitEntry { sequence: 0, user: "vmacd".into(), at_s: Some(0), comment: comment.into(), log: log.into() }
@@ -80,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_history_tells_where_a_push_stands() {
-        let push = PushIntent { id: "p-1".into(), changes: Vec::new(), backup_id: None };
+        let push = PushIntent { id: "p-1".into(), content: PushContent::Changes(Vec::new()), backup_id: None };
         let pending = entry("commit confirmed, rollback in 10mins", "vmacd p-1");
         let table = [
             (vec![], Standing::Nowhere),

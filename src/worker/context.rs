@@ -110,7 +110,7 @@ impl Context {
 
 /// The name from the settings, else host, process and a random part: a restarted worker is another
 /// holder, because it does not know what the one before it was doing.
-fn holder_name(name: &str) -> String {
+pub(super) fn holder_name(name: &str) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let base = if name.is_empty() { host.trim() } else { name };
     let base = if base.is_empty() { "worker" } else { base };

@@ -9,6 +9,7 @@
 //! - [`traces`] are the spans of all that, for whoever traces.
 //! - [`sweep`] drives again what no message drives, [`outbox`] publishes the events, [`collect`] moves
 //!   dead letters into the database.
+//! - [`restore`] brings a whole configuration back when an operator asks for it, under the same lease.
 //!
 //! Laws: at most one push per switch at a time, different switches in parallel; a message is
 //! acknowledged only after what it asked for stands in the database; a worker whose lease is gone
@@ -20,8 +21,10 @@ mod context;
 mod intake;
 mod lane;
 mod lanes;
+mod lease;
 mod outbox;
 mod push;
+mod restore;
 mod retry;
 mod run;
 mod session;
@@ -32,6 +35,7 @@ mod traces;
 mod waiting;
 
 pub use context::Parts;
+pub use restore::{Disagreement, RestorePreview, Restorer};
 pub use run::{Worker, WorkerError};
 pub use session::{credential, timeouts};
 

@@ -70,7 +70,11 @@ fn unknown_or_trouble(error: &crate::store::StoreError) -> Code {
 }
 
 /// Connects and logs in as the settings say.
-async fn connect(settings: &Settings, switch: &Switch, dialect: Option<Dialect>) -> Result<SwitchClient, Failure> {
+pub(super) async fn connect(
+    settings: &Settings,
+    switch: &Switch,
+    dialect: Option<Dialect>,
+) -> Result<SwitchClient, Failure> {
     let login = credential(settings, switch)?;
     SwitchClient::connect(switch, dialect, &login, &timeouts(settings)).await.map_err(|error| error.failure())
 }

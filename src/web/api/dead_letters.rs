@@ -17,7 +17,7 @@ use super::problem::{ApiCode, Problem};
 use super::replays::ReplayView;
 use super::views::{CauseView, DeadLetterView};
 use crate::broker;
-use crate::store::{DeadLetterFilter, DeadLetterRow};
+use crate::store::DeadLetterFilter;
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -132,8 +132,8 @@ struct Changed {
 }
 
 impl Changed {
-    fn of(letters: &[DeadLetterRow], dry_run: bool) -> Json<Self> {
-        Json(Self { count: letters.len(), ids: letters.iter().map(|letter| letter.id).collect(), dry_run })
+    fn of(ids: Vec<i64>, dry_run: bool) -> Json<Self> {
+        Json(Self { count: ids.len(), ids, dry_run })
     }
 }
 
@@ -148,8 +148,7 @@ impl Changed {
     ))]
 async fn replay_one(State(app): State<App>, Path(id): Path<i64>) -> Result<Json<Changed>, Problem> {
     let letters = waiting(&app, DeadLetterFilter { ids: vec![id], ..DeadLetterFilter::default() }).await?;
-    broker::replay(&app.broker, &app.store, &letters, |_| ()).await?;
-    Ok(Changed::of(&letters, false))
+    Ok(Changed::of(broker::replay(&app.broker, &app.store, &letters, |_| ()).await?, false))
 }
 
 /// Puts one that waits aside for good.
@@ -163,8 +162,7 @@ async fn replay_one(State(app): State<App>, Path(id): Path<i64>) -> Result<Json<
     ))]
 async fn discard_one(State(app): State<App>, Path(id): Path<i64>) -> Result<Json<Changed>, Problem> {
     let letters = waiting(&app, DeadLetterFilter { ids: vec![id], ..DeadLetterFilter::default() }).await?;
-    app.store.discard(&[id]).await?;
-    Ok(Changed::of(&letters, false))
+    Ok(Changed::of(app.store.discard(&letters).await?, false))
 }
 
 /// Which dead letters to change: at least one of the choices.
@@ -202,7 +200,7 @@ async fn replay_many(State(app): State<App>, Body(selection): Body<Selection>) -
     let dry_run = selection.dry_run;
     let letters = chosen(&app, selection).await?;
     if dry_run {
-        return Ok(Changed::of(&letters, true).into_response());
+        return Ok(Changed::of(letters, true).into_response());
     }
     let replay = app.replays.start(&app, letters);
     let location = format!("/api/v1/replays/{}", replay.id);
@@ -220,10 +218,8 @@ async fn replay_many(State(app): State<App>, Body(selection): Body<Selection>) -
 async fn discard_many(State(app): State<App>, Body(selection): Body<Selection>) -> Result<Json<Changed>, Problem> {
     let dry_run = selection.dry_run;
     let letters = chosen(&app, selection).await?;
-    if !dry_run {
-        app.store.discard(&letters.iter().map(|letter| letter.id).collect::<Vec<_>>()).await?;
-    }
-    Ok(Changed::of(&letters, dry_run))
+    let changed = if dry_run { letters } else { app.store.discard(&letters).await? };
+    Ok(Changed::of(changed, dry_run))
 }
 
 /// Tells how far a replay is. Only the process that runs it knows.
@@ -239,7 +235,7 @@ async fn progress(State(app): State<App>, Path(id): Path<String>) -> Result<Json
     app.replays.get(&id).map(Json).ok_or_else(unknown)
 }
 
-async fn chosen(app: &App, selection: Selection) -> Result<Vec<DeadLetterRow>, Problem> {
+async fn chosen(app: &App, selection: Selection) -> Result<Vec<i64>, Problem> {
     let Selection { ids, all, reason, switch, since, .. } = selection;
     if ids.is_empty() && !all && reason.is_none() && switch.is_none() && since.is_none() {
         return Err(Problem::new(ApiCode::InvalidBody, "say which: ids, all, reason, switch or since"));
@@ -250,9 +246,9 @@ async fn chosen(app: &App, selection: Selection) -> Result<Vec<DeadLetterRow>, P
 }
 
 /// Those that wait and match; it is a problem when one that was named is not among them.
-async fn waiting(app: &App, filter: DeadLetterFilter) -> Result<Vec<DeadLetterRow>, Problem> {
-    let letters = app.store.dead_letters(&filter).await?;
-    match filter.ids.iter().find(|id| letters.iter().all(|letter| letter.id != **id)) {
+async fn waiting(app: &App, filter: DeadLetterFilter) -> Result<Vec<i64>, Problem> {
+    let letters = app.store.dead_letter_ids(&filter).await?;
+    match filter.ids.iter().find(|id| letters.binary_search(id).is_err()) {
         Some(id) => Err(Problem::new(ApiCode::NotFound, format!("no dead letter {id} waits"))),
         None => Ok(letters),
     }

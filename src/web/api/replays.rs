@@ -11,7 +11,6 @@ use uuid::Uuid;
 use super::App;
 use crate::broker;
 use crate::domain::chain;
-use crate::store::DeadLetterRow;
 
 /// Replays that are remembered; older ones are forgotten.
 const REMEMBERED_MAX: usize = 100;
@@ -33,7 +32,7 @@ pub(in crate::web) struct Replays(Arc<Mutex<VecDeque<ReplayView>>>);
 
 impl Replays {
     /// Starts a replay in the background.
-    pub fn start(&self, app: &App, letters: Vec<DeadLetterRow>) -> ReplayView {
+    pub fn start(&self, app: &App, letters: Vec<i64>) -> ReplayView {
         let id = Uuid::now_v7().to_string();
         let view =
             ReplayView { id: id.clone(), state: "running".to_owned(), total: letters.len(), done: 0, error: None };

@@ -185,12 +185,12 @@ pub(super) async fn replay(State(app): State<App>, Form(chosen): Form<Chosen>) -
 /// Puts them aside for good.
 pub(super) async fn discard(State(app): State<App>, Form(chosen): Form<Chosen>) -> Result<Response, Failed> {
     let letters = waiting(&app, &chosen).await?;
-    app.store.discard(&letters.iter().map(|letter| letter.id).collect::<Vec<_>>()).await?;
+    app.store.discard(&letters).await?;
     Ok(back_to(&chosen.back))
 }
 
-async fn waiting(app: &App, chosen: &Chosen) -> Result<Vec<DeadLetterRow>, Failed> {
-    let letters = app.store.dead_letters(&chosen.filter()?).await?;
+async fn waiting(app: &App, chosen: &Chosen) -> Result<Vec<i64>, Failed> {
+    let letters = app.store.dead_letter_ids(&chosen.filter()?).await?;
     let gone = "none of them waits any more: somebody was quicker";
     if letters.is_empty() { Err(Problem::new(ApiCode::NotFound, gone).into()) } else { Ok(letters) }
 }

@@ -8,6 +8,7 @@ use super::layout::page;
 use super::parts::{Path, diff, moment, moment_or_dash, safe, status};
 use crate::domain::plan::Change;
 use crate::store::{PushRecord, StoreError};
+use crate::switch::PushContent;
 use crate::web::App;
 use crate::web::backup_diff::since;
 
@@ -47,8 +48,11 @@ fn facts(push: &PushRecord) -> Markup {
 
 /// The plan as lines of a difference; as it is stored where it is of another version.
 fn planned(push: &PushRecord) -> String {
-    match serde_json::from_value::<Vec<Change>>(push.plan.clone()) {
-        Ok(changes) => changes.iter().map(line).collect::<Vec<_>>().join("\n"),
+    match serde_json::from_value(push.plan.clone()) {
+        Ok(PushContent::Changes(changes)) => changes.iter().map(line).collect::<Vec<_>>().join("\n"),
+        Ok(PushContent::Whole { restored_backup_id, .. }) => {
+            format!("the whole configuration of backup {restored_backup_id}")
+        }
         Err(_) => push.plan.to_string(),
     }
 }

@@ -1,138 +1,123 @@
 //! What a push writes down on its way, in the store.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::Order;
 use super::trace::PushTrace;
+use crate::config::Settings;
 use crate::domain::plan::Wish;
 use crate::domain::{Code, Failure, Mac, TraceId};
-use crate::store::{Lease, PushRow, PushState, StoreError, WorkItem};
-use crate::switch::{Journal, PushEnd, PushIntent, Stage};
-use crate::worker::chain;
+use crate::store::{Lease, PushRow, PushState, Store, StoreError, WorkItem};
+use crate::switch::{Demand, Journal, PushEnd, PushIntent, Stage};
 use crate::worker::context::Context;
+use crate::worker::lease::failure;
 
-/// The journal of one push.
-pub(super) struct StoreJournal<'a> {
-    pub context: &'a Context,
+/// The journal of one change of a switch; `R` is what it knows of the rows.
+pub(in crate::worker) struct StoreJournal<'a, R> {
+    pub store: &'a Store,
     pub lease: &'a Lease,
-    /// The generation of each row when it was gathered.
-    pub generations: HashMap<i64, i64>,
-    /// True from before the commit is sent until its end is known: not to be called off.
-    committing: &'a AtomicBool,
-    last_push: Option<Duration>,
-    pub trace: PushTrace,
-    /// The producers' traces, by row.
-    producers: HashMap<i64, TraceId>,
+    pub rows: R,
+    pub(super) trace: PushTrace,
+    settings: &'a Settings,
+    in_flight: InFlight<'a>,
 }
 
-impl<'a> StoreJournal<'a> {
-    pub fn new(context: &'a Context, order: Order<'a>) -> Self {
-        let Order { lease, committing, last_push } = order;
-        let trace = PushTrace::begin(&lease.switch);
-        Self { context, lease, generations: HashMap::new(), committing, last_push, trace, producers: HashMap::new() }
+/// Whether a commit is in flight.
+#[derive(Clone, Copy)]
+pub(in crate::worker) struct InFlight<'a> {
+    /// True from before the commit is sent until its end is known: not to be called off.
+    pub committing: &'a AtomicBool,
+    /// How many are in flight.
+    pub count: &'a AtomicUsize,
+}
+
+/// The rows that a push drives.
+pub(in crate::worker) struct Rows<'a> {
+    pub context: &'a Context,
+    /// How long the switch's last push took.
+    pub last_push: Option<Duration>,
+    /// The generation of each row when it was gathered.
+    pub generations: HashMap<i64, i64>,
+    /// The producers' traces, by row.
+    pub producers: HashMap<i64, TraceId>,
+}
+
+/// The journal of one push.
+pub(super) type PushJournal<'a> = StoreJournal<'a, Rows<'a>>;
+
+impl<'a, R> StoreJournal<'a, R> {
+    pub fn new(store: &'a Store, settings: &'a Settings, lease: &'a Lease, in_flight: InFlight<'a>, rows: R) -> Self {
+        Self { store, settings, lease, in_flight, rows, trace: PushTrace::begin(&lease.switch) }
     }
 }
 
-impl StoreJournal<'_> {
-    fn note_committing(&self, committing: bool) {
-        let in_flight = &self.context.commits_in_flight;
+impl InFlight<'_> {
+    fn note(&self, committing: bool) {
         match (self.committing.swap(committing, Ordering::Relaxed), committing) {
-            (false, true) => _ = in_flight.fetch_add(1, Ordering::Relaxed),
-            (true, false) => _ = in_flight.fetch_sub(1, Ordering::Relaxed),
+            (false, true) => _ = self.count.fetch_add(1, Ordering::Relaxed),
+            (true, false) => _ = self.count.fetch_sub(1, Ordering::Relaxed),
             _ => {}
         }
     }
 }
 
-impl Drop for StoreJournal<'_> {
+impl<R> Drop for StoreJournal<'_, R> {
     fn drop(&mut self) {
-        self.note_committing(false);
+        self.in_flight.note(false);
     }
 }
 
-fn failure(error: &StoreError) -> Failure {
-    let code = match error {
-        StoreError::LeaseLost { .. } => Code::LeaseLost,
-        _ => Code::DatabaseTrouble,
-    };
-    Failure::new(code, chain(error))
-}
-
-impl Journal for StoreJournal<'_> {
+impl<R> Journal for StoreJournal<'_, R> {
     fn reached(&mut self, stage: Stage) {
         tracing::debug!(switch = %self.lease.switch, stage = stage.as_str(), "push");
         self.trace.reached(stage);
         let committing = matches!(stage, Stage::Sent | Stage::Committed | Stage::ReadBack | Stage::Confirmed);
-        self.note_committing(committing);
-        if self.context.settings.worker.abort_at == stage.as_str() {
+        self.in_flight.note(committing);
+        if self.settings.worker.abort_at == stage.as_str() {
             tracing::warn!(stage = stage.as_str(), "aborting, as `worker.abort_at` says");
             std::process::abort();
         }
     }
 
     async fn unresolved(&mut self) -> Result<Vec<PushIntent>, Failure> {
-        let rows = self.context.store.pushes_unresolved(&self.lease.switch).await.map_err(|error| failure(&error))?;
+        let rows = self.store.pushes_unresolved(&self.lease.switch).await.map_err(|error| failure(&error))?;
         let intent = |row: PushRow| {
-            let changes = serde_json::from_value(row.plan).map_err(|error| {
+            let content = serde_json::from_value(row.plan).map_err(|error| {
                 Failure::new(Code::DatabaseTrouble, format!("push {}: its plan cannot be read: {error}", row.id))
             })?;
-            Ok(PushIntent { id: row.id, changes, backup_id: row.backup_id })
+            Ok(PushIntent { id: row.id, content, backup_id: row.backup_id })
         };
         rows.into_iter().map(intent).collect()
     }
 
     async fn backed_up(&mut self, push_id: &str, text: &str) -> Result<i64, Failure> {
-        let saved = self.context.store.save_backup(&self.lease.switch, text, push_id).await;
+        let saved = self.store.save_backup(&self.lease.switch, text, push_id).await;
         let backup_id = saved.map_err(|error| failure(&error))?;
         self.trace.backed_up(push_id, backup_id);
         Ok(backup_id)
-    }
-
-    async fn gather(&mut self) -> Result<Vec<Wish>, Failure> {
-        self.context.arrivals.burst_over(&self.lease.switch, self.last_push).await;
-        let limit = i64::try_from(self.context.settings.worker.changes_per_commit_max).unwrap_or(i64::MAX);
-        let items = self.context.store.work(&self.lease.switch, limit).await.map_err(|error| failure(&error))?;
-        self.generations = items.iter().map(|item| (item.vmac.id, item.vmac.generation)).collect();
-        self.producers = items.iter().filter_map(|item| Some((item.vmac.id, item.trace?.trace_id))).collect();
-        self.trace.gathered(self.context, &items);
-        Ok(items.iter().flat_map(wishes).collect())
-    }
-
-    async fn ours(&mut self, macs: &[Mac]) -> Result<HashSet<Mac>, Failure> {
-        if macs.is_empty() {
-            return Ok(HashSet::new());
-        }
-        self.context.store.ours_among(macs).await.map_err(|error| failure(&error))
-    }
-
-    fn traces(&self, vmac_ids: &[i64]) -> Vec<TraceId> {
-        let mut seen = HashSet::new();
-        let traces = vmac_ids.iter().filter_map(|id| self.producers.get(id).copied());
-        traces.filter(|trace| seen.insert(*trace)).collect()
     }
 
     async fn prepared(&mut self, push: &PushIntent) -> Result<(), Failure> {
         self.trace.prepared(push);
         let row = PushRow {
             id: push.id.clone(),
-            plan: json!(push.changes),
-            changes: i64::try_from(push.changes.len()).unwrap_or(i64::MAX),
+            plan: json!(push.content),
+            changes: i64::try_from(push.content.len()).unwrap_or(i64::MAX),
             backup_id: push.backup_id,
         };
-        self.context.store.push_prepared(self.lease, &row).await.map_err(|error| failure(&error))
+        self.store.push_prepared(self.lease, &row).await.map_err(|error| failure(&error))
     }
 
     async fn sent(&mut self, push_id: &str) -> Result<(), Failure> {
-        let advanced = self.context.store.push_advanced(self.lease, push_id, PushState::Sent, None).await;
+        let advanced = self.store.push_advanced(self.lease, push_id, PushState::Sent, None).await;
         advanced.map_err(|error| failure(&error))
     }
 
     async fn may_commit(&mut self) -> Result<(), Failure> {
-        match self.context.store.holds(self.lease).await {
+        match self.store.holds(self.lease).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(failure(&StoreError::LeaseLost { switch: self.lease.switch.to_string() })),
             Err(error) => Err(failure(&error)),
@@ -148,12 +133,39 @@ impl Journal for StoreJournal<'_> {
             }
             PushEnd::NotApplied => PushState::NotApplied,
         };
-        let advanced = self.context.store.push_advanced(self.lease, push_id, state, None).await;
+        let advanced = self.store.push_advanced(self.lease, push_id, state, None).await;
         advanced.map_err(|error| failure(&error))
     }
 }
 
-fn wishes(item: &WorkItem) -> Vec<Wish> {
+// The lifetimes are apart, or the compiler could not tell that a push may move between threads.
+impl Demand for StoreJournal<'_, Rows<'_>> {
+    async fn gather(&mut self) -> Result<Vec<Wish>, Failure> {
+        self.rows.context.arrivals.burst_over(&self.lease.switch, self.rows.last_push).await;
+        let limit = i64::try_from(self.rows.context.settings.worker.changes_per_commit_max).unwrap_or(i64::MAX);
+        let items = self.store.work(&self.lease.switch, limit).await.map_err(|error| failure(&error))?;
+        self.rows.generations = items.iter().map(|item| (item.vmac.id, item.vmac.generation)).collect();
+        self.rows.producers = items.iter().filter_map(|item| Some((item.vmac.id, item.trace?.trace_id))).collect();
+        self.trace.gathered(self.rows.context, &items);
+        Ok(items.iter().flat_map(wishes).collect())
+    }
+
+    async fn ours(&mut self, macs: &[Mac]) -> Result<HashSet<Mac>, Failure> {
+        if macs.is_empty() {
+            return Ok(HashSet::new());
+        }
+        self.store.ours_among(macs).await.map_err(|error| failure(&error))
+    }
+
+    fn traces(&self, vmac_ids: &[i64]) -> Vec<TraceId> {
+        let mut seen = HashSet::new();
+        let traces = vmac_ids.iter().filter_map(|id| self.rows.producers.get(id).copied());
+        traces.filter(|trace| seen.insert(*trace)).collect()
+    }
+}
+
+/// What a row wants on each of its ports.
+pub(in crate::worker) fn wishes(item: &WorkItem) -> Vec<Wish> {
     let vmac = &item.vmac;
     let wish = |interface: &crate::domain::InterfaceName| Wish {
         vmac_id: vmac.id,

@@ -3,10 +3,11 @@
 //! The transaction itself is the switch client's; here is what it writes down on the way (the
 //! [`StoreJournal`]), what its report means for the rows, and the spans of both.
 
-mod journal;
+pub(super) mod journal;
 mod report;
 mod trace;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -14,12 +15,13 @@ use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 
 use super::context::Context;
+use super::lease;
 use super::session::Session;
 use crate::domain::{Failure, MessageKey};
 use crate::store::{CommandOutcome, Lease, StoreError};
 use crate::switch::{self, Journal, PushOptions, PushReport, Stage};
 
-use journal::StoreJournal;
+use journal::{InFlight, PushJournal, Rows, StoreJournal};
 
 /// What a push came to, for the messages that wait.
 #[derive(Default)]
@@ -54,10 +56,11 @@ pub(super) async fn push(
     order: Order<'_>,
     slot: SemaphorePermit<'_>,
 ) -> Result<Pushed, StoreError> {
-    let mut journal = StoreJournal::new(context, order);
+    let ttl = Duration::from_millis(context.settings.lease.ttl_ms);
+    let mut journal = journal_of(context, order);
     let report = tokio::select! {
         report = attempt(context, session, &mut journal, slot) => report,
-        never = renew(context, order.lease) => match never {},
+        never = lease::keep(&context.store, order.lease, ttl) => match never {},
     };
     if !report.session_usable {
         session.abandon();
@@ -65,12 +68,19 @@ pub(super) async fn push(
     report::write(context, &mut journal, report).await
 }
 
+fn journal_of<'a>(context: &'a Context, order: Order<'a>) -> PushJournal<'a> {
+    let Order { lease, committing, last_push } = order;
+    let in_flight = InFlight { committing, count: &context.commits_in_flight };
+    let rows = Rows { context, last_push, generations: HashMap::new(), producers: HashMap::new() };
+    StoreJournal::new(&context.store, &context.settings, lease, in_flight, rows)
+}
+
 /// Uses the session that is open. One may have died of old age, which says nothing about the switch: then, and where
 /// there is none, a new one. While it is opened others may push.
 async fn attempt<'a>(
     context: &'a Context,
     session: &mut Session,
-    journal: &mut StoreJournal<'_>,
+    journal: &mut PushJournal<'_>,
     slot: SemaphorePermit<'a>,
 ) -> PushReport {
     let options = PushOptions { confirm_timeout_min: context.settings.ssh.confirm_timeout_min };
@@ -90,19 +100,5 @@ async fn attempt<'a>(
             switch::push(client, journal, &options).await
         }
         Err(failure) => PushReport::failed(failure),
-    }
-}
-
-/// Renews the lease for as long as it is polled. That the lease is gone is found out by the checks
-/// before each commit and each write.
-async fn renew(context: &Context, lease: &Lease) -> std::convert::Infallible {
-    let ttl = Duration::from_millis(context.settings.lease.ttl_ms);
-    loop {
-        tokio::time::sleep(ttl / 3).await;
-        match context.store.renew(lease, ttl).await {
-            Ok(true) => {}
-            Ok(false) => tracing::warn!(switch = %lease.switch, "the lease went to another worker during a push"),
-            Err(error) => tracing::warn!(switch = %lease.switch, error = super::chain(&error), "lease not renewed"),
-        }
     }
 }

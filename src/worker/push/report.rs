@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pushed;
-use super::journal::StoreJournal;
+use super::journal::PushJournal;
 use crate::domain::plan::EndState;
 use crate::domain::{BindingState, Code, Failure, FailureClass};
 use crate::store::{BindingEnd, BindingResult, Settled, StoreError};
@@ -15,7 +15,7 @@ use crate::worker::context::Context;
 /// Writes the results, and says which messages have their outcome.
 pub(super) async fn write(
     context: &Arc<Context>,
-    journal: &mut StoreJournal<'_>,
+    journal: &mut PushJournal<'_>,
     report: PushReport,
 ) -> Result<Pushed, StoreError> {
     journal.trace.reported(report.whole.as_ref());
@@ -33,7 +33,7 @@ pub(super) async fn write(
     Ok(Pushed { finished: settled.finished, failed: failed.collect(), whole: report.whole })
 }
 
-fn binding(journal: &StoreJournal<'_>, result: &WishResult) -> BindingResult {
+fn binding(journal: &PushJournal<'_>, result: &WishResult) -> BindingResult {
     let wish = &result.wish;
     let end = match &result.end {
         Err(failure) => BindingEnd::Failed(failure.clone()),
@@ -52,7 +52,7 @@ fn binding(journal: &StoreJournal<'_>, result: &WishResult) -> BindingResult {
     };
     BindingResult {
         vmac_id: wish.vmac_id,
-        generation: journal.generations.get(&wish.vmac_id).copied().unwrap_or(0),
+        generation: journal.rows.generations.get(&wish.vmac_id).copied().unwrap_or(0),
         interface: wish.interface.clone(),
         vlan: wish.vlan.clone(),
         end,
@@ -63,7 +63,7 @@ fn binding(journal: &StoreJournal<'_>, result: &WishResult) -> BindingResult {
 /// says why it waits.
 async fn fail_the_rest(
     context: &Context,
-    journal: &mut StoreJournal<'_>,
+    journal: &mut PushJournal<'_>,
     known: &[BindingResult],
     failure: &Failure,
 ) -> Result<Vec<BindingResult>, StoreError> {
@@ -85,7 +85,7 @@ async fn fail_the_rest(
 /// Writes the results, trying for as long as it takes: what was committed must not be forgotten.
 async fn settle(
     context: &Context,
-    journal: &StoreJournal<'_>,
+    journal: &PushJournal<'_>,
     results: &[BindingResult],
 ) -> Result<Settled, StoreError> {
     if results.is_empty() {
@@ -107,11 +107,7 @@ async fn settle(
 }
 
 /// Failures to reach the switch or to log in open its circuit; anything else shows that it answers.
-async fn note_circuit(
-    context: &Context,
-    journal: &StoreJournal<'_>,
-    whole: Option<&Failure>,
-) -> Result<(), StoreError> {
+async fn note_circuit(context: &Context, journal: &PushJournal<'_>, whole: Option<&Failure>) -> Result<(), StoreError> {
     let worker = &context.settings.worker;
     let switch = &journal.lease.switch;
     match whole {

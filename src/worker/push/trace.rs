@@ -46,7 +46,7 @@ impl PushTrace {
 
     /// Where a group is narrowed, each part is prepared as a push of its own.
     pub fn prepared(&self, push: &PushIntent) {
-        self.doing.record("vmacd.push_id", &*push.id).record("vmacd.changes", push.changes.len());
+        self.doing.record("vmacd.push_id", &*push.id).record("vmacd.changes", push.content.len());
     }
 
     /// These rows are brought to what they want: those who wait for them wait no longer.

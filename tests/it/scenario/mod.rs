@@ -1,6 +1,7 @@
 //! The product as its users meet it: real binary, real RabbitMQ or the embedded queue, real Postgres or
 //! SQLite, simulated switches on real ports.
 
+mod advice;
 mod bad_input;
 mod check;
 mod compose;
@@ -15,7 +16,11 @@ mod names;
 mod order;
 mod pages;
 mod paused;
+mod replaying;
+mod restore;
 mod secrets;
 mod shutdown;
+mod terminal;
 mod traces;
+mod watching;
 pub mod world;

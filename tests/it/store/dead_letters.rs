@@ -79,8 +79,8 @@ async fn dead_letters_are_found_by_reason_switch_number_and_time(bench: &Bench) 
 async fn what_was_replayed_or_discarded_waits_no_more(bench: &Bench) {
     bench.store.collect(&[letter("a"), letter("b"), letter("c")]).await.expect("kept");
     let all = bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
-    bench.store.mark_replayed(&[all[0].id]).await.expect("marked");
-    bench.store.discard(&[all[1].id]).await.expect("discarded");
+    assert_eq!(bench.store.mark_replayed(&[all[0].id]).await.expect("marked"), [all[0].id]);
+    assert_eq!(bench.store.discard(&[all[0].id, all[1].id]).await.expect("discarded"), [all[1].id], "one is gone");
     assert_eq!(waiting(bench, &DeadLetterFilter::default()).await, ["c"]);
     let replayed = bench.store.dead_letter(all[0].id).await.expect("still there");
     assert_eq!((replayed.state.as_str(), replayed.replays), ("replayed", 1));

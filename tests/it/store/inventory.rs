@@ -9,6 +9,7 @@ on_both_engines! {
     what_was_imported_is_exported,
     importing_again_changes_nothing,
     a_contradiction_is_refused_and_nothing_written,
+    servers_may_exchange_their_primary_addresses,
     a_pinned_key_and_a_found_dialect_are_kept,
     a_switch_that_fails_often_is_left_alone_for_a_while,
 }
@@ -35,11 +36,24 @@ async fn a_contradiction_is_refused_and_nothing_written(bench: &Bench) {
     let mut number = inventory();
     number.servers[0].id = 0;
     number.servers[0].primary_ip = None;
-    for (inventory, named) in [(twice, "10.0.2.1"), (unknown, "sw-z"), (number, "server 0")] {
+    let mut again = inventory();
+    again.servers.push(again.servers[0].clone());
+    for (inventory, named) in [(again, "named twice"), (twice, "10.0.2.1"), (unknown, "sw-z"), (number, "server 0")] {
         let refused = bench.store.import(&inventory).await;
         assert!(matches!(&refused, Err(StoreError::Inventory(text)) if text.contains(named)), "{refused:?}");
     }
     assert_eq!(bench.store.export().await.expect("an inventory"), inventory());
+}
+
+async fn servers_may_exchange_their_primary_addresses(bench: &Bench) {
+    let mut exchanged = inventory();
+    let first = exchanged.servers[0].primary_ip;
+    exchanged.servers[0].primary_ip = exchanged.servers[1].primary_ip;
+    exchanged.servers[1].primary_ip = first;
+    let mut told = Vec::new();
+    let report = bench.store.import_with(&exchanged, |done| told.push(done)).await.expect("imported");
+    assert_eq!((report.updated, told.last()), (2, Some(&6)), "{told:?}");
+    assert_eq!(bench.store.export().await.expect("an inventory"), exchanged);
 }
 
 async fn a_pinned_key_and_a_found_dialect_are_kept(bench: &Bench) {

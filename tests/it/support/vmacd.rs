@@ -96,6 +96,25 @@ pub async fn run_program(program: &str, arguments: &[&str], settings: &Settings)
     Output { code: status.code(), stdout: read(out), stderr: read(err) }
 }
 
+/// Runs `vmacd` on a terminal of this many columns, with `typed` at its keyboard; its stdout holds all that the terminal
+/// got. `script` (util-linux) makes the terminal.
+pub async fn run_on_terminal(arguments: &[&str], settings: &Settings, columns: u16, typed: &str) -> Output {
+    let log = run_dir().join(unique("terminal"));
+    let line =
+        format!("stty cols {columns} rows 30 -echo; exec {} {}", env!("CARGO_BIN_EXE_vmacd"), arguments.join(" "));
+    let keyboard = log.with_extension("in");
+    std::fs::write(&keyboard, typed).expect("a file");
+    let mut command = settings.command("script", &["-qefc", &line, "/dev/null"]);
+    let out = log.with_extension("out");
+    command.env("TERM", "xterm").env("SHELL", "/bin/sh").stdin(File::open(&keyboard).expect("a file"));
+    command.stdout(File::create(&out).expect("a file")).stderr(Stdio::null());
+    let mut child = Reaped(command.spawn().expect("script, of util-linux"));
+    let what = format!("vmacd {} ends", arguments.join(" "));
+    let status = eventually(&what, async || child.0.try_wait().expect("our own child")).await;
+    let stdout = std::fs::read_to_string(out).expect("captured output is UTF-8");
+    Output { code: status.code(), stdout, stderr: String::new() }
+}
+
 /// A child that does not outlive the test, however that ends.
 #[derive(Debug)]
 struct Reaped(Child);

@@ -7,7 +7,8 @@ use vmacd::domain::plan::Wish;
 use vmacd::domain::{Code, Desired, Failure, Inventory, Mac, Switch};
 use vmacd::sim::{Estate, Options, SimHandle, SimServer};
 use vmacd::switch::{
-    Credential, Journal, PushEnd, PushIntent, PushOptions, PushReport, Stage, SwitchClient, SwitchError, Timeouts, push,
+    Credential, Demand, Journal, PushEnd, PushIntent, PushOptions, PushReport, Stage, SwitchClient, SwitchError,
+    Timeouts, push,
 };
 
 /// One switch to push to.
@@ -184,15 +185,6 @@ impl Journal for Notes {
         Ok(i64::try_from(self.backups.len()).expect("few"))
     }
 
-    async fn gather(&mut self) -> Result<Vec<Wish>, Failure> {
-        self.call("gather").map(|()| self.wishes.clone())
-    }
-
-    async fn ours(&mut self, macs: &[Mac]) -> Result<HashSet<Mac>, Failure> {
-        // Those that `mac` makes.
-        self.call("ours").map(|()| macs.iter().copied().filter(|mac| mac.octets()[1] == 0xaa).collect())
-    }
-
     async fn prepared(&mut self, push: &PushIntent) -> Result<(), Failure> {
         self.call("prepared").map(|()| self.open.push(push.clone()))
     }
@@ -213,5 +205,16 @@ impl Journal for Notes {
         self.open.retain(|push| push.id != push_id);
         self.ends.push(end);
         Ok(())
+    }
+}
+
+impl Demand for Notes {
+    async fn gather(&mut self) -> Result<Vec<Wish>, Failure> {
+        self.call("gather").map(|()| self.wishes.clone())
+    }
+
+    async fn ours(&mut self, macs: &[Mac]) -> Result<HashSet<Mac>, Failure> {
+        // Those that `mac` makes.
+        self.call("ours").map(|()| macs.iter().copied().filter(|mac| mac.octets()[1] == 0xaa).collect())
     }
 }

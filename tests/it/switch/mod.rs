@@ -7,3 +7,4 @@ mod openssh;
 mod others;
 mod pushing;
 mod refusals;
+mod restoring;

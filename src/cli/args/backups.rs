@@ -1,0 +1,64 @@
+//! `vmacd backups ...`
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::{duration, examples};
+use crate::domain::SwitchName;
+
+/// `vmacd backups ...`
+#[derive(Debug, Subcommand)]
+pub enum BackupsVerb {
+    /// List the backups of a switch, newest first
+    #[command(after_help = examples!["vmacd backups list sw-a1"])]
+    List {
+        /// The switch
+        switch: SwitchName,
+    },
+    /// Print one backup, its secrets hidden
+    #[command(after_help = examples!["vmacd backups show 41"])]
+    Show {
+        /// Its id
+        id: i64,
+        /// Print the secrets too, as they must be to load the backup
+        #[arg(long)]
+        with_secrets: bool,
+    },
+    /// Print what changed between two backups
+    #[command(after_help = examples!["vmacd backups diff 41", "vmacd backups diff 41 57"])]
+    Diff {
+        /// The older one's id
+        from: i64,
+        /// The newer one's id [default: the next one of the same switch]
+        to: Option<i64>,
+    },
+    /// Bring a switch's whole configuration back to what a backup holds
+    Restore(RestoreArgs),
+    /// Print a new key that seals backups, as the content of `backups.key_file`
+    #[command(after_help = examples!["vmacd backups keygen > /etc/vmacd/backups.key"])]
+    Keygen,
+}
+
+/// `vmacd backups restore`
+#[derive(Debug, Args)]
+#[command(after_help = examples![
+    "vmacd backups restore sw-a1 41 --dry-run    # the difference, by the switch itself",
+    "vmacd backups restore sw-a1 41              # asks before it changes anything",
+    "vmacd backups restore sw-a1 41 --yes",
+])]
+pub struct RestoreArgs {
+    /// The switch
+    pub switch: SwitchName,
+    /// The backup's id
+    pub id: i64,
+    /// Do not ask
+    #[arg(long, short, conflicts_with = "dry_run")]
+    pub yes: bool,
+    /// Only show what would change
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Longest time to wait for a worker that is pushing to the switch
+    #[arg(long, default_value = "2m", value_parser = duration)]
+    pub timeout: Duration,
+}

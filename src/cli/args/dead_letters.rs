@@ -1,0 +1,69 @@
+//! `vmacd dead-letters ...`
+
+use clap::{Args, Subcommand};
+
+use super::examples;
+use crate::domain::SwitchName;
+
+/// `vmacd dead-letters ...`
+#[derive(Debug, Subcommand)]
+pub enum DeadLettersVerb {
+    /// List those that wait
+    #[command(after_help = examples!["vmacd dead-letters list --reason unreachable", "vmacd dead-letters list --since 2h"])]
+    List(DeadLetterSelection),
+    /// Show one with its original bytes and headers
+    #[command(after_help = examples!["vmacd dead-letters show 17"])]
+    Show {
+        /// Its id
+        id: i64,
+    },
+    /// Send them to the work queue again, with their attempts reset
+    #[command(after_help = examples![
+        "vmacd dead-letters replay --switch sw-a1 --dry-run",
+        "vmacd dead-letters replay --switch sw-a1 --since 2026-11-21T10:00:00Z",
+        "vmacd dead-letters replay --id 17,18",
+    ])]
+    Replay(DeadLetterChange),
+    /// Put them aside for good
+    #[command(after_help = examples!["vmacd dead-letters discard --id 17", "vmacd dead-letters discard --reason not_json"])]
+    Discard(DeadLetterChange),
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub struct DeadLetterSelection {
+    /// These ids
+    #[arg(long, value_delimiter = ',')]
+    pub id: Vec<i64>,
+    /// All that wait
+    #[arg(long)]
+    pub all: bool,
+    /// Those with this reason code
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Those of this switch
+    #[arg(long)]
+    pub switch: Option<SwitchName>,
+    /// Those whose last failure is at most so long ago (2h, 3d) or after this time (RFC 3339)
+    #[arg(long)]
+    pub since: Option<String>,
+}
+
+impl DeadLetterSelection {
+    /// True when nothing at all was said of which.
+    pub fn is_empty(&self) -> bool {
+        let narrowed = self.reason.is_some() || self.switch.is_some() || self.since.is_some();
+        self.id.is_empty() && !self.all && !narrowed
+    }
+}
+
+/// Which dead letters to change.
+#[derive(Debug, Args)]
+pub struct DeadLetterChange {
+    /// Which.
+    #[command(flatten)]
+    pub selection: DeadLetterSelection,
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+}

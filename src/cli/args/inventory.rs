@@ -1,0 +1,48 @@
+//! `vmacd inventory ...` and `vmacd switches ...`
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::examples;
+use crate::domain::SwitchName;
+
+/// `vmacd inventory ...`
+#[derive(Debug, Subcommand)]
+pub enum InventoryVerb {
+    /// Read switches and servers from a file (.json, .toml; servers also .csv); again updates
+    #[command(after_help = examples!["vmacd inventory import inventory.json", "vmacd inventory import servers.csv"])]
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print the inventory as JSON
+    #[command(after_help = examples!["vmacd inventory export > inventory.json"])]
+    Export,
+}
+
+/// `vmacd switches ...`
+#[derive(Debug, Subcommand)]
+pub enum SwitchesVerb {
+    /// List the switches and how they are
+    #[command(after_help = examples!["vmacd switches list"])]
+    List,
+    /// Try everything a push needs, step by step, and change nothing
+    #[command(after_help = examples!["vmacd switches check sw-a1"])]
+    Check {
+        /// The switch
+        name: SwitchName,
+    },
+    /// Pin the host key that the switch shows now
+    #[command(after_help = examples![
+        "vmacd switches trust sw-a1",
+        "vmacd switches trust sw-a1 --fingerprint SHA256:uwhWTGsAcUyHvgpd8lxjmLWzXMbcMWPwGOKOgRO8Lm4",
+    ])]
+    Trust {
+        /// The switch
+        name: SwitchName,
+        /// Pin only if it is this one (SHA256:...)
+        #[arg(long)]
+        fingerprint: Option<String>,
+    },
+}

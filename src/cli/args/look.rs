@@ -1,0 +1,66 @@
+//! `vmacd list` and `vmacd show`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::examples;
+use crate::domain::{Status, SwitchName};
+
+/// Looking again and again.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct WatchArgs {
+    /// Look again every so many seconds until Ctrl-C; piped or with --json it prints what changed
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2", value_parser = seconds)]
+    pub watch: Option<Duration>,
+}
+
+/// `vmacd list`
+#[derive(Debug, Args)]
+#[command(after_help = examples![
+    "vmacd list --status failed",
+    "vmacd list --switch sw-a1 --watch=5",
+    "vmacd list --server 1042 --json",
+])]
+pub struct ListArgs {
+    /// Only those with this status: pending, active, failed, revoked
+    #[arg(long)]
+    pub status: Option<Status>,
+    /// Only those on this switch
+    #[arg(long)]
+    pub switch: Option<SwitchName>,
+    /// Only those of this server
+    #[arg(long)]
+    pub server: Option<i64>,
+    /// At most so many
+    #[arg(long, default_value_t = 1000)]
+    pub limit: i64,
+    /// Again and again.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+}
+
+/// `vmacd show`
+#[derive(Debug, Args)]
+#[command(after_help = examples![
+    "vmacd show 10.0.48.6",
+    "vmacd show 02:a1:b2:c3:d4:e5 --json",
+    "vmacd show 10.0.48.6 --watch        # until Ctrl-C",
+])]
+pub struct ShowArgs {
+    /// An IP address, a MAC or a row's id
+    pub what: String,
+    /// Again and again.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+}
+
+/// The shortest time between two looks, seconds: the database is shared.
+const WATCH_MIN_S: f64 = 0.1;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let refused = || format!("expected seconds, at least {WATCH_MIN_S}");
+    let seconds: f64 = text.trim_end_matches('s').parse().map_err(|_| refused())?;
+    let span = Duration::try_from_secs_f64(seconds).map_err(|_| refused())?;
+    if seconds < WATCH_MIN_S { Err(refused()) } else { Ok(span) }
+}

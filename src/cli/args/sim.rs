@@ -1,0 +1,80 @@
+//! `vmacd demo` and `vmacd sim`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::{duration, examples};
+
+/// `vmacd demo`
+#[derive(Debug, Args)]
+#[command(after_help = examples!["vmacd demo", "vmacd demo --exit"])]
+pub struct DemoArgs {
+    /// End after the tour instead of staying up
+    #[arg(long)]
+    pub exit: bool,
+}
+
+/// `vmacd sim`
+#[derive(Debug, Args)]
+#[command(after_help = examples![
+    "vmacd sim --switches 3 --inventory estate.json    # then: vmacd inventory import estate.json",
+    "vmacd sim --dialect els --commit-time 20s --fault reply_lost_after_commit@3",
+])]
+pub struct SimArgs {
+    /// How many switches
+    #[arg(long, default_value_t = 1)]
+    pub switches: usize,
+    /// Server ports on each, with one server each
+    #[arg(long, default_value_t = 4)]
+    pub ports_per_switch: usize,
+    /// The first switch's TCP port; the others follow (0: free ports)
+    #[arg(long, default_value_t = 8300)]
+    pub port: u16,
+    /// The address to listen on
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub listen: std::net::IpAddr,
+    /// The host that the inventory names, where others reach them under another name
+    #[arg(long, value_name = "HOST")]
+    pub advertise: Option<String>,
+    /// The configuration dialect they speak
+    #[arg(long, value_enum, default_value_t = SimDialect::NonEls)]
+    pub dialect: SimDialect,
+    /// How long a commit takes
+    #[arg(long, default_value = "0s", value_parser = duration)]
+    pub commit_time: Duration,
+    /// The login they take
+    #[arg(long, default_value = "vmacd")]
+    pub user: String,
+    /// Its password
+    #[arg(long, default_value = "vmacd")]
+    pub password: String,
+    /// Write an inventory of them here
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// A Unix socket at which they take orders while they run, such as `sw-001 fault lock_denied`
+    #[arg(long, value_name = "FILE")]
+    pub control: Option<PathBuf>,
+    /// Connections each accepts in a minute [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub rate_limit: Option<usize>,
+    /// Speak old SSH only: what `ssh_profile = "legacy"` is for
+    #[arg(long)]
+    pub legacy_ssh: bool,
+    /// A fault, such as reply_lost_after_commit@3; may be given more than once
+    #[arg(long)]
+    pub fault: Vec<String>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// The dialects of the simulated switches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SimDialect {
+    /// EX2200 to EX8200
+    NonEls,
+    /// EX2300 and later
+    Els,
+}

@@ -1,0 +1,37 @@
+//! A question to whoever sits at the terminal.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use super::fault::Fault;
+
+/// True where somebody can be asked.
+pub(super) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks on stderr; only `y` or `yes` is yes. That the input ends is no.
+pub(super) async fn ask(question: String) -> Result<bool, Fault> {
+    let answered = tokio::task::spawn_blocking(move || {
+        eprint!("{question} [y/N] ");
+        std::io::stderr().flush()?;
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer)?;
+        Ok::<_, std::io::Error>(is_yes(&answer))
+    });
+    Ok(answered.await.map_err(Fault::service)??)
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_yes;
+
+    #[test]
+    fn only_yes_is_yes() {
+        assert!(["y\n", "YES\n", " y "].into_iter().all(is_yes));
+        assert!(!["", "\n", "n\n", "yep\n", "sure\n"].into_iter().any(is_yes));
+    }
+}

@@ -1,0 +1,81 @@
+//! What to do about an error, where that is known. The error itself says what is wrong.
+
+use crate::broker::BrokerError;
+use crate::config::ConfigError;
+use crate::domain::Code;
+use crate::store::StoreError;
+
+const DATABASE: &str =
+    "the database is the one of `database.url` (VMACD_DATABASE_URL): does it run, and may this machine reach it?";
+
+/// For the settings.
+pub(super) fn of_config(error: &ConfigError) -> Option<String> {
+    let hint = match error {
+        ConfigError::Unreadable { .. } => {
+            "the settings file is the one of --config or VMACD_CONFIG; without either it may be missing"
+        }
+        ConfigError::Invalid { setting, .. } if setting == "api.token" => {
+            "set VMACD_API_TOKEN, or VMACD_API_TOKEN_FILE, to a long random text"
+        }
+        ConfigError::Malformed { .. } | ConfigError::WrongForm { .. } | ConfigError::Invalid { .. } => {
+            "docs/SETTINGS.md has every setting with its range; `vmacd config` prints those in force"
+        }
+        ConfigError::UnknownVariable { .. } => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// For the database.
+pub(super) fn of_store(error: &StoreError) -> Option<String> {
+    let hint = match error {
+        StoreError::Connect { url, .. } if url.starts_with("sqlite:") => {
+            "`vmacd migrate` makes the database; or it stands elsewhere: `database.url` (VMACD_DATABASE_URL) names it"
+        }
+        StoreError::Connect { .. } | StoreError::Timeout { .. } => DATABASE,
+        StoreError::TablesMissing | StoreError::TablesOld { .. } => "`vmacd migrate` brings the tables up to date",
+        StoreError::TablesNew { .. } | StoreError::Migrate(_) => "install the version of vmacd that the tables are of",
+        StoreError::Unpack { .. } => "`backups.key_file` must hold the key that the backup was sealed with",
+        StoreError::NotFound { what: "virtual MAC", .. } => "`vmacd list` shows those there are",
+        StoreError::NotFound { what: "dead letter", .. } => "`vmacd dead-letters list` shows those that wait",
+        StoreError::NotFound { what: "backup", .. } => "`vmacd backups list SWITCH` shows those of a switch",
+        error if error.is_transient() => DATABASE,
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// For the broker.
+pub(super) fn of_broker(error: &BrokerError) -> Option<String> {
+    match error {
+        BrokerError::Amqp { .. } | BrokerError::Timeout { .. } => Some(
+            "RabbitMQ is the one of `amqp.url` (VMACD_AMQP_URL): does it run, and may this login use its vhost?"
+                .to_owned(),
+        ),
+        BrokerError::NotTaken { .. } => Some("look at RabbitMQ's alarms and at the length of its queues".to_owned()),
+        BrokerError::Store(error) => of_store(error),
+    }
+}
+
+/// For a switch; docs/ERRORS.md says more of each.
+pub(super) fn of_failure(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::HostKeyMissing => "`vmacd switches trust NAME` shows and pins the key that it has",
+        Code::HostKeyChanged => {
+            "find out why; if the switch was replaced, `vmacd switches trust NAME` pins the new key"
+        }
+        Code::LoginRefused => {
+            "`vmacd switches check NAME` tries the login; VMACD_SSH_USER, VMACD_SSH_PASSWORD and VMACD_SSH_KEY_FILE are the default one"
+        }
+        Code::CredentialMissing => "the settings' section `[credentials.NAME]` holds it",
+        Code::Unreachable | Code::ConnectionLost => "`vmacd switches check NAME` tries each step to a session",
+        Code::LockedByOther => "wait until they are done, or ask them",
+        Code::CandidateDirty => "whoever made the edits must commit or discard them on the switch",
+        Code::ConfirmPending => "wait until it is confirmed or rolled back",
+        Code::LeaseHeld => "wait until the worker is done, or give --timeout more time",
+        Code::CommitUnanswered => {
+            "look at the switch's `show system commit`: it rolls back by itself unless it was confirmed"
+        }
+        Code::PermissionDenied => "the login's class on the switch must allow to configure and to commit",
+        _ => return None,
+    })
+}

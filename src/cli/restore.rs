@@ -1,0 +1,144 @@
+//! `vmacd backups restore`: a switch's whole configuration back to what a backup holds.
+
+use serde_json::{Value, json};
+
+use super::args::RestoreArgs;
+use super::ask;
+use super::backups::write_diff;
+use super::fault::Fault;
+use super::look::{Cell, Page, Tone};
+use super::open::Session;
+use super::output::Output;
+use super::progress::Progress;
+use super::suggest;
+use crate::domain::redacted_difference;
+use crate::store::{Backup, Store};
+use crate::switch::{RestoreEnd, Wanted};
+use crate::worker::{Disagreement, RestorePreview, Restorer};
+
+/// Shows what the switch itself says would change, asks, and does it.
+pub(super) async fn run(session: Session, output: Output, args: RestoreArgs) -> Result<(), Fault> {
+    if !args.yes && !args.dry_run && !ask::can_ask() {
+        let fault = Fault::input("nobody can be asked here, and nothing was changed");
+        return Err(fault.with_hint("--yes restores without asking, --dry-run shows what would change"));
+    }
+    let store = session.store_as_it_is().await?;
+    let (backup, wanted) = wanted(&store, &args).await?;
+    let mut restorer = Restorer::open(store, session.settings.clone(), &args.switch).await?;
+    let done = restore(output, &args, &backup, &wanted, &mut restorer).await;
+    restorer.close().await;
+    done
+}
+
+async fn wanted(store: &Store, args: &RestoreArgs) -> Result<(Backup, Wanted), Fault> {
+    suggest::known_switch(store, &args.switch).await?;
+    let (backup, text) = store.backup(args.id).await?;
+    if backup.switch != args.switch {
+        let text = format!("backup {} is of {}, not of {}", args.id, backup.switch, args.switch);
+        return Err(Fault::input(text).with_hint(format!("`vmacd backups list {}` shows its own", args.switch)));
+    }
+    let wanted = Wanted { backup_id: backup.id, text };
+    Ok((backup, wanted))
+}
+
+async fn restore(
+    output: Output,
+    args: &RestoreArgs,
+    backup: &Backup,
+    wanted: &Wanted,
+    restorer: &mut Restorer,
+) -> Result<(), Fault> {
+    let looking = Progress::spinner(output, format!("{} compares", backup.switch));
+    let preview = restorer.preview(wanted, args.timeout).await?;
+    looking.done();
+    let shown = Shown::new(backup, wanted, &preview);
+    if preview.difference.text.trim().is_empty() {
+        return shown.print(output, "unchanged", &json!({}), "holds it already; nothing to do");
+    }
+    if args.dry_run {
+        return shown.print(output, "would_change", &json!({}), "nothing was changed");
+    }
+    if !args.yes {
+        shown.show_before_asking(output)?;
+        if !ask::ask(format!("Load backup {} on {} and commit it?", backup.id, backup.switch)).await? {
+            return Err(Fault::input("not confirmed; nothing was changed"));
+        }
+    }
+    let restoring = Progress::spinner(output, format!("{} commits", backup.switch));
+    let end = restorer.restore(wanted, &preview, args.timeout).await?;
+    restoring.done();
+    match end {
+        RestoreEnd::Restored { push_id, backup_id } => {
+            let data = json!({"push_id": push_id, "backup_before": backup_id});
+            let told = format!("restored by push {push_id}; what was there before is backup {backup_id}");
+            shown.print(output, "restored", &data, &told)
+        }
+        RestoreEnd::Changed => {
+            let text = format!("{} was changed by somebody meanwhile; nothing was restored", backup.switch);
+            Err(Fault::service(anyhow::Error::msg(text)).with_hint("run it again and look at what it shows"))
+        }
+    }
+}
+
+/// What is told of a restore, its secrets hidden.
+struct Shown<'a> {
+    backup: &'a Backup,
+    diff: String,
+    disagreeing: &'a [Disagreement],
+}
+
+impl<'a> Shown<'a> {
+    fn new(backup: &'a Backup, wanted: &Wanted, preview: &'a RestorePreview) -> Self {
+        let difference = &preview.difference;
+        let diff = redacted_difference(&difference.text, &[&difference.before, &wanted.text]);
+        Self { backup, diff, disagreeing: &preview.disagreeing }
+    }
+
+    fn show_before_asking(&self, output: Output) -> Result<(), Fault> {
+        let mut page = Page::new(output.look);
+        self.write(&mut page);
+        // Data goes to stdout when it is done; the question needs it now.
+        eprintln!("{}", page.finish());
+        Ok(())
+    }
+
+    fn print(&self, output: Output, outcome: &str, more: &Value, told: &str) -> Result<(), Fault> {
+        let rows: Vec<Value> = self.disagreeing.iter().map(row).collect();
+        let mut data = json!({"switch": self.backup.switch, "backup": self.backup.id, "outcome": outcome,
+            "diff": self.diff, "rows_to_push": rows});
+        if let (Some(data), Some(more)) = (data.as_object_mut(), more.as_object()) {
+            data.extend(more.clone());
+        }
+        let document = output.page(&data, |page| {
+            if outcome != "restored" {
+                self.write(page);
+            }
+            page.put(format!("{}: backup {}: {told}", self.backup.switch, self.backup.id)).end();
+        })?;
+        output.print(&document)
+    }
+
+    fn write(&self, page: &mut Page) {
+        write_diff(page, &self.diff);
+        for row in self.disagreeing {
+            page.put(Cell::new(Tone::Waiting, "then ")).put(told_of(row)).end();
+        }
+    }
+}
+
+fn row(row: &Disagreement) -> Value {
+    let wish = &row.wish;
+    json!({"vmac_id": wish.vmac_id, "ip_address": wish.ip, "mac_address": wish.mac, "desired": wish.desired,
+        "failure": row.failure.as_ref().map(|failure| &failure.text)})
+}
+
+fn told_of(row: &Disagreement) -> String {
+    let wish = &row.wish;
+    match &row.failure {
+        Some(failure) => format!("{} fails: {}", wish.ip, failure.text),
+        None if row.is_missing() => {
+            format!("{} is bound to {} again by a worker: row {} wants it", wish.ip, wish.mac, wish.vmac_id)
+        }
+        None => format!("{} is taken off {} again by a worker: row {} was revoked", wish.ip, wish.mac, wish.vmac_id),
+    }
+}

@@ -1,0 +1,182 @@
+//! `--watch`: looking again and again, until Ctrl-C or until nobody reads any more.
+//!
+//! On a terminal the screen is repainted in place. Elsewhere what changed is printed: with `--json` one document a line,
+//! else one table after another. A database that goes away is said and waited for.
+
+use std::io::Write;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::fault::{Fault, Kind};
+use super::output::{Document, Output, printable};
+use super::process::on_signal;
+
+/// To the upper left corner.
+const HOME: &str = "\x1b[H";
+/// To the end of the line, and of the screen.
+const CLEAR_LINE: &str = "\x1b[K";
+const CLEAR_BELOW: &str = "\x1b[J";
+const CLEAR: &str = "\x1b[2J";
+const HIDE_CURSOR: &str = "\x1b[?25l";
+const SHOW_CURSOR: &str = "\x1b[?25h";
+
+/// Prints what `look` sees: once, or every so often.
+pub(super) async fn watch(
+    output: Output,
+    every: Option<Duration>,
+    mut look: impl AsyncFnMut(Output) -> Result<Document, Fault>,
+) -> Result<(), Fault> {
+    let first = look(output).await?;
+    let Some(every) = every else { return output.print(&first) };
+    let interrupted = on_signal()?;
+    let mut view = View::new(output, every);
+    let mut seen: Result<Document, Fault> = Ok(first);
+    loop {
+        match &seen {
+            Err(fault) if fault.kind == Kind::Input => return seen.map(|_| ()),
+            _ if !view.show(&seen)? => return Ok(()),
+            _ => {}
+        }
+        tokio::select! {
+            () = interrupted.cancelled() => return Ok(()),
+            () = tokio::time::sleep(every) => {}
+        }
+        if is_unread() {
+            return Ok(());
+        }
+        tokio::select! {
+            () = interrupted.cancelled() => return Ok(()),
+            again = look(output.resized()) => seen = again,
+        }
+    }
+}
+
+/// What was shown last, and where.
+struct View {
+    output: Output,
+    every: Duration,
+    /// On a terminal; restores the cursor when it is dropped.
+    screen: Option<Screen>,
+    last: Option<Document>,
+    failing: bool,
+}
+
+impl View {
+    fn new(output: Output, every: Duration) -> Self {
+        let screen = output.is_terminal().then(Screen::open);
+        Self { output, every, screen, last: None, failing: false }
+    }
+
+    /// Shows it; false when nobody reads any more.
+    fn show(&mut self, seen: &Result<Document, Fault>) -> Result<bool, Fault> {
+        match &self.screen {
+            Some(_) => self.paint(seen),
+            None => self.append(seen),
+        }
+    }
+
+    fn paint(&mut self, seen: &Result<Document, Fault>) -> Result<bool, Fault> {
+        let now = chrono::Local::now().format("%H:%M:%S");
+        let every = humantime::format_duration(self.every);
+        let status = match seen {
+            Ok(_) => format!("every {every}, {now}; Ctrl-C ends"),
+            Err(fault) => format!("{now}: {}; trying again every {every}", printable(&fault.text())),
+        };
+        if let Ok(document) = seen {
+            self.last = Some(document.clone());
+        }
+        let text = self.last.as_ref().map_or("", |document| document.text.as_str());
+        written(frame(&status, text, self.output.height()))
+    }
+
+    fn append(&mut self, seen: &Result<Document, Fault>) -> Result<bool, Fault> {
+        match seen {
+            Err(fault) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    eprintln!("error: {}; trying again", printable(&fault.text()));
+                }
+                Ok(true)
+            }
+            Ok(document) => {
+                if std::mem::take(&mut self.failing) {
+                    eprintln!("the database answers again");
+                }
+                if self.last.as_ref() == Some(document) {
+                    return Ok(true);
+                }
+                let is_first = self.last.replace(document.clone()).is_none();
+                written(match (self.output.json, is_first) {
+                    (true, _) => format!("{}\n", printable(&document.data.to_string())),
+                    (false, true) => format!("{}\n", document.text),
+                    (false, false) => format!("\n{}\n", document.text),
+                })
+            }
+        }
+    }
+}
+
+/// One screenful: what does not fit is counted.
+fn frame(status: &str, text: &str, height: Option<usize>) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let room = height.map_or(lines.len(), |height| height.saturating_sub(3));
+    let mut frame = format!("{HOME}{status}{CLEAR_LINE}\r\n{CLEAR_LINE}\r\n");
+    for line in lines.iter().take(room) {
+        frame.push_str(&format!("{line}{CLEAR_LINE}\r\n"));
+    }
+    if lines.len() > room {
+        frame.push_str(&format!("... and {} more{CLEAR_LINE}", lines.len() - room));
+    }
+    frame + CLEAR_BELOW
+}
+
+fn written(text: String) -> Result<bool, Fault> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// True when the other end of stdout is closed: without a change nothing would be written that could tell.
+fn is_unread() -> bool {
+    let stdout = std::io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut polled, Some(&at_once)).is_ok() && polled[0].revents().contains(PollFlags::ERR)
+}
+
+/// A terminal without its cursor.
+struct Screen;
+
+impl Screen {
+    fn open() -> Self {
+        // What cannot be written is found out by the first frame.
+        let _ = written(format!("{HIDE_CURSOR}{CLEAR}"));
+        Self
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = written(SHOW_CURSOR.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::frame;
+
+    #[test]
+    fn a_frame_fits_the_screen_and_counts_what_does_not() {
+        let shown = frame("every 2s", "one\ntwo\nthree", Some(5)).replace('\x1b', "ESC").replace("\r\n", "\n");
+        insta::assert_snapshot!(shown, @"
+        ESC[Hevery 2sESC[K
+        ESC[K
+        oneESC[K
+        twoESC[K
+        ... and 1 moreESC[KESC[J
+        ");
+    }
+}

@@ -1,0 +1,202 @@
+//! Taking an inventory in.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::connect::Store;
+use super::engine::{Tx, args};
+use super::error::StoreError;
+use super::inventory::word;
+use crate::domain::{Inventory, Server, Switch, SwitchName};
+
+/// Servers written with one statement.
+const BATCH: usize = 500;
+
+/// What an import came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ImportReport {
+    /// Switches and servers that were not there before.
+    pub added: usize,
+    /// Those that changed.
+    pub updated: usize,
+    /// Those that were there already, the same.
+    pub unchanged: usize,
+}
+
+impl Store {
+    /// Takes an inventory in: what is new is added, what differs is updated, what is not named stays. A
+    /// pinned host key stays when the file has none. All or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Inventory`] names what does not fit; or when the database fails.
+    pub async fn import(&self, inventory: &Inventory) -> Result<ImportReport, StoreError> {
+        self.import_with(inventory, |_| ()).await
+    }
+
+    /// The same, telling after each step how many switches and servers are dealt with; they stay only if all goes well.
+    ///
+    /// # Errors
+    /// As [`Self::import`].
+    pub async fn import_with(
+        &self,
+        inventory: &Inventory,
+        mut progress: impl FnMut(usize),
+    ) -> Result<ImportReport, StoreError> {
+        let now = self.now().await?;
+        let before = self.export().await?;
+        check(inventory, &before)?;
+        let mut report = ImportReport { added: 0, updated: 0, unchanged: 0 };
+        let mut tx = self.engine.begin("take an inventory in").await?;
+        self.check_macs(&mut tx, inventory).await?;
+        let known: HashMap<&SwitchName, &Switch> = before.switches.iter().map(|known| (&known.name, known)).collect();
+        for switch in &inventory.switches {
+            let known = known.get(&switch.name).copied();
+            let host_key = switch.host_key.clone().or(known.and_then(|known| known.host_key.clone()));
+            let switch = Switch { host_key, ..switch.clone() };
+            if report.count(known, &switch) {
+                put_switch(&mut tx, &switch, now).await?;
+            }
+            progress(report.total());
+        }
+        let changed = changed_servers(inventory, &before, &mut report);
+        forget_primaries(&mut tx, &changed).await?;
+        let unwritten = report.total() - changed.len();
+        for (at, servers) in changed.chunks(BATCH).enumerate() {
+            put_servers(&mut tx, servers, now).await?;
+            progress(unwritten + at * BATCH + servers.len());
+        }
+        tx.commit("take an inventory in").await?;
+        Ok(report)
+    }
+
+    async fn check_macs(&self, tx: &mut Tx, inventory: &Inventory) -> Result<(), StoreError> {
+        let macs = inventory.servers.iter().map(|server| json!({"mac": server.pxe_mac})).collect();
+        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows})";
+        match tx.batch("look PXE MACs up", sql, macs, Vec::new()).await?.first() {
+            Some(row) => {
+                let mac: String = row.get("mac_address")?;
+                Err(StoreError::Inventory(format!("{mac} is a virtual MAC; it cannot be a server's PXE MAC")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The servers that are new or differ, with their ports in order.
+fn changed_servers(inventory: &Inventory, before: &Inventory, report: &mut ImportReport) -> Vec<Server> {
+    let known: HashMap<i64, &Server> = before.servers.iter().map(|known| (known.id, known)).collect();
+    let mut changed = Vec::new();
+    for server in &inventory.servers {
+        let mut server = server.clone();
+        server.ports.sort();
+        if report.count(known.get(&server.id).copied(), &server) {
+            changed.push(server);
+        }
+    }
+    changed
+}
+
+impl ImportReport {
+    /// Counts one thing, and says whether it must be written.
+    fn count<T: PartialEq>(&mut self, known: Option<&T>, now: &T) -> bool {
+        let counter = match known {
+            None => &mut self.added,
+            Some(known) if known == now => &mut self.unchanged,
+            Some(_) => &mut self.updated,
+        };
+        *counter += 1;
+        known != Some(now)
+    }
+
+    const fn total(&self) -> usize {
+        self.added + self.updated + self.unchanged
+    }
+}
+
+/// Refuses what contradicts itself, or what is known already.
+fn check(inventory: &Inventory, before: &Inventory) -> Result<(), StoreError> {
+    let refuse = |text: String| Err(StoreError::Inventory(text));
+    let mut replaced = HashSet::new();
+    for server in &inventory.servers {
+        if !replaced.insert(server.id) {
+            return refuse(format!("server {} is named twice", server.id));
+        }
+    }
+    let mut primaries = HashMap::new();
+    let kept = before.servers.iter().filter(|server| !replaced.contains(&server.id));
+    for server in kept.chain(&inventory.servers) {
+        if let Some(ip) = server.primary_ip
+            && let Some(other) = primaries.insert(ip, server.id)
+        {
+            return refuse(format!("servers {other} and {} both have the primary address {ip}", server.id));
+        }
+    }
+    let known: HashSet<&SwitchName> =
+        inventory.switches.iter().chain(&before.switches).map(|switch| &switch.name).collect();
+    for server in &inventory.servers {
+        if server.id <= 0 {
+            return refuse(format!("server {}: its number must be positive", server.id));
+        }
+        if let Some(port) = server.ports.iter().find(|port| !known.contains(&port.switch)) {
+            return refuse(format!("server {} has a port on {}, which is no known switch", server.id, port.switch));
+        }
+    }
+    Ok(())
+}
+
+async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let sql =
+        "INSERT INTO switches (name, host, port, host_key, dialect, ssh_profile, credential, created_at, updated_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+               ON CONFLICT (name) DO UPDATE SET host = excluded.host, port = excluded.port,
+                   host_key = excluded.host_key, dialect = excluded.dialect, dialect_found = NULL,
+                   ssh_profile = excluded.ssh_profile, credential = excluded.credential,
+                   circuit_failures = 0, circuit_open_until = NULL, updated_at = excluded.updated_at";
+    let arguments = args![
+        switch.name.as_str(),
+        switch.host.as_str(),
+        i64::from(switch.port),
+        switch.host_key.clone(),
+        word(&switch.dialect),
+        word(&switch.ssh_profile),
+        switch.credential.0.as_str(),
+        now
+    ];
+    tx.run("write a switch", sql, arguments).await.map(|_| ())
+}
+
+/// Primary addresses are unique: servers may exchange theirs.
+async fn forget_primaries(tx: &mut Tx, servers: &[Server]) -> Result<(), StoreError> {
+    let sql = "UPDATE servers SET primary_ip = NULL
+               WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+    tx.batch("forget primary addresses", sql, ids(servers), Vec::new()).await.map(|_| ())
+}
+
+fn ids(servers: &[Server]) -> Vec<Value> {
+    servers.iter().map(|server| json!({"id": server.id})).collect()
+}
+
+async fn put_servers(tx: &mut Tx, servers: &[Server], now: DateTime<Utc>) -> Result<(), StoreError> {
+    let sql = "INSERT INTO servers (id, pxe_mac, primary_ip, vlan_name, created_at, updated_at)
+               SELECT CAST(e.value->>'id' AS BIGINT), e.value->>'pxe_mac', e.value->>'primary_ip',
+                   e.value->>'vlan_name', $2, $2 FROM {rows} WHERE true
+               ON CONFLICT (id) DO UPDATE SET pxe_mac = excluded.pxe_mac, primary_ip = excluded.primary_ip,
+                   vlan_name = excluded.vlan_name, updated_at = excluded.updated_at";
+    tx.batch("write servers", sql, servers.iter().map(|server| json!(server)).collect(), args![now]).await?;
+    let sql = "DELETE FROM server_ports WHERE server_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+    tx.batch("forget servers' ports", sql, ids(servers), Vec::new()).await?;
+    let sql = "INSERT INTO server_ports (server_id, switch, interface)
+               SELECT CAST(e.value->>'id' AS BIGINT), e.value->>'switch', e.value->>'interface' FROM {rows}";
+    let port = |server: &Server| {
+        let id = server.id;
+        server
+            .ports
+            .clone()
+            .into_iter()
+            .map(move |port| json!({"id": id, "switch": port.switch, "interface": port.interface}))
+    };
+    tx.batch("write servers' ports", sql, servers.iter().flat_map(port).collect(), Vec::new()).await.map(|_| ())
+}

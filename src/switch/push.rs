@@ -1,0 +1,124 @@
+//! The push: brings the bindings on a switch to what the rows want.
+//!
+//! What waits is gathered after the backup, as late as possible, and planned against what is there; each group is one
+//! commit, and what the switch refuses is narrowed until the culprit stands alone.
+
+use std::collections::VecDeque;
+
+use uuid::Uuid;
+
+use super::client::SwitchClient;
+use super::error::SwitchError;
+use super::journal::{Demand, PushContent, PushIntent, PushReport, Reached, Stage, WishResult, macs_at};
+use super::narrow::narrow;
+use super::transaction::{PushOptions, Transaction, Tried};
+use crate::domain::Failure;
+use crate::domain::plan::{Change, PortVlans, PresentBinding, Step, Wish, plan, wants_port_vlans};
+
+/// Pushes what the journal gathers. Never fails as such: the report says what became of what.
+pub async fn push<D: Demand>(client: &mut SwitchClient, demand: &mut D, options: &PushOptions) -> PushReport {
+    let transaction = match Transaction::begin(client, demand, options).await {
+        Ok(transaction) => transaction,
+        Err(error) => return not_locked(&error),
+    };
+    let mut push = Push { transaction, results: Vec::new() };
+    let whole = push.locked().await.err();
+    push.transaction.unlock().await;
+    let session_usable = push.transaction.session_usable;
+    PushReport { results: push.results, whole, session_usable, lost_before_use: false }
+}
+
+fn not_locked(error: &SwitchError) -> PushReport {
+    let lost_before_use = error.breaks_session();
+    let whole = Some(error.failure());
+    PushReport { results: Vec::new(), whole, session_usable: !lost_before_use, lost_before_use }
+}
+
+struct Push<'a, D> {
+    transaction: Transaction<'a, D>,
+    results: Vec<WishResult>,
+}
+
+impl<D: Demand> Push<'_, D> {
+    async fn locked(&mut self) -> Result<(), Failure> {
+        let push_id = Uuid::now_v7().to_string();
+        let backup_id = self.transaction.open(&push_id).await?;
+        let present = self.transaction.client.bindings().await;
+        let present = self.transaction.seen(present)?;
+        self.demand().reached(Stage::Read);
+        let wishes = self.demand().gather().await?;
+        let ours = self.demand().ours(&macs_at(&wishes, &present)).await?;
+        let port_vlans = self.port_vlans(&wishes, &present).await?;
+        self.demand().reached(Stage::Gathered);
+        let mut group = Vec::new();
+        for step in plan(&wishes, &present, &port_vlans, |mac| ours.contains(&mac)) {
+            match step {
+                Ok(step) if step.changes.is_empty() => self.reached(step, None),
+                Ok(step) => group.push(step),
+                Err((wish, failure)) => self.results.push(WishResult { wish, end: Err(failure) }),
+            }
+        }
+        if group.is_empty() { Ok(()) } else { self.push_groups(group, push_id, backup_id).await }
+    }
+
+    fn demand(&mut self) -> &mut D {
+        self.transaction.journal
+    }
+
+    /// What the ports' configuration says of VLANs, asked for only where nothing nearer tells.
+    async fn port_vlans(&mut self, wishes: &[Wish], present: &[PresentBinding]) -> Result<PortVlans, Failure> {
+        if !wants_port_vlans(wishes, present) {
+            return Ok(PortVlans::default());
+        }
+        let port_vlans = self.transaction.client.port_vlans(wishes.iter().map(|wish| &wish.interface)).await;
+        self.transaction.seen(port_vlans)
+    }
+
+    /// Pushes a group; what is refused is narrowed, the parts tried one after another.
+    async fn push_groups(&mut self, group: Vec<Step>, push_id: String, backup_id: i64) -> Result<(), Failure> {
+        let mut groups = VecDeque::from([group]);
+        let mut push_id = Some(push_id);
+        while let Some(group) = groups.pop_front() {
+            let push_id = push_id.take().unwrap_or_else(|| Uuid::now_v7().to_string());
+            match self.try_group(&group, push_id, backup_id).await? {
+                Tried::Confirmed { push_id } => {
+                    for step in group {
+                        self.reached(step, Some((push_id.clone(), Some(backup_id))));
+                    }
+                }
+                Tried::RolledBack(failure) => self.fail(group, &failure),
+                Tried::Refused(error, _) if group.len() == 1 => self.fail(group, &error.failure()),
+                Tried::Refused(_, errors) => {
+                    for part in narrow(group, &errors).into_iter().rev() {
+                        groups.push_front(part);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_group(&mut self, group: &[Step], push_id: String, backup_id: i64) -> Result<Tried, Failure> {
+        let changes: Vec<Change> = group.iter().flat_map(|step| step.changes.clone()).collect();
+        let intent =
+            PushIntent { id: push_id, content: PushContent::Changes(changes.clone()), backup_id: Some(backup_id) };
+        self.transaction.prepared(&intent).await?;
+        match self.transaction.client.load(&changes).await {
+            Ok(()) => {
+                let rows: Vec<i64> = group.iter().map(|step| step.wish.vmac_id).collect();
+                let traces = self.demand().traces(&rows);
+                self.transaction.commit(intent, &traces).await
+            }
+            Err(error) => self.transaction.refused(&intent, error).await,
+        }
+    }
+
+    fn reached(&mut self, step: Step, push: Option<(String, Option<i64>)>) {
+        let reached = Reached { end: step.end, previous_mac: step.previous_mac, push };
+        self.results.push(WishResult { wish: step.wish, end: Ok(reached) });
+    }
+
+    fn fail(&mut self, group: Vec<Step>, failure: &Failure) {
+        self.results.extend(group.into_iter().map(|step| WishResult { wish: step.wish, end: Err(failure.clone()) }));
+    }
+}

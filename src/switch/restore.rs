@@ -1,0 +1,124 @@
+//! Bringing a whole configuration back, with the same safety as a push.
+//!
+//! [`preview`] has the switch itself tell what would change and leaves no trace; [`restore`] does it, if that is still
+//! what would change. What is read back is compared with the candidate that was looked at, because a switch may show the
+//! same configuration in another form than the text that it was given.
+
+use uuid::Uuid;
+
+use super::client::SwitchClient;
+use super::error::SwitchError;
+use super::held::sha256;
+use super::journal::{Journal, PushContent, PushIntent};
+use super::transaction::{PushOptions, Transaction, Tried};
+use crate::domain::Failure;
+use crate::domain::plan::PresentBinding;
+
+/// A configuration to bring back.
+#[derive(Clone)]
+pub struct Wanted {
+    /// The backup that it comes from.
+    pub backup_id: i64,
+    /// Its text, secrets and all.
+    pub text: String,
+}
+
+/// What bringing a configuration back changes. Its texts may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The configuration that is in force before.
+    pub before: String,
+    /// In the switch's own words, as `show | compare` prints it; empty when nothing changes.
+    pub text: String,
+    /// SHA-256 of the text that the switch shows with it, hexadecimal.
+    pub text_sha256: String,
+    /// The bindings that the switch holds with it.
+    pub bindings: Vec<PresentBinding>,
+}
+
+impl std::fmt::Debug for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Difference").field("text_sha256", &self.text_sha256).finish_non_exhaustive()
+    }
+}
+
+/// How bringing a configuration back ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestoreEnd {
+    /// It is in force, read back and confirmed.
+    Restored {
+        /// The push, whose id stands in the switch's commit log.
+        push_id: String,
+        /// The backup of what was there before.
+        backup_id: i64,
+    },
+    /// Something else would change than was agreed to; nothing was changed.
+    Changed,
+}
+
+/// Loads the configuration into the locked candidate, has the switch compare, and discards it again.
+///
+/// # Errors
+/// The switch's refusal or trouble as a [`Failure`]; nothing was changed.
+pub async fn preview(client: &mut SwitchClient, wanted: &Wanted) -> Result<Difference, Failure> {
+    client.lock().await.map_err(|error| error.failure())?;
+    let difference = load(client, wanted).await;
+    let tidied = match client.discard().await {
+        Ok(()) => client.unlock().await,
+        Err(error) => Err(error),
+    };
+    let difference = difference.map_err(|error| error.failure())?;
+    tidied.map(|()| difference).map_err(|error| error.failure())
+}
+
+async fn load(client: &mut SwitchClient, wanted: &Wanted) -> Result<Difference, SwitchError> {
+    client.load_whole(&wanted.text).await?;
+    Ok(Difference {
+        before: client.committed_text().await?,
+        text: client.difference().await?,
+        text_sha256: sha256(&client.candidate_text().await?),
+        bindings: client.candidate_bindings().await?,
+    })
+}
+
+/// Brings the configuration back, if what would change is what was agreed to.
+///
+/// # Errors
+/// [`Failure`]: of the class unknown where a commit was sent and no answer came.
+pub async fn restore<J: Journal>(
+    client: &mut SwitchClient,
+    journal: &mut J,
+    options: &PushOptions,
+    wanted: &Wanted,
+    agreed: &Difference,
+) -> Result<RestoreEnd, Failure> {
+    let mut transaction = Transaction::begin(client, journal, options).await.map_err(|error| error.failure())?;
+    let end = locked(&mut transaction, wanted, agreed).await;
+    transaction.unlock().await;
+    end
+}
+
+async fn locked<J: Journal>(
+    transaction: &mut Transaction<'_, J>,
+    wanted: &Wanted,
+    agreed: &Difference,
+) -> Result<RestoreEnd, Failure> {
+    let push_id = Uuid::now_v7().to_string();
+    let backup_id = transaction.open(&push_id).await?;
+    let content = PushContent::Whole { restored_backup_id: wanted.backup_id, text_sha256: agreed.text_sha256.clone() };
+    let intent = PushIntent { id: push_id, content, backup_id: Some(backup_id) };
+    transaction.prepared(&intent).await?;
+    let tried = match load(transaction.client, wanted).await {
+        Ok(difference) if difference != *agreed => {
+            transaction.call_off(&intent).await?;
+            return Ok(RestoreEnd::Changed);
+        }
+        Ok(_) => transaction.commit(intent, &[]).await?,
+        Err(error) => transaction.refused(&intent, error).await?,
+    };
+    match tried {
+        Tried::Confirmed { push_id } => Ok(RestoreEnd::Restored { push_id, backup_id }),
+        Tried::Refused(error, _) => Err(error.failure()),
+        Tried::RolledBack(failure) => Err(failure),
+    }
+}

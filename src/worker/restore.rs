@@ -1,0 +1,148 @@
+//! Bringing a switch's configuration back to what a backup holds, as an operator asks for.
+//!
+//! The same lease and journal as for a push, so that no worker pushes meanwhile and none takes what happened for
+//! something else. Rows are level-triggered: those whose bindings differ afterwards are queued before the commit, so
+//! that a worker drives them again whatever becomes of this process.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::Duration;
+
+use super::context::holder_name;
+use super::lease;
+use super::push::journal::{InFlight, StoreJournal, wishes};
+use super::session::connect;
+use crate::config::Settings;
+use crate::domain::plan::{PortVlans, PresentBinding, Wish, plan};
+use crate::domain::{Desired, Failure, SwitchName};
+use crate::store::{Lease, Store};
+use crate::switch::{self, Difference, Journal, PushOptions, RestoreEnd, Stage, SwitchClient, Wanted};
+
+/// A session to the switch that is to be restored.
+pub struct Restorer {
+    store: Store,
+    settings: Arc<Settings>,
+    switch: SwitchName,
+    holder: String,
+    client: SwitchClient,
+}
+
+/// What a restore would come to.
+pub struct RestorePreview {
+    /// What would change on the switch.
+    pub difference: Difference,
+    /// What rows want otherwise: the workers bring it about again afterwards.
+    pub disagreeing: Vec<Disagreement>,
+}
+
+/// A row that wants something else than the restored configuration holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The row and what it wants.
+    pub wish: Wish,
+    /// Why a worker cannot bring it about, where it cannot.
+    pub failure: Option<Failure>,
+}
+
+impl Disagreement {
+    /// True when the configuration lacks a binding that is wanted, false when it has one that is not.
+    pub fn is_missing(&self) -> bool {
+        self.wish.desired == Desired::Bound
+    }
+}
+
+impl Restorer {
+    /// Logs in to the switch.
+    ///
+    /// # Errors
+    /// A [`Failure`] of the switch, its login or the database.
+    pub async fn open(store: Store, settings: Arc<Settings>, switch: &SwitchName) -> Result<Self, Failure> {
+        let known = store.switch(switch).await.map_err(|error| lease::failure(&error))?;
+        let client = connect(&settings, &known.switch, known.dialect_found).await?;
+        let holder = format!("restore/{}", holder_name(&settings.worker.name));
+        Ok(Self { store, settings, switch: switch.clone(), holder, client })
+    }
+
+    /// Has the switch tell what would change, and changes nothing.
+    ///
+    /// # Errors
+    /// [`crate::domain::Code::LeaseHeld`] where a worker keeps the switch for longer than `patience`, or the switch's
+    /// own refusal.
+    pub async fn preview(&mut self, wanted: &Wanted, patience: Duration) -> Result<RestorePreview, Failure> {
+        let lease = lease::wait_for(&self.store, &self.settings, &self.switch, &self.holder, patience).await?;
+        let ttl = Duration::from_millis(self.settings.lease.ttl_ms);
+        let difference = tokio::select! {
+            difference = switch::preview(&mut self.client, wanted) => difference,
+            never = lease::keep(&self.store, &lease, ttl) => match never {},
+        };
+        self.release(&lease).await;
+        let difference = difference?;
+        let disagreeing = self.disagreeing(&difference.bindings).await?;
+        Ok(RestorePreview { difference, disagreeing })
+    }
+
+    /// Brings the configuration back, if that still changes what the preview says.
+    ///
+    /// # Errors
+    /// As [`Self::preview`]; of the class unknown where a commit was sent and no answer came: then the next push, or the
+    /// switch's own timer, decides.
+    pub async fn restore(
+        &mut self,
+        wanted: &Wanted,
+        agreed: &RestorePreview,
+        patience: Duration,
+    ) -> Result<RestoreEnd, Failure> {
+        let lease = lease::wait_for(&self.store, &self.settings, &self.switch, &self.holder, patience).await?;
+        let end = self.under(&lease, wanted, agreed).await;
+        self.release(&lease).await;
+        end
+    }
+
+    async fn under(&mut self, lease: &Lease, wanted: &Wanted, agreed: &RestorePreview) -> Result<RestoreEnd, Failure> {
+        let rows: Vec<i64> = agreed.disagreeing.iter().map(|row| row.wish.vmac_id).collect();
+        self.store.queue_again(&self.switch, &rows).await.map_err(|error| lease::failure(&error))?;
+        let (committing, in_flight) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let in_flight = InFlight { committing: &committing, count: &in_flight };
+        let mut journal = StoreJournal::new(&self.store, &self.settings, lease, in_flight, ());
+        journal.reached(Stage::Connected);
+        let options = PushOptions { confirm_timeout_min: self.settings.ssh.confirm_timeout_min };
+        let ttl = Duration::from_millis(self.settings.lease.ttl_ms);
+        tokio::select! {
+            end = switch::restore(&mut self.client, &mut journal, &options, wanted, &agreed.difference) => end,
+            never = lease::keep(&self.store, lease, ttl) => match never {},
+        }
+    }
+
+    /// Closes the session in order.
+    pub async fn close(self) {
+        self.client.close().await;
+    }
+
+    async fn release(&self, lease: &Lease) {
+        if let Err(error) = self.store.release(lease).await {
+            tracing::warn!(switch = %self.switch, error = super::chain(&error), "lease not released; it expires by itself");
+        }
+    }
+
+    /// The rows for which a worker would change something on a switch with these bindings.
+    async fn disagreeing(&self, present: &[PresentBinding]) -> Result<Vec<Disagreement>, Failure> {
+        let rows = self.store.wanted_on(&self.switch).await.map_err(|error| lease::failure(&error))?;
+        let macs: Vec<_> = present.iter().map(|binding| binding.mac).collect();
+        let ours = self.store.ours_among(&macs).await.map_err(|error| lease::failure(&error))?;
+        let wishes: Vec<Wish> = rows.iter().flat_map(wishes).collect();
+        let steps = plan(&wishes, present, &PortVlans::default(), |mac| ours.contains(&mac));
+        let mut disagreeing: HashMap<i64, Disagreement> = HashMap::new();
+        for step in steps {
+            let row = match step {
+                Ok(step) if step.changes.is_empty() => continue,
+                Ok(step) => Disagreement { wish: step.wish, failure: None },
+                Err((wish, failure)) => Disagreement { wish, failure: Some(failure) },
+            };
+            disagreeing.entry(row.wish.vmac_id).or_insert(row);
+        }
+        let mut disagreeing: Vec<_> = disagreeing.into_values().collect();
+        disagreeing.sort_by_key(|row| row.wish.vmac_id);
+        Ok(disagreeing)
+    }
+}
