@@ -8,6 +8,7 @@
 //! trace.
 
 mod address;
+pub mod audit;
 mod binding;
 mod command;
 mod configuration;

@@ -239,6 +239,17 @@ impl Store {
         Ok(timeline)
     }
 
+    /// The rows, live and revoked, that have one of the MACs, by their numbers.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn vmacs_with(&self, macs: &[Mac]) -> Result<Vec<Vmac>, StoreError> {
+        let batch = batch_arg(macs.iter().map(|mac| json!({"mac": mac})).collect());
+        let sql = "SELECT * FROM virtual_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows}) ORDER BY id";
+        let rows = self.engine.read("look rows of MACs up", sql, vec![batch]).await?;
+        rows.iter().map(Vmac::from_row).collect()
+    }
+
     /// Those of the MACs that are or were virtual MACs.
     ///
     /// # Errors

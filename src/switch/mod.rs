@@ -12,6 +12,7 @@ mod guards;
 mod held;
 mod history;
 mod journal;
+mod learned;
 mod narrow;
 mod netconf;
 mod push;

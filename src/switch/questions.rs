@@ -5,8 +5,10 @@ use super::dialect;
 use super::error::SwitchError;
 use super::guards::{self, VlanGuards};
 use super::history::{self, CommitEntry};
+use super::learned;
 use super::netconf::Element;
 use super::vlans;
+use crate::domain::audit::LearnedMac;
 use crate::domain::plan::{PortVlans, PresentBinding};
 use crate::domain::{Dialect, InterfaceName};
 
@@ -135,6 +137,16 @@ impl SwitchClient {
         // A hierarchy that is not there may be answered with nothing at all.
         let at = reply.root.children.iter().position(|child| child.name == "configuration");
         Ok(at.map_or_else(Element::default, |at| reply.root.children.swap_remove(at)))
+    }
+
+    /// The MACs that it has learned on its ports.
+    ///
+    /// # Errors
+    /// [`SwitchError`]; [`SwitchError::Refused`] where it keeps no such table or the login may not see it.
+    pub async fn learned(&mut self) -> Result<Vec<LearnedMac>, SwitchError> {
+        let ask = "<get-ethernet-switching-table-information><extensive/></get-ethernet-switching-table-information>";
+        let reply = self.ask("tell the MACs that it has learned", ask).await?;
+        Ok(learned::read(&reply.root))
     }
 
     /// The commit history, newest first.

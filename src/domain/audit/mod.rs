@@ -1,0 +1,185 @@
+//! The audit: what the switches hold and have learned, against what the rows and the inventory say.
+//!
+//! Pure. [`audit`] answers with findings, worst first; each says what stands where, and whether driving a row again
+//! mends it. What vmacd did not make is reported and never proposed for repair.
+
+mod places;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::plan::PresentBinding;
+use super::{BindableAddress, BindingState, Desired, InterfaceName, Mac, Server, Status, SwitchBinding, SwitchName};
+use places::Places;
+
+/// One switch as it was seen.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The switch.
+    pub switch: SwitchName,
+    /// Its static bindings.
+    pub bindings: Vec<PresentBinding>,
+    /// The MACs it has learned; empty where it does not tell.
+    pub learned: Vec<LearnedMac>,
+}
+
+/// A MAC that a switch has learned on a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LearnedMac {
+    /// The MAC.
+    pub mac: Mac,
+    /// The port.
+    pub interface: InterfaceName,
+}
+
+/// A row, as far as the audit looks at it.
+#[derive(Debug, Clone)]
+pub struct AuditedRow {
+    /// Its number.
+    pub id: i64,
+    /// The address.
+    pub ip: BindableAddress,
+    /// The virtual MAC.
+    pub mac: Mac,
+    /// What was observed.
+    pub status: Status,
+    /// What is wanted.
+    pub desired: Desired,
+    /// It did not change while the switches were looked at.
+    pub settled: bool,
+    /// Where each port stands.
+    pub bindings: Vec<SwitchBinding>,
+}
+
+/// What the rows and the inventory say.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The rows, oldest first: live ones, and the revoked ones whose MACs were seen.
+    pub rows: Vec<AuditedRow>,
+    /// The servers.
+    pub servers: Vec<Server>,
+}
+
+/// A port of a switch with an address and a MAC on it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// The switch.
+    pub switch: SwitchName,
+    /// The port.
+    pub interface: InterfaceName,
+    /// The address; none where a MAC was learned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<BindableAddress>,
+    /// The MAC.
+    pub mac: Mac,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// One MAC is bound on ports of several servers, or for several addresses on one port.
+    MacTwice,
+    /// One address is bound on ports of several servers.
+    AddressTwice,
+    /// A virtual MAC is learned on a port that it does not belong to.
+    LearnedElsewhere,
+    /// A row says bound, and the switch holds no such binding.
+    NotBacked,
+    /// A virtual MAC is bound that its row wants gone.
+    LeftOver,
+    /// No row and no server of the inventory explains a binding.
+    Unexplained,
+}
+
+impl Kind {
+    /// As it is told.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MacTwice => "mac_twice",
+            Self::AddressTwice => "address_twice",
+            Self::LearnedElsewhere => "learned_elsewhere",
+            Self::NotBacked => "not_backed",
+            Self::LeftOver => "left_over",
+            Self::Unexplained => "unexplained",
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What.
+    pub kind: Kind,
+    /// Where.
+    pub places: Vec<Place>,
+    /// The row it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vmac_id: Option<i64>,
+    /// The switch to push to so that it is mended; none where that mends nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mended_on: Option<SwitchName>,
+}
+
+/// Compares what was seen with what is known. Rows whose change is under way are left alone, and so is what was not
+/// looked at.
+pub fn audit(seen: &[Seen], known: &Known) -> Vec<Finding> {
+    let places = Places::of(seen, known);
+    let mut findings = places.doubles();
+    findings.extend(places.strays(seen));
+    findings.extend(not_backed(seen, known));
+    findings.extend(left_over(seen, known));
+    findings.extend(unexplained(seen, &places));
+    findings.sort_by(|a, b| (a.kind, &a.places).cmp(&(b.kind, &b.places)));
+    findings
+}
+
+/// What the rows say is bound and the switches that were looked at do not hold.
+fn not_backed(seen: &[Seen], known: &Known) -> Vec<Finding> {
+    let is_active = |row: &&AuditedRow| row.settled && row.desired == Desired::Bound && row.status == Status::Active;
+    let bound =
+        known.rows.iter().filter(is_active).flat_map(|row| row.bindings.iter().map(move |binding| (row, binding)));
+    let missing = bound.filter(|(row, binding)| {
+        let switch = seen.iter().find(|seen| seen.switch == binding.switch);
+        binding.state == BindingState::Bound && switch.is_some_and(|seen| !holds(seen, row, &binding.interface))
+    });
+    missing.map(|(row, binding)| mended(Kind::NotBacked, row, &binding.switch, binding.interface.clone())).collect()
+}
+
+fn holds(seen: &Seen, row: &AuditedRow, interface: &InterfaceName) -> bool {
+    let held = |binding: &PresentBinding| {
+        binding.ip == row.ip && binding.mac == row.mac && binding.interface.same_interface(interface)
+    };
+    seen.bindings.iter().any(held)
+}
+
+/// What the rows want gone and the switches still hold.
+fn left_over(seen: &[Seen], known: &Known) -> Vec<Finding> {
+    let revoked = known.rows.iter().filter(|row| row.settled && row.status == Status::Revoked);
+    let ports = revoked.flat_map(|row| row.bindings.iter().map(move |binding| (row, binding)));
+    let held = ports.filter(|(row, binding)| {
+        seen.iter().any(|seen| seen.switch == binding.switch && holds(seen, row, &binding.interface))
+    });
+    held.map(|(row, binding)| mended(Kind::LeftOver, row, &binding.switch, binding.interface.clone())).collect()
+}
+
+fn mended(kind: Kind, row: &AuditedRow, switch: &SwitchName, interface: InterfaceName) -> Finding {
+    let place = Place { switch: switch.clone(), interface, ip: Some(row.ip), mac: row.mac };
+    Finding { kind, places: vec![place], vmac_id: Some(row.id), mended_on: Some(switch.clone()) }
+}
+
+/// Bindings that are neither a row's nor those of a server's own MAC on its port.
+fn unexplained(seen: &[Seen], places: &Places<'_>) -> Vec<Finding> {
+    let all = seen.iter().flat_map(|seen| seen.bindings.iter().map(move |binding| place(&seen.switch, binding)));
+    let strange: BTreeSet<Place> = all.filter(|place| !places.explain(place)).collect();
+    let finding = |place| Finding { kind: Kind::Unexplained, places: vec![place], vmac_id: None, mended_on: None };
+    strange.into_iter().map(finding).collect()
+}
+
+fn place(switch: &SwitchName, binding: &PresentBinding) -> Place {
+    let (interface, ip) = (binding.interface.clone(), Some(binding.ip));
+    Place { switch: switch.clone(), interface, ip, mac: binding.mac }
+}

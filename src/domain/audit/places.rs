@@ -1,0 +1,106 @@
+//! Whose each port is, and what may stand there.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::{AuditedRow, Finding, Kind, Known, LearnedMac, Place, Seen, place};
+use crate::domain::{InterfaceName, Mac, SwitchName};
+
+/// A port: the switch, and the interface whatever form its name has.
+type Port = (SwitchName, String);
+
+pub(super) struct Places<'a> {
+    server_of_port: HashMap<Port, i64>,
+    /// The servers' own MACs, by port.
+    own: HashMap<Port, Mac>,
+    rows_of_mac: HashMap<Mac, Vec<&'a AuditedRow>>,
+    bound: Vec<Place>,
+}
+
+impl<'a> Places<'a> {
+    pub fn of(seen: &[Seen], known: &'a Known) -> Self {
+        let (mut server_of_port, mut own) = (HashMap::new(), HashMap::new());
+        for server in &known.servers {
+            for at in &server.ports {
+                let port = port(&at.switch, &at.interface);
+                server_of_port.insert(port.clone(), server.id);
+                own.insert(port, server.pxe_mac);
+            }
+        }
+        let mut rows_of_mac: HashMap<Mac, Vec<&AuditedRow>> = HashMap::new();
+        known.rows.iter().for_each(|row| rows_of_mac.entry(row.mac).or_default().push(row));
+        let bound = seen.iter().flat_map(|seen| seen.bindings.iter().map(|binding| place(&seen.switch, binding)));
+        Self { server_of_port, own, rows_of_mac, bound: bound.collect() }
+    }
+
+    /// MACs and addresses that stand twice.
+    pub fn doubles(&self) -> Vec<Finding> {
+        let mut of_mac: BTreeMap<Mac, Vec<&Place>> = BTreeMap::new();
+        let mut of_address: BTreeMap<_, Vec<&Place>> = BTreeMap::new();
+        for place in &self.bound {
+            of_mac.entry(place.mac).or_default().push(place);
+            of_address.entry(place.ip).or_default().push(place);
+        }
+        let macs = of_mac.into_values().filter(|places| !self.may_share_mac(places));
+        let addresses = of_address.into_values().filter(|places| !self.are_of_one_server(places));
+        let twice = |kind, places: Vec<&Place>| self.twice(kind, places);
+        let macs: Vec<Finding> = macs.map(|places| twice(Kind::MacTwice, places)).collect();
+        macs.into_iter().chain(addresses.map(|places| twice(Kind::AddressTwice, places))).collect()
+    }
+
+    fn twice(&self, kind: Kind, places: Vec<&Place>) -> Finding {
+        let mut places: Vec<Place> = places.into_iter().cloned().collect();
+        places.sort();
+        Finding { kind, places, vmac_id: None, mended_on: None }
+    }
+
+    /// A MAC may stand on each port of one server, once on each.
+    fn may_share_mac(&self, places: &[&Place]) -> bool {
+        let ports: HashSet<Port> = places.iter().map(|place| self.port_of(place)).collect();
+        ports.len() == places.len() && self.are_of_one_server(places)
+    }
+
+    fn are_of_one_server(&self, places: &[&Place]) -> bool {
+        let servers = |place: &&Place| self.server_of_port.get(&self.port_of(place));
+        match places {
+            [] | [_] => true,
+            [first, rest @ ..] => servers(first).is_some() && rest.iter().all(|place| servers(place) == servers(first)),
+        }
+    }
+
+    /// Virtual MACs learned where they do not belong. A port that is nobody's is an uplink, where all of them are learned.
+    pub fn strays(&self, seen: &[Seen]) -> Vec<Finding> {
+        let all = seen.iter().flat_map(|seen| seen.learned.iter().map(move |learned| (&seen.switch, learned)));
+        let strays = all.filter_map(|(switch, learned)| self.stray(switch, learned));
+        strays.collect()
+    }
+
+    fn stray(&self, switch: &SwitchName, learned: &LearnedMac) -> Option<Finding> {
+        let at = port(switch, &learned.interface);
+        let rows = self.rows_of_mac.get(&learned.mac)?;
+        let belongs = |row: &&AuditedRow| row.bindings.iter().any(|b| port(&b.switch, &b.interface) == at);
+        if !self.server_of_port.contains_key(&at) || rows.iter().any(belongs) {
+            return None;
+        }
+        let place = Place { switch: at.0, interface: learned.interface.clone(), ip: None, mac: learned.mac };
+        let vmac_id = rows.last().map(|row| row.id);
+        Some(Finding { kind: Kind::LearnedElsewhere, places: vec![place], vmac_id, mended_on: None })
+    }
+
+    /// True for a row's binding on one of its ports, and for a server's own MAC on its port.
+    pub fn explain(&self, place: &Place) -> bool {
+        let at = self.port_of(place);
+        let of_row = |row: &&AuditedRow| {
+            Some(row.ip) == place.ip && row.bindings.iter().any(|b| port(&b.switch, &b.interface) == at)
+        };
+        let rows = self.rows_of_mac.get(&place.mac);
+        self.own.get(&at) == Some(&place.mac) || rows.is_some_and(|rows| rows.iter().any(of_row))
+    }
+
+    fn port_of(&self, place: &Place) -> Port {
+        port(&place.switch, &place.interface)
+    }
+}
+
+fn port(switch: &SwitchName, interface: &InterfaceName) -> Port {
+    (switch.clone(), interface.port().to_owned())
+}

@@ -1,0 +1,133 @@
+use super::*;
+use crate::domain::ServerPort;
+
+fn seen(switch: &str, bindings: &[(&str, &str, &str)]) -> Seen {
+    let bindings = bindings.iter().map(|(interface, ip, mac)| PresentBinding {
+        interface: interface.parse().expect("an interface"),
+        ip: ip.parse().expect("an address"),
+        vlan: None,
+        mac: mac.parse().expect("a MAC"),
+        group: None,
+    });
+    Seen { switch: switch.parse().expect("a name"), bindings: bindings.collect(), learned: Vec::new() }
+}
+
+fn server(id: i64, pxe_mac: &str, ports: &[(&str, &str)]) -> Server {
+    let ports = ports.iter().map(|(switch, interface)| ServerPort {
+        switch: switch.parse().expect("a name"),
+        interface: interface.parse().expect("an interface"),
+    });
+    let pxe_mac = pxe_mac.parse().expect("a MAC");
+    Server { id, pxe_mac, primary_ip: None, vlan_name: None, ports: ports.collect() }
+}
+
+fn row(id: i64, ip: &str, mac: &str, status: Status, ports: &[(&str, &str)]) -> AuditedRow {
+    let mac: Mac = mac.parse().expect("a MAC");
+    let (desired, state) = match status {
+        Status::Revoked => (Desired::Unbound, BindingState::Removed),
+        Status::Active => (Desired::Bound, BindingState::Bound),
+        Status::Pending | Status::Failed => (Desired::Bound, BindingState::Pending),
+    };
+    let bindings = ports.iter().map(|(switch, interface)| SwitchBinding {
+        switch: switch.parse().expect("a name"),
+        interface: interface.parse().expect("an interface"),
+        vlan: None,
+        mac,
+        state,
+        previous_mac: None,
+        backup_id: None,
+        push_id: None,
+        error: None,
+        at: chrono::DateTime::UNIX_EPOCH,
+    });
+    let ip = ip.parse().expect("an address");
+    AuditedRow { id, ip, mac, status, desired, settled: true, bindings: bindings.collect() }
+}
+
+/// Findings as short lines.
+fn told(seen: &[Seen], known: &Known) -> Vec<String> {
+    let place = |place: &Place| match place.ip {
+        Some(ip) => format!("{} {} {ip} {}", place.switch, place.interface, place.mac),
+        None => format!("{} {} {}", place.switch, place.interface, place.mac),
+    };
+    let line = |finding: &Finding| {
+        let places: Vec<String> = finding.places.iter().map(place).collect();
+        let mended = finding.mended_on.as_ref().map_or("", |_| " (mendable)");
+        format!("{}: {}{mended}", finding.kind.as_str(), places.join(", "))
+    };
+    audit(seen, known).iter().map(line).collect()
+}
+
+const VMAC: &str = "02:5e:10:00:00:01";
+const OTHER: &str = "02:5e:10:00:00:02";
+const PXE: &str = "0c:c4:7a:00:00:01";
+
+fn estate() -> Known {
+    Known {
+        rows: vec![row(1, "10.0.0.6", VMAC, Status::Active, &[("sw-a", "ge-0/0/1.0")])],
+        servers: vec![
+            server(1, PXE, &[("sw-a", "ge-0/0/1.0")]),
+            server(2, "0c:c4:7a:00:00:02", &[("sw-a", "ge-0/0/2.0")]),
+        ],
+    }
+}
+
+#[test]
+fn a_switch_that_holds_what_the_rows_say_has_no_finding() {
+    let seen = seen("sw-a", &[("ge-0/0/1", "10.0.0.6", VMAC), ("ge-0/0/1.0", "10.0.0.5", PXE)]);
+    assert_eq!(told(&[seen], &estate()), Vec::<String>::new());
+}
+
+#[test]
+fn a_row_without_its_binding_and_one_that_is_gone_but_bound_can_be_mended() {
+    let mut known = estate();
+    known.rows.push(row(2, "10.0.0.7", OTHER, Status::Revoked, &[("sw-a", "ge-0/0/1.0")]));
+    let seen = seen("sw-a", &[("ge-0/0/1.0", "10.0.0.7", OTHER)]);
+    let expected = [
+        format!("not_backed: sw-a ge-0/0/1.0 10.0.0.6 {VMAC} (mendable)"),
+        format!("left_over: sw-a ge-0/0/1.0 10.0.0.7 {OTHER} (mendable)"),
+    ];
+    assert_eq!(told(&[seen], &known), expected);
+}
+
+#[test]
+fn what_is_under_way_or_was_not_looked_at_is_left_alone() {
+    let mut known = estate();
+    known.rows.push(row(2, "10.0.0.7", OTHER, Status::Pending, &[("sw-a", "ge-0/0/1.0")]));
+    assert_eq!(told(&[seen("sw-b", &[])], &known), Vec::<String>::new());
+    known.rows[0].settled = false;
+    assert_eq!(told(&[seen("sw-a", &[])], &known), Vec::<String>::new());
+}
+
+#[test]
+fn macs_and_addresses_that_stand_twice_are_found_over_all_switches() {
+    let (a, b) = (
+        seen("sw-a", &[("ge-0/0/1.0", "10.0.0.6", VMAC), ("ge-0/0/2.0", "10.0.0.6", "00:11:22:33:44:55")]),
+        seen("sw-b", &[("ge-0/0/9.0", "10.0.0.9", VMAC)]),
+    );
+    let told = told(&[a, b], &estate());
+    assert_eq!(told[0], format!("mac_twice: sw-a ge-0/0/1.0 10.0.0.6 {VMAC}, sw-b ge-0/0/9.0 10.0.0.9 {VMAC}"));
+    let address = format!("address_twice: sw-a ge-0/0/1.0 10.0.0.6 {VMAC}, sw-a ge-0/0/2.0 10.0.0.6 00:11:22:33:44:55");
+    assert_eq!(told[1], address);
+    assert_eq!(told.iter().filter(|line| line.starts_with("unexplained")).count(), 2);
+}
+
+#[test]
+fn both_ports_of_one_server_hold_the_same() {
+    let ports = [("sw-a", "ge-0/0/1.0"), ("sw-b", "ge-0/0/1.0")];
+    let known =
+        Known { rows: vec![row(1, "10.0.0.6", VMAC, Status::Active, &ports)], servers: vec![server(1, PXE, &ports)] };
+    let [a, b] = ["sw-a", "sw-b"].map(|switch| seen(switch, &[("ge-0/0/1.0", "10.0.0.6", VMAC)]));
+    assert_eq!(told(&[a, b], &known), Vec::<String>::new());
+}
+
+#[test]
+fn a_virtual_mac_learned_on_another_servers_port_is_found_and_on_an_uplink_is_not() {
+    let mut at = seen("sw-a", &[("ge-0/0/1.0", "10.0.0.6", VMAC)]);
+    let learned = |interface: &str| LearnedMac {
+        mac: VMAC.parse().expect("a MAC"),
+        interface: interface.parse().expect("an interface"),
+    };
+    at.learned = vec![learned("ge-0/0/1.0"), learned("xe-0/1/0.0"), learned("ge-0/0/2.0")];
+    assert_eq!(told(&[at], &estate()), [format!("learned_elsewhere: sw-a ge-0/0/2.0 {VMAC}")]);
+}
