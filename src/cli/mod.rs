@@ -5,6 +5,7 @@
 
 mod args;
 mod ask;
+mod audit;
 mod backups;
 mod check;
 mod dead_letters;
@@ -86,6 +87,7 @@ async fn run(cli: Cli) -> Result<(), Fault> {
         Verb::Inventory(verb) => inventory::run(session()?, output, verb).await,
         Verb::Switches(verb) => switches::run(session()?, output, verb).await,
         Verb::Backups(verb) => backups::run(session()?, output, verb).await,
+        Verb::Audit(args) => audit::run(session()?, output, args).await,
         Verb::Migrate => session()?.migrate(output).await,
         Verb::Config { example: true } => shell::example(),
         Verb::Config { example: false } => session()?.print(output),

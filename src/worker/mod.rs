@@ -30,6 +30,7 @@ mod run;
 mod session;
 mod settle;
 mod slots;
+mod survey;
 mod sweep;
 mod traces;
 mod waiting;
@@ -38,5 +39,6 @@ pub use context::Parts;
 pub use restore::{Disagreement, RestorePreview, Restorer};
 pub use run::{Worker, WorkerError};
 pub use session::{credential, timeouts};
+pub use survey::survey;
 
 use crate::domain::chain;

@@ -15,7 +15,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Try it", &["demo", "sim"]),
     ("Run it", &["migrate", "serve", "config"]),
     ("Virtual MACs", &["create", "revoke", "list", "show"]),
-    ("On call", &["dead-letters", "switches", "backups"]),
+    ("On call", &["dead-letters", "switches", "backups", "audit"]),
     ("Set up", &["inventory", "completions", "man"]),
 ];
 

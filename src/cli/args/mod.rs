@@ -1,5 +1,6 @@
 //! The command line as types: every verb, flag, unit and default. One file for what belongs together.
 
+mod audit;
 mod backups;
 mod dead_letters;
 mod help;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use audit::AuditArgs;
 pub use backups::{BackupsVerb, RestoreArgs};
 pub use dead_letters::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb};
 pub use help::command;
@@ -85,6 +87,8 @@ pub enum Verb {
     /// Look at the configuration backups and restore them
     #[command(subcommand)]
     Backups(BackupsVerb),
+    /// Compare what the switches hold with the rows, and mend what is vmacd's
+    Audit(AuditArgs),
     /// Bring the database's tables up to date
     #[command(after_help = examples!["vmacd migrate"])]
     Migrate,

@@ -2,6 +2,7 @@
 //! SQLite, simulated switches on real ports.
 
 mod advice;
+mod audit;
 mod bad_input;
 mod check;
 mod compose;

@@ -15,6 +15,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("alias vmacd=", "the tests' own binary comes first in PATH"),
     ("export VMACD_", "the login and the servers of the test are in the environment"),
     ("vmacd serve", "runs beside the others"),
+    ("vmacd list --status pending --watch", "runs until Ctrl-C; tests/it/scenario/watching.rs tries it"),
     ("vmacd demo", "has a test of its own"),
     ("tests/", "is what runs the tests"),
     ("VMACD_TEST_", "is what runs the tests"),
