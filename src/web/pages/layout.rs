@@ -7,6 +7,7 @@ use axum::response::Response;
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets::{SCRIPT_PATH, STYLE_PATH};
+use super::login::is_logged_in;
 
 /// The parts of the site, as the navigation names them.
 const PARTS: &[(&str, &str)] = &[
@@ -31,6 +32,7 @@ pub(super) fn page(title: &str, part: &str, content: Markup) -> Markup {
                     button { "Find" }
                 }
                 span #live { "not live" }
+                @if is_logged_in() { form method="post" action="/logout" { button { "Log out" } } }
             }
             main { h1 { (title) } (content) }
             script src=(*SCRIPT_PATH) defer {}

@@ -19,6 +19,11 @@ use super::parts::{Query, back_to, encoded};
 use crate::web::guard::{is_same, shows};
 use crate::web::server::Access;
 
+tokio::task_local! {
+    /// There while a page is made for somebody who showed the token.
+    static LOGGED_IN: ();
+}
+
 const COOKIE: &str = "vmacd_login";
 const COOKIE_AGE_S: u32 = 30 * 24 * 3600;
 
@@ -44,8 +49,14 @@ pub(super) async fn require(State(access): State<Arc<Access>>, request: Request,
             let wanted = request.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
             Redirect::to(&format!("/login?next={}", encoded(wanted))).into_response()
         }
-        Access::Open | Access::Token(_) => next.run(request).await,
+        Access::Token(_) => LOGGED_IN.scope((), next.run(request)).await,
+        Access::Open => next.run(request).await,
     }
+}
+
+/// True while a page is made for somebody who can log out.
+pub(super) fn is_logged_in() -> bool {
+    LOGGED_IN.try_with(|()| ()).is_ok()
 }
 
 /// Asks for the token.

@@ -37,7 +37,9 @@ async fn the_token_is_asked_for_once_and_kept_as_a_cookie() {
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains(TOKEN), "{cookie}");
     let pair = cookie.split(';').next().expect("a pair").to_owned();
     let shown = plain(&format!("{url}/"), vec![("cookie", pair.clone())]).await;
-    assert!(shown.body.contains("Newest virtual MACs"), "{shown:?}");
+    assert!(shown.body.contains("Newest virtual MACs") && shown.body.contains("Log out"), "{shown:?}");
+    let left = ask_without_following(&format!("{url}/logout"), "").await;
+    assert!(left.header("set-cookie").is_some_and(|cookie| cookie.contains("Max-Age=0")), "{left:?}");
     let api = plain(&format!("{url}/api/v1/vmacs"), vec![("cookie", pair)]).await;
     assert_eq!(api.status, 401, "the API is asked with its token alone");
     assert!(!serve.log().contains(TOKEN));
@@ -90,8 +92,12 @@ async fn pages_of_other_sites_cannot_press_its_buttons() {
     let serve = world.serve().await;
     let mut foreign = form("reason=unreachable&back=/");
     foreign.headers.push(("origin", "https://evil.example".to_owned()));
-    let answer = ask(&format!("{}/dead-letters/discard", serve.http_url()), foreign).await;
-    assert_eq!(answer.status, 403, "{answer:?}");
+    for path in ["/dead-letters/discard", "/dead-letters/replay", "/logout"] {
+        let answer = ask(&format!("{}{path}", serve.http_url()), foreign.clone()).await;
+        assert_eq!(answer.status, 403, "{path}: {answer:?}");
+    }
+    let open = get(&format!("{}/", serve.http_url()), None).await;
+    assert!(!open.body.contains("Log out"), "there is nothing to log out of");
 }
 
 /// Opens `/live` and gives its lines.
