@@ -25,6 +25,7 @@ mod serve;
 mod shell;
 mod show;
 mod sim;
+mod subnet;
 mod suggest;
 mod switches;
 mod vitals;

@@ -9,16 +9,19 @@ use super::args::{CreateArgs, RevokeArgs, Target};
 use super::fault::{Fault, Kind};
 use super::open::Session;
 use super::output::Output;
-use super::suggest;
-use crate::broker::{self, RequestIds};
+use super::{subnet, suggest};
+use crate::broker::{self, Message, RequestIds};
 use crate::domain::{Action, MessageKey};
 use crate::store::{CommandOutcome, Store};
 
 /// Time between two looks for the outcome.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// `vmacd create`
 pub(super) async fn create(session: Session, output: Output, args: CreateArgs) -> Result<(), Fault> {
+    if args.mac.is_some() && is_subnet(&args.target) {
+        return Err(Fault::input("one MAC cannot be bound to every address of a subnet; leave --mac out"));
+    }
     let mut body = body(&args.target);
     insert(&mut body, "vlan_name", args.vlan.map(|vlan| vlan.to_string()));
     insert(&mut body, "mac_address", args.mac.map(|mac| mac.to_string()));
@@ -29,6 +32,10 @@ pub(super) async fn create(session: Session, output: Output, args: CreateArgs) -
 pub(super) async fn revoke(session: Session, output: Output, args: RevokeArgs) -> Result<(), Fault> {
     let body = body(&args.target);
     request(session, output, Action::Revoke, args.target, body).await
+}
+
+fn is_subnet(target: &Target) -> bool {
+    target.ip.contains('/')
 }
 
 fn body(target: &Target) -> Map<String, Value> {
@@ -53,9 +60,10 @@ async fn request(
     target: Target,
     body: Map<String, Value>,
 ) -> Result<(), Fault> {
-    let ids = RequestIds { message_id: target.message_id.clone(), ..RequestIds::default() };
-    let message = broker::request(action, serde_json::to_vec(&body)?, ids)
-        .map_err(|failure| Fault { kind: Kind::Input, ..failure.into() })?;
+    if is_subnet(&target) {
+        return subnet::request(session, output, action, target, body).await;
+    }
+    let message = message(action, &body, target.message_id.clone())?;
     let key = message.message_id.clone().unwrap_or_default();
     let store = session.store().await?;
     session.broker(&store).await?.publish_command(message).await?;
@@ -64,6 +72,13 @@ async fn request(
     }
     let outcome = wait(&store, &MessageKey(key.clone()), target.timeout).await?;
     report(&store, output, &key, &outcome, target.server).await
+}
+
+/// The message as any producer would publish it.
+pub(super) fn message(action: Action, body: &Map<String, Value>, id: Option<String>) -> Result<Message, Fault> {
+    let ids = RequestIds { message_id: id, ..RequestIds::default() };
+    let message = broker::request(action, serde_json::to_vec(body)?, ids);
+    message.map_err(|failure| Fault { kind: Kind::Input, ..failure.into() })
 }
 
 async fn wait(store: &Store, key: &MessageKey, timeout: Duration) -> Result<CommandOutcome, Fault> {

@@ -20,6 +20,7 @@ mod names;
 pub mod plan;
 mod schema;
 mod shown;
+mod subnet;
 mod trace;
 mod vmac_name;
 
@@ -34,5 +35,6 @@ pub use mac::{Mac, MacError};
 pub use names::{InterfaceName, NameError, SwitchName, VlanName};
 pub use schema::{PLAIN_TEXT, TIME_SINCE_1970, VirtualMac};
 pub use shown::shown;
+pub use subnet::{SubnetError, addresses_of};
 pub use trace::{TraceId, TraceParent, TraceParentError};
 pub use vmac_name::{VmacName, VmacNameError};

@@ -13,7 +13,7 @@ pub struct Target {
     /// The server's number in the panel
     #[arg(long)]
     pub server: i64,
-    /// The address
+    /// The address, or a subnet for each address in it (10.0.48.8/29)
     #[arg(long)]
     pub ip: String,
     /// Who asks, kept on the row
@@ -39,6 +39,7 @@ pub struct Target {
     "vmacd create --server 1042 --ip 10.0.48.6 --wait",
     "vmacd create --server 1042 --ip 10.0.48.6 --vlan VLAN.13 --reference order-7781",
     "vmacd create --server 1042 --ip 10.0.48.6 --message-id order-7781    # again is harmless",
+    "vmacd create --server 1042 --ip 10.0.48.8/29 --wait                  # all six addresses, an outcome for each",
 ])]
 pub struct CreateArgs {
     /// Who and which address.
@@ -54,7 +55,7 @@ pub struct CreateArgs {
 
 /// `vmacd revoke`
 #[derive(Debug, Args)]
-#[command(after_help = examples!["vmacd revoke --server 1042 --ip 10.0.48.6 --wait --timeout 5m"])]
+#[command(after_help = examples!["vmacd revoke --server 1042 --ip 10.0.48.6 --wait --timeout 5m", "vmacd revoke --server 1042 --ip 10.0.48.8/29"])]
 pub struct RevokeArgs {
     /// Who and which address.
     #[command(flatten)]

@@ -21,6 +21,7 @@ mod replaying;
 mod restore;
 mod secrets;
 mod shutdown;
+mod subnet;
 mod terminal;
 mod traces;
 mod watching;

@@ -1,0 +1,139 @@
+//! A request for every address of a subnet: a message for each, published together so that one commit carries them, and
+//! an outcome for each.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::args::Target;
+use super::fault::Fault;
+use super::look::{Cell, Tone};
+use super::open::Session;
+use super::output::{Output, or_dash};
+use super::progress::Progress;
+use super::request::{LOOK_EVERY, message};
+use crate::broker::Message;
+use crate::domain::{Action, BindableAddress, Mac, MessageKey, addresses_of};
+use crate::store::{CommandOutcome, Store};
+
+/// What became of one address.
+#[derive(Serialize)]
+struct Answer {
+    ip_address: BindableAddress,
+    message_id: String,
+    /// `accepted` where nobody waited, or not long enough.
+    status: String,
+    mac_address: Option<Mac>,
+    code: Option<String>,
+    text: Option<String>,
+}
+
+/// Publishes them, and waits for all of them if asked.
+pub(super) async fn request(
+    session: Session,
+    output: Output,
+    action: Action,
+    target: Target,
+    body: Map<String, Value>,
+) -> Result<(), Fault> {
+    let addresses = addresses_of(&target.ip).map_err(|error| Fault::input(error.to_string()))?;
+    let messages = messages(action, &addresses, target.message_id.as_deref(), &body)?;
+    let store = session.store().await?;
+    let broker = session.broker(&store).await?;
+    let keys: Vec<_> =
+        messages.iter().map(|message| MessageKey(message.message_id.clone().unwrap_or_default())).collect();
+    broker.publish_commands(messages).await?;
+    let outcomes = if target.wait { wait(&store, output, &keys, target.timeout).await? } else { HashMap::new() };
+    let answers = answers(&store, &addresses, &keys, &outcomes).await?;
+    output.list(&answers, &["ADDRESS", "STATUS", "MAC", "REASON"], row)?;
+    verdict(&answers, target.wait)
+}
+
+/// A message id of the caller's is the beginning of each one's own.
+fn messages(
+    action: Action,
+    addresses: &[BindableAddress],
+    id: Option<&str>,
+    body: &Map<String, Value>,
+) -> Result<Vec<Message>, Fault> {
+    let one = |address: &BindableAddress| {
+        let mut body = body.clone();
+        body.insert("ip_address".to_owned(), address.to_string().into());
+        message(action, &body, id.map(|id| format!("{id}/{address}")))
+    };
+    addresses.iter().map(one).collect()
+}
+
+async fn wait(
+    store: &Store,
+    output: Output,
+    keys: &[MessageKey],
+    timeout: std::time::Duration,
+) -> Result<HashMap<MessageKey, CommandOutcome>, Fault> {
+    let deadline = Instant::now() + timeout;
+    let progress = Progress::new(output, "waiting", keys.len());
+    loop {
+        let outcomes = store.outcomes(keys).await?;
+        progress.at(outcomes.len());
+        if outcomes.len() == keys.len() || Instant::now() >= deadline {
+            return Ok(outcomes);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn answers(
+    store: &Store,
+    addresses: &[BindableAddress],
+    keys: &[MessageKey],
+    outcomes: &HashMap<MessageKey, CommandOutcome>,
+) -> Result<Vec<Answer>, Fault> {
+    let mut answers = Vec::new();
+    for (address, key) in addresses.iter().zip(keys) {
+        let outcome = outcomes.get(key);
+        let failure = outcome.and_then(CommandOutcome::failure);
+        let vmac_id = outcome.filter(|_| failure.is_none()).and_then(|outcome| outcome.vmac_id);
+        let mac_address = match vmac_id {
+            Some(id) => Some(store.vmac(id).await?.mac_address),
+            None => None,
+        };
+        answers.push(Answer {
+            ip_address: *address,
+            message_id: key.to_string(),
+            status: outcome.map_or_else(|| "accepted".to_owned(), |outcome| outcome.status.to_string()),
+            mac_address,
+            code: failure.as_ref().map(|failure| failure.code.to_string()),
+            text: failure.map(|failure| failure.text),
+        });
+    }
+    Ok(answers)
+}
+
+fn row(answer: &Answer) -> Vec<Cell> {
+    let tone = match (&answer.code, answer.status.as_str()) {
+        (Some(_), _) => Tone::Bad,
+        (None, "accepted") => Tone::Waiting,
+        (None, _) => Tone::Good,
+    };
+    vec![
+        answer.ip_address.to_string().into(),
+        Cell::new(tone, answer.status.clone()),
+        or_dash(answer.mac_address.as_ref()).into(),
+        or_dash(answer.text.as_ref()).into(),
+    ]
+}
+
+fn verdict(answers: &[Answer], waited: bool) -> Result<(), Fault> {
+    let failed = answers.iter().filter(|answer| answer.code.is_some()).count();
+    let open = answers.iter().filter(|answer| waited && answer.status == "accepted").count();
+    match (failed, open) {
+        (0, 0) => Ok(()),
+        (0, open) => {
+            let text = format!("{open} of {} have no outcome yet; they go on without you", answers.len());
+            Err(Fault::service(anyhow::Error::msg(text)).with_hint("is `vmacd serve` running?"))
+        }
+        (failed, _) => Err(Fault::input(format!("{failed} of {} were refused", answers.len()))),
+    }
+}

@@ -1,0 +1,71 @@
+//! A whole subnet for a server in one command: few commits, an outcome for each address.
+
+use serde_json::Value;
+
+use super::world::World;
+use crate::support::vmacd::{Output, run};
+
+async fn ask(world: &World, verb: &str, ip: &str, more: &[&str]) -> Output {
+    let server = world.server(0).to_string();
+    let arguments: Vec<&str> =
+        [verb, "--server", &server, "--ip", ip, "--json"].into_iter().chain(more.iter().copied()).collect();
+    run(&arguments, &world.settings).await
+}
+
+fn answers(output: &Output) -> Vec<Value> {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+#[tokio::test]
+async fn a_subnet_is_bound_and_taken_off_with_one_commit_and_an_outcome_for_each_address() {
+    let world = World::real(1, 1).await;
+    let _serve = world.serve().await;
+    let net = format!("{}/28", world.address(0, 15));
+    assert!(net.ends_with(".16/28"), "{net}");
+    let before = world.commits();
+    let created = ask(&world, "create", &net, &["--wait", "--message-id", "order-1"]).await;
+    let answers = answers(&created);
+    assert_eq!((created.code, answers.len()), (Some(0), 14), "{created:?}");
+    assert!(
+        answers.iter().all(|answer| answer["status"] == "active" && answer["mac_address"].is_string()),
+        "{answers:?}"
+    );
+    assert_eq!(answers[0]["message_id"], format!("order-1/{}", world.address(0, 16)));
+    // A group is one commit confirmed and its confirmation; the first address may have gone ahead of the others.
+    assert!(world.commits() - before <= 4, "{} commits", world.commits() - before);
+    let again = ask(&world, "create", &net, &["--wait", "--message-id", "order-1"]).await;
+    assert_eq!((again.code, world.with_status("active").await.len()), (Some(0), 14), "{again:?}");
+    let revoked = ask(&world, "revoke", &net, &["--wait"]).await;
+    assert_eq!((revoked.code, world.with_status("revoked").await.len()), (Some(0), 14), "{revoked:?}");
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn one_refused_address_is_named_and_the_others_are_bound() {
+    let world = World::embedded(1, 2).await;
+    let _serve = world.serve().await;
+    let taken = world.address(0, 17);
+    let server = world.server(1).to_string();
+    assert_eq!(run(&["create", "--server", &server, "--ip", &taken, "--wait"], &world.settings).await.code, Some(0));
+    let created = ask(&world, "create", &format!("{}/29", world.address(0, 15)), &["--wait"]).await;
+    let answers = answers(&created);
+    let refused: Vec<&Value> = answers.iter().filter(|answer| answer["code"].is_string()).collect();
+    assert_eq!((created.code, answers.len(), refused.len()), (Some(1), 6, 1), "{created:?}");
+    assert_eq!(refused[0]["ip_address"], taken);
+    assert!(created.stderr.contains("1 of 6 were refused"), "{created:?}");
+    assert_eq!(world.with_status("active").await.len(), 6);
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused_before_anything_is_published() {
+    let world = World::embedded(1, 1).await;
+    for (ip, more, expected) in [
+        ("10.0.0.17/28", &[][..], "write 10.0.0.16/28"),
+        ("10.0.0.0/8", &[], "more than 1024"),
+        ("10.0.0.16/28", &["--mac", "02:5e:10:00:00:01"], "leave --mac out"),
+    ] {
+        let refused = ask(&world, "create", ip, more).await;
+        assert!(refused.code == Some(1) && refused.stderr.contains(expected), "{ip}: {refused:?}");
+    }
+    assert!(world.vmacd(&["list"]).await.as_array().is_some_and(Vec::is_empty));
+}
