@@ -30,6 +30,8 @@ pub enum Stage {
     Committed,
     /// The switch holds what was planned.
     ReadBack,
+    /// The switch answered the confirmation.
+    Answered,
     /// The changes stay, as the switch was seen to hold them after that.
     Confirmed,
     /// The journal says so.
@@ -54,6 +56,7 @@ impl Stage {
             Self::Sent => "sent",
             Self::Committed => "committed",
             Self::ReadBack => "read-back",
+            Self::Answered => "answered",
             Self::Confirmed => "confirmed",
             Self::Resolved => "resolved",
             Self::Unlocked => "unlocked",

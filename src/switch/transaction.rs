@@ -125,6 +125,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
         self.journal.reached(Stage::ReadBack);
         let confirmed = self.client.confirm(&intent.id).await;
         self.seen(confirmed)?;
+        self.journal.reached(Stage::Answered);
         // A worker that was suspended after reading back may have confirmed what had been rolled back by then.
         if let Some(missing) = self.missing(&intent).await? {
             self.journal.resolved(&intent.id, PushEnd::NotApplied).await?;

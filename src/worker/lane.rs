@@ -5,11 +5,11 @@
 //! another worker has the lease, the lane watches the outcomes of the messages it holds.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::call_off::{InFlight, called_off};
 use super::context::Context;
 use super::push;
 use super::session::Session;
@@ -18,8 +18,6 @@ use crate::domain::{Code, Failure, FailureClass, MessageKey, SwitchName};
 use crate::metrics::DATABASE;
 use crate::store::{CommandOutcome, Lease, StoreError};
 
-/// Time between two looks whether a commit in flight has ended.
-const CALL_OFF_EVERY: Duration = Duration::from_millis(50);
 /// Pushes in a row that may end unanswered before their messages go to the ladder.
 const UNANSWERED_MAX: u32 = 3;
 
@@ -123,13 +121,14 @@ impl Lane {
             self.reconcile().await?;
             return Ok(Turn::Elsewhere);
         };
-        let committing = AtomicBool::new(false);
-        let order = push::Order { lease, committing: &committing, last_push: self.last_push };
+        let in_flight = InFlight::new(&self.context.commits_in_flight);
+        let order = push::Order { lease, in_flight: &in_flight, last_push: self.last_push };
+        let patience = Duration::from_millis(self.context.settings.worker.shutdown_grace_ms) / 4;
         let started = Instant::now();
         let done = tokio::select! {
             done = push::push(&self.context, &mut self.session, order, slot) => done?,
-            () = called_off(&self.context, &committing) => {
-                tracing::warn!(switch = %self.switch, "push called off before its commit: the worker stops");
+            () = called_off(&self.context.stopping, patience, in_flight.phases()) => {
+                tracing::warn!(switch = %self.switch, "push called off, no commit is in flight: the worker stops");
                 self.session.abandon();
                 return Ok(Turn::Idle);
             }
@@ -206,15 +205,6 @@ impl Lane {
         tracing::warn!(switch = %self.switch, code = %failure.code, error = failure.text,
             messages = held.len(), "push failed");
         settle(&self.context, held.into_iter().map(|held| (held, verdict.clone())).collect());
-    }
-}
-
-/// Ends when a stopping worker has waited long enough, a quarter of its grace, for a push that has no commit in flight.
-async fn called_off(context: &Context, committing: &AtomicBool) {
-    context.stopping.cancelled().await;
-    tokio::time::sleep(Duration::from_millis(context.settings.worker.shutdown_grace_ms) / 4).await;
-    while committing.load(Ordering::Relaxed) {
-        tokio::time::sleep(CALL_OFF_EVERY).await;
     }
 }
 

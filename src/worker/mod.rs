@@ -16,6 +16,7 @@
 //! writes nothing and commits nothing.
 
 mod arrivals;
+mod call_off;
 mod collect;
 mod context;
 mod intake;

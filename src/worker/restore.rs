@@ -6,12 +6,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use super::call_off::InFlight;
 use super::context::holder_name;
 use super::lease;
-use super::push::journal::{InFlight, StoreJournal, wishes};
+use super::push::journal::{StoreJournal, wishes};
 use super::session::connect;
 use crate::config::Settings;
 use crate::domain::plan::{PortVlans, PresentBinding, Wish, plan};
@@ -102,9 +103,9 @@ impl Restorer {
     async fn under(&mut self, lease: &Lease, wanted: &Wanted, agreed: &RestorePreview) -> Result<RestoreEnd, Failure> {
         let rows: Vec<i64> = agreed.disagreeing.iter().map(|row| row.wish.vmac_id).collect();
         self.store.queue_again(&self.switch, &rows).await.map_err(|error| lease::failure(&error))?;
-        let (committing, in_flight) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let in_flight = InFlight { committing: &committing, count: &in_flight };
-        let mut journal = StoreJournal::new(&self.store, &self.settings, lease, in_flight, ());
+        let count = AtomicUsize::new(0);
+        let in_flight = InFlight::new(&count);
+        let mut journal = StoreJournal::new(&self.store, &self.settings, lease, &in_flight, ());
         journal.reached(Stage::Connected);
         let options = PushOptions { confirm_timeout_min: self.settings.ssh.confirm_timeout_min };
         let ttl = Duration::from_millis(self.settings.lease.ttl_ms);

@@ -1,7 +1,6 @@
 //! What a push writes down on its way, in the store.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -12,6 +11,7 @@ use crate::domain::plan::Wish;
 use crate::domain::{Code, Failure, Mac, TraceId};
 use crate::store::{Lease, PushRow, PushState, Store, StoreError, WorkItem};
 use crate::switch::{Demand, Journal, PushEnd, PushIntent, Stage};
+use crate::worker::call_off::InFlight;
 use crate::worker::context::Context;
 use crate::worker::lease::failure;
 
@@ -22,16 +22,7 @@ pub(in crate::worker) struct StoreJournal<'a, R> {
     pub rows: R,
     pub(super) trace: PushTrace,
     settings: &'a Settings,
-    in_flight: InFlight<'a>,
-}
-
-/// Whether a commit is in flight.
-#[derive(Clone, Copy)]
-pub(in crate::worker) struct InFlight<'a> {
-    /// True from before the commit is sent until its end is known: not to be called off.
-    pub committing: &'a AtomicBool,
-    /// How many are in flight.
-    pub count: &'a AtomicUsize,
+    in_flight: &'a InFlight<'a>,
 }
 
 /// The rows that a push drives.
@@ -49,24 +40,14 @@ pub(in crate::worker) struct Rows<'a> {
 pub(super) type PushJournal<'a> = StoreJournal<'a, Rows<'a>>;
 
 impl<'a, R> StoreJournal<'a, R> {
-    pub fn new(store: &'a Store, settings: &'a Settings, lease: &'a Lease, in_flight: InFlight<'a>, rows: R) -> Self {
+    pub fn new(
+        store: &'a Store,
+        settings: &'a Settings,
+        lease: &'a Lease,
+        in_flight: &'a InFlight<'a>,
+        rows: R,
+    ) -> Self {
         Self { store, settings, lease, in_flight, rows, trace: PushTrace::begin(&lease.switch) }
-    }
-}
-
-impl InFlight<'_> {
-    fn note(&self, committing: bool) {
-        match (self.committing.swap(committing, Ordering::Relaxed), committing) {
-            (false, true) => _ = self.count.fetch_add(1, Ordering::Relaxed),
-            (true, false) => _ = self.count.fetch_sub(1, Ordering::Relaxed),
-            _ => {}
-        }
-    }
-}
-
-impl<R> Drop for StoreJournal<'_, R> {
-    fn drop(&mut self) {
-        self.in_flight.note(false);
     }
 }
 
@@ -74,8 +55,7 @@ impl<R> Journal for StoreJournal<'_, R> {
     fn reached(&mut self, stage: Stage) {
         tracing::debug!(switch = %self.lease.switch, stage = stage.as_str(), "push");
         self.trace.reached(stage);
-        let committing = matches!(stage, Stage::Sent | Stage::Committed | Stage::ReadBack | Stage::Confirmed);
-        self.in_flight.note(committing);
+        self.in_flight.reached(stage);
         if self.settings.worker.abort_at == stage.as_str() {
             tracing::warn!(stage = stage.as_str(), "aborting, as `worker.abort_at` says");
             std::process::abort();

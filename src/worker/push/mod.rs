@@ -9,11 +9,11 @@ mod trace;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::SemaphorePermit;
 
+use super::call_off::InFlight;
 use super::context::Context;
 use super::lease;
 use super::session::Session;
@@ -21,7 +21,7 @@ use crate::domain::{Failure, MessageKey};
 use crate::store::{CommandOutcome, Lease, StoreError};
 use crate::switch::{self, Journal, PushOptions, PushReport, Stage};
 
-use journal::{InFlight, PushJournal, Rows, StoreJournal};
+use journal::{PushJournal, Rows, StoreJournal};
 
 /// What a push came to, for the messages that wait.
 #[derive(Default)]
@@ -39,14 +39,14 @@ pub(super) struct Pushed {
 pub(super) struct Order<'a> {
     /// The switch's lease, held.
     pub lease: &'a Lease,
-    /// Set while a commit may be in flight.
-    pub committing: &'a AtomicBool,
+    /// Told how far its commit is.
+    pub in_flight: &'a InFlight<'a>,
     /// How long the switch's last push took.
     pub last_push: Option<Duration>,
 }
 
-/// Pushes everything that waits for the lane's switch and writes the results. It may be dropped at any moment at
-/// which `committing` is false: the next push finds out what was done.
+/// Pushes everything that waits for the lane's switch and writes the results. It may be dropped at any moment:
+/// the next push finds out what was done.
 ///
 /// # Errors
 /// When the results could not be written because the lease is gone or the worker stops.
@@ -69,8 +69,7 @@ pub(super) async fn push(
 }
 
 fn journal_of<'a>(context: &'a Context, order: Order<'a>) -> PushJournal<'a> {
-    let Order { lease, committing, last_push } = order;
-    let in_flight = InFlight { committing, count: &context.commits_in_flight };
+    let Order { lease, in_flight, last_push } = order;
     let rows = Rows { context, last_push, generations: HashMap::new(), producers: HashMap::new() };
     StoreJournal::new(&context.store, &context.settings, lease, in_flight, rows)
 }

@@ -98,6 +98,7 @@ const fn after(stage: Stage) -> Option<&'static str> {
         Stage::Sent => Some("commit"),
         Stage::Committed => Some("read back"),
         Stage::ReadBack => Some("confirm"),
+        Stage::Answered => Some("look again"),
         Stage::Resolved => Some("unlock"),
         Stage::Unlocked | Stage::Settled => None,
     }

@@ -16,6 +16,7 @@ const STAGES: &[&str] = &[
     "sent",
     "committed",
     "read-back",
+    "answered",
     "confirmed",
     "unlocked",
     "resolved",

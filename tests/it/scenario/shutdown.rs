@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use vmacd::sim::SimHandle;
+
 use super::world::World;
-use crate::support::{Proxy, Rabbit};
+use crate::support::{Proxy, Rabbit, eventually};
 
 /// The grace of the setting `worker.shutdown_grace_ms`, and what a loaded machine adds.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -27,7 +29,7 @@ async fn a_worker_asked_to_stop_under_load_loses_nothing_and_finishes_its_commit
             .command("create", number % 4, u32::try_from(number).expect("small") / 4 + 1, &format!("m-{number}"))
             .await;
     }
-    crate::support::eventually("a commit is under way", async || world.commits() > 0).await;
+    eventually("a commit is under way", async || world.commits() > 0).await;
     ends_within(&mut first, LIMIT + commit_time * 2).await;
     assert!(world.switches().iter().all(|switch| !switch.is_commit_pending()), "a commit was left half done");
     let _second = world.serve().await;
@@ -57,19 +59,41 @@ async fn a_database_that_swallows_everything_does_not_hold_up_a_stop() {
     ends_within(&mut serve, LIMIT).await;
 }
 
-#[tokio::test]
-async fn a_switch_that_swallows_everything_does_not_hold_up_a_stop() {
+/// A worker behind a proxy, asked to stop once `until` finds its push where the network is to swallow everything.
+async fn stops_with_its_push_swallowed(faults: &[&str], until: impl AsyncFn(&SimHandle)) {
     let world = World::real(1, 1).await;
     let sim = &world.switches()[0];
     let proxy = Proxy::start(&sim.addr().to_string()).await;
     world.move_switch(0, proxy.port()).await;
+    faults.iter().for_each(|fault| sim.set_fault(fault).expect("a fault"));
     let mut serve = world.serve().await;
     world.command("create", 0, 1, "m-1").await;
-    crate::support::eventually("a session is open", async || sim.sessions() > 0).await;
+    until(sim).await;
     proxy.black_hole();
     ends_within(&mut serve, LIMIT).await;
     proxy.restore();
+    sim.clear_faults();
     let _again = world.serve().await;
     world.until("active", 1).await;
     world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn a_switch_that_swallows_everything_does_not_hold_up_a_stop() {
+    stops_with_its_push_swallowed(&[], async |sim| {
+        eventually("a session is open", async || sim.sessions() > 0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_switch_that_swallows_everything_between_commit_and_confirmation_does_not_hold_up_a_stop() {
+    // Every answer is late, so that the question after the commit is still waiting for its own.
+    stops_with_its_push_swallowed(&["slow_reply:400"], async |sim| {
+        let asked = |rpc| sim.rpc_counts().get(rpc).copied().unwrap_or_default();
+        eventually("the changes are loaded", async || asked("load-configuration") > 0).await;
+        let before = asked("get-configuration");
+        eventually("the switch is asked what it holds", async || asked("get-configuration") > before).await;
+    })
+    .await;
 }

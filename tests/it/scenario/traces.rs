@@ -81,7 +81,7 @@ async fn a_create_is_traced_from_its_producer_to_the_switch() {
     }
     let steps = names_of_children(&spans, push);
     let expected = ["connect", "lock", "backup", "read", "gather", "plan", "load", "journal", "commit", "read back"];
-    assert_eq!(steps, [&expected[..], &["confirm", "journal", "unlock", "settle"]].concat());
+    assert_eq!(steps, [&expected[..], &["confirm", "look again", "journal", "unlock", "settle"]].concat());
     let commit = named(&spans, "commit");
     assert!((push.start_time_unix_nano..=push.end_time_unix_nano).contains(&commit.end_time_unix_nano));
 }
