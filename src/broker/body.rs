@@ -1,66 +1,132 @@
 //! The bodies of commands, as types: the reader reads them, and their schemas are told to producers.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
-use crate::domain::{BindableAddress, PLAIN_TEXT, TIME_SINCE_1970, VirtualMac, VlanName};
+use crate::domain::{Action, BindableAddress, GroupName, PLAIN_TEXT, SharedMac, TIME_SINCE_1970, VirtualMac, VlanName};
 
 /// Longest `requested_by`, `reference` and ids, characters.
 pub(super) const TEXT_CHARS_MAX: usize = 200;
 
-/// Asks for a virtual MAC for an address of a server.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "vmac.create")]
-pub struct CreateBody {
-    /// The server's number in the panel.
-    #[schemars(range(min = 1, max = i64::MAX), example = 1042)]
-    pub(super) server_id: i64,
-    /// The IPv4 unicast address, one of the server's extra ones.
-    #[schemars(with = "BindableAddress", example = &"10.0.48.6")]
-    pub(super) ip_address: String,
-    /// The VLAN; found in the inventory or on the switch where it is left out.
-    #[schemars(with = "Option<VlanName>", example = &"VLAN.13")]
-    pub(super) vlan_name: Option<String>,
-    /// The MAC; a random one where it is left out.
-    #[schemars(with = "Option<VirtualMac>", example = &"02:5e:10:9a:0c:44")]
-    pub(super) mac_address: Option<String>,
-    /// When it was asked for; of several commands for one address the newest counts.
-    #[schemars(extend("format" = "date-time", "pattern" = TIME_SINCE_1970), example = &"2026-11-21T10:00:00.000Z")]
-    pub(super) issued_at: Option<String>,
-    /// Who asks, kept on the row.
-    #[schemars(length(max = TEXT_CHARS_MAX), extend("pattern" = PLAIN_TEXT), example = &"billing")]
-    pub(super) requested_by: Option<String>,
-    /// The producer's own reference, kept on the row.
-    #[schemars(length(max = TEXT_CHARS_MAX), extend("pattern" = PLAIN_TEXT), example = &"order 7781")]
-    pub(super) reference: Option<String>,
+/// What any command may say.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub server_id: i64,
+    pub to_server_id: Option<i64>,
+    pub ip_address: String,
+    pub vlan_name: Option<String>,
+    pub mac_address: Option<String>,
+    pub group: Option<String>,
+    pub issued_at: Option<String>,
+    pub requested_by: Option<String>,
+    pub reference: Option<String>,
 }
 
-/// Takes the virtual MAC of an address off again.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "vmac.revoke")]
-pub struct RevokeBody {
-    /// The server's number in the panel.
-    #[schemars(range(min = 1, max = i64::MAX), example = 1042)]
-    pub(super) server_id: i64,
-    /// The address.
-    #[schemars(with = "BindableAddress", example = &"10.0.48.6")]
-    pub(super) ip_address: String,
-    /// When it was asked for; of several commands for one address the newest counts.
-    #[schemars(extend("format" = "date-time", "pattern" = TIME_SINCE_1970), example = &"2026-11-21T10:00:00.000Z")]
-    pub(super) issued_at: Option<String>,
-    /// Who asks, kept on the row.
-    #[schemars(length(max = TEXT_CHARS_MAX), extend("pattern" = PLAIN_TEXT), example = &"billing")]
-    pub(super) requested_by: Option<String>,
-    /// The producer's own reference, kept on the row.
-    #[schemars(length(max = TEXT_CHARS_MAX), extend("pattern" = PLAIN_TEXT), example = &"order 7781")]
-    pub(super) reference: Option<String>,
+/// A command's body: the fields of all commands, and its own.
+macro_rules! body {
+    (
+        $(#[$doc:meta])* $type:ident = $name:literal of $server:literal, $address:literal {
+            $($(#[$attribute:meta])* $field:ident: $kind:ty,)*
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        #[schemars(rename = $name)]
+        pub struct $type {
+            #[doc = $server]
+            #[schemars(range(min = 1, max = i64::MAX), example = 1042)]
+            server_id: i64,
+            #[doc = $address]
+            #[schemars(with = "BindableAddress", example = &"10.0.48.6")]
+            ip_address: String,
+            $($(#[$attribute])* $field: $kind,)*
+            /// When it was asked for; of several commands for one address the newest counts.
+            #[schemars(extend("format" = "date-time", "pattern" = TIME_SINCE_1970), example = &"2026-11-21T10:00:00.000Z")]
+            issued_at: Option<String>,
+            /// Who asks, kept on the row.
+            #[schemars(length(max = TEXT_CHARS_MAX), extend("pattern" = PLAIN_TEXT), example = &"billing")]
+            requested_by: Option<String>,
+            /// The producer's own reference, kept on the row.
+            #[schemars(length(max = TEXT_CHARS_MAX), extend("pattern" = PLAIN_TEXT), example = &"order 7781")]
+            reference: Option<String>,
+        }
+
+        impl From<$type> for Asked {
+            fn from(body: $type) -> Self {
+                let $type { server_id, ip_address, $($field,)* issued_at, requested_by, reference } = body;
+                Self {
+                    server_id,
+                    ip_address,
+                    $($field: $field.into(),)*
+                    issued_at,
+                    requested_by,
+                    reference,
+                    ..Self::default()
+                }
+            }
+        }
+    };
 }
 
-impl From<RevokeBody> for CreateBody {
-    fn from(body: RevokeBody) -> Self {
-        let RevokeBody { server_id, ip_address, issued_at, requested_by, reference } = body;
-        Self { server_id, ip_address, vlan_name: None, mac_address: None, issued_at, requested_by, reference }
+body!(
+    /// Asks for a virtual MAC for an address of a server.
+    CreateBody = "vmac.create" of "The server's number in the panel.",
+    "The IPv4 unicast address, one of the server's extra ones." {
+        /// The VLAN; found in the inventory or on the switch where it is left out.
+        #[schemars(with = "Option<VlanName>", example = &"VLAN.13")]
+        vlan_name: Option<String>,
+        /// The MAC; a random one where it is left out. One of VRRP only with a group.
+        #[schemars(with = "Option<SharedMac>", example = &"02:5e:10:9a:0c:44")]
+        mac_address: Option<String>,
+        /// The group of servers that share the address and its MAC: whoever names the same group joins.
+        #[schemars(with = "Option<GroupName>", example = &"lb-pair-7")]
+        group: Option<String>,
+    }
+);
+
+body!(
+    /// Gives an address another virtual MAC.
+    RotateBody = "vmac.rotate" of "The server's number in the panel.", "The address." {
+        /// The new MAC; a random one where it is left out.
+        #[schemars(with = "Option<VirtualMac>", example = &"02:5e:10:9a:0c:45")]
+        mac_address: Option<String>,
+    }
+);
+
+body!(
+    /// Takes an address with its virtual MAC to another server.
+    MoveBody = "vmac.move" of "The server that the address leaves.", "The address." {
+        /// The server that it goes to.
+        #[schemars(range(min = 1, max = i64::MAX), example = 1043)]
+        to_server_id: i64,
+        /// The VLAN at the other server; found in the inventory or on the switch where it is left out.
+        #[schemars(with = "Option<VlanName>", example = &"VLAN.13")]
+        vlan_name: Option<String>,
+    }
+);
+
+body!(
+    /// Takes the virtual MAC of an address off again.
+    RevokeBody = "vmac.revoke" of "The server's number in the panel.", "The address." {}
+);
+
+/// The schema of a command's body by itself.
+pub fn root_schema(action: Action, generator: SchemaGenerator) -> Schema {
+    match action {
+        Action::Create => generator.into_root_schema_for::<CreateBody>(),
+        Action::Rotate => generator.into_root_schema_for::<RotateBody>(),
+        Action::Move => generator.into_root_schema_for::<MoveBody>(),
+        Action::Revoke => generator.into_root_schema_for::<RevokeBody>(),
+    }
+}
+
+/// Adds the schema of a command's body to the generator's definitions.
+pub fn define_schema(action: Action, generator: &mut SchemaGenerator) -> Schema {
+    match action {
+        Action::Create => generator.subschema_for::<CreateBody>(),
+        Action::Rotate => generator.subschema_for::<RotateBody>(),
+        Action::Move => generator.subschema_for::<MoveBody>(),
+        Action::Revoke => generator.subschema_for::<RevokeBody>(),
     }
 }

@@ -6,9 +6,10 @@ use chrono::{DateTime, SecondsFormat};
 use jsonschema::Validator;
 use proptest::option;
 use proptest::prelude::*;
+use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
-use super::body::{CreateBody, RevokeBody};
+use super::body::root_schema;
 use super::message::Message;
 use super::parse::parse_command;
 use crate::domain::{Action, Failure, Mac};
@@ -21,10 +22,7 @@ pub(super) fn is_valid(routing_key: &str, body: &[u8]) -> bool {
 }
 
 fn validator(action: Action) -> Validator {
-    let schema = match action {
-        Action::Create => schemars::schema_for!(CreateBody),
-        Action::Revoke => schemars::schema_for!(RevokeBody),
-    };
+    let schema = root_schema(action, SchemaGenerator::default());
     jsonschema::options().should_validate_formats(true).build(schema.as_value()).expect("a schema")
 }
 
@@ -72,11 +70,13 @@ fn bodies() -> impl Strategy<Value = Value> {
         option::weighted(0.4, times()),
         option::weighted(0.4, mostly(".{0,20}".prop_map(String::from), "[a-z]{199,202}")),
         option::weighted(0.05, anything()),
+        option::weighted(0.1, mostly("[A-Za-z0-9][A-Za-z0-9._-]{0,20}".prop_map(String::from), ".{0,4}")),
+        option::weighted(0.3, prop_oneof![12 => (1..=i64::MAX).prop_map(Value::from), 1 => anything()]),
     );
-    fields.prop_map(|(server_id, ip_address, vlan_name, mac_address, issued_at, reference, colour)| {
+    fields.prop_map(|(server_id, ip_address, vlan_name, mac_address, issued_at, reference, colour, group, to)| {
         let required = [("server_id", Some(server_id)), ("ip_address", Some(ip_address))];
         let optional = [("vlan_name", vlan_name), ("mac_address", mac_address), ("issued_at", issued_at)];
-        let others = [("reference", reference), ("colour", colour)];
+        let others = [("reference", reference), ("colour", colour), ("group", group), ("to_server_id", to)];
         let all = required.into_iter().chain(optional).chain(others);
         all.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect::<serde_json::Map<_, _>>().into()
     })
@@ -102,10 +102,11 @@ fn is_kindness(body: &Value) -> bool {
     mac != mac.trim() || time.contains(' ') || time.contains(":60") || time.starts_with("19")
 }
 
-/// What no schema can say: a time of the right shape may be none, or lie before 1970 by its offset, and a whole number
-/// that is written with a fraction is one to a schema.
+/// What no schema can say: a time of the right shape may be none, or lie before 1970 by its offset; a whole number
+/// that is written with a fraction is one to a schema; a move goes elsewhere; VRRP's MACs are for groups alone.
 fn is_inexpressible(failure: &Failure) -> bool {
-    failure.text.starts_with("issued_at: ") || failure.text.contains("floating point")
+    let unsaid = ["floating point", "is where the address is", "is not locally administered"];
+    failure.text.starts_with("issued_at: ") || unsaid.iter().any(|text| failure.text.contains(text))
 }
 
 #[test]
@@ -114,5 +115,5 @@ fn most_of_the_bodies_that_are_tried_are_right() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let tried = (0..200).map(|_| bodies().new_tree(&mut runner).expect("a body").current());
     let right = tried.filter(|body| validator(Action::Create).is_valid(body)).count();
-    assert!((60..190).contains(&right), "{right} of 200");
+    assert!((40..190).contains(&right), "{right} of 200");
 }

@@ -21,7 +21,7 @@ mod request;
 mod topology;
 
 pub use amqp::AmqpTarget;
-pub use body::{CreateBody, RevokeBody};
+pub use body::{define_schema, root_schema};
 pub use delivery::{DeadReason, Delivery, Receipt};
 pub use error::BrokerError;
 pub use message::{EventMessage, Message};

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::body::{CreateBody, RevokeBody, TEXT_CHARS_MAX};
+use super::body::{Asked, CreateBody, MoveBody, RevokeBody, RotateBody, TEXT_CHARS_MAX};
 use super::message::Message;
-use crate::domain::{Action, BindableAddress, Code, Command, Failure, Mac, shown};
+use crate::domain::{Action, BindableAddress, Code, Command, Failure, GroupName, Mac, shown};
 
 /// Longest body, bytes.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -31,7 +31,8 @@ fn brief(text: &str) -> String {
 fn parse(message: &Message) -> Result<Command, Failure> {
     let Some(action) = Action::from_text(&message.routing_key).filter(|a| a.routing_key() == message.routing_key)
     else {
-        let text = format!("`{}` is no command; publish with vmac.create or vmac.revoke", message.routing_key);
+        let known = Action::ALL.map(Action::routing_key).join(", ");
+        let text = format!("`{}` is no command; publish with one of {known}", message.routing_key);
         return Err(Failure::new(Code::UnknownCommand, text));
     };
     let ids = [
@@ -43,11 +44,13 @@ fn parse(message: &Message) -> Result<Command, Failure> {
         plain_text(name, id.as_deref())?;
     }
     let text = readable(&message.body)?;
-    let body = match action {
-        Action::Create => read::<CreateBody>(text)?,
+    let asked = match action {
+        Action::Create => read::<CreateBody>(text)?.into(),
+        Action::Rotate => read::<RotateBody>(text)?.into(),
+        Action::Move => read::<MoveBody>(text)?.into(),
         Action::Revoke => read::<RevokeBody>(text)?.into(),
     };
-    command(action, body)
+    command(action, asked)
 }
 
 fn readable(body: &[u8]) -> Result<&str, Failure> {
@@ -67,30 +70,46 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
     })
 }
 
-fn command(action: Action, body: CreateBody) -> Result<Command, Failure> {
-    if body.server_id <= 0 {
-        return Err(invalid("server_id", format!("{} is not positive", body.server_id)));
-    }
-    plain_text("requested_by", body.requested_by.as_deref())?;
-    plain_text("reference", body.reference.as_deref())?;
+fn command(action: Action, asked: Asked) -> Result<Command, Failure> {
+    let (server_id, from_server_id) = servers(&asked)?;
+    plain_text("requested_by", asked.requested_by.as_deref())?;
+    plain_text("reference", asked.reference.as_deref())?;
     let ip_address: BindableAddress =
-        body.ip_address.parse().map_err(|error| Failure::new(Code::InvalidAddress, format!("ip_address: {error}")))?;
-    let mac_address = body.mac_address.as_deref().map(virtual_mac).transpose()?;
-    let vlan_name = body.vlan_name.map(|name| name.parse()).transpose();
+        asked.ip_address.parse().map_err(|error| Failure::new(Code::InvalidAddress, format!("ip_address: {error}")))?;
+    let group = asked.group.as_deref().map(str::parse::<GroupName>).transpose();
+    let group = group.map_err(|error| invalid("group", error.to_string()))?;
+    let mac_address = asked.mac_address.as_deref().map(|text| mac(text, group.is_some())).transpose()?;
+    let vlan_name = asked.vlan_name.map(|name| name.parse()).transpose();
     Ok(Command {
         action,
-        server_id: body.server_id,
+        server_id,
+        from_server_id,
         ip_address,
         vlan_name: vlan_name.map_err(|error| Failure::new(Code::InvalidVlan, format!("vlan_name: {error}")))?,
         mac_address,
-        issued_at_ms: body.issued_at.as_deref().map(time_ms).transpose()?,
-        requested_by: body.requested_by,
-        reference: body.reference,
+        group,
+        issued_at_ms: asked.issued_at.as_deref().map(time_ms).transpose()?,
+        requested_by: asked.requested_by,
+        reference: asked.reference,
     })
 }
 
-fn virtual_mac(text: &str) -> Result<Mac, Failure> {
-    let mac = text.parse::<Mac>().and_then(Mac::as_virtual);
+/// The server that the command is about, and the one that a move takes the address from.
+fn servers(asked: &Asked) -> Result<(i64, Option<i64>), Failure> {
+    for (field, id) in [("server_id", Some(asked.server_id)), ("to_server_id", asked.to_server_id)] {
+        if let Some(id) = id.filter(|id| *id <= 0) {
+            return Err(invalid(field, format!("{id} is not positive")));
+        }
+    }
+    match asked.to_server_id {
+        None => Ok((asked.server_id, None)),
+        Some(to) if to == asked.server_id => Err(invalid("to_server_id", format!("{to} is where the address is"))),
+        Some(to) => Ok((to, Some(asked.server_id))),
+    }
+}
+
+fn mac(text: &str, is_shared: bool) -> Result<Mac, Failure> {
+    let mac = text.parse::<Mac>().and_then(if is_shared { Mac::as_shared } else { Mac::as_virtual });
     mac.map_err(|error| Failure::new(Code::InvalidMac, format!("mac_address: {error}")))
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{InterfaceName, Mac, SwitchName, VlanName};
+use super::{Desired, InterfaceName, Mac, SwitchName, VlanName};
 
 /// Where the binding on one port stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +40,13 @@ impl std::fmt::Display for BindingState {
 pub struct SwitchBinding {
     /// The switch by its inventory name.
     pub switch: SwitchName,
+    /// The server whose port it is; the row's where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
+    pub server_id: Option<i64>,
+    /// The address goes from this port, or is gone, while it stays on others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
     /// The port; the form found on the switch once one was found there, else the inventory's.
     pub interface: InterfaceName,
     /// The VLAN the binding stands in, once known.
@@ -68,4 +75,21 @@ pub struct SwitchBinding {
     pub error: Option<String>,
     /// When this entry last changed, UTC.
     pub at: DateTime<Utc>,
+}
+
+impl SwitchBinding {
+    /// What is wanted of this port, where its row wants `desired`.
+    pub const fn wants(&self, desired: Desired) -> Desired {
+        if self.leaving { Desired::Unbound } else { desired }
+    }
+
+    /// True when the port is where its row, which wants `desired`, wants it.
+    pub fn is_met(&self, desired: Desired) -> bool {
+        self.wants(desired).is_met_by(self.state)
+    }
+
+    /// True when it is this port.
+    pub fn is_at(&self, switch: &SwitchName, interface: &InterfaceName) -> bool {
+        self.switch == *switch && self.interface.same_interface(interface)
+    }
 }

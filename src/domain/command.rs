@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BindableAddress, Mac, VlanName};
+use super::{BindableAddress, Desired, GroupName, Mac, VlanName};
 
 /// What a command asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -12,27 +12,43 @@ use super::{BindableAddress, Mac, VlanName};
 pub enum Action {
     /// Bind a virtual MAC to the address.
     Create,
+    /// Give the address another virtual MAC.
+    Rotate,
+    /// Take the address with its virtual MAC to another server.
+    Move,
     /// Take it off again.
     Revoke,
 }
 
 impl Action {
     /// Every one there is.
-    pub const ALL: [Self; 2] = [Self::Create, Self::Revoke];
+    pub const ALL: [Self; 4] = [Self::Create, Self::Rotate, Self::Move, Self::Revoke];
 
-    /// The routing key that carries it (`vmac.create`, `vmac.revoke`).
+    /// The routing key that carries it, such as `vmac.create`.
     pub const fn routing_key(self) -> &'static str {
         match self {
             Self::Create => "vmac.create",
+            Self::Rotate => "vmac.rotate",
+            Self::Move => "vmac.move",
             Self::Revoke => "vmac.revoke",
         }
     }
 
-    /// The text used in the database: `create` or `revoke`.
+    /// The text used in the database, such as `create`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
+            Self::Rotate => "rotate",
+            Self::Move => "move",
             Self::Revoke => "revoke",
+        }
+    }
+
+    /// What it wants of the server that it names; a move names the one that the address goes to.
+    pub const fn wants(self) -> Desired {
+        match self {
+            Self::Create | Self::Rotate | Self::Move => Desired::Bound,
+            Self::Revoke => Desired::Unbound,
         }
     }
 
@@ -53,14 +69,19 @@ impl fmt::Display for Action {
 pub struct Command {
     /// What is asked for.
     pub action: Action,
-    /// The server's number in the provider's panel.
+    /// The server's number in the provider's panel; of a move the server that the address goes to.
     pub server_id: i64,
+    /// The server that the address leaves, for a move.
+    pub from_server_id: Option<i64>,
     /// The address it is about.
     pub ip_address: BindableAddress,
-    /// The VLAN the producer names, for a create.
+    /// The VLAN the producer names, for a create or a move.
     pub vlan_name: Option<VlanName>,
-    /// The MAC the producer wants, for a create; already checked with [`Mac::as_virtual`].
+    /// The MAC the producer wants, for a create or a rotation; already checked with [`Mac::as_virtual`], or with
+    /// [`Mac::as_shared`] where a group is named.
     pub mac_address: Option<Mac>,
+    /// The group of servers that share the address, for a create.
+    pub group: Option<GroupName>,
     /// When the producer issued it, milliseconds since 1970 UTC, if it said so.
     pub issued_at_ms: Option<i64>,
     /// Who asked, free text for the row.
@@ -91,7 +112,7 @@ impl fmt::Display for MessageKey {
 
 /// The place of a command among all those for its (server, address): the greatest one wins.
 ///
-/// A revoke outranks a create of the same millisecond, because taking a right away late is worse
+/// A revoke outranks whatever else is of the same millisecond, because taking a right away late is worse
 /// than granting it late; the key makes the order total, so that every worker decides alike.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IntentOrder {
@@ -101,6 +122,8 @@ pub struct IntentOrder {
     pub action: Action,
     /// The idempotency key.
     pub key: MessageKey,
+    /// What it wants here: a move wants two things, one of each server.
+    pub wants: Desired,
 }
 
 /// The newest intent known for one (server, address).
@@ -119,7 +142,7 @@ mod tests {
     use super::*;
 
     fn order(issued_at_ms: i64, action: Action, key: &str) -> IntentOrder {
-        IntentOrder { issued_at_ms, action, key: MessageKey(key.to_owned()) }
+        IntentOrder { issued_at_ms, action, key: MessageKey(key.to_owned()), wants: action.wants() }
     }
 
     #[test]
@@ -134,9 +157,11 @@ mod tests {
         let command = Command {
             action: Action::Create,
             server_id: 7,
+            from_server_id: None,
             ip_address: "10.0.0.9".parse().expect("an address"),
             vlan_name: None,
             mac_address: None,
+            group: None,
             issued_at_ms: None,
             requested_by: None,
             reference: None,

@@ -86,6 +86,8 @@ codes! {
     MacTaken = "mac_taken" => Permanent,
     /// The address is bound already with another MAC or VLAN than asked for.
     BoundDifferently = "bound_differently" => Permanent,
+    /// The address has no virtual MAC on the server that the command takes it from: its create may still be on its way.
+    NotBound = "not_bound" => Transient,
     /// The inventory has no such switch.
     UnknownSwitch = "unknown_switch" => Permanent,
     /// No VLAN could be found for the address.

@@ -22,7 +22,7 @@ pub enum Status {
 }
 
 /// What is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Desired {
     /// The virtual MAC is to stand on every port of the server.
@@ -80,7 +80,7 @@ pub fn derive_status(current: Status, desired: Desired, bindings: &[SwitchBindin
         // For good: its address may be another row's by now.
         return current;
     }
-    if bindings.iter().all(|binding| desired.is_met_by(binding.state)) {
+    if bindings.iter().all(|binding| binding.is_met(desired)) {
         end
     } else if bindings.iter().any(|binding| binding.state == BindingState::Failed) {
         Status::Failed
@@ -133,6 +133,8 @@ mod tests {
     fn bindings(states: &[BindingState]) -> Vec<SwitchBinding> {
         let one = |state: &BindingState| SwitchBinding {
             switch: "sw-1".parse().expect("a name"),
+            server_id: None,
+            leaving: false,
             interface: "ge-0/0/1.0".parse().expect("a name"),
             vlan: None,
             mac: "02:00:00:00:00:01".parse().expect("a MAC"),

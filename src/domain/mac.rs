@@ -69,6 +69,20 @@ impl Mac {
     }
 }
 
+impl Mac {
+    /// Checks that several servers may share the address: a virtual one, or one of VRRP, whose last octet is the
+    /// virtual router's number (RFC 9568 section 7.3: `00-00-5E-00-01-{VRID}`, for IPv6 `00-00-5E-00-02-{VRID}`).
+    ///
+    /// # Errors
+    /// As [`Self::as_virtual`].
+    pub fn as_shared(self) -> Result<Self, MacError> {
+        match self.0 {
+            [0x00, 0x00, 0x5e, 0x00, 0x01 | 0x02, vrid] if vrid > 0 => Ok(self),
+            _ => self.as_virtual(),
+        }
+    }
+}
+
 impl FromStr for Mac {
     type Err = MacError;
 

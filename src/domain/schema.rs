@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{BindableAddress, InterfaceName, Mac, SwitchName, VlanName};
+use super::{BindableAddress, GroupName, InterfaceName, Mac, SwitchName, VlanName};
 
 /// The first octet of a unicast address: not 0, 127 and 224 to 239.
 const FIRST_OCTET: &str = "([1-9]|[1-9][0-9]|1[01][0-9]|12[0-689]|1[3-9][0-9]|2[01][0-9]|22[0-3]|24[0-9]|25[0-5])";
@@ -22,6 +22,20 @@ pub const TIME_SINCE_1970: &str = concat!(
 
 /// A virtual MAC as producers may write it: locally administered unicast, in any usual notation. Only its schema is used.
 pub struct VirtualMac;
+
+/// The same, or a MAC of VRRP with colons: what the servers of a group may share. Only its schema is used.
+pub struct SharedMac;
+
+/// A locally administered unicast MAC in the notations that [`Mac`] reads.
+const VIRTUAL_MAC: &str = concat!(
+    "[0-9A-Fa-f][26AEae]((:[0-9A-Fa-f]{2}){5}|(-[0-9A-Fa-f]{2}){5}",
+    r"|[0-9A-Fa-f]{2}(\.[0-9A-Fa-f]{4}){2}|[0-9A-Fa-f]{10})"
+);
+/// VRRP's MAC in the same notations (RFC 9568 section 7.3); the last octet is no zero.
+const VRRP_MAC: &str = concat!(
+    "00:00:5[Ee]:00:0[12]:([1-9A-Fa-f][0-9A-Fa-f]|0[1-9A-Fa-f])|00-00-5[Ee]-00-0[12]-([1-9A-Fa-f][0-9A-Fa-f]|0[1-9A-Fa-f])",
+    r"|0000\.5[Ee]00\.0[12]([1-9A-Fa-f][0-9A-Fa-f]|0[1-9A-Fa-f])|00005[Ee]000[12]([1-9A-Fa-f][0-9A-Fa-f]|0[1-9A-Fa-f])"
+);
 
 macro_rules! schemas {
     ($($type:ident => $schema:expr;)*) => {$(
@@ -49,14 +63,10 @@ schemas! {
         "not": {"const": "255.255.255.255"},
     });
     Mac => json_schema!({"type": "string", "pattern": "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$"});
-    VirtualMac => json_schema!({
-        "type": "string",
-        "pattern": concat!(
-            "^[0-9A-Fa-f][26AEae]((:[0-9A-Fa-f]{2}){5}|(-[0-9A-Fa-f]{2}){5}",
-            r"|[0-9A-Fa-f]{2}(\.[0-9A-Fa-f]{4}){2}|[0-9A-Fa-f]{10})$"
-        ),
-    });
+    VirtualMac => json_schema!({"type": "string", "pattern": format!("^{VIRTUAL_MAC}$")});
+    SharedMac => json_schema!({"type": "string", "pattern": format!("^({VIRTUAL_MAC}|{VRRP_MAC})$")});
     VlanName => json_schema!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"});
+    GroupName => json_schema!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"});
     SwitchName => json_schema!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"});
     InterfaceName => json_schema!({
         "type": "string",

@@ -100,9 +100,9 @@ impl Outcome {
 
     /// How a command of this action ends when the row's intent is met.
     pub(super) const fn of_success(action: Action) -> Self {
-        match action {
-            Action::Create => Self::Active,
-            Action::Revoke => Self::Revoked,
+        match action.wants() {
+            Desired::Bound => Self::Active,
+            Desired::Unbound => Self::Revoked,
         }
     }
 }
@@ -268,14 +268,6 @@ impl Store {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
-}
-
-/// The action that a row's intent answers.
-pub(super) const fn action_of(desired: Desired) -> Action {
-    match desired {
-        Desired::Bound => Action::Create,
-        Desired::Unbound => Action::Revoke,
-    }
 }
 
 /// The open commands that drive these rows, locked.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::commands::{Closing, OpenCommand, Outcome, action_of, close, lock_vmacs};
+use super::commands::{Closing, OpenCommand, Outcome, close, lock_vmacs};
 use super::connect::Store;
 use super::engine::{Tx, args};
 use super::error::StoreError;
@@ -76,7 +76,7 @@ fn give_up_rows(
     for command in commands {
         let Some(failure) = failures.get(&command.key) else { continue };
         let Some(mut vmac) = command.vmac_id.and_then(|id| vmacs.remove(&id)) else { continue };
-        if action_of(vmac.desired) == command.action && !vmac.switches_waiting().is_empty() {
+        if vmac.still_wants(command.action, command.server_id) && !vmac.switches_waiting().is_empty() {
             give_up(&mut vmac, failure, now);
             failed.insert(vmac.id, (vmac, (*failure).clone()));
         }
@@ -89,7 +89,7 @@ fn give_up(vmac: &mut Vmac, failure: &Failure, now: DateTime<Utc>) {
     vmac.failure_code = Some(failure.code.to_string());
     vmac.failure_text = Some(failure.text.clone());
     let desired = vmac.desired;
-    for binding in vmac.switch_bindings.iter_mut().filter(|binding| !desired.is_met_by(binding.state)) {
+    for binding in vmac.switch_bindings.iter_mut().filter(|port| !port.is_met(desired)) {
         binding.state = BindingState::Failed;
         binding.error = Some(failure.text.clone());
         binding.at = now;
@@ -109,8 +109,8 @@ fn closing<'a>(
     failures: &Failures<'a>,
     failed: &'a HashMap<i64, (Vmac, Failure)>,
 ) -> Option<Closing<'a>> {
-    let of_row =
-        command.vmac_id.and_then(|id| failed.get(&id)).filter(|(vmac, _)| action_of(vmac.desired) == command.action);
+    let wants_it = |(vmac, _): &&(Vmac, Failure)| vmac.still_wants(command.action, command.server_id);
+    let of_row = command.vmac_id.and_then(|id| failed.get(&id)).filter(wants_it);
     let failure = failures.get(&command.key).copied().or(of_row.map(|(_, failure)| failure))?;
     let vmac = of_row.map(|(vmac, _)| vmac);
     Some(Closing { command, outcome: Outcome::Failed, vmac, failure: Some(failure), superseded_by: None })

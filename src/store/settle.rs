@@ -1,11 +1,11 @@
 //! What a push came to, written in one transaction: bindings, status, outcomes of commands, events.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::commands::{Closing, CommandOutcome, Outcome, action_of, close, lock_vmacs, open_commands_of};
+use super::commands::{Closing, CommandOutcome, OpenCommand, Outcome, close, lock_vmacs, open_commands_of};
 use super::connect::Store;
 use super::engine::{Tx, args};
 use super::error::StoreError;
@@ -13,9 +13,10 @@ use super::event_body::{EventOf, event_row};
 use super::leases::Lease;
 use super::outbox::write_events;
 use super::vmacs::{UPDATE_VMACS, Vmac};
+use super::work::queue_work;
 use crate::domain::{
-    BindingState, Desired, Failure, FailureClass, InterfaceName, Mac, MessageKey, Status, SwitchBinding, VlanName,
-    derive_status,
+    BindingState, Desired, Failure, FailureClass, InterfaceName, Mac, MessageKey, Status, SwitchBinding, SwitchName,
+    VlanName, derive_status,
 };
 
 /// Transactions that stood in each other's way are run again so often.
@@ -61,6 +62,8 @@ pub enum BindingEnd {
 pub struct Settled {
     /// Commands that have an outcome now.
     pub finished: Vec<(MessageKey, CommandOutcome)>,
+    /// Other switches whose turn it is now.
+    pub due: Vec<SwitchName>,
 }
 
 impl Store {
@@ -92,7 +95,8 @@ impl Store {
         let rows = changes.iter().map(|change| json!(change.vmac)).collect();
         tx.batch("change rows", UPDATE_VMACS, rows, args![now]).await?;
         drop_work(&mut tx, &changes, lease).await?;
-        let settled = finish(&mut tx, &changes, now).await?;
+        let due = queue_due(&mut tx, &changes, lease, now).await?;
+        let settled = Settled { due, ..finish(&mut tx, &changes, now).await? };
         tx.commit("settle a push").await?;
         Ok(settled)
     }
@@ -122,9 +126,7 @@ fn change(mut vmac: Vmac, results: &[&BindingResult], lease: &Lease, now: DateTi
     let current = results.iter().all(|result| result.generation == vmac.generation);
     let mut failure = None;
     for result in results {
-        let same = |binding: &&mut SwitchBinding| {
-            binding.switch == lease.switch && binding.interface.same_interface(&result.interface)
-        };
+        let same = |binding: &&mut SwitchBinding| binding.is_at(&lease.switch, &result.interface);
         let Some(binding) = vmac.switch_bindings.iter_mut().find(same) else { continue };
         match &result.end {
             BindingEnd::Reached { .. } => reach(binding, result, now),
@@ -184,7 +186,7 @@ fn conclude(mut vmac: Vmac, failure: Option<Failure>, lease: &Lease, current: bo
         None => {}
     }
     // A row that is looked at once more keeps its status until a push has seen what the switch holds.
-    let met = vmac.switch_bindings.iter().all(|binding| vmac.desired.is_met_by(binding.state));
+    let met = vmac.switch_bindings.iter().all(|binding| binding.is_met(vmac.desired));
     let ended = match (current, vmac.status, vmac.desired) {
         (true, Status::Active, Desired::Bound) if met => Some(Outcome::Active),
         (true, Status::Revoked, Desired::Unbound) if met => Some(Outcome::Revoked),
@@ -192,9 +194,7 @@ fn conclude(mut vmac: Vmac, failure: Option<Failure>, lease: &Lease, current: bo
         _ => None,
     };
     let waiting_here = vmac.switch_bindings.iter().any(|binding| {
-        binding.switch == lease.switch
-            && binding.state != BindingState::Failed
-            && !vmac.desired.is_met_by(binding.state)
+        binding.switch == lease.switch && binding.state != BindingState::Failed && !binding.is_met(vmac.desired)
     });
     Change { ended, failure, done_here: !waiting_here, vmac }
 }
@@ -206,19 +206,33 @@ async fn drop_work(tx: &mut Tx, changes: &[Change], lease: &Lease) -> Result<(),
     tx.batch("drop work", sql, done, args![lease.switch.as_str()]).await.map(|_| ())
 }
 
-/// Closes the commands of the rows whose intent is settled, each with its event.
+/// Queues what waited for these results: ports that are left once the address is bound elsewhere.
+async fn queue_due(
+    tx: &mut Tx,
+    changes: &[Change],
+    lease: &Lease,
+    now: DateTime<Utc>,
+) -> Result<Vec<SwitchName>, StoreError> {
+    let moving =
+        changes.iter().map(|change| &change.vmac).filter(|vmac| vmac.switch_bindings.iter().any(|p| p.leaving));
+    let due = moving.flat_map(|vmac| vmac.switches_due().into_iter().map(move |switch| (switch, vmac.id)));
+    let due: BTreeSet<_> = due.filter(|(switch, _)| *switch != lease.switch).collect();
+    let work = due.iter().map(|(switch, id)| json!({"switch": switch, "vmac_id": id})).collect();
+    queue_work(tx, work, now).await?;
+    Ok(due.into_iter().map(|(switch, _)| switch).collect())
+}
+
+/// Closes the commands that have nothing left to wait for, each with its event.
 async fn finish(tx: &mut Tx, changes: &[Change], now: DateTime<Utc>) -> Result<Settled, StoreError> {
-    let ended: HashMap<i64, &Change> =
-        changes.iter().filter(|change| change.ended.is_some()).map(|change| (change.vmac.id, change)).collect();
-    let commands = open_commands_of(tx, ended.keys().copied()).await?;
-    let mut unanswered = ended.clone();
+    let may_end = |change: &&Change| change.ended.is_some() || change.vmac.switch_bindings.iter().any(|p| p.leaving);
+    let changes: HashMap<i64, &Change> =
+        changes.iter().filter(may_end).map(|change| (change.vmac.id, change)).collect();
+    let commands = open_commands_of(tx, changes.keys().copied()).await?;
+    let mut unanswered = changes.clone();
     let mut closings = Vec::new();
     for command in &commands {
-        let Some((change, outcome)) = command
-            .vmac_id
-            .and_then(|id| ended.get(&id))
-            .and_then(|change| (command.action == action_of(change.vmac.desired)).then_some((change, change.ended?)))
-        else {
+        let change = command.vmac_id.and_then(|id| changes.get(&id));
+        let Some((change, outcome)) = change.and_then(|change| Some((change, outcome_for(command, change)?))) else {
             continue;
         };
         unanswered.remove(&change.vmac.id);
@@ -229,7 +243,16 @@ async fn finish(tx: &mut Tx, changes: &[Change], now: DateTime<Utc>) -> Result<S
     let events: Vec<Value> = unanswered.values().filter_map(|change| event_of(change, now)).collect();
     write_events(tx, events, now).await?;
     let finished = closings.iter().map(|closing| (closing.command.key.clone(), outcome_of(closing))).collect();
-    Ok(Settled { finished })
+    Ok(Settled { finished, due: Vec::new() })
+}
+
+/// How a command ends by a change of its row; not yet where the row goes on, or wants something else by now.
+fn outcome_for(command: &OpenCommand, change: &Change) -> Option<Outcome> {
+    let Change { vmac, ended, .. } = change;
+    match ended {
+        Some(Outcome::Failed) => vmac.still_wants(command.action, command.server_id).then_some(Outcome::Failed),
+        _ => vmac.is_done_for(command.action, command.server_id).then(|| Outcome::of_success(command.action)),
+    }
 }
 
 /// The event of a row that changed without anybody waiting for it.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::connect::Store;
 use super::engine::{Arg, Row, args, batch_arg};
 use super::error::StoreError;
-use crate::domain::{BindableAddress, Desired, Mac, Status, SwitchBinding, SwitchName, VlanName, VmacName};
+use crate::domain::{BindableAddress, Desired, GroupName, Mac, Status, SwitchBinding, SwitchName, VlanName, VmacName};
 
 /// A row of `virtual_macs`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,6 +38,8 @@ pub struct Vmac {
     pub failure_text: Option<String>,
     /// Failed pushes since the intent last changed.
     pub attempts: i64,
+    /// The group of servers that share the address; none for an address of one server.
+    pub group: Option<GroupName>,
     /// Who asked.
     pub requested_by: Option<String>,
     /// The producer's own reference.
@@ -112,6 +114,7 @@ impl Vmac {
             failure_code: row.get("failure_code")?,
             failure_text: row.get("failure_text")?,
             attempts: row.get("attempts")?,
+            group: row.parse_optional("group_name")?,
             requested_by: row.get("requested_by")?,
             reference: row.get("reference")?,
             created_at: row.get("created_at")?,
@@ -120,20 +123,11 @@ impl Vmac {
             revoked_at: row.get("revoked_at")?,
         })
     }
-
-    /// The switches that do not hold yet what is wanted.
-    pub(super) fn switches_waiting(&self) -> Vec<SwitchName> {
-        let unmet = self.switch_bindings.iter().filter(|binding| !self.desired.is_met_by(binding.state));
-        let mut switches: Vec<_> = unmet.map(|binding| binding.switch.clone()).collect();
-        switches.sort();
-        switches.dedup();
-        switches
-    }
 }
 
 /// Writes rows back after a change; `$2` is the time.
 pub(super) const UPDATE_VMACS: &str = "UPDATE virtual_macs SET
-        vlan_name = e.value->>'vlan_name', status = e.value->>'status', desired = e.value->>'desired',
+        server_id = CAST(e.value->>'server_id' AS BIGINT), vlan_name = e.value->>'vlan_name', status = e.value->>'status', desired = e.value->>'desired',
         generation = CAST(e.value->>'generation' AS BIGINT), switch_bindings = e.value->'switch_bindings',
         failure_code = e.value->>'failure_code', failure_text = e.value->>'failure_text',
         attempts = CAST(e.value->>'attempts' AS BIGINT), updated_at = $2,

@@ -3,18 +3,23 @@
 use super::netconf::RpcError;
 use crate::domain::plan::Step;
 
+/// What one row needs on the switch: all of it or nothing, so that an address that goes from one port to another is never
+/// on neither.
+pub(super) type RowSteps = Vec<Step>;
+
 /// The parts to try one after another instead of the refused group: the innocent ones first, then each that
 /// the errors name by itself; halves where they name none, or all.
-pub(super) fn narrow(group: Vec<Step>, errors: &[RpcError]) -> Vec<Vec<Step>> {
-    let (named, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|step| is_named(step, errors));
+pub(super) fn narrow(group: Vec<RowSteps>, errors: &[RpcError]) -> Vec<Vec<RowSteps>> {
+    let (named, others): (Vec<_>, Vec<_>) =
+        group.into_iter().partition(|row| row.iter().any(|step| is_named(step, errors)));
     match (named.is_empty(), others.is_empty()) {
-        (false, false) => std::iter::once(others).chain(named.into_iter().map(|step| vec![step])).collect(),
+        (false, false) => std::iter::once(others).chain(named.into_iter().map(|row| vec![row])).collect(),
         (true, _) => halves(others),
         (_, true) => halves(named),
     }
 }
 
-fn halves(mut group: Vec<Step>) -> Vec<Vec<Step>> {
+fn halves(mut group: Vec<RowSteps>) -> Vec<Vec<RowSteps>> {
     let second = group.split_off(group.len() / 2);
     vec![group, second]
 }
@@ -40,7 +45,7 @@ mod tests {
     use crate::domain::{Desired, Mac};
     use crate::switch::netconf::Severity;
 
-    fn step(host: u8) -> Step {
+    fn row(host: u8) -> RowSteps {
         let wish = Wish {
             vmac_id: i64::from(host),
             desired: Desired::Bound,
@@ -51,11 +56,11 @@ mod tests {
             primary_ip: None,
             vlan: None,
         };
-        Step { wish, changes: Vec::new(), end: EndState::Bound, previous_mac: None }
+        vec![Step { wish, changes: Vec::new(), end: EndState::Bound, previous_mac: None }]
     }
 
-    fn sizes(parts: &[Vec<Step>]) -> Vec<Vec<i64>> {
-        parts.iter().map(|part| part.iter().map(|step| step.wish.vmac_id).collect()).collect()
+    fn sizes(parts: &[Vec<RowSteps>]) -> Vec<Vec<i64>> {
+        parts.iter().map(|part| part.iter().map(|row| row[0].wish.vmac_id).collect()).collect()
     }
 
     fn error(message: &str, path: Option<&str>) -> RpcError {
@@ -66,12 +71,12 @@ mod tests {
     #[test]
     fn the_named_one_is_taken_out_and_tried_last() {
         let errors = [error("duplicate MAC address", Some("[edit interface ge-0/0/1.0 static-ip 10.0.0.1]"))];
-        assert_eq!(sizes(&narrow(vec![step(1), step(10), step(100)], &errors)), [vec![10, 100], vec![1]]);
+        assert_eq!(sizes(&narrow(vec![row(1), row(10), row(100)], &errors)), [vec![10, 100], vec![1]]);
     }
 
     #[test]
     fn without_a_name_the_group_is_halved_and_never_grows() {
         let errors = [error("configuration check-out failed", None)];
-        assert_eq!(sizes(&narrow(vec![step(1), step(2), step(3)], &errors)), [vec![1], vec![2, 3]]);
+        assert_eq!(sizes(&narrow(vec![row(1), row(2), row(3)], &errors)), [vec![1], vec![2, 3]]);
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::client::SwitchClient;
 use super::error::SwitchError;
 use super::journal::{Demand, PushContent, PushIntent, PushReport, Reached, Stage, WishResult, macs_at};
-use super::narrow::narrow;
+use super::narrow::{RowSteps, narrow};
 use super::transaction::{PushOptions, Transaction, Tried};
 use crate::domain::Failure;
 use crate::domain::plan::{Change, PortVlans, PresentBinding, Step, Wish, plan, wants_port_vlans};
@@ -50,14 +50,16 @@ impl<D: Demand> Push<'_, D> {
         let ours = self.demand().ours(&macs_at(&wishes, &present)).await?;
         let port_vlans = self.port_vlans(&wishes, &present).await?;
         self.demand().reached(Stage::Gathered);
-        let mut group = Vec::new();
+        let mut steps = Vec::new();
         for step in plan(&wishes, &present, &port_vlans, |mac| ours.contains(&mac)) {
             match step {
                 Ok(step) if step.changes.is_empty() => self.reached(step, None),
-                Ok(step) => group.push(step),
+                Ok(step) => steps.push(step),
                 Err((wish, failure)) => self.results.push(WishResult { wish, end: Err(failure) }),
             }
         }
+        let group: Vec<RowSteps> =
+            steps.chunk_by(|one, next| one.wish.vmac_id == next.wish.vmac_id).map(<[Step]>::to_vec).collect();
         if group.is_empty() { Ok(()) } else { self.push_groups(group, push_id, backup_id).await }
     }
 
@@ -75,14 +77,14 @@ impl<D: Demand> Push<'_, D> {
     }
 
     /// Pushes a group; what is refused is narrowed, the parts tried one after another.
-    async fn push_groups(&mut self, group: Vec<Step>, push_id: String, backup_id: i64) -> Result<(), Failure> {
+    async fn push_groups(&mut self, group: Vec<RowSteps>, push_id: String, backup_id: i64) -> Result<(), Failure> {
         let mut groups = VecDeque::from([group]);
         let mut push_id = Some(push_id);
         while let Some(group) = groups.pop_front() {
             let push_id = push_id.take().unwrap_or_else(|| Uuid::now_v7().to_string());
             match self.try_group(&group, push_id, backup_id).await? {
                 Tried::Confirmed { push_id } => {
-                    for step in group {
+                    for step in group.into_iter().flatten() {
                         self.reached(step, Some((push_id.clone(), Some(backup_id))));
                     }
                 }
@@ -98,14 +100,14 @@ impl<D: Demand> Push<'_, D> {
         Ok(())
     }
 
-    async fn try_group(&mut self, group: &[Step], push_id: String, backup_id: i64) -> Result<Tried, Failure> {
-        let changes: Vec<Change> = group.iter().flat_map(|step| step.changes.clone()).collect();
+    async fn try_group(&mut self, group: &[RowSteps], push_id: String, backup_id: i64) -> Result<Tried, Failure> {
+        let changes: Vec<Change> = group.iter().flatten().flat_map(|step| step.changes.clone()).collect();
         let intent =
             PushIntent { id: push_id, content: PushContent::Changes(changes.clone()), backup_id: Some(backup_id) };
         self.transaction.prepared(&intent).await?;
         match self.transaction.client.load(&changes).await {
             Ok(()) => {
-                let rows: Vec<i64> = group.iter().map(|step| step.wish.vmac_id).collect();
+                let rows: Vec<i64> = group.iter().flat_map(|row| row.first()).map(|step| step.wish.vmac_id).collect();
                 let traces = self.demand().traces(&rows);
                 self.transaction.commit(intent, &traces).await
             }
@@ -118,7 +120,8 @@ impl<D: Demand> Push<'_, D> {
         self.results.push(WishResult { wish: step.wish, end: Ok(reached) });
     }
 
-    fn fail(&mut self, group: Vec<Step>, failure: &Failure) {
-        self.results.extend(group.into_iter().map(|step| WishResult { wish: step.wish, end: Err(failure.clone()) }));
+    fn fail(&mut self, group: Vec<RowSteps>, failure: &Failure) {
+        self.results
+            .extend(group.into_iter().flatten().map(|step| WishResult { wish: step.wish, end: Err(failure.clone()) }));
     }
 }

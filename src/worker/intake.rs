@@ -10,7 +10,7 @@ use super::context::Context;
 use super::settle::{Held, HeldCommand, Verdict, lane_full, settle};
 use super::traces::{self, MessageTrace};
 use crate::broker::{Consumer, Delivery, Message, parse_command};
-use crate::domain::{Code, Command, Failure};
+use crate::domain::{Code, Command, Failure, FailureClass};
 use crate::metrics::DATABASE;
 use crate::store::{Admission, Incoming, StoreError};
 
@@ -148,7 +148,10 @@ fn route(context: &Arc<Context>, held: Vec<Held>, admissions: Vec<Admission>) {
             },
             Admission::Done { .. } => settled.push((held, Verdict::Done)),
             Admission::Refused { failure } => settled.push((held, Verdict::Dead(failure, None))),
-            Admission::Deferred { failure } => settled.push((held, Verdict::Defer(failure, None))),
+            Admission::NotNow { failure } if failure.class() == FailureClass::Transient => {
+                settled.push((held, Verdict::Retry(failure, None)));
+            }
+            Admission::NotNow { failure } => settled.push((held, Verdict::Defer(failure, None))),
         }
     }
     context.events_due.notify_one();

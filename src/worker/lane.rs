@@ -141,6 +141,7 @@ impl Lane {
         for (vmac_id, failure) in &done.failed {
             self.fail(*vmac_id, failure);
         }
+        done.due.iter().for_each(|switch| self.context.lanes.poke(&self.context, switch));
         self.context.events_due.notify_one();
         Ok(done.whole.map_or(Turn::Progress, Turn::Failed))
     }

@@ -30,6 +30,8 @@ fn row(id: i64, ip: &str, mac: &str, status: Status, ports: &[(&str, &str)]) -> 
     };
     let bindings = ports.iter().map(|(switch, interface)| SwitchBinding {
         switch: switch.parse().expect("a name"),
+        server_id: None,
+        leaving: false,
         interface: interface.parse().expect("an interface"),
         vlan: None,
         mac,

@@ -111,6 +111,9 @@ pub struct Step {
 /// vmacd: a binding with any other MAC than ours or the server's PXE MAC is somebody else's and is
 /// never overwritten or removed. `port_vlans` may be empty unless [`wants_port_vlans`].
 ///
+/// A row that goes from one port to another is taken off the one only where it can be bound on the other: its wishes to
+/// bind, which stand together with its others, are planned first, and share their failure with the rest.
+///
 /// # Errors
 /// Per wish a permanent [`Failure`]: [`super::Code::ForeignBinding`] or [`super::Code::VlanUnresolved`].
 pub fn plan(
@@ -127,7 +130,19 @@ pub fn plan(
         }
         step.map_err(|failure| (wish.clone(), failure))
     };
-    wishes.iter().map(&mut plan_one).collect()
+    let mut steps = Vec::with_capacity(wishes.len());
+    for row in wishes.chunk_by(|one, next| one.vmac_id == next.vmac_id) {
+        let (binds, unbinds): (Vec<_>, Vec<_>) = row.iter().partition(|wish| wish.desired == Desired::Bound);
+        let mut bound: Vec<_> = binds.into_iter().map(&mut plan_one).collect();
+        let failure = bound.iter().find_map(|step| step.as_ref().err().map(|(_, failure)| failure.clone()));
+        let unbound = unbinds.into_iter().map(|wish| match &failure {
+            Some(failure) => Err((wish.clone(), failure.clone())),
+            None => plan_one(wish),
+        });
+        bound.extend(unbound);
+        steps.append(&mut bound);
+    }
+    steps
 }
 
 /// Brings a list of bindings to what it is after the change, as the switch would.

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
+use super::change::{bind, join, take_along, unbind};
 use super::read::{Place, World};
 use super::{Admission, Incoming};
 use crate::domain::{
-    Action, BindableAddress, BindingState, Code, Desired, Failure, FailureClass, IntentOrder, Mac, MessageKey, Server,
-    Status, SwitchBinding, VlanName,
+    Action, BindableAddress, Code, Command, Desired, Failure, FailureClass, GroupName, IntentOrder, Mac, MessageKey,
+    VlanName,
 };
 use crate::store::commands::{CommandOutcome, OpenCommand, Outcome};
 use crate::store::vmacs::Vmac;
@@ -37,6 +38,7 @@ pub(super) struct Allocation {
     pub place: Place,
     pub mac: Option<Mac>,
     pub vlan: Option<VlanName>,
+    pub group: Option<GroupName>,
     pub requested_by: Option<String>,
     pub reference: Option<String>,
 }
@@ -64,9 +66,16 @@ pub(super) fn decide(group: &[&Incoming], world: &mut World, now: DateTime<Utc>)
             None => by_place.entry(place(incoming)).or_default().push(incoming),
         }
     }
+    let mut moves = Vec::new();
     for (place, mut commands) in by_place {
         commands.sort_by_key(|incoming| std::cmp::Reverse(order(incoming)));
+        moves.extend(commands.extract_if(.., |incoming| incoming.command.from_server_id.is_some()));
         decide_place(place, &commands, world, &mut decision, now);
+    }
+    // One after another, because an address may be taken along twice.
+    moves.sort_by_key(|incoming| order(incoming));
+    for incoming in moves {
+        decide_move(incoming, group, world, &mut decision, now);
     }
     decision
 }
@@ -76,7 +85,8 @@ fn place(incoming: &Incoming) -> Place {
 }
 
 fn order(incoming: &Incoming) -> IntentOrder {
-    IntentOrder { issued_at_ms: incoming.issued_at_ms, action: incoming.command.action, key: incoming.key.clone() }
+    let action = incoming.command.action;
+    IntentOrder { issued_at_ms: incoming.issued_at_ms, action, key: incoming.key.clone(), wants: action.wants() }
 }
 
 /// What can be said without looking at the place: known outcomes, wrong clocks, unknown servers.
@@ -115,36 +125,107 @@ fn refusal(incoming: &Incoming, world: &World, now: DateTime<Utc>) -> Option<Fai
 /// Decides for one server's address, newest command first: the newest that can be done wins, older ones
 /// join it where they ask for the same and are superseded where they do not.
 fn decide_place(place: Place, commands: &[&Incoming], world: &mut World, decision: &mut Decision, now: DateTime<Utc>) {
-    let mut newest = world.intents.get(&place).cloned();
     for incoming in commands {
         let order = order(incoming);
-        let verdict = match &newest {
-            Some(newer) if order < *newer && order.action != newer.action => Verdict::Superseded(newer.clone()),
-            _ => {
+        let newest = newest(place, world, decision);
+        let verdict = match newest {
+            Some(newer) if order < newer && is_overtaken(&order, &newer) => Verdict::Superseded(newer),
+            newest => {
                 let verdict = take_effect(place, incoming, world, decision, now);
                 // A revoke that is refused, because another server has the address, is what this server is to have all
                 // the same.
-                let stands = !matches!(verdict, Verdict::Failed(_)) || order.action == Action::Revoke;
-                if stands && newest.as_ref().is_none_or(|newer| order > *newer) {
-                    decision.intents.insert(place, order.clone());
-                    newest = Some(order);
+                let stands = !matches!(verdict, Verdict::Failed(_)) || order.wants == Desired::Unbound;
+                if stands && newest.is_none_or(|newer| order > newer) {
+                    decision.intents.insert(place, order);
                 }
                 verdict
             }
         };
         decision.verdicts.insert(incoming.key.clone(), verdict);
     }
-    if let Some(winner) = decision.intents.get(&place).cloned() {
-        supersede_open(place, &winner, commands, world, decision);
-    }
+    supersede_open(place, commands, world, decision);
 }
 
-fn supersede_open(place: Place, winner: &IntentOrder, group: &[&Incoming], world: &World, decision: &mut Decision) {
+fn newest(place: Place, world: &World, decision: &Decision) -> Option<IntentOrder> {
+    decision.intents.get(&place).or_else(|| world.intents.get(&place)).cloned()
+}
+
+/// Where the address was taken to another server, nothing older is to be done about it here.
+fn is_overtaken(order: &IntentOrder, newer: &IntentOrder) -> bool {
+    order.wants != newer.wants || (newer.action == Action::Move && newer.wants == Desired::Unbound)
+}
+
+/// Decides about a move: an intent for both servers, that the one loses the address and that the other has it. Anything
+/// newer for the one it leaves, and a newer revoke for the other, wins.
+fn decide_move(
+    incoming: &Incoming,
+    group: &[&Incoming],
+    world: &mut World,
+    decision: &mut Decision,
+    now: DateTime<Utc>,
+) {
+    let Some(from) = incoming.command.from_server_id else { return };
+    let (here, there) = ((from, incoming.command.ip_address), place(incoming));
+    let arrives = order(incoming);
+    let leaves = IntentOrder { wants: Desired::Unbound, ..arrives.clone() };
+    let overtaken_here = newest(here, world, decision).filter(|newer| leaves < *newer && newer.key != leaves.key);
+    let overtaken_there =
+        newest(there, world, decision).filter(|newer| arrives < *newer && newer.wants != arrives.wants);
+    let verdict = match overtaken_here.or(overtaken_there) {
+        Some(newer) => Verdict::Superseded(newer),
+        None => {
+            let verdict = carry_along(from, incoming, world, decision, now);
+            if !matches!(verdict, Verdict::Failed(_)) {
+                decision.intents.insert(here, leaves);
+                if newest(there, world, decision).is_none_or(|newer| arrives > newer) {
+                    decision.intents.insert(there, arrives);
+                }
+                supersede_open(here, group, world, decision);
+                supersede_open(there, group, world, decision);
+            }
+            verdict
+        }
+    };
+    decision.verdicts.insert(incoming.key.clone(), verdict);
+}
+
+fn carry_along(
+    from: i64,
+    incoming: &Incoming,
+    world: &mut World,
+    decision: &mut Decision,
+    now: DateTime<Utc>,
+) -> Verdict {
+    let (to, ip) = place(incoming);
+    let server = world.servers.get(&to).cloned();
+    let Some(row) = world.live.get_mut(&ip) else { return Verdict::Failed(not_bound(&incoming.command, from)) };
+    let changed = match (has(row, from), has(row, to)) {
+        (true, _) => {
+            take_along(row, from, incoming, server.as_ref(), now);
+            true
+        }
+        (false, true) => bind(row, incoming, server.as_ref(), now),
+        (false, false) => return Verdict::Failed(taken(row)),
+    };
+    if changed {
+        decision.changed.insert(ip);
+    }
+    Verdict::OnRow
+}
+
+fn not_bound(command: &Command, server_id: i64) -> Failure {
+    let text = format!("{} has no virtual MAC on server {server_id}; create it, then replay", command.ip_address);
+    Failure::new(Code::NotBound, text)
+}
+
+/// Open commands of earlier groups that want something else than the place's new newest intent.
+fn supersede_open(place: Place, group: &[&Incoming], world: &World, decision: &mut Decision) {
+    let Some(winner) = decision.intents.get(&place).cloned() else { return };
     let of_group = |command: &OpenCommand| group.iter().any(|incoming| incoming.key == command.key);
     for command in world.open.get(&place).into_iter().flatten() {
-        let order =
-            IntentOrder { issued_at_ms: command.issued_at_ms, action: command.action, key: command.key.clone() };
-        if !of_group(command) && command.action != winner.action && order < *winner {
+        let (action, key) = (command.action, command.key.clone());
+        let order = IntentOrder { issued_at_ms: command.issued_at_ms, action, key, wants: action.wants() };
+        if !of_group(command) && order.wants != winner.wants && order < winner {
             decision.superseded.push((command.clone(), winner.clone()));
         }
     }
@@ -159,29 +240,43 @@ fn take_effect(
 ) -> Verdict {
     let (server_id, ip) = place;
     let server = world.servers.get(&server_id).cloned();
-    match (incoming.command.action, world.live.get_mut(&ip)) {
-        (_, Some(row)) if row.server_id != server_id => Verdict::Failed(taken(row)),
-        (Action::Create, Some(row)) => match differs(row, incoming) {
-            Some(failure) => Verdict::Failed(failure),
+    let changed = match (incoming.command.action, world.live.get_mut(&ip)) {
+        (Action::Create | Action::Move, None) => {
+            allocate(place, incoming, decision);
+            false
+        }
+        (Action::Create | Action::Move, Some(row)) => match differs(row, incoming) {
+            _ if !has(row, server_id) && !shares(row, incoming) => return Verdict::Failed(taken(row)),
+            Some(failure) => return Verdict::Failed(failure),
+            None if has(row, server_id) => bind(row, incoming, server.as_ref(), now),
             None => {
-                if bind(row, incoming, server.as_ref(), now) {
-                    decision.changed.insert(ip);
-                }
-                Verdict::OnRow
+                join(row, incoming, server.as_ref(), now);
+                true
             }
         },
-        (Action::Create, None) => {
-            allocate(place, incoming, decision);
-            Verdict::OnRow
+        (Action::Rotate, None) => return Verdict::Failed(not_bound(&incoming.command, server_id)),
+        (Action::Rotate, Some(row)) => bind(row, incoming, server.as_ref(), now),
+        (Action::Revoke, None) => return Verdict::NothingToRevoke,
+        (Action::Revoke, Some(row)) if !row.knows(server_id) && row.group.is_none() => {
+            return Verdict::Failed(taken(row));
         }
-        (Action::Revoke, Some(row)) => {
-            if unbind(row, now) {
-                decision.changed.insert(ip);
-            }
-            Verdict::OnRow
-        }
-        (Action::Revoke, None) => Verdict::NothingToRevoke,
+        (Action::Revoke, Some(row)) if !row.knows(server_id) => return Verdict::NothingToRevoke,
+        (Action::Revoke, Some(row)) => unbind(row, server_id, now),
+    };
+    if changed {
+        decision.changed.insert(ip);
     }
+    Verdict::OnRow
+}
+
+/// True when the address is the server's, if only to be taken off it.
+fn has(row: &Vmac, server_id: i64) -> bool {
+    row.members().contains(&server_id) || (row.desired == Desired::Unbound && row.server_id == server_id)
+}
+
+/// True when the command names the group that shares the address.
+fn shares(row: &Vmac, incoming: &Incoming) -> bool {
+    row.group.is_some() && row.group == incoming.command.group
 }
 
 /// The failure of a command for an address that another server has.
@@ -205,6 +300,10 @@ fn differs(row: &Vmac, incoming: &Incoming) -> Option<Failure> {
         (_, Some(asked), Some(vlan)) if asked != vlan => {
             format!("{} is bound in VLAN {vlan}, not in {asked}", row.ip_address)
         }
+        _ if command.group.is_some() && command.group != row.group => match &row.group {
+            Some(group) => format!("{} is shared by group {group}", row.ip_address),
+            None => format!("{} is not shared by a group", row.ip_address),
+        },
         _ => return None,
     };
     Some(Failure::new(Code::BoundDifferently, format!("{text}; revoke it first, or ask without them")))
@@ -218,81 +317,10 @@ fn allocate(place: Place, incoming: &Incoming, decision: &mut Decision) {
             place,
             mac: command.mac_address,
             vlan: command.vlan_name.clone(),
+            group: command.group.clone(),
             requested_by: command.requested_by.clone(),
             reference: command.reference.clone(),
         });
-    }
-}
-
-/// Brings the row's intent to bound; says whether anything changed.
-fn bind(row: &mut Vmac, incoming: &Incoming, server: Option<&Server>, now: DateTime<Utc>) -> bool {
-    if row.desired == Desired::Bound && row.status != Status::Failed {
-        return false;
-    }
-    // After a revoke in progress nobody knows what the switches hold: every port is looked at again.
-    let all = row.desired == Desired::Unbound;
-    row.desired = Desired::Bound;
-    row.status = Status::Pending;
-    let command = &incoming.command;
-    row.vlan_name = row.vlan_name.take().or_else(|| command.vlan_name.clone());
-    row.requested_by = command.requested_by.clone().or(row.requested_by.take());
-    row.reference = command.reference.clone().or(row.reference.take());
-    add_new_ports(row, server, now);
-    begin_again(row, |state| all || state != BindingState::Bound, now);
-    true
-}
-
-/// Ports that the server got since the row was made.
-fn add_new_ports(row: &mut Vmac, server: Option<&Server>, now: DateTime<Utc>) {
-    for port in server.into_iter().flat_map(|server| &server.ports) {
-        let known = |binding: &SwitchBinding| {
-            binding.switch == port.switch && binding.interface.same_interface(&port.interface)
-        };
-        if !row.switch_bindings.iter().any(known) {
-            row.switch_bindings.push(new_binding(port, row.mac_address, now));
-        }
-    }
-}
-
-/// An entry for a port that nothing was pushed to yet.
-pub(super) fn new_binding(port: &crate::domain::ServerPort, mac: Mac, now: DateTime<Utc>) -> SwitchBinding {
-    SwitchBinding {
-        switch: port.switch.clone(),
-        interface: port.interface.clone(),
-        vlan: None,
-        mac,
-        state: BindingState::Pending,
-        previous_mac: None,
-        backup_id: None,
-        push_id: None,
-        error: None,
-        at: now,
-    }
-}
-
-/// Brings the row's intent to unbound; says whether anything changed.
-fn unbind(row: &mut Vmac, now: DateTime<Utc>) -> bool {
-    // A failed row stays failed while it is revoked, so its ports say whether that was begun: the same revoke again must
-    // not make a push in flight one for an older generation, which finishes nothing.
-    let failed = || row.switch_bindings.iter().any(|binding| binding.state == BindingState::Failed);
-    if row.desired == Desired::Unbound && !failed() {
-        return false;
-    }
-    let all = row.desired == Desired::Bound;
-    row.desired = Desired::Unbound;
-    begin_again(row, |state| all || !Desired::Unbound.is_met_by(state), now);
-    true
-}
-
-fn begin_again(row: &mut Vmac, affected: impl Fn(BindingState) -> bool, now: DateTime<Utc>) {
-    row.generation += 1;
-    row.attempts = 0;
-    row.failure_code = None;
-    row.failure_text = None;
-    for binding in row.switch_bindings.iter_mut().filter(|binding| affected(binding.state)) {
-        binding.state = BindingState::Pending;
-        binding.error = None;
-        binding.at = now;
     }
 }
 
@@ -307,12 +335,10 @@ impl Decision {
             return Admission::Refused { failure: Failure::new(Code::MessageIdReused, text) };
         }
         match self.verdicts.get(&incoming.key) {
-            Some(Verdict::Failed(failure)) if failure.class() == FailureClass::Deferred => {
-                Admission::Deferred { failure: failure.clone() }
-            }
+            Some(Verdict::Failed(failure)) if is_for_now(failure) => Admission::NotNow { failure: failure.clone() },
             Some(Verdict::Failed(failure)) => Admission::Refused { failure: failure.clone() },
             Some(Verdict::Answered) => answered(known.outcome.as_ref()),
-            Some(Verdict::OnRow) => on_row(world.live.get(&incoming.command.ip_address), incoming.command.action),
+            Some(Verdict::OnRow) => on_row(world.live.get(&incoming.command.ip_address), &incoming.command),
             Some(Verdict::NothingToRevoke) => done(Outcome::Revoked, world.revoked.get(&place(incoming)), None),
             Some(Verdict::Superseded(newer)) => {
                 done(Outcome::Superseded, world.live.get(&place(incoming).1), Some(superseded_text(newer)))
@@ -323,7 +349,12 @@ impl Decision {
 }
 
 fn defer(text: &str) -> Admission {
-    Admission::Deferred { failure: Failure::new(Code::DatabaseTrouble, text) }
+    Admission::NotNow { failure: Failure::new(Code::DatabaseTrouble, text) }
+}
+
+/// True when the same command may be done another time.
+pub(super) fn is_for_now(failure: &Failure) -> bool {
+    matches!(failure.class(), FailureClass::Deferred | FailureClass::Transient)
 }
 
 fn answered(outcome: Option<&CommandOutcome>) -> Admission {
@@ -334,10 +365,10 @@ fn answered(outcome: Option<&CommandOutcome>) -> Admission {
     }
 }
 
-fn on_row(row: Option<&Vmac>, action: Action) -> Admission {
+fn on_row(row: Option<&Vmac>, command: &Command) -> Admission {
     let Some(row) = row else { return defer("its row is gone") };
-    match settled(row) {
-        true => done(Outcome::of_success(action), Some(row), None),
+    match row.is_done_for(command.action, command.server_id) {
+        true => done(Outcome::of_success(command.action), Some(row), None),
         false => Admission::Work { vmac_id: row.id, switches: row.switches_waiting() },
     }
 }
@@ -345,12 +376,8 @@ fn on_row(row: Option<&Vmac>, action: Action) -> Admission {
 /// The row that a command of the group drives from now on; none for one that ends at once.
 pub(super) fn driven_row<'a>(key: &MessageKey, decision: &Decision, world: &'a World) -> Option<&'a Vmac> {
     let known = world.inbox.get(key).filter(|_| decision.verdicts.get(key) == Some(&Verdict::OnRow))?;
-    world.live.get(&known.command.ip_address).filter(|row| !settled(row))
-}
-
-/// True when the row is where its intent wants it.
-pub(super) fn settled(row: &Vmac) -> bool {
-    matches!((row.desired, row.status), (Desired::Bound, Status::Active) | (Desired::Unbound, Status::Revoked))
+    let command = &known.command;
+    world.live.get(&command.ip_address).filter(|row| !row.is_done_for(command.action, command.server_id))
 }
 
 fn done(status: Outcome, row: Option<&Vmac>, text: Option<String>) -> Admission {

@@ -1,12 +1,13 @@
 //! Taking commands in: one transaction and a constant number of statements for a whole group.
 //!
-//! `decide` is pure: from what the database holds to what each command gets and what is written.
+//! `decide` is pure, and so is `change`: from what the database holds to what each command gets and what is written.
 //! `read` locks and reads, `write` carries the decision out (`inbox` its part of it); the unique indexes have the last word about
 //! MACs and addresses, and what they refuse is decided again.
 //!
 //! Two workers that take in commands for the same (server, address) wait for each other at its row of
 //! `intents`, so the newest intent wins whatever the order.
 
+mod change;
 mod decide;
 mod inbox;
 mod read;
@@ -68,8 +69,8 @@ pub enum Admission {
         /// Why.
         failure: Failure,
     },
-    /// Not now.
-    Deferred {
+    /// Not now; the failure's class says whether it costs an attempt.
+    NotNow {
         /// Why.
         failure: Failure,
     },

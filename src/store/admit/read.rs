@@ -94,7 +94,12 @@ pub(super) async fn read(tx: &mut Tx, group: &[&Incoming], now: DateTime<Utc>) -
 
 /// The distinct places of the group, in one order for all workers.
 fn places(group: &[&Incoming]) -> Vec<Value> {
-    let mut places: Vec<Place> = group.iter().map(|i| (i.command.server_id, i.command.ip_address)).collect();
+    let of = |incoming: &&Incoming| {
+        let (ip, servers) =
+            (incoming.command.ip_address, [Some(incoming.command.server_id), incoming.command.from_server_id]);
+        servers.into_iter().flatten().map(move |server_id| (server_id, ip))
+    };
+    let mut places: Vec<Place> = group.iter().flat_map(of).collect();
     places.sort();
     places.dedup();
     places.into_iter().map(|(server_id, ip)| json!({"server_id": server_id, "ip": ip})).collect()
@@ -139,13 +144,10 @@ async fn intents(tx: &mut Tx, places: &[Value], world: &mut World) -> Result<(),
         ON CONFLICT (server_id, ip_address) DO UPDATE SET server_id = excluded.server_id RETURNING *";
     for row in tx.batch("lock intents", sql, places.to_vec(), Vec::new()).await? {
         let issued_at_ms: i64 = row.get("issued_at_ms")?;
-        let action: String = row.get("action")?;
-        let order = IntentOrder {
-            issued_at_ms,
-            action: Action::from_text(&action)
-                .ok_or(StoreError::Content { column: "action".to_owned(), text: action })?,
-            key: MessageKey(row.get("message_key")?),
-        };
+        let text: String = row.get("action")?;
+        let action = Action::from_text(&text).ok_or(StoreError::Content { column: "action".to_owned(), text })?;
+        let wants = row.parse_optional("wants")?.unwrap_or_else(|| action.wants());
+        let order = IntentOrder { issued_at_ms, action, key: MessageKey(row.get("message_key")?), wants };
         if issued_at_ms >= 0 {
             world.intents.insert((row.get("server_id")?, row.parse("ip_address")?), order);
         }

@@ -4,24 +4,26 @@ use chrono::{DateTime, Utc};
 use rand::Rng;
 use serde_json::{Value, json};
 
-use super::decide::{Allocation, Decision, Verdict, driven_row, new_binding, settled, superseded_text, taken};
+use super::change::new_binding;
+use super::decide::{Allocation, Decision, Verdict, driven_row, is_for_now, superseded_text, taken};
 use super::read::{World, rows as read_rows};
 use super::{Incoming, inbox};
-use crate::domain::{Action, Code, Failure, FailureClass, Mac, SwitchBinding};
+use crate::domain::{Action, Code, Failure, Mac, SwitchBinding};
 use crate::store::commands::{Closing, CommandOutcome, Outcome, close};
 use crate::store::engine::{Tx, args};
 use crate::store::error::StoreError;
 use crate::store::event_body::{EventOf, event_row};
 use crate::store::outbox::write_events;
 use crate::store::vmacs::{UPDATE_VMACS, Vmac};
+use crate::store::work::queue_work;
 
 /// Rounds of drawing MACs before the space is taken to be full.
 const ROUNDS_MAX: u32 = 64;
 
 const INSERT: &str = "INSERT INTO virtual_macs (server_id, ip_address, mac_address, vlan_name, status, desired,
-        switch_bindings, requested_by, reference, created_at, updated_at)
+        switch_bindings, group_name, requested_by, reference, created_at, updated_at)
     SELECT CAST(e.value->>'server_id' AS BIGINT), e.value->>'ip', e.value->>'mac', e.value->>'vlan', 'pending', 'bound',
-        e.value->'bindings', e.value->>'requested_by', e.value->>'reference', $2, $2
+        e.value->'bindings', e.value->>'group', e.value->>'requested_by', e.value->>'reference', $2, $2
     FROM {rows} WHERE NOT EXISTS (SELECT 1 FROM servers WHERE pxe_mac = e.value->>'mac')
     ON CONFLICT DO NOTHING RETURNING *";
 
@@ -54,14 +56,16 @@ pub(super) async fn allocate(
 
 fn row_of(allocation: &Allocation, world: &World, rng: &mut impl Rng, now: DateTime<Utc>) -> Value {
     let mac = allocation.mac.unwrap_or_else(|| Mac::draw(rng));
-    let ports = world.servers.get(&allocation.place.0).into_iter().flat_map(|server| &server.ports);
-    let bindings: Vec<SwitchBinding> = ports.map(|port| new_binding(port, mac, now)).collect();
+    let server_id = allocation.place.0;
+    let ports = world.servers.get(&server_id).into_iter().flat_map(|server| &server.ports);
+    let bindings: Vec<SwitchBinding> = ports.map(|port| new_binding(server_id, port, mac, now)).collect();
     json!({
-        "server_id": allocation.place.0,
+        "server_id": server_id,
         "ip": allocation.place.1,
         "mac": mac,
         "vlan": allocation.vlan,
         "bindings": bindings,
+        "group": allocation.group,
         "requested_by": allocation.requested_by,
         "reference": allocation.reference,
     })
@@ -130,11 +134,12 @@ pub(super) async fn write(
 
 async fn write_intents(tx: &mut Tx, decision: &Decision) -> Result<(), StoreError> {
     let sql = "UPDATE intents SET issued_at_ms = CAST(e.value->>'issued_at_ms' AS BIGINT),
-            action = e.value->>'action', message_key = e.value->>'key'
+            action = e.value->>'action', message_key = e.value->>'key', wants = e.value->>'wants'
         FROM {rows} WHERE intents.server_id = CAST(e.value->>'server_id' AS BIGINT)
             AND intents.ip_address = e.value->>'ip'";
     let rows = decision.intents.iter().map(|((server_id, ip), order)| {
-        json!({"server_id": server_id, "ip": ip, "issued_at_ms": order.issued_at_ms, "action": order.action, "key": order.key})
+        json!({"server_id": server_id, "ip": ip, "issued_at_ms": order.issued_at_ms, "action": order.action,
+            "key": order.key, "wants": order.wants})
     });
     tx.batch("write intents", sql, rows.collect(), Vec::new()).await.map(|_| ())
 }
@@ -143,26 +148,20 @@ async fn write_intents(tx: &mut Tx, decision: &Decision) -> Result<(), StoreErro
 async fn write_work(tx: &mut Tx, decision: &Decision, world: &World, now: DateTime<Utc>) -> Result<(), StoreError> {
     let driven = decision.verdicts.keys().filter_map(|key| driven_row(key, decision, world));
     let work = driven
-        .flat_map(|row| row.switches_waiting().into_iter().map(|switch| json!({"switch": switch, "vmac_id": row.id})));
-    let mut work: Vec<Value> = work.collect();
-    work.sort_by_key(ToString::to_string);
-    let sql = "INSERT INTO switch_work (switch, vmac_id, queued_at_ms)
-        SELECT e.value->>'switch', CAST(e.value->>'vmac_id' AS BIGINT), $2 FROM {rows} WHERE true
-        ON CONFLICT (switch, vmac_id) DO NOTHING";
-    tx.batch("queue work", sql, work, args![now.timestamp_millis()]).await?;
-    Ok(())
+        .flat_map(|row| row.switches_due().into_iter().map(|switch| json!({"switch": switch, "vmac_id": row.id})));
+    queue_work(tx, work.collect(), now).await
 }
 
 fn closings<'a>(decision: &'a Decision, world: &'a World) -> Vec<Closing<'a>> {
     let of_group = decision.verdicts.iter().filter_map(|(key, verdict)| {
         let command = &world.inbox.get(key)?.command;
-        let live = world.live.get(&command.ip_address).filter(|row| row.server_id == command.server_id);
+        let live = world.live.get(&command.ip_address).filter(|row| row.knows(command.server_id));
         let closing =
             |outcome, vmac, failure, superseded_by| Closing { command, outcome, vmac, failure, superseded_by };
         match verdict {
             Verdict::Answered => None,
             Verdict::OnRow => {
-                let row = live.filter(|row| settled(row))?;
+                let row = live.filter(|row| row.is_done_for(command.action, command.server_id))?;
                 Some(closing(Outcome::of_success(command.action), Some(row), None, None))
             }
             Verdict::NothingToRevoke => {
@@ -170,7 +169,7 @@ fn closings<'a>(decision: &'a Decision, world: &'a World) -> Vec<Closing<'a>> {
                 Some(closing(Outcome::Revoked, row, None, None))
             }
             Verdict::Superseded(newer) => Some(closing(Outcome::Superseded, live, None, Some(superseded_text(newer)))),
-            Verdict::Failed(failure) if failure.class() == FailureClass::Deferred => None,
+            Verdict::Failed(failure) if is_for_now(failure) => None,
             Verdict::Failed(failure) => Some(closing(Outcome::Failed, live, Some(failure), None)),
         }
     });

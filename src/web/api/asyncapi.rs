@@ -46,7 +46,7 @@ fn command_channel(action: Action) -> (String, Value) {
 
 fn event_channel(outcome: Outcome) -> (String, Value) {
     let key = outcome.routing_key();
-    (key.to_owned(), channel(EVENTS, &key, "vmac.event"))
+    (key.to_owned(), channel(EVENTS, &key, schemas::EVENT))
 }
 
 /// A routing key of an exchange.
@@ -64,6 +64,8 @@ fn receive(action: Action) -> (String, Value) {
     let key = action.routing_key();
     let summary = match action {
         Action::Create => "A producer asks for a virtual MAC for an address",
+        Action::Rotate => "A producer asks for another virtual MAC for an address that has one",
+        Action::Move => "A producer asks that an address goes with its virtual MAC to another server",
         Action::Revoke => "A producer asks that it be taken off again",
     };
     (format!("receive.{key}"), operation("receive", key, key, summary))
@@ -78,7 +80,7 @@ fn send(outcome: Outcome) -> (String, Value) {
         Outcome::Superseded => "A newer command for the address won",
         Outcome::Failed => "It could not be done; the reason says why",
     };
-    (format!("send.{key}"), operation("send", &key, "vmac.event", summary))
+    (format!("send.{key}"), operation("send", &key, schemas::EVENT, summary))
 }
 
 fn operation(action: &str, channel: &str, message: &str, summary: &str) -> Value {
@@ -104,10 +106,9 @@ fn messages() -> Value {
     let of_command = headers("The idempotency key: the same id again is answered with the first outcome.");
     let of_event =
         headers("Unique for each event, so that repetitions can be told; the id of the command stands in the body.");
-    Value::Object(Map::from_iter(
-        [("vmac.create", of_command.clone()), ("vmac.revoke", of_command), ("vmac.event", of_event)]
-            .map(|(name, headers)| (name.to_owned(), message(name, headers))),
-    ))
+    let commands = Action::ALL.map(|action| (action.routing_key(), of_command.clone()));
+    let all = commands.into_iter().chain([(schemas::EVENT, of_event)]);
+    Value::Object(all.map(|(name, headers)| (name.to_owned(), message(name, headers))).collect())
 }
 
 /// What travels beside a body. AsyncAPI's AMQP binding has no place for the properties `message-id` and `correlation-id`,

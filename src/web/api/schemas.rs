@@ -2,13 +2,17 @@
 
 use axum::routing::get;
 use axum::{Json, Router};
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
 use super::BASE;
-use crate::broker::{CreateBody, RevokeBody};
+use crate::broker::{define_schema, root_schema};
+use crate::domain::Action;
 use crate::store::EventBody;
+
+/// The name of the events' schema.
+pub(super) const EVENT: &str = "vmac.event";
 
 /// The routes, one for each schema.
 pub(super) fn router() -> Router {
@@ -23,20 +27,16 @@ pub(super) fn path(name: &str) -> String {
 }
 
 /// Every schema by its name, as JSON Schema 2020-12.
-pub(super) fn schemas() -> [(&'static str, Value); 3] {
+pub(super) fn schemas() -> Vec<(&'static str, Value)> {
     let read = || SchemaSettings::draft2020_12().into_generator();
     let written = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    [
-        ("vmac.create", schema::<CreateBody>(read())),
-        ("vmac.revoke", schema::<RevokeBody>(read())),
-        ("vmac.event", schema::<EventBody<'_>>(written)),
-    ]
+    let commands = Action::ALL.map(|action| (action.routing_key(), root_schema(action, read())));
+    let event = (EVENT, written.into_root_schema_for::<EventBody<'_>>());
+    commands.into_iter().chain([event]).map(|(name, schema)| (name, named(name, schema))).collect()
 }
 
-fn schema<T: JsonSchema>(generator: SchemaGenerator) -> Value {
-    let mut schema = generator.into_root_schema_for::<T>();
-    let id = format!("urn:vmacd:schema:{}", T::schema_name());
-    schema.insert("$id".to_owned(), id.into());
+fn named(name: &str, mut schema: Schema) -> Value {
+    schema.insert("$id".to_owned(), format!("urn:vmacd:schema:{name}").into());
     schema.to_value()
 }
 
@@ -50,8 +50,9 @@ pub(super) fn components() -> serde_json::Map<String, Value> {
         })
     };
     let (mut read, mut written) = (settings().into_generator(), settings().for_serialize().into_generator());
-    read.subschema_for::<CreateBody>();
-    read.subschema_for::<RevokeBody>();
+    for action in Action::ALL {
+        define_schema(action, &mut read);
+    }
     written.subschema_for::<EventBody<'_>>();
     let mut all = read.take_definitions(true);
     all.extend(written.take_definitions(true));

@@ -60,7 +60,7 @@ fn body(name: &str, action: Action, hook: &HookSettings, event: &Event) -> Resul
     let issued_at = event.text("issued_at", &fields.issued_at)?.map(|time| from_unix_seconds(&time).unwrap_or(time));
     let vlan_name = match action {
         Action::Create => event.text("vlan_name", &fields.vlan_name)?,
-        Action::Revoke => None,
+        Action::Rotate | Action::Move | Action::Revoke => None,
     };
     let optional = [
         ("issued_at", issued_at),

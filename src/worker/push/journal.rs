@@ -9,7 +9,7 @@ use super::trace::PushTrace;
 use crate::config::Settings;
 use crate::domain::plan::Wish;
 use crate::domain::{Code, Failure, Mac, TraceId};
-use crate::store::{Lease, PushRow, PushState, Store, StoreError, WorkItem};
+use crate::store::{Lease, PushRow, PushState, Store, StoreError, WorkItem, WorkPort};
 use crate::switch::{Demand, Journal, PushEnd, PushIntent, Stage};
 use crate::worker::call_off::InFlight;
 use crate::worker::context::Context;
@@ -147,15 +147,15 @@ impl Demand for StoreJournal<'_, Rows<'_>> {
 /// What a row wants on each of its ports.
 pub(in crate::worker) fn wishes(item: &WorkItem) -> Vec<Wish> {
     let vmac = &item.vmac;
-    let wish = |interface: &crate::domain::InterfaceName| Wish {
+    let wish = |port: &WorkPort| Wish {
         vmac_id: vmac.id,
-        desired: vmac.desired,
-        interface: interface.clone(),
+        desired: port.desired,
+        interface: port.interface.clone(),
         ip: vmac.ip_address,
         mac: vmac.mac_address,
-        pxe_mac: item.pxe_mac,
-        primary_ip: item.primary_ip,
-        vlan: item.vlan.clone(),
+        pxe_mac: port.pxe_mac,
+        primary_ip: port.primary_ip,
+        vlan: port.vlan.clone(),
     };
-    item.interfaces.iter().map(wish).collect()
+    item.ports.iter().map(wish).collect()
 }

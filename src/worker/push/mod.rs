@@ -17,7 +17,7 @@ use super::call_off::InFlight;
 use super::context::Context;
 use super::lease;
 use super::session::Session;
-use crate::domain::{Failure, MessageKey};
+use crate::domain::{Failure, MessageKey, SwitchName};
 use crate::store::{CommandOutcome, Lease, StoreError};
 use crate::switch::{self, Journal, PushOptions, PushReport, Stage};
 
@@ -30,6 +30,8 @@ pub(super) struct Pushed {
     pub finished: Vec<(MessageKey, CommandOutcome)>,
     /// Rows whose change failed, but not for good.
     pub failed: Vec<(i64, Failure)>,
+    /// Other switches whose turn it is now.
+    pub due: Vec<SwitchName>,
     /// Why nothing could be done at all.
     pub whole: Option<Failure>,
 }

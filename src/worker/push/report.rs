@@ -30,7 +30,7 @@ pub(super) async fn write(
         let failure = result.end.as_ref().err().filter(|failure| failure.class() != FailureClass::Permanent)?;
         Some((result.wish.vmac_id, failure.clone()))
     });
-    Ok(Pushed { finished: settled.finished, failed: failed.collect(), whole: report.whole })
+    Ok(Pushed { finished: settled.finished, failed: failed.collect(), due: settled.due, whole: report.whole })
 }
 
 fn binding(journal: &PushJournal<'_>, result: &WishResult) -> BindingResult {
@@ -71,10 +71,10 @@ async fn fail_the_rest(
     let mut results = Vec::new();
     for item in context.store.work(&journal.lease.switch, limit).await? {
         let done = known.iter().any(|result| result.vmac_id == item.vmac.id);
-        results.extend(item.interfaces.iter().filter(|_| !done).map(|interface| BindingResult {
+        results.extend(item.ports.iter().filter(|_| !done).map(|port| BindingResult {
             vmac_id: item.vmac.id,
             generation: item.vmac.generation,
-            interface: interface.clone(),
+            interface: port.interface.clone(),
             vlan: None,
             end: BindingEnd::Failed(failure.clone()),
         }));

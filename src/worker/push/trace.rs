@@ -51,7 +51,7 @@ impl PushTrace {
 
     /// These rows are brought to what they want: those who wait for them wait no longer.
     pub fn gathered(&self, context: &Context, items: &[WorkItem]) {
-        self.whole.record("vmacd.changes", items.iter().map(|item| item.interfaces.len()).sum::<usize>());
+        self.whole.record("vmacd.changes", items.iter().map(|item| item.ports.len()).sum::<usize>());
         if self.whole.is_disabled() {
             return;
         }

@@ -246,6 +246,7 @@ impl World {
             let bindings = row["switch_bindings"].as_array().expect("bindings").clone();
             bindings
                 .into_iter()
+                .filter(|binding| binding["leaving"] != true)
                 .map(move |b| (text(&b["interface"]), text(&row["ip_address"]), text(&row["mac_address"])))
         });
         bound.chain(self.primaries()).collect()

@@ -25,7 +25,7 @@ const IP: &str = "10.0.1.10";
 
 fn code_of(admission: &Admission) -> Option<Code> {
     match admission {
-        Admission::Refused { failure } | Admission::Deferred { failure } => Some(failure.code),
+        Admission::Refused { failure } | Admission::NotNow { failure } => Some(failure.code),
         Admission::Work { .. } | Admission::Done { .. } => None,
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use vmacd::domain::{Action, BindingState, Command, Failure, Inventory, Mac, MessageKey, Status, SwitchName};
 use vmacd::store::{
     Admission, BindingEnd, BindingResult, CommandOutcome, Event, Incoming, Lease, Settled, Store, StoreOptions, Vmac,
-    VmacFilter, WorkItem,
+    VmacFilter, WorkItem, WorkPort,
 };
 
 use crate::support::postgres::{Database, fresh_database};
@@ -87,13 +87,13 @@ impl Bench {
 
     /// Everything that waits for the switch reaches its end, as a push would report it.
     pub async fn settle(&self, name: &str) -> Settled {
-        let results = self.results(name, |item| reached(item.vmac.mac_address, end_of(item))).await;
+        let results = self.results(name, |item, port| reached(item.vmac.mac_address, end_of(port))).await;
         self.settle_with(name, &results).await
     }
 
     /// Everything that waits for the switch fails that way.
     pub async fn fail(&self, name: &str, failure: &Failure) -> Settled {
-        let results = self.results(name, |_| BindingEnd::Failed(failure.clone())).await;
+        let results = self.results(name, |_, _| BindingEnd::Failed(failure.clone())).await;
         self.settle_with(name, &results).await
     }
 
@@ -106,18 +106,16 @@ impl Bench {
     }
 
     /// A result for every port that waits on the switch.
-    pub async fn results(&self, name: &str, end: impl Fn(&WorkItem) -> BindingEnd) -> Vec<BindingResult> {
+    pub async fn results(&self, name: &str, end: impl Fn(&WorkItem, &WorkPort) -> BindingEnd) -> Vec<BindingResult> {
         let result = |item: &WorkItem| -> Vec<BindingResult> {
-            let ports = item.interfaces.iter().cloned();
-            ports
-                .map(|interface| BindingResult {
-                    vmac_id: item.vmac.id,
-                    generation: item.vmac.generation,
-                    interface,
-                    vlan: Some("v100".parse().expect("a name")),
-                    end: end(item),
-                })
-                .collect()
+            let result = |port: &WorkPort| BindingResult {
+                vmac_id: item.vmac.id,
+                generation: item.vmac.generation,
+                interface: port.interface.clone(),
+                vlan: Some("v100".parse().expect("a name")),
+                end: end(item, port),
+            };
+            item.ports.iter().map(result).collect()
         };
         self.work(name).await.iter().flat_map(result).collect()
     }
@@ -143,8 +141,8 @@ async fn open(url: &str) -> Store {
     Store::connect(url, StoreOptions::default()).await.expect("a database")
 }
 
-fn end_of(item: &WorkItem) -> BindingState {
-    match item.vmac.desired {
+fn end_of(port: &WorkPort) -> BindingState {
+    match port.desired {
         vmacd::domain::Desired::Bound => BindingState::Bound,
         vmacd::domain::Desired::Unbound => BindingState::Removed,
     }
@@ -193,6 +191,22 @@ pub fn revoke(key: &str, server_id: i64, ip: &str) -> Incoming {
     issued(incoming(Action::Revoke, key, server_id, ip), 2_000)
 }
 
+/// A move to another server, issued at 3000 ms unless told.
+pub fn take(key: &str, from: i64, to: i64, ip: &str) -> Incoming {
+    let mut moving = issued(incoming(Action::Move, key, to, ip), 3_000);
+    moving.command.from_server_id = Some(from);
+    moving.body_hash = format!("{} from {from}", moving.body_hash);
+    moving
+}
+
+/// A create for a group of servers.
+pub fn join(key: &str, server_id: i64, ip: &str, group: &str) -> Incoming {
+    let mut joining = create(key, server_id, ip);
+    joining.command.group = Some(group.parse().expect("a name"));
+    joining.body_hash = format!("{} in {group}", joining.body_hash);
+    joining
+}
+
 /// The same, issued at another time.
 pub fn issued(incoming: Incoming, issued_at_ms: i64) -> Incoming {
     Incoming { issued_at_ms, ..incoming }
@@ -206,9 +220,11 @@ fn incoming(action: Action, key: &str, server_id: i64, ip: &str) -> Incoming {
         command: Command {
             action,
             server_id,
+            from_server_id: None,
             ip_address: ip.parse().expect("an address"),
             vlan_name: None,
             mac_address: None,
+            group: None,
             issued_at_ms: None,
             requested_by: None,
             reference: None,

@@ -77,7 +77,7 @@ async fn a_deferred_failure_does_not_count_as_an_attempt(bench: &Bench) {
 
 async fn nothing_is_written_without_the_lease(bench: &Bench) {
     bench.admit(create("m-1", 1, IP)).await;
-    let results = bench.results("sw-a", |item| reached(item.vmac.mac_address, BindingState::Bound)).await;
+    let results = bench.results("sw-a", |item, _| reached(item.vmac.mac_address, BindingState::Bound)).await;
     let stale = bench.lease("sw-a").await;
     bench.store.release(&stale).await.expect("released");
     let newer = bench.store.acquire(&switch("sw-a"), "worker-2", LONG).await.expect("an answer").expect("a lease");
@@ -90,7 +90,7 @@ async fn nothing_is_written_without_the_lease(bench: &Bench) {
 
 async fn a_result_for_an_older_intent_finishes_nothing(bench: &Bench) {
     bench.admit(create("m-1", 1, IP)).await;
-    let results = bench.results("sw-a", |item| reached(item.vmac.mac_address, BindingState::Bound)).await;
+    let results = bench.results("sw-a", |item, _| reached(item.vmac.mac_address, BindingState::Bound)).await;
     bench.admit(revoke("m-2", 1, IP)).await;
     assert!(bench.settle_with("sw-a", &results).await.finished.is_empty());
     assert_eq!(bench.row(IP).await.switch_bindings[0].state, BindingState::Pending, "it is to be looked at again");
@@ -157,6 +157,6 @@ async fn giving_up_an_overtaken_command_leaves_the_row_alone(bench: &Bench) {
     assert_eq!(bench.outcome("m-1").await.map(|outcome| outcome.status), Some(Outcome::Active));
     // A port that is bound already is not touched by a failure that comes late.
     let late = BindingEnd::Failed(unreachable());
-    let results = bench.results("sw-a", |_| late.clone()).await;
+    let results = bench.results("sw-a", |_, _| late.clone()).await;
     assert!(results.is_empty(), "nothing waits");
 }
