@@ -81,6 +81,8 @@ async fn run(cli: Cli) -> Result<(), Fault> {
         Verb::Sim(args) => sim::run(args, cli.config).await,
         Verb::Serve => serve::run(session()?).await,
         Verb::Create(args) => request::create(session()?, output, args).await,
+        Verb::Move(args) => request::take(session()?, output, args).await,
+        Verb::Rotate(args) => request::rotate(session()?, output, args).await,
         Verb::Revoke(args) => request::revoke(session()?, output, args).await,
         Verb::List(args) => list::run(session()?, output, args).await,
         Verb::Show(args) => show::run(session()?, output, &args).await,

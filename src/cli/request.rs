@@ -1,17 +1,17 @@
-//! `vmacd create` and `vmacd revoke`: publish the command that any producer would, and wait if asked.
+//! `vmacd create`, `move`, `rotate` and `revoke`: publish the command that any producer would, and wait if asked.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::args::{CreateArgs, RevokeArgs, Target};
+use super::args::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
 use super::fault::{Fault, Kind};
 use super::open::Session;
 use super::output::Output;
 use super::{subnet, suggest};
 use crate::broker::{self, Message, RequestIds};
-use crate::domain::{Action, MessageKey};
+use crate::domain::{Action, Mac, MessageKey};
 use crate::store::{CommandOutcome, Store};
 
 /// Time between two looks for the outcome.
@@ -19,13 +19,35 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// `vmacd create`
 pub(super) async fn create(session: Session, output: Output, args: CreateArgs) -> Result<(), Fault> {
-    if args.mac.is_some() && is_subnet(&args.target) {
-        return Err(Fault::input("one MAC cannot be bound to every address of a subnet; leave --mac out"));
-    }
     let mut body = body(&args.target);
     insert(&mut body, "vlan_name", args.vlan.map(|vlan| vlan.to_string()));
-    insert(&mut body, "mac_address", args.mac.map(|mac| mac.to_string()));
+    insert(&mut body, "mac_address", one_mac(&args.target, args.mac)?);
+    insert(&mut body, "group", args.group.map(|group| group.to_string()));
     request(session, output, Action::Create, args.target, body).await
+}
+
+/// `vmacd move`
+pub(super) async fn take(session: Session, output: Output, args: MoveArgs) -> Result<(), Fault> {
+    let mut body = body(&args.target);
+    body.insert("to_server_id".to_owned(), args.to.into());
+    insert(&mut body, "vlan_name", args.vlan.map(|vlan| vlan.to_string()));
+    request(session, output, Action::Move, args.target, body).await
+}
+
+/// `vmacd rotate`
+pub(super) async fn rotate(session: Session, output: Output, args: RotateArgs) -> Result<(), Fault> {
+    let mut body = body(&args.target);
+    insert(&mut body, "mac_address", one_mac(&args.target, args.mac)?);
+    request(session, output, Action::Rotate, args.target, body).await
+}
+
+fn one_mac(target: &Target, mac: Option<Mac>) -> Result<Option<String>, Fault> {
+    match mac {
+        Some(_) if is_subnet(target) => {
+            Err(Fault::input("one MAC cannot be bound to every address of a subnet; leave --mac out"))
+        }
+        mac => Ok(mac.map(|mac| mac.to_string())),
+    }
 }
 
 /// `vmacd revoke`

@@ -35,6 +35,7 @@ fn write(page: &mut Page, vmac: &Vmac, timeline: &[TimelineEntry]) {
     let fields = [
         ("id", vmac.id.to_string()),
         ("server", vmac.server_id.to_string()),
+        ("group", or_dash(vmac.group.as_ref().map(|group| format!("{group}, shared by {}", listed(vmac))).as_ref())),
         ("vlan", or_dash(vmac.vlan_name.as_ref())),
         ("requested by", or_dash(vmac.requested_by.as_ref())),
         ("reference", or_dash(vmac.reference.as_ref())),
@@ -48,17 +49,24 @@ fn write(page: &mut Page, vmac: &Vmac, timeline: &[TimelineEntry]) {
         page.put(format!("  {name:<13} {value}")).end();
     }
     page.put(Cell::new(Tone::Title, "bindings")).end();
-    vmac.switch_bindings.iter().for_each(|binding| write_binding(page, binding));
+    vmac.switch_bindings.iter().for_each(|binding| write_binding(page, vmac, binding));
     page.put(Cell::new(Tone::Title, "history")).end();
     for entry in timeline {
         page.put(format!("  {}  {}", entry.at.to_rfc3339(), entry.text)).end();
     }
 }
 
-fn write_binding(page: &mut Page, binding: &SwitchBinding) {
+fn listed(vmac: &Vmac) -> String {
+    vmac.members().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn write_binding(page: &mut Page, vmac: &Vmac, binding: &SwitchBinding) {
     let (switch, vlan) = (&binding.switch, or_dash(binding.vlan.as_ref()));
     page.put(format!("  {switch} {} vlan {vlan} {} ", binding.interface, binding.mac));
     page.put(Cell::new(tone_of(binding.state), binding.state.to_string()));
+    if binding.leaving || vmac.group.is_some() {
+        page.put(format!("  {} {}", if binding.leaving { "leaves server" } else { "server" }, vmac.server_of(binding)));
+    }
     for (name, value) in [("push", &binding.push_id), ("error", &binding.error)] {
         if let Some(value) = value {
             page.put(format!("  {name}: {value}"));

@@ -150,6 +150,21 @@ pub(super) fn on_switch(switch: &SwitchName, arguments: &mut Vec<Arg>) -> String
     format!("({close} OR {apart})")
 }
 
+/// The condition that a row is the server's, or of a group that it may belong to; a row that passes is to be looked at
+/// once more.
+fn of_server(server_id: i64, arguments: &mut Vec<Arg>) -> String {
+    arguments.push(server_id.into());
+    let own = format!("server_id = ${}", arguments.len());
+    // As text, as with switches.
+    let mut like = |pattern: String| {
+        arguments.push(pattern.into());
+        format!("CAST(switch_bindings AS TEXT) LIKE ${}", arguments.len())
+    };
+    let (close, apart) =
+        (like(format!("%\"server_id\"_{server_id}_%")), like(format!("%\"server_id\"__{server_id}_%")));
+    format!("({own} OR (group_name IS NOT NULL AND ({close} OR {apart})))")
+}
+
 impl Store {
     /// The virtual MAC of this number.
     ///
@@ -195,8 +210,7 @@ impl Store {
             sql.push_str(&format!(" AND {condition} ${}", arguments.len()));
         }
         if let Some(server_id) = filter.server_id {
-            arguments.push(server_id.into());
-            sql.push_str(&format!(" AND server_id = ${}", arguments.len()));
+            sql.push_str(&format!(" AND {}", of_server(server_id, &mut arguments)));
         }
         if let Some(switch) = &filter.switch {
             sql.push_str(&format!(" AND {}", on_switch(switch, &mut arguments)));
@@ -205,11 +219,11 @@ impl Store {
         sql.push_str(&format!(" ORDER BY id {order} LIMIT ${}", arguments.len()));
         let rows = self.engine.read("list virtual MACs", &sql, arguments).await?;
         let vmacs: Result<Vec<_>, _> = rows.iter().map(Vmac::from_row).collect();
-        let on_switch = |vmac: &Vmac| match &filter.switch {
-            Some(switch) => vmac.switch_bindings.iter().any(|binding| binding.switch == *switch),
-            None => true,
+        let is_meant = |vmac: &Vmac| {
+            let on_switch = |switch: &SwitchName| vmac.switch_bindings.iter().any(|binding| binding.switch == *switch);
+            filter.switch.as_ref().is_none_or(on_switch) && filter.server_id.is_none_or(|id| vmac.knows(id))
         };
-        Ok(vmacs?.into_iter().filter(on_switch).collect())
+        Ok(vmacs?.into_iter().filter(is_meant).collect())
     }
 
     /// What happened to a virtual MAC, oldest first: its commands and its events.

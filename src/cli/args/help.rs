@@ -14,7 +14,7 @@ pub(super) use examples;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try it", &["demo", "sim"]),
     ("Run it", &["migrate", "serve", "config"]),
-    ("Virtual MACs", &["create", "revoke", "list", "show"]),
+    ("Virtual MACs", &["create", "move", "rotate", "revoke", "list", "show"]),
     ("On call", &["dead-letters", "switches", "backups", "audit"]),
     ("Set up", &["inventory", "completions", "man"]),
 ];
@@ -122,7 +122,7 @@ mod tests {
 
         Virtual MACs:
           create        Ask for a virtual MAC on an address of a server
-          revoke        Take the virtual MAC off an address of a server
+          move          Take an address with its virtual MAC to another server
         ");
         help.lines().filter_map(|line| line.strip_prefix("  vmacd")).for_each(|rest| parses(&format!("vmacd{rest}")));
     }

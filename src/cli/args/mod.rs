@@ -21,7 +21,7 @@ pub use help::command;
 use help::examples;
 pub use inventory::{InventoryVerb, SwitchesVerb};
 pub use look::{ListArgs, ShowArgs};
-pub use requests::{CreateArgs, RevokeArgs, Target};
+pub use requests::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
 pub use sim::{DemoArgs, SimArgs, SimDialect};
 
 /// Binds virtual MAC addresses to extra IP addresses on Juniper switch ports.
@@ -69,6 +69,10 @@ pub enum Verb {
     Serve,
     /// Ask for a virtual MAC on an address of a server
     Create(CreateArgs),
+    /// Take an address with its virtual MAC to another server
+    Move(MoveArgs),
+    /// Give an address another virtual MAC
+    Rotate(RotateArgs),
     /// Take the virtual MAC off an address of a server
     Revoke(RevokeArgs),
     /// List virtual MACs

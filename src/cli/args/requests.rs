@@ -1,11 +1,11 @@
-//! `vmacd create` and `vmacd revoke`.
+//! `vmacd create`, `move`, `rotate` and `revoke`.
 
 use std::time::Duration;
 
 use clap::Args;
 
 use super::{duration, examples};
-use crate::domain::{Mac, VlanName};
+use crate::domain::{GroupName, Mac, VlanName};
 
 /// Who and which address.
 #[derive(Debug, Args)]
@@ -40,6 +40,7 @@ pub struct Target {
     "vmacd create --server 1042 --ip 10.0.48.6 --vlan VLAN.13 --reference order-7781",
     "vmacd create --server 1042 --ip 10.0.48.6 --message-id order-7781    # again is harmless",
     "vmacd create --server 1042 --ip 10.0.48.8/29 --wait                  # all six addresses, an outcome for each",
+    "vmacd create --server 1042 --ip 10.0.48.9 --group lb-7 --mac 00:00:5e:00:01:33    # shared, as VRRP does",
 ])]
 pub struct CreateArgs {
     /// Who and which address.
@@ -49,6 +50,39 @@ pub struct CreateArgs {
     #[arg(long)]
     pub vlan: Option<VlanName>,
     /// The MAC to bind [default: a random one]
+    #[arg(long)]
+    pub mac: Option<Mac>,
+    /// The group of servers that share the address: the first one makes it, the others join
+    #[arg(long)]
+    pub group: Option<GroupName>,
+}
+
+/// `vmacd move`
+#[derive(Debug, Args)]
+#[command(after_help = examples![
+    "vmacd move --server 1042 --ip 10.0.48.6 --to 1043 --wait",
+    "vmacd move --server 1042 --ip 10.0.48.8/29 --to 1043 --wait    # every address of the subnet",
+])]
+pub struct MoveArgs {
+    /// Who and which address.
+    #[command(flatten)]
+    pub target: Target,
+    /// The server that the address goes to
+    #[arg(long, value_name = "SERVER")]
+    pub to: i64,
+    /// The VLAN of the binding there [default: found from the inventory or the switch]
+    #[arg(long)]
+    pub vlan: Option<VlanName>,
+}
+
+/// `vmacd rotate`
+#[derive(Debug, Args)]
+#[command(after_help = examples!["vmacd rotate --server 1042 --ip 10.0.48.6 --wait"])]
+pub struct RotateArgs {
+    /// Who and which address.
+    #[command(flatten)]
+    pub target: Target,
+    /// The new MAC [default: a random one]
     #[arg(long)]
     pub mac: Option<Mac>,
 }

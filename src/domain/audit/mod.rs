@@ -158,9 +158,9 @@ fn holds(seen: &Seen, row: &AuditedRow, interface: &InterfaceName) -> bool {
 
 /// What the rows want gone and the switches still hold.
 fn left_over(seen: &[Seen], known: &Known) -> Vec<Finding> {
-    let revoked = known.rows.iter().filter(|row| row.settled && row.status == Status::Revoked);
-    let ports = revoked.flat_map(|row| row.bindings.iter().map(move |binding| (row, binding)));
-    let held = ports.filter(|(row, binding)| {
+    let ports = known.rows.iter().filter(|row| row.settled).flat_map(|row| row.bindings.iter().map(move |b| (row, b)));
+    let gone = ports.filter(|(row, port)| row.status == Status::Revoked || (port.leaving && port.is_met(row.desired)));
+    let held = gone.filter(|(row, binding)| {
         seen.iter().any(|seen| seen.switch == binding.switch && holds(seen, row, &binding.interface))
     });
     held.map(|(row, binding)| mended(Kind::LeftOver, row, &binding.switch, binding.interface.clone())).collect()

@@ -41,22 +41,25 @@ impl<'a> Places<'a> {
             of_address.entry(place.ip).or_default().push(place);
         }
         let macs = of_mac.into_values().filter(|places| !self.may_share_mac(places));
-        let addresses = of_address.into_values().filter(|places| !self.are_of_one_server(places));
-        let twice = |kind, places: Vec<&Place>| self.twice(kind, places);
+        let may_share = |places: &[&Place]| self.are_of_one_server(places) || self.are_of_one_row(places);
+        let addresses = of_address.into_values().filter(|places| !may_share(places));
         let macs: Vec<Finding> = macs.map(|places| twice(Kind::MacTwice, places)).collect();
         macs.into_iter().chain(addresses.map(|places| twice(Kind::AddressTwice, places))).collect()
     }
 
-    fn twice(&self, kind: Kind, places: Vec<&Place>) -> Finding {
-        let mut places: Vec<Place> = places.into_iter().cloned().collect();
-        places.sort();
-        Finding { kind, places, vmac_id: None, mended_on: None }
-    }
-
-    /// A MAC may stand on each port of one server, once on each.
+    /// A MAC may stand on each port of one server, once on each, and on those of the servers that share its address.
     fn may_share_mac(&self, places: &[&Place]) -> bool {
         let ports: HashSet<Port> = places.iter().map(|place| self.port_of(place)).collect();
-        ports.len() == places.len() && self.are_of_one_server(places)
+        ports.len() == places.len() && (self.are_of_one_server(places) || self.are_of_one_row(places))
+    }
+
+    /// True when a row wants the address and its MAC on all of the ports.
+    fn are_of_one_row(&self, places: &[&Place]) -> bool {
+        let rows = places.first().and_then(|place| self.rows_of_mac.get(&place.mac)).into_iter().flatten();
+        let wants = |row: &AuditedRow, place: &Place| {
+            Some(row.ip) == place.ip && row.mac == place.mac && belongs(row, &self.port_of(place))
+        };
+        rows.into_iter().any(|row| places.iter().all(|place| wants(row, place)))
     }
 
     fn are_of_one_server(&self, places: &[&Place]) -> bool {
@@ -77,8 +80,7 @@ impl<'a> Places<'a> {
     fn stray(&self, switch: &SwitchName, learned: &LearnedMac) -> Option<Finding> {
         let at = port(switch, &learned.interface);
         let rows = self.rows_of_mac.get(&learned.mac)?;
-        let belongs = |row: &&AuditedRow| row.bindings.iter().any(|b| port(&b.switch, &b.interface) == at);
-        if !self.server_of_port.contains_key(&at) || rows.iter().any(belongs) {
+        if !self.server_of_port.contains_key(&at) || rows.iter().any(|row| belongs(row, &at)) {
             return None;
         }
         let place = Place { switch: at.0, interface: learned.interface.clone(), ip: None, mac: learned.mac };
@@ -99,6 +101,17 @@ impl<'a> Places<'a> {
     fn port_of(&self, place: &Place) -> Port {
         port(&place.switch, &place.interface)
     }
+}
+
+fn twice(kind: Kind, places: Vec<&Place>) -> Finding {
+    let mut places: Vec<Place> = places.into_iter().cloned().collect();
+    places.sort();
+    Finding { kind, places, vmac_id: None, mended_on: None }
+}
+
+/// True for a port that the row does not leave.
+fn belongs(row: &AuditedRow, at: &Port) -> bool {
+    row.bindings.iter().any(|binding| !binding.leaving && port(&binding.switch, &binding.interface) == *at)
 }
 
 fn port(switch: &SwitchName, interface: &InterfaceName) -> Port {

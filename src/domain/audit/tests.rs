@@ -133,3 +133,21 @@ fn a_virtual_mac_learned_on_another_servers_port_is_found_and_on_an_uplink_is_no
     at.learned = vec![learned("ge-0/0/1.0"), learned("xe-0/1/0.0"), learned("ge-0/0/2.0")];
     assert_eq!(told(&[at], &estate()), [format!("learned_elsewhere: sw-a ge-0/0/2.0 {VMAC}")]);
 }
+
+#[test]
+fn servers_that_share_an_address_hold_it_twice_rightly_and_a_port_that_was_left_must_not() {
+    let mut shared =
+        row(1, "10.0.0.9", "02:5e:10:00:00:01", Status::Active, &[("sw-1", "ge-0/0/1"), ("sw-1", "ge-0/0/2")]);
+    let held = [("ge-0/0/1.0", "10.0.0.9", "02:5e:10:00:00:01"), ("ge-0/0/2.0", "10.0.0.9", "02:5e:10:00:00:01")];
+    let servers = vec![
+        server(1, "aa:aa:aa:00:00:01", &[("sw-1", "ge-0/0/1")]),
+        server(2, "aa:aa:aa:00:00:02", &[("sw-1", "ge-0/0/2")]),
+    ];
+    let known = Known { rows: vec![shared.clone()], servers: servers.clone() };
+    assert_eq!(told(&[seen("sw-1", &held)], &known), [""; 0]);
+    shared.bindings[0].leaving = true;
+    shared.bindings[0].state = BindingState::Removed;
+    let found = told(&[seen("sw-1", &held)], &Known { rows: vec![shared], servers });
+    assert!(found.iter().any(|line| line.starts_with("left_over: sw-1 ge-0/0/1")), "{found:?}");
+    assert!(found.iter().any(|line| line.starts_with("mac_twice")), "{found:?}");
+}

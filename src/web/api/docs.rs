@@ -4,7 +4,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
-use utoipa::openapi::OpenApi;
 
 use super::{BASE, schemas};
 
@@ -14,8 +13,8 @@ h2{margin-top:2rem}details{border:1px solid #8884;border-radius:.4rem;padding:.5
 summary{cursor:pointer}code{font-size:.95em}.method{display:inline-block;min-width:4.5rem;font-weight:600}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.2rem .6rem .2rem 0}";
 
-pub(super) fn router(document: OpenApi) -> Router {
-    let page = page(&serde_json::to_value(&document).unwrap_or_default());
+pub(super) fn router(document: Value) -> Router {
+    let page = page(&document);
     Router::new()
         .route(&format!("{BASE}/openapi.json"), get(async || Json(document)))
         .route(&format!("{BASE}/docs"), get(async || page))

@@ -7,6 +7,7 @@
 
 mod accept;
 mod asyncapi;
+mod changes;
 mod commands;
 mod dead_letters;
 mod docs;
@@ -20,6 +21,7 @@ mod views;
 mod vmacs;
 
 use axum::Router;
+use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -44,15 +46,17 @@ const BASE: &str = "/api/v1";
 )]
 struct Document;
 
-fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
-    let resources = [vmacs::router(), commands::router(), dead_letters::router(), switches::router()];
+fn described() -> (Router<App>, Value) {
+    let resources =
+        [vmacs::router(), changes::router(), commands::router(), dead_letters::router(), switches::router()];
     let api = resources.into_iter().fold(OpenApiRouter::new(), OpenApiRouter::merge);
-    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, api).split_for_parts()
-}
-
-/// The OpenAPI document, as it is served.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    described().1
+    let (router, document) = OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, api).split_for_parts();
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    // The bodies of requests are those of messages: one description serves both.
+    for (name, schema) in schemas::bodies() {
+        document["components"]["schemas"][name] = schema;
+    }
+    (router, document)
 }
 
 /// The routes of the API and its documentation.

@@ -35,6 +35,15 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
     commands.into_iter().chain([event]).map(|(name, schema)| (name, named(name, schema))).collect()
 }
 
+/// The bodies of the commands, as OpenAPI 3.1 takes them.
+pub(super) fn bodies() -> impl Iterator<Item = (&'static str, Value)> {
+    Action::ALL.into_iter().map(|action| {
+        let mut schema = root_schema(action, SchemaSettings::draft2020_12().into_generator());
+        schema.remove("$schema");
+        (action.routing_key(), schema.to_value())
+    })
+}
+
 fn named(name: &str, mut schema: Schema) -> Value {
     schema.insert("$id".to_owned(), format!("urn:vmacd:schema:{name}").into());
     schema.to_value()

@@ -33,6 +33,8 @@ pub(super) struct VmacView {
     desired: String,
     /// True while a revoke is under way.
     revoking: bool,
+    /// The group of servers that share the address.
+    group: Option<String>,
     switch_bindings: Vec<BindingView>,
     /// The last failure, also one that is tried again.
     failure: Option<Reason>,
@@ -49,6 +51,10 @@ pub(super) struct VmacView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BindingView {
     switch: String,
+    /// The server whose port it is.
+    server_id: i64,
+    /// The address goes from this port, or is gone, while it stays on others.
+    leaving: bool,
     interface: String,
     vlan: Option<String>,
     mac: String,
@@ -69,11 +75,12 @@ impl From<Vmac> for VmacView {
             server_id: vmac.server_id,
             ip_address: vmac.ip_address.to_string(),
             mac_address: vmac.mac_address.to_string(),
-            vlan_name: vmac.vlan_name.map(|vlan| vlan.to_string()),
+            vlan_name: vmac.vlan_name.as_ref().map(ToString::to_string),
             status: vmac.status.to_string(),
             desired: vmac.desired.to_string(),
             revoking: vmac.desired == Desired::Unbound && vmac.status != Status::Revoked,
-            switch_bindings: vmac.switch_bindings.into_iter().map(BindingView::from).collect(),
+            group: vmac.group.as_ref().map(ToString::to_string),
+            switch_bindings: vmac.switch_bindings.iter().map(|port| BindingView::of(&vmac, port)).collect(),
             failure: vmac.failure_code.map(reason),
             attempts: vmac.attempts,
             requested_by: vmac.requested_by,
@@ -86,18 +93,20 @@ impl From<Vmac> for VmacView {
     }
 }
 
-impl From<SwitchBinding> for BindingView {
-    fn from(binding: SwitchBinding) -> Self {
+impl BindingView {
+    fn of(vmac: &Vmac, binding: &SwitchBinding) -> Self {
         Self {
             switch: binding.switch.to_string(),
+            server_id: vmac.server_of(binding),
+            leaving: binding.leaving,
             interface: binding.interface.to_string(),
-            vlan: binding.vlan.map(|vlan| vlan.to_string()),
+            vlan: binding.vlan.as_ref().map(ToString::to_string),
             mac: binding.mac.to_string(),
             state: binding.state.to_string(),
             previous_mac: binding.previous_mac.map(|mac| mac.to_string()),
             backup_id: binding.backup_id,
-            push_id: binding.push_id,
-            error: binding.error,
+            push_id: binding.push_id.clone(),
+            error: binding.error.clone(),
             at: binding.at,
         }
     }
@@ -107,7 +116,7 @@ impl From<SwitchBinding> for BindingView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CommandView {
     message_id: String,
-    /// `create` or `revoke`.
+    /// `create`, `rotate`, `move` or `revoke`.
     action: String,
     server_id: i64,
     ip_address: String,

@@ -25,31 +25,9 @@ pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, revoke)).routes(routes!(timeline))
 }
 
-/// The body of a create: that of the message `vmac.create`.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "only its schema is used: the body is carried to the queue as it came")]
-struct CreateBody {
-    /// The server's number in the panel.
-    #[schema(minimum = 1, example = 1042)]
-    server_id: i64,
-    #[schema(format = "ipv4", example = "10.0.48.6")]
-    ip_address: String,
-    #[schema(example = "VLAN.13", pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$")]
-    vlan_name: Option<String>,
-    #[schema(example = "02:5e:10:9a:0c:44", pattern = "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
-    mac_address: Option<String>,
-    /// When it was asked for; of several requests for one address the newest counts.
-    #[schema(format = "date-time")]
-    issued_at: Option<String>,
-    #[schema(max_length = 200)]
-    requested_by: Option<String>,
-    #[schema(max_length = 200)]
-    reference: Option<String>,
-}
-
 /// Asks for a virtual MAC. The body is queued as the message `vmac.create`; the outcome is found under `Location`.
-#[utoipa::path(post, path = "/vmacs", tag = "vmacs", request_body = CreateBody,
+#[utoipa::path(post, path = "/vmacs", tag = "vmacs",
+    request_body(content = ref("#/components/schemas/vmac.create"), content_type = "application/json"),
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "the same key again is answered with the first outcome"),
         ("X-Correlation-Id" = Option<String>, Header, description = "carried to the events"),

@@ -127,7 +127,7 @@ pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Re
         @if !letters.is_empty() { h2 { "Dead letters of this address" } (dead_letters::table(&letters, &back)) }
         (facts(&vmac))
         h2 { "Bindings" }
-        (bindings(&vmac.switch_bindings))
+        (bindings(&vmac))
         h2 { "History" }
         (history(&timeline))
     };
@@ -168,7 +168,8 @@ fn facts(vmac: &Vmac) -> Markup {
     html! {
         dl {
             dt { "MAC" } dd .mono { (vmac.mac_address) }
-            dt { "Server" } dd { a href={ "/vmacs?server=" (vmac.server_id) } { (vmac.server_id) } }
+            dt { "Server" } dd { (servers(vmac)) }
+            @if let Some(group) = &vmac.group { dt { "Group" } dd { (group) } }
             dt { "VLAN" } dd { (or_dash(vmac.vlan_name.as_ref())) }
             dt { "Wanted" } dd { (vmac.desired.as_str()) }
             dt { "Asked for by" } dd { (or_dash(vmac.requested_by.as_ref())) }
@@ -182,14 +183,23 @@ fn facts(vmac: &Vmac) -> Markup {
     }
 }
 
-fn bindings(bindings: &[SwitchBinding]) -> Markup {
+/// The server, or those that share the address.
+fn servers(vmac: &Vmac) -> Markup {
+    let mut all = vmac.members();
+    all.insert(vmac.server_id);
+    html! { @for server in all { a href={ "/vmacs?server=" (server) } { (server) } " " } }
+}
+
+fn bindings(vmac: &Vmac) -> Markup {
     html! {
         table .stack {
             thead { tr { th { "Port" } th { "State" } th { "MAC" } th { "Before" } th { "Push" } th { "Since" } } }
             tbody {
-                @for binding in bindings {
+                @for binding in &vmac.switch_bindings {
                     tr {
-                        td data-label="Port" { span { (port(binding)) } }
+                        td data-label="Port" {
+                            span { (port(binding)) @if binding.leaving { " (leaves server " (vmac.server_of(binding)) ")" } }
+                        }
                         td data-label="State" {
                             span { (status(&binding.state.to_string())) @if let Some(error) = &binding.error { " " (safe(error)) } }
                         }

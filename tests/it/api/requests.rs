@@ -58,6 +58,28 @@ async fn an_address_is_bound_shown_and_taken_off_again() {
 }
 
 #[tokio::test]
+async fn an_address_is_moved() {
+    let world = World::embedded(1, 2).await;
+    let serve = world.serve().await;
+    let asked = call(&serve, "POST", "/vmacs", Some(world.body(0, 1))).await;
+    outcome(&serve, asked.header("location").expect("where the outcome is")).await;
+    let (ip, to) = (world.address(0, 1), world.server(1));
+    let body = json!({"server_id": world.server(0), "ip_address": ip, "to_server_id": to});
+    let asked = call(&serve, "POST", "/moves", Some(body)).await;
+    assert_eq!(asked.status, 202, "{asked:?}");
+    let moved = outcome(&serve, asked.header("location").expect("where the outcome is")).await;
+    assert_eq!((&moved["status"], &moved["action"]), (&json!("active"), &json!("move")));
+    let vmac = data(&serve, &format!("/vmacs/{ip}")).await;
+    assert_eq!(vmac["server_id"], to);
+    let ports: Vec<_> = vmac["switch_bindings"].as_array().expect("ports").iter().collect();
+    assert_eq!((&ports[0]["leaving"], &ports[0]["server_id"]), (&json!(true), &json!(world.server(0))));
+    assert_eq!((&ports[1]["leaving"], &ports[1]["state"]), (&json!(false), &json!("bound")));
+    let nowhere = json!({"server_id": to, "ip_address": ip, "to_server_id": to});
+    assert_eq!(call(&serve, "POST", "/moves", Some(nowhere)).await.status, 422);
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
 async fn the_same_idempotency_key_is_one_request() {
     let world = World::embedded(1, 2).await;
     let serve = world.serve().await;

@@ -13,6 +13,7 @@ pub mod events;
 mod hostile;
 mod http;
 mod lifecycle;
+mod moving;
 mod names;
 mod order;
 mod pages;

@@ -1,0 +1,65 @@
+//! What is asked for an address that has a virtual MAC: to take it to another server, to give it another MAC.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use super::accept::{Accepted, queue};
+use super::extract::ids;
+use super::problem::Problem;
+use crate::domain::Action;
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(take)).routes(routes!(rotate))
+}
+
+/// Takes an address with its virtual MAC to another server. The body is queued as the message `vmac.move`.
+#[utoipa::path(post, path = "/moves", tag = "vmacs",
+    request_body(content = ref("#/components/schemas/vmac.move"), content_type = "application/json"),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "the same key again is answered with the first outcome"),
+        ("X-Correlation-Id" = Option<String>, Header, description = "carried to the events"),
+        ("traceparent" = Option<String>, Header, description = "carried to the events (W3C Trace Context)"),
+    ),
+    responses(
+        (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome is found"))),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn take(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    queue(&app, Action::Move, body?.to_vec(), ids(&headers)?).await
+}
+
+/// Gives an address another virtual MAC. The body is queued as the message `vmac.rotate`.
+#[utoipa::path(post, path = "/rotations", tag = "vmacs",
+    request_body(content = ref("#/components/schemas/vmac.rotate"), content_type = "application/json"),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "the same key again is answered with the first outcome"),
+        ("X-Correlation-Id" = Option<String>, Header, description = "carried to the events"),
+        ("traceparent" = Option<String>, Header, description = "carried to the events (W3C Trace Context)"),
+    ),
+    responses(
+        (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome is found"))),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn rotate(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    queue(&app, Action::Rotate, body?.to_vec(), ids(&headers)?).await
+}
