@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
-use crate::domain::{Action, BindableAddress, GroupName, PLAIN_TEXT, SharedMac, TIME_SINCE_1970, VirtualMac, VlanName};
+use crate::domain::{Action, AddressOrSubnet, GroupName, PLAIN_TEXT, SharedMac, TIME_SINCE_1970, VirtualMac, VlanName};
 
 /// Longest `requested_by`, `reference` and ids, characters.
 pub(super) const TEXT_CHARS_MAX: usize = 200;
@@ -38,7 +38,7 @@ macro_rules! body {
             #[schemars(range(min = 1, max = i64::MAX), example = 1042)]
             server_id: i64,
             #[doc = $address]
-            #[schemars(with = "BindableAddress", example = &"10.0.48.6")]
+            #[schemars(with = "AddressOrSubnet", example = &"10.0.48.6")]
             ip_address: String,
             $($(#[$attribute])* $field: $kind,)*
             /// When it was asked for; of several commands for one address the newest counts.
@@ -72,7 +72,7 @@ macro_rules! body {
 body!(
     /// Asks for a virtual MAC for an address of a server.
     CreateBody = "vmac.create" of "The server's number in the panel.",
-    "The IPv4 unicast address, one of the server's extra ones." {
+    "The IPv4 unicast address, one of the server's extra ones; or a subnet, for each address in it." {
         /// The VLAN; found in the inventory or on the switch where it is left out.
         #[schemars(with = "Option<VlanName>", example = &"VLAN.13")]
         vlan_name: Option<String>,
@@ -87,7 +87,7 @@ body!(
 
 body!(
     /// Gives an address another virtual MAC.
-    RotateBody = "vmac.rotate" of "The server's number in the panel.", "The address." {
+    RotateBody = "vmac.rotate" of "The server's number in the panel.", "The address, or a subnet for each address in it." {
         /// The new MAC; a random one where it is left out.
         #[schemars(with = "Option<VirtualMac>", example = &"02:5e:10:9a:0c:45")]
         mac_address: Option<String>,
@@ -96,7 +96,7 @@ body!(
 
 body!(
     /// Takes an address with its virtual MAC to another server.
-    MoveBody = "vmac.move" of "The server that the address leaves.", "The address." {
+    MoveBody = "vmac.move" of "The server that the address leaves.", "The address, or a subnet for each address in it." {
         /// The server that it goes to.
         #[schemars(range(min = 1, max = i64::MAX), example = 1043)]
         to_server_id: i64,
@@ -108,7 +108,7 @@ body!(
 
 body!(
     /// Takes the virtual MAC of an address off again.
-    RevokeBody = "vmac.revoke" of "The server's number in the panel.", "The address." {}
+    RevokeBody = "vmac.revoke" of "The server's number in the panel.", "The address, or a subnet for each address in it." {}
 );
 
 /// The schema of a command's body by itself.

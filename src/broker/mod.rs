@@ -18,6 +18,7 @@ mod parse;
 mod port;
 mod replay;
 mod request;
+mod spread;
 mod topology;
 
 pub use amqp::AmqpTarget;
@@ -29,4 +30,5 @@ pub use parse::parse_command;
 pub use port::{Broker, BrokerSettings, Consumer};
 pub use replay::{ReplayError, message_of, replay};
 pub use request::{RequestIds, request};
+pub use spread::spread;
 pub use topology::{COMMANDS, EVENTS, QueueKind};

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::message::Message;
 use super::parse::parse_command;
+use super::spread::spread;
 use crate::domain::{Action, Code, Failure, TraceParent};
 
 /// Longest id, bytes: AMQP's short strings hold no more, and a shortened id would be another one.
@@ -39,7 +40,9 @@ pub fn request(action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Message
         issued_at_ms: Some(now_ms),
         ..Message::default()
     };
-    parse_command(&message)?;
+    if spread(&message)?.is_none() {
+        parse_command(&message)?;
+    }
     for (name, id) in [("message_id", &message.message_id), ("correlation_id", &message.correlation_id)] {
         if id.as_ref().is_some_and(|id| id.len() > ID_BYTES_MAX) {
             return Err(Failure::new(Code::InvalidField, format!("{name}: longer than {ID_BYTES_MAX} bytes")));

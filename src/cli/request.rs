@@ -11,7 +11,7 @@ use super::open::Session;
 use super::output::Output;
 use super::{subnet, suggest};
 use crate::broker::{self, Message, RequestIds};
-use crate::domain::{Action, Mac, MessageKey};
+use crate::domain::{Action, MessageKey};
 use crate::store::{CommandOutcome, Store};
 
 /// Time between two looks for the outcome.
@@ -21,7 +21,7 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(super) async fn create(session: Session, output: Output, args: CreateArgs) -> Result<(), Fault> {
     let mut body = body(&args.target);
     insert(&mut body, "vlan_name", args.vlan.map(|vlan| vlan.to_string()));
-    insert(&mut body, "mac_address", one_mac(&args.target, args.mac)?);
+    insert(&mut body, "mac_address", args.mac.map(|mac| mac.to_string()));
     insert(&mut body, "group", args.group.map(|group| group.to_string()));
     request(session, output, Action::Create, args.target, body).await
 }
@@ -37,17 +37,8 @@ pub(super) async fn take(session: Session, output: Output, args: MoveArgs) -> Re
 /// `vmacd rotate`
 pub(super) async fn rotate(session: Session, output: Output, args: RotateArgs) -> Result<(), Fault> {
     let mut body = body(&args.target);
-    insert(&mut body, "mac_address", one_mac(&args.target, args.mac)?);
+    insert(&mut body, "mac_address", args.mac.map(|mac| mac.to_string()));
     request(session, output, Action::Rotate, args.target, body).await
-}
-
-fn one_mac(target: &Target, mac: Option<Mac>) -> Result<Option<String>, Fault> {
-    match mac {
-        Some(_) if is_subnet(target) => {
-            Err(Fault::input("one MAC cannot be bound to every address of a subnet; leave --mac out"))
-        }
-        mac => Ok(mac.map(|mac| mac.to_string())),
-    }
 }
 
 /// `vmacd revoke`

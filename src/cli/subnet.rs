@@ -1,5 +1,4 @@
-//! A request for every address of a subnet: a message for each, published together so that one commit carries them, and
-//! an outcome for each.
+//! A request for every address of a subnet: one message, and an outcome for each address.
 
 use std::collections::HashMap;
 
@@ -14,7 +13,7 @@ use super::open::Session;
 use super::output::{Output, or_dash};
 use super::progress::Progress;
 use super::request::{LOOK_EVERY, message};
-use crate::broker::Message;
+use crate::broker::{self, Message};
 use crate::domain::{Action, BindableAddress, Mac, MessageKey, addresses_of};
 use crate::store::{CommandOutcome, Store};
 
@@ -39,31 +38,20 @@ pub(super) async fn request(
     body: Map<String, Value>,
 ) -> Result<(), Fault> {
     let addresses = addresses_of(&target.ip).map_err(|error| Fault::input(error.to_string()))?;
-    let messages = messages(action, &addresses, target.message_id.as_deref(), &body)?;
+    let message = message(action, &body, target.message_id.clone())?;
+    let keys: Vec<_> = keys_of(&message)?;
     let store = session.store().await?;
-    let broker = session.broker(&store).await?;
-    let keys: Vec<_> =
-        messages.iter().map(|message| MessageKey(message.message_id.clone().unwrap_or_default())).collect();
-    broker.publish_commands(messages).await?;
+    session.broker(&store).await?.publish_command(message).await?;
     let outcomes = if target.wait { wait(&store, output, &keys, target.timeout).await? } else { HashMap::new() };
     let answers = answers(&store, &addresses, &keys, &outcomes).await?;
     output.list(&answers, &["ADDRESS", "STATUS", "MAC", "REASON"], row)?;
     verdict(&answers, target.wait)
 }
 
-/// A message id of the caller's is the beginning of each one's own.
-fn messages(
-    action: Action,
-    addresses: &[BindableAddress],
-    id: Option<&str>,
-    body: &Map<String, Value>,
-) -> Result<Vec<Message>, Fault> {
-    let one = |address: &BindableAddress| {
-        let mut body = body.clone();
-        body.insert("ip_address".to_owned(), address.to_string().into());
-        message(action, &body, id.map(|id| format!("{id}/{address}")))
-    };
-    addresses.iter().map(one).collect()
+/// The keys of the commands that a worker makes of the message.
+fn keys_of(message: &Message) -> Result<Vec<MessageKey>, Fault> {
+    let messages = broker::spread(message)?.unwrap_or_default();
+    Ok(messages.into_iter().filter_map(|message| message.message_id).map(MessageKey).collect())
 }
 
 async fn wait(

@@ -33,7 +33,7 @@ pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, S
 pub use lifecycle::{Desired, Status, StatusError, derive_status};
 pub use mac::{Mac, MacError};
 pub use names::{GroupName, InterfaceName, NameError, SwitchName, VlanName};
-pub use schema::{PLAIN_TEXT, SharedMac, TIME_SINCE_1970, VirtualMac};
+pub use schema::{AddressOrSubnet, PLAIN_TEXT, SharedMac, TIME_SINCE_1970, VirtualMac};
 pub use shown::shown;
 pub use subnet::{SubnetError, addresses_of};
 pub use trace::{TraceId, TraceParent, TraceParentError};

@@ -23,8 +23,11 @@ pub const TIME_SINCE_1970: &str = concat!(
 /// A virtual MAC as producers may write it: locally administered unicast, in any usual notation. Only its schema is used.
 pub struct VirtualMac;
 
-/// The same, or a MAC of VRRP with colons: what the servers of a group may share. Only its schema is used.
+/// The same, or a MAC of VRRP: what the servers of a group may share. Only its schema is used.
 pub struct SharedMac;
+
+/// An address, or a subnet with each address in it. Only its schema is used.
+pub struct AddressOrSubnet;
 
 /// A locally administered unicast MAC in the notations that [`Mac`] reads.
 const VIRTUAL_MAC: &str = concat!(
@@ -60,6 +63,11 @@ schemas! {
         "type": "string",
         "format": "ipv4",
         "pattern": format!(r"^{FIRST_OCTET}(\.{OCTET}){{3}}$"),
+        "not": {"const": "255.255.255.255"},
+    });
+    AddressOrSubnet => json_schema!({
+        "type": "string",
+        "pattern": format!(r"^{FIRST_OCTET}(\.{OCTET}){{3}}(/(2[2-9]|3[0-2]))?$"),
         "not": {"const": "255.255.255.255"},
     });
     Mac => json_schema!({"type": "string", "pattern": "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$"});

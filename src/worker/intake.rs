@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::context::Context;
 use super::settle::{Held, HeldCommand, Verdict, lane_full, settle};
 use super::traces::{self, MessageTrace};
-use crate::broker::{Consumer, Delivery, Message, parse_command};
+use crate::broker::{Consumer, Delivery, Message, parse_command, spread};
 use crate::domain::{Code, Command, Failure, FailureClass};
 use crate::metrics::DATABASE;
 use crate::store::{Admission, Incoming, StoreError};
@@ -42,32 +42,31 @@ async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
     let _admitting = context.arrivals.admitting(deliveries.len());
     let now_ms = chrono::Utc::now().timestamp_millis();
     let mut commands = Vec::with_capacity(deliveries.len());
-    let mut refused: Vec<(Held, Verdict)> = Vec::new();
+    let mut settled: Vec<(Held, Verdict)> = Vec::new();
     context.metrics.taken_in(deliveries.len());
     for delivery in deliveries {
         let (held, command) = read(delivery, now_ms);
         match command {
             Ok(incoming) => commands.push(Taken { held, incoming }),
-            Err(failure) => refused.push((held, Verdict::Dead(failure, None))),
+            Err(verdict) => settled.push((held, verdict)),
         }
     }
-    let held = commands.iter().map(|taken| &taken.held).chain(refused.iter().map(|(held, _)| held));
-    let _intake = traces::intake(commands.len() + refused.len(), held);
-    settle(context, refused);
+    let held = commands.iter().map(|taken| &taken.held).chain(settled.iter().map(|(held, _)| held));
+    let _intake = traces::intake(commands.len() + settled.len(), held);
+    settle(context, settled);
     admit(context, commands).await;
 }
 
 /// Reads one delivery, and stamps on the message what its first arrival decides.
-fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Failure>) {
+fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Verdict>) {
     let Delivery { mut message, receipt, .. } = delivery;
     let trace = MessageTrace::begin(&message);
     let first_seen_ms = *message.first_seen_ms.get_or_insert(now_ms);
-    let command = match parse_command(&message) {
+    let command = match command_of(&mut message, now_ms) {
         Ok(command) => command,
-        Err(failure) => return (Held { message, receipt, command: None, first_seen_ms, trace }, Err(failure)),
+        Err(verdict) => return (Held { message, receipt, command: None, first_seen_ms, trace }, Err(verdict)),
     };
-    let issued_at_ms = command.issued_at_ms.or(message.issued_at_ms).or(message.timestamp_ms).unwrap_or(now_ms);
-    message.issued_at_ms = Some(issued_at_ms);
+    let issued_at_ms = command.issued_at_ms.or(message.issued_at_ms).unwrap_or(now_ms);
     let incoming = incoming(&mut message, command, issued_at_ms);
     let command = HeldCommand {
         key: incoming.key.clone(),
@@ -76,6 +75,19 @@ fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Failure>) {
         ip: incoming.command.ip_address,
     };
     (Held { message, receipt, command: Some(command), first_seen_ms, trace }, Ok(incoming))
+}
+
+/// The command of a message, or what becomes of one that is none, or many. Stamps the time of issue.
+fn command_of(message: &mut Message, now_ms: i64) -> Result<Command, Verdict> {
+    let dead = |failure| Verdict::Dead(failure, None);
+    let issued_at_ms = message.issued_at_ms.or(message.timestamp_ms).or(Some(now_ms));
+    if let Some(mut messages) = spread(message).map_err(dead)? {
+        messages.iter_mut().for_each(|message| message.issued_at_ms = issued_at_ms);
+        return Err(Verdict::Spread(messages));
+    }
+    let command = parse_command(message).map_err(dead)?;
+    message.issued_at_ms = command.issued_at_ms.or(issued_at_ms);
+    Ok(command)
 }
 
 fn incoming(message: &mut Message, command: Command, issued_at_ms: i64) -> Incoming {

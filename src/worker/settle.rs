@@ -51,14 +51,17 @@ pub(super) enum Verdict {
     Retry(Failure, Option<SwitchName>),
     /// It could not be tried; costs no attempt.
     Defer(Failure, Option<SwitchName>),
+    /// It asks for a whole subnet: these messages stand in its place.
+    Spread(Vec<Message>),
     /// The worker stops: the broker is to hand it to another.
     HandBack,
 }
 
 /// What is done with a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Disposal {
     Acknowledge,
+    Replace(Vec<Message>),
     Requeue,
     Again { attempt: u32, delay: Duration, code: Code },
     Bury { failure: Failure, attempts: u32, exhausted: bool, switch: Option<SwitchName> },
@@ -69,6 +72,7 @@ impl Disposal {
     fn named(&self) -> (&'static str, Option<Code>) {
         match self {
             Self::Acknowledge => ("done", None),
+            Self::Replace(_) => ("spread", None),
             Self::Requeue => ("handed back", None),
             Self::Again { code, .. } => ("again", Some(*code)),
             Self::Bury { failure, .. } => ("dead", Some(failure.code)),
@@ -79,6 +83,7 @@ impl Disposal {
 fn decide(policy: &RetryPolicy, attempt: u32, age: Duration, verdict: Verdict) -> Disposal {
     match verdict {
         Verdict::Done => Disposal::Acknowledge,
+        Verdict::Spread(messages) => Disposal::Replace(messages),
         Verdict::HandBack => Disposal::Requeue,
         Verdict::Dead(failure, switch) => Disposal::Bury { failure, attempts: attempt + 1, exhausted: false, switch },
         Verdict::Retry(failure, switch) if policy.is_exhausted(attempt + 1, age) => {
@@ -114,6 +119,8 @@ pub(super) fn settle(context: &Arc<Context>, messages: Vec<(Held, Verdict)>) {
 #[derive(Default)]
 struct Sorted {
     acknowledge: Vec<Receipt>,
+    /// Acknowledged once these messages are durable in their place.
+    replaced: (Vec<Receipt>, Vec<Message>),
     requeue: Vec<Receipt>,
     again: Vec<(Receipt, Message, Duration)>,
     bury: Vec<(Receipt, Message, DeadReason)>,
@@ -136,9 +143,14 @@ async fn carry_out(context: &Context, messages: Vec<(Held, Verdict)>) {
     context.metrics.settled(count);
     let Some(ended_well) = failed else { return };
     sorted.spare(&ended_well);
-    let Sorted { acknowledge, requeue, again, bury, due, spans: _spans, .. } = sorted;
+    let Sorted { mut acknowledge, replaced, requeue, again, bury, due, spans: _spans, .. } = sorted;
     persist(context, DATABASE, "note when commands are due", || context.store.note_due(&due)).await;
     context.events_due.notify_one();
+    let (receipts, messages) = replaced;
+    if !receipts.is_empty() {
+        let published = persist(context, BROKER, "spread", || context.broker.publish_commands(messages.clone())).await;
+        acknowledge.extend(published.map(|()| receipts).into_iter().flatten());
+    }
     persist(context, BROKER, "acknowledge", || context.broker.ack(acknowledge.clone())).await;
     persist(context, BROKER, "hand back", || context.broker.requeue(requeue.clone())).await;
     persist(context, BROKER, "send to the retry ladder", || context.broker.retry(again.clone())).await;
@@ -190,6 +202,10 @@ impl Sorted {
         let (outcome, code) = disposal.named();
         match disposal {
             Disposal::Acknowledge => self.acknowledge.push(held.receipt),
+            Disposal::Replace(messages) => {
+                self.replaced.0.push(held.receipt);
+                self.replaced.1.extend(messages);
+            }
             Disposal::Requeue => self.requeue.push(held.receipt),
             Disposal::Again { attempt, delay, code } => {
                 tracing::debug!(%code, attempt, ?delay, trace_id = held.trace.id(&held.message).map(tracing::field::display),
@@ -213,7 +229,7 @@ impl Sorted {
 fn count(metrics: &Metrics, held: &Held, age: Duration, disposal: &Disposal) {
     match (disposal, &held.command) {
         (Disposal::Acknowledge, Some(command)) => metrics.command_settled(command.action.as_str(), age),
-        (Disposal::Acknowledge, None) | (Disposal::Requeue, _) => {}
+        (Disposal::Acknowledge, None) | (Disposal::Replace(_) | Disposal::Requeue, _) => {}
         (Disposal::Again { code, .. }, _) => metrics.retried(code.as_str()),
         (Disposal::Bury { failure, .. }, _) => metrics.buried(failure.code.as_str()),
     }

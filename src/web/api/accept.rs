@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::problem::Problem;
-use crate::broker::{RequestIds, request};
+use crate::broker::{RequestIds, request, spread};
 use crate::domain::Action;
 
 /// A request that was queued.
@@ -18,6 +18,9 @@ pub(super) struct Accepted {
     message_id: String,
     /// `accepted`.
     status: String,
+    /// The ids of the commands that a subnet becomes, one an address.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    message_ids: Vec<String>,
 }
 
 /// Publishes the command as any producer would: what a worker would refuse for its form is refused here.
@@ -29,9 +32,13 @@ pub(in crate::web) async fn queue(
 ) -> Result<Response, Problem> {
     let message = request(action, body, ids)?;
     let message_id = message.message_id.clone().unwrap_or_default();
+    let message_ids: Vec<String> =
+        spread(&message)?.into_iter().flatten().filter_map(|message| message.message_id).collect();
     app.broker.publish_command(message).await?;
-    let name: String = url::form_urlencoded::byte_serialize(message_id.as_bytes()).collect();
+    // Of a subnet the last outcome: the others stand beside it.
+    let name = message_ids.last().unwrap_or(&message_id);
+    let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
     let location = format!("/api/v1/commands/{}", name.replace('+', "%20"));
-    let accepted = Accepted { message_id, status: "accepted".to_owned() };
+    let accepted = Accepted { message_id, status: "accepted".to_owned(), message_ids };
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(accepted)).into_response())
 }

@@ -62,10 +62,35 @@ async fn what_cannot_be_meant_is_refused_before_anything_is_published() {
     for (ip, more, expected) in [
         ("10.0.0.17/28", &[][..], "write 10.0.0.16/28"),
         ("10.0.0.0/8", &[], "more than 1024"),
-        ("10.0.0.16/28", &["--mac", "02:5e:10:00:00:01"], "leave --mac out"),
+        ("10.0.0.16/28", &["--mac", "02:5e:10:00:00:01"], "leave it out"),
     ] {
         let refused = ask(&world, "create", ip, more).await;
         assert!(refused.code == Some(1) && refused.stderr.contains(expected), "{ip}: {refused:?}");
     }
     assert!(world.vmacd(&["list"]).await.as_array().is_some_and(Vec::is_empty));
+}
+
+#[tokio::test]
+async fn one_message_binds_a_whole_subnet_also_when_it_comes_again() {
+    let world = World::real(1, 1).await;
+    let _serve = world.serve().await;
+    let commits = world.commits();
+    let subnet = format!("{}/28", world.address(0, 15));
+    let body = serde_json::json!({"server_id": world.server(0), "ip_address": subnet}).to_string();
+    for _ in 0..2 {
+        world.publish("vmac.create", Some("order-1"), body.as_bytes()).await;
+    }
+    world.until("active", 14).await;
+    assert!(world.commits() - commits <= 4, "{} commits", world.commits() - commits);
+    let wrong = body.replace(&subnet, "10.0.0.17/28");
+    world.publish("vmac.create", Some("order-2"), wrong.as_bytes()).await;
+    let letters = crate::support::eventually("it is a dead letter", async || {
+        let letters = world.dead_letters().await;
+        if letters.len() == 1 { Ok(letters) } else { Err(letters) }
+    })
+    .await;
+    assert_eq!(letters[0]["reason_code"], "invalid_address");
+    world.publish("vmac.revoke", Some("order-3"), body.as_bytes()).await;
+    world.until("revoked", 14).await;
+    world.assert_consistent().await;
 }
