@@ -16,8 +16,8 @@ pub struct CreateBody {
     /// The server's number in the panel.
     #[schemars(range(min = 1, max = i64::MAX), example = 1042)]
     pub(super) server_id: i64,
-    /// The IPv4 unicast address, one of the server's extra ones.
-    #[schemars(with = "BindableAddress", example = &"10.0.48.6")]
+    /// The unicast address, IPv4 or IPv6 (IPv6 on ELS switches), one of the server's extra ones.
+    #[schemars(with = "BindableAddress", example = &"10.0.48.6", example = &"2001:db8:48::6")]
     pub(super) ip_address: String,
     /// The VLAN; found in the inventory or on the switch where it is left out.
     #[schemars(with = "Option<VlanName>", example = &"VLAN.13")]

@@ -1,7 +1,6 @@
 //! One switch's client: SSH, NETCONF, the two configuration dialects, and the push as a transaction.
 //!
-//! `push` is where to start reading, `transaction` is what it shares with `restore`. `client` has one method for each request, `questions` those that change nothing, `netconf` frames,
-//! numbers and reads, `ssh` is the only place that knows russh, `dialect` renders and reads bindings.
+//! `push` is where to start reading, `transaction` is what it shares with `restore`, `planning` plans it. `client` has one method for each request, `questions` those that change nothing, `netconf` frames, numbers and reads, `ssh` is the only place that knows russh, `dialect` renders and reads bindings.
 //! Nothing here knows of rows or queues: what must be written down on the way goes through [`Journal`].
 
 mod client;
@@ -15,6 +14,7 @@ mod journal;
 mod learned;
 mod narrow;
 mod netconf;
+mod planning;
 mod push;
 mod questions;
 mod resolve;

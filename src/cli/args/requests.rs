@@ -40,6 +40,7 @@ pub struct Target {
     "vmacd create --server 1042 --ip 10.0.48.6 --vlan VLAN.13 --reference order-7781",
     "vmacd create --server 1042 --ip 10.0.48.6 --message-id order-7781    # again is harmless",
     "vmacd create --server 1042 --ip 10.0.48.8/29 --wait                  # all six addresses, an outcome for each",
+    "vmacd create --server 1042 --ip 2001:db8:48::6 --wait                # IPv6, on ELS switches",
 ])]
 pub struct CreateArgs {
     /// Who and which address.

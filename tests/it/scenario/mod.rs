@@ -12,6 +12,7 @@ mod down;
 pub mod events;
 mod hostile;
 mod http;
+mod ipv6;
 mod lifecycle;
 mod names;
 mod order;

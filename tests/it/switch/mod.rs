@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod interrupted;
+mod ipv6;
 mod opening;
 mod openssh;
 mod others;
