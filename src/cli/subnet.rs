@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::args::Target;
+use super::dry_run;
 use super::fault::Fault;
 use super::look::{Cell, Tone};
 use super::open::Session;
@@ -40,6 +41,9 @@ pub(super) async fn request(
 ) -> Result<(), Fault> {
     let addresses = addresses_of(&target.ip).map_err(|error| Fault::input(error.to_string()))?;
     let messages = messages(action, &addresses, target.message_id.as_deref(), &body)?;
+    if target.dry_run {
+        return dry_run::run(session, output, messages, &target).await;
+    }
     let store = session.store().await?;
     let broker = session.broker(&store).await?;
     let keys: Vec<_> =

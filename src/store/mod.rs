@@ -32,7 +32,7 @@ mod vault;
 mod vmacs;
 mod work;
 
-pub use admit::{Admission, Incoming};
+pub use admit::{Admission, Incoming, Rehearsal};
 pub use backups::Backup;
 pub use commands::{CommandOutcome, OpenCommand, Outcome};
 pub use connect::{Store, StoreOptions};

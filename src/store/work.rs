@@ -1,12 +1,13 @@
 //! What waits for a switch.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::commands::lock_vmacs;
 use super::connect::Store;
-use super::engine::{Row, args};
+use super::engine::{Row, Tx, args};
 use super::error::StoreError;
 use super::vmacs::{UPDATE_VMACS, Vmac, on_switch};
 use crate::domain::{BindableAddress, BindingState, InterfaceName, Mac, SwitchName, TraceParent, VlanName};
@@ -42,6 +43,25 @@ impl WorkItem {
             vmac,
         })
     }
+}
+
+/// What these rows want on these switches, as the transaction sees them.
+pub(super) async fn work_of(
+    tx: &mut Tx,
+    rows: &[(i64, Vec<SwitchName>)],
+) -> Result<BTreeMap<SwitchName, Vec<WorkItem>>, StoreError> {
+    let sql = "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, NULL AS traceparent
+               FROM virtual_macs v JOIN servers s ON s.id = v.server_id
+               WHERE v.id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) ORDER BY v.id";
+    let ids = rows.iter().map(|(id, _)| json!({"id": id})).collect();
+    let mut work: BTreeMap<SwitchName, Vec<WorkItem>> = BTreeMap::new();
+    for row in tx.batch("read what rows want", sql, ids, Vec::new()).await? {
+        let id: i64 = row.get("id")?;
+        for switch in rows.iter().filter(|(of, _)| *of == id).flat_map(|(_, switches)| switches) {
+            work.entry(switch.clone()).or_default().push(WorkItem::from_row(&row, switch)?);
+        }
+    }
+    Ok(work)
 }
 
 impl Store {

@@ -62,13 +62,10 @@ fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Failure>) {
     let Delivery { mut message, receipt, .. } = delivery;
     let trace = MessageTrace::begin(&message);
     let first_seen_ms = *message.first_seen_ms.get_or_insert(now_ms);
-    let command = match parse_command(&message) {
-        Ok(command) => command,
+    let incoming = match read_command(&mut message, now_ms) {
+        Ok(incoming) => incoming,
         Err(failure) => return (Held { message, receipt, command: None, first_seen_ms, trace }, Err(failure)),
     };
-    let issued_at_ms = command.issued_at_ms.or(message.issued_at_ms).or(message.timestamp_ms).unwrap_or(now_ms);
-    message.issued_at_ms = Some(issued_at_ms);
-    let incoming = incoming(&mut message, command, issued_at_ms);
     let command = HeldCommand {
         key: incoming.key.clone(),
         action: incoming.command.action,
@@ -76,6 +73,17 @@ fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Failure>) {
         ip: incoming.command.ip_address,
     };
     (Held { message, receipt, command: Some(command), first_seen_ms, trace }, Ok(incoming))
+}
+
+/// Reads the command that a message carries, and stamps on the message its time of issue and its key.
+///
+/// # Errors
+/// What a dead letter would say.
+pub(super) fn read_command(message: &mut Message, now_ms: i64) -> Result<Incoming, Failure> {
+    let command = parse_command(message)?;
+    let issued_at_ms = command.issued_at_ms.or(message.issued_at_ms).or(message.timestamp_ms).unwrap_or(now_ms);
+    message.issued_at_ms = Some(issued_at_ms);
+    Ok(incoming(message, command, issued_at_ms))
 }
 
 fn incoming(message: &mut Message, command: Command, issued_at_ms: i64) -> Incoming {

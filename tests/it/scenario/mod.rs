@@ -9,6 +9,7 @@ mod compose;
 mod counts;
 mod crash;
 mod down;
+mod dry_run;
 pub mod events;
 mod hostile;
 mod http;

@@ -29,4 +29,5 @@ mod limits;
 mod order;
 mod outbox;
 mod queue;
+mod rehearsal;
 mod settlement;

@@ -6,6 +6,7 @@ mod ipv6;
 mod opening;
 mod openssh;
 mod others;
+mod previewing;
 mod pushing;
 mod refusals;
 mod restoring;
