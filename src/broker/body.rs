@@ -38,7 +38,7 @@ macro_rules! body {
             #[schemars(range(min = 1, max = i64::MAX), example = 1042)]
             server_id: i64,
             #[doc = $address]
-            #[schemars(with = "AddressOrSubnet", example = &"10.0.48.6")]
+            #[schemars(with = "AddressOrSubnet", example = &"10.0.48.6", example = &"2001:db8:48::6")]
             ip_address: String,
             $($(#[$attribute])* $field: $kind,)*
             /// When it was asked for; of several commands for one address the newest counts.
@@ -72,7 +72,7 @@ macro_rules! body {
 body!(
     /// Asks for a virtual MAC for an address of a server.
     CreateBody = "vmac.create" of "The server's number in the panel.",
-    "The IPv4 unicast address, one of the server's extra ones; or a subnet, for each address in it." {
+    "The unicast address, IPv4 or IPv6 (on ELS switches), one of the server's extra ones; or a subnet, for each address in it." {
         /// The VLAN; found in the inventory or on the switch where it is left out.
         #[schemars(with = "Option<VlanName>", example = &"VLAN.13")]
         vlan_name: Option<String>,

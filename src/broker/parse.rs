@@ -189,7 +189,7 @@ mod tests {
                 Code::InvalidAddress,
                 "ip_address",
             ),
-            ("vmac.create", br#"{"server_id": 1, "ip_address": "2001:db8::1"}"#, Code::InvalidAddress, "IPv6"),
+            ("vmac.create", br#"{"server_id": 1, "ip_address": "fe80::1"}"#, Code::InvalidAddress, "link-local"),
             (
                 "vmac.create",
                 br#"{"server_id": 1, "ip_address": "10.0.0.1", "vlan_name": "V\n1"}"#,

@@ -10,6 +10,7 @@ mod backups;
 mod check;
 mod dead_letters;
 mod demo;
+mod dry_run;
 mod fault;
 mod hint;
 mod inventory;

@@ -9,7 +9,7 @@ use super::args::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
 use super::fault::{Fault, Kind};
 use super::open::Session;
 use super::output::Output;
-use super::{subnet, suggest};
+use super::{dry_run, subnet, suggest};
 use crate::broker::{self, Message, RequestIds};
 use crate::domain::{Action, MessageKey};
 use crate::store::{CommandOutcome, Store};
@@ -77,6 +77,9 @@ async fn request(
         return subnet::request(session, output, action, target, body).await;
     }
     let message = message(action, &body, target.message_id.clone())?;
+    if target.dry_run {
+        return dry_run::run(session, output, vec![message], &target).await;
+    }
     let key = message.message_id.clone().unwrap_or_default();
     let store = session.store().await?;
     session.broker(&store).await?.publish_command(message).await?;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::args::Target;
+use super::dry_run;
 use super::fault::Fault;
 use super::look::{Cell, Tone};
 use super::open::Session;
@@ -39,7 +40,11 @@ pub(super) async fn request(
 ) -> Result<(), Fault> {
     let addresses = addresses_of(&target.ip).map_err(|error| Fault::input(error.to_string()))?;
     let message = message(action, &body, target.message_id.clone())?;
-    let keys: Vec<_> = keys_of(&message)?;
+    if target.dry_run {
+        return dry_run::run(session, output, spread(&message)?, &target).await;
+    }
+    let keys =
+        spread(&message)?.into_iter().filter_map(|message| message.message_id).map(MessageKey).collect::<Vec<_>>();
     let store = session.store().await?;
     session.broker(&store).await?.publish_command(message).await?;
     let outcomes = if target.wait { wait(&store, output, &keys, target.timeout).await? } else { HashMap::new() };
@@ -48,10 +53,9 @@ pub(super) async fn request(
     verdict(&answers, target.wait)
 }
 
-/// The keys of the commands that a worker makes of the message.
-fn keys_of(message: &Message) -> Result<Vec<MessageKey>, Fault> {
-    let messages = broker::spread(message)?.unwrap_or_default();
-    Ok(messages.into_iter().filter_map(|message| message.message_id).map(MessageKey).collect())
+/// The messages that a worker makes of it.
+fn spread(message: &Message) -> Result<Vec<Message>, Fault> {
+    Ok(broker::spread(message)?.unwrap_or_default())
 }
 
 async fn wait(

@@ -92,6 +92,8 @@ codes! {
     UnknownSwitch = "unknown_switch" => Permanent,
     /// No VLAN could be found for the address.
     VlanUnresolved = "vlan_unresolved" => Permanent,
+    /// The address is of IPv6, which the switch's dialect cannot bind.
+    Ipv6Unsupported = "ipv6_unsupported" => Permanent,
     /// The address is bound on the port to a MAC that vmacd did not put there.
     ForeignBinding = "foreign_binding" => Permanent,
     /// The switch refused this change.

@@ -11,6 +11,13 @@ use super::{BindableAddress, GroupName, InterfaceName, Mac, SwitchName, VlanName
 const FIRST_OCTET: &str = "([1-9]|[1-9][0-9]|1[01][0-9]|12[0-689]|1[3-9][0-9]|2[01][0-9]|22[0-3]|24[0-9]|25[0-5])";
 /// An octet without leading zeros.
 const OCTET: &str = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+/// The first group of an IPv6 address of a host's own: above 0000::/8, not link-local (fe80::/10), not multicast (ff00::/8).
+const FIRST_GROUP: &str = concat!(
+    "([1-9A-Fa-f][0-9A-Fa-f]{2}|0[1-9A-Fa-f][0-9A-Fa-f]{2}|[1-9A-Ea-e][0-9A-Fa-f]{3}|[Ff][0-9A-Da-d][0-9A-Fa-f]{2}",
+    "|[Ff][Ee][0-7C-Fc-f][0-9A-Fa-f])"
+);
+/// Any other group.
+const GROUP: &str = ":[0-9A-Fa-f]{1,4}";
 
 /// Free text without control characters.
 pub const PLAIN_TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
@@ -39,6 +46,15 @@ const VRRP_MAC: &str = concat!(
     "00:00:5[Ee]:00:0[12]:([1-9A-Fa-f][0-9A-Fa-f]|0[1-9A-Fa-f])|00-00-5[Ee]-00-0[12]-([1-9A-Fa-f][0-9A-Fa-f]|0[1-9A-Fa-f])",
     r"|0000\.5[Ee]00\.0[12]([1-9A-Fa-f][0-9A-Fa-f]|0[1-9A-Fa-f])|00005[Ee]000[12]([1-9A-Fa-f][0-9A-Fa-f]|0[1-9A-Fa-f])"
 );
+/// What may follow the first group of an IPv6 address (RFC 4291 section 2.2): all eight groups, or `::` for at least one; the
+/// last two may be written as an IPv4 address.
+fn ipv6_rest() -> String {
+    let mut groups = vec![format!("({GROUP}){{7}}"), format!("({GROUP}){{0,6}}::")];
+    groups.extend((0..=5).map(|before| format!("({GROUP}){{{before}}}:({GROUP}){{1,{}}}", 6 - before)));
+    let mut heads = vec![format!("({GROUP}){{5}}")];
+    heads.extend((0..=4).map(|before| format!("({GROUP}){{{before}}}:({GROUP}){{0,{}}}", 4 - before)));
+    format!(r"{}|({}):{OCTET}(\.{OCTET}){{3}}", groups.join("|"), heads.join("|"))
+}
 
 macro_rules! schemas {
     ($($type:ident => $schema:expr;)*) => {$(
@@ -61,14 +77,24 @@ macro_rules! schemas {
 schemas! {
     BindableAddress => json_schema!({
         "type": "string",
-        "format": "ipv4",
-        "pattern": format!(r"^{FIRST_OCTET}(\.{OCTET}){{3}}$"),
-        "not": {"const": "255.255.255.255"},
+        "anyOf": [
+            {
+                "format": "ipv4",
+                "pattern": format!(r"^{FIRST_OCTET}(\.{OCTET}){{3}}$"),
+                "not": {"const": "255.255.255.255"},
+            },
+            {"format": "ipv6", "pattern": format!("^{FIRST_GROUP}({})$", ipv6_rest())},
+        ],
     });
     AddressOrSubnet => json_schema!({
         "type": "string",
-        "pattern": format!(r"^{FIRST_OCTET}(\.{OCTET}){{3}}(/(2[2-9]|3[0-2]))?$"),
-        "not": {"const": "255.255.255.255"},
+        "anyOf": [
+            {
+                "pattern": format!(r"^{FIRST_OCTET}(\.{OCTET}){{3}}(/(2[2-9]|3[0-2]))?$"),
+                "not": {"const": "255.255.255.255"},
+            },
+            {"pattern": format!("^{FIRST_GROUP}({})(/(11[89]|12[0-8]))?$", ipv6_rest())},
+        ],
     });
     Mac => json_schema!({"type": "string", "pattern": "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$"});
     VirtualMac => json_schema!({"type": "string", "pattern": format!("^{VIRTUAL_MAC}$")});
@@ -123,6 +149,10 @@ mod tests {
         #[test]
         fn a_schema_accepts_what_its_type_reads(text in prop_oneof![
             "[0-9]{1,3}(\\.[0-9]{1,3}){3}",
+            "[0-9A-Fa-f]{1,4}(:[0-9A-Fa-f]{0,4}){2,8}",
+            "(fe[0-9a-f]{2}|ff[0-9a-f]{2}|0[0-9a-f]{3}|[0-9a-f]{1,5})(:[0-9a-f]{1,4}){0,6}::?([0-9a-f]{1,4}(:[0-9a-f]{1,4}){0,6})?",
+            "2001(:[0-9a-f]{1,4}){0,4}:(:[0-9a-f]{1,4}){0,5}:[0-9]{1,3}(\\.[0-9]{1,3}){3}",
+            any::<u128>().prop_map(|bits| std::net::Ipv6Addr::from(bits).to_string()),
             "[a-zA-Z0-9._-]{0,70}",
             "[a-z]{1,9}-?[0-9]{0,6}([/:][0-9]{1,6}){0,3}(\\.[0-9]{0,6})?",
             any::<String>(),

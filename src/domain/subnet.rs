@@ -1,6 +1,8 @@
 //! The addresses of a subnet that is asked for as a whole.
 
-use ipnet::Ipv4Net;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use super::{AddressError, BindableAddress, shown};
 
@@ -11,7 +13,7 @@ const ADDRESSES_MAX: usize = 1_024;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubnetError {
     /// It is no prefix.
-    #[error("`{0}` is no IPv4 subnet such as 10.0.48.8/29")]
+    #[error("`{0}` is no subnet such as 10.0.48.8/29 or 2001:db8::10/124")]
     NotASubnet(String),
     /// Bits behind the prefix are set.
     #[error("`{text}` is an address within its subnet: write {subnet}, or the address alone")]
@@ -19,26 +21,28 @@ pub enum SubnetError {
         /// As it was written.
         text: String,
         /// The subnet it is in.
-        subnet: Ipv4Net,
+        subnet: IpNet,
     },
     /// It has too many addresses.
     #[error("{0} has more than {ADDRESSES_MAX} addresses: ask for smaller subnets")]
-    TooLarge(Ipv4Net),
+    TooLarge(IpNet),
     /// One of its addresses cannot be bound.
     #[error(transparent)]
     Address(#[from] AddressError),
 }
 
-/// The addresses of a subnet, without that of the net and the broadcast address; both addresses of a /31 (RFC 3021).
+/// The addresses of a subnet that hosts may have: of IPv4 without that of the net and the broadcast address, but both of
+/// a /31 (RFC 3021); of IPv6 without the routers' anycast address (RFC 4291 section 2.6.1), but both of a /127 (RFC 6164).
 ///
 /// # Errors
 /// [`SubnetError`].
 pub fn addresses_of(text: &str) -> Result<Vec<BindableAddress>, SubnetError> {
-    let net: Ipv4Net = text.parse().map_err(|_| SubnetError::NotASubnet(shown(text).into_owned()))?;
+    let net: IpNet = text.parse().map_err(|_| SubnetError::NotASubnet(shown(text).into_owned()))?;
     if net.trunc() != net {
         return Err(SubnetError::HostBits { text: shown(text).into_owned(), subnet: net.trunc() });
     }
-    let hosts: Vec<_> = net.hosts().take(ADDRESSES_MAX + 1).collect();
+    let anycast = matches!(net, IpNet::V6(v6) if v6.prefix_len() < 127).then(|| net.network());
+    let hosts: Vec<IpAddr> = net.hosts().filter(|ip| Some(*ip) != anycast).take(ADDRESSES_MAX + 1).collect();
     if hosts.len() > ADDRESSES_MAX {
         return Err(SubnetError::TooLarge(net));
     }
@@ -63,12 +67,24 @@ mod tests {
     }
 
     #[test]
+    fn a_subnet_of_ipv6_is_its_hosts() {
+        assert_eq!(told("2001:DB8::8/126").as_deref(), Ok("2001:db8::9 2001:db8::a 2001:db8::b"));
+        assert_eq!(told("2001:db8::8/127").as_deref(), Ok("2001:db8::8 2001:db8::9"));
+        assert_eq!(told("2001:db8::8/128").as_deref(), Ok("2001:db8::8"));
+        assert_eq!(addresses_of("2001:db8::/118").map(|all| all.len()), Ok(1_023));
+    }
+
+    #[test]
     fn what_is_no_subnet_is_named_with_what_would_be() {
         let refusal = |text| told(text).expect_err("refused");
         assert!(refusal("10.0.48.9/29").ends_with("write 10.0.48.8/29, or the address alone"));
-        assert!(refusal("10.0.48.0/33").contains("no IPv4 subnet"));
-        assert!(refusal("2001:db8::/64\n").starts_with("`2001:db8::/64\\n` is no"));
+        assert!(refusal("2001:db8::9/126").ends_with("write 2001:db8::8/126, or the address alone"));
+        assert!(refusal("10.0.48.0/33").contains("is no subnet"));
+        assert!(refusal("2001:db8::/129\n").starts_with("`2001:db8::/129\\n` is no"));
         assert!(refusal("10.0.0.0/8").contains("more than 1024"));
+        assert!(refusal("2001:db8::/117").contains("more than 1024"));
+        assert!(refusal("2001:db8::/64").contains("2001:db8::/64 has more than 1024"));
         assert!(refusal("127.0.0.0/30").contains("127.0.0.1"));
+        assert!(refusal("fe80::/126").contains("link-local"));
     }
 }

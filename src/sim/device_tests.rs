@@ -129,6 +129,7 @@ fn the_scope_of_duplicates_is_a_setting() {
         |second: &str| format!("{}\nset {PORT} {second} static-ip 10.0.0.8 vlan V mac 02:00:00:00:00:06", bind(6, 6));
     let els = "set vlans V forwarding-options dhcp-security group g interface i static-ip 10.0.0.1 mac 02:00:00:00:00:01\n\
                set vlans V forwarding-options dhcp-security group g interface i static-ip 10.0.0.2 mac 02:00:00:00:00:01";
+    let families = els.replace("static-ip 10.0.0.2", "static-ipv6 2001:db8::2");
     let cases = [
         (DuplicateScope::Interface, twice("ge-0/0/1.0"), true),
         (DuplicateScope::Interface, twice("ge-0/0/2.0"), false),
@@ -136,6 +137,7 @@ fn the_scope_of_duplicates_is_a_setting() {
         (DuplicateScope::Switch, twice("ge-0/0/1"), true),
         (DuplicateScope::Off, twice("ge-0/0/1.0"), false),
         (DuplicateScope::Interface, els.to_owned(), true),
+        (DuplicateScope::Interface, families, true),
     ];
     for (scope, lines, refused) in cases {
         assert_eq!(!super::check::check(&parse_any(&lines).unwrap(), scope).is_empty(), refused, "{scope:?} {lines}");

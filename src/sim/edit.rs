@@ -93,7 +93,7 @@ impl Walk<'_> {
         let Some(next) = self.at.step(word) else {
             return Err(self.refusal(word));
         };
-        self.here.push(word.into());
+        self.here.push(self.at.kept(word));
         self.at = next;
         self.fresh = true;
         match next {

@@ -35,6 +35,8 @@ fault_kinds! {
     DirtyCandidate = "dirty_candidate",
     /// A load is refused with a syntax error.
     LoadRejected = "load_rejected",
+    /// A load that holds `static-ipv6` is refused, as by a release that does not know the statement.
+    Ipv6Refused = "ipv6_refused",
     /// Writing RPCs are refused: permission denied.
     PermissionDenied = "permission_denied",
     /// A check or commit is refused with a pair of errors that names nothing.

@@ -89,7 +89,7 @@ impl Reader {
         if !list.check.accepts(key) {
             return Err(Syntax { message: format!("invalid value '{key}'"), ..Syntax::at(key) });
         }
-        let path = with(prefix, key);
+        let path = with(prefix, &list.check.kept(key));
         self.push(element, &path);
         if operation(element) != Op::Delete {
             self.body(At::Block(list), &path, &element.children, true);

@@ -242,6 +242,9 @@ fn statement() -> impl Strategy<Value = String> {
         (0u8..4, 0u8..9, mac).prop_map(|(port, ip, mac)| format!(
             "set vlans V{port} forwarding-options dhcp-security group g interface ge-0/0/{port}.0 static-ip 10.0.0.{ip} mac {mac}"
         )),
+        (0u8..4, "[1-9a-f](:[0-9a-f]{1,4}){0,3}", mac).prop_map(|(port, tail, mac)| format!(
+            "set vlans V{port} forwarding-options dhcp-security group g interface ge-0/0/{port}.0 static-ipv6 2001:DB8::{tail} mac {mac}"
+        )),
         word().prop_map(|value| format!("set interfaces ge-0/0/1 description {}", super::lex::quote(&value))),
         word().prop_map(|value| format!("set vlans {} vlan-id 5", super::lex::quote(&value))),
         Just("set system services ssh\ndeactivate system services ssh\nset snmp location x\ndeactivate snmp location".to_owned()),
@@ -257,6 +260,39 @@ fn statement() -> impl Strategy<Value = String> {
         ("[a-z]{1,5}", "[a-z]{1,5}", "[0-9]{1,5}").prop_map(|(a, b, c)| format!("set firewall filter {a} term {b} {c}")),
         ("[a-z]{1,2}", "[a-z]{1,2}").prop_map(|(a, b)| format!("set class-of-service {a} {b}\nset class-of-service {a} {b} x")),
     ]
+}
+
+#[test]
+fn an_ipv6_address_is_kept_in_one_form_whatever_it_was_typed_like() {
+    let statement = "vlans V forwarding-options dhcp-security group g interface i static-ipv6";
+    let kept = format!("set {statement} 2001:db8::6 mac 02:00:00:00:00:01\n");
+    let typed = format!("set {statement} 2001:0DB8:0:0::6 mac 02:00:00:00:00:01");
+    assert_eq!(print_set(&parse_any(&typed).unwrap()), kept);
+    let xml = "<configuration><vlans><vlan><name>V</name><forwarding-options><dhcp-security><group><name>g</name>\
+        <interface><name>i</name><static-ipv6><name>2001:DB8::0006</name><mac>02:00:00:00:00:01</mac></static-ipv6>\
+        </interface></group></dhcp-security></forwarding-options></vlan></vlans></configuration>";
+    assert_eq!(print_set(&parse_any(xml).unwrap()), kept);
+    let text = "vlans { V { forwarding-options { dhcp-security { group g { interface i { static-ipv6 2001:DB8::6 mac 02:00:00:00:00:01; } } } } } }";
+    assert_eq!(print_set(&parse_any(text).unwrap()), kept);
+    let (edits, errors) = read_set(&format!("{kept}delete {statement} 2001:DB8:0::6"));
+    assert!(errors.is_empty() && !print_set(&tree_of(&edits)).contains("static-ipv6"));
+}
+
+#[test]
+fn each_family_has_its_own_list_and_the_older_dialect_has_none_for_ipv6() {
+    let els = "set vlans V forwarding-options dhcp-security group g interface i";
+    let old = "set ethernet-switching-options secure-access-port interface i";
+    let mac = "mac 02:00:00:00:00:01";
+    for (line, bad) in [
+        (format!("{els} static-ip 2001:db8::6 {mac}"), "2001:db8::6"),
+        (format!("{els} static-ipv6 10.0.0.6 {mac}"), "10.0.0.6"),
+        (format!("{els} static-ipv6 2001:db8::6/64 {mac}"), "2001:db8::6/64"),
+        (format!("{els} static-ipv6 2001:db8:::6 {mac}"), "2001:db8:::6"),
+        (format!("{old} static-ip 2001:db8::6 vlan V {mac}"), "2001:db8::6"),
+        (format!("{old} static-ipv6 2001:db8::6 vlan V {mac}"), "static-ipv6"),
+    ] {
+        assert_eq!(read_set(&line).1.first().map(|error| error.bad_element.as_str()), Some(bad), "{line}");
+    }
 }
 
 proptest! {

@@ -12,6 +12,9 @@ use super::text::read_text;
 use super::time;
 use super::xml::Element;
 
+/// The statement for IPv6, which releases of before it refuse.
+const IPV6_LIST: &str = "static-ipv6";
+
 pub(crate) async fn load_configuration(switch: &Switch, pid: u32, operation: &Element) -> Answer {
     permitted(switch, "load-configuration")?;
     let report = match operation.attribute("rollback") {
@@ -40,7 +43,14 @@ pub(crate) async fn load(switch: &Switch, pid: u32, load: &Load) -> Result<Vec<R
     if switch.strikes(FaultKind::LoadRejected) {
         report.push(unknown("load"));
     }
+    if binds_ipv6(load) && switch.strikes(FaultKind::Ipv6Refused) {
+        report.push(RpcError::syntax(&Syntax::at(IPV6_LIST)));
+    }
     Ok(report)
+}
+
+fn binds_ipv6(load: &Load) -> bool {
+    load.edits.iter().any(|edit| edit.path.iter().any(|word| &**word == IPV6_LIST))
 }
 
 fn after_load(switch: &Switch, body: String) -> Answer {

@@ -1,7 +1,10 @@
 //! What the simulated switch knows about the configuration's grammar: which statements are lists, leaves, flags or
 //! containers. Written from the shapes real EX configurations show; a level marked open takes any statement.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
+
+use super::tree::Word;
 
 /// The kind of a statement, which decides how it is read and printed in each format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +28,8 @@ pub(crate) enum Kind {
 pub(crate) enum Check {
     Any,
     Mac,
-    Ip,
+    Ip4,
+    Ip6,
     Number,
 }
 
@@ -89,7 +93,8 @@ impl Rule {
             "mandatory" => self.mandatory = true,
             "short" => self.short = true,
             "prefix" => self.prefix = true,
-            "ip" => self.check = Check::Ip,
+            "ip4" => self.check = Check::Ip4,
+            "ip6" => self.check = Check::Ip6,
             list if list.starts_with("[]") => {
                 self.kind = Kind::List;
                 self.one_line = list.ends_with('1');
@@ -99,7 +104,6 @@ impl Rule {
                 self.kind = Kind::Leaf;
                 self.check = match leaf {
                     "=mac" => Check::Mac,
-                    "=ip" => Check::Ip,
                     "=num" => Check::Number,
                     _ => Check::Any,
                 };
@@ -129,8 +133,17 @@ impl Check {
         match self {
             Check::Any => true,
             Check::Number => value.parse::<u64>().is_ok(),
-            Check::Ip => value.parse::<std::net::IpAddr>().is_ok(),
+            Check::Ip4 => value.parse::<Ipv4Addr>().is_ok(),
+            Check::Ip6 => value.parse::<Ipv6Addr>().is_ok(),
             Check::Mac => is_mac(value),
+        }
+    }
+
+    /// The value in the form that the switch keeps: an IPv6 address is the same one however it was typed.
+    pub(crate) fn kept(self, value: &str) -> Word {
+        match (self, value.parse::<Ipv6Addr>()) {
+            (Check::Ip6, Ok(address)) => address.to_string().into(),
+            _ => value.into(),
         }
     }
 }
@@ -190,6 +203,7 @@ mod tests {
     fn values_are_checked_by_kind() {
         assert!(Check::Mac.accepts("02:00:00:aa:BB:1"));
         assert!(!Check::Mac.accepts("02:00:00:aa:bb"));
-        assert!(Check::Ip.accepts("2001:db8::6") && !Check::Ip.accepts("10.0.0"));
+        assert!(Check::Ip6.accepts("2001:db8::6") && !Check::Ip6.accepts("10.0.0.6"));
+        assert!(Check::Ip4.accepts("10.0.0.6") && !Check::Ip4.accepts("10.0.0"));
     }
 }

@@ -48,6 +48,14 @@ impl<'a> At<'a> {
         }
     }
 
+    /// The word in the form that the switch keeps here.
+    pub(crate) fn kept(self, word: &str) -> Word {
+        match self {
+            At::Key(rule) => rule.check.kept(word),
+            _ => word.into(),
+        }
+    }
+
     fn step_in_block(rule: &'a Rule, word: &str) -> Option<At<'a>> {
         if let Some(child) = rule.child(word) {
             return Some(match child.kind {

@@ -32,8 +32,9 @@ mod settle;
 mod vault;
 mod vmacs;
 mod work;
+mod work_item;
 
-pub use admit::{Admission, Incoming};
+pub use admit::{Admission, Incoming, Rehearsal};
 pub use backups::Backup;
 pub use commands::{CommandOutcome, OpenCommand, Outcome};
 pub use connect::{Store, StoreOptions};
@@ -52,4 +53,4 @@ pub use queue::{NewQueueMessage, QueueMessage};
 pub use settle::{BindingEnd, BindingResult, Settled};
 pub use vault::BackupKey;
 pub use vmacs::{TimelineEntry, Vmac, VmacFilter};
-pub use work::{WorkItem, WorkPort};
+pub use work_item::{WorkItem, WorkPort};

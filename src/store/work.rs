@@ -1,6 +1,6 @@
 //! What waits for a switch.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -10,72 +10,31 @@ use super::commands::lock_vmacs;
 use super::connect::Store;
 use super::engine::{Row, Tx, args, batch_arg};
 use super::error::StoreError;
-use super::vmacs::{UPDATE_VMACS, Vmac, on_switch};
-use crate::domain::{
-    BindableAddress, BindingState, Desired, InterfaceName, Mac, SwitchBinding, SwitchName, TraceParent, VlanName,
-};
+use super::vmacs::{UPDATE_VMACS, on_switch};
+use super::work_item::{SERVERS, WorkItem, give_servers, other_servers};
+use crate::domain::{BindingState, SwitchName};
 
-/// A row that wants attention on one switch.
-#[derive(Debug, Clone)]
-pub struct WorkItem {
-    /// The row.
-    pub vmac: Vmac,
-    /// The row's ports on this switch whose turn it is.
-    pub ports: Vec<WorkPort>,
-    /// The trace of the newest command that waits for the row, where its producer gave one.
-    pub trace: Option<TraceParent>,
-}
-
-/// One of the row's ports.
-#[derive(Debug, Clone)]
-pub struct WorkPort {
-    /// The port.
-    pub interface: InterfaceName,
-    /// What is wanted of it.
-    pub desired: Desired,
-    /// The physical MAC of its server.
-    pub pxe_mac: Mac,
-    /// Its server's primary address.
-    pub primary_ip: Option<BindableAddress>,
-    /// The VLAN of the row, else of the inventory.
-    pub vlan: Option<VlanName>,
-}
-
-/// What the inventory says of a server, as far as a push needs it.
-#[derive(Debug, Clone)]
-struct Facts {
-    pxe_mac: Mac,
-    primary_ip: Option<BindableAddress>,
-    vlan: Option<VlanName>,
-}
-
-impl Facts {
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            pxe_mac: row.parse("pxe_mac")?,
-            primary_ip: row.parse_optional("primary_ip")?,
-            vlan: row.parse_optional("server_vlan_name")?,
-        })
+/// What these rows want on these switches, as the transaction sees them.
+pub(super) async fn work_of(
+    tx: &mut Tx,
+    rows: &[(i64, Vec<SwitchName>)],
+) -> Result<BTreeMap<SwitchName, Vec<WorkItem>>, StoreError> {
+    let sql = "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, NULL AS traceparent
+               FROM virtual_macs v JOIN servers s ON s.id = v.server_id
+               WHERE v.id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) ORDER BY v.id";
+    let ids = rows.iter().map(|(id, _)| json!({"id": id})).collect();
+    let mut work: BTreeMap<SwitchName, Vec<WorkItem>> = BTreeMap::new();
+    for row in tx.batch("read what rows want", sql, ids, Vec::new()).await? {
+        let id: i64 = row.get("id")?;
+        for switch in rows.iter().filter(|(of, _)| *of == id).flat_map(|(_, switches)| switches) {
+            work.entry(switch.clone()).or_default().push(WorkItem::from_row(&row, switch)?);
+        }
     }
-}
-
-impl WorkItem {
-    fn from_row(row: &Row, switch: &SwitchName) -> Result<Self, StoreError> {
-        let vmac = Vmac::from_row(row)?;
-        let traceparent: Option<String> = row.get("traceparent")?;
-        let facts = Facts::from_row(row)?;
-        let due = vmac.switch_bindings.iter().filter(|port| port.switch == *switch && vmac.is_due(port));
-        let ports = due.map(|port| WorkPort::new(&vmac, port, facts.clone())).collect();
-        Ok(Self { ports, trace: traceparent.and_then(|text| text.parse().ok()), vmac })
+    for (switch, items) in &mut work {
+        let asked = other_servers(items, switch);
+        give_servers(items, switch, &tx.batch("read the servers of ports", SERVERS, asked, Vec::new()).await?)?;
     }
-}
-
-impl WorkPort {
-    fn new(vmac: &Vmac, port: &SwitchBinding, facts: Facts) -> Self {
-        let Facts { pxe_mac, primary_ip, vlan } = facts;
-        let vlan = vmac.vlan_name.clone().or(vlan);
-        Self { interface: port.interface.clone(), desired: port.wants(vmac.desired), pxe_mac, primary_ip, vlan }
-    }
+    Ok(work)
 }
 
 impl Store {
@@ -114,18 +73,10 @@ impl Store {
     async fn items(&self, rows: Vec<Row>, switch: &SwitchName) -> Result<Vec<WorkItem>, StoreError> {
         let items: Result<Vec<_>, _> = rows.iter().map(|row| WorkItem::from_row(row, switch)).collect();
         let mut items = items?;
-        let others: BTreeSet<i64> = items.iter().flat_map(|item| other_servers(&item.vmac, switch)).collect();
-        if others.is_empty() {
-            return Ok(items);
-        }
-        let sql = "SELECT id, pxe_mac, primary_ip, vlan_name AS server_vlan_name FROM servers
-                   WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
-        let asked = batch_arg(others.iter().map(|id| json!({"id": id})).collect());
-        let rows = self.engine.read("read the servers of ports", sql, vec![asked]).await?;
-        let facts = rows.iter().map(|row| Ok((row.get("id")?, Facts::from_row(row)?)));
-        let facts: HashMap<i64, Facts> = facts.collect::<Result<_, StoreError>>()?;
-        for item in &mut items {
-            give_ports_their_servers(item, switch, &facts);
+        let asked = other_servers(&items, switch);
+        if !asked.is_empty() {
+            let rows = self.engine.read("read the servers of ports", SERVERS, vec![batch_arg(asked)]).await?;
+            give_servers(&mut items, switch, &rows)?;
         }
         Ok(items)
     }
@@ -169,19 +120,4 @@ pub(super) async fn queue_work(tx: &mut Tx, mut work: Vec<Value>, now: DateTime<
         SELECT e.value->>'switch', CAST(e.value->>'vmac_id' AS BIGINT), $2 FROM {rows} WHERE true
         ON CONFLICT (switch, vmac_id) DO NOTHING";
     tx.batch("queue work", sql, work, args![now.timestamp_millis()]).await.map(|_| ())
-}
-
-fn other_servers(vmac: &Vmac, switch: &SwitchName) -> impl Iterator<Item = i64> {
-    let here = vmac.switch_bindings.iter().filter(move |port| port.switch == *switch);
-    here.filter_map(|port| port.server_id).filter(move |id| *id != vmac.server_id)
-}
-
-fn give_ports_their_servers(item: &mut WorkItem, switch: &SwitchName, facts: &HashMap<i64, Facts>) {
-    let vmac = &item.vmac;
-    let due = vmac.switch_bindings.iter().filter(|port| port.switch == *switch && vmac.is_due(port));
-    for (known, port) in item.ports.iter_mut().zip(due) {
-        if let Some(facts) = facts.get(&vmac.server_of(port)) {
-            *known = WorkPort::new(vmac, port, facts.clone());
-        }
-    }
 }

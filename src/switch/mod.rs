@@ -1,7 +1,8 @@
 //! One switch's client: SSH, NETCONF, the two configuration dialects, and the push as a transaction.
 //!
-//! `push` is where to start reading, `transaction` is what it shares with `restore`. `client` has one method for each request, `questions` those that change nothing, `netconf` frames,
-//! numbers and reads, `ssh` is the only place that knows russh, `dialect` renders and reads bindings.
+//! `push` is where to start reading, `transaction` is what it shares with `restore`, `planning` what it shares with
+//! `preview`. `client` has one method for each request, `questions` those that change nothing, `netconf` frames, numbers
+//! and reads, `ssh` is the only place that knows russh, `dialect` renders and reads bindings.
 //! Nothing here knows of rows or queues: what must be written down on the way goes through [`Journal`].
 
 mod client;
@@ -15,6 +16,8 @@ mod journal;
 mod learned;
 mod narrow;
 mod netconf;
+mod planning;
+mod preview;
 mod push;
 mod questions;
 mod resolve;
@@ -27,8 +30,10 @@ pub use client::{SwitchClient, Timeouts};
 pub use error::{SwitchError, refusal};
 pub use guards::VlanGuards;
 pub use history::{CommitEntry, PendingConfirm, pending_confirm};
-pub use journal::{Demand, Journal, PushContent, PushEnd, PushIntent, PushReport, Reached, Stage, WishResult};
+pub use journal::{Demand, Journal, PushContent, PushEnd, PushIntent, PushReport, Reached, Stage, WishResult, macs_at};
 pub use netconf::{Decoder, Element, Framing, FramingError, Reply, RpcError, Severity, XmlError, encode};
+pub use planning::Planned;
+pub use preview::{ChangePreview, preview_changes};
 pub use push::push;
 pub use questions::Facts;
 pub use restore::{Difference, RestoreEnd, Wanted, preview, restore};

@@ -7,6 +7,11 @@ use crate::domain::plan::Step;
 /// on neither.
 pub(super) type RowSteps = Vec<Step>;
 
+/// The steps row by row; those of one row stand together.
+pub(super) fn by_row(steps: &[Step]) -> Vec<RowSteps> {
+    steps.chunk_by(|one, next| one.wish.vmac_id == next.wish.vmac_id).map(<[Step]>::to_vec).collect()
+}
+
 /// The parts to try one after another instead of the refused group: the innocent ones first, then each that
 /// the errors name by itself; halves where they name none, or all.
 pub(super) fn narrow(group: Vec<RowSteps>, errors: &[RpcError]) -> Vec<Vec<RowSteps>> {
@@ -35,7 +40,9 @@ fn is_named(step: &Step, errors: &[RpcError]) -> bool {
 
 fn holds_word(text: &str, word: &str) -> bool {
     let part_of_word = |symbol: char| symbol.is_ascii_alphanumeric() || ".:".contains(symbol);
-    text.split(|symbol: char| !part_of_word(symbol)).any(|found| found.trim_end_matches(['.', ':']) == word)
+    let mut words = text.split(|symbol: char| !part_of_word(symbol));
+    // The end of a sentence is no part of the word, that of an IPv6 address such as `2001:db8::` is.
+    words.any(|found| found == word || found.trim_end_matches(['.', ':']) == word)
 }
 
 #[cfg(test)]
@@ -72,6 +79,19 @@ mod tests {
     fn the_named_one_is_taken_out_and_tried_last() {
         let errors = [error("duplicate MAC address", Some("[edit interface ge-0/0/1.0 static-ip 10.0.0.1]"))];
         assert_eq!(sizes(&narrow(vec![row(1), row(10), row(100)], &errors)), [vec![10, 100], vec![1]]);
+    }
+
+    #[test]
+    fn an_ipv6_address_is_named_as_a_whole_word() {
+        let of = |id, ip: &str| {
+            let step = row(id).remove(0);
+            vec![Step { wish: Wish { ip: ip.parse().expect("an address"), ..step.wish.clone() }, ..step }]
+        };
+        let group = || vec![of(1, "2001:db8::"), of(2, "2001:db8::1"), of(3, "2001:db8::10")];
+        for (named, parts) in [("2001:db8::", [vec![2, 3], vec![1]]), ("2001:db8::1", [vec![1, 3], vec![2]])] {
+            let errors = [error("duplicate MAC address", Some(&format!("[edit interface i static-ipv6 {named}]")))];
+            assert_eq!(sizes(&narrow(group(), &errors)), parts, "{named}");
+        }
     }
 
     #[test]

@@ -10,10 +10,11 @@ use uuid::Uuid;
 use super::client::SwitchClient;
 use super::error::SwitchError;
 use super::journal::{Demand, PushContent, PushIntent, PushReport, Reached, Stage, WishResult, macs_at};
-use super::narrow::{RowSteps, narrow};
+use super::narrow::{RowSteps, by_row, narrow};
+use super::planning::planned;
 use super::transaction::{PushOptions, Transaction, Tried};
 use crate::domain::Failure;
-use crate::domain::plan::{Change, PortVlans, PresentBinding, Step, Wish, plan, wants_port_vlans};
+use crate::domain::plan::{Change, Step};
 
 /// Pushes what the journal gathers. Never fails as such: the report says what became of what.
 pub async fn push<D: Demand>(client: &mut SwitchClient, demand: &mut D, options: &PushOptions) -> PushReport {
@@ -48,32 +49,23 @@ impl<D: Demand> Push<'_, D> {
         self.demand().reached(Stage::Read);
         let wishes = self.demand().gather().await?;
         let ours = self.demand().ours(&macs_at(&wishes, &present)).await?;
-        let port_vlans = self.port_vlans(&wishes, &present).await?;
+        let planned = planned(self.transaction.client, wishes, &present, &ours).await;
+        let planned = self.transaction.seen(planned)?;
         self.demand().reached(Stage::Gathered);
         let mut steps = Vec::new();
-        for step in plan(&wishes, &present, &port_vlans, |mac| ours.contains(&mac)) {
+        for step in planned {
             match step {
                 Ok(step) if step.changes.is_empty() => self.reached(step, None),
                 Ok(step) => steps.push(step),
                 Err((wish, failure)) => self.results.push(WishResult { wish, end: Err(failure) }),
             }
         }
-        let group: Vec<RowSteps> =
-            steps.chunk_by(|one, next| one.wish.vmac_id == next.wish.vmac_id).map(<[Step]>::to_vec).collect();
+        let group = by_row(&steps);
         if group.is_empty() { Ok(()) } else { self.push_groups(group, push_id, backup_id).await }
     }
 
     fn demand(&mut self) -> &mut D {
         self.transaction.journal
-    }
-
-    /// What the ports' configuration says of VLANs, asked for only where nothing nearer tells.
-    async fn port_vlans(&mut self, wishes: &[Wish], present: &[PresentBinding]) -> Result<PortVlans, Failure> {
-        if !wants_port_vlans(wishes, present) {
-            return Ok(PortVlans::default());
-        }
-        let port_vlans = self.transaction.client.port_vlans(wishes.iter().map(|wish| &wish.interface)).await;
-        self.transaction.seen(port_vlans)
     }
 
     /// Pushes a group; what is refused is narrowed, the parts tried one after another.

@@ -10,6 +10,7 @@ use super::client::SwitchClient;
 use super::error::SwitchError;
 use super::held::sha256;
 use super::journal::{Journal, PushContent, PushIntent};
+use super::preview::given_back;
 use super::transaction::{PushOptions, Transaction, Tried};
 use crate::domain::Failure;
 use crate::domain::plan::PresentBinding;
@@ -63,12 +64,7 @@ pub enum RestoreEnd {
 pub async fn preview(client: &mut SwitchClient, wanted: &Wanted) -> Result<Difference, Failure> {
     client.lock().await.map_err(|error| error.failure())?;
     let difference = load(client, wanted).await;
-    let tidied = match client.discard().await {
-        Ok(()) => client.unlock().await,
-        Err(error) => Err(error),
-    };
-    let difference = difference.map_err(|error| error.failure())?;
-    tidied.map(|()| difference).map_err(|error| error.failure())
+    given_back(client, difference).await
 }
 
 async fn load(client: &mut SwitchClient, wanted: &Wanted) -> Result<Difference, SwitchError> {

@@ -2,7 +2,7 @@
 //!
 //! Statements: `interfaces I unit U family ethernet-switching vlan members V` with `port-mode` (non-ELS) or
 //! `interface-mode` (ELS), `access` where neither is set; the older `vlans V interface I`; `vlans V
-//! l3-interface L` with `interfaces L unit family inet address` (JNPR "port-mode", "interface-mode",
+//! l3-interface L` with `interfaces L unit family inet address` or `family inet6 address` (JNPR "port-mode", "interface-mode",
 //! "l3-interface").
 
 use std::collections::BTreeSet;
@@ -81,10 +81,11 @@ impl Unit<'_> {
         known.filter(|_| is_access)
     }
 
-    fn subnets(&self) -> impl Iterator<Item = ipnet::Ipv4Net> {
-        let inet = self.element.child("family").and_then(|family| family.child("inet"));
-        let addresses = inet.into_iter().flat_map(|inet| inet.all("address"));
-        addresses.filter_map(|address| address.text_of("name")?.parse::<ipnet::Ipv4Net>().ok()).map(|net| net.trunc())
+    fn subnets(&self) -> impl Iterator<Item = ipnet::IpNet> {
+        let family = self.element.child("family");
+        let inets = ["inet", "inet6"].into_iter().filter_map(move |name| family?.child(name));
+        let addresses = inets.flat_map(|inet| inet.all("address"));
+        addresses.filter_map(|address| address.text_of("name")?.parse::<ipnet::IpNet>().ok()).map(|net| net.trunc())
     }
 }
 
@@ -104,7 +105,8 @@ mod tests {
         <interface><name>ge-0/0/5</name><unit><name>0</name><family><ethernet-switching>
             <vlan><members>unknown</members></vlan></ethernet-switching></family></unit></interface>
         <interface><name>irb</name><unit><name>14</name><family><inet>
-            <address><name>10.0.48.1/24</name></address><address><name>10.1.0.1/30</name></address></inet></family></unit></interface>
+            <address><name>10.0.48.1/24</name></address><address><name>10.1.0.1/30</name></address></inet>
+            <inet6><address><name>2001:db8:48::1/64</name></address></inet6></family></unit></interface>
         </interfaces><vlans>
         <vlan><name>VLAN.13</name><vlan-id>13</vlan-id><interface><name>ge-0/0/6.0</name></interface></vlan>
         <vlan><name>VLAN.14</name><vlan-id>14</vlan-id><l3-interface>irb.14</l3-interface></vlan>
@@ -116,7 +118,7 @@ mod tests {
         let access: Vec<_> = read.access.iter().map(|(port, vlan)| format!("{port} {vlan}")).collect();
         assert_eq!(access, ["ge-0/0/1.0 VLAN.13", "ge-0/0/2.0 VLAN.14", "ge-0/0/6.0 VLAN.13"]);
         let subnets: Vec<_> = read.subnets.iter().map(|(subnet, vlan)| format!("{subnet} {vlan}")).collect();
-        assert_eq!(subnets, ["10.0.48.0/24 VLAN.14", "10.1.0.0/30 VLAN.14"]);
+        assert_eq!(subnets, ["10.0.48.0/24 VLAN.14", "10.1.0.0/30 VLAN.14", "2001:db8:48::/64 VLAN.14"]);
     }
 
     #[test]

@@ -62,12 +62,10 @@ fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Verdict>) {
     let Delivery { mut message, receipt, .. } = delivery;
     let trace = MessageTrace::begin(&message);
     let first_seen_ms = *message.first_seen_ms.get_or_insert(now_ms);
-    let command = match command_of(&mut message, now_ms) {
-        Ok(command) => command,
+    let incoming = match one_command(&mut message, now_ms) {
+        Ok(incoming) => incoming,
         Err(verdict) => return (Held { message, receipt, command: None, first_seen_ms, trace }, Err(verdict)),
     };
-    let issued_at_ms = command.issued_at_ms.or(message.issued_at_ms).unwrap_or(now_ms);
-    let incoming = incoming(&mut message, command, issued_at_ms);
     let command = HeldCommand {
         key: incoming.key.clone(),
         action: incoming.command.action,
@@ -77,17 +75,26 @@ fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Verdict>) {
     (Held { message, receipt, command: Some(command), first_seen_ms, trace }, Ok(incoming))
 }
 
-/// The command of a message, or what becomes of one that is none, or many. Stamps the time of issue.
-fn command_of(message: &mut Message, now_ms: i64) -> Result<Command, Verdict> {
+/// The command of a message, or what becomes of one that is none, or many.
+fn one_command(message: &mut Message, now_ms: i64) -> Result<Incoming, Verdict> {
     let dead = |failure| Verdict::Dead(failure, None);
-    let issued_at_ms = message.issued_at_ms.or(message.timestamp_ms).or(Some(now_ms));
     if let Some(mut messages) = spread(message).map_err(dead)? {
+        let issued_at_ms = message.issued_at_ms.or(message.timestamp_ms).or(Some(now_ms));
         messages.iter_mut().for_each(|message| message.issued_at_ms = issued_at_ms);
         return Err(Verdict::Spread(messages));
     }
-    let command = parse_command(message).map_err(dead)?;
-    message.issued_at_ms = command.issued_at_ms.or(issued_at_ms);
-    Ok(command)
+    read_command(message, now_ms).map_err(dead)
+}
+
+/// Reads the command that a message carries, and stamps on the message its time of issue and its key.
+///
+/// # Errors
+/// What a dead letter would say.
+pub(super) fn read_command(message: &mut Message, now_ms: i64) -> Result<Incoming, Failure> {
+    let command = parse_command(message)?;
+    let issued_at_ms = command.issued_at_ms.or(message.issued_at_ms).or(message.timestamp_ms).unwrap_or(now_ms);
+    message.issued_at_ms = Some(issued_at_ms);
+    Ok(incoming(message, command, issued_at_ms))
 }
 
 fn incoming(message: &mut Message, command: Command, issued_at_ms: i64) -> Incoming {

@@ -21,6 +21,14 @@ pub(super) async fn keep(store: &Store, lease: &Lease, ttl: Duration) -> std::co
     }
 }
 
+/// Does the work while the lease is renewed.
+pub(super) async fn keeping<T>(store: &Store, lease: &Lease, ttl: Duration, work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        done = work => done,
+        never = keep(store, lease, ttl) => match never {},
+    }
+}
+
 /// Takes the lease, waiting for whoever has it.
 ///
 /// # Errors

@@ -9,7 +9,8 @@
 //! - [`traces`] are the spans of all that, for whoever traces.
 //! - [`sweep`] drives again what no message drives, [`outbox`] publishes the events, [`collect`] moves
 //!   dead letters into the database.
-//! - [`restore`] brings a whole configuration back when an operator asks for it, under the same lease.
+//! - [`restore`] brings a whole configuration back when an operator asks for it, under the same lease; [`dry_run`] shows
+//!   under it what commands would change. Both come by a [`visit`].
 //!
 //! Laws: at most one push per switch at a time, different switches in parallel; a message is
 //! acknowledged only after what it asked for stands in the database; a worker whose lease is gone
@@ -19,6 +20,7 @@ mod arrivals;
 mod call_off;
 mod collect;
 mod context;
+mod dry_run;
 mod intake;
 mod lane;
 mod lanes;
@@ -34,9 +36,11 @@ mod slots;
 mod survey;
 mod sweep;
 mod traces;
+mod visit;
 mod waiting;
 
 pub use context::Parts;
+pub use dry_run::{DryRun, dry_run};
 pub use restore::{Disagreement, RestorePreview, Restorer};
 pub use run::{Worker, WorkerError};
 pub use session::{credential, timeouts};

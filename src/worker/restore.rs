@@ -10,23 +10,18 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::call_off::InFlight;
-use super::context::holder_name;
 use super::lease;
 use super::push::journal::{StoreJournal, wishes};
-use super::session::connect;
+use super::visit::Visit;
 use crate::config::Settings;
 use crate::domain::plan::{PortVlans, PresentBinding, Wish, plan};
 use crate::domain::{Desired, Failure, SwitchName};
 use crate::store::{Lease, Store};
-use crate::switch::{self, Difference, Journal, PushOptions, RestoreEnd, Stage, SwitchClient, Wanted};
+use crate::switch::{self, Difference, Journal, PushOptions, RestoreEnd, Stage, Wanted};
 
 /// A session to the switch that is to be restored.
 pub struct Restorer {
-    store: Store,
-    settings: Arc<Settings>,
-    switch: SwitchName,
-    holder: String,
-    client: SwitchClient,
+    visit: Visit,
 }
 
 /// What a restore would come to.
@@ -59,10 +54,7 @@ impl Restorer {
     /// # Errors
     /// A [`Failure`] of the switch, its login or the database.
     pub async fn open(store: Store, settings: Arc<Settings>, switch: &SwitchName) -> Result<Self, Failure> {
-        let known = store.switch(switch).await.map_err(|error| lease::failure(&error))?;
-        let client = connect(&settings, &known.switch, known.dialect_found).await?;
-        let holder = format!("restore/{}", holder_name(&settings.worker.name));
-        Ok(Self { store, settings, switch: switch.clone(), holder, client })
+        Ok(Self { visit: Visit::begin(store, settings, switch, "restore").await? })
     }
 
     /// Has the switch tell what would change, and changes nothing.
@@ -71,13 +63,11 @@ impl Restorer {
     /// [`crate::domain::Code::LeaseHeld`] where a worker keeps the switch for longer than `patience`, or the switch's
     /// own refusal.
     pub async fn preview(&mut self, wanted: &Wanted, patience: Duration) -> Result<RestorePreview, Failure> {
-        let lease = lease::wait_for(&self.store, &self.settings, &self.switch, &self.holder, patience).await?;
-        let ttl = Duration::from_millis(self.settings.lease.ttl_ms);
-        let difference = tokio::select! {
-            difference = switch::preview(&mut self.client, wanted) => difference,
-            never = lease::keep(&self.store, &lease, ttl) => match never {},
-        };
-        self.release(&lease).await;
+        let visit = &mut self.visit;
+        let (lease, ttl) = (visit.lease(patience).await?, visit.ttl());
+        let preview = switch::preview(&mut visit.client, wanted);
+        let difference = lease::keeping(&visit.store, &lease, ttl, preview).await;
+        visit.release(&lease).await;
         let difference = difference?;
         let disagreeing = self.disagreeing(&difference.bindings).await?;
         Ok(RestorePreview { difference, disagreeing })
@@ -94,43 +84,37 @@ impl Restorer {
         agreed: &RestorePreview,
         patience: Duration,
     ) -> Result<RestoreEnd, Failure> {
-        let lease = lease::wait_for(&self.store, &self.settings, &self.switch, &self.holder, patience).await?;
+        let lease = self.visit.lease(patience).await?;
         let end = self.under(&lease, wanted, agreed).await;
-        self.release(&lease).await;
+        self.visit.release(&lease).await;
         end
     }
 
     async fn under(&mut self, lease: &Lease, wanted: &Wanted, agreed: &RestorePreview) -> Result<RestoreEnd, Failure> {
         let rows: Vec<i64> = agreed.disagreeing.iter().map(|row| row.wish.vmac_id).collect();
-        self.store.queue_again(&self.switch, &rows).await.map_err(|error| lease::failure(&error))?;
+        let Visit { store, settings, switch, client, .. } = &mut self.visit;
+        store.queue_again(switch, &rows).await.map_err(|error| lease::failure(&error))?;
         let count = AtomicUsize::new(0);
         let in_flight = InFlight::new(&count);
-        let mut journal = StoreJournal::new(&self.store, &self.settings, lease, &in_flight, ());
+        let mut journal = StoreJournal::new(store, settings, lease, &in_flight, ());
         journal.reached(Stage::Connected);
-        let options = PushOptions { confirm_timeout_min: self.settings.ssh.confirm_timeout_min };
-        let ttl = Duration::from_millis(self.settings.lease.ttl_ms);
-        tokio::select! {
-            end = switch::restore(&mut self.client, &mut journal, &options, wanted, &agreed.difference) => end,
-            never = lease::keep(&self.store, lease, ttl) => match never {},
-        }
+        let options = PushOptions { confirm_timeout_min: settings.ssh.confirm_timeout_min };
+        let ttl = Duration::from_millis(settings.lease.ttl_ms);
+        let end = switch::restore(client, &mut journal, &options, wanted, &agreed.difference);
+        lease::keeping(store, lease, ttl, end).await
     }
 
     /// Closes the session in order.
     pub async fn close(self) {
-        self.client.close().await;
-    }
-
-    async fn release(&self, lease: &Lease) {
-        if let Err(error) = self.store.release(lease).await {
-            tracing::warn!(switch = %self.switch, error = super::chain(&error), "lease not released; it expires by itself");
-        }
+        self.visit.end().await;
     }
 
     /// The rows for which a worker would change something on a switch with these bindings.
     async fn disagreeing(&self, present: &[PresentBinding]) -> Result<Vec<Disagreement>, Failure> {
-        let rows = self.store.wanted_on(&self.switch).await.map_err(|error| lease::failure(&error))?;
+        let Visit { store, switch, .. } = &self.visit;
+        let rows = store.wanted_on(switch).await.map_err(|error| lease::failure(&error))?;
         let macs: Vec<_> = present.iter().map(|binding| binding.mac).collect();
-        let ours = self.store.ours_among(&macs).await.map_err(|error| lease::failure(&error))?;
+        let ours = store.ours_among(&macs).await.map_err(|error| lease::failure(&error))?;
         let wishes: Vec<Wish> = rows.iter().flat_map(wishes).collect();
         let steps = plan(&wishes, present, &PortVlans::default(), |mac| ours.contains(&mac));
         let mut disagreeing: HashMap<i64, Disagreement> = HashMap::new();

@@ -28,6 +28,9 @@ pub struct Target {
     /// Wait for the outcome
     #[arg(long)]
     pub wait: bool,
+    /// Show what the switches themselves say would change, and change nothing
+    #[arg(long, conflicts_with = "wait")]
+    pub dry_run: bool,
     /// Longest time to wait
     #[arg(long, default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
@@ -41,6 +44,8 @@ pub struct Target {
     "vmacd create --server 1042 --ip 10.0.48.6 --message-id order-7781    # again is harmless",
     "vmacd create --server 1042 --ip 10.0.48.8/29 --wait                  # all six addresses, an outcome for each",
     "vmacd create --server 1042 --ip 10.0.48.9 --group lb-7 --mac 00:00:5e:00:01:33    # shared, as VRRP does",
+    "vmacd create --server 1042 --ip 2001:db8:48::6 --wait                # IPv6, on ELS switches",
+    "vmacd create --server 1042 --ip 10.0.48.6 --dry-run                  # each switch shows what it would change",
 ])]
 pub struct CreateArgs {
     /// Who and which address.
@@ -89,7 +94,7 @@ pub struct RotateArgs {
 
 /// `vmacd revoke`
 #[derive(Debug, Args)]
-#[command(after_help = examples!["vmacd revoke --server 1042 --ip 10.0.48.6 --wait --timeout 5m", "vmacd revoke --server 1042 --ip 10.0.48.8/29"])]
+#[command(after_help = examples!["vmacd revoke --server 1042 --ip 10.0.48.6 --wait --timeout 5m", "vmacd revoke --server 1042 --ip 10.0.48.8/29", "vmacd revoke --server 1042 --ip 10.0.48.6 --dry-run"])]
 pub struct RevokeArgs {
     /// Who and which address.
     #[command(flatten)]

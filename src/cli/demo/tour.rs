@@ -1,12 +1,12 @@
 //! The tour: five scenes, each said before it happens and shown from the database and the switches.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use super::stage::Stage;
 use crate::broker::message_of;
 use crate::cli::fault::Fault;
-use crate::domain::{Action, MessageKey, Server};
+use crate::domain::{Action, BindableAddress, MessageKey, Server};
 use crate::store::{CommandOutcome, DeadLetterFilter, DeadLetterRow, VmacFilter};
 
 /// Extra addresses created on each server.
@@ -160,8 +160,10 @@ pub(super) fn invite(stage: &Stage) {
 
 /// An address of the server: its primary one plus `number`.
 fn extra(server: &Server, number: u32) -> String {
-    let primary = server.primary_ip.map_or(Ipv4Addr::UNSPECIFIED, crate::domain::BindableAddress::ip);
-    Ipv4Addr::from(u32::from(primary) + number).to_string()
+    match server.primary_ip.map(BindableAddress::ip) {
+        Some(IpAddr::V4(primary)) => Ipv4Addr::from(u32::from(primary) + number).to_string(),
+        other => unreachable!("the stage's servers have IPv4 addresses: {other:?}"),
+    }
 }
 
 fn switches(stage: &Stage) -> impl Iterator<Item = crate::sim::SimHandle> {

@@ -5,6 +5,7 @@
 //! all: that is the idempotence of a push.
 
 mod compare;
+mod families;
 #[cfg(test)]
 mod tests;
 mod vlans;
@@ -12,6 +13,7 @@ mod vlans;
 use serde::{Deserialize, Serialize};
 
 use super::{BindableAddress, Desired, Failure, InterfaceName, Mac, VlanName};
+pub use families::unsupported;
 pub use vlans::{PortVlans, wants_port_vlans};
 
 /// A static binding as a switch's committed configuration holds it.

@@ -88,6 +88,30 @@ fn the_vlan_is_looked_for_in_its_order() {
 }
 
 #[test]
+fn the_vlan_of_the_other_family_is_no_hint() {
+    let vlan = |name: &str| name.parse::<VlanName>().expect("a VLAN");
+    let v6 = |text: &str| text.parse::<BindableAddress>().expect("an address");
+    let on_switch = [present("ge-0/0/1.0", 1, PXE)];
+    let wanted = Wish { ip: v6("2001:db8::6"), ..wish(Desired::Bound, 6) };
+    let subnets = vec![
+        ("0.0.0.0/0".parse().expect("a subnet"), vlan("v4")),
+        ("2001:db8::/64".parse().expect("a subnet"), vlan("v6")),
+    ];
+    let of = |wish: &Wish, subnets| {
+        let port_vlans = PortVlans { access: Vec::new(), subnets };
+        let step = plan(std::slice::from_ref(wish), &on_switch, &port_vlans, |_| true).remove(0);
+        step.map(|step| step.wish.vlan).map_err(|(_, failure)| failure.code)
+    };
+    assert!(wants_port_vlans(std::slice::from_ref(&wanted), &on_switch));
+    assert_eq!(of(&wanted, subnets.clone()), Ok(Some(vlan("v6"))));
+    assert_eq!(of(&wanted, subnets[..1].to_vec()), Err(Code::VlanUnresolved));
+    let primary = PresentBinding { ip: v6("2001:db8::1"), vlan: Some(vlan("of-primary")), ..on_switch[0].clone() };
+    let wanted = Wish { primary_ip: Some(primary.ip), ..wanted };
+    let step = plan(&[wanted], &[primary], &PortVlans::default(), |_| true).remove(0).expect("a step");
+    assert_eq!(step.wish.vlan, Some(vlan("of-primary")));
+}
+
+#[test]
 fn what_is_bound_already_needs_no_change() {
     let on_switch = [present("ge-0/0/1.0", 1, PXE), present("ge-0/0/1.0", 6, vmac(6))];
     let step = steps(&[wish(Desired::Bound, 6)], &on_switch).remove(0).expect("a step");

@@ -1,7 +1,7 @@
 //! Taking commands in: one transaction and a constant number of statements for a whole group.
 //!
 //! `decide` is pure, and so is `change`: from what the database holds to what each command gets and what is written.
-//! `read` locks and reads, `write` carries the decision out (`inbox` its part of it); the unique indexes have the last word about
+//! `read` locks and reads, `write` carries the decision out (`inbox` its part of it); `rehearse` takes it all back; the unique indexes have the last word about
 //! MACs and addresses, and what they refuse is decided again.
 //!
 //! Two workers that take in commands for the same (server, address) wait for each other at its row of
@@ -11,6 +11,7 @@ mod change;
 mod decide;
 mod inbox;
 mod read;
+mod rehearse;
 mod write;
 
 use chrono::{DateTime, Utc};
@@ -18,8 +19,10 @@ use rand::Rng;
 
 use super::commands::CommandOutcome;
 use super::connect::Store;
+use super::engine::Tx;
 use super::error::StoreError;
 use crate::domain::{Command, Failure, MessageKey, SwitchName};
+pub use rehearse::Rehearsal;
 
 /// Transactions that stood in each other's way are run again so often.
 const CLASHES_MAX: u32 = 5;
@@ -96,14 +99,34 @@ impl Store {
     async fn admit_once(&self, group: &[Incoming], rng: &mut impl Rng) -> Result<Vec<Admission>, StoreError> {
         let now: DateTime<Utc> = self.now().await?;
         let mut tx = self.engine.begin("take commands in").await?;
-        let firsts = first_of_each_key(group);
-        let mut world = read::read(&mut tx, &firsts, now).await?;
-        let mut decision = decide::decide(&firsts, &mut world, now);
-        write::allocate(&mut tx, &mut decision, &mut world, rng, now).await?;
-        write::write(&mut tx, &firsts, &decision, &world, now).await?;
+        let taken = take_in(&mut tx, group, rng, now).await?;
         tx.commit("take commands in").await?;
-        Ok(group.iter().map(|incoming| decision.admission(incoming, &world)).collect())
+        Ok(taken.admissions)
     }
+}
+
+/// A group that was taken in, in a transaction that is yet to be committed.
+struct TakenIn {
+    admissions: Vec<Admission>,
+    /// The rows made with a MAC that was drawn.
+    drawn: Vec<i64>,
+}
+
+async fn take_in(
+    tx: &mut Tx,
+    group: &[Incoming],
+    rng: &mut impl Rng,
+    now: DateTime<Utc>,
+) -> Result<TakenIn, StoreError> {
+    let firsts = first_of_each_key(group);
+    let mut world = read::read(tx, &firsts, now).await?;
+    let mut decision = decide::decide(&firsts, &mut world, now);
+    let draws = decision.allocations.iter().filter(|allocation| allocation.mac.is_none());
+    let draws: Vec<_> = draws.map(|allocation| allocation.place.1).collect();
+    write::allocate(tx, &mut decision, &mut world, rng, now).await?;
+    write::write(tx, &firsts, &decision, &world, now).await?;
+    let admissions = group.iter().map(|incoming| decision.admission(incoming, &world)).collect();
+    Ok(TakenIn { admissions, drawn: draws.iter().filter_map(|ip| Some(world.live.get(ip)?.id)).collect() })
 }
 
 /// One command for each key: a message that stands twice in a group is one command.

@@ -1,14 +1,16 @@
-//! `vlans NAME forwarding-options dhcp-security group G interface I static-ip A mac M`.
+//! `vlans NAME forwarding-options dhcp-security group G interface I static-ip A mac M`, and `static-ipv6 A mac M` beside
+//! it for IPv6.
 //!
-//! The schema (YANG of 17.4R1 for EX, the same in 24.4R0): the VLAN is the container, `mac` is mandatory, a
-//! group's name has 1 to 64 characters.
+//! The schema (YANG of 17.4R1 for EX, the same in 24.4R0: <https://github.com/Juniper/yang>): the VLAN is the container,
+//! `static-ip` and `static-ipv6` are two lists keyed by the address, `mac` is mandatory in both, a group's name has 1 to 64
+//! characters. Releases older than the statement refuse it at load.
 
 use std::collections::BTreeMap;
 
 use quick_xml::escape::escape;
 
-use crate::domain::InterfaceName;
 use crate::domain::plan::{Change, PresentBinding};
+use crate::domain::{BindableAddress, InterfaceName};
 use crate::switch::netconf::Element;
 
 pub(super) const FILTER: &str =
@@ -23,7 +25,7 @@ pub(super) fn bindings(configuration: &Element) -> Vec<PresentBinding> {
         let security = vlan.child("forwarding-options").and_then(|options| options.child("dhcp-security"));
         for group in security.into_iter().flat_map(|security| security.all("group")) {
             for interface in group.all("interface") {
-                let entries = interface.all("static-ip");
+                let entries = interface.all("static-ip").chain(interface.all("static-ipv6"));
                 bindings.extend(entries.filter_map(|entry| binding(vlan, group, interface, entry)));
             }
         }
@@ -64,19 +66,49 @@ pub(super) fn render(changes: &[Change]) -> String {
 fn entry(change: &Change) -> (&InterfaceName, &str, &Option<String>, String) {
     match change {
         Change::Set { interface, vlan, ip, mac, group } => {
-            let entry = format!("<static-ip><name>{ip}</name><mac>{mac}</mac></static-ip>");
+            let keyword = keyword(*ip);
+            let entry = format!("<{keyword}><name>{ip}</name><mac>{mac}</mac></{keyword}>");
             (interface, vlan.as_str(), group, entry)
         }
         Change::Remove { interface, vlan, ip, group } => {
-            let entry = format!("<static-ip delete=\"delete\"><name>{ip}</name></static-ip>");
+            let keyword = keyword(*ip);
+            let entry = format!("<{keyword} delete=\"delete\"><name>{ip}</name></{keyword}>");
             (interface, vlan.as_ref().map_or("", |vlan| vlan.as_str()), group, entry)
         }
     }
 }
 
+/// The list that an address stands in.
+const fn keyword(ip: BindableAddress) -> &'static str {
+    if ip.is_v6() { "static-ipv6" } else { "static-ip" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ipv6_address_stands_in_its_own_list() {
+        let set = |ip: &str| Change::Set {
+            interface: "ge-0/0/1.0".parse().expect("a name"),
+            vlan: "VLAN13".parse().expect("a name"),
+            ip: ip.parse().expect("an address"),
+            mac: "02:a1:00:00:00:01".parse().expect("a MAC"),
+            group: None,
+        };
+        let remove = Change::Remove {
+            interface: "ge-0/0/1.0".parse().expect("a name"),
+            vlan: Some("VLAN13".parse().expect("a name")),
+            ip: "2001:db8::7".parse().expect("an address"),
+            group: None,
+        };
+        let changes = [set("10.0.48.6"), set("2001:DB8::6"), remove];
+        let rendered = render(&changes);
+        insta::assert_snapshot!(rendered, @r#"<vlans><vlan><name>VLAN13</name><forwarding-options><dhcp-security><group><name>vmacd</name><interface><name>ge-0/0/1.0</name><static-ip><name>10.0.48.6</name><mac>02:a1:00:00:00:01</mac></static-ip><static-ipv6><name>2001:db8::6</name><mac>02:a1:00:00:00:01</mac></static-ipv6><static-ipv6 delete="delete"><name>2001:db8::7</name></static-ipv6></interface></group></dhcp-security></forwarding-options></vlan></vlans>"#);
+        let configuration = format!("<configuration>{}</configuration>", render(&changes[..2]));
+        let read = bindings(&Element::read(&configuration).expect("readable"));
+        assert!(changes.iter().all(|change| change.is_held_by(&read)), "{read:?}");
+    }
 
     #[test]
     fn what_is_rendered_reads_back() {

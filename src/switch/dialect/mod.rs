@@ -103,7 +103,7 @@ mod tests {
         fn whatever_the_types_accept_is_rendered_as_exactly_that(
             interface in hostile("(ge|xe)-[0-9]/[0-9]/[0-9]{1,2}(\\.0)?"),
             vlan in hostile("[A-Za-z0-9][A-Za-z0-9._-]{0,10}"),
-            ip in hostile("10\\.0\\.[0-9]{1,2}\\.[1-9]"),
+            ip in prop_oneof![hostile("10\\.0\\.[0-9]{1,2}\\.[1-9]"), hostile("2001:db8(:[0-9a-f]{1,4}){0,4}::[1-9a-f]")],
             mac in hostile("02(:[0-9a-f]{2}){5}"),
             // What a switch called its group: any text that XML can carry.
             group in proptest::option::of("[!-~\u{a1}-\u{2ff}]{1,64}"),

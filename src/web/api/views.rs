@@ -3,9 +3,23 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
 use crate::domain::{Desired, Status, SwitchBinding};
 use crate::store::{Backup, CommandRecord, DeadLetterCause, DeadLetterRow, PushRecord, SwitchOverview, Vmac};
+
+/// How an address looks: OpenAPI has a format for each of the two families.
+pub(super) fn address_schema() -> Schema {
+    let of = |format, example: &str| {
+        let text = ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
+        text.examples([example])
+    };
+    AnyOfBuilder::new()
+        .item(of(KnownFormat::Ipv4, "10.0.48.6"))
+        .item(of(KnownFormat::Ipv6, "2001:db8:48::6"))
+        .build()
+        .into()
+}
 
 /// Why something failed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,7 +36,7 @@ pub(super) struct Reason {
 pub(super) struct VmacView {
     pub id: i64,
     server_id: i64,
-    #[schema(example = "10.0.48.6", format = "ipv4")]
+    #[schema(schema_with = address_schema)]
     ip_address: String,
     #[schema(example = "02:5e:10:9a:0c:44")]
     mac_address: String,

@@ -17,7 +17,7 @@ use super::accept::{Accepted, queue};
 use super::extract::{Path, Query, ids, parsed, parsed_optional};
 use super::page::{Cut, Page};
 use super::problem::{ApiCode, Problem};
-use super::views::VmacView;
+use super::views::{VmacView, address_schema};
 use crate::domain::{Action, BindableAddress, Status};
 use crate::store::{TimelineEntry, Vmac, VmacFilter};
 
@@ -121,7 +121,7 @@ struct ListQuery {
     /// Those of this server.
     server_id: Option<i64>,
     /// Those for this address.
-    #[param(format = "ipv4")]
+    #[param(schema_with = address_schema)]
     ip: Option<String>,
     /// Those with this MAC.
     #[param(pattern = "^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$")]

@@ -30,5 +30,6 @@ mod moving;
 mod order;
 mod outbox;
 mod queue;
+mod rehearsal;
 mod settlement;
 mod sharing;

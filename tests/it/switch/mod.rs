@@ -2,9 +2,11 @@
 
 pub mod bench;
 mod interrupted;
+mod ipv6;
 mod opening;
 mod openssh;
 mod others;
+mod previewing;
 mod pushing;
 mod refusals;
 mod restoring;

@@ -1,0 +1,64 @@
+//! A session to a switch that an operator's verb works on, outside its lane and under its lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::holder_name;
+use super::lease;
+use super::session::connect;
+use crate::config::Settings;
+use crate::domain::{Failure, SwitchName};
+use crate::store::{Lease, Store};
+use crate::switch::SwitchClient;
+
+/// The session, and what is needed for the lease.
+pub(super) struct Visit {
+    pub store: Store,
+    pub settings: Arc<Settings>,
+    pub switch: SwitchName,
+    pub client: SwitchClient,
+    holder: String,
+}
+
+impl Visit {
+    /// Logs in to the switch. The purpose stands before the holder of the lease.
+    ///
+    /// # Errors
+    /// A [`Failure`] of the switch, its login or the database.
+    pub async fn begin(
+        store: Store,
+        settings: Arc<Settings>,
+        switch: &SwitchName,
+        purpose: &str,
+    ) -> Result<Self, Failure> {
+        let known = store.switch(switch).await.map_err(|error| lease::failure(&error))?;
+        let client = connect(&settings, &known.switch, known.dialect_found).await?;
+        let holder = format!("{purpose}/{}", holder_name(&settings.worker.name));
+        Ok(Self { store, settings, switch: switch.clone(), client, holder })
+    }
+
+    /// How long the lease holds unless it is renewed.
+    pub fn ttl(&self) -> Duration {
+        Duration::from_millis(self.settings.lease.ttl_ms)
+    }
+
+    /// Takes the lease, waiting for whoever has it.
+    ///
+    /// # Errors
+    /// As [`lease::wait_for`].
+    pub async fn lease(&self, patience: Duration) -> Result<Lease, Failure> {
+        lease::wait_for(&self.store, &self.settings, &self.switch, &self.holder, patience).await
+    }
+
+    /// Gives the lease back.
+    pub async fn release(&self, lease: &Lease) {
+        if let Err(error) = self.store.release(lease).await {
+            tracing::warn!(switch = %self.switch, error = super::chain(&error), "lease not released; it expires by itself");
+        }
+    }
+
+    /// Closes the session in order.
+    pub async fn end(self) {
+        self.client.close().await;
+    }
+}
