@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::commands::lock_vmacs;
 use super::connect::Store;
-use super::engine::{Row, args};
+use super::engine::{Row, Tx, args};
 use super::error::StoreError;
 use super::vmacs::{UPDATE_VMACS, Vmac, on_switch};
 use crate::domain::{BindableAddress, BindingState, InterfaceName, Mac, SwitchName, TraceParent, VlanName};
@@ -42,6 +42,16 @@ impl WorkItem {
             vmac,
         })
     }
+}
+
+/// Locks the rows that wait for the switch and have another failure text, in the order of everybody; their ids.
+pub(super) async fn lock_work(tx: &mut Tx, switch: &SwitchName, text: &str) -> Result<Vec<i64>, StoreError> {
+    let sql = "SELECT v.id FROM virtual_macs v
+               WHERE v.id IN (SELECT w.vmac_id FROM switch_work w WHERE w.switch = $1)
+                   AND COALESCE(v.failure_text, '') <> $2
+               ORDER BY v.id {for_update}";
+    let rows = tx.run("lock rows that wait", sql, args![switch.as_str(), text]).await?;
+    rows.iter().map(|row| row.get("id")).collect()
 }
 
 impl Store {

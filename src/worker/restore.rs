@@ -27,6 +27,7 @@ pub struct Restorer {
     switch: SwitchName,
     holder: String,
     client: SwitchClient,
+    despite_freeze: bool,
 }
 
 /// What a restore would come to.
@@ -62,7 +63,12 @@ impl Restorer {
         let known = store.switch(switch).await.map_err(|error| lease::failure(&error))?;
         let client = connect(&settings, &known.switch, known.dialect_found).await?;
         let holder = format!("restore/{}", holder_name(&settings.worker.name));
-        Ok(Self { store, settings, switch: switch.clone(), holder, client })
+        Ok(Self { store, settings, switch: switch.clone(), holder, client, despite_freeze: false })
+    }
+
+    /// The same for an operator who knows that the switch's site is frozen.
+    pub fn despite_freeze(self, despite_freeze: bool) -> Self {
+        Self { despite_freeze, ..self }
     }
 
     /// Has the switch tell what would change, and changes nothing.
@@ -86,7 +92,7 @@ impl Restorer {
     /// Brings the configuration back, if that still changes what the preview says.
     ///
     /// # Errors
-    /// As [`Self::preview`]; of the class unknown where a commit was sent and no answer came: then the next push, or the
+    /// As [`Self::preview`]; [`crate::domain::Code::Frozen`] where the switch's site is; of the class unknown where a commit was sent and no answer came: then the next push, or the
     /// switch's own timer, decides.
     pub async fn restore(
         &mut self,
@@ -105,7 +111,8 @@ impl Restorer {
         self.store.queue_again(&self.switch, &rows).await.map_err(|error| lease::failure(&error))?;
         let count = AtomicUsize::new(0);
         let in_flight = InFlight::new(&count);
-        let mut journal = StoreJournal::new(&self.store, &self.settings, lease, &in_flight, ());
+        let journal = StoreJournal::new(&self.store, &self.settings, lease, &in_flight, ());
+        let mut journal = if self.despite_freeze { journal.despite_freeze() } else { journal };
         journal.reached(Stage::Connected);
         let options = PushOptions { confirm_timeout_min: self.settings.ssh.confirm_timeout_min };
         let ttl = Duration::from_millis(self.settings.lease.ttl_ms);

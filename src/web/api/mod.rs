@@ -11,6 +11,7 @@ mod commands;
 mod dead_letters;
 mod docs;
 mod extract;
+mod freezes;
 mod page;
 mod problem;
 mod replays;
@@ -40,12 +41,14 @@ const BASE: &str = "/api/v1";
         (name = "vmacs", description = "Virtual MACs and the requests for them"),
         (name = "dead letters", description = "What could not be done"),
         (name = "switches", description = "Switches, their pushes and backups"),
+        (name = "freezes", description = "Sites whose switches are left alone"),
     )
 )]
 struct Document;
 
 fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
-    let resources = [vmacs::router(), commands::router(), dead_letters::router(), switches::router()];
+    let resources =
+        [vmacs::router(), commands::router(), dead_letters::router(), switches::router(), freezes::router()];
     let api = resources.into_iter().fold(OpenApiRouter::new(), OpenApiRouter::merge);
     OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, api).split_for_parts()
 }

@@ -4,12 +4,14 @@
 mod advice;
 mod audit;
 mod bad_input;
+mod blast;
 mod check;
 mod compose;
 mod counts;
 mod crash;
 mod down;
 pub mod events;
+mod freeze;
 mod hostile;
 mod http;
 mod lifecycle;

@@ -117,6 +117,14 @@ impl World {
         self.import(&inventory).await;
     }
 
+    /// Says at which site each switch stands.
+    pub async fn place(&mut self, sites: &[&str]) {
+        for (index, site) in sites.iter().enumerate() {
+            self.inventory["switches"][index]["site"] = (*site).into();
+        }
+        self.import(&self.inventory).await;
+    }
+
     async fn import(&self, inventory: &Value) {
         let file = run_dir().join(unique("inventory")).with_extension("json");
         std::fs::write(&file, inventory.to_string()).expect("an inventory file");
