@@ -46,6 +46,16 @@ impl Store {
         rows.iter().filter_map(|row| freeze_of(row).transpose()).collect()
     }
 
+    /// The sites whose freezes ended after this time, by hand or by themselves.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn thawed_since(&self, since: DateTime<Utc>) -> Result<Vec<Scope>, StoreError> {
+        let sql = "SELECT site FROM freezes WHERE until > $1 AND until <= $2 ORDER BY site";
+        let rows = self.engine.read("read which sites were thawed", sql, args![since, self.now().await?]).await?;
+        rows.iter().map(|row| row.parse("site")).collect()
+    }
+
     /// The sites of the inventory, with how many switches each has.
     ///
     /// # Errors

@@ -58,6 +58,8 @@ async fn a_site_is_frozen_until_its_time_or_until_it_is_thawed(bench: &Bench) {
     assert_eq!(bench.store.counts().await.expect("counts").sites_frozen, [("ams1".to_owned(), "manual")]);
     bench.store.thaw(&site("ams1")).await.expect("thawed");
     assert_eq!((freeze_of(bench, "sw-a").await, bench.store.freezes().await.expect("freezes").len()), (None, 0));
+    let thawed = bench.store.thawed_since(made.made_at).await.expect("an answer");
+    assert_eq!(thawed, [site("ams1")]);
     let again = bench.store.thaw(&site("ams1")).await;
     assert!(matches!(again, Err(StoreError::NotFound { .. })), "{again:?}");
     bench.store.freeze(&order("ams1", -1)).await.expect("written");
