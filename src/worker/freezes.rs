@@ -1,7 +1,7 @@
 //! Going on at once when a freeze ends.
 //!
 //! The messages of a frozen site's rows are on the retry ladder and come back in their time. The rows wait in the
-//! database: each worker looks once a second which freezes ended of late, and wakes the lanes of all switches that have
+//! database: each worker looks every other second which freezes ended of late, and wakes the lanes of all switches that have
 //! work. So whoever thaws a site, on whichever machine, need not know the workers.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::metrics::DATABASE;
 use crate::store::StoreError;
 
 /// Time between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How far a look goes back behind the one before: machines' clocks differ, and a statement takes its time. To wake a
 /// lane twice costs next to nothing.
 const OVERLAP: Duration = Duration::from_secs(3);

@@ -22,7 +22,9 @@ use crate::store::{Circuit, CommandOutcome, Lease, StoreError};
 /// Pushes in a row that may end unanswered before their messages go to the ladder.
 const UNANSWERED_MAX: u32 = 3;
 /// Time between two looks whether a site may have a commit more.
-const PACE: Duration = Duration::from_secs(1);
+const PACE: Duration = Duration::from_secs(2);
+/// Time after which the messages of a site that may have none come again; the lane goes on without them before that.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Runs one switch's lane until the worker stops.
 pub(super) async fn run(context: Arc<Context>, switch: SwitchName, poke: Arc<Notify>) {
@@ -77,7 +79,7 @@ enum Turn {
 impl Lane {
     async fn drive(&mut self) {
         let mut lease = None;
-        let mut unanswered = 0;
+        let (mut unanswered, mut is_paced) = (0, false);
         while !self.context.stopping.is_cancelled() {
             match self.turn(&mut lease).await {
                 Ok(Turn::Idle) => break,
@@ -87,11 +89,13 @@ impl Lane {
                     self.context.pause(Duration::from_millis(self.context.settings.lease.poll_ms)).await;
                 }
                 Ok(Turn::Frozen(freeze)) => {
-                    self.leave_alone(&freeze).await;
+                    let left = (freeze.until - chrono::Utc::now()).to_std().unwrap_or_default();
+                    self.hold_back(&freeze.failure(&self.switch), left, true).await;
                     break;
                 }
                 Ok(Turn::Paced(failure)) => {
-                    self.postpone(&failure, PACE);
+                    self.hold_back(&failure, MINUTE, !is_paced).await;
+                    is_paced = true;
                     self.context.pause(PACE).await;
                 }
                 // Both were found just before a commit: the next turn sees them first.
@@ -172,6 +176,8 @@ impl Lane {
 
     fn count(&self, took: Duration, done: &push::Pushed) {
         match &done.whole {
+            // Held back is not failed.
+            Some(failure) if matches!(failure.code, Code::Frozen | Code::SiteLimit) => {}
             Some(failure) => self.context.metrics.push_failed(failure.code.as_str()),
             None => self.context.metrics.pushed(took, done.finished.len()),
         }
@@ -216,16 +222,11 @@ impl Lane {
         }
     }
 
-    /// The rows say why they wait, and the messages come again when the freeze is over.
-    async fn leave_alone(&self, freeze: &Freeze) {
-        let failure = freeze.failure(&self.switch);
-        if let Err(error) = self.context.store.note_why_waiting(&self.switch, &failure).await {
-            tracing::warn!(switch = %self.switch, error = super::chain(&error), "the rows do not say that they are frozen");
+    /// The rows say why they wait, where they are to say it, and the messages come again after that.
+    async fn hold_back(&self, failure: &Failure, left: Duration, is_said: bool) {
+        if is_said && let Err(error) = self.context.store.note_why_waiting(&self.switch, failure).await {
+            tracing::warn!(switch = %self.switch, error = super::chain(&error), "the rows do not say why they wait");
         }
-        self.postpone(&failure, (freeze.until - chrono::Utc::now()).to_std().unwrap_or_default());
-    }
-
-    fn postpone(&self, failure: &Failure, left: Duration) {
         let held = self.context.waiting().take_of_switch(&self.switch);
         let verdict = Verdict::Postpone(failure.clone(), left);
         settle(&self.context, held.into_iter().map(|held| (held, verdict.clone())).collect());

@@ -112,7 +112,7 @@ impl Restorer {
         let count = AtomicUsize::new(0);
         let in_flight = InFlight::new(&count);
         let journal = StoreJournal::new(&self.store, &self.settings, lease, &in_flight, ());
-        let mut journal = if self.despite_freeze { journal.despite_freeze() } else { journal };
+        let mut journal = journal.despite_freeze(self.despite_freeze);
         journal.reached(Stage::Connected);
         let options = PushOptions { confirm_timeout_min: self.settings.ssh.confirm_timeout_min };
         let ttl = Duration::from_millis(self.settings.lease.ttl_ms);

@@ -23,8 +23,10 @@ pub(in crate::worker) struct StoreJournal<'a, R> {
     pub(super) trace: PushTrace,
     settings: &'a Settings,
     in_flight: &'a InFlight<'a>,
-    /// Whether a freeze and the site's bounds hold it back.
-    held_back: bool,
+    /// Whether a freeze of the site says nothing.
+    despite_freeze: bool,
+    /// Commits that the site may have in a minute; 0 for any number.
+    commits_max: u32,
 }
 
 /// The rows that a push drives.
@@ -50,12 +52,17 @@ impl<'a, R> StoreJournal<'a, R> {
         rows: R,
     ) -> Self {
         let trace = PushTrace::begin(&lease.switch);
-        Self { store, settings, lease, in_flight, rows, trace, held_back: true }
+        Self { store, settings, lease, in_flight, rows, trace, despite_freeze: false, commits_max: 0 }
     }
 
-    /// The same for an operator who knows what stands in the way.
-    pub fn despite_freeze(self) -> Self {
-        Self { held_back: false, ..self }
+    /// The same, whether or not the site is frozen.
+    pub fn despite_freeze(self, despite_freeze: bool) -> Self {
+        Self { despite_freeze, ..self }
+    }
+
+    /// The same, held back where the site had so many commits in the last minute; 0 for any number.
+    pub fn within(self, commits_max: u32) -> Self {
+        Self { commits_max, ..self }
     }
 
     /// Fails where the switch's site is frozen.
@@ -64,10 +71,10 @@ impl<'a, R> StoreJournal<'a, R> {
         known.freeze.map_or(Ok(()), |freeze| Err(freeze.failure(&self.lease.switch)))
     }
 
-    async fn sent_within(&self, push_id: &str, commits_max: u32) -> Result<(), Failure> {
-        match self.store.push_sent_within(self.lease, push_id, commits_max.into()).await {
+    async fn sent_within(&self, push_id: &str) -> Result<(), Failure> {
+        match self.store.push_sent_within(self.lease, push_id, self.commits_max.into()).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(site_limit(&self.lease.switch, commits_max)),
+            Ok(false) => Err(site_limit(&self.lease.switch, self.commits_max)),
             Err(error) => Err(failure(&error)),
         }
     }
@@ -114,12 +121,11 @@ impl<R> Journal for StoreJournal<'_, R> {
     }
 
     async fn sent(&mut self, push_id: &str) -> Result<(), Failure> {
-        let commits_max = self.settings.limits.site_commits_per_minute_max;
-        if self.held_back {
+        if !self.despite_freeze {
             self.check_freeze().await?;
-            if commits_max > 0 {
-                return self.sent_within(push_id, commits_max).await;
-            }
+        }
+        if self.commits_max > 0 {
+            return self.sent_within(push_id).await;
         }
         let advanced = self.store.push_advanced(self.lease, push_id, PushState::Sent, None).await;
         advanced.map_err(|error| failure(&error))

@@ -76,7 +76,8 @@ pub(super) async fn push(
 fn journal_of<'a>(context: &'a Context, order: Order<'a>) -> PushJournal<'a> {
     let Order { lease, in_flight, last_push, .. } = order;
     let rows = Rows { context, last_push, generations: HashMap::new(), producers: HashMap::new() };
-    StoreJournal::new(&context.store, &context.settings, lease, in_flight, rows)
+    let journal = StoreJournal::new(&context.store, &context.settings, lease, in_flight, rows);
+    journal.within(context.settings.limits.site_commits_per_minute_max)
 }
 
 /// Uses the session that is open. One may have died of old age, which says nothing about the switch: then, and where
