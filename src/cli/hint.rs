@@ -71,6 +71,7 @@ pub(super) fn of_failure(code: Code) -> Option<&'static str> {
         Code::LockedByOther => "wait until they are done, or ask them",
         Code::CandidateDirty => "whoever made the edits must commit or discard them on the switch",
         Code::ConfirmPending => "wait until it is confirmed or rolled back",
+        Code::Frozen => "`vmacd thaw SITE` ends the freeze; a restore goes on all the same with --despite-freeze",
         Code::LeaseHeld => "wait until the worker is done, or give --timeout more time",
         Code::CommitUnanswered => {
             "look at the switch's `show system commit`: it rolls back by itself unless it was confirmed"

@@ -12,6 +12,7 @@ mod dead_letters;
 mod demo;
 mod dry_run;
 mod fault;
+mod freeze;
 mod hint;
 mod inventory;
 mod list;
@@ -92,6 +93,9 @@ async fn run(cli: Cli) -> Result<(), Fault> {
         Verb::Switches(verb) => switches::run(session()?, output, verb).await,
         Verb::Backups(verb) => backups::run(session()?, output, verb).await,
         Verb::Audit(args) => audit::run(session()?, output, args).await,
+        Verb::Freeze(args) => freeze::freeze(session()?, output, args).await,
+        Verb::Thaw(args) => freeze::thaw(session()?, output, args).await,
+        Verb::Freezes => freeze::list(session()?, output).await,
         Verb::Migrate => session()?.migrate(output).await,
         Verb::Config { example: true } => shell::example(),
         Verb::Config { example: false } => session()?.print(output),

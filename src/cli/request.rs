@@ -106,7 +106,11 @@ async fn wait(store: &Store, key: &MessageKey, timeout: Duration) -> Result<Comm
         if Instant::now() >= deadline {
             let waited = humantime::format_duration(timeout);
             let text = format!("no outcome of {key} after {waited}; it goes on without you");
-            return Err(Fault::service(anyhow::Error::msg(text)).with_hint("is `vmacd serve` running?"));
+            let hint = match store.freezes().await?.is_empty() {
+                true => "is `vmacd serve` running?",
+                false => "some sites are frozen: `vmacd freezes` lists them; is `vmacd serve` running?",
+            };
+            return Err(Fault::service(anyhow::Error::msg(text)).with_hint(hint));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -24,14 +24,18 @@ pub(super) async fn run(session: Session, output: Output, args: RestoreArgs) -> 
     }
     let store = session.store_as_it_is().await?;
     let (backup, wanted) = wanted(&store, &args).await?;
-    let mut restorer = Restorer::open(store, session.settings.clone(), &args.switch).await?;
+    let restorer = Restorer::open(store, session.settings.clone(), &args.switch).await?;
+    let mut restorer = restorer.despite_freeze(args.despite_freeze);
     let done = restore(output, &args, &backup, &wanted, &mut restorer).await;
     restorer.close().await;
     done
 }
 
 async fn wanted(store: &Store, args: &RestoreArgs) -> Result<(Backup, Wanted), Fault> {
-    suggest::known_switch(store, &args.switch).await?;
+    let known = suggest::known_switch(store, &args.switch).await?;
+    if let Some(freeze) = known.freeze.filter(|_| !args.dry_run && !args.despite_freeze) {
+        return Err(freeze.failure(&args.switch).into());
+    }
     let (backup, text) = store.backup(args.id).await?;
     if backup.switch != args.switch {
         let text = format!("backup {} is of {}, not of {}", args.id, backup.switch, args.switch);

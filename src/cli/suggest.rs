@@ -1,7 +1,7 @@
 //! Names that are not known: the nearest one that is, and where they all stand.
 
 use super::fault::Fault;
-use crate::domain::{Code, Failure, SwitchName};
+use crate::domain::{Code, Failure, Scope, SwitchName};
 use crate::store::{KnownSwitch, Store, StoreError};
 
 /// How alike a name must be to be suggested: 1 is the same (Jaro-Winkler).
@@ -19,6 +19,20 @@ pub(super) async fn known_switch(store: &Store, name: &SwitchName) -> Result<Kno
         true => "the inventory is empty: `vmacd inventory import FILE` fills it".to_owned(),
         false => "`vmacd switches list` shows those there are".to_owned(),
     })))
+}
+
+/// Refuses a site at which no switch stands.
+pub(super) async fn known_site(store: &Store, site: &Scope) -> Result<(), Fault> {
+    let sites: Vec<Scope> = store.sites().await?.into_iter().map(|(site, _)| Scope::Site(site)).collect();
+    if *site == Scope::All || sites.contains(site) {
+        return Ok(());
+    }
+    let names: Vec<String> = sites.iter().map(ToString::to_string).collect();
+    let hint = did_you_mean(&site.to_string(), &names).unwrap_or_else(|| match names.is_empty() {
+        true => "the inventory is empty: `vmacd inventory import FILE` fills it".to_owned(),
+        false => format!("those there are: {}", names.join(", ")),
+    });
+    Err(Fault::from(StoreError::NotFound { what: "site", id: site.to_string() }).with_hint(hint))
 }
 
 /// Refuses a reason that is none; the hint names those that wait.

@@ -29,6 +29,8 @@ sections!(
         worker: WorkerSettings = WorkerSettings::default(),
         /// The per-switch lease.
         lease: LeaseSettings = LeaseSettings::default(),
+        /// How much may be done, and go wrong, at one site.
+        limits: LimitsSettings = LimitsSettings::default(),
         /// Where traces are exported to.
         telemetry: TelemetrySettings = TelemetrySettings::default(),
         /// How configuration backups are kept.
@@ -248,6 +250,21 @@ section!(
         ttl_ms: u64 = 30_000; 1_000..,
         /// Time between two looks at a lease that another worker holds, milliseconds.
         poll_ms: u64 = 250; 10..,
+    }
+);
+
+section!(
+    /// `[limits]`
+    LimitsSettings {
+        /// Switches of one site pushed to at the same time by one worker; 0 means as many as `worker.pushes_max`.
+        site_pushes_max: usize = 0,
+        /// Commits on the switches of one site in a minute, by all workers together; 0 means any number.
+        site_commits_per_minute_max: u32 = 0,
+        /// Switches of one site whose commits may be rolled back or lost within `stop_window_ms`; with so many the site is frozen
+        /// until somebody thaws it. 0 means that no site is.
+        stop_failures_max: u32 = 5,
+        /// The time in which those are counted, milliseconds.
+        stop_window_ms: u64 = 600_000; 1_000..,
     }
 );
 

@@ -140,6 +140,10 @@ codes! {
     ShuttingDown = "shutting_down" => Deferred,
     /// More messages wait for the switch than a worker holds.
     LaneFull = "lane_full" => Deferred,
+    /// The switch's site is frozen.
+    Frozen = "frozen" => Deferred,
+    /// The switch's site had as many commits in the last minute as it may have.
+    SiteLimit = "site_limit" => Deferred,
     /// A commit was sent and no answer came.
     CommitUnanswered = "commit_unanswered" => Unknown,
     /// The broker gave the message up after too many deliveries.

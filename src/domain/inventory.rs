@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BindableAddress, InterfaceName, Mac, SwitchName, VlanName};
+use super::{BindableAddress, InterfaceName, Mac, SiteName, SwitchName, VlanName};
 
 /// The whole inventory file (`vmacd inventory import FILE`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Switch {
     /// Which credential of the settings to log in with.
     #[serde(default)]
     pub credential: CredentialName,
+    /// The site that it stands at; switches without one are a site of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteName>,
 }
 
 const fn port_default() -> u16 {

@@ -3,7 +3,8 @@
 //! Everything here can be tested with plain values. `mac`, `address` and `names` hold the validated
 //! types; `command` and `binding` the things that messages and rows carry; `lifecycle` the states of
 //! a virtual MAC; `plan` the comparison of what is wanted with what a switch holds; `failure` the
-//! catalogue of what can go wrong and how each case is treated; `shown` makes text from outside safe to show,
+//! catalogue of what can go wrong and how each case is treated; `freeze` and `stop` when a site's
+//! switches are left alone; `shown` makes text from outside safe to show,
 //! `configuration` shows those of switches; `schema` tells others how the values look in JSON; `trace` reads the producer's
 //! trace.
 
@@ -13,6 +14,7 @@ mod binding;
 mod command;
 mod configuration;
 mod failure;
+mod freeze;
 mod inventory;
 mod lifecycle;
 mod mac;
@@ -20,6 +22,7 @@ mod names;
 pub mod plan;
 mod schema;
 mod shown;
+mod stop;
 mod subnet;
 mod trace;
 mod vmac_name;
@@ -29,12 +32,14 @@ pub use binding::{BindingState, SwitchBinding};
 pub use command::{Action, Command, Intent, IntentOrder, MessageKey};
 pub use configuration::{difference, redacted, redacted_difference};
 pub use failure::{Code, Failure, FailureClass, chain};
+pub use freeze::{Freeze, FreezeError, FreezeKind, FreezeOrder, Scope};
 pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, ServerPort, SshProfile, Switch};
 pub use lifecycle::{Desired, Status, StatusError, derive_status};
 pub use mac::{Mac, MacError};
-pub use names::{GroupName, InterfaceName, NameError, SwitchName, VlanName};
+pub use names::{GroupName, InterfaceName, NameError, SiteName, SwitchName, VlanName};
 pub use schema::{AddressOrSubnet, PLAIN_TEXT, SharedMac, TIME_SINCE_1970, VirtualMac};
 pub use shown::shown;
+pub use stop::{FailedPush, reason_to_stop, speaks_against_site};
 pub use subnet::{SubnetError, addresses_of};
 pub use trace::{TraceId, TraceParent, TraceParentError};
 pub use vmac_name::{VmacName, VmacNameError};

@@ -88,6 +88,13 @@ name!(
     "expected letters, digits, `-`, `_` and `.`, starting with a letter or digit, at most 64 characters",
     |text| is_plain(text, 64)
 );
+name!(
+    /// The name of a site: switches that are frozen together; same characters as a switch's, at most 64.
+    SiteName,
+    "a site name",
+    "expected letters, digits, `-`, `_` and `.`, starting with a letter or digit, at most 64 characters",
+    |text| is_plain(text, 64)
+);
 
 name!(
     /// The name of a group of servers that share an address; same characters as a VLAN's, at most 64.

@@ -34,6 +34,12 @@ struct ByStatus {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BySite {
+    site: String,
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByQueue {
     queue: String,
 }
@@ -63,12 +69,13 @@ gauges! {
     rows_ever: Gauge, "rows_ever", "Virtual MACs there ever were; none is handed out again";
     mac_space: Seconds, "mac_space_used_ratio", "Part of the 2^40 random MACs that is used up";
     work_waiting: Gauge, "changes_waiting", "Changes that wait for a switch";
-    work_oldest: Seconds, "changes_waiting_oldest_seconds", "Age of the oldest change that waits for a switch";
+    work_oldest: Seconds, "changes_waiting_oldest_seconds", "Age of the oldest change that waits for a switch whose site is not frozen";
     events_waiting: Gauge, "events_waiting", "Events not published yet";
     events_oldest: Seconds, "events_waiting_oldest_seconds", "Age of the oldest event not published yet";
     dead_letters: Gauge, "dead_letters_waiting", "Dead letters that wait for somebody";
     statements: Counter, "database_statements", "Statements sent to the database";
     circuits: Gauge, "circuits_open", "Switches that are not tried because they did not answer";
+    frozen: Family<BySite, Gauge>, "site_frozen", "Sites that are frozen, by somebody or automatically";
     queues: Family<ByQueue, Gauge>, "queue_messages", "Messages ready in each queue";
 }
 
@@ -101,5 +108,10 @@ impl Gauges {
         self.events_oldest.set(counts.events_oldest_ms as f64 / 1000.0);
         self.dead_letters.set(counts.dead_letters_waiting);
         self.circuits.set(counts.circuits_open);
+        // A site that was thawed is gone.
+        self.frozen.clear();
+        for (site, kind) in &counts.sites_frozen {
+            self.frozen.get_or_create(&BySite { site: site.clone(), kind }).set(1);
+        }
     }
 }

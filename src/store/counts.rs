@@ -18,7 +18,7 @@ pub struct Counts {
     pub rows_ever: i64,
     /// Changes that wait for a switch.
     pub changes_waiting: i64,
-    /// Age of the oldest of them, milliseconds.
+    /// Age of the oldest of them that is for a switch whose site is not frozen, milliseconds.
     pub changes_oldest_ms: i64,
     /// Events not published yet.
     pub events_waiting: i64,
@@ -28,6 +28,8 @@ pub struct Counts {
     pub dead_letters_waiting: i64,
     /// Switches that are not tried.
     pub circuits_open: i64,
+    /// Sites that are frozen, each with the kind of its freeze.
+    pub sites_frozen: Vec<(String, &'static str)>,
 }
 
 const COUNTS: &str = "SELECT
@@ -35,11 +37,14 @@ const COUNTS: &str = "SELECT
     (SELECT COUNT(*) FROM virtual_macs WHERE status = 'failed') AS rows_failed,
     (SELECT COALESCE(MAX(id), 0) FROM virtual_macs) AS rows_ever,
     (SELECT COUNT(*) FROM switch_work) AS changes_waiting,
-    (SELECT MIN(queued_at_ms) FROM switch_work) AS oldest_change_ms,
+    (SELECT MIN(w.queued_at_ms) FROM switch_work w LEFT JOIN switches s ON s.name = w.switch
+     WHERE NOT EXISTS (SELECT 1 FROM freezes f WHERE f.until > $1 AND f.site IN ('*', COALESCE(s.site, '-'))))
+        AS oldest_change_ms,
     (SELECT COUNT(*) FROM events WHERE published_at IS NULL) AS events_waiting,
     (SELECT created_at FROM events WHERE published_at IS NULL ORDER BY id LIMIT 1) AS oldest_event,
     (SELECT COUNT(*) FROM dead_letters WHERE state = 'waiting') AS dead_letters_waiting,
-    (SELECT COUNT(*) FROM switches WHERE circuit_open_until > $1) AS circuits_open";
+    (SELECT COUNT(*) FROM switches WHERE circuit_open_until > $1) AS circuits_open,
+    (SELECT COUNT(*) FROM freezes WHERE until > $1) AS freezes";
 
 impl Store {
     /// Counts what waits and what failed.
@@ -51,6 +56,8 @@ impl Store {
         let rows = self.engine.read("count what waits", COUNTS, args![now]).await?;
         let row = rows.first().ok_or(StoreError::NoAnswer { what: "count what waits" })?;
         let age_ms = |since_ms: Option<i64>| since_ms.map_or(0, |since_ms| (now.timestamp_millis() - since_ms).max(0));
+        // Mostly there is none to ask for.
+        let freezes = if row.get::<i64>("freezes")? == 0 { Vec::new() } else { self.freezes().await? };
         let oldest_event: Option<DateTime<Utc>> = row.get("oldest_event")?;
         Ok(Counts {
             rows_pending: row.get("rows_pending")?,
@@ -62,6 +69,7 @@ impl Store {
             events_oldest_ms: age_ms(oldest_event.map(|at| at.timestamp_millis())),
             dead_letters_waiting: row.get("dead_letters_waiting")?,
             circuits_open: row.get("circuits_open")?,
+            sites_frozen: freezes.iter().map(|freeze| (freeze.site.to_string(), freeze.kind.as_str())).collect(),
         })
     }
 

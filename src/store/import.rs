@@ -28,7 +28,7 @@ pub struct ImportReport {
 
 impl Store {
     /// Takes an inventory in: what is new is added, what differs is updated, what is not named stays. A
-    /// pinned host key stays when the file has none. All or nothing.
+    /// pinned host key and a site stay when the file has none. All or nothing.
     ///
     /// # Errors
     /// [`StoreError::Inventory`] names what does not fit; or when the database fails.
@@ -55,7 +55,8 @@ impl Store {
         for switch in &inventory.switches {
             let known = known.get(&switch.name).copied();
             let host_key = switch.host_key.clone().or(known.and_then(|known| known.host_key.clone()));
-            let switch = Switch { host_key, ..switch.clone() };
+            let site = switch.site.clone().or(known.and_then(|known| known.site.clone()));
+            let switch = Switch { host_key, site, ..switch.clone() };
             if report.count(known, &switch) {
                 put_switch(&mut tx, &switch, now).await?;
             }
@@ -149,11 +150,11 @@ fn check(inventory: &Inventory, before: &Inventory) -> Result<(), StoreError> {
 
 async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<(), StoreError> {
     let sql =
-        "INSERT INTO switches (name, host, port, host_key, dialect, ssh_profile, credential, created_at, updated_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+        "INSERT INTO switches (name, host, port, host_key, dialect, ssh_profile, credential, site, created_at, updated_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $8, $8)
                ON CONFLICT (name) DO UPDATE SET host = excluded.host, port = excluded.port,
                    host_key = excluded.host_key, dialect = excluded.dialect, dialect_found = NULL,
-                   ssh_profile = excluded.ssh_profile, credential = excluded.credential,
+                   ssh_profile = excluded.ssh_profile, credential = excluded.credential, site = excluded.site,
                    circuit_failures = 0, circuit_open_until = NULL, updated_at = excluded.updated_at";
     let arguments = args![
         switch.name.as_str(),
@@ -163,7 +164,8 @@ async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<
         word(&switch.dialect),
         word(&switch.ssh_profile),
         switch.credential.0.as_str(),
-        now
+        now,
+        switch.site.as_ref().map(ToString::to_string)
     ];
     tx.run("write a switch", sql, arguments).await.map(|_| ())
 }

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::connect::Store;
 use super::engine::{Row, args};
 use super::error::StoreError;
-use crate::domain::{CredentialName, Dialect, Inventory, Server, ServerPort, Switch, SwitchName};
+use super::freezes::{FREEZE_COLUMNS, FREEZE_JOIN, freeze_of};
+use crate::domain::{CredentialName, Dialect, Freeze, Inventory, Server, ServerPort, Switch, SwitchName};
 
 /// How exact `last_seen_at` is: a write for every answer would say little more.
 const LAST_SEEN_WITHIN: Duration = Duration::from_secs(10);
@@ -26,6 +27,8 @@ pub struct KnownSwitch {
     pub circuit: Circuit,
     /// When it last answered.
     pub last_seen_at: Option<DateTime<Utc>>,
+    /// The freeze of its site, while that is frozen.
+    pub freeze: Option<Freeze>,
 }
 
 /// Whether a switch is tried at all.
@@ -63,6 +66,7 @@ impl KnownSwitch {
                 dialect: of_word(row, "dialect")?.unwrap_or_default(),
                 ssh_profile: of_word(row, "ssh_profile")?.unwrap_or_default(),
                 credential: CredentialName(row.get("credential")?),
+                site: row.parse_optional("site")?,
             },
             dialect_found: of_word(row, "dialect_found")?,
             circuit: Circuit {
@@ -71,6 +75,7 @@ impl KnownSwitch {
                 reason: row.get("circuit_reason")?,
             },
             last_seen_at: row.get("last_seen_at")?,
+            freeze: freeze_of(row)?,
         })
     }
 }
@@ -110,7 +115,8 @@ impl Store {
     /// When the database fails.
     pub async fn switches(&self) -> Result<Vec<KnownSwitch>, StoreError> {
         let now = self.now().await?;
-        let rows = self.engine.read("read the switches", "SELECT * FROM switches ORDER BY name", Vec::new()).await?;
+        let sql = format!("SELECT s.*, {FREEZE_COLUMNS} FROM switches s {FREEZE_JOIN} ORDER BY s.name");
+        let rows = self.engine.read("read the switches", &sql, args![now]).await?;
         rows.iter().map(|row| KnownSwitch::from_row(row, now)).collect()
     }
 
@@ -120,8 +126,8 @@ impl Store {
     /// [`StoreError::NotFound`], or when the database fails.
     pub async fn switch(&self, name: &SwitchName) -> Result<KnownSwitch, StoreError> {
         let now = self.now().await?;
-        let rows =
-            self.engine.read("read a switch", "SELECT * FROM switches WHERE name = $1", args![name.as_str()]).await?;
+        let sql = format!("SELECT s.*, {FREEZE_COLUMNS} FROM switches s {FREEZE_JOIN} WHERE s.name = $2");
+        let rows = self.engine.read("read a switch", &sql, args![now, name.as_str()]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "switch", id: name.to_string() })?;
         KnownSwitch::from_row(row, now)
     }

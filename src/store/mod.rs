@@ -1,7 +1,7 @@
 //! The rows: Postgres where they are shared, SQLite as the embedded default, one SQL text for both.
 //!
 //! By aggregate: `admit` takes commands in, `work` says what waits for a switch, `settle` writes what a push
-//! came to; `leases`, `pushes` and `backups` serve the push; `commands`, `vmacs`, `outbox`, `dead_letters`,
+//! came to; `leases`, `pushes` and `backups` serve the push; `freezes` and `site_pushes` hold it back; `commands`, `vmacs`, `outbox`, `dead_letters`,
 //! `inventory` and `queue` are what their names say. `engine` is the layer that hides which database it is.
 //!
 //! Guarantees: one transaction per call; a constant number of statements per group, whatever its size; the
@@ -17,6 +17,7 @@ mod dead_letters;
 mod engine;
 mod error;
 mod event_body;
+mod freezes;
 mod give_up;
 mod import;
 mod inbox;
@@ -29,6 +30,7 @@ mod pushes;
 mod queue;
 mod refusal;
 mod settle;
+mod site_pushes;
 mod vault;
 mod vmacs;
 mod work;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::connect::Store;
 use super::engine::{Row, args};
 use super::error::StoreError;
+use super::freezes::{FREEZE_COLUMNS, FREEZE_JOIN};
 use super::inventory::KnownSwitch;
 use crate::domain::{Status, SwitchName};
 
@@ -40,10 +41,16 @@ impl SwitchOverview {
     }
 }
 
-const OVERVIEW: &str = "SELECT s.*, l.holder AS lease_holder, p.id AS last_push_id, p.state AS last_push_state,
+/// `$1` is the time.
+fn overview() -> String {
+    format!("{OVERVIEW_COLUMNS}, {FREEZE_COLUMNS} {OVERVIEW_FROM} {FREEZE_JOIN}")
+}
+
+const OVERVIEW_COLUMNS: &str = "SELECT s.*, l.holder AS lease_holder, p.id AS last_push_id, p.state AS last_push_state,
         p.started_at AS last_push_at,
-        (SELECT COUNT(*) FROM switch_work w WHERE w.switch = s.name) AS changes_waiting
-    FROM switches s
+        (SELECT COUNT(*) FROM switch_work w WHERE w.switch = s.name) AS changes_waiting";
+
+const OVERVIEW_FROM: &str = "FROM switches s
     LEFT JOIN switch_leases l ON l.switch = s.name AND l.expires_at > $1
     LEFT JOIN pushes p ON p.id = (SELECT MAX(q.id) FROM pushes q WHERE q.switch = s.name)";
 
@@ -54,11 +61,12 @@ const PULSE: &str = "SELECT
     (SELECT COUNT(*) FROM dead_letters WHERE state = 'waiting') AS letters,
     (SELECT COUNT(*) FROM switch_work) AS changes,
     (SELECT COUNT(*) FROM pushes WHERE finished_at IS NULL) AS pushes,
-    (SELECT COUNT(*) FROM switches WHERE circuit_open_until > $1) AS circuits";
+    (SELECT COUNT(*) FROM switches WHERE circuit_open_until > $1) AS circuits,
+    (SELECT COUNT(*) FROM freezes WHERE until > $1) AS freezes";
 
 impl Store {
     /// Figures that are others once something happened that people watch for: rows, events, dead letters, what waits
-    /// for switches, pushes, circuits. A retry that fails again as before does not show in them.
+    /// for switches, pushes, circuits, frozen sites. A retry that fails again as before does not show in them.
     ///
     /// # Errors
     /// When the database fails.
@@ -66,7 +74,8 @@ impl Store {
         let now = self.now().await?;
         let rows = self.engine.read("look whether anything happened", PULSE, args![now]).await?;
         let row = rows.first().ok_or(StoreError::NoAnswer { what: "look whether anything happened" })?;
-        let names = ["newest_row", "newest_event", "newest_letter", "letters", "changes", "pushes", "circuits"];
+        let names =
+            ["newest_row", "newest_event", "newest_letter", "letters", "changes", "pushes", "circuits", "freezes"];
         names.iter().map(|name| row.get(name)).collect()
     }
 
@@ -88,8 +97,9 @@ impl Store {
     pub async fn switches_in_need(&self, limit: i64) -> Result<Vec<SwitchOverview>, StoreError> {
         let now = self.now().await?;
         let sql = format!(
-            "SELECT * FROM ({OVERVIEW}) AS looked WHERE changes_waiting > 0 OR circuit_open_until > $1
-             ORDER BY changes_waiting DESC, name LIMIT $2"
+            "SELECT * FROM ({}) AS looked WHERE changes_waiting > 0 OR circuit_open_until > $1
+             ORDER BY changes_waiting DESC, name LIMIT $2",
+            overview()
         );
         let rows = self.engine.read("look for switches in need", &sql, args![now, limit]).await?;
         rows.iter().map(|row| SwitchOverview::from_row(row, now)).collect()
@@ -101,7 +111,7 @@ impl Store {
     /// When the database fails.
     pub async fn switch_overviews(&self, after: &str, limit: i64) -> Result<Vec<SwitchOverview>, StoreError> {
         let now = self.now().await?;
-        let sql = format!("{OVERVIEW} WHERE s.name > $2 ORDER BY s.name LIMIT $3");
+        let sql = format!("{} WHERE s.name > $2 ORDER BY s.name LIMIT $3", overview());
         let rows = self.engine.read("look at the switches", &sql, args![now, after, limit]).await?;
         rows.iter().map(|row| SwitchOverview::from_row(row, now)).collect()
     }
@@ -112,7 +122,7 @@ impl Store {
     /// [`StoreError::NotFound`], or when the database fails.
     pub async fn switch_overview(&self, name: &SwitchName) -> Result<SwitchOverview, StoreError> {
         let now = self.now().await?;
-        let sql = format!("{OVERVIEW} WHERE s.name = $2");
+        let sql = format!("{} WHERE s.name = $2", overview());
         let rows = self.engine.read("look at a switch", &sql, args![now, name.as_str()]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "switch", id: name.to_string() })?;
         SwitchOverview::from_row(row, now)

@@ -37,6 +37,16 @@ pub(super) async fn work_of(
     Ok(work)
 }
 
+/// Locks the rows that wait for the switch and have another failure text, in the order of everybody; their ids.
+pub(super) async fn lock_work(tx: &mut Tx, switch: &SwitchName, text: &str) -> Result<Vec<i64>, StoreError> {
+    let sql = "SELECT v.id FROM virtual_macs v
+               WHERE v.id IN (SELECT w.vmac_id FROM switch_work w WHERE w.switch = $1)
+                   AND COALESCE(v.failure_text, '') <> $2
+               ORDER BY v.id {for_update}";
+    let rows = tx.run("lock rows that wait", sql, args![switch.as_str(), text]).await?;
+    rows.iter().map(|row| row.get("id")).collect()
+}
+
 impl Store {
     /// The rows that wait for the switch, those that wait longest first.
     ///

@@ -128,7 +128,7 @@ pub trait Journal {
     async fn backed_up(&mut self, push_id: &str, text: &str) -> Result<i64, Failure>;
     /// Written before anything is loaded.
     async fn prepared(&mut self, push: &PushIntent) -> Result<(), Failure>;
-    /// Written before the commit is sent; fails when the lease is gone.
+    /// Written before the commit is sent; fails when the lease is gone, or the site is to be left alone.
     async fn sent(&mut self, push_id: &str) -> Result<(), Failure>;
     /// Asked before a confirmation; fails when the lease is gone.
     async fn may_commit(&mut self) -> Result<(), Failure>;

@@ -100,7 +100,10 @@ impl<'a, J: Journal> Transaction<'a, J> {
     pub async fn commit(&mut self, intent: PushIntent, traces: &[TraceId]) -> Result<Tried, Failure> {
         self.journal.reached(Stage::Loaded);
         if let Err(failure) = self.journal.sent(&intent.id).await {
-            self.discard().await?;
+            match failure.code {
+                Code::Frozen | Code::SiteLimit => self.call_off(&intent).await?,
+                _ => self.discard().await?,
+            }
             return Err(failure);
         }
         self.journal.reached(Stage::Sent);

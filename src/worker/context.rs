@@ -69,7 +69,8 @@ impl Context {
         };
         Arc::new(Self {
             holder: holder_name(&settings.worker.name),
-            slots: Slots::new(settings.worker.sessions_max, settings.worker.pushes_max, metrics.clone()),
+            slots: Slots::new(settings.worker.sessions_max, settings.worker.pushes_max, metrics.clone())
+                .with_site_pushes_max(settings.limits.site_pushes_max),
             policy,
             store,
             broker,

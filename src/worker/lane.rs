@@ -2,7 +2,8 @@
 //!
 //! A lane sleeps until it is poked. Then it takes the switch's lease and pushes until no work is left.
 //! While a commit runs, the next group gathers in the database, whichever worker takes it in. Where
-//! another worker has the lease, the lane watches the outcomes of the messages it holds.
+//! another worker has the lease, the lane watches the outcomes of the messages it holds. What is frozen is not
+//! touched: its messages go to the ladder, and `freezes` wakes the lane when it goes on.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,15 +12,19 @@ use tokio::sync::Notify;
 
 use super::call_off::{InFlight, called_off};
 use super::context::Context;
-use super::push;
+use super::push::{self, site_limit};
 use super::session::Session;
 use super::settle::{Verdict, settle, verdict_of};
-use crate::domain::{Code, Failure, FailureClass, MessageKey, SwitchName};
+use crate::domain::{Code, Failure, FailureClass, Freeze, MessageKey, SwitchName};
 use crate::metrics::DATABASE;
-use crate::store::{CommandOutcome, Lease, StoreError};
+use crate::store::{Circuit, CommandOutcome, Lease, StoreError};
 
 /// Pushes in a row that may end unanswered before their messages go to the ladder.
 const UNANSWERED_MAX: u32 = 3;
+/// Time between two looks whether a site may have a commit more.
+const PACE: Duration = Duration::from_secs(2);
+/// Time after which the messages of a site that may have none come again; the lane goes on without them before that.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Runs one switch's lane until the worker stops.
 pub(super) async fn run(context: Arc<Context>, switch: SwitchName, poke: Arc<Notify>) {
@@ -63,6 +68,10 @@ enum Turn {
     Progress,
     /// Another worker has the lease.
     Elsewhere,
+    /// The switch's site is frozen.
+    Frozen(Freeze),
+    /// The switch's site had as many commits in the last minute as it may have.
+    Paced(Failure),
     /// Nothing could be done.
     Failed(Failure),
 }
@@ -70,7 +79,7 @@ enum Turn {
 impl Lane {
     async fn drive(&mut self) {
         let mut lease = None;
-        let mut unanswered = 0;
+        let (mut unanswered, mut is_paced) = (0, false);
         while !self.context.stopping.is_cancelled() {
             match self.turn(&mut lease).await {
                 Ok(Turn::Idle) => break,
@@ -79,6 +88,18 @@ impl Lane {
                     self.context.metrics.lease_waited();
                     self.context.pause(Duration::from_millis(self.context.settings.lease.poll_ms)).await;
                 }
+                Ok(Turn::Frozen(freeze)) => {
+                    let left = (freeze.until - chrono::Utc::now()).to_std().unwrap_or_default();
+                    self.hold_back(&freeze.failure(&self.switch), left, true).await;
+                    break;
+                }
+                Ok(Turn::Paced(failure)) => {
+                    self.hold_back(&failure, MINUTE, !is_paced).await;
+                    is_paced = true;
+                    self.context.pause(PACE).await;
+                }
+                // Both were found just before a commit: the next turn sees them first.
+                Ok(Turn::Failed(failure)) if matches!(failure.code, Code::Frozen | Code::SiteLimit) => {}
                 // Every row that waited has failed with it and is answered; one that came since is tried by itself.
                 Ok(Turn::Failed(failure)) if failure.class() == FailureClass::Permanent => unanswered = 0,
                 Ok(Turn::Failed(failure)) => {
@@ -109,20 +130,28 @@ impl Lane {
             self.reconcile().await?;
             return Ok(Turn::Idle);
         }
-        if let Some(failure) = self.open_circuit().await? {
+        let known = self.context.store.switch(&self.switch).await?;
+        if let Some(freeze) = known.freeze {
+            return Ok(Turn::Frozen(freeze));
+        }
+        if let Some(failure) = self.open_circuit(known.circuit) {
             return Ok(Turn::Failed(failure));
         }
         // Before the lease: a switch whose turn has not come is left to other workers.
+        let site = known.switch.site;
         let slot = tokio::select! {
-            slot = self.context.slots.push() => slot,
+            slot = self.context.slots.push(site.as_ref()) => slot,
             () = self.context.stopping.cancelled() => return Ok(Turn::Idle),
         };
+        if let Some(failure) = self.paced().await? {
+            return Ok(Turn::Paced(failure));
+        }
         let Some(lease) = self.lease(lease).await? else {
             self.reconcile().await?;
             return Ok(Turn::Elsewhere);
         };
         let in_flight = InFlight::new(&self.context.commits_in_flight);
-        let order = push::Order { lease, in_flight: &in_flight, last_push: self.last_push };
+        let order = push::Order { lease, in_flight: &in_flight, last_push: self.last_push, site: site.as_ref() };
         let patience = Duration::from_millis(self.context.settings.worker.shutdown_grace_ms) / 4;
         let started = Instant::now();
         let done = tokio::select! {
@@ -148,6 +177,8 @@ impl Lane {
 
     fn count(&self, took: Duration, done: &push::Pushed) {
         match &done.whole {
+            // Held back is not failed.
+            Some(failure) if matches!(failure.code, Code::Frozen | Code::SiteLimit) => {}
             Some(failure) => self.context.metrics.push_failed(failure.code.as_str()),
             None => self.context.metrics.pushed(took, done.finished.len()),
         }
@@ -177,15 +208,29 @@ impl Lane {
     }
 
     /// The failure to answer with while the switch's circuit is open.
-    async fn open_circuit(&self) -> Result<Option<Failure>, StoreError> {
-        let circuit = self.context.store.switch(&self.switch).await?.circuit;
-        Ok(circuit.open_until.map(|until| {
-            let reason = circuit.reason.unwrap_or_default();
-            Failure::new(
-                Code::CircuitOpen,
-                format!("{} is not tried until {}: {reason}", self.switch, until.to_rfc3339()),
-            )
-        }))
+    fn open_circuit(&self, circuit: Circuit) -> Option<Failure> {
+        let (until, reason) = (circuit.open_until?, circuit.reason.unwrap_or_default());
+        let text = format!("{} is not tried until {}: {reason}", self.switch, until.to_rfc3339());
+        Some(Failure::new(Code::CircuitOpen, text))
+    }
+
+    /// The failure to answer with while the switch's site may have no commit more.
+    async fn paced(&self) -> Result<Option<Failure>, StoreError> {
+        match self.context.settings.limits.site_commits_per_minute_max {
+            0 => Ok(None),
+            max if self.context.store.may_site_commit(&self.switch, max.into()).await? => Ok(None),
+            max => Ok(Some(site_limit(&self.switch, max))),
+        }
+    }
+
+    /// The rows say why they wait, where they are to say it, and the messages come again after that.
+    async fn hold_back(&self, failure: &Failure, left: Duration, is_said: bool) {
+        if is_said && let Err(error) = self.context.store.note_why_waiting(&self.switch, failure).await {
+            tracing::warn!(switch = %self.switch, error = super::chain(&error), "the rows do not say why they wait");
+        }
+        let held = self.context.waiting().take_of_switch(&self.switch);
+        let verdict = Verdict::Postpone(failure.clone(), left);
+        settle(&self.context, held.into_iter().map(|held| (held, verdict.clone())).collect());
     }
 
     /// Settles the held messages whose outcome another worker wrote.

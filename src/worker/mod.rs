@@ -9,6 +9,7 @@
 //! - [`traces`] are the spans of all that, for whoever traces.
 //! - [`sweep`] drives again what no message drives, [`outbox`] publishes the events, [`collect`] moves
 //!   dead letters into the database.
+//! - [`freezes`] goes on when a site is thawed, [`stop`] freezes one by itself when its commits go wrong.
 //! - [`restore`] brings a whole configuration back when an operator asks for it, under the same lease; [`dry_run`] shows
 //!   under it what commands would change. Both come by a [`visit`].
 //!
@@ -21,6 +22,7 @@ mod call_off;
 mod collect;
 mod context;
 mod dry_run;
+mod freezes;
 mod intake;
 mod lane;
 mod lanes;
@@ -33,6 +35,7 @@ mod run;
 mod session;
 mod settle;
 mod slots;
+mod stop;
 mod survey;
 mod sweep;
 mod traces;

@@ -22,6 +22,7 @@ use crate::switch::{self, Difference, Journal, PushOptions, RestoreEnd, Stage, W
 /// A session to the switch that is to be restored.
 pub struct Restorer {
     visit: Visit,
+    despite_freeze: bool,
 }
 
 /// What a restore would come to.
@@ -54,7 +55,12 @@ impl Restorer {
     /// # Errors
     /// A [`Failure`] of the switch, its login or the database.
     pub async fn open(store: Store, settings: Arc<Settings>, switch: &SwitchName) -> Result<Self, Failure> {
-        Ok(Self { visit: Visit::begin(store, settings, switch, "restore").await? })
+        Ok(Self { visit: Visit::begin(store, settings, switch, "restore").await?, despite_freeze: false })
+    }
+
+    /// The same for an operator who knows that the switch's site is frozen.
+    pub fn despite_freeze(self, despite_freeze: bool) -> Self {
+        Self { despite_freeze, ..self }
     }
 
     /// Has the switch tell what would change, and changes nothing.
@@ -76,7 +82,7 @@ impl Restorer {
     /// Brings the configuration back, if that still changes what the preview says.
     ///
     /// # Errors
-    /// As [`Self::preview`]; of the class unknown where a commit was sent and no answer came: then the next push, or the
+    /// As [`Self::preview`]; [`crate::domain::Code::Frozen`] where the switch's site is; of the class unknown where a commit was sent and no answer came: then the next push, or the
     /// switch's own timer, decides.
     pub async fn restore(
         &mut self,
@@ -96,7 +102,8 @@ impl Restorer {
         store.queue_again(switch, &rows).await.map_err(|error| lease::failure(&error))?;
         let count = AtomicUsize::new(0);
         let in_flight = InFlight::new(&count);
-        let mut journal = StoreJournal::new(store, settings, lease, &in_flight, ());
+        let journal = StoreJournal::new(store, settings, lease, &in_flight, ());
+        let mut journal = journal.despite_freeze(self.despite_freeze);
         journal.reached(Stage::Connected);
         let options = PushOptions { confirm_timeout_min: settings.ssh.confirm_timeout_min };
         let ttl = Duration::from_millis(settings.lease.ttl_ms);

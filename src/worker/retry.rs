@@ -47,6 +47,11 @@ impl RetryPolicy {
         (age / 4).clamp(self.delay_min, self.delay_max)
     }
 
+    /// The delay of work that waits for something to end, such as a freeze, within the bounds.
+    pub fn postponement(&self, left: Duration) -> Duration {
+        left.clamp(self.delay_min, self.delay_max)
+    }
+
     /// True when a message that failed `attempt` times, or is this old, is to be given up.
     pub fn is_exhausted(&self, attempt: u32, age: Duration) -> bool {
         attempt >= self.attempts_max || self.is_too_old(age)
@@ -95,6 +100,7 @@ mod tests {
             prop_assert!(bounds.contains(&POLICY.delay_of_open_circuit(attempt)));
             prop_assert!(POLICY.delay_of_open_circuit(attempt) >= POLICY.circuit_open);
             prop_assert!(bounds.contains(&POLICY.deferral(Duration::from_secs(age_s))));
+            prop_assert!(bounds.contains(&POLICY.postponement(Duration::from_secs(age_s))));
         }
     }
 }

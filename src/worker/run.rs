@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Parts};
 use super::settle::{Verdict, settle};
-use super::{collect, intake, outbox, sweep};
+use super::{collect, freezes, intake, outbox, sweep};
 use crate::broker::{BrokerError, QueueKind};
 
 /// Dead letters held unacknowledged at once.
@@ -42,6 +42,7 @@ impl Worker {
         tasks.spawn(intake::run(context.clone(), commands));
         tasks.spawn(collect::run(context.clone(), dead));
         tasks.spawn(sweep::run(context.clone()));
+        tasks.spawn(freezes::run(context.clone()));
         tasks.spawn(outbox::run(context.clone()));
         Ok(Self { context, tasks })
     }

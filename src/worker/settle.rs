@@ -53,6 +53,8 @@ pub(super) enum Verdict {
     Defer(Failure, Option<SwitchName>),
     /// It asks for a whole subnet: these messages stand in its place.
     Spread(Vec<Message>),
+    /// It may not be tried for as long as that; costs neither attempt nor age.
+    Postpone(Failure, Duration),
     /// The worker stops: the broker is to hand it to another.
     HandBack,
 }
@@ -64,6 +66,7 @@ enum Disposal {
     Replace(Vec<Message>),
     Requeue,
     Again { attempt: u32, delay: Duration, code: Code },
+    Postpone { delay: Duration, code: Code },
     Bury { failure: Failure, attempts: u32, exhausted: bool, switch: Option<SwitchName> },
 }
 
@@ -75,6 +78,7 @@ impl Disposal {
             Self::Replace(_) => ("spread", None),
             Self::Requeue => ("handed back", None),
             Self::Again { code, .. } => ("again", Some(*code)),
+            Self::Postpone { code, .. } => ("postponed", Some(*code)),
             Self::Bury { failure, .. } => ("dead", Some(failure.code)),
         }
     }
@@ -104,6 +108,7 @@ fn decide(policy: &RetryPolicy, attempt: u32, age: Duration, verdict: Verdict) -
             Disposal::Bury { failure, attempts: attempt, exhausted: true, switch }
         }
         Verdict::Defer(failure, _) => Disposal::Again { attempt, delay: policy.deferral(age), code: failure.code },
+        Verdict::Postpone(failure, left) => Disposal::Postpone { delay: policy.postponement(left), code: failure.code },
     }
 }
 
@@ -214,6 +219,13 @@ impl Sorted {
                 let message = Message { attempt, first_seen_ms: Some(held.first_seen_ms), ..held.message };
                 self.again.push((held.receipt, message, delay));
             }
+            Disposal::Postpone { delay, .. } => {
+                self.due.extend(held.command.map(|command| (command.key, delay)));
+                // Its age stands still meanwhile: it counts as first seen that much later.
+                let first_seen_ms = held.first_seen_ms + i64::try_from(delay.as_millis()).unwrap_or(0);
+                let message = Message { first_seen_ms: Some(first_seen_ms), ..held.message };
+                self.again.push((held.receipt, message, delay));
+            }
             Disposal::Bury { failure, attempts, exhausted, switch } => {
                 if exhausted {
                     self.give_up.extend(held.command.iter().map(|command| (command.key.clone(), failure.clone())));
@@ -230,7 +242,7 @@ fn count(metrics: &Metrics, held: &Held, age: Duration, disposal: &Disposal) {
     match (disposal, &held.command) {
         (Disposal::Acknowledge, Some(command)) => metrics.command_settled(command.action.as_str(), age),
         (Disposal::Acknowledge, None) | (Disposal::Replace(_) | Disposal::Requeue, _) => {}
-        (Disposal::Again { code, .. }, _) => metrics.retried(code.as_str()),
+        (Disposal::Again { code, .. } | Disposal::Postpone { code, .. }, _) => metrics.retried(code.as_str()),
         (Disposal::Bury { failure, .. }, _) => metrics.buried(failure.code.as_str()),
     }
 }
@@ -311,6 +323,17 @@ mod tests {
         let open = Failure::new(Code::CircuitOpen, "not tried");
         let again = decide(&POLICY, 0, Duration::ZERO, Verdict::Retry(open, None));
         assert_eq!(again, Disposal::Again { attempt: 1, delay: POLICY.circuit_open, code: Code::CircuitOpen });
+    }
+
+    #[test]
+    fn what_is_frozen_waits_for_its_end_however_old_it_is() {
+        let frozen = Failure::new(Code::Frozen, "left alone");
+        let decide = |left_s| {
+            let verdict = Verdict::Postpone(frozen.clone(), Duration::from_secs(left_s));
+            decide(&POLICY, 2, Duration::from_secs(1_000_000), verdict)
+        };
+        assert_eq!(decide(30), Disposal::Postpone { delay: Duration::from_secs(30), code: Code::Frozen });
+        assert_eq!(decide(86_400), Disposal::Postpone { delay: POLICY.delay_max, code: Code::Frozen });
     }
 
     #[test]

@@ -58,6 +58,9 @@ pub struct RestoreArgs {
     /// Only show what would change
     #[arg(long)]
     pub dry_run: bool,
+    /// Also where the switch's site is frozen
+    #[arg(long)]
+    pub despite_freeze: bool,
     /// Longest time to wait for a worker that is pushing to the switch
     #[arg(long, default_value = "2m", value_parser = duration)]
     pub timeout: Duration,

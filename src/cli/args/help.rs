@@ -15,7 +15,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Try it", &["demo", "sim"]),
     ("Run it", &["migrate", "serve", "config"]),
     ("Virtual MACs", &["create", "move", "rotate", "revoke", "list", "show"]),
-    ("On call", &["dead-letters", "switches", "backups", "audit"]),
+    ("On call", &["dead-letters", "switches", "backups", "audit", "freeze", "thaw", "freezes"]),
     ("Set up", &["inventory", "completions", "man"]),
 ];
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::examples;
-use crate::domain::SwitchName;
+use crate::domain::{Scope, SwitchName};
 
 /// `vmacd inventory ...`
 #[derive(Debug, Subcommand)]
@@ -25,8 +25,12 @@ pub enum InventoryVerb {
 #[derive(Debug, Subcommand)]
 pub enum SwitchesVerb {
     /// List the switches and how they are
-    #[command(after_help = examples!["vmacd switches list"])]
-    List,
+    #[command(after_help = examples!["vmacd switches list", "vmacd switches list --site ams1"])]
+    List {
+        /// Only those of this site; `-` for those without one
+        #[arg(long, value_name = "SITE")]
+        site: Option<Scope>,
+    },
     /// Try everything a push needs, step by step, and change nothing
     #[command(after_help = examples!["vmacd switches check sw-a1"])]
     Check {

@@ -3,6 +3,7 @@
 mod audit;
 mod backups;
 mod dead_letters;
+mod freeze;
 mod help;
 mod inventory;
 mod look;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub use audit::AuditArgs;
 pub use backups::{BackupsVerb, RestoreArgs};
 pub use dead_letters::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb};
+pub use freeze::{FreezeArgs, ThawArgs};
 pub use help::command;
 use help::examples;
 pub use inventory::{InventoryVerb, SwitchesVerb};
@@ -93,6 +95,13 @@ pub enum Verb {
     Backups(BackupsVerb),
     /// Compare what the switches hold with the rows, and mend what is vmacd's
     Audit(AuditArgs),
+    /// Leave a site's switches alone until a time: nothing is committed there
+    Freeze(FreezeArgs),
+    /// End a freeze: work goes on within seconds
+    Thaw(ThawArgs),
+    /// List the sites that are frozen, by somebody or by vmacd itself
+    #[command(after_help = examples!["vmacd freezes", "vmacd freezes --json"])]
+    Freezes,
     /// Bring the database's tables up to date
     #[command(after_help = examples!["vmacd migrate"])]
     Migrate,

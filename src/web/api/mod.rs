@@ -12,6 +12,7 @@ mod commands;
 mod dead_letters;
 mod docs;
 mod extract;
+mod freezes;
 mod page;
 mod problem;
 mod replays;
@@ -42,13 +43,20 @@ const BASE: &str = "/api/v1";
         (name = "vmacs", description = "Virtual MACs and the requests for them"),
         (name = "dead letters", description = "What could not be done"),
         (name = "switches", description = "Switches, their pushes and backups"),
+        (name = "freezes", description = "Sites whose switches are left alone"),
     )
 )]
 struct Document;
 
 fn described() -> (Router<App>, Value) {
-    let resources =
-        [vmacs::router(), changes::router(), commands::router(), dead_letters::router(), switches::router()];
+    let resources = [
+        vmacs::router(),
+        changes::router(),
+        commands::router(),
+        dead_letters::router(),
+        switches::router(),
+        freezes::router(),
+    ];
     let api = resources.into_iter().fold(OpenApiRouter::new(), OpenApiRouter::merge);
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, api).split_for_parts();
     let mut document = serde_json::to_value(document).unwrap_or_default();

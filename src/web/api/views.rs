@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
-use crate::domain::{Desired, Status, SwitchBinding};
+use crate::domain::{Desired, Freeze, Status, SwitchBinding};
 use crate::store::{Backup, CommandRecord, DeadLetterCause, DeadLetterRow, PushRecord, SwitchOverview, Vmac};
 
 /// How an address looks: OpenAPI has a format for each of the two families.
@@ -246,6 +246,9 @@ pub(super) struct SwitchView {
     /// `els` or `non-els`, once it was found.
     dialect: Option<String>,
     host_key_pinned: bool,
+    site: Option<String>,
+    /// The freeze of its site, while that is frozen.
+    freeze: Option<FreezeView>,
     /// It is not tried before this time; none while it is tried.
     circuit_open_until: Option<DateTime<Utc>>,
     /// The last failure to reach it.
@@ -268,6 +271,8 @@ impl From<SwitchOverview> for SwitchView {
             port: known.switch.port,
             dialect: known.dialect_found.map(|dialect| dialect.as_str().to_owned()),
             host_key_pinned: known.switch.host_key.is_some(),
+            site: known.switch.site.map(|site| site.to_string()),
+            freeze: known.freeze.map(FreezeView::from),
             circuit_open_until: known.circuit.open_until,
             circuit_reason: known.circuit.reason,
             last_seen_at: known.last_seen_at,
@@ -277,6 +282,27 @@ impl From<SwitchOverview> for SwitchView {
             last_push_state: overview.last_push_state,
             last_push_at: overview.last_push_at,
         }
+    }
+}
+
+/// A site whose switches are left alone.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FreezeView {
+    /// Its name; `-` for the switches without one, `*` for all.
+    site: String,
+    /// When it ends by itself; far away for an automatic one.
+    until: DateTime<Utc>,
+    reason: Option<String>,
+    made_by: String,
+    made_at: DateTime<Utc>,
+    /// `manual`, or `automatic` where vmacd stopped the site itself.
+    kind: String,
+}
+
+impl From<Freeze> for FreezeView {
+    fn from(freeze: Freeze) -> Self {
+        let Freeze { site, until, reason, made_by, made_at, kind } = freeze;
+        Self { site: site.to_string(), until, reason, made_by, made_at, kind: kind.as_str().to_owned() }
     }
 }
 

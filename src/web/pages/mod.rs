@@ -10,6 +10,7 @@ mod assets;
 mod backups;
 mod dead_letters;
 mod failed;
+mod freezes;
 mod layout;
 mod live;
 mod login;
@@ -41,6 +42,7 @@ pub(super) fn router(app: App, access: Arc<Access>, stopping: CancellationToken)
         .route("/dead-letters/{id}", get(dead_letters::show))
         .route("/dead-letters/replay", post(dead_letters::replay))
         .route("/dead-letters/discard", post(dead_letters::discard))
+        .route("/freezes/thaw", post(freezes::thaw))
         .route("/switches", get(switches::list))
         .route("/switches/{name}", get(switches::show))
         .route("/pushes/{id}", get(pushes::show))

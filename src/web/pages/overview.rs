@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::failed::Failed;
 use super::layout::page;
-use super::{dead_letters, switches, vmacs};
+use super::{dead_letters, freezes, switches, vmacs};
 use crate::domain::Status;
 use crate::store::{SwitchOverview, Vmac, VmacFilter};
 use crate::web::App;
@@ -22,7 +22,9 @@ pub(super) async fn show(State(app): State<App>) -> Result<Markup, Failed> {
     let needy = app.store.switches_in_need(LISTED).await?;
     let newest = VmacFilter { newest_first: true, limit: LISTED, ..VmacFilter::default() };
     let newest = app.store.find(&newest).await?;
+    let frozen = app.store.freezes().await?;
     let content = html! {
+        (freezes::notes(&frozen, "/"))
         div .tiles {
             (tile("/vmacs?status=pending", counts.rows_pending, "pending"))
             (tile("/vmacs?status=active", active, "active"))

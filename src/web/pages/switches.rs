@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::failed::Failed;
+use super::freezes;
 use super::layout::page;
 use super::parts::{Path, Query, ROWS, encoded, moment_or_dash, more, next, or_dash, safe, status, time, time_or_dash};
 use crate::domain::SwitchName;
@@ -26,7 +27,9 @@ pub(super) struct From {
 /// Lists them by name.
 pub(super) async fn list(State(app): State<App>, Query(from): Query<From>) -> Result<Markup, Failed> {
     let switches = app.store.switch_overviews(&from.after, ROWS).await?;
+    let frozen = app.store.freezes().await?;
     let content = html! {
+        (freezes::notes(&frozen, "/switches"))
         @if switches.is_empty() { p .faint { "None. " code { "vmacd inventory import FILE" } " brings them in." } }
         @else { (table(&switches)) }
         (more("/switches", next(&switches, |switch| encoded(switch.known.switch.name.as_str()))))
@@ -38,12 +41,13 @@ pub(super) async fn list(State(app): State<App>, Query(from): Query<From>) -> Re
 pub(super) fn table(switches: &[SwitchOverview]) -> Markup {
     html! {
         table .stack {
-            thead { tr { th { "Switch" } th { "State" } th .number { "Waiting" } th { "Lease" } th { "Last push" } th { "Seen" } } }
+            thead { tr { th { "Switch" } th { "Site" } th { "State" } th .number { "Waiting" } th { "Lease" } th { "Last push" } th { "Seen" } } }
             tbody {
                 @for overview in switches {
                     @let name = &overview.known.switch.name;
                     tr {
                         td data-label="Switch" { a href={ "/switches/" (name) } { (name) } }
+                        td data-label="Site" { (or_dash(overview.known.switch.site.as_ref())) }
                         td data-label="State" { (state(overview)) }
                         td data-label="Waiting" .number { (overview.changes_waiting) }
                         td data-label="Lease" { (or_dash(overview.lease_holder.as_ref())) }
@@ -61,7 +65,8 @@ fn state(overview: &SwitchOverview) -> Markup {
     let open = circuit.open_until.is_some_and(|until| until > Utc::now());
     html! {
         span {
-            @if open { (status("open")) span .faint { " not tried, " (time_or_dash(circuit.open_until)) } }
+            @if let Some(freeze) = &overview.known.freeze { (status("frozen")) span .faint { " " (freeze.end()) } }
+            @else if open { (status("open")) span .faint { " not tried, " (time_or_dash(circuit.open_until)) } }
             @else if overview.lease_holder.is_some() { (status("sent")) }
             @else if overview.known.last_seen_at.is_some() { span .active { "reachable" } }
             @else { span .faint { "never pushed to" } }
@@ -86,6 +91,7 @@ pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Re
     let pushes = app.store.pushes(&name, "", LATEST).await?;
     let backups = app.store.backups(&name, i64::MAX, LATEST).await?;
     let content = html! {
+        (freezes::notes(&overview.known.freeze, &format!("/switches/{name}")))
         (facts(&overview))
         p { a href={ "/vmacs?switch=" (name) } { "Its virtual MACs" } }
         h2 { "Latest pushes" }
@@ -103,6 +109,7 @@ fn facts(overview: &SwitchOverview) -> Markup {
         @if let Some(reason) = &known.circuit.reason { p .note .bad[known.circuit.open_until.is_some()] { "Last failure to reach it: " (safe(reason)) } }
         dl {
             dt { "Address" } dd .mono { (safe(&known.switch.host)) ":" (known.switch.port) }
+            dt { "Site" } dd { (or_dash(known.switch.site.as_ref())) }
             dt { "Waiting changes" } dd { (overview.changes_waiting) }
             dt { "Lease" } dd { (or_dash(overview.lease_holder.as_ref())) }
             dt { "Dialect" } dd { (known.dialect_found.map_or("not known yet", |dialect| dialect.as_str())) }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::trace::PushTrace;
 use crate::config::Settings;
 use crate::domain::plan::Wish;
-use crate::domain::{Code, Failure, Mac, TraceId};
+use crate::domain::{Code, Failure, Mac, SwitchName, TraceId};
 use crate::store::{Lease, PushRow, PushState, Store, StoreError, WorkItem, WorkPort};
 use crate::switch::{Demand, Journal, PushEnd, PushIntent, Stage};
 use crate::worker::call_off::InFlight;
@@ -23,6 +23,10 @@ pub(in crate::worker) struct StoreJournal<'a, R> {
     pub(super) trace: PushTrace,
     settings: &'a Settings,
     in_flight: &'a InFlight<'a>,
+    /// Whether a freeze of the site says nothing.
+    despite_freeze: bool,
+    /// Commits that the site may have in a minute; 0 for any number.
+    commits_max: u32,
 }
 
 /// The rows that a push drives.
@@ -47,7 +51,32 @@ impl<'a, R> StoreJournal<'a, R> {
         in_flight: &'a InFlight<'a>,
         rows: R,
     ) -> Self {
-        Self { store, settings, lease, in_flight, rows, trace: PushTrace::begin(&lease.switch) }
+        let trace = PushTrace::begin(&lease.switch);
+        Self { store, settings, lease, in_flight, rows, trace, despite_freeze: false, commits_max: 0 }
+    }
+
+    /// The same, whether or not the site is frozen.
+    pub fn despite_freeze(self, despite_freeze: bool) -> Self {
+        Self { despite_freeze, ..self }
+    }
+
+    /// The same, held back where the site had so many commits in the last minute; 0 for any number.
+    pub fn within(self, commits_max: u32) -> Self {
+        Self { commits_max, ..self }
+    }
+
+    /// Fails where the switch's site is frozen.
+    async fn check_freeze(&self) -> Result<(), Failure> {
+        let known = self.store.switch(&self.lease.switch).await.map_err(|error| failure(&error))?;
+        known.freeze.map_or(Ok(()), |freeze| Err(freeze.failure(&self.lease.switch)))
+    }
+
+    async fn sent_within(&self, push_id: &str) -> Result<(), Failure> {
+        match self.store.push_sent_within(self.lease, push_id, self.commits_max.into()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(site_limit(&self.lease.switch, self.commits_max)),
+            Err(error) => Err(failure(&error)),
+        }
     }
 }
 
@@ -92,6 +121,12 @@ impl<R> Journal for StoreJournal<'_, R> {
     }
 
     async fn sent(&mut self, push_id: &str) -> Result<(), Failure> {
+        if !self.despite_freeze {
+            self.check_freeze().await?;
+        }
+        if self.commits_max > 0 {
+            return self.sent_within(push_id).await;
+        }
         let advanced = self.store.push_advanced(self.lease, push_id, PushState::Sent, None).await;
         advanced.map_err(|error| failure(&error))
     }
@@ -158,4 +193,10 @@ pub(in crate::worker) fn wishes(item: &WorkItem) -> Vec<Wish> {
         vlan: port.vlan.clone(),
     };
     item.ports.iter().map(wish).collect()
+}
+
+/// The failure of a change that comes when its site had as many commits as it may have.
+pub(in crate::worker) fn site_limit(switch: &SwitchName, commits_max: u32) -> Failure {
+    let text = format!("{switch} waits: its site had {commits_max} commits in the last minute, as many as it may have");
+    Failure::new(Code::SiteLimit, text)
 }

@@ -11,16 +11,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::SemaphorePermit;
-
 use super::call_off::InFlight;
 use super::context::Context;
 use super::lease;
 use super::session::Session;
-use crate::domain::{Failure, MessageKey, SwitchName};
+use super::slots::PushSlot;
+use super::stop;
+use crate::domain::{Failure, MessageKey, SiteName, SwitchName};
 use crate::store::{CommandOutcome, Lease, StoreError};
 use crate::switch::{self, Journal, PushOptions, PushReport, Stage};
 
+pub(super) use journal::site_limit;
 use journal::{PushJournal, Rows, StoreJournal};
 
 /// What a push came to, for the messages that wait.
@@ -45,6 +46,8 @@ pub(super) struct Order<'a> {
     pub in_flight: &'a InFlight<'a>,
     /// How long the switch's last push took.
     pub last_push: Option<Duration>,
+    /// The switch's site.
+    pub site: Option<&'a SiteName>,
 }
 
 /// Pushes everything that waits for the lane's switch and writes the results. It may be dropped at any moment:
@@ -56,24 +59,27 @@ pub(super) async fn push(
     context: &Arc<Context>,
     session: &mut Session,
     order: Order<'_>,
-    slot: SemaphorePermit<'_>,
+    slot: PushSlot<'_>,
 ) -> Result<Pushed, StoreError> {
     let ttl = Duration::from_millis(context.settings.lease.ttl_ms);
     let mut journal = journal_of(context, order);
     let report = tokio::select! {
-        report = attempt(context, session, &mut journal, slot) => report,
+        report = attempt(context, session, &mut journal, order.site, slot) => report,
         never = lease::keep(&context.store, order.lease, ttl) => match never {},
     };
     if !report.session_usable {
         session.abandon();
     }
+    let failures = report.whole.iter().chain(report.results.iter().filter_map(|result| result.end.as_ref().err()));
+    stop::consider(context, order.lease, failures).await;
     report::write(context, &mut journal, report).await
 }
 
 fn journal_of<'a>(context: &'a Context, order: Order<'a>) -> PushJournal<'a> {
-    let Order { lease, in_flight, last_push } = order;
+    let Order { lease, in_flight, last_push, .. } = order;
     let rows = Rows { context, last_push, generations: HashMap::new(), producers: HashMap::new() };
-    StoreJournal::new(&context.store, &context.settings, lease, in_flight, rows)
+    let journal = StoreJournal::new(&context.store, &context.settings, lease, in_flight, rows);
+    journal.within(context.settings.limits.site_commits_per_minute_max)
 }
 
 /// Uses the session that is open. One may have died of old age, which says nothing about the switch: then, and where
@@ -82,7 +88,8 @@ async fn attempt<'a>(
     context: &'a Context,
     session: &mut Session,
     journal: &mut PushJournal<'_>,
-    slot: SemaphorePermit<'a>,
+    site: Option<&SiteName>,
+    slot: PushSlot<'a>,
 ) -> PushReport {
     let options = PushOptions { confirm_timeout_min: context.settings.ssh.confirm_timeout_min };
     if let Some(client) = session.client() {
@@ -97,7 +104,7 @@ async fn attempt<'a>(
     match session.open(context).await {
         Ok(client) => {
             journal.reached(Stage::Connected);
-            let _slot = context.slots.push().await;
+            let _slot = context.slots.push(site).await;
             switch::push(client, journal, &options).await
         }
         Err(failure) => PushReport::failed(failure),

@@ -4,6 +4,7 @@
 mod advice;
 mod audit;
 mod bad_input;
+mod blast;
 mod check;
 mod compose;
 mod counts;
@@ -11,6 +12,7 @@ mod crash;
 mod down;
 mod dry_run;
 pub mod events;
+mod freeze;
 mod hostile;
 mod http;
 mod ipv6;

@@ -165,7 +165,8 @@ async fn the_quickstart_works_as_written() {
 
 #[tokio::test]
 async fn the_commands_for_operators_work_as_written() {
-    let world = World::embedded(1, 2).await;
+    let mut world = World::embedded(1, 2).await;
+    world.place(&["ams1"]).await;
     let serve = world.serve().await;
     let mut names = names(&world, &serve);
     for number in 1..=2 {

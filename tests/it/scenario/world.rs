@@ -117,6 +117,14 @@ impl World {
         self.import(&inventory).await;
     }
 
+    /// Says at which site each switch stands.
+    pub async fn place(&mut self, sites: &[&str]) {
+        for (index, site) in sites.iter().enumerate() {
+            self.inventory["switches"][index]["site"] = (*site).into();
+        }
+        self.import(&self.inventory).await;
+    }
+
     /// Imports an inventory.
     pub async fn import(&self, inventory: &Value) {
         let file = run_dir().join(unique("inventory")).with_extension("json");

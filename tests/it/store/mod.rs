@@ -23,6 +23,7 @@ mod allocation;
 mod backups;
 mod bench;
 mod dead_letters;
+mod freezes;
 mod inventory;
 mod leases;
 mod limits;

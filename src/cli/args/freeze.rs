@@ -1,0 +1,53 @@
+//! `vmacd freeze`, `vmacd thaw` and `vmacd freezes`.
+
+use clap::Args;
+
+use super::examples;
+use crate::domain::Scope;
+
+/// Which site.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct SiteArg {
+    /// The site, as the inventory names it; `-` for the switches without one
+    #[arg(value_name = "SITE")]
+    site: Option<Scope>,
+    /// All sites
+    #[arg(long)]
+    all: bool,
+}
+
+impl SiteArg {
+    /// The site, or all.
+    pub fn scope(&self) -> Scope {
+        self.site.clone().unwrap_or(Scope::All)
+    }
+}
+
+/// `vmacd freeze`
+#[derive(Debug, Args)]
+#[command(after_help = examples![
+    "vmacd freeze ams1 --until 2h --reason core-upgrade",
+    "vmacd freeze ams1 --until 2026-11-22T06:00:00Z",
+    "vmacd freeze --all --until 30m",
+])]
+pub struct FreezeArgs {
+    /// Which.
+    #[command(flatten)]
+    pub site: SiteArg,
+    /// When it ends by itself: a time (RFC 3339), or a span from now (2h, 3d)
+    #[arg(long, value_name = "TIME")]
+    pub until: String,
+    /// Why; it stands on every row that waits
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `vmacd thaw`
+#[derive(Debug, Args)]
+#[command(after_help = examples!["vmacd thaw ams1", "vmacd thaw --all       # ends what freeze --all began"])]
+pub struct ThawArgs {
+    /// Which.
+    #[command(flatten)]
+    pub site: SiteArg,
+}

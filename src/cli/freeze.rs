@@ -1,0 +1,104 @@
+//! `vmacd freeze`, `vmacd thaw`, `vmacd freezes`: sites whose switches are left alone.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::json;
+
+use super::args::{FreezeArgs, ThawArgs};
+use super::fault::Fault;
+use super::look::{Cell, Tone};
+use super::open::Session;
+use super::output::{Output, or_dash, printable};
+use super::suggest;
+use crate::domain::{Freeze, FreezeKind, FreezeOrder, Scope};
+use crate::store::Store;
+
+/// `vmacd freeze`
+pub(super) async fn freeze(session: Session, output: Output, args: FreezeArgs) -> Result<(), Fault> {
+    let now = Utc::now();
+    let made_by = std::env::var("USER").unwrap_or_else(|_| "the command line".to_owned());
+    let order = FreezeOrder { site: args.site.scope(), until: until(&args.until, now)?, reason: args.reason, made_by };
+    let order = order.checked(now).map_err(|error| Fault::input(error.to_string()))?;
+    let store = session.store_as_it_is().await?;
+    suggest::known_site(&store, &order.site).await?;
+    let freeze = store.freeze(&order).await?;
+    output.one(&freeze, || format!("{}: frozen {}", told(&freeze.site), freeze.end()))
+}
+
+/// `vmacd thaw`
+pub(super) async fn thaw(session: Session, output: Output, args: ThawArgs) -> Result<(), Fault> {
+    let (site, store) = (args.site.scope(), session.store_as_it_is().await?);
+    suggest::known_site(&store, &site).await?;
+    let thawed = store.thaw(&site).await?;
+    let left = store.freezes().await?;
+    let still: Vec<&Freeze> = left.iter().filter(|freeze| is_still_frozen(&site, freeze)).collect();
+    let still_told: String =
+        still.iter().map(|freeze| format!("\n{}: still frozen {}", told(&freeze.site), freeze.end())).collect();
+    output.one(&json!({"thawed": thawed, "still_frozen": still}), || format!("{}: thawed{still_told}", told(&site)))
+}
+
+/// A freeze that holds back switches of what was thawed just now.
+fn is_still_frozen(thawed: &Scope, freeze: &Freeze) -> bool {
+    *thawed == Scope::All || freeze.site == Scope::All
+}
+
+/// `vmacd freezes`
+pub(super) async fn list(session: Session, output: Output) -> Result<(), Fault> {
+    let store: Store = session.store_as_it_is().await?;
+    output.list(&store.freezes().await?, &["SITE", "UNTIL", "KIND", "BY", "SINCE", "REASON"], row)
+}
+
+fn row(freeze: &Freeze) -> Vec<Cell> {
+    let (tone, until) = match freeze.kind {
+        FreezeKind::Manual => (Tone::Waiting, second(freeze.until)),
+        FreezeKind::Automatic => (Tone::Bad, "thawed".to_owned()),
+    };
+    vec![
+        freeze.site.to_string().into(),
+        Cell::new(tone, until),
+        freeze.kind.as_str().into(),
+        freeze.made_by.as_str().into(),
+        second(freeze.made_at).into(),
+        or_dash(freeze.reason.as_ref()).into(),
+    ]
+}
+
+fn second(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn told(site: &Scope) -> String {
+    match site {
+        Scope::All => "all sites".to_owned(),
+        Scope::Site(None) => "switches without a site".to_owned(),
+        Scope::Site(Some(site)) => site.to_string(),
+    }
+}
+
+/// A time, or a span from now.
+fn until(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Fault> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    let wrong = || {
+        let text = printable(text);
+        Fault::input(format!("--until: `{text}` is neither a time span such as 2h nor an RFC 3339 time"))
+    };
+    let span = humantime::parse_duration(text).map_err(|_| wrong())?;
+    let span = chrono::TimeDelta::from_std(span).map_err(|_| wrong())?;
+    now.checked_add_signed(span).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_a_span_or_a_time() {
+        let now = DateTime::from_timestamp(1_000, 0).expect("a time");
+        assert_eq!(until("2h", now).expect("a time").timestamp(), 8_200);
+        assert_eq!(until("1970-01-01T01:00:00+00:30", now).expect("a time").timestamp(), 1_800);
+        for text in ["tomorrow", "2", "2026-11-22", "9999999999999y"] {
+            assert!(until(text, now).expect_err("refused").text().contains("--until"), "{text}");
+        }
+    }
+}

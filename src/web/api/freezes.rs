@@ -1,0 +1,95 @@
+//! Frozen sites.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use super::extract::{Body, Path, parsed};
+use super::problem::{ApiCode, Problem};
+use super::views::FreezeView;
+use crate::domain::{FreezeOrder, Scope};
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, freeze, thaw))
+}
+
+/// Lists the sites that are frozen.
+#[utoipa::path(get, path = "/freezes", tag = "freezes",
+    responses(
+        (status = 200, body = Vec<FreezeView>),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn list(State(app): State<App>) -> Result<Json<Vec<FreezeView>>, Problem> {
+    Ok(Json(app.store.freezes().await?.into_iter().map(FreezeView::from).collect()))
+}
+
+/// Shows the freeze of a site.
+#[utoipa::path(get, path = "/freezes/{site}", tag = "freezes",
+    params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
+    responses(
+        (status = 200, body = FreezeView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn show(State(app): State<App>, Path(site): Path<String>) -> Result<Json<FreezeView>, Problem> {
+    let site: Scope = parsed("site", &site)?;
+    let found = app.store.freezes().await?.into_iter().find(|freeze| freeze.site == site);
+    let not_frozen = || Problem::new(ApiCode::NotFound, format!("{site} is not frozen"));
+    Ok(Json(found.ok_or_else(not_frozen)?.into()))
+}
+
+/// A freeze that is asked for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct FreezeBody {
+    /// When it ends by itself: a time to come, at most ten years ahead.
+    until: DateTime<Utc>,
+    /// Why; it stands on every row that waits.
+    #[schema(max_length = 200)]
+    reason: Option<String>,
+    /// Who asks; `api` unless told.
+    #[schema(max_length = 200)]
+    made_by: Option<String>,
+}
+
+/// Freezes a site: nothing is committed on its switches until then. Replaces the freeze that it has.
+#[utoipa::path(put, path = "/freezes/{site}", tag = "freezes", request_body = FreezeBody,
+    params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
+    responses(
+        (status = 200, body = FreezeView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn freeze(
+    State(app): State<App>,
+    Path(site): Path<String>,
+    Body(body): Body<FreezeBody>,
+) -> Result<Json<FreezeView>, Problem> {
+    let made_by = body.made_by.unwrap_or_else(|| "api".to_owned());
+    let order = FreezeOrder { site: parsed("site", &site)?, until: body.until, reason: body.reason, made_by };
+    let order = order.checked(Utc::now()).map_err(|error| Problem::new(ApiCode::InvalidBody, error.to_string()))?;
+    Ok(Json(app.store.freeze(&order).await?.into()))
+}
+
+/// Thaws a site: its switches' work goes on within seconds.
+#[utoipa::path(delete, path = "/freezes/{site}", tag = "freezes",
+    params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
+    responses(
+        (status = 204, description = "It is thawed"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn thaw(State(app): State<App>, Path(site): Path<String>) -> Result<StatusCode, Problem> {
+    app.store.thaw(&parsed("site", &site)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,194 @@
+//! Frozen sites, and what a site's pushes come to.
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use serde_json::json;
+use vmacd::domain::{Code, Freeze, FreezeKind, FreezeOrder, Scope};
+use vmacd::store::{Lease, PushRow, PushState, Store, StoreError};
+
+use super::bench::{Bench, create, inventory, switch};
+
+on_both_engines! {
+    a_site_is_frozen_until_its_time_or_until_it_is_thawed,
+    what_freezes_all_sites_counts_for_each_and_the_longest_is_told,
+    a_site_at_which_no_switch_stands_cannot_be_frozen,
+    a_site_is_kept_when_the_file_has_none,
+    a_site_is_stopped_once_and_a_freeze_by_hand_gives_way,
+    failed_pushes_count_by_site_until_it_is_thawed,
+    what_was_found_out_by_a_later_lease_counts_for_nothing,
+    many_workers_together_keep_to_a_sites_commits,
+    rows_that_wait_say_why_once,
+}
+
+const WINDOW: Duration = Duration::from_secs(600);
+
+fn site(name: &str) -> Scope {
+    name.parse().expect("a scope")
+}
+
+/// sw-a stands at ams1, sw-b at none.
+async fn place(bench: &Bench) {
+    let mut placed = inventory();
+    placed.switches[0].site = Some("ams1".parse().expect("a name"));
+    bench.store.import(&placed).await.expect("imported");
+}
+
+fn order(name: &str, seconds: i64) -> FreezeOrder {
+    let until = Utc::now() + TimeDelta::seconds(seconds);
+    FreezeOrder { site: site(name), until, reason: Some("upgrade".to_owned()), made_by: "alice".to_owned() }
+}
+
+async fn freeze_of(bench: &Bench, name: &str) -> Option<Freeze> {
+    let known = bench.store.switch(&switch(name)).await.expect("a switch").freeze;
+    let overview = bench.store.switch_overview(&switch(name)).await.expect("a switch").known.freeze;
+    assert_eq!(known, overview);
+    let listed = bench.store.switches().await.expect("switches");
+    assert_eq!(listed.iter().find(|known| known.switch.name == switch(name)).expect("a switch").freeze, known);
+    known
+}
+
+async fn a_site_is_frozen_until_its_time_or_until_it_is_thawed(bench: &Bench) {
+    place(bench).await;
+    let made = bench.store.freeze(&order("ams1", 3_600)).await.expect("frozen");
+    let found = freeze_of(bench, "sw-a").await.expect("frozen");
+    assert_eq!((&found.site, &found.reason, found.kind), (&site("ams1"), &made.reason, FreezeKind::Manual));
+    assert_eq!(freeze_of(bench, "sw-b").await, None, "another site");
+    assert_eq!(bench.another().await.freezes().await.expect("freezes").len(), 1);
+    assert_eq!(bench.store.counts().await.expect("counts").sites_frozen, [("ams1".to_owned(), "manual")]);
+    bench.store.thaw(&site("ams1")).await.expect("thawed");
+    assert_eq!((freeze_of(bench, "sw-a").await, bench.store.freezes().await.expect("freezes").len()), (None, 0));
+    let thawed = bench.store.thawed_since(made.made_at).await.expect("an answer");
+    assert_eq!(thawed, [site("ams1")]);
+    let again = bench.store.thaw(&site("ams1")).await;
+    assert!(matches!(again, Err(StoreError::NotFound { .. })), "{again:?}");
+    bench.store.freeze(&order("ams1", -1)).await.expect("written");
+    assert_eq!(freeze_of(bench, "sw-a").await, None, "its time is over");
+}
+
+async fn what_freezes_all_sites_counts_for_each_and_the_longest_is_told(bench: &Bench) {
+    place(bench).await;
+    bench.store.freeze(&order("*", 60)).await.expect("frozen");
+    for name in ["sw-a", "sw-b"] {
+        assert_eq!(freeze_of(bench, name).await.expect("frozen").site, Scope::All);
+    }
+    bench.store.freeze(&order("-", 3_600)).await.expect("frozen");
+    assert_eq!(freeze_of(bench, "sw-a").await.expect("frozen").site, Scope::All);
+    assert_eq!(freeze_of(bench, "sw-b").await.expect("frozen").site, Scope::Site(None));
+    bench.store.thaw(&Scope::All).await.expect("thawed");
+    assert_eq!(freeze_of(bench, "sw-a").await, None);
+    assert!(freeze_of(bench, "sw-b").await.is_some(), "what was frozen by itself stays so");
+}
+
+async fn a_site_at_which_no_switch_stands_cannot_be_frozen(bench: &Bench) {
+    let refused = bench.store.freeze(&order("ams1", 60)).await;
+    assert!(matches!(&refused, Err(StoreError::NotFound { what: "site", .. })), "{refused:?}");
+    place(bench).await;
+    bench.store.freeze(&order("ams1", 60)).await.expect("frozen");
+    let sites = bench.store.sites().await.expect("sites");
+    let mut names: Vec<String> = sites.iter().map(|(site, count)| format!("{site:?} {count}")).collect();
+    names.sort();
+    assert_eq!(names, ["None 1", "Some(SiteName(\"ams1\")) 1"]);
+}
+
+async fn a_site_is_kept_when_the_file_has_none(bench: &Bench) {
+    place(bench).await;
+    let report = bench.store.import(&inventory()).await.expect("imported");
+    assert_eq!((report.updated, report.unchanged), (0, 6));
+    let exported = bench.store.export().await.expect("an inventory");
+    assert_eq!(exported.switches[0].site, Some("ams1".parse().expect("a name")));
+}
+
+async fn a_site_is_stopped_once_and_a_freeze_by_hand_gives_way(bench: &Bench) {
+    place(bench).await;
+    let ams1 = "ams1".parse().expect("a name");
+    bench.store.freeze(&order("ams1", 60)).await.expect("frozen");
+    assert!(bench.store.stop_site(Some(&ams1), "commits fail", "worker-1").await.expect("stopped"));
+    assert!(!bench.store.stop_site(Some(&ams1), "commits fail again", "worker-2").await.expect("asked"));
+    let found = freeze_of(bench, "sw-a").await.expect("frozen");
+    assert_eq!((found.kind, found.reason.as_deref()), (FreezeKind::Automatic, Some("commits fail")));
+    assert_eq!((found.until, found.made_by.as_str()), (Freeze::NEVER, "worker-1"));
+    bench.store.thaw(&site("ams1")).await.expect("thawed");
+    assert!(bench.store.stop_site(Some(&ams1), "still", "worker-1").await.expect("stopped"), "and again after that");
+}
+
+/// A push whose commit was sent.
+async fn sent(store: &Store, lease: &Lease, id: &str) {
+    let push = PushRow { id: id.to_owned(), plan: json!([]), changes: 1, backup_id: None };
+    store.push_prepared(lease, &push).await.expect("written down");
+    store.push_advanced(lease, id, PushState::Sent, None).await.expect("written down");
+}
+
+async fn failed(bench: &Bench, name: &str) -> Vec<String> {
+    let failed = bench.store.failed_pushes(&switch(name), WINDOW).await.expect("pushes");
+    failed.into_iter().map(|push| push.id).collect()
+}
+
+async fn failed_pushes_count_by_site_until_it_is_thawed(bench: &Bench) {
+    place(bench).await;
+    let (a, b) = (bench.lease("sw-a").await, bench.lease("sw-b").await);
+    for (id, end) in [("good", PushState::Confirmed), ("refused", PushState::Refused), ("back", PushState::NotApplied)]
+    {
+        sent(&bench.store, &a, id).await;
+        bench.store.push_advanced(&a, id, end, None).await.expect("written down");
+    }
+    assert!(bench.store.note_failed_pushes(&a).await.expect("noted"));
+    assert!(!bench.store.note_failed_pushes(&a).await.expect("noted"), "nothing new");
+    sent(&bench.store, &a, "lost").await;
+    assert!(bench.store.note_failed_pushes(&a).await.expect("noted"));
+    assert!(!bench.store.note_failed_pushes(&b).await.expect("noted"));
+    assert_eq!(failed(bench, "sw-a").await, ["back", "lost"]);
+    assert!(failed(bench, "sw-b").await.is_empty(), "another site");
+    bench.store.stop_site(Some(&"ams1".parse().expect("a name")), "commits fail", "w").await.expect("stopped");
+    assert_eq!(failed(bench, "sw-a").await.len(), 2);
+    bench.store.thaw(&site("ams1")).await.expect("thawed");
+    assert!(failed(bench, "sw-a").await.is_empty(), "somebody has looked");
+}
+
+async fn what_was_found_out_by_a_later_lease_counts_for_nothing(bench: &Bench) {
+    let crashed = bench.lease("sw-a").await;
+    sent(&bench.store, &crashed, "crashed").await;
+    bench.store.release(&crashed).await.expect("released");
+    let next = bench.lease("sw-a").await;
+    bench.store.push_advanced(&next, "crashed", PushState::NotApplied, None).await.expect("found out");
+    assert!(!bench.store.note_failed_pushes(&next).await.expect("noted"), "its worker died; the switch did nothing");
+}
+
+async fn many_workers_together_keep_to_a_sites_commits(bench: &Bench) {
+    let mut wide = inventory();
+    let one = wide.switches[0].clone();
+    wide.switches = (0..8).map(|n| vmacd::domain::Switch { name: switch(&format!("sw-{n}")), ..one.clone() }).collect();
+    wide.servers.clear();
+    bench.store.import(&wide).await.expect("imported");
+    let other = bench.another().await;
+    let tries = (0..8).map(|number| {
+        let store = if number % 2 == 0 { &bench.store } else { &other };
+        async move {
+            let lease = bench.lease(&format!("sw-{number}")).await;
+            let push = PushRow { id: format!("p-{number}"), plan: json!([]), changes: 1, backup_id: None };
+            store.push_prepared(&lease, &push).await.expect("written down");
+            store.push_sent_within(&lease, &push.id, 3).await.expect("an answer")
+        }
+    });
+    let sent = futures_util::future::join_all(tries).await;
+    assert_eq!(sent.iter().filter(|sent| **sent).count(), 3, "{sent:?}");
+    assert!(!bench.store.may_site_commit(&switch("sw-0"), 3).await.expect("an answer"));
+    assert!(bench.store.may_site_commit(&switch("sw-0"), 4).await.expect("an answer"));
+}
+
+async fn rows_that_wait_say_why_once(bench: &Bench) {
+    bench.admit_all(&[create("m-1", 1, "10.0.1.7"), create("m-2", 2, "10.0.2.7")]).await;
+    let freeze = bench.store.freeze(&order("-", 60)).await.expect("frozen");
+    let failure = freeze.failure(&switch("sw-a"));
+    bench.store.note_why_waiting(&switch("sw-a"), &failure).await.expect("written");
+    let row = bench.row("10.0.1.7").await;
+    assert_eq!(
+        (row.failure_code.as_deref(), row.failure_text),
+        (Some(Code::Frozen.as_str()), Some(failure.text.clone()))
+    );
+    assert_eq!((row.attempts, bench.row("10.0.2.7").await.failure_code), (0, None), "on another switch");
+    bench.store.note_why_waiting(&switch("sw-a"), &failure).await.expect("written");
+    assert_eq!(bench.row("10.0.1.7").await.updated_at, row.updated_at);
+    bench.settle("sw-a").await;
+    assert_eq!(bench.row("10.0.1.7").await.failure_code, None);
+}
