@@ -122,14 +122,15 @@ pub fn plan(
     is_ours: impl Fn(Mac) -> bool,
 ) -> Vec<Result<Step, (Wish, Failure)>> {
     let mut present = present.to_vec();
-    let mut plan_one = |wish: &Wish| {
+    let mut steps = Vec::with_capacity(wishes.len());
+    for wish in wishes {
         let step = compare::plan_wish(wish, &present, port_vlans, &is_ours);
         if let Ok(step) = &step {
             step.changes.iter().for_each(|change| apply(change, &mut present));
         }
-        step.map_err(|failure| (wish.clone(), failure))
-    };
-    wishes.iter().map(&mut plan_one).collect()
+        steps.push(step.map_err(|failure| (wish.clone(), failure)));
+    }
+    steps
 }
 
 /// Brings a list of bindings to what it is after the change, as the switch would.
