@@ -84,7 +84,7 @@ impl<'a> Told<'a> {
         }
         let nowhere = tried.admissions.iter().filter_map(|(ip, admission)| nowhere(*ip, admission));
         changes.extend(nowhere);
-        changes.sort_by(|one, other| one.ip_address.cmp(&other.ip_address));
+        changes.sort_by_key(|change| change.ip_address);
         Self { changes, switches }
     }
 

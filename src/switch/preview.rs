@@ -63,9 +63,12 @@ async fn load(client: &mut SwitchClient, steps: Vec<Step>) -> Result<Vec<Planned
             Err(error) => {
                 let SwitchError::Refused { errors, .. } = &error else { return Err(error) };
                 load_again(client, &loaded).await?;
-                match group.len() {
-                    1 => refused.extend(group.into_iter().flatten().map(|step| Err((step.wish, error.failure())))),
-                    _ => narrow(group, errors).into_iter().rev().for_each(|part| groups.push_front(part)),
+                if group.len() > 1 {
+                    narrow(group, errors).into_iter().rev().for_each(|part| groups.push_front(part));
+                    continue;
+                }
+                for alone in group.into_iter().flatten() {
+                    refused.push(Err((alone.wish, error.failure())));
                 }
             }
         }

@@ -125,24 +125,21 @@ pub fn plan(
     is_ours: impl Fn(Mac) -> bool,
 ) -> Vec<Result<Step, (Wish, Failure)>> {
     let mut present = present.to_vec();
-    let mut plan_one = |wish: &Wish| {
-        let step = compare::plan_wish(wish, &present, port_vlans, &is_ours);
-        if let Ok(step) = &step {
-            step.changes.iter().for_each(|change| apply(change, &mut present));
-        }
-        step.map_err(|failure| (wish.clone(), failure))
-    };
     let mut steps = Vec::with_capacity(wishes.len());
     for row in wishes.chunk_by(|one, next| one.vmac_id == next.vmac_id) {
         let (binds, unbinds): (Vec<_>, Vec<_>) = row.iter().partition(|wish| wish.desired == Desired::Bound);
-        let mut bound: Vec<_> = binds.into_iter().map(&mut plan_one).collect();
-        let failure = bound.iter().find_map(|step| step.as_ref().err().map(|(_, failure)| failure.clone()));
-        let unbound = unbinds.into_iter().map(|wish| match &failure {
-            Some(failure) => Err((wish.clone(), failure.clone())),
-            None => plan_one(wish),
-        });
-        bound.extend(unbound);
-        steps.append(&mut bound);
+        let mut failed: Option<Failure> = None;
+        for wish in binds.into_iter().chain(unbinds) {
+            let step = match &failed {
+                Some(failure) if wish.desired == Desired::Unbound => Err(failure.clone()),
+                _ => compare::plan_wish(wish, &present, port_vlans, &is_ours),
+            };
+            match &step {
+                Ok(step) => step.changes.iter().for_each(|change| apply(change, &mut present)),
+                Err(failure) => failed = Some(failure.clone()),
+            }
+            steps.push(step.map_err(|failure| (wish.clone(), failure)));
+        }
     }
     steps
 }
