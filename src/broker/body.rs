@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::domain::{BindableAddress, PLAIN_TEXT, TIME_SINCE_1970, VirtualMac, VlanName};
+use crate::domain::{BindableAddress, PLAIN_TEXT, PoolName, TIME_SINCE_1970, VirtualMac, VlanName};
 
 /// Longest `requested_by`, `reference` and ids, characters.
 pub(super) const TEXT_CHARS_MAX: usize = 200;
@@ -25,6 +25,9 @@ pub struct CreateBody {
     /// The MAC; a random one where it is left out.
     #[schemars(with = "Option<VirtualMac>", example = &"02:5e:10:9a:0c:44")]
     pub(super) mac_address: Option<String>,
+    /// The pool that the MAC is taken from; the one that serves the VLAN or the switch where it is left out.
+    #[schemars(with = "Option<PoolName>", example = &"customers")]
+    pub(super) pool: Option<String>,
     /// When it was asked for; of several commands for one address the newest counts.
     #[schemars(extend("format" = "date-time", "pattern" = TIME_SINCE_1970), example = &"2026-11-21T10:00:00.000Z")]
     pub(super) issued_at: Option<String>,
@@ -61,6 +64,15 @@ pub struct RevokeBody {
 impl From<RevokeBody> for CreateBody {
     fn from(body: RevokeBody) -> Self {
         let RevokeBody { server_id, ip_address, issued_at, requested_by, reference } = body;
-        Self { server_id, ip_address, vlan_name: None, mac_address: None, issued_at, requested_by, reference }
+        Self {
+            server_id,
+            ip_address,
+            vlan_name: None,
+            mac_address: None,
+            pool: None,
+            issued_at,
+            requested_by,
+            reference,
+        }
     }
 }

@@ -77,12 +77,14 @@ fn command(action: Action, body: CreateBody) -> Result<Command, Failure> {
         body.ip_address.parse().map_err(|error| Failure::new(Code::InvalidAddress, format!("ip_address: {error}")))?;
     let mac_address = body.mac_address.as_deref().map(virtual_mac).transpose()?;
     let vlan_name = body.vlan_name.map(|name| name.parse()).transpose();
+    let pool = body.pool.map(|name| name.parse()).transpose();
     Ok(Command {
         action,
         server_id: body.server_id,
         ip_address,
         vlan_name: vlan_name.map_err(|error| Failure::new(Code::InvalidVlan, format!("vlan_name: {error}")))?,
         mac_address,
+        pool: pool.map_err(|error| invalid("pool", format!("{error}")))?,
         issued_at_ms: body.issued_at.as_deref().map(time_ms).transpose()?,
         requested_by: body.requested_by,
         reference: body.reference,

@@ -25,6 +25,7 @@ pub(super) async fn create(session: Session, output: Output, args: CreateArgs) -
     let mut body = body(&args.target);
     insert(&mut body, "vlan_name", args.vlan.map(|vlan| vlan.to_string()));
     insert(&mut body, "mac_address", args.mac.map(|mac| mac.to_string()));
+    insert(&mut body, "pool", args.pool.map(|pool| pool.to_string()));
     request(session, output, Action::Create, args.target, body).await
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BindableAddress, Mac, VlanName};
+use super::{BindableAddress, Mac, PoolName, VlanName};
 
 /// What a command asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,6 +61,8 @@ pub struct Command {
     pub vlan_name: Option<VlanName>,
     /// The MAC the producer wants, for a create; already checked with [`Mac::as_virtual`].
     pub mac_address: Option<Mac>,
+    /// The pool that the producer names, for a create.
+    pub pool: Option<PoolName>,
     /// When the producer issued it, milliseconds since 1970 UTC, if it said so.
     pub issued_at_ms: Option<i64>,
     /// Who asked, free text for the row.
@@ -137,6 +139,7 @@ mod tests {
             ip_address: "10.0.0.9".parse().expect("an address"),
             vlan_name: None,
             mac_address: None,
+            pool: None,
             issued_at_ms: None,
             requested_by: None,
             reference: None,

@@ -2,7 +2,7 @@
 //!
 //! By aggregate: `admit` takes commands in, `work` says what waits for a switch, `settle` writes what a push
 //! came to; `leases`, `pushes` and `backups` serve the push; `commands`, `vmacs`, `outbox`, `dead_letters`,
-//! `inventory` and `queue` are what their names say. `engine` is the layer that hides which database it is.
+//! `inventory`, `taken` (MACs that no row has) and `queue` are what their names say. `engine` is the layer that hides which database it is.
 //!
 //! Guarantees: one transaction per call; a constant number of statements per group, whatever its size; the
 //! unique indexes decide about MACs and addresses; writes of a push's results need the current lease.
@@ -28,6 +28,7 @@ mod pushes;
 mod queue;
 mod refusal;
 mod settle;
+mod taken;
 mod vault;
 mod vmacs;
 mod work;
@@ -49,6 +50,7 @@ pub use overview::SwitchOverview;
 pub use pushes::{PushRecord, PushRow, PushState};
 pub use queue::{NewQueueMessage, QueueMessage};
 pub use settle::{BindingEnd, BindingResult, Settled};
+pub use taken::{ElsewhereConflict, ElsewhereMac, ElsewhereReport, NewReservation, PoolFigures, Reservation, Reserved};
 pub use vault::BackupKey;
 pub use vmacs::{TimelineEntry, Vmac, VmacFilter};
 pub use work::WorkItem;

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use super::read::{Place, World};
 use super::{Admission, Incoming};
 use crate::domain::{
-    Action, BindableAddress, BindingState, Code, Desired, Failure, FailureClass, IntentOrder, Mac, MessageKey, Server,
-    Status, SwitchBinding, VlanName,
+    Action, BindableAddress, BindingState, Code, Desired, Failure, FailureClass, IntentOrder, Mac, MessageKey,
+    PoolName, Server, Status, SwitchBinding, VlanName,
 };
 use crate::store::commands::{CommandOutcome, OpenCommand, Outcome};
 use crate::store::vmacs::Vmac;
@@ -36,6 +36,7 @@ pub(super) enum Verdict {
 pub(super) struct Allocation {
     pub place: Place,
     pub mac: Option<Mac>,
+    pub pool: Option<PoolName>,
     pub vlan: Option<VlanName>,
     pub requested_by: Option<String>,
     pub reference: Option<String>,
@@ -217,6 +218,7 @@ fn allocate(place: Place, incoming: &Incoming, decision: &mut Decision) {
         decision.allocations.push(Allocation {
             place,
             mac: command.mac_address,
+            pool: command.pool.clone(),
             vlan: command.vlan_name.clone(),
             requested_by: command.requested_by.clone(),
             reference: command.reference.clone(),

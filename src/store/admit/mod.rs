@@ -1,12 +1,13 @@
 //! Taking commands in: one transaction and a constant number of statements for a whole group.
 //!
 //! `decide` is pure: from what the database holds to what each command gets and what is written.
-//! `read` locks and reads, `write` carries the decision out (`inbox` its part of it); the unique indexes have the last word about
+//! `read` locks and reads, `choice` finds MACs, `write` carries the decision out (`inbox` its part of it); the unique indexes have the last word about
 //! MACs and addresses, and what they refuse is decided again.
 //!
 //! Two workers that take in commands for the same (server, address) wait for each other at its row of
 //! `intents`, so the newest intent wins whatever the order.
 
+mod choice;
 mod decide;
 mod inbox;
 mod read;
@@ -78,7 +79,7 @@ pub enum Admission {
 impl Store {
     /// Takes a group of commands in, and answers for each, in their order.
     ///
-    /// `rng` draws the MACs; one that is taken is drawn again.
+    /// `rng` draws the MACs from the store's pools; one that is taken is drawn again.
     ///
     /// # Errors
     /// When the database fails; nothing was taken in then.
@@ -98,7 +99,7 @@ impl Store {
         let firsts = first_of_each_key(group);
         let mut world = read::read(&mut tx, &firsts, now).await?;
         let mut decision = decide::decide(&firsts, &mut world, now);
-        write::allocate(&mut tx, &mut decision, &mut world, rng, now).await?;
+        write::allocate(&mut tx, &mut decision, &mut world, &self.pools, rng, now).await?;
         write::write(&mut tx, &firsts, &decision, &world, now).await?;
         tx.commit("take commands in").await?;
         Ok(group.iter().map(|incoming| decision.admission(incoming, &world)).collect())

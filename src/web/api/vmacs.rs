@@ -39,6 +39,9 @@ struct CreateBody {
     vlan_name: Option<String>,
     #[schema(example = "02:5e:10:9a:0c:44", pattern = "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
     mac_address: Option<String>,
+    /// The pool that the MAC is taken from; the one that serves the VLAN or the switch where it is left out.
+    #[schema(example = "customers", pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+    pool: Option<String>,
     /// When it was asked for; of several requests for one address the newest counts.
     #[schema(format = "date-time")]
     issued_at: Option<String>,

@@ -209,6 +209,7 @@ fn incoming(action: Action, key: &str, server_id: i64, ip: &str) -> Incoming {
             ip_address: ip.parse().expect("an address"),
             vlan_name: None,
             mac_address: None,
+            pool: None,
             issued_at_ms: None,
             requested_by: None,
             reference: None,
