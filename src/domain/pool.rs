@@ -92,6 +92,7 @@ impl Mac {
 mod tests {
     use proptest::prelude::*;
 
+    use super::Strategy;
     use super::*;
 
     fn pool(strategy: Strategy) -> Pool {

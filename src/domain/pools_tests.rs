@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::Strategy;
 use super::*;
 
 fn pool(name: &str, prefix: &str, vlans: &[&str], switches: &[&str]) -> Pool {

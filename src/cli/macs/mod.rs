@@ -1,5 +1,6 @@
 //! `vmacd macs import`: MACs that something else uses.
 
+mod lines;
 mod read;
 
 use std::fs::File;

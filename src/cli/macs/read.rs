@@ -6,6 +6,7 @@ use csv::StringRecord;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::lines::Lines;
 use crate::domain::Mac;
 use crate::store::ElsewhereMac;
 
@@ -45,7 +46,7 @@ impl List {
 /// # Errors
 /// When there is no column of MACs, or the file cannot be read.
 pub(super) fn csv(input: impl Read, may_lack: bool) -> Result<List, String> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(input);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(Lines::new(input));
     let columns: Vec<String> = reader.headers().map_err(|error| error.to_string())?.iter().map(plain).collect();
     let column = |name: &str| columns.iter().position(|column| column == name);
     let mac = MAC_COLUMNS.iter().find_map(|name| column(name));
@@ -54,11 +55,13 @@ pub(super) fn csv(input: impl Read, may_lack: bool) -> Result<List, String> {
     let mut list = List::default();
     let mut record = StringRecord::new();
     loop {
-        let line = reader.position().line();
-        match reader.read_record(&mut record) {
+        let read = reader.read_record(&mut record);
+        let line = reader.get_ref().line_of(reader.position().byte().saturating_sub(1));
+        match read {
             Ok(false) => return Ok(list),
             Ok(true) => {
-                let line = record.position().map_or(line, csv::Position::line);
+                let within = record.iter().flat_map(str::bytes).filter(|byte| *byte == b'\n').count();
+                let line = line - within as u64;
                 let text = record.get(mac);
                 if !(may_lack && text.is_none_or(str::is_empty)) {
                     list.add(line, text, note.and_then(|note| record.get(note)));
@@ -125,11 +128,11 @@ mod tests {
 
     #[test]
     fn every_notation_is_read_with_its_line_and_note() {
-        let text = "name,MAC,Description\na,02:A5:00:00:00:01,old router\nb,02-a5-00-00-00-02,\n\nc,02a5.0000.0003\nd,02a500000004,x\n";
+        let text = "name,MAC,Description\na,02:A5:00:00:00:01,old router\nb,02-a5-00-00-00-02,\n\n\"c\nc\",02a5.0000.0003\r\n\r\nd,02a500000004,x";
         let list = csv(text.as_bytes(), false).expect("a list");
         assert_eq!(macs(&list), ["02:a5:00:00:00:01", "02:a5:00:00:00:02", "02:a5:00:00:00:03", "02:a5:00:00:00:04"]);
         let lines: Vec<u64> = list.macs.iter().map(|entry| entry.line).collect();
-        assert_eq!((lines, list.bad.len()), (vec![2, 3, 5, 6], 0));
+        assert_eq!((lines, list.bad.len()), (vec![2, 3, 5, 8], 0));
         assert_eq!((list.macs[0].note.as_deref(), list.macs[1].note.as_deref()), (Some("old router"), None));
     }
 

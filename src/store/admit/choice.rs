@@ -120,21 +120,14 @@ async fn drawn_from(
     if round < ROUNDS_OF_DRAWS {
         return Ok(allocations.into_iter().map(|allocation| tried(allocation, pools.draw(pool, rng))).collect());
     }
-    let mut free = find_free(tx, pools, pool, allocations.len(), rng).await?.into_iter();
-    let mut choices: Vec<Choice> = Vec::new();
-    let mut full: Option<Failure> = None;
-    for allocation in allocations {
-        choices.push(match (free.next(), &full) {
-            (Some(mac), _) => tried(allocation, mac),
-            (None, Some(failure)) => Err((allocation, failure.clone())),
-            (None, None) => {
-                let failure = exhausted(tx, pools, pool).await?;
-                full = Some(failure.clone());
-                Err((allocation, failure))
-            }
-        });
-    }
-    Ok(choices)
+    let free = find_free(tx, pools, pool, allocations.len(), rng).await?;
+    let full = if free.len() < allocations.len() { Some(exhausted(tx, pools, pool, free.len()).await?) } else { None };
+    let macs = free.into_iter().map(Some).chain(std::iter::repeat(None));
+    let choice = |(allocation, mac): (Allocation, Option<Mac>)| match (mac, &full) {
+        (Some(mac), _) => Some(tried(allocation, mac)),
+        (None, full) => Some(Err((allocation, full.clone()?))),
+    };
+    Ok(allocations.into_iter().zip(macs).filter_map(choice).collect())
 }
 
 /// Of fixed MACs that could not be given: why each could not. None for one that nobody has by now.

@@ -71,9 +71,14 @@ impl Search<'_> {
     }
 }
 
-/// The failure of whoever finds no free MAC in the pool, with how full it is.
-pub(in crate::store) async fn exhausted(tx: &mut Tx, pools: &Pools, pool: &Pool) -> Result<Failure, StoreError> {
-    let (size, used) = (pools.size(pool), used(tx, pools, pool).await?);
+/// The failure of whoever finds no free MAC in the pool, with how full it is; `promised` are about to be used.
+pub(in crate::store) async fn exhausted(
+    tx: &mut Tx,
+    pools: &Pools,
+    pool: &Pool,
+    promised: usize,
+) -> Result<Failure, StoreError> {
+    let (size, used) = (pools.size(pool), used(tx, pools, pool).await? + promised as u64);
     let text = format!(
         "no free MAC is left in the pool `{}`: {used} of its {size} ({}) are used; give it a wider prefix, or name another pool",
         pool.name,

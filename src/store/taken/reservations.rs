@@ -131,7 +131,7 @@ impl Store {
         }
         match find_free(tx, &self.pools, pool, 1, rng).await?.first() {
             Some(mac) => Ok(*mac),
-            None => Err(StoreError::Refused(exhausted(tx, &self.pools, pool).await?)),
+            None => Err(StoreError::Refused(exhausted(tx, &self.pools, pool, 0).await?)),
         }
     }
 

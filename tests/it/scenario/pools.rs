@@ -23,11 +23,11 @@ const POOLS: &str = r#"
 "#;
 
 /// A world whose programs run with these pools.
-async fn with_pools(world: World) -> World {
+async fn with_pools(mut world: World) -> World {
     let file = run_dir().join(unique("pools")).with_extension("toml");
     std::fs::write(&file, POOLS).expect("a file");
-    let settings = world.settings.clone().set("VMACD_CONFIG", file.display());
-    World { settings, ..world }
+    world.settings = world.settings.clone().set("VMACD_CONFIG", file.display());
+    world
 }
 
 fn text(value: &Value) -> String {
@@ -175,7 +175,7 @@ async fn reservations_and_pools_are_had_over_the_api_too() {
     for (body, status, code) in [
         (json!({"server_id": 0, "ip_address": "10.250.0.2"}), 422, "invalid_field"),
         (json!({"server_id": 1, "ip_address": "224.0.0.1"}), 422, "invalid_address"),
-        (json!({"server_id": 1, "ip_address": "10.250.0.2", "mac_address": "aa:bb:cc:dd:ee:01"}), 422, "invalid_mac"),
+        (json!({"server_id": 1, "ip_address": "10.250.0.2", "mac_address": "00:11:22:33:44:55"}), 422, "invalid_mac"),
         (json!({"server_id": 1, "ip_address": "10.250.0.2", "pool": "none"}), 422, "unknown_pool"),
     ] {
         let answer = call(&serve, "POST", "/reservations", Some(body)).await;
