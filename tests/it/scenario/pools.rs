@@ -128,7 +128,7 @@ async fn a_full_pool_dead_letters_the_create_and_says_how_full_it_is() {
     world.assert_consistent().await;
     let shown = vmacd(&world, &["pools"]).await.ok();
     let tiny: Vec<&str> =
-        shown.lines().find(|line| line.starts_with("tiny")).expect("a line").split_whitespace().collect();
+        shown.lines().find(|line| line.trim_start().starts_with("tiny")).expect("a line").split_whitespace().collect();
     assert_eq!(tiny[..6], ["tiny", "random", "02:a5:10:00:01", "256", "256", "100.0"], "{shown}");
 }
 
