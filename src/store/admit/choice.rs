@@ -28,7 +28,10 @@ pub(super) struct Try {
 }
 
 /// What an allocation gets: a MAC to be tried, or a refusal.
-pub(super) type Choice = Result<Try, (Allocation, Failure)>;
+pub(super) enum Choice {
+    Try(Try),
+    Refused(Allocation, Failure),
+}
 
 /// Chooses for the allocations that are left in this round, the first being 0.
 pub(super) async fn choose(
@@ -46,16 +49,16 @@ pub(super) async fn choose(
         let pool = match pool_of(&allocation, world, pools) {
             Ok(pool) => pool,
             Err(failure) => {
-                choices.push(Err((allocation, failure)));
+                choices.push(Choice::Refused(allocation, failure));
                 continue;
             }
         };
         match fixed(&allocation, pool, reserved.get(&allocation.place)) {
             Some(Ok(mac)) => {
                 let revives = pool.mac_of(allocation.place.1) == Some(mac);
-                choices.push(Ok(Try { allocation, mac, is_fixed: true, revives }));
+                choices.push(Choice::Try(Try { allocation, mac, is_fixed: true, revives }));
             }
-            Some(Err(failure)) => choices.push(Err((allocation, failure))),
+            Some(Err(failure)) => choices.push(Choice::Refused(allocation, failure)),
             None => match drawn.iter_mut().find(|(other, _)| other.name == pool.name) {
                 Some((_, allocations)) => allocations.push(allocation),
                 None => drawn.push((pool, vec![allocation])),
@@ -116,7 +119,7 @@ async fn drawn_from(
     round: u32,
     rng: &mut impl Rng,
 ) -> Result<Vec<Choice>, StoreError> {
-    let tried = |allocation, mac| Ok(Try { allocation, mac, is_fixed: false, revives: false });
+    let tried = |allocation, mac| Choice::Try(Try { allocation, mac, is_fixed: false, revives: false });
     if round < ROUNDS_OF_DRAWS {
         return Ok(allocations.into_iter().map(|allocation| tried(allocation, pools.draw(pool, rng))).collect());
     }
@@ -125,7 +128,7 @@ async fn drawn_from(
     let macs = free.into_iter().map(Some).chain(std::iter::repeat(None));
     let choice = |(allocation, mac): (Allocation, Option<Mac>)| match (mac, &full) {
         (Some(mac), _) => Some(tried(allocation, mac)),
-        (None, full) => Some(Err((allocation, full.clone()?))),
+        (None, full) => Some(Choice::Refused(allocation, full.clone()?)),
     };
     Ok(allocations.into_iter().zip(macs).filter_map(choice).collect())
 }

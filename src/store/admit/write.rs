@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rand::Rng;
 use serde_json::{Value, json};
 
-use super::choice::{Try, choose, place_row, takers};
+use super::choice::{Choice, Try, choose, place_row, takers};
 use super::decide::{Allocation, Decision, Verdict, driven_row, new_binding, settled, superseded_text, taken};
 use super::read::{World, rows as read_rows};
 use super::{Incoming, inbox};
@@ -61,8 +61,8 @@ pub(super) async fn allocate(
         let mut tries = Vec::new();
         for choice in choose(tx, left, world, pools, round, rng).await? {
             match choice {
-                Ok(tried) => tries.push(tried),
-                Err((allocation, failure)) => refuse(&allocation, failure, decision, world),
+                Choice::Try(tried) => tries.push(tried),
+                Choice::Refused(allocation, failure) => refuse(&allocation, failure, decision, world),
             }
         }
         make_rows(tx, INSERT, &tries, |_| true, world, now).await?;
