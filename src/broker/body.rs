@@ -3,7 +3,9 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
-use crate::domain::{Action, AddressOrSubnet, GroupName, PLAIN_TEXT, SharedMac, TIME_SINCE_1970, VirtualMac, VlanName};
+use crate::domain::{
+    Action, AddressOrSubnet, GroupName, PLAIN_TEXT, PoolName, SharedMac, TIME_SINCE_1970, VirtualMac, VlanName,
+};
 
 /// Longest `requested_by`, `reference` and ids, characters.
 pub(super) const TEXT_CHARS_MAX: usize = 200;
@@ -16,6 +18,7 @@ pub(super) struct Asked {
     pub ip_address: String,
     pub vlan_name: Option<String>,
     pub mac_address: Option<String>,
+    pub pool: Option<String>,
     pub group: Option<String>,
     pub issued_at: Option<String>,
     pub requested_by: Option<String>,
@@ -79,6 +82,9 @@ body!(
         /// The MAC; a random one where it is left out. One of VRRP only with a group.
         #[schemars(with = "Option<SharedMac>", example = &"02:5e:10:9a:0c:44")]
         mac_address: Option<String>,
+        /// The pool that the MAC is taken from; the one that serves the VLAN or the switch where it is left out.
+        #[schemars(with = "Option<PoolName>", example = &"customers")]
+        pool: Option<String>,
         /// The group of servers that share the address and its MAC: whoever names the same group joins.
         #[schemars(with = "Option<GroupName>", example = &"lb-pair-7")]
         group: Option<String>,

@@ -80,6 +80,7 @@ fn command(action: Action, asked: Asked) -> Result<Command, Failure> {
     let group = group.map_err(|error| invalid("group", error.to_string()))?;
     let mac_address = asked.mac_address.as_deref().map(|text| mac(text, group.is_some())).transpose()?;
     let vlan_name = asked.vlan_name.map(|name| name.parse()).transpose();
+    let pool = asked.pool.map(|name| name.parse()).transpose();
     Ok(Command {
         action,
         server_id,
@@ -87,6 +88,7 @@ fn command(action: Action, asked: Asked) -> Result<Command, Failure> {
         ip_address,
         vlan_name: vlan_name.map_err(|error| Failure::new(Code::InvalidVlan, format!("vlan_name: {error}")))?,
         mac_address,
+        pool: pool.map_err(|error| invalid("pool", format!("{error}")))?,
         group,
         issued_at_ms: asked.issued_at.as_deref().map(time_ms).transpose()?,
         requested_by: asked.requested_by,

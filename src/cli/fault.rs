@@ -139,6 +139,7 @@ impl From<StoreError> for Fault {
         let kind = if error.is_input() { Kind::Input } else { Kind::Service };
         let code = match &error {
             StoreError::NotFound { .. } => "not_found",
+            StoreError::Refused(failure) => failure.code.as_str(),
             StoreError::Inventory(_) => "invalid_inventory",
             StoreError::UnknownUrl { .. } => "invalid_settings",
             StoreError::TablesMissing | StoreError::TablesOld { .. } | StoreError::TablesNew { .. } => "wrong_tables",

@@ -36,6 +36,8 @@ pub(super) fn of_store(error: &StoreError) -> Option<String> {
         StoreError::TablesNew { .. } | StoreError::Migrate(_) => "install the version of vmacd that the tables are of",
         StoreError::Unpack { .. } => "`backups.key_file` must hold the key that the backup was sealed with",
         StoreError::NotFound { what: "virtual MAC", .. } => "`vmacd list` shows those there are",
+        StoreError::NotFound { what: "reservation", .. } => "`vmacd reservations` shows those there are",
+        StoreError::Refused(failure) => return of_failure(failure.code).map(str::to_owned),
         StoreError::NotFound { what: "dead letter", .. } => "`vmacd dead-letters list` shows those that wait",
         StoreError::NotFound { what: "backup", .. } => "`vmacd backups list SWITCH` shows those of a switch",
         error if error.is_transient() => DATABASE,
@@ -59,6 +61,8 @@ pub(super) fn of_broker(error: &BrokerError) -> Option<String> {
 /// For a switch; docs/ERRORS.md says more of each.
 pub(super) fn of_failure(code: Code) -> Option<&'static str> {
     Some(match code {
+        Code::UnknownPool | Code::PoolExhausted => "`vmacd pools` shows the pools and how full they are",
+        Code::ReservedDifferently => "`vmacd reservations` shows what is reserved; `vmacd release` gives it back",
         Code::HostKeyMissing => "`vmacd switches trust NAME` shows and pins the key that it has",
         Code::HostKeyChanged => {
             "find out why; if the switch was replaced, `vmacd switches trust NAME` pins the new key"

@@ -17,11 +17,14 @@ mod hint;
 mod inventory;
 mod list;
 mod look;
+mod macs;
 mod open;
 mod output;
+mod pools;
 mod process;
 mod progress;
 mod request;
+mod reserve;
 mod restore;
 mod serve;
 mod shell;
@@ -88,6 +91,11 @@ async fn run(cli: Cli) -> Result<(), Fault> {
         Verb::Revoke(args) => request::revoke(session()?, output, args).await,
         Verb::List(args) => list::run(session()?, output, args).await,
         Verb::Show(args) => show::run(session()?, output, &args).await,
+        Verb::Reserve(args) => reserve::reserve(session()?, output, args).await,
+        Verb::Release(args) => reserve::release(session()?, output, args).await,
+        Verb::Reservations => reserve::list(session()?, output).await,
+        Verb::Pools => pools::run(session()?, output).await,
+        Verb::Macs(verb) => macs::run(session()?, output, verb).await,
         Verb::DeadLetters(verb) => dead_letters::run(session()?, output, verb).await,
         Verb::Inventory(verb) => inventory::run(session()?, output, verb).await,
         Verb::Switches(verb) => switches::run(session()?, output, verb).await,

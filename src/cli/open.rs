@@ -41,6 +41,7 @@ impl Session {
             connections_max: database.connections_max,
             statement_timeout: Duration::from_millis(database.statement_timeout_ms),
             backup_key: self.backup_key()?,
+            pools: self.settings.mac_pools()?,
         };
         Ok(Store::connect(database.url.reveal(), options).await?)
     }

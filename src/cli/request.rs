@@ -23,6 +23,7 @@ pub(super) async fn create(session: Session, output: Output, args: CreateArgs) -
     insert(&mut body, "vlan_name", args.vlan.map(|vlan| vlan.to_string()));
     insert(&mut body, "mac_address", args.mac.map(|mac| mac.to_string()));
     insert(&mut body, "group", args.group.map(|group| group.to_string()));
+    insert(&mut body, "pool", args.pool.map(|pool| pool.to_string()));
     request(session, output, Action::Create, args.target, body).await
 }
 

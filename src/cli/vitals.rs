@@ -1,5 +1,7 @@
 //! How the process is: the answers to `/readyz` and `/metrics`, from its parts.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::broker::Broker;
@@ -9,6 +11,9 @@ use crate::store::Store;
 use crate::web::{Readiness, Vitals};
 use crate::worker::Parts;
 
+/// How old the figures of the pools may be: counting a large one takes a while.
+const POOLS_AGE_MAX: Duration = Duration::from_secs(60);
+
 #[async_trait]
 impl Vitals for Parts {
     async fn readiness(&self) -> Vec<Readiness> {
@@ -16,9 +21,11 @@ impl Vitals for Parts {
     }
 
     async fn metrics(&self) -> String {
-        let (counts, queues) = tokio::join!(self.store.counts(), self.broker.depths());
+        let pools = self.store.pool_figures_of_late(POOLS_AGE_MAX);
+        let (counts, pools, queues) = tokio::join!(self.store.counts(), pools, self.broker.depths());
         let figures = Figures {
             counts: counts.ok(),
+            pools: pools.unwrap_or_default().into_iter().map(|of| (of.pool.to_string(), of.used_ratio)).collect(),
             statements: self.store.statements(),
             broker_up: self.broker.is_connected() && queues.is_ok(),
             queues: queues.unwrap_or_default(),

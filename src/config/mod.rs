@@ -9,6 +9,7 @@
 mod document;
 mod hooks;
 mod load;
+mod pools;
 mod secret;
 mod section;
 mod settings;
@@ -20,5 +21,5 @@ pub use secret::{Secret, ServiceUrl};
 pub use section::{Key, SectionDoc};
 pub use settings::{
     AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, HookFields, HookSettings, HttpSettings,
-    LeaseSettings, RetrySettings, Settings, SshSettings, TelemetrySettings, WorkerSettings,
+    LeaseSettings, PoolSettings, RetrySettings, Settings, SshSettings, TelemetrySettings, WorkerSettings,
 };

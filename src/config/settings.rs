@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::section::{section, sections};
 use super::{Secret, ServiceUrl};
+use crate::domain::Strategy;
 
 sections!(
     /// All settings.
@@ -37,6 +38,8 @@ sections!(
         backups: BackupsSettings = BackupsSettings::default(),
         /// Further credentials by name, for switches whose inventory names one; in the file alone.
         credentials: BTreeMap<String, Credential> = BTreeMap::new(),
+        /// Pools of MACs by name (docs/POOLS.md); `default` serves whatever no other one does and is always there; in the file alone.
+        pools: BTreeMap<String, PoolSettings> = BTreeMap::new(),
         /// Where panels and billing systems send their events (`POST /hooks/NAME`), by name.
         hooks: BTreeMap<String, HookSettings> = BTreeMap::new(),
     }
@@ -156,6 +159,23 @@ section!(
         password: Secret = Secret::default(),
         /// Ask the SSH agent.
         agent: bool = false,
+    }
+);
+
+section!(
+    /// `[pools.NAME]`
+    PoolSettings {
+        /// How a MAC is found: `random` under the prefix; `from-address`, 02:00 and the octets of the IPv4 address (for an IPv6 one
+        /// it is drawn); `tagged`, drawn under 02 and the tag.
+        strategy: Strategy = Strategy::Random,
+        /// The octets that the MACs begin with, one to five, such as `02:a5:10`; no two pools have the same.
+        prefix: String = "02".to_owned(),
+        /// The second octet of a tagged pool, two hexadecimal digits.
+        tag: String = String::new(),
+        /// VLANs that it serves; together with `switches` only what is in one of both.
+        vlans: Vec<String> = Vec::new(),
+        /// Switches that it serves, by their names in the inventory: creates for servers with a port there.
+        switches: Vec<String> = Vec::new(),
     }
 );
 

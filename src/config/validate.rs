@@ -31,7 +31,9 @@ impl Settings {
                 setting: setting.to_owned(),
                 problem: format!("out of range: expected {expected}"),
             }),
-            None => self.validate_http().and_then(|()| self.validate_hooks()),
+            None => {
+                self.validate_http().and_then(|()| self.validate_hooks()).and_then(|()| self.mac_pools().map(|_| ()))
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BindableAddress, Desired, GroupName, Mac, VlanName};
+use super::{BindableAddress, Desired, GroupName, Mac, PoolName, VlanName};
 
 /// What a command asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,6 +82,8 @@ pub struct Command {
     pub mac_address: Option<Mac>,
     /// The group of servers that share the address, for a create.
     pub group: Option<GroupName>,
+    /// The pool that the producer names, for a create.
+    pub pool: Option<PoolName>,
     /// When the producer issued it, milliseconds since 1970 UTC, if it said so.
     pub issued_at_ms: Option<i64>,
     /// Who asked, free text for the row.
@@ -162,6 +164,7 @@ mod tests {
             vlan_name: None,
             mac_address: None,
             group: None,
+            pool: None,
             issued_at_ms: None,
             requested_by: None,
             reference: None,

@@ -84,6 +84,12 @@ codes! {
     AddressTaken = "address_taken" => Permanent,
     /// The MAC asked for is in use, was in use, or is a PXE MAC.
     MacTaken = "mac_taken" => Permanent,
+    /// The MAC asked for is not the one that is reserved for the server's address.
+    ReservedDifferently = "reserved_differently" => Permanent,
+    /// The settings have no such pool.
+    UnknownPool = "unknown_pool" => Permanent,
+    /// The pool has no free MAC left.
+    PoolExhausted = "pool_exhausted" => Permanent,
     /// The address is bound already with another MAC or VLAN than asked for.
     BoundDifferently = "bound_differently" => Permanent,
     /// The address has no virtual MAC on the server that the command takes it from: its create may still be on its way.

@@ -38,22 +38,47 @@ impl Mac {
         self.0
     }
 
+    /// The address as a number, the first octet highest.
+    pub const fn number(self) -> u64 {
+        let [a, b, c, d, e, f] = self.0;
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
+
+    /// The address of a number; what is above 48 bits is left out.
+    pub const fn of_number(number: u64) -> Self {
+        let [_, _, a, b, c, d, e, f] = number.to_be_bytes();
+        Self([a, b, c, d, e, f])
+    }
+
     /// Draws `02:xx:xx:xx:xx:xx` with 40 random bits, leaving out what others use under `02:`.
     pub fn draw(rng: &mut impl Rng) -> Self {
         loop {
-            let tail: [u8; 5] = rng.random();
-            let mac = Self([0x02, tail[0], tail[1], tail[2], tail[3], tail[4]]);
+            let mac = Self::draw_under(&[0x02], rng);
             if !mac.is_reserved() {
                 return mac;
             }
         }
     }
 
+    /// Draws the octets behind these.
+    pub fn draw_under(prefix: &[u8], rng: &mut impl Rng) -> Self {
+        let mut octets = [0; 6];
+        for (at, octet) in octets.iter_mut().enumerate() {
+            *octet = prefix.get(at).copied().unwrap_or_else(|| rng.random());
+        }
+        Self(octets)
+    }
+
     /// True for the prefixes that others use under `02:`: Docker (`02:42`), Microsoft NLB
     /// (`02:bf` and `02:01` to `02:20`), and the all-zero placeholder.
     pub fn is_reserved(self) -> bool {
         let [first, second, rest @ ..] = self.0;
-        first == 0x02 && (matches!(second, 0x42 | 0xbf | 0x01..=0x20) || (second == 0 && rest == [0; 4]))
+        first == 0x02 && (Self::is_others_octet(second) || (second == 0 && rest == [0; 4]))
+    }
+
+    /// True for the octets that others put behind `02:`: Docker's 42, Microsoft NLB's bf and 01 to 20.
+    pub const fn is_others_octet(second: u8) -> bool {
+        matches!(second, 0x42 | 0xbf | 0x01..=0x20)
     }
 
     /// Checks that the address may be bound as a virtual MAC: locally administered unicast.

@@ -2,9 +2,9 @@
 //!
 //! Everything here can be tested with plain values. `mac`, `address` and `names` hold the validated
 //! types; `command` and `binding` the things that messages and rows carry; `lifecycle` the states of
-//! a virtual MAC; `plan` the comparison of what is wanted with what a switch holds; `failure` the
-//! catalogue of what can go wrong and how each case is treated; `freeze` and `stop` when a site's
-//! switches are left alone; `shown` makes text from outside safe to show,
+//! a virtual MAC; `pools`, `pool` and `prefix` which MACs are handed out; `plan` the comparison of what is
+//! wanted with what a switch holds; `failure` the catalogue of what can go wrong and how each case is
+//! treated; `freeze` and `stop` when a site's switches are left alone; `shown` makes text from outside safe to show,
 //! `configuration` shows those of switches; `schema` tells others how the values look in JSON; `trace` reads the producer's
 //! trace.
 
@@ -19,7 +19,11 @@ mod inventory;
 mod lifecycle;
 mod mac;
 mod names;
+mod odds;
 pub mod plan;
+mod pool;
+mod pools;
+mod prefix;
 mod schema;
 mod shown;
 mod stop;
@@ -36,7 +40,11 @@ pub use freeze::{Freeze, FreezeError, FreezeKind, FreezeOrder, Scope};
 pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, ServerPort, SshProfile, Switch};
 pub use lifecycle::{Desired, Status, StatusError, derive_status};
 pub use mac::{Mac, MacError};
-pub use names::{GroupName, InterfaceName, NameError, SiteName, SwitchName, VlanName};
+pub use names::{GroupName, InterfaceName, NameError, PoolName, SiteName, SwitchName, VlanName};
+pub use odds::{odds_of_any_clash, odds_of_clash};
+pub use pool::{Pool, Strategy};
+pub use pools::{PoolProblem, Pools};
+pub use prefix::{Prefix, PrefixError};
 pub use schema::{AddressOrSubnet, PLAIN_TEXT, SharedMac, TIME_SINCE_1970, VirtualMac};
 pub use shown::shown;
 pub use stop::{FailedPush, reason_to_stop, speaks_against_site};

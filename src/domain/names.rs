@@ -104,6 +104,14 @@ name!(
     |text| is_plain(text, 64)
 );
 
+name!(
+    /// The name of a pool of MACs in the settings; same characters as a VLAN's, at most 40.
+    PoolName,
+    "a pool's name",
+    "expected letters, digits, `-`, `_` and `.`, starting with a letter or digit, at most 40 characters",
+    |text| is_plain(text, 40)
+);
+
 impl InterfaceName {
     /// The name without unit 0: `ge-0/0/1` for both `ge-0/0/1` and `ge-0/0/1.0`.
     pub fn port(&self) -> &str {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{BindableAddress, GroupName, InterfaceName, Mac, SwitchName, VlanName};
+use super::{BindableAddress, GroupName, InterfaceName, Mac, PoolName, SwitchName, VlanName};
 
 /// The first octet of a unicast address: not 0, 127 and 224 to 239.
 const FIRST_OCTET: &str = "([1-9]|[1-9][0-9]|1[01][0-9]|12[0-689]|1[3-9][0-9]|2[01][0-9]|22[0-3]|24[0-9]|25[0-5])";
@@ -102,6 +102,7 @@ schemas! {
     VlanName => json_schema!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"});
     GroupName => json_schema!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"});
     SwitchName => json_schema!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"});
+    PoolName => json_schema!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"});
     InterfaceName => json_schema!({
         "type": "string",
         "pattern": r"^[a-z]{2,8}-?[0-9]{1,5}([/:][0-9]{1,5})*(\.[0-9]{1,5})?$",
@@ -160,6 +161,7 @@ mod tests {
             prop_assert_eq!(accepts::<BindableAddress>(&text), reads::<BindableAddress>(&text));
             prop_assert_eq!(accepts::<VlanName>(&text), reads::<VlanName>(&text));
             prop_assert_eq!(accepts::<SwitchName>(&text), reads::<SwitchName>(&text));
+            prop_assert_eq!(accepts::<PoolName>(&text), reads::<PoolName>(&text));
             prop_assert_eq!(accepts::<InterfaceName>(&text), reads::<InterfaceName>(&text));
         }
 

@@ -19,6 +19,8 @@ pub struct Figures {
     pub statements: u64,
     /// Whether every consumer has its connection to the broker.
     pub broker_up: bool,
+    /// How much of each pool of MACs is used, by its name, 0 to 1; none while the database does not answer.
+    pub pools: Vec<(String, f64)>,
     /// Messages ready in each queue, by its name; none while the broker does not answer.
     pub queues: Vec<(String, i64)>,
 }
@@ -44,6 +46,11 @@ struct ByQueue {
     queue: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByPool {
+    pool: String,
+}
+
 type Seconds = Gauge<f64, AtomicU64>;
 
 macro_rules! gauges {
@@ -67,7 +74,7 @@ gauges! {
     up: Family<ByName, Gauge>, "up", "Whether the database and the broker answer";
     rows: Family<ByStatus, Gauge>, "rows", "Virtual MACs that are pending or failed";
     rows_ever: Gauge, "rows_ever", "Virtual MACs there ever were; none is handed out again";
-    mac_space: Seconds, "mac_space_used_ratio", "Part of the 2^40 random MACs that is used up";
+    mac_space: Family<ByPool, Seconds>, "mac_space_used_ratio", "Part of the MACs of each pool that is used up";
     work_waiting: Gauge, "changes_waiting", "Changes that wait for a switch";
     work_oldest: Seconds, "changes_waiting_oldest_seconds", "Age of the oldest change that waits for a switch whose site is not frozen";
     events_waiting: Gauge, "events_waiting", "Events not published yet";
@@ -79,15 +86,15 @@ gauges! {
     queues: Family<ByQueue, Gauge>, "queue_messages", "Messages ready in each queue";
 }
 
-/// Random MACs that there are: 40 bits.
-const MAC_SPACE: f64 = (1_u64 << 40) as f64;
-
 impl Gauges {
     pub fn set(&self, figures: &Figures) {
         for (part, up) in [(super::DATABASE, figures.counts.is_some()), (super::BROKER, figures.broker_up)] {
             self.up.get_or_create(&ByName { part }).set(i64::from(up));
         }
         self.statements.inc_by(figures.statements.saturating_sub(self.statements.get()));
+        for (pool, ratio) in &figures.pools {
+            self.mac_space.get_or_create(&ByPool { pool: pool.clone() }).set(*ratio);
+        }
         for (queue, count) in &figures.queues {
             self.queues.get_or_create(&ByQueue { queue: queue.clone() }).set(*count);
         }
@@ -101,7 +108,6 @@ impl Gauges {
             self.rows.get_or_create(&ByStatus { status }).set(count);
         }
         self.rows_ever.set(counts.rows_ever);
-        self.mac_space.set(counts.rows_ever as f64 / MAC_SPACE);
         self.work_waiting.set(counts.changes_waiting);
         self.work_oldest.set(counts.changes_oldest_ms as f64 / 1000.0);
         self.events_waiting.set(counts.events_waiting);

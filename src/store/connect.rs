@@ -11,7 +11,9 @@ use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 use super::engine::Engine;
 use super::error::StoreError;
 use super::refusal::told;
+use super::taken::Figures;
 use super::vault::{BackupKey, Vault};
+use crate::domain::Pools;
 
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,6 +31,8 @@ const SERVER_FIRST: Duration = Duration::from_secs(1);
 pub struct Store {
     pub(super) engine: Engine,
     pub(super) vault: Arc<Vault>,
+    pub(super) pools: Arc<Pools>,
+    pub(super) figures: Figures,
 }
 
 /// How the store is opened.
@@ -40,13 +44,21 @@ pub struct StoreOptions {
     pub statement_timeout: Duration,
     /// The key that backups are sealed with; none leaves them readable.
     pub backup_key: Option<BackupKey>,
+    /// The pools that MACs are handed out from.
+    pub pools: Pools,
     /// Make a SQLite file where there is none.
     pub create: bool,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { connections_max: 8, statement_timeout: Duration::from_secs(30), backup_key: None, create: true }
+        Self {
+            connections_max: 8,
+            statement_timeout: Duration::from_secs(30),
+            backup_key: None,
+            pools: Pools::default(),
+            create: true,
+        }
     }
 }
 
@@ -57,6 +69,7 @@ impl Store {
     /// [`StoreError::UnknownUrl`] or [`StoreError::Connect`], which names the URL without its password.
     pub async fn connect(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
         let vault = Arc::new(Vault::new(options.backup_key));
+        let pools = Arc::new(options.pools);
         let (connections_max, timeout) = (options.connections_max, options.statement_timeout);
         let engine = match url.split_once("://").map(|(scheme, _)| scheme) {
             Some("sqlite") => sqlite(url, timeout, options.create).await,
@@ -64,7 +77,7 @@ impl Store {
             other => return Err(StoreError::UnknownUrl { url: other.unwrap_or("(no scheme)").to_owned() }),
         };
         engine
-            .map(|engine| Self { engine, vault })
+            .map(|engine| Self { engine, vault, pools, figures: Figures::default() })
             .map_err(|source| StoreError::Connect { url: without_password(url), source: Arc::new(source) })
     }
 

@@ -270,6 +270,14 @@ impl Tx {
         self.run(what, sql, more).await
     }
 
+    /// Runs a statement that only Postgres needs: on SQLite a write transaction is alone.
+    pub async fn on_postgres(&mut self, what: &'static str, sql: &'static str) -> Result<(), StoreError> {
+        match self.kind {
+            TxKind::Postgres(_) => self.run(what, sql, Vec::new()).await.map(|_| ()),
+            TxKind::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// Makes everything durable.
     pub async fn commit(self, what: &'static str) -> Result<(), StoreError> {
         let work = async {

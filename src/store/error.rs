@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::shown;
+use crate::domain::{Failure, shown};
 
 /// An error of the store. Never shows a URL's password.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -105,6 +105,9 @@ pub enum StoreError {
         /// Its name or number.
         id: String,
     },
+    /// It cannot be done, for this reason.
+    #[error(transparent)]
+    Refused(Failure),
     /// The inventory contradicts itself or what is stored.
     #[error("{0}")]
     Inventory(String),
@@ -132,6 +135,7 @@ impl StoreError {
             | Self::Pack { .. }
             | Self::Unpack { .. }
             | Self::NotFound { .. }
+            | Self::Refused(_)
             | Self::Inventory(_)
             | Self::LeaseLost { .. } => false,
         }
@@ -139,7 +143,7 @@ impl StoreError {
 
     /// True when what was asked for is at fault, not the database.
     pub fn is_input(&self) -> bool {
-        matches!(self, Self::NotFound { .. } | Self::Inventory(_) | Self::UnknownUrl { .. })
+        matches!(self, Self::NotFound { .. } | Self::Refused(_) | Self::Inventory(_) | Self::UnknownUrl { .. })
     }
 
     /// True when a table is not there: 42P01 in Postgres; SQLite has no code of its own for it.

@@ -75,11 +75,15 @@ impl Store {
 
     async fn check_macs(&self, tx: &mut Tx, inventory: &Inventory) -> Result<(), StoreError> {
         let macs = inventory.servers.iter().map(|server| json!({"mac": server.pxe_mac})).collect();
-        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows})";
+        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows})
+                   UNION ALL SELECT mac_address FROM taken_macs WHERE kind <> 'elsewhere'
+                       AND mac_address IN (SELECT e.value->>'mac' FROM {rows})";
         match tx.batch("look PXE MACs up", sql, macs, Vec::new()).await?.first() {
             Some(row) => {
                 let mac: String = row.get("mac_address")?;
-                Err(StoreError::Inventory(format!("{mac} is a virtual MAC; it cannot be a server's PXE MAC")))
+                Err(StoreError::Inventory(format!(
+                    "{mac} is a virtual MAC, or kept to be one; it cannot be a server's PXE MAC"
+                )))
             }
             None => Ok(()),
         }

@@ -1,8 +1,9 @@
 //! The rows: Postgres where they are shared, SQLite as the embedded default, one SQL text for both.
 //!
 //! By aggregate: `admit` takes commands in, `work` says what waits for a switch, `settle` writes what a push
-//! came to; `leases`, `pushes` and `backups` serve the push; `freezes` and `site_pushes` hold it back; `commands`, `vmacs`, `outbox`, `dead_letters`,
-//! `inventory` and `queue` are what their names say. `engine` is the layer that hides which database it is.
+//! came to; `leases`, `pushes` and `backups` serve the push; `freezes` and `site_pushes` hold it back; `commands`, `vmacs`,
+//! `outbox`, `dead_letters`, `inventory`, `taken` (MACs that no row has) and `queue` are what their names say. `engine` is
+//! the layer that hides which database it is.
 //!
 //! Guarantees: one transaction per call; a constant number of statements per group, whatever its size; the
 //! unique indexes decide about MACs and addresses; writes of a push's results need the current lease.
@@ -31,6 +32,7 @@ mod queue;
 mod refusal;
 mod settle;
 mod site_pushes;
+mod taken;
 mod vault;
 mod vmacs;
 mod work;
@@ -53,6 +55,7 @@ pub use overview::SwitchOverview;
 pub use pushes::{PushRecord, PushRow, PushState};
 pub use queue::{NewQueueMessage, QueueMessage};
 pub use settle::{BindingEnd, BindingResult, Settled};
+pub use taken::{ElsewhereConflict, ElsewhereMac, ElsewhereReport, NewReservation, PoolFigures, Reservation, Reserved};
 pub use vault::BackupKey;
 pub use vmacs::{TimelineEntry, Vmac, VmacFilter};
 pub use work_item::{WorkItem, WorkPort};

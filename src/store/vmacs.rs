@@ -127,7 +127,7 @@ impl Vmac {
 
 /// Writes rows back after a change; `$2` is the time.
 pub(super) const UPDATE_VMACS: &str = "UPDATE virtual_macs SET
-        server_id = CAST(e.value->>'server_id' AS BIGINT), vlan_name = e.value->>'vlan_name', status = e.value->>'status', desired = e.value->>'desired',
+        server_id = CAST(e.value->>'server_id' AS BIGINT), mac_address = e.value->>'mac_address', vlan_name = e.value->>'vlan_name', status = e.value->>'status', desired = e.value->>'desired',
         generation = CAST(e.value->>'generation' AS BIGINT), switch_bindings = e.value->'switch_bindings',
         failure_code = e.value->>'failure_code', failure_text = e.value->>'failure_text',
         attempts = CAST(e.value->>'attempts' AS BIGINT), updated_at = $2,
@@ -177,7 +177,7 @@ impl Store {
         Vmac::from_row(row)
     }
 
-    /// The newest virtual MAC of this name.
+    /// The virtual MAC of this name: the live one, else the newest.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
@@ -187,7 +187,8 @@ impl Store {
             VmacName::Ip(ip) => VmacFilter { ip: Some(ip), ..VmacFilter::default() },
             VmacName::Mac(mac) => VmacFilter { mac: Some(mac), ..VmacFilter::default() },
         };
-        let newest = self.find(&filter).await?.into_iter().max_by_key(|vmac| vmac.id);
+        // A live row may be older than a revoked one: it was revived.
+        let newest = self.find(&filter).await?.into_iter().max_by_key(|vmac| (vmac.status != Status::Revoked, vmac.id));
         newest.ok_or_else(|| StoreError::NotFound { what: "virtual MAC", id: name.to_string() })
     }
 
@@ -247,24 +248,32 @@ impl Store {
         Ok(timeline)
     }
 
-    /// The rows, live and revoked, that have one of the MACs, by their numbers.
+    /// The rows, live and revoked, that have or had one of the MACs, by their numbers.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn vmacs_with(&self, macs: &[Mac]) -> Result<Vec<Vmac>, StoreError> {
         let batch = batch_arg(macs.iter().map(|mac| json!({"mac": mac})).collect());
-        let sql = "SELECT * FROM virtual_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows}) ORDER BY id";
+        let sql = "SELECT * FROM virtual_macs WHERE id IN (
+                       SELECT v.id FROM virtual_macs v JOIN {rows} ON v.mac_address = e.value->>'mac'
+                       UNION SELECT t.vmac_id FROM taken_macs t JOIN {rows} ON t.mac_address = e.value->>'mac'
+                       WHERE t.kind = 'former')
+                   ORDER BY id";
         let rows = self.engine.read("look rows of MACs up", sql, vec![batch]).await?;
         rows.iter().map(Vmac::from_row).collect()
     }
 
-    /// Those of the MACs that are or were virtual MACs.
+    /// Those of the MACs that are or were virtual MACs; not one that something else uses since.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn ours_among(&self, macs: &[Mac]) -> Result<HashSet<Mac>, StoreError> {
         let batch = batch_arg(macs.iter().map(|mac| json!({"mac": mac})).collect());
-        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows})";
+        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows})
+                       AND NOT EXISTS (SELECT 1 FROM taken_macs t
+                           WHERE t.mac_address = virtual_macs.mac_address AND t.kind = 'elsewhere')
+                   UNION SELECT mac_address FROM taken_macs WHERE kind = 'former'
+                       AND mac_address IN (SELECT e.value->>'mac' FROM {rows})";
         let rows = self.engine.read("look MACs up", sql, vec![batch]).await?;
         rows.iter().map(|row| row.parse("mac_address")).collect()
     }

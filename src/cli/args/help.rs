@@ -14,9 +14,9 @@ pub(super) use examples;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try it", &["demo", "sim"]),
     ("Run it", &["migrate", "serve", "config"]),
-    ("Virtual MACs", &["create", "move", "rotate", "revoke", "list", "show"]),
-    ("On call", &["dead-letters", "switches", "backups", "audit", "freeze", "thaw", "freezes"]),
-    ("Set up", &["inventory", "completions", "man"]),
+    ("Virtual MACs", &["create", "move", "rotate", "revoke", "list", "show", "reserve", "release", "reservations"]),
+    ("On call", &["dead-letters", "switches", "backups", "audit", "freeze", "thaw", "freezes", "pools"]),
+    ("Set up", &["inventory", "macs", "completions", "man"]),
 ];
 
 /// The command line, with its verbs in groups.

@@ -7,6 +7,7 @@ mod freeze;
 mod help;
 mod inventory;
 mod look;
+mod pools;
 mod requests;
 mod sim;
 
@@ -23,6 +24,7 @@ pub use help::command;
 use help::examples;
 pub use inventory::{InventoryVerb, SwitchesVerb};
 pub use look::{ListArgs, ShowArgs};
+pub use pools::{MacsFormat, MacsVerb, ReleaseArgs, ReserveArgs};
 pub use requests::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
 pub use sim::{DemoArgs, SimArgs, SimDialect};
 
@@ -81,6 +83,19 @@ pub enum Verb {
     List(ListArgs),
     /// Show one virtual MAC with its bindings and its history
     Show(ShowArgs),
+    /// Keep a MAC for a server's address before either is cabled; again prints the same
+    Reserve(ReserveArgs),
+    /// Give a reserved MAC back
+    Release(ReleaseArgs),
+    /// List the reserved MACs
+    #[command(after_help = examples!["vmacd reservations", "vmacd reservations --json"])]
+    Reservations,
+    /// Show how full the pools of MACs are
+    #[command(after_help = examples!["vmacd pools", "vmacd pools --json"])]
+    Pools,
+    /// Take in MACs that something else uses
+    #[command(subcommand)]
+    Macs(MacsVerb),
     /// Look at what could not be done, send it again or put it aside
     #[command(subcommand)]
     DeadLetters(DeadLettersVerb),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{duration, examples};
-use crate::domain::{GroupName, Mac, VlanName};
+use crate::domain::{GroupName, Mac, PoolName, VlanName};
 
 /// Who and which address.
 #[derive(Debug, Args)]
@@ -54,9 +54,12 @@ pub struct CreateArgs {
     /// The VLAN of the binding [default: found from the inventory or the switch]
     #[arg(long)]
     pub vlan: Option<VlanName>,
-    /// The MAC to bind [default: a random one]
+    /// The MAC to bind [default: the reserved one, or one of the pool]
     #[arg(long)]
     pub mac: Option<Mac>,
+    /// The pool that the MAC is taken from [default: the one that serves the VLAN or the switch]
+    #[arg(long)]
+    pub pool: Option<PoolName>,
     /// The group of servers that share the address: the first one makes it, the others join
     #[arg(long)]
     pub group: Option<GroupName>,

@@ -14,7 +14,7 @@ pub(super) fn plan_wish(
     let standing: Vec<_> = on_port.iter().copied().filter(|binding| binding.ip == wish.ip).collect();
     match wish.desired {
         Desired::Bound => bind(wish, &on_port, &standing, port_vlans, is_ours),
-        Desired::Unbound => Ok(unbind(wish, &on_port, &standing)),
+        Desired::Unbound => Ok(unbind(wish, &on_port, &standing, is_ours)),
     }
 }
 
@@ -53,8 +53,15 @@ fn bind(
     Ok(Step { wish, changes, end: EndState::Bound, previous_mac })
 }
 
-fn unbind(wish: &Wish, on_port: &[&PresentBinding], standing: &[&PresentBinding]) -> Step {
-    let ours: Vec<_> = standing.iter().copied().filter(|binding| binding.mac == wish.mac).collect();
+/// Also a MAC that the row had before, whose successor was never pushed.
+fn unbind(
+    wish: &Wish,
+    on_port: &[&PresentBinding],
+    standing: &[&PresentBinding],
+    is_ours: &impl Fn(Mac) -> bool,
+) -> Step {
+    let is_ours = |mac: Mac| mac == wish.mac || (mac != wish.pxe_mac && is_ours(mac));
+    let ours: Vec<_> = standing.iter().copied().filter(|binding| is_ours(binding.mac)).collect();
     let pxe_stands = on_port.iter().any(|binding| binding.mac == wish.pxe_mac);
     let previous_mac = standing.first().map(|binding| binding.mac);
     let mut wish = wish.clone();

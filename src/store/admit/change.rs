@@ -56,6 +56,15 @@ pub(super) fn take_along(row: &mut Vmac, from: i64, incoming: &Incoming, to: Opt
     begin_again(row, |row, port| !port.is_met(row.desired) || !port.leaving, now);
 }
 
+/// Gives the row another MAC, and answers with the one it had.
+pub(super) fn rotate(row: &mut Vmac, mac: Mac, now: DateTime<Utc>) -> Mac {
+    let before = std::mem::replace(&mut row.mac_address, mac);
+    row.status = Status::Pending;
+    begin_again(row, |row, port| !port.leaving || !port.is_met(row.desired), now);
+    row.switch_bindings.iter_mut().filter(|port| !port.leaving).for_each(|port| port.mac = mac);
+    before
+}
+
 /// Takes the address off a server, or off the last one for good; says whether anything changed.
 pub(super) fn unbind(row: &mut Vmac, server_id: i64, now: DateTime<Utc>) -> bool {
     // A failed row stays failed while it is revoked, so its ports say whether that was begun: the same revoke again must

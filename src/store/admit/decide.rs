@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 
 use super::change::{bind, join, take_along, unbind};
-use super::read::{Place, World};
+use super::read::{Known, Place, World};
 use super::{Admission, Incoming};
 use crate::domain::{
     Action, BindableAddress, Code, Command, Desired, Failure, FailureClass, GroupName, IntentOrder, Mac, MessageKey,
-    VlanName,
+    PoolName, VlanName,
 };
 use crate::store::commands::{CommandOutcome, OpenCommand, Outcome};
 use crate::store::vmacs::Vmac;
@@ -35,8 +35,11 @@ pub(super) enum Verdict {
 /// A row to be made.
 #[derive(Debug, Clone)]
 pub(super) struct Allocation {
+    /// What asks for it: a create, or a rotation, which has its row already.
+    pub action: Action,
     pub place: Place,
     pub mac: Option<Mac>,
+    pub pool: Option<PoolName>,
     pub vlan: Option<VlanName>,
     pub group: Option<GroupName>,
     pub requested_by: Option<String>,
@@ -50,6 +53,8 @@ pub(super) struct Decision {
     /// Rows of these addresses changed.
     pub changed: BTreeSet<BindableAddress>,
     pub allocations: Vec<Allocation>,
+    /// Other MACs for rows that are there.
+    pub rotations: Vec<Allocation>,
     /// New newest intents.
     pub intents: BTreeMap<Place, IntentOrder>,
     /// Open commands of earlier groups that a new intent overtook.
@@ -255,7 +260,20 @@ fn take_effect(
             }
         },
         (Action::Rotate, None) => return Verdict::Failed(not_bound(&incoming.command, server_id)),
-        (Action::Rotate, Some(row)) => bind(row, incoming, server.as_ref(), now),
+        (Action::Rotate, Some(row)) if !row.members().contains(&server_id) => {
+            let released = row.desired == Desired::Unbound;
+            return Verdict::Failed(if released { not_bound(&incoming.command, server_id) } else { taken(row) });
+        }
+        // Once only: a message that comes again goes on with the MAC that it got.
+        (Action::Rotate, Some(row)) if has_its_row(incoming, &world.inbox) => bind(row, incoming, server.as_ref(), now),
+        (Action::Rotate, Some(row)) => {
+            let vlan = row.vlan_name.clone();
+            let other = Allocation { vlan, ..allocation(place, incoming) };
+            if decision.rotations.iter().all(|rotation| rotation.place != place) {
+                decision.rotations.push(other);
+            }
+            false
+        }
         (Action::Revoke, None) => return Verdict::NothingToRevoke,
         (Action::Revoke, Some(row)) if !row.knows(server_id) && row.group.is_none() => {
             return Verdict::Failed(taken(row));
@@ -309,18 +327,28 @@ fn differs(row: &Vmac, incoming: &Incoming) -> Option<Failure> {
     Some(Failure::new(Code::BoundDifferently, format!("{text}; revoke it first, or ask without them")))
 }
 
+fn has_its_row(incoming: &Incoming, inbox: &HashMap<MessageKey, Known>) -> bool {
+    inbox.get(&incoming.key).is_some_and(|known| known.command.vmac_id.is_some())
+}
+
 fn allocate(place: Place, incoming: &Incoming, decision: &mut Decision) {
     // Of several creates for one place in a group the newest, which comes first, is the one allocated for.
     if decision.allocations.iter().all(|allocation| allocation.place != place) {
-        let command = &incoming.command;
-        decision.allocations.push(Allocation {
-            place,
-            mac: command.mac_address,
-            vlan: command.vlan_name.clone(),
-            group: command.group.clone(),
-            requested_by: command.requested_by.clone(),
-            reference: command.reference.clone(),
-        });
+        decision.allocations.push(allocation(place, incoming));
+    }
+}
+
+fn allocation(place: Place, incoming: &Incoming) -> Allocation {
+    let command = &incoming.command;
+    Allocation {
+        action: command.action,
+        place,
+        mac: command.mac_address,
+        pool: command.pool.clone(),
+        vlan: command.vlan_name.clone(),
+        group: command.group.clone(),
+        requested_by: command.requested_by.clone(),
+        reference: command.reference.clone(),
     }
 }
 

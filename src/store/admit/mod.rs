@@ -1,17 +1,21 @@
 //! Taking commands in: one transaction and a constant number of statements for a whole group.
 //!
 //! `decide` is pure, and so is `change`: from what the database holds to what each command gets and what is written.
-//! `read` locks and reads, `write` carries the decision out (`inbox` its part of it); `rehearse` takes it all back; the unique indexes have the last word about
+//! `read` locks and reads, `choice` finds MACs, `allocate` makes rows with them and `rotate` gives rows others, `write` carries the
+//! rest out (`inbox` its part of it); `rehearse` takes it all back; the unique indexes have the last word about
 //! MACs and addresses, and what they refuse is decided again.
 //!
 //! Two workers that take in commands for the same (server, address) wait for each other at its row of
 //! `intents`, so the newest intent wins whatever the order.
 
+mod allocate;
 mod change;
+mod choice;
 mod decide;
 mod inbox;
 mod read;
 mod rehearse;
+mod rotate;
 mod write;
 
 use chrono::{DateTime, Utc};
@@ -21,7 +25,7 @@ use super::commands::CommandOutcome;
 use super::connect::Store;
 use super::engine::Tx;
 use super::error::StoreError;
-use crate::domain::{Command, Failure, MessageKey, SwitchName};
+use crate::domain::{Command, Failure, MessageKey, Pools, SwitchName};
 pub use rehearse::Rehearsal;
 
 /// Transactions that stood in each other's way are run again so often.
@@ -82,7 +86,7 @@ pub enum Admission {
 impl Store {
     /// Takes a group of commands in, and answers for each, in their order.
     ///
-    /// `rng` draws the MACs; one that is taken is drawn again.
+    /// `rng` draws the MACs from the store's pools; one that is taken is drawn again.
     ///
     /// # Errors
     /// When the database fails; nothing was taken in then.
@@ -99,7 +103,7 @@ impl Store {
     async fn admit_once(&self, group: &[Incoming], rng: &mut impl Rng) -> Result<Vec<Admission>, StoreError> {
         let now: DateTime<Utc> = self.now().await?;
         let mut tx = self.engine.begin("take commands in").await?;
-        let taken = take_in(&mut tx, group, rng, now).await?;
+        let taken = take_in(&mut tx, group, &self.pools, rng, now).await?;
         tx.commit("take commands in").await?;
         Ok(taken.admissions)
     }
@@ -115,18 +119,18 @@ struct TakenIn {
 async fn take_in(
     tx: &mut Tx,
     group: &[Incoming],
+    pools: &Pools,
     rng: &mut impl Rng,
     now: DateTime<Utc>,
 ) -> Result<TakenIn, StoreError> {
     let firsts = first_of_each_key(group);
     let mut world = read::read(tx, &firsts, now).await?;
     let mut decision = decide::decide(&firsts, &mut world, now);
-    let draws = decision.allocations.iter().filter(|allocation| allocation.mac.is_none());
-    let draws: Vec<_> = draws.map(|allocation| allocation.place.1).collect();
-    write::allocate(tx, &mut decision, &mut world, rng, now).await?;
+    let mut drawn = allocate::allocate(tx, &mut decision, &mut world, pools, rng, now).await?;
+    drawn.extend(rotate::rotate(tx, &mut decision, &mut world, pools, rng, now).await?);
     write::write(tx, &firsts, &decision, &world, now).await?;
     let admissions = group.iter().map(|incoming| decision.admission(incoming, &world)).collect();
-    Ok(TakenIn { admissions, drawn: draws.iter().filter_map(|ip| Some(world.live.get(ip)?.id)).collect() })
+    Ok(TakenIn { admissions, drawn })
 }
 
 /// One command for each key: a message that stands twice in a group is one command.

@@ -42,7 +42,7 @@ impl Store {
         let now = self.now().await?;
         // Never committed: dropped, it is rolled back.
         let mut tx = self.engine.begin("rehearse commands").await?;
-        let taken = take_in(&mut tx, group, rng, now).await?;
+        let taken = take_in(&mut tx, group, &self.pools, rng, now).await?;
         let work = work_of(&mut tx, &waiting(&taken.admissions)).await?;
         Ok(Rehearsal { admissions: taken.admissions, drawn: taken.drawn, work })
     }

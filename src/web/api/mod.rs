@@ -1,7 +1,7 @@
 //! `/api/v1`: everything that the command line can do to commands, dead letters, switches and backups, described by an
 //! OpenAPI document that is made from the code.
 //!
-//! A request that changes something publishes the same command as a producer would over AMQP; nothing here writes a
+//! A request that changes something on a switch publishes the same command as a producer would over AMQP; nothing here writes a
 //! row that the worker writes. One file a resource; `views` are the shapes, `problem` the refusals, `page` the lists;
 //! `schemas` and `asyncapi` describe the messages over AMQP.
 
@@ -14,8 +14,10 @@ mod docs;
 mod extract;
 mod freezes;
 mod page;
+mod pools;
 mod problem;
 mod replays;
+mod reservations;
 mod schemas;
 mod switches;
 mod views;
@@ -42,6 +44,7 @@ const BASE: &str = "/api/v1";
     tags(
         (name = "vmacs", description = "Virtual MACs and the requests for them"),
         (name = "dead letters", description = "What could not be done"),
+        (name = "pools", description = "MACs: how many are left, and those kept for later"),
         (name = "switches", description = "Switches, their pushes and backups"),
         (name = "freezes", description = "Sites whose switches are left alone"),
     )
@@ -54,6 +57,8 @@ fn described() -> (Router<App>, Value) {
         changes::router(),
         commands::router(),
         dead_letters::router(),
+        pools::router(),
+        reservations::router(),
         switches::router(),
         freezes::router(),
     ];

@@ -121,6 +121,7 @@ impl From<Failure> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::Refused(failure) => failure.into(),
             StoreError::NotFound { .. } => Self::new(ApiCode::NotFound, error.to_string()),
             error => Failure::new(Code::DatabaseTrouble, chain(&error)).into(),
         }

@@ -22,6 +22,7 @@ mod names;
 mod order;
 mod pages;
 mod paused;
+mod pools;
 mod replaying;
 mod restore;
 mod secrets;

@@ -225,6 +225,7 @@ fn incoming(action: Action, key: &str, server_id: i64, ip: &str) -> Incoming {
             vlan_name: None,
             mac_address: None,
             group: None,
+            pool: None,
             issued_at_ms: None,
             requested_by: None,
             reference: None,

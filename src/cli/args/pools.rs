@@ -1,0 +1,72 @@
+//! `vmacd pools`, `vmacd reserve`, `vmacd release`, `vmacd reservations` and `vmacd macs ...`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::examples;
+use crate::domain::{BindableAddress, Mac, PoolName};
+
+/// `vmacd reserve`
+#[derive(Debug, Args)]
+#[command(after_help = examples![
+    "vmacd reserve --server 1042 --ip 10.0.48.6",
+    "vmacd reserve --server 1042 --ip 10.0.48.6 --mac 02:a5:10:00:00:07",
+    "vmacd reserve --server 1042 --ip 10.0.48.6 --pool customers --json",
+])]
+pub struct ReserveArgs {
+    /// The server's number in the panel; the inventory need not have it yet
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+    pub server: i64,
+    /// Its address
+    #[arg(long)]
+    pub ip: BindableAddress,
+    /// The MAC [default: one of the pool]
+    #[arg(long)]
+    pub mac: Option<Mac>,
+    /// The pool [default: the one that would serve the create]
+    #[arg(long)]
+    pub pool: Option<PoolName>,
+}
+
+/// `vmacd release`
+#[derive(Debug, Args)]
+#[command(after_help = examples!["vmacd release --server 1042 --ip 10.0.48.6"])]
+pub struct ReleaseArgs {
+    /// The server
+    #[arg(long)]
+    pub server: i64,
+    /// Its address
+    #[arg(long)]
+    pub ip: BindableAddress,
+}
+
+/// `vmacd macs ...`
+#[derive(Debug, Subcommand)]
+pub enum MacsVerb {
+    /// Read MACs that something else uses, so that none of them is handed out; again changes nothing
+    #[command(after_help = examples![
+        "vmacd macs import used.csv                          # a column mac or mac_address, perhaps description",
+        "vmacd macs import interfaces.csv --format netbox    # lines without a MAC are passed over",
+        "vmacd macs import mac-addresses.json --source netbox-fra",
+    ])]
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Where the MACs come from, kept with each [default: the file's name]
+        #[arg(long)]
+        source: Option<String>,
+        /// What the file is [default: by its ending, .csv or .json]
+        #[arg(long, value_enum)]
+        format: Option<MacsFormat>,
+    },
+}
+
+/// What a file of MACs is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MacsFormat {
+    /// CSV in which every line has a MAC
+    Csv,
+    /// An export of NetBox's interfaces or MAC addresses, CSV or JSON
+    Netbox,
+}

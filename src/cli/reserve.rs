@@ -1,0 +1,60 @@
+//! `vmacd reserve`, `vmacd release` and `vmacd reservations`: MACs kept for servers' addresses.
+
+use serde_json::json;
+
+use super::args::{ReleaseArgs, ReserveArgs};
+use super::fault::Fault;
+use super::look::Cell;
+use super::open::Session;
+use super::output::{Output, or_dash};
+use crate::domain::Mac;
+use crate::store::{NewReservation, Reservation};
+
+/// Reservations read at once.
+const PAGE: i64 = 1_000;
+
+/// `vmacd reserve`
+pub(super) async fn reserve(session: Session, output: Output, args: ReserveArgs) -> Result<(), Fault> {
+    let wanted = NewReservation {
+        server_id: args.server,
+        ip_address: args.ip,
+        mac_address: args.mac.map(Mac::as_virtual).transpose()?,
+        pool: args.pool,
+    };
+    let reserved = session.store().await?.reserve(&wanted, &mut rand::make_rng::<rand::rngs::StdRng>()).await?;
+    let reservation = &reserved.reservation;
+    let mut data = json!(reservation);
+    data["is_new"] = reserved.is_new.into();
+    output.one(&data, || reservation.mac_address.to_string())
+}
+
+/// `vmacd release`
+pub(super) async fn release(session: Session, output: Output, args: ReleaseArgs) -> Result<(), Fault> {
+    let store = session.store_as_it_is().await?;
+    let released = store.release_reservation(args.server, args.ip).await?;
+    output.one(&released, || format!("{} is free again", released.mac_address))
+}
+
+/// `vmacd reservations`
+pub(super) async fn list(session: Session, output: Output) -> Result<(), Fault> {
+    let store = session.store_as_it_is().await?;
+    let mut all: Vec<Reservation> = Vec::new();
+    loop {
+        let page = store.reservations(all.last().map(|last| last.mac_address), PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        all.extend(page);
+    }
+    output.list(&all, &["SERVER", "ADDRESS", "MAC", "POOL", "SINCE"], row)
+}
+
+fn row(kept: &Reservation) -> Vec<Cell> {
+    vec![
+        kept.server_id.to_string().into(),
+        kept.ip_address.to_string().into(),
+        kept.mac_address.to_string().into(),
+        or_dash(kept.pool.as_ref()).into(),
+        kept.created_at.format("%Y-%m-%d %H:%M:%S").to_string().into(),
+    ]
+}

@@ -1,0 +1,169 @@
+//! Making the rows that were decided on, each with a MAC of its own.
+
+use chrono::{DateTime, Utc};
+use rand::Rng;
+use serde_json::{Value, json};
+
+use super::change::new_binding;
+use super::choice::{Choice, Try, choose, place_row, takers};
+use super::decide::{Allocation, Decision, Verdict, taken};
+use super::read::{World, rows as read_rows};
+use crate::domain::{Failure, Mac, Pools, SwitchBinding};
+use crate::store::engine::{Tx, args};
+use crate::store::error::StoreError;
+use crate::store::vmacs::Vmac;
+
+/// Rounds of trying MACs before it is given up.
+pub(super) const ROUNDS_MAX: u32 = 64;
+
+/// A MAC in `taken_macs` is not given, unless it is the one that is reserved for this very place; and a place with a
+/// reservation gets no other.
+const INSERT: &str = "INSERT INTO virtual_macs (server_id, ip_address, mac_address, vlan_name, status, desired,
+        switch_bindings, group_name, requested_by, reference, created_at, updated_at)
+    SELECT CAST(e.value->>'server_id' AS BIGINT), e.value->>'ip', e.value->>'mac', e.value->>'vlan', 'pending', 'bound',
+        e.value->'bindings', e.value->>'group', e.value->>'requested_by', e.value->>'reference', $2, $2
+    FROM {rows} WHERE NOT EXISTS (SELECT 1 FROM servers WHERE pxe_mac = e.value->>'mac')
+        AND NOT EXISTS (SELECT 1 FROM taken_macs t WHERE t.mac_address = e.value->>'mac' AND NOT (t.kind = 'reserved'
+            AND t.server_id = CAST(e.value->>'server_id' AS BIGINT) AND t.ip_address = e.value->>'ip'))
+        AND NOT EXISTS (SELECT 1 FROM taken_macs t WHERE t.kind = 'reserved' AND t.mac_address <> e.value->>'mac'
+            AND t.server_id = CAST(e.value->>'server_id' AS BIGINT) AND t.ip_address = e.value->>'ip')
+    ON CONFLICT DO NOTHING RETURNING *";
+
+/// A revoked row becomes live again with the MAC that its address always has, for whichever server has it now.
+const REVIVE: &str = "UPDATE virtual_macs SET server_id = CAST(e.value->>'server_id' AS BIGINT),
+        vlan_name = e.value->>'vlan', status = 'pending', desired = 'bound', generation = generation + 1,
+        switch_bindings = e.value->'bindings', group_name = e.value->>'group', failure_code = NULL, failure_text = NULL, attempts = 0,
+        requested_by = e.value->>'requested_by', reference = e.value->>'reference', updated_at = $2, revoked_at = NULL
+    FROM {rows} WHERE virtual_macs.mac_address = e.value->>'mac' AND virtual_macs.ip_address = e.value->>'ip'
+        AND virtual_macs.status = 'revoked'
+        AND NOT EXISTS (SELECT 1 FROM virtual_macs v WHERE v.ip_address = e.value->>'ip' AND v.status <> 'revoked')
+        AND NOT EXISTS (SELECT 1 FROM taken_macs t WHERE t.mac_address = e.value->>'mac' AND t.kind <> 'reserved')
+    RETURNING *";
+
+/// Makes the rows that were decided on, a few statements a round; what clashes is tried with another MAC, or decided
+/// again where it was the address that clashed. Answers with the rows whose MAC was drawn.
+pub(super) async fn allocate(
+    tx: &mut Tx,
+    decision: &mut Decision,
+    world: &mut World,
+    pools: &Pools,
+    rng: &mut impl Rng,
+    now: DateTime<Utc>,
+) -> Result<Vec<i64>, StoreError> {
+    let mut left = std::mem::take(&mut decision.allocations);
+    let mut drawn = Vec::new();
+    for round in 0..ROUNDS_MAX {
+        if left.is_empty() {
+            return Ok(drawn);
+        }
+        let mut tries = Vec::new();
+        for choice in choose(tx, left, world, pools, round, rng).await? {
+            match choice {
+                Choice::Try(tried) => tries.push(tried),
+                Choice::Refused(allocation, failure) => refuse(&allocation, failure, decision, world),
+            }
+        }
+        make_rows(tx, INSERT, &tries, |_| true, world, now).await?;
+        make_rows(tx, REVIVE, &tries, |tried| tried.revives, world, now).await?;
+        take_reservations_off(tx, &tries, world).await?;
+        drawn.extend(tries.iter().filter(|tried| !tried.is_fixed && is_made(tried, world)).filter_map(|tried| {
+            let row = world.live.get(&tried.allocation.place.1)?;
+            (row.mac_address == tried.mac).then_some(row.id)
+        }));
+        tries.retain(|tried| !is_made(tried, world));
+        left = clashed(tx, tries, decision, world).await?;
+    }
+    Err(StoreError::NoAnswer { what: "find a free MAC" })
+}
+
+/// True when the place has its row.
+fn is_made(tried: &Try, world: &World) -> bool {
+    let (server_id, ip) = tried.allocation.place;
+    world.live.get(&ip).is_some_and(|row| row.server_id == server_id)
+}
+
+/// Makes rows of those tries that have none yet.
+async fn make_rows(
+    tx: &mut Tx,
+    sql: &str,
+    tries: &[Try],
+    which: impl Fn(&Try) -> bool,
+    world: &mut World,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let wanted = tries.iter().filter(|tried| which(tried) && !is_made(tried, world));
+    let rows = wanted.map(|tried| row_of(&tried.allocation, tried.mac, world, now)).collect();
+    for row in tx.batch("allocate", sql, rows, args![now]).await? {
+        let vmac = Vmac::from_row(&row)?;
+        world.live.insert(vmac.ip_address, vmac);
+    }
+    Ok(())
+}
+
+fn row_of(allocation: &Allocation, mac: Mac, world: &World, now: DateTime<Utc>) -> Value {
+    let server_id = allocation.place.0;
+    let ports = world.servers.get(&server_id).into_iter().flat_map(|server| &server.ports);
+    let bindings: Vec<SwitchBinding> = ports.map(|port| new_binding(server_id, port, mac, now)).collect();
+    json!({
+        "server_id": server_id,
+        "ip": allocation.place.1,
+        "mac": mac,
+        "vlan": allocation.vlan,
+        "bindings": bindings,
+        "group": allocation.group,
+        "requested_by": allocation.requested_by,
+        "reference": allocation.reference,
+    })
+}
+
+/// A row has the MAC now that was reserved for it.
+pub(super) async fn take_reservations_off(tx: &mut Tx, tries: &[Try], world: &World) -> Result<(), StoreError> {
+    let made = tries.iter().filter(|tried| tried.is_fixed && is_made(tried, world));
+    let rows = made.map(|tried| place_row(&tried.allocation)).collect();
+    let sql = "DELETE FROM taken_macs WHERE mac_address IN (
+                   SELECT t.mac_address FROM taken_macs t JOIN {rows} ON t.kind = 'reserved'
+                       AND t.server_id = CAST(e.value->>'server_id' AS BIGINT) AND t.ip_address = e.value->>'ip')";
+    tx.batch("take reservations off", sql, rows, Vec::new()).await.map(|_| ())
+}
+
+/// Of the tries that gave no row, those to be made again.
+async fn clashed(
+    tx: &mut Tx,
+    tries: Vec<Try>,
+    decision: &mut Decision,
+    world: &mut World,
+) -> Result<Vec<Allocation>, StoreError> {
+    if tries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<Value> = tries.iter().map(|tried| place_row(&tried.allocation)).collect();
+    read_rows(tx, &places, world).await?;
+    let (fixed, mut again) = (tries.iter().filter(|tried| tried.is_fixed).collect::<Vec<_>>(), Vec::new());
+    let mut takers = takers(tx, &fixed).await?.into_iter();
+    for tried in tries {
+        let taker = if tried.is_fixed { takers.next().flatten() } else { None };
+        match (world.live.get(&tried.allocation.place.1), taker) {
+            (Some(row), _) if row.server_id == tried.allocation.place.0 => {}
+            (Some(row), _) => refuse(&tried.allocation, taken(row), decision, world),
+            (None, Some(failure)) => refuse(&tried.allocation, failure, decision, world),
+            (None, None) => again.push(tried.allocation),
+        }
+    }
+    Ok(again)
+}
+
+/// Every command of the group that asks for the same at the place shares the refusal.
+pub(super) fn refuse(allocation: &Allocation, failure: Failure, decision: &mut Decision, world: &World) {
+    let Allocation { place, action, .. } = allocation;
+    if decision.intents.get(place).is_some_and(|order| order.action == *action) {
+        decision.intents.remove(place);
+    }
+    for (key, verdict) in &mut decision.verdicts {
+        let is_meant = world.inbox.get(key).is_some_and(|known| {
+            (known.command.server_id, known.command.ip_address) == *place && known.command.action == *action
+        });
+        if is_meant && *verdict == Verdict::OnRow {
+            *verdict = Verdict::Failed(failure.clone());
+        }
+    }
+}

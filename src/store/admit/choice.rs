@@ -1,0 +1,147 @@
+//! Which MAC each new row is tried with: the reserved one, the one asked for, the one of the address, else one of the pool.
+
+use std::collections::HashMap;
+
+use rand::Rng;
+use serde_json::{Value, json};
+
+use super::decide::Allocation;
+use super::read::{Place, World};
+use crate::domain::{Code, Failure, Mac, Pool, Pools, SwitchName};
+use crate::store::engine::Tx;
+use crate::store::error::StoreError;
+use crate::store::taken::{Holder, exhausted, find_free, holders, reserved_differently, unknown_pool};
+
+/// Rounds of drawing before free MACs are looked for.
+const ROUNDS_OF_DRAWS: u32 = 4;
+/// Pools of at most so many MACs are drawn from by one transaction at a time: near their end all want the same few.
+const SMALL: u64 = 1 << 16;
+
+/// A row to be made, with the MAC that it is tried with next.
+pub(super) struct Try {
+    pub allocation: Allocation,
+    pub mac: Mac,
+    /// It is the only one that will do.
+    pub is_fixed: bool,
+    /// The revoked row of the address that has it is made live again.
+    pub revives: bool,
+}
+
+/// What an allocation gets: a MAC to be tried, or a refusal.
+pub(super) enum Choice {
+    Try(Try),
+    Refused(Allocation, Failure),
+}
+
+/// Chooses for the allocations that are left in this round, the first being 0.
+pub(super) async fn choose(
+    tx: &mut Tx,
+    left: Vec<Allocation>,
+    world: &World,
+    pools: &Pools,
+    round: u32,
+    rng: &mut impl Rng,
+) -> Result<Vec<Choice>, StoreError> {
+    let reserved = reserved(tx, &left).await?;
+    let mut choices = Vec::new();
+    let mut drawn: Vec<(&Pool, Vec<Allocation>)> = Vec::new();
+    for allocation in left {
+        let pool = match pool_of(&allocation, world, pools) {
+            Ok(pool) => pool,
+            Err(failure) => {
+                choices.push(Choice::Refused(allocation, failure));
+                continue;
+            }
+        };
+        match fixed(&allocation, pool, reserved.get(&allocation.place)) {
+            Some(Ok(mac)) => {
+                let revives = pool.mac_of(allocation.place.1) == Some(mac);
+                choices.push(Choice::Try(Try { allocation, mac, is_fixed: true, revives }));
+            }
+            Some(Err(failure)) => choices.push(Choice::Refused(allocation, failure)),
+            None => match drawn.iter_mut().find(|(other, _)| other.name == pool.name) {
+                Some((_, allocations)) => allocations.push(allocation),
+                None => drawn.push((pool, vec![allocation])),
+            },
+        }
+    }
+    if round == 0 && drawn.iter().any(|(pool, _)| pools.size(pool) <= SMALL) {
+        // The number means nothing: it is that of this one lock.
+        tx.on_postgres("wait for a small pool", "SELECT pg_advisory_xact_lock(2002002)").await?;
+    }
+    for (pool, allocations) in drawn {
+        choices.extend(drawn_from(tx, pool, allocations, pools, round, rng).await?);
+    }
+    Ok(choices)
+}
+
+fn pool_of<'a>(allocation: &Allocation, world: &World, pools: &'a Pools) -> Result<&'a Pool, Failure> {
+    if let Some(name) = &allocation.pool {
+        return pools.named(name).ok_or_else(|| unknown_pool(name));
+    }
+    let server = world.servers.get(&allocation.place.0);
+    let vlan = allocation.vlan.as_ref().or_else(|| server?.vlan_name.as_ref());
+    let switches: Vec<SwitchName> =
+        server.into_iter().flat_map(|server| &server.ports).map(|port| port.switch.clone()).collect();
+    Ok(pools.serving(vlan, &switches))
+}
+
+/// The only MAC that will do, where there is one.
+fn fixed(allocation: &Allocation, pool: &Pool, reserved: Option<&Mac>) -> Option<Result<Mac, Failure>> {
+    let (server_id, ip) = allocation.place;
+    match (reserved, allocation.mac) {
+        (Some(mac), Some(asked)) if *mac != asked => Some(Err(reserved_differently(server_id, ip, *mac, asked))),
+        (Some(mac), _) => Some(Ok(*mac)),
+        (None, asked) => asked.or_else(|| pool.mac_of(ip)).map(Ok),
+    }
+}
+
+/// What is reserved for the places, locked: nobody gives it back meanwhile.
+async fn reserved(tx: &mut Tx, left: &[Allocation]) -> Result<HashMap<Place, Mac>, StoreError> {
+    let sql = "SELECT * FROM taken_macs WHERE kind = 'reserved' AND mac_address IN (
+                   SELECT t.mac_address FROM taken_macs t JOIN {rows} ON t.kind = 'reserved'
+                       AND t.server_id = CAST(e.value->>'server_id' AS BIGINT) AND t.ip_address = e.value->>'ip')
+               ORDER BY mac_address {for_update}";
+    let rows = tx.batch("look reservations up", sql, left.iter().map(place_row).collect(), Vec::new()).await?;
+    rows.iter().map(|row| Ok(((row.get("server_id")?, row.parse("ip_address")?), row.parse("mac_address")?))).collect()
+}
+
+/// An allocation's place as a row of a batch.
+pub(super) fn place_row(allocation: &Allocation) -> Value {
+    json!({"server_id": allocation.place.0, "ip": allocation.place.1})
+}
+
+async fn drawn_from(
+    tx: &mut Tx,
+    pool: &Pool,
+    allocations: Vec<Allocation>,
+    pools: &Pools,
+    round: u32,
+    rng: &mut impl Rng,
+) -> Result<Vec<Choice>, StoreError> {
+    let tried = |allocation, mac| Choice::Try(Try { allocation, mac, is_fixed: false, revives: false });
+    if round < ROUNDS_OF_DRAWS {
+        return Ok(allocations.into_iter().map(|allocation| tried(allocation, pools.draw(pool, rng))).collect());
+    }
+    let free = find_free(tx, pools, pool, allocations.len(), rng).await?;
+    let full = if free.len() < allocations.len() { Some(exhausted(tx, pools, pool, free.len()).await?) } else { None };
+    let macs = free.into_iter().map(Some).chain(std::iter::repeat(None));
+    let choice = |(allocation, mac): (Allocation, Option<Mac>)| match (mac, &full) {
+        (Some(mac), _) => Some(tried(allocation, mac)),
+        (None, full) => Some(Choice::Refused(allocation, full.clone()?)),
+    };
+    Ok(allocations.into_iter().zip(macs).filter_map(choice).collect())
+}
+
+/// Of fixed MACs that could not be given: why each could not. None for one that nobody has by now.
+pub(super) async fn takers(tx: &mut Tx, tries: &[&Try]) -> Result<Vec<Option<Failure>>, StoreError> {
+    let macs: Vec<Mac> = tries.iter().map(|tried| tried.mac).collect();
+    let holders = holders(tx, &macs).await?;
+    let failure = |tried: &&Try| {
+        let (server_id, ip) = tried.allocation.place;
+        let is_other = |holder: &&Holder| !holder.is_reservation_of(server_id, ip);
+        let other = holders.get(&tried.mac)?.iter().find(is_other)?;
+        Some(Failure::new(Code::MacTaken, format!("{} {other}", tried.mac)))
+    };
+    Ok(tries.iter().map(failure).collect())
+}

@@ -1,0 +1,155 @@
+//! Reservations: MACs kept for servers' addresses. No switch is involved, so that they are written at once.
+
+use axum::Json;
+use axum::extract::{OriginalUri, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use super::extract::{Body, Query, parsed};
+use super::page::{Cut, Page};
+use super::problem::Problem;
+use crate::domain::{BindableAddress, Code, Failure, Mac};
+use crate::store::{NewReservation, Reservation};
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, reserve, release))
+}
+
+/// A MAC that is kept for a server's address.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReservationView {
+    server_id: i64,
+    #[schema(example = "10.0.48.6", format = "ipv4")]
+    ip_address: String,
+    #[schema(example = "02:5e:10:9a:0c:44")]
+    mac_address: String,
+    /// The pool that it was taken from; null where it was asked for by itself.
+    pool: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Reservation> for ReservationView {
+    fn from(reservation: Reservation) -> Self {
+        Self {
+            server_id: reservation.server_id,
+            ip_address: reservation.ip_address.to_string(),
+            mac_address: reservation.mac_address.to_string(),
+            pool: reservation.pool.map(|pool| pool.to_string()),
+            created_at: reservation.created_at,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// At most so many.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+    /// The cursor `next` of the page before.
+    after: Option<String>,
+}
+
+/// Lists the reservations in the order of their MACs.
+#[utoipa::path(get, path = "/reservations", tag = "pools", params(ListQuery),
+    responses(
+        (status = 200, body = Page<ReservationView>),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn list(
+    State(app): State<App>,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let cut = Cut::new(query.limit, query.after)?;
+    let after: Option<Mac> = if cut.after.is_empty() { None } else { Some(parsed("after", &cut.after)?) };
+    let items = app.store.reservations(after, cut.limit).await?.into_iter().map(ReservationView::from).collect();
+    Ok(Page::new(items, &cut, |kept: &ReservationView| kept.mac_address.clone()).answer(&uri))
+}
+
+/// Whom a MAC is kept for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ReserveBody {
+    /// The server's number in the panel; the inventory need not have it yet.
+    #[schema(minimum = 1, example = 1042)]
+    server_id: i64,
+    #[schema(format = "ipv4", example = "10.0.48.6")]
+    ip_address: String,
+    /// The MAC; one of the pool where it is left out.
+    #[schema(example = "02:5e:10:9a:0c:44", pattern = "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
+    mac_address: Option<String>,
+    /// The pool; the one that would serve the create where it is left out.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+    pool: Option<String>,
+}
+
+impl TryFrom<ReserveBody> for NewReservation {
+    type Error = Failure;
+
+    fn try_from(body: ReserveBody) -> Result<Self, Failure> {
+        let mac = |text: &str| text.parse::<Mac>().and_then(Mac::as_virtual);
+        let mac = body.mac_address.as_deref().map(mac).transpose();
+        let pool = body.pool.map(|name| name.parse()).transpose();
+        if body.server_id <= 0 {
+            return Err(Failure::new(Code::InvalidField, format!("server_id: {} is not positive", body.server_id)));
+        }
+        Ok(Self {
+            server_id: body.server_id,
+            ip_address: body
+                .ip_address
+                .parse()
+                .map_err(|error| Failure::new(Code::InvalidAddress, format!("ip_address: {error}")))?,
+            mac_address: mac.map_err(|error| Failure::new(Code::InvalidMac, format!("mac_address: {error}")))?,
+            pool: pool.map_err(|error| Failure::new(Code::InvalidField, format!("pool: {error}")))?,
+        })
+    }
+}
+
+/// Keeps a MAC for a server's address; asked for again the answer is the same.
+#[utoipa::path(post, path = "/reservations", tag = "pools", request_body = ReserveBody,
+    responses(
+        (status = 200, description = "it was reserved already", body = ReservationView),
+        (status = 201, description = "it is now", body = ReservationView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn reserve(State(app): State<App>, Body(body): Body<ReserveBody>) -> Result<Response, Problem> {
+    let reserved = app.store.reserve(&body.try_into()?, &mut rand::make_rng::<rand::rngs::StdRng>()).await?;
+    let status = if reserved.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(ReservationView::from(reserved.reservation))).into_response())
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ReleaseQuery {
+    /// The server.
+    #[param(minimum = 1)]
+    server_id: i64,
+    /// Its address.
+    #[param(format = "ipv4")]
+    ip_address: String,
+}
+
+/// Gives a reserved MAC back.
+#[utoipa::path(delete, path = "/reservations", tag = "pools", params(ReleaseQuery),
+    responses(
+        (status = 200, description = "what was given back", body = ReservationView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn release(State(app): State<App>, Query(query): Query<ReleaseQuery>) -> Result<Json<ReservationView>, Problem> {
+    let ip: BindableAddress = parsed("ip_address", &query.ip_address)?;
+    Ok(Json(app.store.release_reservation(query.server_id, ip).await?.into()))
+}
