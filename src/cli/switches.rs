@@ -11,7 +11,7 @@ use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Output, or_dash};
 use super::suggest;
-use crate::domain::{Dialect, SwitchName};
+use crate::domain::{Dialect, DriftMode, SwitchName};
 use crate::store::{KnownSwitch, Store};
 use crate::switch::fetch_host_key;
 
@@ -19,14 +19,14 @@ use crate::switch::fetch_host_key;
 pub(super) async fn run(session: Session, output: Output, verb: SwitchesVerb) -> Result<(), Fault> {
     let store = session.store_as_it_is().await?;
     match verb {
-        SwitchesVerb::List => list(&store, output).await,
+        SwitchesVerb::List => list(&store, output, session.settings.drift.mode).await,
         SwitchesVerb::Check { name } => check::run(&session, &store, output, &name).await,
         SwitchesVerb::Trust { name, fingerprint } => trust(&session, &store, output, &name, fingerprint).await,
     }
 }
 
-async fn list(store: &Store, output: Output) -> Result<(), Fault> {
-    let columns = ["NAME", "HOST", "PORT", "DIALECT", "HOST KEY", "CIRCUIT", "LAST SEEN"];
+async fn list(store: &Store, output: Output, mode: DriftMode) -> Result<(), Fault> {
+    let columns = ["NAME", "HOST", "PORT", "DIALECT", "HOST KEY", "CIRCUIT", "LAST SEEN", "DRIFT", "LAST LOOK"];
     output.list(&store.switches().await?, &columns, |known: &KnownSwitch| {
         let circuit = match &known.circuit.open_until {
             Some(until) => Cell::new(Tone::Bad, format!("open until {}", until.format("%H:%M:%S"))),
@@ -44,6 +44,8 @@ async fn list(store: &Store, output: Output) -> Result<(), Fault> {
             host_key,
             circuit,
             or_dash(known.last_seen_at.map(|at| at.to_rfc3339()).as_ref()).into(),
+            known.switch.drift.unwrap_or(mode).as_str().into(),
+            or_dash(known.drift_seen_at.map(|at| at.to_rfc3339()).as_ref()).into(),
         ]
     })
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::section::{section, sections};
 use super::{Secret, ServiceUrl};
+use crate::domain::DriftMode;
 
 sections!(
     /// All settings.
@@ -29,6 +30,8 @@ sections!(
         worker: WorkerSettings = WorkerSettings::default(),
         /// The per-switch lease.
         lease: LeaseSettings = LeaseSettings::default(),
+        /// The slow look at what the switches hold.
+        drift: DriftSettings = DriftSettings::default(),
         /// Where traces are exported to.
         telemetry: TelemetrySettings = TelemetrySettings::default(),
         /// How configuration backups are kept.
@@ -238,6 +241,20 @@ section!(
         shutdown_grace_ms: u64 = 20_000,
         /// For tests of crashes: the process aborts at this stage of a push; empty in operation.
         abort_at: String = String::new(),
+    }
+);
+
+section!(
+    /// `[drift]`
+    DriftSettings {
+        /// Time between two looks at what a switch holds, milliseconds; 0 means that nobody looks.
+        interval_ms: u64 = 3_600_000,
+        /// Time between two looks at a switch's commit history, milliseconds; a commit that is not vmacd's brings the look at what
+        /// it holds forward. Each is a login and one request. 0 means none.
+        history_interval_ms: u64 = 60_000,
+        /// What is done where a switch holds something else than was pushed, unless its inventory says otherwise: `observe` tells
+        /// it by an event, `enforce` also pushes again what is vmacd's, `off` does not look.
+        mode: DriftMode = DriftMode::Observe,
     }
 );
 

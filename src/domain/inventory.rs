@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BindableAddress, InterfaceName, Mac, SwitchName, VlanName};
+use super::{BindableAddress, DriftMode, InterfaceName, Mac, SwitchName, VlanName};
 
 /// The whole inventory file (`vmacd inventory import FILE`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Switch {
     /// Which credential of the settings to log in with.
     #[serde(default)]
     pub credential: CredentialName,
+    /// What is done about drift on it; where it is not named, what the setting `drift.mode` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftMode>,
 }
 
 const fn port_default() -> u16 {

@@ -69,6 +69,7 @@ gauges! {
     dead_letters: Gauge, "dead_letters_waiting", "Dead letters that wait for somebody";
     statements: Counter, "database_statements", "Statements sent to the database";
     circuits: Gauge, "circuits_open", "Switches that are not tried because they did not answer";
+    drift: Gauge, "drift_standing", "Bindings that switches hold otherwise than pushed, and that nobody is mending";
     queues: Family<ByQueue, Gauge>, "queue_messages", "Messages ready in each queue";
 }
 
@@ -101,5 +102,6 @@ impl Gauges {
         self.events_oldest.set(counts.events_oldest_ms as f64 / 1000.0);
         self.dead_letters.set(counts.dead_letters_waiting);
         self.circuits.set(counts.circuits_open);
+        self.drift.set(counts.drift_standing);
     }
 }

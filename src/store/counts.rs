@@ -28,6 +28,8 @@ pub struct Counts {
     pub dead_letters_waiting: i64,
     /// Switches that are not tried.
     pub circuits_open: i64,
+    /// Bindings that drifted and stand so.
+    pub drift_standing: i64,
 }
 
 const COUNTS: &str = "SELECT
@@ -39,7 +41,8 @@ const COUNTS: &str = "SELECT
     (SELECT COUNT(*) FROM events WHERE published_at IS NULL) AS events_waiting,
     (SELECT created_at FROM events WHERE published_at IS NULL ORDER BY id LIMIT 1) AS oldest_event,
     (SELECT COUNT(*) FROM dead_letters WHERE state = 'waiting') AS dead_letters_waiting,
-    (SELECT COUNT(*) FROM switches WHERE circuit_open_until > $1) AS circuits_open";
+    (SELECT COUNT(*) FROM switches WHERE circuit_open_until > $1) AS circuits_open,
+    (SELECT COUNT(*) FROM drift) AS drift_standing";
 
 impl Store {
     /// Counts what waits and what failed.
@@ -62,6 +65,7 @@ impl Store {
             events_oldest_ms: age_ms(oldest_event.map(|at| at.timestamp_millis())),
             dead_letters_waiting: row.get("dead_letters_waiting")?,
             circuits_open: row.get("circuits_open")?,
+            drift_standing: row.get("drift_standing")?,
         })
     }
 

@@ -149,11 +149,12 @@ fn check(inventory: &Inventory, before: &Inventory) -> Result<(), StoreError> {
 
 async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<(), StoreError> {
     let sql =
-        "INSERT INTO switches (name, host, port, host_key, dialect, ssh_profile, credential, created_at, updated_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+        "INSERT INTO switches (name, host, port, host_key, dialect, ssh_profile, credential, created_at, updated_at,
+                   drift)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
                ON CONFLICT (name) DO UPDATE SET host = excluded.host, port = excluded.port,
                    host_key = excluded.host_key, dialect = excluded.dialect, dialect_found = NULL,
-                   ssh_profile = excluded.ssh_profile, credential = excluded.credential,
+                   ssh_profile = excluded.ssh_profile, credential = excluded.credential, drift = excluded.drift,
                    circuit_failures = 0, circuit_open_until = NULL, updated_at = excluded.updated_at";
     let arguments = args![
         switch.name.as_str(),
@@ -163,7 +164,8 @@ async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<
         word(&switch.dialect),
         word(&switch.ssh_profile),
         switch.credential.0.as_str(),
-        now
+        now,
+        switch.drift.map(|mode| mode.as_str().to_owned())
     ];
     tx.run("write a switch", sql, arguments).await.map(|_| ())
 }

@@ -26,6 +26,8 @@ pub struct KnownSwitch {
     pub circuit: Circuit,
     /// When it last answered.
     pub last_seen_at: Option<DateTime<Utc>>,
+    /// When what it holds was last compared with the rows.
+    pub drift_seen_at: Option<DateTime<Utc>>,
 }
 
 /// Whether a switch is tried at all.
@@ -43,7 +45,7 @@ pub(super) fn word<T: Serialize>(value: &T) -> String {
     json!(value).as_str().unwrap_or_default().to_owned()
 }
 
-fn of_word<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>, StoreError> {
+pub(super) fn of_word<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>, StoreError> {
     let Some(text) = row.get::<Option<String>>(column)? else { return Ok(None) };
     let value = serde_json::from_value(json!(text));
     value.map(Some).map_err(|_| StoreError::Content { column: column.to_owned(), text })
@@ -63,6 +65,7 @@ impl KnownSwitch {
                 dialect: of_word(row, "dialect")?.unwrap_or_default(),
                 ssh_profile: of_word(row, "ssh_profile")?.unwrap_or_default(),
                 credential: CredentialName(row.get("credential")?),
+                drift: of_word(row, "drift")?,
             },
             dialect_found: of_word(row, "dialect_found")?,
             circuit: Circuit {
@@ -71,6 +74,7 @@ impl KnownSwitch {
                 reason: row.get("circuit_reason")?,
             },
             last_seen_at: row.get("last_seen_at")?,
+            drift_seen_at: row.get("drift_seen_at")?,
         })
     }
 }

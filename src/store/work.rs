@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::commands::lock_vmacs;
 use super::connect::Store;
-use super::engine::{Row, args};
+use super::engine::{Row, Tx, args};
 use super::error::StoreError;
 use super::vmacs::{UPDATE_VMACS, Vmac, on_switch};
 use crate::domain::{BindableAddress, BindingState, InterfaceName, Mac, SwitchName, TraceParent, VlanName};
@@ -84,18 +85,8 @@ impl Store {
     pub async fn queue_again(&self, switch: &SwitchName, rows: &[i64]) -> Result<(), StoreError> {
         let now = self.now().await?;
         let mut tx = self.engine.begin("queue rows for a switch again").await?;
-        let mut vmacs = lock_vmacs(&mut tx, rows.iter().map(|id| json!({"id": id})).collect()).await?;
-        for vmac in vmacs.values_mut() {
-            let here = vmac.switch_bindings.iter_mut().filter(|binding| binding.switch == *switch);
-            here.for_each(|binding| binding.state = BindingState::Pending);
-        }
-        let changed = vmacs.values().map(|vmac| json!(vmac)).collect();
-        tx.batch("change rows", UPDATE_VMACS, changed, args![now]).await?;
-        let sql = "INSERT INTO switch_work (switch, vmac_id, queued_at_ms)
-                   SELECT $2, CAST(e.value->>'id' AS BIGINT), $3 FROM {rows} WHERE true
-                   ON CONFLICT (switch, vmac_id) DO NOTHING";
-        let work = vmacs.keys().map(|id| json!({"id": id})).collect();
-        tx.batch("queue work", sql, work, args![switch.as_str(), now.timestamp_millis()]).await?;
+        let vmacs = lock_vmacs(&mut tx, rows.iter().map(|id| json!({"id": id})).collect()).await?;
+        queue(&mut tx, switch, vmacs.into_values().collect(), now).await?;
         tx.commit("queue rows for a switch again").await
     }
 
@@ -109,4 +100,24 @@ impl Store {
         let rows = self.engine.read("look for waiting switches", sql, args![before_ms]).await?;
         rows.iter().map(|row| Ok((row.parse("switch")?, row.get("waiting")?))).collect()
     }
+}
+
+/// Queues locked rows for the switch once more.
+pub(super) async fn queue(
+    tx: &mut Tx,
+    switch: &SwitchName,
+    mut vmacs: Vec<Vmac>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    for vmac in &mut vmacs {
+        let here = vmac.switch_bindings.iter_mut().filter(|binding| binding.switch == *switch);
+        here.for_each(|binding| binding.state = BindingState::Pending);
+    }
+    let changed = vmacs.iter().map(|vmac| json!(vmac)).collect();
+    tx.batch("change rows", UPDATE_VMACS, changed, args![now]).await?;
+    let sql = "INSERT INTO switch_work (switch, vmac_id, queued_at_ms)
+               SELECT $2, CAST(e.value->>'id' AS BIGINT), $3 FROM {rows} WHERE true
+               ON CONFLICT (switch, vmac_id) DO NOTHING";
+    let work = vmacs.iter().map(|vmac| json!({"id": vmac.id})).collect();
+    tx.batch("queue work", sql, work, args![switch.as_str(), now.timestamp_millis()]).await.map(|_| ())
 }

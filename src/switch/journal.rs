@@ -190,7 +190,7 @@ impl PushReport {
 }
 
 /// The bindings for the addresses and ports of the wishes: what the plan compares.
-pub(super) fn macs_at(wishes: &[Wish], present: &[PresentBinding]) -> Vec<Mac> {
+pub fn macs_at(wishes: &[Wish], present: &[PresentBinding]) -> Vec<Mac> {
     let addresses: HashSet<_> = wishes.iter().map(|wish| wish.ip).collect();
     present.iter().filter(|binding| addresses.contains(&binding.ip)).map(|binding| binding.mac).collect()
 }

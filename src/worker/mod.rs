@@ -9,6 +9,7 @@
 //! - [`traces`] are the spans of all that, for whoever traces.
 //! - [`sweep`] drives again what no message drives, [`outbox`] publishes the events, [`collect`] moves
 //!   dead letters into the database.
+//! - [`drift`] looks slowly at what the switches hold, and tells or mends what is no longer as it was pushed.
 //! - [`restore`] brings a whole configuration back when an operator asks for it, under the same lease.
 //!
 //! Laws: at most one push per switch at a time, different switches in parallel; a message is
@@ -19,6 +20,7 @@ mod arrivals;
 mod call_off;
 mod collect;
 mod context;
+mod drift;
 mod intake;
 mod lane;
 mod lanes;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Parts};
 use super::settle::{Verdict, settle};
-use super::{collect, intake, outbox, sweep};
+use super::{collect, drift, intake, outbox, sweep};
 use crate::broker::{BrokerError, QueueKind};
 
 /// Dead letters held unacknowledged at once.
@@ -43,6 +43,7 @@ impl Worker {
         tasks.spawn(collect::run(context.clone(), dead));
         tasks.spawn(sweep::run(context.clone()));
         tasks.spawn(outbox::run(context.clone()));
+        tasks.spawn(drift::run(context.clone()));
         Ok(Self { context, tasks })
     }
 

@@ -16,7 +16,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Run it", &["migrate", "serve", "config"]),
     ("Virtual MACs", &["create", "revoke", "list", "show"]),
     ("On call", &["dead-letters", "switches", "backups", "audit"]),
-    ("Set up", &["inventory", "completions", "man"]),
+    ("Set up", &["inventory", "adopt", "completions", "man"]),
 ];
 
 /// The command line, with its verbs in groups.

@@ -1,5 +1,6 @@
 //! The command line as types: every verb, flag, unit and default. One file for what belongs together.
 
+mod adopt;
 mod audit;
 mod backups;
 mod dead_letters;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use adopt::AdoptArgs;
 pub use audit::AuditArgs;
 pub use backups::{BackupsVerb, RestoreArgs};
 pub use dead_letters::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb};
@@ -89,6 +91,8 @@ pub enum Verb {
     Backups(BackupsVerb),
     /// Compare what the switches hold with the rows, and mend what is vmacd's
     Audit(AuditArgs),
+    /// Take bindings that stand on the switches over as virtual MACs
+    Adopt(AdoptArgs),
     /// Bring the database's tables up to date
     #[command(after_help = examples!["vmacd migrate"])]
     Migrate,

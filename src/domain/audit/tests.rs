@@ -41,7 +41,7 @@ fn row(id: i64, ip: &str, mac: &str, status: Status, ports: &[(&str, &str)]) -> 
         at: chrono::DateTime::UNIX_EPOCH,
     });
     let ip = ip.parse().expect("an address");
-    AuditedRow { id, ip, mac, status, desired, settled: true, bindings: bindings.collect() }
+    AuditedRow { id, server_id: 1, ip, mac, status, desired, settled: true, bindings: bindings.collect() }
 }
 
 /// Findings as short lines.

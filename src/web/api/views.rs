@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Desired, Status, SwitchBinding};
+use crate::domain::{Desired, DriftMode, Status, SwitchBinding};
 use crate::store::{Backup, CommandRecord, DeadLetterCause, DeadLetterRow, PushRecord, SwitchOverview, Vmac};
 
 /// Why something failed.
@@ -228,6 +228,10 @@ pub(super) struct SwitchView {
     /// The last failure to reach it.
     circuit_reason: Option<String>,
     last_seen_at: Option<DateTime<Utc>>,
+    /// What is done about drift: `observe`, `enforce` or `off`.
+    drift: String,
+    /// When what it holds was last compared with the rows.
+    drift_seen_at: Option<DateTime<Utc>>,
     /// The worker that has its lease.
     lease_holder: Option<String>,
     changes_waiting: i64,
@@ -236,8 +240,9 @@ pub(super) struct SwitchView {
     last_push_at: Option<DateTime<Utc>>,
 }
 
-impl From<SwitchOverview> for SwitchView {
-    fn from(overview: SwitchOverview) -> Self {
+impl SwitchView {
+    /// `drift` holds where its inventory does not say.
+    pub fn new(overview: SwitchOverview, drift: DriftMode) -> Self {
         let known = overview.known;
         Self {
             name: known.switch.name.to_string(),
@@ -248,6 +253,8 @@ impl From<SwitchOverview> for SwitchView {
             circuit_open_until: known.circuit.open_until,
             circuit_reason: known.circuit.reason,
             last_seen_at: known.last_seen_at,
+            drift: known.switch.drift.unwrap_or(drift).as_str().to_owned(),
+            drift_seen_at: known.drift_seen_at,
             lease_holder: overview.lease_holder,
             changes_waiting: overview.changes_waiting,
             last_push_id: overview.last_push_id,

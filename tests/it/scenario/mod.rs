@@ -1,6 +1,7 @@
 //! The product as its users meet it: real binary, real RabbitMQ or the embedded queue, real Postgres or
 //! SQLite, simulated switches on real ports.
 
+mod adopt;
 mod advice;
 mod audit;
 mod bad_input;
@@ -14,6 +15,7 @@ mod hostile;
 mod http;
 mod lifecycle;
 mod names;
+mod operator;
 mod order;
 mod pages;
 mod paused;

@@ -19,6 +19,7 @@ macro_rules! on_both_engines {
 }
 
 mod admission;
+mod adopt;
 mod allocation;
 mod backups;
 mod bench;
