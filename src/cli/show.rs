@@ -64,6 +64,9 @@ fn write_binding(page: &mut Page, binding: &SwitchBinding) {
             page.put(format!("  {name}: {value}"));
         }
     }
+    for evidence in &binding.evidence {
+        page.put(format!("  seen in {} at {}", evidence.table.as_str(), evidence.at.to_rfc3339()));
+    }
     page.end();
 }
 

@@ -239,6 +239,8 @@ section!(
         sweep_interval_ms: u64 = 10_000; 10..,
         /// Time that a shutdown waits beyond the commit in flight, milliseconds.
         shutdown_grace_ms: u64 = 20_000,
+        /// Ask a switch after each push for its own table of bindings in force, as evidence; one request a push.
+        evidence: bool = true,
         /// For tests of crashes: the process aborts at this stage of a push; empty in operation.
         abort_at: String = String::new(),
     }

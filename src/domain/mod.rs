@@ -3,7 +3,7 @@
 //! Everything here can be tested with plain values. `mac`, `address` and `names` hold the validated
 //! types; `command` and `binding` the things that messages and rows carry; `lifecycle` the states of
 //! a virtual MAC; `plan` the comparison of what is wanted with what a switch holds, `audit` that of whole
-//! switches, `adopt` what of them becomes rows, `drift` what no longer stands; `failure` the catalogue of what can go wrong and how each case is treated;
+//! switches, `adopt` what of them becomes rows, `drift` what no longer stands, `evidence` what a switch showed of a binding; `failure` the catalogue of what can go wrong and how each case is treated;
 //! `shown` makes text from outside safe to show, `configuration` shows those of switches; `schema` tells others how the values look in JSON; `trace` reads the producer's
 //! trace.
 
@@ -14,6 +14,7 @@ mod binding;
 mod command;
 mod configuration;
 pub mod drift;
+pub mod evidence;
 mod failure;
 mod inventory;
 mod lifecycle;

@@ -46,7 +46,8 @@ impl Store {
     pub async fn adopt(&self, found: &[Adoptable]) -> Result<Vec<Vmac>, StoreError> {
         let mut made = Vec::new();
         for batch in found.chunks(BATCH) {
-            let now = self.now().await?;
+            // Asked for each time: a clock that is carried on may be ahead, and a revoke issued right after would come too late.
+            let now = self.engine.ask_for_the_time().await?;
             let mut tx = self.engine.begin("adopt bindings").await?;
             made.extend(adopt_batch(&mut tx, batch, now).await?);
             tx.commit("adopt bindings").await?;
@@ -89,6 +90,7 @@ fn binding(found: &Adoptable, port: &FoundPort, now: DateTime<Utc>) -> SwitchBin
         backup_id: None,
         push_id: None,
         error: None,
+        evidence: Vec::new(),
         at: now,
     }
 }

@@ -42,6 +42,20 @@ pub struct LookDue {
     pub mode: DriftMode,
 }
 
+/// How a look ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookEnd {
+    /// The switch answered.
+    Seen {
+        /// Its newest commit.
+        commit: Option<String>,
+        /// What it holds was looked at, not only its history.
+        whole: bool,
+    },
+    /// It did not, or the database did not.
+    Failed,
+}
+
 /// What a look found, to be written down.
 #[derive(Debug)]
 pub struct Settlement<'a> {
@@ -55,16 +69,16 @@ pub struct Settlement<'a> {
     pub enforce: bool,
 }
 
-const CLAIM: &str = "UPDATE switches SET history_due_at_ms = $2,
-        drift_due_at_ms = CASE WHEN drift_due_at_ms <= $1 THEN $3 ELSE drift_due_at_ms END
+const CLAIM_DUE: &str = "UPDATE switches SET history_due_at_ms = $2,
+        drift_due_at_ms = CASE WHEN drift_due_at_ms <= $1 THEN $2 ELSE drift_due_at_ms END
     WHERE name IN (SELECT name FROM switches
-        WHERE (drift_due_at_ms <= $1 OR history_due_at_ms <= $1) AND COALESCE(drift, $4) <> 'off'
-            AND (circuit_open_until IS NULL OR circuit_open_until <= $5)
-        ORDER BY drift_due_at_ms, name LIMIT $6 {skip_locked})
+        WHERE (drift_due_at_ms <= $1 OR history_due_at_ms <= $1) AND COALESCE(drift, $3) <> 'off'
+            AND (circuit_open_until IS NULL OR circuit_open_until <= $4)
+        ORDER BY drift_due_at_ms, name LIMIT $5 {skip_locked})
     RETURNING name, drift, drift_due_at_ms, last_commit_seen";
 
 impl Store {
-    /// Claims switches whose look is due, at most so many: no other worker looks at them before the next time. Switches
+    /// Claims switches whose look is due, at most so many: no other worker looks at them before it has ended. Switches
     /// that are not tried are passed over. Those seen for the first time are spread over the interval.
     ///
     /// # Errors
@@ -73,19 +87,17 @@ impl Store {
         let now = self.now().await?;
         let now_ms = now.timestamp_millis();
         self.spread_looks(pace, now_ms).await?;
-        let next_ms = now_ms + millis(pace.interval);
-        // A year away is never: without a pace for histories only what the switch holds is looked at.
-        let history_ms = now_ms + millis(pace.history_interval.unwrap_or(YEAR));
-        let arguments = args![now_ms, history_ms, next_ms, pace.mode.as_str(), now, limit];
-        let rows = self.engine.write("claim switches to look at", CLAIM, arguments).await?;
-        rows.iter().map(|row| due(row, next_ms, pace.mode)).collect()
+        let until_ms = now_ms + millis(CLAIM);
+        let arguments = args![now_ms, until_ms, pace.mode.as_str(), now, limit];
+        let rows = self.engine.write("claim switches to look at", CLAIM_DUE, arguments).await?;
+        rows.iter().map(|row| due(row, until_ms, pace.mode)).collect()
     }
 
     /// Gives switches that have no time yet, or one that an earlier and slower pace gave them, one within the interval.
     async fn spread_looks(&self, pace: &Pace, now_ms: i64) -> Result<(), StoreError> {
         let (interval_ms, history) = (millis(pace.interval), pace.history_interval.map(millis));
         let (drift_max_ms, history_max_ms) =
-            (now_ms + interval_ms + SLACK_MS, now_ms + history.unwrap_or(millis(YEAR)) + SLACK_MS);
+            (now_ms + interval_ms + millis(CLAIM), now_ms + history.unwrap_or(millis(YEAR)) + millis(CLAIM));
         let sql = "SELECT name FROM switches WHERE drift_due_at_ms IS NULL OR drift_due_at_ms > $1
                    OR history_due_at_ms IS NULL OR history_due_at_ms > $2 ORDER BY name";
         let arguments = args![drift_max_ms, history_max_ms];
@@ -108,25 +120,24 @@ impl Store {
         self.engine.write("spread looks at switches", sql, arguments).await.map(|_| ())
     }
 
-    /// Has somebody look at what the switch holds this soon, where that was due later.
+    /// Ends a look that was claimed: the next one has its time.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn look_again(&self, switch: &SwitchName, after: Duration) -> Result<(), StoreError> {
-        let due_ms = self.now().await?.timestamp_millis() + millis(after);
-        let sql = "UPDATE switches SET drift_due_at_ms = $2 WHERE name = $1 AND drift_due_at_ms > $2";
-        self.engine.write("look at a switch again", sql, args![switch.as_str(), due_ms]).await.map(|_| ())
-    }
-
-    /// Notes the newest commit that a look saw, and that it looked at all that the switch holds, if it did.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn note_look(&self, switch: &SwitchName, commit: Option<String>, whole: bool) -> Result<(), StoreError> {
-        let looked_at = if whole { Some(self.now().await?) } else { None };
-        let sql = "UPDATE switches SET last_commit_seen = COALESCE($2, last_commit_seen),
-                       drift_seen_at = COALESCE($3, drift_seen_at) WHERE name = $1";
-        self.engine.write("note a look", sql, args![switch.as_str(), commit, looked_at]).await.map(|_| ())
+    /// When the database fails; the claim then runs out by itself.
+    pub async fn end_look(&self, due: &LookDue, pace: &Pace, end: LookEnd) -> Result<(), StoreError> {
+        let now = self.now().await?;
+        let at_ms = |after: Duration| now.timestamp_millis() + millis(after);
+        let (drift_ms, commit, seen_at) = match end {
+            LookEnd::Seen { commit, whole: true } => (Some(at_ms(pace.interval)), commit, Some(now)),
+            LookEnd::Seen { commit, whole: false } => (None, commit, None),
+            LookEnd::Failed => (due.whole.then(|| at_ms(pace.interval / SOONER)), None, None),
+        };
+        let sql = "UPDATE switches SET drift_due_at_ms = COALESCE($2, drift_due_at_ms), history_due_at_ms = $3,
+                       last_commit_seen = COALESCE($4, last_commit_seen), drift_seen_at = COALESCE($5, drift_seen_at)
+                   WHERE name = $1";
+        let history_ms = at_ms(pace.history_interval.unwrap_or(YEAR));
+        let arguments = args![due.switch.as_str(), drift_ms, history_ms, commit, seen_at];
+        self.engine.write("end a look", sql, arguments).await.map(|_| ())
     }
 
     /// Writes what a look found: an event for what is new, and what is to be pushed again is queued. What stands is
@@ -137,6 +148,7 @@ impl Store {
     pub async fn settle_drift(&self, settlement: &Settlement<'_>) -> Result<Vec<Drift>, StoreError> {
         let now = self.now().await?;
         let mut tx = self.engine.begin("settle a look").await?;
+        lock(&mut tx, settlement.switch).await?;
         let known = standing(&mut tx, settlement.switch).await?;
         if settlement.found.is_empty() && known.is_empty() {
             return Ok(Vec::new());
@@ -165,17 +177,20 @@ impl Store {
     }
 }
 
-/// How far the clocks that workers keep of the database's may be apart, milliseconds.
-const SLACK_MS: i64 = 60_000;
+/// Time after which a look that did not end is another worker's; its requests have limits that are shorter together.
+const CLAIM: Duration = Duration::from_secs(600);
+/// A look that failed is made again after this part of the interval.
+const SOONER: u32 = 10;
+/// Never: without a pace for histories only what a switch holds is looked at.
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
 }
 
-fn due(row: &Row, next_ms: i64, default: DriftMode) -> Result<LookDue, StoreError> {
+fn due(row: &Row, until_ms: i64, default: DriftMode) -> Result<LookDue, StoreError> {
     let mode = super::inventory::of_word(row, "drift")?.unwrap_or(default);
-    let whole = row.get::<i64>("drift_due_at_ms")? == next_ms;
+    let whole = row.get::<i64>("drift_due_at_ms")? == until_ms;
     Ok(LookDue { switch: row.parse("name")?, whole, last_commit: row.get("last_commit_seen")?, mode })
 }
 
@@ -183,6 +198,12 @@ type Key = (i64, String);
 
 fn key(drift: &Drift) -> Key {
     (drift.vmac_id, drift.interface.to_string())
+}
+
+/// One settlement at a time for a switch: what another one found is known to the next.
+async fn lock(tx: &mut Tx, switch: &SwitchName) -> Result<(), StoreError> {
+    let sql = "SELECT name FROM switches WHERE name = $1 {for_update}";
+    tx.run("lock a switch", sql, args![switch.as_str()]).await.map(|_| ())
 }
 
 /// What was found before and stands, with its kind and its text.

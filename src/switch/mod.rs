@@ -19,6 +19,7 @@ mod push;
 mod questions;
 mod resolve;
 mod restore;
+mod security_table;
 mod ssh;
 mod transaction;
 mod vlans;

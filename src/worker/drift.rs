@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
@@ -16,11 +17,14 @@ use super::context::Context;
 use super::lease::failure;
 use super::push::journal::wishes;
 use super::session::connect;
+use super::survey;
+use crate::domain::audit::LearnedMac;
 use crate::domain::drift::{Drift, drift};
+use crate::domain::evidence::{EvidenceTable, TableEntry, Tables};
 use crate::domain::plan::Wish;
 use crate::domain::{BindingState, Desired, DriftMode, Failure, Status};
 use crate::metrics::DATABASE;
-use crate::store::{LookDue, Pace, Settlement, StoreError, WorkItem};
+use crate::store::{LookDue, LookEnd, Pace, Settlement, Shown, StoreError, WorkItem};
 use crate::switch::{CommitEntry, SwitchClient, commits_since, macs_at};
 
 /// Switches looked at side by side.
@@ -43,7 +47,7 @@ pub(super) async fn run(context: Arc<Context>) {
         let due = claim(&context, &pace, room.available_permits()).await;
         for due in due {
             let Ok(permit) = room.clone().acquire_owned().await else { return };
-            looks.spawn(look(context.clone(), due, permit));
+            looks.spawn(look(context.clone(), pace, due, permit));
         }
     }
 }
@@ -68,23 +72,22 @@ async fn claim(context: &Context, pace: &Pace, room: usize) -> Vec<LookDue> {
 }
 
 /// One look. A switch that does not answer is looked at again sooner than at the next time.
-async fn look(context: Arc<Context>, due: LookDue, _permit: OwnedSemaphorePermit) {
+async fn look(context: Arc<Context>, pace: Pace, due: LookDue, _permit: OwnedSemaphorePermit) {
     let looked = tokio::select! {
         looked = open_and_look(&context, &due) => looked,
         () = context.stopping.cancelled() => return,
     };
-    if let Err(failure) = looked {
+    let end = looked.unwrap_or_else(|failure| {
         tracing::warn!(switch = %due.switch, code = %failure.code, error = failure.text, "not looked at for drift");
-        let sooner = Duration::from_millis(context.settings.drift.interval_ms) / TICKS;
-        if due.whole
-            && let Err(error) = context.store.look_again(&due.switch, sooner).await
-        {
-            tracing::warn!(switch = %due.switch, error = super::chain(&error), "the next look stays at its time");
-        }
+        LookEnd::Failed
+    });
+    if let Err(error) = context.store.end_look(&due, &pace, end).await {
+        tracing::warn!(switch = %due.switch, error = super::chain(&error), "the next look waits for the claim to run out");
+        context.metrics.trouble(DATABASE);
     }
 }
 
-async fn open_and_look(context: &Arc<Context>, due: &LookDue) -> Result<(), Failure> {
+async fn open_and_look(context: &Arc<Context>, due: &LookDue) -> Result<LookEnd, Failure> {
     let known = context.store.switch(&due.switch).await.map_err(trouble)?;
     let opening = connect(&context.settings, &known.switch, known.dialect_found);
     let (client, _slot) = context.slots.open(true, opening).await;
@@ -105,17 +108,13 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    async fn run(&mut self) -> Result<(), Failure> {
+    async fn run(&mut self) -> Result<LookEnd, Failure> {
         let history = self.client.history().await.map_err(|error| error.failure())?;
         let whole = self.due.whole || self.others_committed(&history).await?;
         if whole {
             self.compare().await?;
         }
-        let newest = history.first().map(CommitEntry::identity);
-        if whole || newest != self.due.last_commit {
-            self.context.store.note_look(&self.due.switch, newest, whole).await.map_err(trouble)?;
-        }
-        Ok(())
+        Ok(LookEnd::Seen { commit: history.first().map(CommitEntry::identity), whole })
     }
 
     /// Whether any commit since the last look is not in our journal.
@@ -140,7 +139,27 @@ impl Look<'_> {
         let settlement = Settlement { switch: &self.due.switch, found: &found, as_of: &as_of, enforce };
         let new = store.settle_drift(&settlement).await.map_err(trouble)?;
         self.tell(&new, enforce);
-        Ok(())
+        self.renew_evidence(&wishes, &as_of).await
+    }
+
+    /// Notes which of the switch's own tables show the bindings. What it does not show is no error.
+    async fn renew_evidence(&mut self, wishes: &[Wish], as_of: &HashMap<i64, DateTime<Utc>>) -> Result<(), Failure> {
+        if !self.context.settings.worker.evidence || wishes.is_empty() {
+            return Ok(());
+        }
+        let mut entries = self.client.bindings_in_force().await.map_err(|error| error.failure())?;
+        let learned = survey::learned(self.client).await.map_err(|error| error.failure())?;
+        let entry =
+            |LearnedMac { mac, interface }| TableEntry { table: EvidenceTable::Learned, ip: None, mac, interface };
+        entries.extend(learned.into_iter().map(entry));
+        let tables = Tables::of(entries);
+        let shown = wishes.iter().map(|wish| Shown {
+            vmac_id: wish.vmac_id,
+            interface: wish.interface.clone(),
+            tables: tables.showing(wish.ip, wish.mac, &wish.interface),
+        });
+        let shown: Vec<Shown> = shown.filter(|shown| !shown.tables.is_empty()).collect();
+        self.context.store.note_evidence(&self.due.switch, &shown, as_of).await.map_err(trouble)
     }
 
     /// What the row says is bound on this switch; what is on its way there is left to its push.

@@ -41,6 +41,7 @@ fn row(id: i64, server_id: i64, ip: &str, mac: &str, status: Status, at: (&str, 
         backup_id: None,
         push_id: None,
         error: None,
+        evidence: Vec::new(),
         at: chrono::DateTime::UNIX_EPOCH,
     };
     let ip = ip.parse().expect("an address");

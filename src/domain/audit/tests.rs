@@ -38,6 +38,7 @@ fn row(id: i64, ip: &str, mac: &str, status: Status, ports: &[(&str, &str)]) -> 
         backup_id: None,
         push_id: None,
         error: None,
+        evidence: Vec::new(),
         at: chrono::DateTime::UNIX_EPOCH,
     });
     let ip = ip.parse().expect("an address");

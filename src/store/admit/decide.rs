@@ -266,6 +266,7 @@ pub(super) fn new_binding(port: &crate::domain::ServerPort, mac: Mac, now: DateT
         backup_id: None,
         push_id: None,
         error: None,
+        evidence: Vec::new(),
         at: now,
     }
 }

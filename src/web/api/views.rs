@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::evidence::Evidence;
 use crate::domain::{Desired, DriftMode, Status, SwitchBinding};
 use crate::store::{Backup, CommandRecord, DeadLetterCause, DeadLetterRow, PushRecord, SwitchOverview, Vmac};
 
@@ -58,7 +59,24 @@ pub(super) struct BindingView {
     backup_id: Option<i64>,
     push_id: Option<String>,
     error: Option<String>,
+    /// Which of the switch's own tables showed the binding in force.
+    evidence: Vec<EvidenceView>,
     at: DateTime<Utc>,
+}
+
+/// A table of a switch that showed a binding.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EvidenceView {
+    /// `dhcp-snooping`, `dhcp-security` or `learned`.
+    table: String,
+    /// When it last did.
+    at: DateTime<Utc>,
+}
+
+impl From<Evidence> for EvidenceView {
+    fn from(evidence: Evidence) -> Self {
+        Self { table: evidence.table.as_str().to_owned(), at: evidence.at }
+    }
 }
 
 impl From<Vmac> for VmacView {
@@ -98,6 +116,7 @@ impl From<SwitchBinding> for BindingView {
             backup_id: binding.backup_id,
             push_id: binding.push_id,
             error: binding.error,
+            evidence: binding.evidence.into_iter().map(EvidenceView::from).collect(),
             at: binding.at,
         }
     }

@@ -3,6 +3,7 @@
 //! The transaction itself is the switch client's; here is what it writes down on the way (the
 //! [`StoreJournal`]), what its report means for the rows, and the spans of both.
 
+mod evidence;
 pub(super) mod journal;
 mod report;
 mod trace;
@@ -17,6 +18,7 @@ use super::call_off::InFlight;
 use super::context::Context;
 use super::lease;
 use super::session::Session;
+use crate::domain::evidence::Tables;
 use crate::domain::{Failure, MessageKey};
 use crate::store::{CommandOutcome, Lease, StoreError};
 use crate::switch::{self, Journal, PushOptions, PushReport, Stage};
@@ -70,7 +72,8 @@ pub(super) async fn push(
 
 fn journal_of<'a>(context: &'a Context, order: Order<'a>) -> PushJournal<'a> {
     let Order { lease, in_flight, last_push } = order;
-    let rows = Rows { context, last_push, generations: HashMap::new(), producers: HashMap::new() };
+    let rows =
+        Rows { context, last_push, generations: HashMap::new(), producers: HashMap::new(), shown: Tables::default() };
     StoreJournal::new(&context.store, &context.settings, lease, in_flight, rows)
 }
 
@@ -85,8 +88,9 @@ async fn attempt<'a>(
     let options = PushOptions { confirm_timeout_min: context.settings.ssh.confirm_timeout_min };
     if let Some(client) = session.client() {
         journal.reached(Stage::Connected);
-        let report = switch::push(client, journal, &options).await;
+        let mut report = switch::push(client, journal, &options).await;
         if !report.lost_before_use {
+            journal.rows.shown = evidence::gather(context, client, &mut report).await;
             return report;
         }
     }
@@ -96,7 +100,9 @@ async fn attempt<'a>(
         Ok(client) => {
             journal.reached(Stage::Connected);
             let _slot = context.slots.push().await;
-            switch::push(client, journal, &options).await
+            let mut report = switch::push(client, journal, &options).await;
+            journal.rows.shown = evidence::gather(context, client, &mut report).await;
+            report
         }
         Err(failure) => PushReport::failed(failure),
     }

@@ -119,7 +119,8 @@ impl World {
         self.import(&inventory).await;
     }
 
-    async fn import(&self, inventory: &Value) {
+    /// Imports an inventory.
+    pub async fn import(&self, inventory: &Value) {
         let file = run_dir().join(unique("inventory")).with_extension("json");
         std::fs::write(&file, inventory.to_string()).expect("an inventory file");
         self.vmacd(&["inventory", "import", &file.display().to_string()]).await;

@@ -153,7 +153,7 @@ fn end_of(item: &WorkItem) -> BindingState {
 /// A port that reached its end by a push.
 pub fn reached(mac: Mac, state: BindingState) -> BindingEnd {
     let push_id = Some("push-1".to_owned());
-    BindingEnd::Reached { state, mac, previous_mac: None, backup_id: None, push_id }
+    BindingEnd::Reached { state, mac, previous_mac: None, backup_id: None, push_id, evidence: Vec::new() }
 }
 
 /// A switch's name.

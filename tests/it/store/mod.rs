@@ -24,6 +24,7 @@ mod allocation;
 mod backups;
 mod bench;
 mod dead_letters;
+mod drift;
 mod inventory;
 mod leases;
 mod limits;
