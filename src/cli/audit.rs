@@ -1,9 +1,7 @@
 //! `vmacd audit`: what the switches hold against what the rows say, and mending what is vmacd's.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::args::AuditArgs;
@@ -12,17 +10,10 @@ use super::fault::Fault;
 use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Document, Output, or_dash};
-use super::progress::Progress;
-use super::suggest;
-use crate::domain::audit::{AuditedRow, Finding, Kind, Known, Place, Seen, audit};
-use crate::domain::{Failure, Status, SwitchName};
-use crate::store::{Store, Vmac, VmacFilter};
-use crate::worker::survey;
-
-/// Switches looked at side by side.
-const SIDE_BY_SIDE: usize = 16;
-/// Rows read at a time.
-const ROWS_AT_ONCE: i64 = 5_000;
+use super::survey::{look, not_looked_at, place};
+use crate::domain::audit::{Finding, Kind, audit};
+use crate::domain::{Failure, SwitchName};
+use crate::store::Store;
 
 /// Looks, tells, and mends where it is asked to. Whatever stands at the end is a fault, so that a timer notices.
 pub(super) async fn run(session: Session, output: Output, args: AuditArgs) -> Result<(), Fault> {
@@ -31,7 +22,9 @@ pub(super) async fn run(session: Session, output: Output, args: AuditArgs) -> Re
         return Err(fault.with_hint("--yes mends without asking"));
     }
     let store = session.store_as_it_is().await?;
-    let found = look(&session, &store, output, &args.switch).await?;
+    let looked = look(&session, &store, output, &args.switch).await?;
+    let switches = looked.seen.len() + looked.unseen.len();
+    let found = Found { findings: audit(&looked.seen, &looked.known), unseen: looked.unseen, switches };
     output.print(&found.document(output))?;
     let mended = args.fix && mend(&store, &args, &found).await?;
     found.verdict(mended)
@@ -43,69 +36,6 @@ struct Found {
     /// Switches that could not be looked at.
     unseen: Vec<(SwitchName, Failure)>,
     switches: usize,
-}
-
-async fn look(session: &Session, store: &Store, output: Output, only: &[SwitchName]) -> Result<Found, Fault> {
-    let switches = chosen(store, only).await?;
-    let before: HashMap<i64, DateTime<Utc>> =
-        live_rows(store).await?.into_iter().map(|row| (row.id, row.updated_at)).collect();
-    let progress = Progress::new(output, "looking at switches", switches.len());
-    let looks = switches.iter().map(|switch| async move { (switch, survey(store, &session.settings, switch).await) });
-    let looked: Vec<_> = stream::iter(looks)
-        .buffer_unordered(SIDE_BY_SIDE)
-        .enumerate()
-        .inspect(|(done, _)| progress.at(done + 1))
-        .map(|(_, looked)| looked)
-        .collect()
-        .await;
-    progress.done();
-    let (mut seen, mut unseen) = (Vec::new(), Vec::new());
-    for (switch, looked) in looked {
-        match looked {
-            Ok(look) => seen.push(look),
-            Err(failure) => unseen.push((switch.clone(), failure)),
-        }
-    }
-    let known = known(store, &seen, &before).await?;
-    Ok(Found { findings: audit(&seen, &known), unseen, switches: switches.len() })
-}
-
-async fn chosen(store: &Store, only: &[SwitchName]) -> Result<Vec<SwitchName>, Fault> {
-    for name in only {
-        suggest::known_switch(store, name).await?;
-    }
-    match only.is_empty() {
-        true => Ok(store.switches().await?.into_iter().map(|known| known.switch.name).collect()),
-        false => Ok(only.to_vec()),
-    }
-}
-
-/// The rows and servers as they are now; a row that was another one before the look is not settled.
-async fn known(store: &Store, seen: &[Seen], before: &HashMap<i64, DateTime<Utc>>) -> Result<Known, Fault> {
-    let bound = seen.iter().flat_map(|seen| seen.bindings.iter().map(|binding| binding.mac));
-    let macs: Vec<_> =
-        bound.chain(seen.iter().flat_map(|seen| seen.learned.iter().map(|learned| learned.mac))).collect();
-    let mut rows: BTreeMap<i64, AuditedRow> = BTreeMap::new();
-    for row in live_rows(store).await?.into_iter().chain(store.vmacs_with(&macs).await?) {
-        let settled = row.status == Status::Revoked || before.get(&row.id) == Some(&row.updated_at);
-        rows.insert(row.id, audited(row, settled));
-    }
-    Ok(Known { rows: rows.into_values().collect(), servers: store.export().await?.servers })
-}
-
-async fn live_rows(store: &Store) -> Result<Vec<Vmac>, Fault> {
-    let (mut rows, mut after_id) = (Vec::new(), 0);
-    loop {
-        let page = store.find(&VmacFilter { after_id, limit: ROWS_AT_ONCE, ..VmacFilter::default() }).await?;
-        let Some(last) = page.last() else { return Ok(rows) };
-        after_id = last.id;
-        rows.extend(page.into_iter().filter(|row| row.status != Status::Revoked));
-    }
-}
-
-fn audited(row: Vmac, settled: bool) -> AuditedRow {
-    let Vmac { id, ip_address, mac_address, status, desired, switch_bindings, .. } = row;
-    AuditedRow { id, ip: ip_address, mac: mac_address, status, desired, settled, bindings: switch_bindings }
 }
 
 /// Has the workers drive the rows again that this mends. Says whether anything is under way.
@@ -134,11 +64,7 @@ async fn mend(store: &Store, args: &AuditArgs, found: &Found) -> Result<bool, Fa
 impl Found {
     fn document(&self, output: Output) -> Document {
         let columns = ["FINDING", "ROW", "WHERE", "WHAT TO DO"];
-        let unseen: Vec<_> = self
-            .unseen
-            .iter()
-            .map(|(switch, why)| json!({"switch": switch, "code": why.code, "text": why.text}))
-            .collect();
+        let unseen = not_looked_at(&self.unseen);
         let data = json!({"switches": self.switches, "findings": self.findings, "not_looked_at": unseen});
         let lines = self.findings.iter().map(row).chain(self.unseen.iter().map(|(switch, why)| {
             let cells = ["not_looked_at", "-", switch.as_str(), &why.text].map(|text| Cell::new(Tone::Plain, text));
@@ -175,17 +101,12 @@ fn row(finding: &Finding) -> Vec<Cell> {
     ]
 }
 
-fn place(place: &Place) -> String {
-    let ip = place.ip.map(|ip| format!("{ip} ")).unwrap_or_default();
-    format!("{} {} {ip}{}", place.switch, place.interface, place.mac)
-}
-
 const fn what_to_do(kind: Kind) -> &'static str {
     match kind {
         Kind::MacTwice => "remove the one that does not belong; a row's own: revoke and create it again",
         Kind::AddressTwice => "remove the one that does not belong",
         Kind::LearnedElsewhere => "look at the cabling and at what that server sends",
         Kind::NotBacked | Kind::LeftOver => "--fix has a worker mend it",
-        Kind::Unexplained => "not vmacd's: remove it by hand, or leave it",
+        Kind::Unexplained => "not vmacd's: `vmacd adopt` takes it over, or remove it by hand, or leave it",
     }
 }

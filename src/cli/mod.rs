@@ -3,6 +3,7 @@
 //! `args` is the command line as types; each verb has its file; `open` puts store and broker together;
 //! `fault` decides the exit code; `output` prints data, as text or as JSON; `look` is how the text looks.
 
+mod adopt;
 mod args;
 mod ask;
 mod audit;
@@ -32,6 +33,7 @@ mod show;
 mod sim;
 mod subnet;
 mod suggest;
+mod survey;
 mod switches;
 mod vitals;
 mod watch;
@@ -104,6 +106,7 @@ async fn run(cli: Cli) -> Result<(), Fault> {
         Verb::Freeze(args) => freeze::freeze(session()?, output, args).await,
         Verb::Thaw(args) => freeze::thaw(session()?, output, args).await,
         Verb::Freezes => freeze::list(session()?, output).await,
+        Verb::Adopt(args) => adopt::run(session()?, output, args).await,
         Verb::Migrate => session()?.migrate(output).await,
         Verb::Config { example: true } => shell::example(),
         Verb::Config { example: false } => session()?.print(output),

@@ -26,6 +26,7 @@ pub(super) async fn run(session: Session) -> Result<(), Fault> {
     let metrics = Arc::new(Metrics::default());
     let parts = Arc::new(Parts { store, broker, settings: session.settings.clone(), metrics });
     let app = App::new(parts.store.clone(), parts.broker.clone()).with_hooks(session.settings.hooks.clone());
+    let app = app.with_drift(session.settings.drift.mode);
     let stop = shutdown.clone().cancelled_owned();
     let page = tokio::spawn(web::serve(listener, parts.clone(), app, access(&session), stop));
     let worker = Worker::start((*parts).clone()).await?;

@@ -72,6 +72,9 @@ fn write_binding(page: &mut Page, vmac: &Vmac, binding: &SwitchBinding) {
             page.put(format!("  {name}: {value}"));
         }
     }
+    for evidence in &binding.evidence {
+        page.put(format!("  seen in {} at {}", evidence.table.as_str(), evidence.at.to_rfc3339()));
+    }
     page.end();
 }
 

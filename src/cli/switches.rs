@@ -11,7 +11,7 @@ use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Output, or_dash};
 use super::suggest;
-use crate::domain::{Dialect, Scope, SwitchName};
+use crate::domain::{Dialect, DriftMode, Scope, SwitchName};
 use crate::store::{KnownSwitch, Store};
 use crate::switch::fetch_host_key;
 
@@ -19,19 +19,20 @@ use crate::switch::fetch_host_key;
 pub(super) async fn run(session: Session, output: Output, verb: SwitchesVerb) -> Result<(), Fault> {
     let store = session.store_as_it_is().await?;
     match verb {
-        SwitchesVerb::List { site } => list(&store, output, site.as_ref()).await,
+        SwitchesVerb::List { site } => list(&store, output, site.as_ref(), session.settings.drift.mode).await,
         SwitchesVerb::Check { name } => check::run(&session, &store, output, &name).await,
         SwitchesVerb::Trust { name, fingerprint } => trust(&session, &store, output, &name, fingerprint).await,
     }
 }
 
-async fn list(store: &Store, output: Output, site: Option<&Scope>) -> Result<(), Fault> {
+async fn list(store: &Store, output: Output, site: Option<&Scope>, mode: DriftMode) -> Result<(), Fault> {
     if let Some(site) = site {
         suggest::known_site(store, site).await?;
     }
     let is_there = |known: &KnownSwitch| site.is_none_or(|site| site.covers(known.switch.site.as_ref()));
     let switches: Vec<_> = store.switches().await?.into_iter().filter(is_there).collect();
-    let columns = ["NAME", "SITE", "HOST", "PORT", "DIALECT", "HOST KEY", "CIRCUIT", "FROZEN", "LAST SEEN"];
+    let columns =
+        ["NAME", "SITE", "HOST", "PORT", "DIALECT", "HOST KEY", "CIRCUIT", "FROZEN", "LAST SEEN", "DRIFT", "LAST LOOK"];
     output.list(&switches, &columns, |known: &KnownSwitch| {
         let circuit = match &known.circuit.open_until {
             Some(until) => Cell::new(Tone::Bad, format!("open until {}", until.format("%H:%M:%S"))),
@@ -51,6 +52,8 @@ async fn list(store: &Store, output: Output, site: Option<&Scope>) -> Result<(),
             circuit,
             known.freeze.as_ref().map_or("-".into(), |freeze| Cell::new(Tone::Waiting, freeze.end())),
             or_dash(known.last_seen_at.map(|at| at.to_rfc3339()).as_ref()).into(),
+            known.switch.drift.unwrap_or(mode).as_str().into(),
+            or_dash(known.drift_seen_at.map(|at| at.to_rfc3339()).as_ref()).into(),
         ]
     })
 }

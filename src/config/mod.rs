@@ -20,6 +20,6 @@ pub use load::{ConfigError, load};
 pub use secret::{Secret, ServiceUrl};
 pub use section::{Key, SectionDoc};
 pub use settings::{
-    AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, HookFields, HookSettings, HttpSettings,
-    LeaseSettings, PoolSettings, RetrySettings, Settings, SshSettings, TelemetrySettings, WorkerSettings,
+    AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, DriftSettings, HookFields, HookSettings,
+    HttpSettings, LeaseSettings, PoolSettings, RetrySettings, Settings, SshSettings, TelemetrySettings, WorkerSettings,
 };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::section::{section, sections};
 use super::{Secret, ServiceUrl};
-use crate::domain::Strategy;
+use crate::domain::{DriftMode, Strategy};
 
 sections!(
     /// All settings.
@@ -32,6 +32,8 @@ sections!(
         lease: LeaseSettings = LeaseSettings::default(),
         /// How much may be done, and go wrong, at one site.
         limits: LimitsSettings = LimitsSettings::default(),
+        /// The slow look at what the switches hold.
+        drift: DriftSettings = DriftSettings::default(),
         /// Where traces are exported to.
         telemetry: TelemetrySettings = TelemetrySettings::default(),
         /// How configuration backups are kept.
@@ -258,8 +260,24 @@ section!(
         sweep_interval_ms: u64 = 10_000; 10..,
         /// Time that a shutdown waits beyond the commit in flight, milliseconds.
         shutdown_grace_ms: u64 = 20_000,
+        /// Ask a switch after each push for its own table of bindings in force, as evidence; one request a push.
+        evidence: bool = true,
         /// For tests of crashes: the process aborts at this stage of a push; empty in operation.
         abort_at: String = String::new(),
+    }
+);
+
+section!(
+    /// `[drift]`
+    DriftSettings {
+        /// Time between two looks at what a switch holds, milliseconds; 0 means that nobody looks.
+        interval_ms: u64 = 3_600_000,
+        /// Time between two looks at a switch's commit history, milliseconds; a commit that is not vmacd's brings the look at what
+        /// it holds forward. Each is a login and one request. 0 means none.
+        history_interval_ms: u64 = 300_000,
+        /// What is done where a switch holds something else than was pushed, unless its inventory says otherwise: `observe` tells
+        /// it by an event, `enforce` also pushes again what is vmacd's, `off` does not look.
+        mode: DriftMode = DriftMode::Observe,
     }
 );
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Evidence;
 use super::{Desired, InterfaceName, Mac, SwitchName, VlanName};
 
 /// Where the binding on one port stands.
@@ -73,6 +74,9 @@ pub struct SwitchBinding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub error: Option<String>,
+    /// Which tables of the switch showed the binding in force, and when; empty where none did, or none is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
     /// When this entry last changed, UTC.
     pub at: DateTime<Utc>,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BindableAddress, InterfaceName, Mac, SiteName, SwitchName, VlanName};
+use super::{BindableAddress, DriftMode, InterfaceName, Mac, SiteName, SwitchName, VlanName};
 
 /// The whole inventory file (`vmacd inventory import FILE`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct Switch {
     /// The site that it stands at; switches without one are a site of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<SiteName>,
+    /// What is done about drift on it; where it is not named, what the setting `drift.mode` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftMode>,
 }
 
 const fn port_default() -> u16 {

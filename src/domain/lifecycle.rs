@@ -143,6 +143,7 @@ mod tests {
             backup_id: None,
             push_id: None,
             error: None,
+            evidence: Vec::new(),
             at: DateTime::UNIX_EPOCH,
         };
         states.iter().map(one).collect()

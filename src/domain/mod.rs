@@ -3,16 +3,20 @@
 //! Everything here can be tested with plain values. `mac`, `address` and `names` hold the validated
 //! types; `command` and `binding` the things that messages and rows carry; `lifecycle` the states of
 //! a virtual MAC; `pools`, `pool` and `prefix` which MACs are handed out; `plan` the comparison of what is
-//! wanted with what a switch holds; `failure` the catalogue of what can go wrong and how each case is
-//! treated; `freeze` and `stop` when a site's switches are left alone; `shown` makes text from outside safe to show,
-//! `configuration` shows those of switches; `schema` tells others how the values look in JSON; `trace` reads the producer's
+//! wanted with what a switch holds, `audit` that of whole switches, `adopt` what of them becomes rows, `drift` what
+//! no longer stands, `evidence` what a switch showed of a binding; `failure` the catalogue of what can go wrong and
+//! how each case is treated; `freeze` and `stop` when a site's switches are left alone; `shown` makes text from outside
+//! safe to show, `configuration` shows those of switches; `schema` tells others how the values look in JSON; `trace` reads the producer's
 //! trace.
 
 mod address;
+pub mod adopt;
 pub mod audit;
 mod binding;
 mod command;
 mod configuration;
+pub mod drift;
+pub mod evidence;
 mod failure;
 mod freeze;
 mod inventory;
@@ -35,6 +39,7 @@ pub use address::{AddressError, BindableAddress};
 pub use binding::{BindingState, SwitchBinding};
 pub use command::{Action, Command, Intent, IntentOrder, MessageKey};
 pub use configuration::{difference, redacted, redacted_difference};
+pub use drift::DriftMode;
 pub use failure::{Code, Failure, FailureClass, chain};
 pub use freeze::{Freeze, FreezeError, FreezeKind, FreezeOrder, Scope};
 pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, ServerPort, SshProfile, Switch};

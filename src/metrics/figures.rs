@@ -83,6 +83,7 @@ gauges! {
     statements: Counter, "database_statements", "Statements sent to the database";
     circuits: Gauge, "circuits_open", "Switches that are not tried because they did not answer";
     frozen: Family<BySite, Gauge>, "site_frozen", "Sites that are frozen, by somebody or automatically";
+    drift: Gauge, "drift_standing", "Bindings that switches hold otherwise than pushed, and that nobody is mending";
     queues: Family<ByQueue, Gauge>, "queue_messages", "Messages ready in each queue";
 }
 
@@ -119,5 +120,6 @@ impl Gauges {
         for (site, kind) in &counts.sites_frozen {
             self.frozen.get_or_create(&BySite { site: site.clone(), kind }).set(1);
         }
+        self.drift.set(counts.drift_standing);
     }
 }

@@ -44,6 +44,13 @@ struct ByPart {
     part: &'static str,
 }
 
+/// Two labels: `kind`, how a binding drifted, and `done`, `reported` or `queued`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByDrift {
+    kind: &'static str,
+    done: &'static str,
+}
+
 fn seconds() -> Histogram {
     Histogram::new(SECONDS)
 }
@@ -86,6 +93,8 @@ metrics! {
         "lease_waits", "Looks at a lease that another worker held";
     troubles: Family<ByPart, Counter> = Family::default(),
         "troubles", "Calls to the database or the broker that failed and were tried again";
+    drifted: Family<ByDrift, Counter> = Family::default(),
+        "drift", "Bindings found to be held otherwise than pushed, by what was found and what was done";
     held: Gauge = Gauge::default(),
         "messages_held", "Messages taken in and not settled yet";
     sessions: Gauge = Gauge::default(),
@@ -127,6 +136,11 @@ impl Metrics {
     /// A call to the `database` or the `broker` failed and is tried again.
     pub fn trouble(&self, part: &'static str) {
         self.troubles.get_or_create(&ByPart { part }).inc();
+    }
+
+    /// A binding drifted, and was `reported` or `queued` to be pushed again.
+    pub fn drifted(&self, kind: &'static str, done: &'static str) {
+        self.drifted.get_or_create(&ByDrift { kind, done }).inc();
     }
 
     /// Messages were taken in.

@@ -39,6 +39,8 @@ fault_kinds! {
     Ipv6Refused = "ipv6_refused",
     /// Writing RPCs are refused: permission denied.
     PermissionDenied = "permission_denied",
+    /// The tables of bindings in force and of learned MACs are refused: permission denied.
+    TableRefused = "table_refused",
     /// A check or commit is refused with a pair of errors that names nothing.
     CommitRejected = "commit_rejected",
     /// A commit is refused: the other routing engine could not be locked.

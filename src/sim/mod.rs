@@ -49,6 +49,7 @@ mod rpc_lock;
 mod rpc_oper;
 mod run;
 mod schema;
+mod security_table;
 mod server;
 mod session;
 mod set;

@@ -1,10 +1,13 @@
 //! Operational RPCs: enough for clients that gather facts, and for the question which dialect the switch speaks.
 
+use super::faults::FaultKind;
 use super::history;
 use super::mac_table::switching_table;
 use super::model::Model;
 use super::print_text::print_text;
+use super::reply_error::RpcError;
 use super::rpc::{Answer, reply, unknown};
+use super::security_table;
 use super::switch::Switch;
 use super::time;
 use super::tree::Node;
@@ -20,12 +23,37 @@ pub(crate) fn operational(switch: &Switch, operation: &Element) -> Answer {
         "get-route-engine-information" => reply(route_engine(model)),
         "get-virtual-chassis-information" => reply(virtual_chassis(model)),
         "get-system-uptime-information" => reply(per_member(&uptime(switch))),
-        "get-ethernet-switching-table-information" => reply(switching_table(switch, operation.has("summary"))),
+        "get-ethernet-switching-table-information" => switching(switch, operation),
+        "get-dhcp-snoop-binding" => known(switch, operation, security_table::snooping(switch)),
+        "get-dhcp-security-binding" => known(switch, operation, security_table::security(switch)),
         "get-interface-information" => reply(interfaces(switch)),
         "get-rollback-information" => rollback(switch, operation),
         "command" => command(switch, operation),
         other => Err(vec![unknown(other)]),
     }
+}
+
+/// Refuses a table that the login class does not show, when asked to.
+fn shown(switch: &Switch, operation: &Element) -> Result<(), Vec<RpcError>> {
+    match switch.strikes(FaultKind::TableRefused) {
+        true => Err(vec![RpcError::permission_denied(&operation.name)]),
+        false => Ok(()),
+    }
+}
+
+/// The summary is what a session asks to find the dialect out; any login may see it.
+fn switching(switch: &Switch, operation: &Element) -> Answer {
+    let summary = operation.has("summary");
+    if !summary {
+        shown(switch, operation)?;
+    }
+    reply(switching_table(switch, summary))
+}
+
+/// The answer of a release that has the request.
+fn known(switch: &Switch, operation: &Element, body: Option<String>) -> Answer {
+    shown(switch, operation)?;
+    body.map_or_else(|| Err(vec![unknown(&operation.name)]), reply)
 }
 
 fn command(switch: &Switch, operation: &Element) -> Answer {

@@ -30,6 +30,8 @@ pub struct Counts {
     pub circuits_open: i64,
     /// Sites that are frozen, each with the kind of its freeze.
     pub sites_frozen: Vec<(String, &'static str)>,
+    /// Bindings that drifted and stand so.
+    pub drift_standing: i64,
 }
 
 const COUNTS: &str = "SELECT
@@ -44,7 +46,8 @@ const COUNTS: &str = "SELECT
     (SELECT created_at FROM events WHERE published_at IS NULL ORDER BY id LIMIT 1) AS oldest_event,
     (SELECT COUNT(*) FROM dead_letters WHERE state = 'waiting') AS dead_letters_waiting,
     (SELECT COUNT(*) FROM switches WHERE circuit_open_until > $1) AS circuits_open,
-    (SELECT COUNT(*) FROM freezes WHERE until > $1) AS freezes";
+    (SELECT COUNT(*) FROM freezes WHERE until > $1) AS freezes,
+    (SELECT COUNT(*) FROM drift) AS drift_standing";
 
 impl Store {
     /// Counts what waits and what failed.
@@ -70,6 +73,7 @@ impl Store {
             dead_letters_waiting: row.get("dead_letters_waiting")?,
             circuits_open: row.get("circuits_open")?,
             sites_frozen: freezes.iter().map(|freeze| (freeze.site.to_string(), freeze.kind.as_str())).collect(),
+            drift_standing: row.get("drift_standing")?,
         })
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::commands::Outcome;
 use super::vmacs::Vmac;
+use crate::domain::drift::DriftKind;
 use crate::domain::{BindableAddress, Code, Failure, Mac, SwitchBinding, TIME_SINCE_1970};
 
 /// What an event is about and whom it answers.
@@ -44,6 +45,26 @@ pub(super) fn event_row(event: &EventOf<'_>, now: DateTime<Utc>) -> Value {
     })
 }
 
+/// The routing key of an event that tells of drift.
+pub const DRIFT_KEY: &str = "vmac.drift";
+
+/// The row of the table `events` that tells that a row drifted; `text` says what was found and done.
+pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: &str, now: DateTime<Utc>) -> Value {
+    let body = EventBody {
+        vmac_id: Some(vmac.id),
+        server_id: vmac.server_id,
+        ip_address: vmac.ip_address,
+        mac_address: Some(vmac.mac_address),
+        status: EventStatus::Drifted(Drifted::Drift),
+        reason: Some(EventReason { code: ReasonCode::of_drift(kind), text }),
+        switch_bindings: &vmac.switch_bindings,
+        message_id: None,
+        correlation_id: None,
+        occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
+    };
+    json!({"routing_key": DRIFT_KEY, "body": body, "vmac_id": vmac.id})
+}
+
 /// The answer to a command, or what became of a virtual MAC that changed without one.
 ///
 /// A consumer must take a field that it does not know: later versions may add some.
@@ -60,9 +81,9 @@ pub struct EventBody<'a> {
     ip_address: BindableAddress,
     /// The virtual MAC; null where there never was one.
     mac_address: Option<Mac>,
-    /// How it ended; also the last part of the routing key.
-    status: Outcome,
-    /// Why it failed, or which newer command won.
+    /// What it tells; also the last part of the routing key.
+    status: EventStatus,
+    /// Why it failed, which newer command won, or what was found and done.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "EventReason<'a>")]
     reason: Option<EventReason<'a>>,
@@ -77,7 +98,22 @@ pub struct EventBody<'a> {
     occurred_at: String,
 }
 
-/// Why a command was not done.
+/// What an event tells of.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+enum EventStatus {
+    Ended(Outcome),
+    Drifted(Drifted),
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Drifted {
+    /// A switch no longer holds what was pushed; no command is answered.
+    Drift,
+}
+
+/// Why, and what.
 #[derive(Debug, Serialize, JsonSchema)]
 struct EventReason<'a> {
     /// The stable code.
@@ -86,12 +122,35 @@ struct EventReason<'a> {
     text: &'a str,
 }
 
-/// The codes of failures, and that of what a newer command overtook.
+/// The codes of failures, that of what a newer command overtook, and those of drift.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum ReasonCode {
     Failure(Code),
     Superseded(Overtaken),
+    Drift(DriftCode),
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum DriftCode {
+    /// The address has no binding.
+    BindingMissing,
+    /// It is bound to another MAC of vmacd or to the server's own.
+    MacDiffers,
+    /// It stands in another VLAN, or more than once.
+    PlaceDiffers,
+}
+
+impl ReasonCode {
+    const fn of_drift(kind: DriftKind) -> Self {
+        match kind {
+            DriftKind::Missing => Self::Drift(DriftCode::BindingMissing),
+            DriftKind::MacDiffers => Self::Drift(DriftCode::MacDiffers),
+            DriftKind::PlaceDiffers => Self::Drift(DriftCode::PlaceDiffers),
+            DriftKind::Foreign => Self::Failure(Code::ForeignBinding),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -108,7 +167,7 @@ impl<'a> EventBody<'a> {
             server_id: event.server_id,
             ip_address: event.ip,
             mac_address: event.vmac.map(|vmac| vmac.mac_address),
-            status: event.outcome,
+            status: EventStatus::Ended(event.outcome),
             reason: reason(event),
             switch_bindings: event.vmac.map_or(&[], |vmac| &vmac.switch_bindings),
             message_id: event.answers.and_then(|answered| answered.message_id),
@@ -164,6 +223,13 @@ mod tests {
         let mut body = body(&event(Outcome::Superseded, None, Some("m-2")));
         assert_eq!(body["reason"], json!({"code": "superseded", "text": "m-2"}));
         assert!(schema.is_valid(&body), "{body}");
+        for kind in DriftKind::ALL {
+            let reason = json!(EventReason { code: ReasonCode::of_drift(kind), text: "it drifted" });
+            assert_eq!(reason["code"], kind.as_str());
+            body["status"] = json!(EventStatus::Drifted(Drifted::Drift));
+            body["reason"] = reason;
+            assert!(schema.is_valid(&body), "{body}");
+        }
         body["reason"]["code"] = "no_such_code".into();
         assert!(!schema.is_valid(&body), "{body}");
     }

@@ -154,11 +154,13 @@ fn check(inventory: &Inventory, before: &Inventory) -> Result<(), StoreError> {
 
 async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<(), StoreError> {
     let sql =
-        "INSERT INTO switches (name, host, port, host_key, dialect, ssh_profile, credential, site, created_at, updated_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $8, $8)
+        "INSERT INTO switches (name, host, port, host_key, dialect, ssh_profile, credential, site, drift, created_at,
+                   updated_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $10, $8, $8)
                ON CONFLICT (name) DO UPDATE SET host = excluded.host, port = excluded.port,
                    host_key = excluded.host_key, dialect = excluded.dialect, dialect_found = NULL,
                    ssh_profile = excluded.ssh_profile, credential = excluded.credential, site = excluded.site,
+                   drift = excluded.drift,
                    circuit_failures = 0, circuit_open_until = NULL, updated_at = excluded.updated_at";
     let arguments = args![
         switch.name.as_str(),
@@ -169,7 +171,8 @@ async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<
         word(&switch.ssh_profile),
         switch.credential.0.as_str(),
         now,
-        switch.site.as_ref().map(ToString::to_string)
+        switch.site.as_ref().map(ToString::to_string),
+        switch.drift.map(|mode| mode.as_str().to_owned())
     ];
     tx.run("write a switch", sql, arguments).await.map(|_| ())
 }

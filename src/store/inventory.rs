@@ -29,6 +29,8 @@ pub struct KnownSwitch {
     pub last_seen_at: Option<DateTime<Utc>>,
     /// The freeze of its site, while that is frozen.
     pub freeze: Option<Freeze>,
+    /// When what it holds was last compared with the rows.
+    pub drift_seen_at: Option<DateTime<Utc>>,
 }
 
 /// Whether a switch is tried at all.
@@ -46,7 +48,7 @@ pub(super) fn word<T: Serialize>(value: &T) -> String {
     json!(value).as_str().unwrap_or_default().to_owned()
 }
 
-fn of_word<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>, StoreError> {
+pub(super) fn of_word<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>, StoreError> {
     let Some(text) = row.get::<Option<String>>(column)? else { return Ok(None) };
     let value = serde_json::from_value(json!(text));
     value.map(Some).map_err(|_| StoreError::Content { column: column.to_owned(), text })
@@ -67,6 +69,7 @@ impl KnownSwitch {
                 ssh_profile: of_word(row, "ssh_profile")?.unwrap_or_default(),
                 credential: CredentialName(row.get("credential")?),
                 site: row.parse_optional("site")?,
+                drift: of_word(row, "drift")?,
             },
             dialect_found: of_word(row, "dialect_found")?,
             circuit: Circuit {
@@ -76,6 +79,7 @@ impl KnownSwitch {
             },
             last_seen_at: row.get("last_seen_at")?,
             freeze: freeze_of(row)?,
+            drift_seen_at: row.get("drift_seen_at")?,
         })
     }
 }

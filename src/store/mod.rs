@@ -2,22 +2,25 @@
 //!
 //! By aggregate: `admit` takes commands in, `work` says what waits for a switch, `settle` writes what a push
 //! came to; `leases`, `pushes` and `backups` serve the push; `freezes` and `site_pushes` hold it back; `commands`, `vmacs`,
-//! `outbox`, `dead_letters`, `inventory`, `taken` (MACs that no row has) and `queue` are what their names say. `engine` is
-//! the layer that hides which database it is.
+//! `outbox`, `dead_letters`, `adopt`, `inventory`, `taken` (MACs that no row has) and `queue` are what their names say.
+//! `engine` is the layer that hides which database it is.
 //!
 //! Guarantees: one transaction per call; a constant number of statements per group, whatever its size; the
 //! unique indexes decide about MACs and addresses; writes of a push's results need the current lease.
 
 mod admit;
+mod adopt;
 mod backups;
 mod clock;
 mod commands;
 mod connect;
 mod counts;
 mod dead_letters;
+mod drift;
 mod engine;
 mod error;
 mod event_body;
+mod evidence;
 mod freezes;
 mod give_up;
 mod import;
@@ -44,8 +47,10 @@ pub use commands::{CommandOutcome, OpenCommand, Outcome};
 pub use connect::{Store, StoreOptions};
 pub use counts::Counts;
 pub use dead_letters::{DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterRow};
+pub use drift::{LookDue, LookEnd, Pace, Settlement};
 pub use error::StoreError;
-pub use event_body::EventBody;
+pub use event_body::{DRIFT_KEY, EventBody};
+pub use evidence::Shown;
 pub use import::ImportReport;
 pub use inbox::CommandRecord;
 pub use inventory::{Circuit, KnownSwitch};

@@ -1,11 +1,13 @@
 //! The journal of pushes: written before a commit is sent, completed after.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::connect::Store;
-use super::engine::{Row, args};
+use super::engine::{Row, args, batch_arg};
 use super::error::StoreError;
 use super::leases::Lease;
 use crate::domain::SwitchName;
@@ -122,6 +124,20 @@ impl Store {
         let rows = self.engine.read("read a push", "SELECT * FROM pushes WHERE id = $1", args![id]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "push", id: id.to_owned() })?;
         PushRecord::from_row(row)
+    }
+
+    /// Those of the ids that are pushes to the switch.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn pushes_among(&self, switch: &SwitchName, ids: &[&str]) -> Result<HashSet<String>, StoreError> {
+        if ids.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let batch = batch_arg(ids.iter().map(|id| json!({"id": id})).collect());
+        let sql = "SELECT id FROM pushes WHERE switch = $2 AND id IN (SELECT e.value->>'id' FROM {rows})";
+        let rows = self.engine.read("look pushes up", sql, vec![batch, switch.as_str().into()]).await?;
+        rows.iter().map(|row| row.get("id")).collect()
     }
 
     /// Writes a new push down, if the lease is still held.

@@ -14,6 +14,7 @@ use super::leases::Lease;
 use super::outbox::write_events;
 use super::vmacs::{UPDATE_VMACS, Vmac};
 use super::work::queue_work;
+use crate::domain::evidence::{EvidenceTable, renewed};
 use crate::domain::{
     BindingState, Desired, Failure, FailureClass, InterfaceName, Mac, MessageKey, Status, SwitchBinding, SwitchName,
     VlanName, derive_status,
@@ -52,6 +53,8 @@ pub enum BindingEnd {
         backup_id: Option<i64>,
         /// The push; none where nothing had to be changed.
         push_id: Option<String>,
+        /// The tables of the switch that showed the binding after the push.
+        evidence: Vec<EvidenceTable>,
     },
     /// It did not reach the switch; for good where the failure's class says so.
     Failed(Failure),
@@ -149,13 +152,20 @@ fn change(mut vmac: Vmac, results: &[&BindingResult], lease: &Lease, now: DateTi
 }
 
 fn reach(binding: &mut SwitchBinding, result: &BindingResult, now: DateTime<Utc>) {
-    let BindingEnd::Reached { state, mac, previous_mac, backup_id, push_id } = &result.end else { return };
+    let BindingEnd::Reached { state, mac, previous_mac, backup_id, push_id, evidence } = &result.end else { return };
     binding.interface = result.interface.clone();
     binding.vlan = result.vlan.clone().or(binding.vlan.take());
     binding.state = *state;
     binding.mac = *mac;
     binding.error = None;
     binding.at = now;
+    // What was shown of another state proves nothing of this one.
+    let known = if push_id.is_none() && *state == BindingState::Bound {
+        std::mem::take(&mut binding.evidence)
+    } else {
+        Vec::new()
+    };
+    binding.evidence = renewed(&known, evidence, now);
     if push_id.is_some() {
         binding.previous_mac = *previous_mac;
         binding.backup_id = *backup_id;

@@ -10,7 +10,7 @@ use super::commands::lock_vmacs;
 use super::connect::Store;
 use super::engine::{Row, Tx, args, batch_arg};
 use super::error::StoreError;
-use super::vmacs::{UPDATE_VMACS, on_switch};
+use super::vmacs::{UPDATE_VMACS, Vmac, on_switch};
 use super::work_item::{SERVERS, WorkItem, give_servers, other_servers};
 use crate::domain::{BindingState, SwitchName};
 
@@ -99,15 +99,8 @@ impl Store {
     pub async fn queue_again(&self, switch: &SwitchName, rows: &[i64]) -> Result<(), StoreError> {
         let now = self.now().await?;
         let mut tx = self.engine.begin("queue rows for a switch again").await?;
-        let mut vmacs = lock_vmacs(&mut tx, rows.iter().map(|id| json!({"id": id})).collect()).await?;
-        for vmac in vmacs.values_mut() {
-            let here = vmac.switch_bindings.iter_mut().filter(|binding| binding.switch == *switch);
-            here.for_each(|binding| binding.state = BindingState::Pending);
-        }
-        let changed = vmacs.values().map(|vmac| json!(vmac)).collect();
-        tx.batch("change rows", UPDATE_VMACS, changed, args![now]).await?;
-        let work = vmacs.keys().map(|id| json!({"switch": switch, "vmac_id": id})).collect();
-        queue_work(&mut tx, work, now).await?;
+        let vmacs = lock_vmacs(&mut tx, rows.iter().map(|id| json!({"id": id})).collect()).await?;
+        queue(&mut tx, switch, vmacs.into_values().collect(), now).await?;
         tx.commit("queue rows for a switch again").await
     }
 
@@ -130,4 +123,20 @@ pub(super) async fn queue_work(tx: &mut Tx, mut work: Vec<Value>, now: DateTime<
         SELECT e.value->>'switch', CAST(e.value->>'vmac_id' AS BIGINT), $2 FROM {rows} WHERE true
         ON CONFLICT (switch, vmac_id) DO NOTHING";
     tx.batch("queue work", sql, work, args![now.timestamp_millis()]).await.map(|_| ())
+}
+
+/// Queues locked rows for the switch once more.
+pub(super) async fn queue(
+    tx: &mut Tx,
+    switch: &SwitchName,
+    mut vmacs: Vec<Vmac>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    for vmac in &mut vmacs {
+        let here = vmac.switch_bindings.iter_mut().filter(|binding| binding.switch == *switch);
+        here.for_each(|binding| binding.state = BindingState::Pending);
+    }
+    let changed = vmacs.iter().map(|vmac| json!(vmac)).collect();
+    tx.batch("change rows", UPDATE_VMACS, changed, args![now]).await?;
+    queue_work(tx, vmacs.iter().map(|vmac| json!({"switch": switch, "vmac_id": vmac.id})).collect(), now).await
 }

@@ -15,6 +15,11 @@ pub(super) fn log(push_id: &str, what: &str) -> String {
     format!("<log>vmacd {}{what}</log>", escape(push_id))
 }
 
+/// The push that an entry names.
+pub(super) fn push_id(log: &str) -> Option<&str> {
+    log.strip_prefix("vmacd ")?.split_whitespace().next()
+}
+
 /// The traces of those who asked: the first ones, and how many more there are.
 pub(super) fn traces(traces: &[TraceId]) -> String {
     let mut text = String::new();

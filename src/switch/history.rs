@@ -1,5 +1,6 @@
 //! The switch's commit history (`get-commit-information`), newest first.
 
+use super::commit_log;
 use super::netconf::Element;
 
 /// One commit.
@@ -24,6 +25,26 @@ pub struct PendingConfirm {
     pub entry: CommitEntry,
     /// Minutes after which it is rolled back.
     pub timeout_min: i64,
+}
+
+impl CommitEntry {
+    /// What tells this commit from others, also once newer ones stand above it.
+    pub fn identity(&self) -> String {
+        let at_s = self.at_s.map(|at_s| at_s.to_string()).unwrap_or_default();
+        format!("{at_s} {} {} {}", self.user, self.comment, self.log)
+    }
+
+    /// The push that made it, where it says that one did.
+    pub fn push_id(&self) -> Option<&str> {
+        commit_log::push_id(&self.log)
+    }
+}
+
+/// The commits since the one of that identity, newest first; all of them where it has gone, none where none was known.
+pub fn commits_since<'a>(history: &'a [CommitEntry], known: Option<&str>) -> &'a [CommitEntry] {
+    let Some(known) = known else { return &[] };
+    let at = history.iter().position(|entry| entry.identity() == known);
+    &history[..at.unwrap_or(history.len())]
 }
 
 /// The entries of a reply.
@@ -68,6 +89,19 @@ mod tests {
 
     fn entry(comment: &str) -> CommitEntry {
         CommitEntry { sequence: 0, user: "a".into(), at_s: Some(1_000), comment: comment.into(), log: String::new() }
+    }
+
+    #[test]
+    fn what_was_committed_since_is_told_and_whose_push_it_was() {
+        let mut own = entry("commit confirmed, rollback in 10mins");
+        own.log = "vmacd 0199-push trace 4bf9".to_owned();
+        let (own, other) = (own, CommitEntry { at_s: Some(900), ..entry("") });
+        let history = [own.clone(), other.clone()];
+        assert_eq!(commits_since(&history, Some(&other.identity())), std::slice::from_ref(&own));
+        assert_eq!(commits_since(&history, Some(&own.identity())), []);
+        assert_eq!(commits_since(&history, Some("gone")).len(), 2);
+        assert_eq!(commits_since(&history, None), [], "nothing was known");
+        assert_eq!((own.push_id(), other.push_id()), (Some("0199-push"), None));
     }
 
     #[test]

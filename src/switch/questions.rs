@@ -7,8 +7,10 @@ use super::guards::{self, VlanGuards};
 use super::history::{self, CommitEntry};
 use super::learned;
 use super::netconf::Element;
+use super::security_table;
 use super::vlans;
 use crate::domain::audit::LearnedMac;
+use crate::domain::evidence::TableEntry;
 use crate::domain::plan::{PortVlans, PresentBinding};
 use crate::domain::{Dialect, InterfaceName};
 
@@ -147,6 +149,18 @@ impl SwitchClient {
         let ask = "<get-ethernet-switching-table-information><extensive/></get-ethernet-switching-table-information>";
         let reply = self.ask("tell the MACs that it has learned", ask).await?;
         Ok(learned::read(&reply.root))
+    }
+
+    /// The table of bindings that it has in force; empty where it keeps none, or does not show it to this login.
+    ///
+    /// # Errors
+    /// [`SwitchError`], other than a refusal.
+    pub async fn bindings_in_force(&mut self) -> Result<Vec<TableEntry>, SwitchError> {
+        match self.ask("tell the bindings in force", security_table::request(self.dialect())).await {
+            Ok(reply) => Ok(security_table::read(&reply.root)),
+            Err(SwitchError::Refused { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The commit history, newest first.

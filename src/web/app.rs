@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::api::Replays;
 use crate::broker::Broker;
 use crate::config::HookSettings;
+use crate::domain::DriftMode;
 use crate::store::Store;
 
 /// The rows, the messages, the replays under way, and the hooks. Cheap to clone.
@@ -15,17 +16,24 @@ pub struct App {
     pub(super) broker: Broker,
     pub(super) replays: Replays,
     hooks: Arc<BTreeMap<String, HookSettings>>,
+    /// What is done about drift on switches whose inventory does not say.
+    pub(super) drift: DriftMode,
 }
 
 impl App {
     /// Over these.
     pub fn new(store: Store, broker: Broker) -> Self {
-        Self { store, broker, replays: Replays::default(), hooks: Arc::default() }
+        Self { store, broker, replays: Replays::default(), hooks: Arc::default(), drift: DriftMode::default() }
     }
 
     /// With these hooks, by name.
     pub fn with_hooks(self, hooks: BTreeMap<String, HookSettings>) -> Self {
         Self { hooks: Arc::new(hooks), ..self }
+    }
+
+    /// With what is done about drift where a switch's inventory does not say.
+    pub fn with_drift(self, drift: DriftMode) -> Self {
+        Self { drift, ..self }
     }
 
     /// The hook of that name.

@@ -10,6 +10,7 @@
 //! - [`sweep`] drives again what no message drives, [`outbox`] publishes the events, [`collect`] moves
 //!   dead letters into the database.
 //! - [`freezes`] goes on when a site is thawed, [`stop`] freezes one by itself when its commits go wrong.
+//! - [`drift`] looks slowly at what the switches hold, and tells or mends what is no longer as it was pushed.
 //! - [`restore`] brings a whole configuration back when an operator asks for it, under the same lease; [`dry_run`] shows
 //!   under it what commands would change. Both come by a [`visit`].
 //!
@@ -21,6 +22,7 @@ mod arrivals;
 mod call_off;
 mod collect;
 mod context;
+mod drift;
 mod dry_run;
 mod freezes;
 mod intake;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Parts};
 use super::settle::{Verdict, settle};
-use super::{collect, freezes, intake, outbox, sweep};
+use super::{collect, drift, freezes, intake, outbox, sweep};
 use crate::broker::{BrokerError, QueueKind};
 
 /// Dead letters held unacknowledged at once.
@@ -44,6 +44,7 @@ impl Worker {
         tasks.spawn(sweep::run(context.clone()));
         tasks.spawn(freezes::run(context.clone()));
         tasks.spawn(outbox::run(context.clone()));
+        tasks.spawn(drift::run(context.clone()));
         Ok(Self { context, tasks })
     }
 

@@ -16,7 +16,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Run it", &["migrate", "serve", "config"]),
     ("Virtual MACs", &["create", "move", "rotate", "revoke", "list", "show", "reserve", "release", "reservations"]),
     ("On call", &["dead-letters", "switches", "backups", "audit", "freeze", "thaw", "freezes", "pools"]),
-    ("Set up", &["inventory", "macs", "completions", "man"]),
+    ("Set up", &["inventory", "adopt", "macs", "completions", "man"]),
 ];
 
 /// The command line, with its verbs in groups.

@@ -1,5 +1,6 @@
 //! The command line as types: every verb, flag, unit and default. One file for what belongs together.
 
+mod adopt;
 mod audit;
 mod backups;
 mod dead_letters;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use adopt::AdoptArgs;
 pub use audit::AuditArgs;
 pub use backups::{BackupsVerb, RestoreArgs};
 pub use dead_letters::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb};
@@ -117,6 +119,8 @@ pub enum Verb {
     /// List the sites that are frozen, by somebody or by vmacd itself
     #[command(after_help = examples!["vmacd freezes", "vmacd freezes --json"])]
     Freezes,
+    /// Take bindings that stand on the switches over as virtual MACs
+    Adopt(AdoptArgs),
     /// Bring the database's tables up to date
     #[command(after_help = examples!["vmacd migrate"])]
     Migrate,

@@ -40,6 +40,8 @@ pub struct LearnedMac {
 pub struct AuditedRow {
     /// Its number.
     pub id: i64,
+    /// The server.
+    pub server_id: i64,
     /// The address.
     pub ip: BindableAddress,
     /// The virtual MAC.

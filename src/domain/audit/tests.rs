@@ -40,10 +40,11 @@ fn row(id: i64, ip: &str, mac: &str, status: Status, ports: &[(&str, &str)]) -> 
         backup_id: None,
         push_id: None,
         error: None,
+        evidence: Vec::new(),
         at: chrono::DateTime::UNIX_EPOCH,
     });
     let ip = ip.parse().expect("an address");
-    AuditedRow { id, ip, mac, status, desired, settled: true, bindings: bindings.collect() }
+    AuditedRow { id, server_id: 1, ip, mac, status, desired, settled: true, bindings: bindings.collect() }
 }
 
 /// Findings as short lines.

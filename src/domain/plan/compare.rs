@@ -30,7 +30,7 @@ fn bind(
         return Err(Failure::new(
             Code::ForeignBinding,
             format!(
-                "{} is bound to {} on {}, which vmacd did not put there; remove that binding or adopt it",
+                "{} is bound to {} on {}, which vmacd did not put there; remove that binding, or revoke this and adopt it",
                 wish.ip, binding.mac, binding.interface
             ),
         ));

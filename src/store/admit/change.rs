@@ -142,6 +142,7 @@ pub(super) fn new_binding(server_id: i64, port: &ServerPort, mac: Mac, now: Date
         backup_id: None,
         push_id: None,
         error: None,
+        evidence: Vec::new(),
         at: now,
     }
 }

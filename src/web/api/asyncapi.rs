@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{BASE, schemas};
 use crate::broker::{COMMANDS, EVENTS};
 use crate::domain::Action;
-use crate::store::Outcome;
+use crate::store::{DRIFT_KEY, Outcome};
 
 const DESCRIPTION: &str = "Virtual MAC addresses for extra IP addresses on Juniper switch ports: commands in, events out, over \
     AMQP 0-9-1. With the setting `broker.namespace` its value stands before the name of each exchange. Publish persistent, wait \
@@ -15,6 +15,22 @@ const DESCRIPTION: &str = "Virtual MAC addresses for extra IP addresses on Junip
 /// The version of the bindings that is written (AsyncAPI bindings, `amqp`).
 const AMQP_BINDING: &str = "0.3.0";
 const PERSISTENT: u8 = 2;
+
+/// What an event tells.
+#[derive(Clone, Copy)]
+enum Told {
+    Outcome(Outcome),
+    Drift,
+}
+
+impl Told {
+    fn routing_key(self) -> String {
+        match self {
+            Self::Outcome(outcome) => outcome.routing_key(),
+            Self::Drift => DRIFT_KEY.to_owned(),
+        }
+    }
+}
 
 /// The route of the document.
 pub(super) fn router() -> Router {
@@ -35,8 +51,9 @@ fn document() -> Value {
 }
 
 /// An entry for each command, and one for each event.
-fn of_each(command: fn(Action) -> (String, Value), event: fn(Outcome) -> (String, Value)) -> Map<String, Value> {
-    Action::ALL.into_iter().map(command).chain(Outcome::ALL.into_iter().map(event)).collect()
+fn of_each(command: fn(Action) -> (String, Value), event: fn(Told) -> (String, Value)) -> Map<String, Value> {
+    let told = Outcome::ALL.into_iter().map(Told::Outcome).chain([Told::Drift]);
+    Action::ALL.into_iter().map(command).chain(told.map(event)).collect()
 }
 
 fn command_channel(action: Action) -> (String, Value) {
@@ -44,8 +61,8 @@ fn command_channel(action: Action) -> (String, Value) {
     (key.to_owned(), channel(COMMANDS, key, key))
 }
 
-fn event_channel(outcome: Outcome) -> (String, Value) {
-    let key = outcome.routing_key();
+fn event_channel(told: Told) -> (String, Value) {
+    let key = told.routing_key();
     (key.to_owned(), channel(EVENTS, &key, schemas::EVENT))
 }
 
@@ -72,13 +89,16 @@ fn receive(action: Action) -> (String, Value) {
 }
 
 /// What the application sends.
-fn send(outcome: Outcome) -> (String, Value) {
-    let key = outcome.routing_key();
-    let summary = match outcome {
-        Outcome::Active => "The virtual MAC is bound on every switch port it belongs on, read back from the switch",
-        Outcome::Revoked => "It is off the switches",
-        Outcome::Superseded => "A newer command for the address won",
-        Outcome::Failed => "It could not be done; the reason says why",
+fn send(told: Told) -> (String, Value) {
+    let key = told.routing_key();
+    let summary = match told {
+        Told::Drift => "A switch no longer holds what was pushed; the reason says what was found and done",
+        Told::Outcome(Outcome::Active) => {
+            "The virtual MAC is bound on every switch port it belongs on, read back from the switch"
+        }
+        Told::Outcome(Outcome::Revoked) => "It is off the switches",
+        Told::Outcome(Outcome::Superseded) => "A newer command for the address won",
+        Told::Outcome(Outcome::Failed) => "It could not be done; the reason says why",
     };
     (format!("send.{key}"), operation("send", &key, schemas::EVENT, summary))
 }

@@ -52,7 +52,8 @@ async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let cut = Cut::new(query.limit, query.after)?;
-    let items = app.store.switch_overviews(&cut.after, cut.limit).await?.into_iter().map(SwitchView::from).collect();
+    let overviews = app.store.switch_overviews(&cut.after, cut.limit).await?.into_iter();
+    let items = overviews.map(|overview| SwitchView::new(overview, app.drift)).collect();
     Ok(Page::new(items, &cut, |switch: &SwitchView| switch.name.clone()).answer(&uri))
 }
 
@@ -66,7 +67,8 @@ async fn list(
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Json<SwitchView>, Problem> {
-    Ok(Json(app.store.switch_overview(&parsed("name", &name)?).await?.into()))
+    let overview = app.store.switch_overview(&parsed("name", &name)?).await?;
+    Ok(Json(SwitchView::new(overview, app.drift)))
 }
 
 /// Lists the pushes to a switch, newest first.

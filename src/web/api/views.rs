@@ -5,7 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
-use crate::domain::{Desired, Freeze, Status, SwitchBinding};
+use crate::domain::evidence::Evidence;
+use crate::domain::{Desired, DriftMode, Freeze, Status, SwitchBinding};
 use crate::store::{Backup, CommandRecord, DeadLetterCause, DeadLetterRow, PushRecord, SwitchOverview, Vmac};
 
 /// How an address looks: OpenAPI has a format for each of the two families.
@@ -78,7 +79,24 @@ pub(super) struct BindingView {
     backup_id: Option<i64>,
     push_id: Option<String>,
     error: Option<String>,
+    /// Which of the switch's own tables showed the binding in force.
+    evidence: Vec<EvidenceView>,
     at: DateTime<Utc>,
+}
+
+/// A table of a switch that showed a binding.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EvidenceView {
+    /// `dhcp-snooping`, `dhcp-security` or `learned`.
+    table: String,
+    /// When it last did.
+    at: DateTime<Utc>,
+}
+
+impl From<Evidence> for EvidenceView {
+    fn from(evidence: Evidence) -> Self {
+        Self { table: evidence.table.as_str().to_owned(), at: evidence.at }
+    }
 }
 
 impl From<Vmac> for VmacView {
@@ -121,6 +139,7 @@ impl BindingView {
             backup_id: binding.backup_id,
             push_id: binding.push_id.clone(),
             error: binding.error.clone(),
+            evidence: binding.evidence.iter().cloned().map(EvidenceView::from).collect(),
             at: binding.at,
         }
     }
@@ -254,6 +273,10 @@ pub(super) struct SwitchView {
     /// The last failure to reach it.
     circuit_reason: Option<String>,
     last_seen_at: Option<DateTime<Utc>>,
+    /// What is done about drift: `observe`, `enforce` or `off`.
+    drift: String,
+    /// When what it holds was last compared with the rows.
+    drift_seen_at: Option<DateTime<Utc>>,
     /// The worker that has its lease.
     lease_holder: Option<String>,
     changes_waiting: i64,
@@ -262,8 +285,9 @@ pub(super) struct SwitchView {
     last_push_at: Option<DateTime<Utc>>,
 }
 
-impl From<SwitchOverview> for SwitchView {
-    fn from(overview: SwitchOverview) -> Self {
+impl SwitchView {
+    /// `drift` holds where its inventory does not say.
+    pub fn new(overview: SwitchOverview, drift: DriftMode) -> Self {
         let known = overview.known;
         Self {
             name: known.switch.name.to_string(),
@@ -276,6 +300,8 @@ impl From<SwitchOverview> for SwitchView {
             circuit_open_until: known.circuit.open_until,
             circuit_reason: known.circuit.reason,
             last_seen_at: known.last_seen_at,
+            drift: known.switch.drift.unwrap_or(drift).as_str().to_owned(),
+            drift_seen_at: known.drift_seen_at,
             lease_holder: overview.lease_holder,
             changes_waiting: overview.changes_waiting,
             last_push_id: overview.last_push_id,

@@ -9,7 +9,7 @@ use super::failed::Failed;
 use super::freezes;
 use super::layout::page;
 use super::parts::{Path, Query, ROWS, encoded, moment_or_dash, more, next, or_dash, safe, status, time, time_or_dash};
-use crate::domain::SwitchName;
+use crate::domain::{DriftMode, SwitchName};
 use crate::store::{Backup, PushRecord, SwitchOverview};
 use crate::web::App;
 use crate::web::api::{ApiCode, Problem};
@@ -92,7 +92,7 @@ pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Re
     let backups = app.store.backups(&name, i64::MAX, LATEST).await?;
     let content = html! {
         (freezes::notes(&overview.known.freeze, &format!("/switches/{name}")))
-        (facts(&overview))
+        (facts(&overview, app.drift))
         p { a href={ "/vmacs?switch=" (name) } { "Its virtual MACs" } }
         h2 { "Latest pushes" }
         (push_table(&pushes))
@@ -102,7 +102,7 @@ pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Re
     Ok(page(name.as_str(), "/switches", content))
 }
 
-fn facts(overview: &SwitchOverview) -> Markup {
+fn facts(overview: &SwitchOverview, drift: DriftMode) -> Markup {
     let known = &overview.known;
     html! {
         p { (state(overview)) }
@@ -115,6 +115,7 @@ fn facts(overview: &SwitchOverview) -> Markup {
             dt { "Dialect" } dd { (known.dialect_found.map_or("not known yet", |dialect| dialect.as_str())) }
             dt { "Host key" } dd .mono { (or_dash(known.switch.host_key.as_ref())) }
             dt { "Seen" } dd { (moment_or_dash(known.last_seen_at)) }
+            dt { "Drift" } dd { (known.switch.drift.unwrap_or(drift).as_str()) ", looked at: " (moment_or_dash(known.drift_seen_at)) }
         }
     }
 }

@@ -202,6 +202,7 @@ fn bindings(vmac: &Vmac) -> Markup {
                         }
                         td data-label="State" {
                             span { (status(&binding.state.to_string())) @if let Some(error) = &binding.error { " " (safe(error)) } }
+                            @for evidence in &binding.evidence { span .faint { " in " (evidence.table.as_str()) " " (time(evidence.at)) } }
                         }
                         td data-label="MAC" .mono { (binding.mac) }
                         td data-label="Before" .mono { (or_dash(binding.previous_mac.as_ref())) }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::trace::PushTrace;
 use crate::config::Settings;
+use crate::domain::evidence::Tables;
 use crate::domain::plan::Wish;
 use crate::domain::{Code, Failure, Mac, SwitchName, TraceId};
 use crate::store::{Lease, PushRow, PushState, Store, StoreError, WorkItem, WorkPort};
@@ -38,6 +39,8 @@ pub(in crate::worker) struct Rows<'a> {
     pub generations: HashMap<i64, i64>,
     /// The producers' traces, by row.
     pub producers: HashMap<i64, TraceId>,
+    /// What the switch's tables showed after the push.
+    pub shown: Tables,
 }
 
 /// The journal of one push.

@@ -3,6 +3,7 @@
 //! The transaction itself is the switch client's; here is what it writes down on the way (the
 //! [`StoreJournal`]), what its report means for the rows, and the spans of both.
 
+mod evidence;
 pub(super) mod journal;
 mod report;
 mod trace;
@@ -17,6 +18,7 @@ use super::lease;
 use super::session::Session;
 use super::slots::PushSlot;
 use super::stop;
+use crate::domain::evidence::Tables;
 use crate::domain::{Failure, MessageKey, SiteName, SwitchName};
 use crate::store::{CommandOutcome, Lease, StoreError};
 use crate::switch::{self, Journal, PushOptions, PushReport, Stage};
@@ -77,7 +79,8 @@ pub(super) async fn push(
 
 fn journal_of<'a>(context: &'a Context, order: Order<'a>) -> PushJournal<'a> {
     let Order { lease, in_flight, last_push, .. } = order;
-    let rows = Rows { context, last_push, generations: HashMap::new(), producers: HashMap::new() };
+    let (generations, producers, shown) = (HashMap::new(), HashMap::new(), Tables::default());
+    let rows = Rows { context, last_push, generations, producers, shown };
     let journal = StoreJournal::new(&context.store, &context.settings, lease, in_flight, rows);
     journal.within(context.settings.limits.site_commits_per_minute_max)
 }
@@ -94,8 +97,9 @@ async fn attempt<'a>(
     let options = PushOptions { confirm_timeout_min: context.settings.ssh.confirm_timeout_min };
     if let Some(client) = session.client() {
         journal.reached(Stage::Connected);
-        let report = switch::push(client, journal, &options).await;
+        let mut report = switch::push(client, journal, &options).await;
         if !report.lost_before_use {
+            journal.rows.shown = evidence::gather(context, client, &mut report).await;
             return report;
         }
     }
@@ -105,7 +109,9 @@ async fn attempt<'a>(
         Ok(client) => {
             journal.reached(Stage::Connected);
             let _slot = context.slots.push(site).await;
-            switch::push(client, journal, &options).await
+            let mut report = switch::push(client, journal, &options).await;
+            journal.rows.shown = evidence::gather(context, client, &mut report).await;
+            report
         }
         Err(failure) => PushReport::failed(failure),
     }

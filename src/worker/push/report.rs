@@ -47,7 +47,11 @@ fn binding(journal: &PushJournal<'_>, result: &WishResult) -> BindingResult {
                 Some((push_id, backup_id)) => (Some(push_id.clone()), *backup_id),
                 None => (None, None),
             };
-            BindingEnd::Reached { state, mac, previous_mac: reached.previous_mac, backup_id, push_id }
+            let evidence = match state {
+                BindingState::Bound => journal.rows.shown.showing(wish.ip, wish.mac, &wish.interface),
+                _ => Vec::new(),
+            };
+            BindingEnd::Reached { state, mac, previous_mac: reached.previous_mac, backup_id, push_id, evidence }
         }
     };
     BindingResult {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::operator::{operator, statement};
 use super::world::World;
 use crate::support::vmacd::{Output, run};
 
@@ -24,18 +25,6 @@ fn kinds(output: &Output) -> BTreeMap<String, usize> {
 
 fn counted(kinds: &[(&str, usize)]) -> BTreeMap<String, usize> {
     kinds.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect()
-}
-
-/// An operator's lines on the switch of server `index`, committed.
-fn operator(world: &World, index: usize, lines: &str) {
-    let switch = world.estate.switch(&world.switch_of(index)).expect("a switch");
-    switch.operator_edit(lines).expect("edited");
-    switch.operator_commit().expect("committed");
-}
-
-fn statement(world: &World, index: usize, ip: &str) -> String {
-    let interface = world.inventory["servers"][index]["ports"][0]["interface"].as_str().expect("an interface");
-    format!("ethernet-switching-options secure-access-port interface {interface} static-ip {ip}")
 }
 
 #[tokio::test]

@@ -36,8 +36,9 @@ async fn a_burst_of_commands_costs_few_commits_requests_and_statements() {
     assert!(pushes <= 2.0, "{pushes} pushes");
     let switch = &world.switches()[0];
     let requests: u64 = switch.rpc_counts().values().sum();
-    // Lock, history, configuration, bindings, ports, load, commit, bindings, confirm, bindings, unlock; and the session's own.
-    assert!(requests as f64 <= pushes * 11.0 + 3.0, "{requests} requests: {:?}", switch.rpc_counts());
+    // Lock, history, configuration, bindings, ports, load, commit, bindings, confirm, bindings, unlock, evidence; and the
+    // session's own.
+    assert!(requests as f64 <= pushes * 12.0 + 3.0, "{requests} requests: {:?}", switch.rpc_counts());
     let statements = counter(&serve, "vmacd_database_statements_total").await;
     assert!(statements < f64::from(BURST) / 2.0, "{statements} statements for {BURST} commands");
 }

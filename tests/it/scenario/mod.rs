@@ -1,6 +1,7 @@
 //! The product as its users meet it: real binary, real RabbitMQ or the embedded queue, real Postgres or
 //! SQLite, simulated switches on real ports.
 
+mod adopt;
 mod advice;
 mod audit;
 mod bad_input;
@@ -10,8 +11,10 @@ mod compose;
 mod counts;
 mod crash;
 mod down;
+mod drift;
 mod dry_run;
 pub mod events;
+mod evidence;
 mod freeze;
 mod hostile;
 mod http;
@@ -19,6 +22,7 @@ mod ipv6;
 mod lifecycle;
 mod moving;
 mod names;
+mod operator;
 mod order;
 mod pages;
 mod paused;

@@ -129,3 +129,28 @@ async fn servers_of_a_group_share_an_address_and_a_mac_of_vrrp() {
     assert_eq!(world.with_status("revoked").await.len(), 1);
     assert_eq!(world.held(), world.primaries());
 }
+
+#[tokio::test]
+async fn a_rotation_replaces_the_mac_in_one_commit_and_a_revoke_takes_off_what_stands() {
+    let world = World::real(1, 1).await;
+    let serve = world.serve().await;
+    done(&ask(&world, "create", 0, 1, &[]).await);
+    let (before, commits) = (holders(&world, 1), world.commits());
+    done(&ask(&world, "rotate", 0, 1, &[]).await);
+    assert_eq!(world.commits() - commits, 2, "one commit confirmed and its confirmation");
+    let after = holders(&world, 1);
+    assert!(after.len() == 1 && after.is_disjoint(&before), "{before:?} {after:?}");
+    world.assert_consistent().await;
+    // Rotated while the switch is locked, and revoked before anything was pushed: what stands is the MAC before.
+    world.switches()[0].operator_lock().expect("locked");
+    let body = world.body(0, 1).to_string();
+    world.publish("vmac.rotate", Some("m-3"), body.as_bytes()).await;
+    let mac = row(&world, 1).await["mac_address"].clone();
+    eventually("it has another MAC", async || row(&world, 1).await["mac_address"] != mac).await;
+    world.publish("vmac.revoke", Some("m-4"), body.as_bytes()).await;
+    eventually("it is being revoked", async || row(&world, 1).await["desired"] == "unbound").await;
+    world.switches()[0].operator_unlock();
+    world.until("revoked", 1).await;
+    assert_eq!(world.held(), world.primaries());
+    drop(serve);
+}

@@ -151,7 +151,7 @@ fn end_of(port: &WorkPort) -> BindingState {
 /// A port that reached its end by a push.
 pub fn reached(mac: Mac, state: BindingState) -> BindingEnd {
     let push_id = Some("push-1".to_owned());
-    BindingEnd::Reached { state, mac, previous_mac: None, backup_id: None, push_id }
+    BindingEnd::Reached { state, mac, previous_mac: None, backup_id: None, push_id, evidence: Vec::new() }
 }
 
 /// A switch's name.
@@ -197,6 +197,11 @@ pub fn take(key: &str, from: i64, to: i64, ip: &str) -> Incoming {
     moving.command.from_server_id = Some(from);
     moving.body_hash = format!("{} from {from}", moving.body_hash);
     moving
+}
+
+/// A rotation, issued at 3000 ms unless told.
+pub fn rotate(key: &str, server_id: i64, ip: &str) -> Incoming {
+    issued(incoming(Action::Rotate, key, server_id, ip), 3_000)
 }
 
 /// A create for a group of servers.

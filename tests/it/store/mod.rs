@@ -19,10 +19,12 @@ macro_rules! on_both_engines {
 }
 
 mod admission;
+mod adopt;
 mod allocation;
 mod backups;
 mod bench;
 mod dead_letters;
+mod drift;
 mod elsewhere;
 mod freezes;
 mod inventory;
@@ -35,5 +37,6 @@ mod pools;
 mod queue;
 mod rehearsal;
 mod reservations;
+mod rotating;
 mod settlement;
 mod sharing;

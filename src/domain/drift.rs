@@ -1,0 +1,189 @@
+//! Drift: rows whose bindings a switch no longer holds as they were pushed.
+//!
+//! Pure. [`drift`] asks the plan what a push would change now: what it would change has drifted, and what it would refuse
+//! because somebody else's binding stands there is told and left alone. Bindings of others and every other edit of an
+//! operator are no concern of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::{PortVlans, PresentBinding, Step, Wish, plan};
+use super::{Code, Failure, InterfaceName, Mac};
+
+/// What is done about drift on a switch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DriftMode {
+    /// It is told.
+    #[default]
+    Observe,
+    /// It is told, and what is vmacd's is pushed again.
+    Enforce,
+    /// Nobody looks.
+    Off,
+}
+
+impl DriftMode {
+    /// As in the settings, the inventory and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// How a binding has drifted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DriftKind {
+    /// The address has no binding.
+    Missing,
+    /// It is bound to another MAC of vmacd or to the server's own.
+    MacDiffers,
+    /// It stands in another VLAN, or more than once.
+    PlaceDiffers,
+    /// It is bound to a MAC that vmacd did not put there.
+    Foreign,
+}
+
+impl DriftKind {
+    /// Every one there is.
+    pub const ALL: [Self; 4] = [Self::Missing, Self::MacDiffers, Self::PlaceDiffers, Self::Foreign];
+
+    /// As stored, and as the reason's code in the event.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "binding_missing",
+            Self::MacDiffers => "mac_differs",
+            Self::PlaceDiffers => "place_differs",
+            Self::Foreign => "foreign_binding",
+        }
+    }
+
+    /// Whether a push mends it; what is somebody else's is never overwritten.
+    pub const fn is_mendable(self) -> bool {
+        match self {
+            Self::Missing | Self::MacDiffers | Self::PlaceDiffers => true,
+            Self::Foreign => false,
+        }
+    }
+}
+
+/// One port of a row that drifted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// The row.
+    pub vmac_id: i64,
+    /// The port.
+    pub interface: InterfaceName,
+    /// How.
+    pub kind: DriftKind,
+    /// The sentence for people.
+    pub text: String,
+}
+
+/// What has drifted of the wishes for bindings that were pushed and read back before. `is_ours` tells the virtual MACs.
+pub fn drift(wishes: &[Wish], present: &[PresentBinding], is_ours: impl Fn(Mac) -> bool) -> Vec<Drift> {
+    let steps = plan(wishes, present, &PortVlans::default(), is_ours);
+    let of_wish = |(wish, step): (&Wish, Result<Step, (Wish, Failure)>)| {
+        let standing: Vec<_> = present.iter().filter(|binding| is_at(wish, binding)).collect();
+        let (kind, text) = match step {
+            Err((_, failure)) if failure.code == Code::ForeignBinding => (DriftKind::Foreign, failure.text),
+            Ok(step) if step.changes.is_empty() => return None,
+            _ => told(wish, &standing)?,
+        };
+        Some(Drift { vmac_id: wish.vmac_id, interface: wish.interface.clone(), kind, text })
+    };
+    wishes.iter().zip(steps).filter_map(of_wish).collect()
+}
+
+fn is_at(wish: &Wish, binding: &PresentBinding) -> bool {
+    binding.ip == wish.ip && binding.interface.same_interface(&wish.interface)
+}
+
+/// What stands in place of what was pushed; none where that is there, in a VLAN that nothing tells.
+fn told(wish: &Wish, standing: &[&PresentBinding]) -> Option<(DriftKind, String)> {
+    let Wish { ip, mac, interface, .. } = wish;
+    match standing {
+        [] => Some((DriftKind::Missing, format!("{ip} has no binding on {interface}"))),
+        [only] if only.mac == *mac && (only.vlan.is_none() || wish.vlan.is_none()) => None,
+        [only] if only.mac == *mac => {
+            let name = |vlan: &Option<super::VlanName>| vlan.as_ref().map(ToString::to_string).unwrap_or_default();
+            let text = format!("{ip} stands in {} on {interface}, not in {}", name(&only.vlan), name(&wish.vlan));
+            Some((DriftKind::PlaceDiffers, text))
+        }
+        [only] => Some((DriftKind::MacDiffers, format!("{ip} is bound to {} on {interface}, not to {mac}", only.mac))),
+        several => {
+            let text = format!("{ip} is bound {} times on {interface}", several.len());
+            Some((DriftKind::PlaceDiffers, text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Desired;
+
+    const VMAC: &str = "02:5e:10:00:00:01";
+
+    fn wish() -> Wish {
+        Wish {
+            vmac_id: 7,
+            desired: Desired::Bound,
+            interface: "ge-0/0/1.0".parse().expect("an interface"),
+            ip: "10.0.0.6".parse().expect("an address"),
+            mac: VMAC.parse().expect("a MAC"),
+            pxe_mac: "0c:c4:7a:00:00:01".parse().expect("a MAC"),
+            primary_ip: None,
+            vlan: Some("VLAN.13".parse().expect("a VLAN")),
+        }
+    }
+
+    fn held(interface: &str, mac: &str, vlan: Option<&str>) -> PresentBinding {
+        PresentBinding {
+            interface: interface.parse().expect("an interface"),
+            ip: wish().ip,
+            vlan: vlan.map(|vlan| vlan.parse().expect("a VLAN")),
+            mac: mac.parse().expect("a MAC"),
+            group: None,
+        }
+    }
+
+    /// What is found of one wish, as a short line.
+    fn found(wish: Wish, present: &[PresentBinding]) -> Option<String> {
+        let ours: Mac = "02:5e:10:00:00:09".parse().expect("a MAC");
+        let found = drift(&[wish], present, |mac| mac == ours);
+        found.first().map(|drift| format!("{}: {}", drift.kind.as_str(), drift.text))
+    }
+
+    #[test]
+    fn what_stands_as_it_was_pushed_has_not_drifted() {
+        assert_eq!(found(wish(), &[held("ge-0/0/1", VMAC, Some("VLAN.13"))]), None);
+        assert_eq!(found(wish(), &[held("ge-0/0/1", VMAC, None)]), None, "the switch names no VLAN");
+        let unknown = Wish { vlan: None, ..wish() };
+        assert_eq!(found(unknown, &[held("ge-0/0/1", VMAC, Some("VLAN.13"))]), None, "nobody knows the VLAN");
+    }
+
+    #[test]
+    fn what_is_gone_or_different_is_told_and_what_is_foreign_is_left_alone() {
+        let other = held("ge-0/0/2.0", VMAC, Some("VLAN.13"));
+        let cases = [
+            vec![other],
+            vec![held("ge-0/0/1.0", "0c:c4:7a:00:00:01", Some("VLAN.13"))],
+            vec![held("ge-0/0/1.0", "02:5e:10:00:00:09", Some("VLAN.13"))],
+            vec![held("ge-0/0/1.0", VMAC, Some("VLAN.14"))],
+            vec![held("ge-0/0/1.0", VMAC, Some("VLAN.13")), held("ge-0/0/1", VMAC, Some("VLAN.13"))],
+            vec![held("ge-0/0/1.0", "00:11:22:33:44:55", Some("VLAN.13"))],
+        ];
+        let lines: Vec<String> = cases.iter().filter_map(|present| found(wish(), present)).collect();
+        insta::assert_snapshot!(lines.join("\n"), @"
+        binding_missing: 10.0.0.6 has no binding on ge-0/0/1.0
+        mac_differs: 10.0.0.6 is bound to 0c:c4:7a:00:00:01 on ge-0/0/1.0, not to 02:5e:10:00:00:01
+        mac_differs: 10.0.0.6 is bound to 02:5e:10:00:00:09 on ge-0/0/1.0, not to 02:5e:10:00:00:01
+        place_differs: 10.0.0.6 stands in VLAN.14 on ge-0/0/1.0, not in VLAN.13
+        place_differs: 10.0.0.6 is bound 2 times on ge-0/0/1.0
+        foreign_binding: 10.0.0.6 is bound to 00:11:22:33:44:55 on ge-0/0/1.0, which vmacd did not put there; remove that binding, or revoke this and adopt it
+        ");
+    }
+}

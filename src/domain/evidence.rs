@@ -1,0 +1,128 @@
+//! Evidence: what a switch itself showed of a binding, beside its configuration. Pure.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BindableAddress, InterfaceName, Mac};
+
+/// A table of a switch that shows what is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvidenceTable {
+    /// `show dhcp snooping binding` (non-ELS): what ARP inspection and IP source guard go by.
+    DhcpSnooping,
+    /// `show dhcp-security binding` (ELS): the same there.
+    DhcpSecurity,
+    /// `show ethernet-switching table`: the server sends from the MAC on the port.
+    Learned,
+}
+
+impl EvidenceTable {
+    /// As it is told.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DhcpSnooping => "dhcp-snooping",
+            Self::DhcpSecurity => "dhcp-security",
+            Self::Learned => "learned",
+        }
+    }
+}
+
+/// That a table showed a binding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// The table.
+    pub table: EvidenceTable,
+    /// When it last did, UTC.
+    pub at: DateTime<Utc>,
+}
+
+/// An entry of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableEntry {
+    /// The table.
+    pub table: EvidenceTable,
+    /// The address; none in a table that knows MACs alone.
+    pub ip: Option<BindableAddress>,
+    /// The MAC.
+    pub mac: Mac,
+    /// The port.
+    pub interface: InterfaceName,
+}
+
+/// Entries by their MACs.
+#[derive(Debug, Default)]
+pub struct Tables(HashMap<Mac, Vec<TableEntry>>);
+
+impl Tables {
+    /// Of these entries.
+    pub fn of(entries: Vec<TableEntry>) -> Self {
+        let mut by_mac: HashMap<Mac, Vec<TableEntry>> = HashMap::new();
+        entries.into_iter().for_each(|entry| by_mac.entry(entry.mac).or_default().push(entry));
+        Self(by_mac)
+    }
+
+    /// The tables that show the address with the MAC on the port, each once.
+    pub fn showing(&self, ip: BindableAddress, mac: Mac, interface: &InterfaceName) -> Vec<EvidenceTable> {
+        let entries = self.0.get(&mac).into_iter().flatten();
+        let shown = entries
+            .filter(|entry| entry.ip.is_none_or(|shown| shown == ip) && entry.interface.same_interface(interface));
+        let mut tables: Vec<EvidenceTable> = shown.map(|entry| entry.table).collect();
+        tables.sort_unstable();
+        tables.dedup();
+        tables
+    }
+}
+
+/// What is known once these tables showed the binding now: what others showed before keeps its time.
+pub fn renewed(known: &[Evidence], tables: &[EvidenceTable], now: DateTime<Utc>) -> Vec<Evidence> {
+    let kept = known.iter().filter(|evidence| !tables.contains(&evidence.table)).cloned();
+    let mut all: Vec<Evidence> = kept.chain(tables.iter().map(|table| Evidence { table: *table, at: now })).collect();
+    all.sort_by_key(|evidence| evidence.table);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(table: EvidenceTable, ip: Option<&str>, mac: &str, interface: &str) -> TableEntry {
+        TableEntry {
+            table,
+            ip: ip.map(|ip| ip.parse().expect("an address")),
+            mac: mac.parse().expect("a MAC"),
+            interface: interface.parse().expect("an interface"),
+        }
+    }
+
+    #[test]
+    fn a_table_proves_what_it_shows_on_that_port_alone() {
+        const MAC: &str = "02:5e:10:00:00:01";
+        let tables = Tables::of(vec![
+            entry(EvidenceTable::DhcpSnooping, Some("10.0.0.6"), MAC, "ge-0/0/1.0"),
+            entry(EvidenceTable::Learned, None, MAC, "ge-0/0/1.0"),
+            entry(EvidenceTable::Learned, None, MAC, "ge-0/0/2.0"),
+        ]);
+        let showing = |ip: &str, mac: &str, port: &str| {
+            let (ip, mac, port) =
+                (ip.parse().expect("an address"), mac.parse().expect("a MAC"), port.parse().expect("a port"));
+            tables.showing(ip, mac, &port)
+        };
+        assert_eq!(showing("10.0.0.6", MAC, "ge-0/0/1"), [EvidenceTable::DhcpSnooping, EvidenceTable::Learned]);
+        assert_eq!(showing("10.0.0.7", MAC, "ge-0/0/1"), [EvidenceTable::Learned], "the table has another address");
+        assert_eq!(showing("10.0.0.6", MAC, "ge-0/0/2.0"), [EvidenceTable::Learned]);
+        assert_eq!(showing("10.0.0.6", "02:5e:10:00:00:02", "ge-0/0/1"), [], "another MAC proves nothing");
+    }
+
+    #[test]
+    fn what_a_table_showed_before_keeps_its_time() {
+        let (then, now) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + chrono::Duration::seconds(9));
+        let known = [EvidenceTable::DhcpSnooping, EvidenceTable::Learned].map(|table| Evidence { table, at: then });
+        let renewed = renewed(&known, &[EvidenceTable::DhcpSnooping], now);
+        let times: Vec<_> = renewed.iter().map(|evidence| (evidence.table.as_str(), evidence.at)).collect();
+        assert_eq!(times, [("dhcp-snooping", now), ("learned", then)]);
+    }
+}

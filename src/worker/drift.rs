@@ -1,0 +1,186 @@
+//! The slow look at what the switches hold: level-triggered, shared among workers, and read-only on the switch.
+//!
+//! A switch is claimed in the database, so that one worker looks at it at a time; the looks are spread over the interval.
+//! Each is a short session of its own, in the line for switches in doubt, and locks nothing. In between a session asks for
+//! the commit history alone: one request. Sessions of lanes are not used: a switch that nobody pushes to has none, and one
+//! that is pushed to should not wait for a look.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use super::context::Context;
+use super::lease::failure;
+use super::push::journal::wishes;
+use super::session::connect;
+use super::survey;
+use crate::domain::audit::LearnedMac;
+use crate::domain::drift::{Drift, drift};
+use crate::domain::evidence::{EvidenceTable, TableEntry, Tables};
+use crate::domain::plan::Wish;
+use crate::domain::{BindingState, Desired, DriftMode, Failure, Status};
+use crate::metrics::DATABASE;
+use crate::store::{LookDue, LookEnd, Pace, Settlement, Shown, StoreError, WorkItem};
+use crate::switch::{CommitEntry, SwitchClient, commits_since, macs_at};
+
+/// Switches looked at side by side.
+const SIDE_BY_SIDE: usize = 8;
+/// Parts of an interval after which it is seen whether a look is due.
+const TICKS: u32 = 10;
+/// Bounds of that.
+const TICK_MIN: Duration = Duration::from_millis(100);
+const TICK_MAX: Duration = Duration::from_secs(5);
+
+/// Looks until the worker stops; not at all where the settings say so.
+pub(super) async fn run(context: Arc<Context>) {
+    let Some(pace) = pace(&context) else { return };
+    let shortest = pace.history_interval.unwrap_or(pace.interval).min(pace.interval);
+    let tick = (shortest / TICKS).clamp(TICK_MIN, TICK_MAX);
+    let room = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+    let mut looks = JoinSet::new();
+    while context.pause(tick).await {
+        while looks.try_join_next().is_some() {}
+        let due = claim(&context, &pace, room.available_permits()).await;
+        for due in due {
+            let Ok(permit) = room.clone().acquire_owned().await else { return };
+            looks.spawn(look(context.clone(), pace, due, permit));
+        }
+    }
+}
+
+fn pace(context: &Context) -> Option<Pace> {
+    let settings = &context.settings.drift;
+    let span = |ms: u64| (ms > 0).then(|| Duration::from_millis(ms));
+    let history_interval = span(settings.history_interval_ms);
+    Some(Pace { interval: span(settings.interval_ms)?, history_interval, mode: settings.mode })
+}
+
+async fn claim(context: &Context, pace: &Pace, room: usize) -> Vec<LookDue> {
+    if room == 0 {
+        return Vec::new();
+    }
+    let limit = i64::try_from(room).unwrap_or(i64::MAX);
+    context.store.claim_looks(pace, limit).await.unwrap_or_else(|error| {
+        tracing::warn!(error = super::chain(&error), "no switch claimed to look at; trying again");
+        context.metrics.trouble(DATABASE);
+        Vec::new()
+    })
+}
+
+/// One look. A switch that does not answer is looked at again sooner than at the next time.
+async fn look(context: Arc<Context>, pace: Pace, due: LookDue, _permit: OwnedSemaphorePermit) {
+    let looked = tokio::select! {
+        looked = open_and_look(&context, &due) => looked,
+        () = context.stopping.cancelled() => return,
+    };
+    let end = looked.unwrap_or_else(|failure| {
+        tracing::warn!(switch = %due.switch, code = %failure.code, error = failure.text, "not looked at for drift");
+        LookEnd::Failed
+    });
+    if let Err(error) = context.store.end_look(&due, &pace, end).await {
+        tracing::warn!(switch = %due.switch, error = super::chain(&error), "the next look waits for the claim to run out");
+        context.metrics.trouble(DATABASE);
+    }
+}
+
+async fn open_and_look(context: &Arc<Context>, due: &LookDue) -> Result<LookEnd, Failure> {
+    let known = context.store.switch(&due.switch).await.map_err(trouble)?;
+    let opening = connect(&context.settings, &known.switch, known.dialect_found);
+    let (client, _slot) = context.slots.open(true, opening).await;
+    let mut client = client?;
+    let looked = Look { context, due, client: &mut client }.run().await;
+    client.close().await;
+    looked
+}
+
+fn trouble(error: StoreError) -> Failure {
+    failure(&error)
+}
+
+struct Look<'a> {
+    context: &'a Arc<Context>,
+    due: &'a LookDue,
+    client: &'a mut SwitchClient,
+}
+
+impl Look<'_> {
+    async fn run(&mut self) -> Result<LookEnd, Failure> {
+        let history = self.client.history().await.map_err(|error| error.failure())?;
+        let whole = self.due.whole || self.others_committed(&history).await?;
+        if whole {
+            self.compare().await?;
+        }
+        Ok(LookEnd::Seen { commit: history.first().map(CommitEntry::identity), whole })
+    }
+
+    /// Whether any commit since the last look is not in our journal.
+    async fn others_committed(&self, history: &[CommitEntry]) -> Result<bool, Failure> {
+        let since = commits_since(history, self.due.last_commit.as_deref());
+        let ids: Vec<&str> = since.iter().filter_map(CommitEntry::push_id).collect();
+        let ours = self.context.store.pushes_among(&self.due.switch, &ids).await.map_err(trouble)?;
+        Ok(since.iter().any(|entry| entry.push_id().is_none_or(|id| !ours.contains(id))))
+    }
+
+    /// Compares what the switch holds with the rows as they were before the look.
+    async fn compare(&mut self) -> Result<(), Failure> {
+        let store = &self.context.store;
+        let mut rows = store.wanted_on(&self.due.switch).await.map_err(trouble)?;
+        rows.retain(|item| item.vmac.status == Status::Active && item.vmac.desired == Desired::Bound);
+        let present = self.client.bindings().await.map_err(|error| error.failure())?;
+        let wishes: Vec<Wish> = rows.iter().flat_map(|item| self.owed(item)).collect();
+        let ours = store.ours_among(&macs_at(&wishes, &present)).await.map_err(trouble)?;
+        let found = drift(&wishes, &present, |mac| ours.contains(&mac));
+        let as_of = rows.iter().map(|item| (item.vmac.id, item.vmac.updated_at)).collect::<HashMap<_, _>>();
+        let enforce = self.due.mode == DriftMode::Enforce;
+        let settlement = Settlement { switch: &self.due.switch, found: &found, as_of: &as_of, enforce };
+        let new = store.settle_drift(&settlement).await.map_err(trouble)?;
+        self.tell(&new, enforce);
+        self.renew_evidence(&wishes, &as_of).await
+    }
+
+    /// Notes which of the switch's own tables show the bindings. What it does not show is no error.
+    async fn renew_evidence(&mut self, wishes: &[Wish], as_of: &HashMap<i64, DateTime<Utc>>) -> Result<(), Failure> {
+        if !self.context.settings.worker.evidence || wishes.is_empty() {
+            return Ok(());
+        }
+        let mut entries = self.client.bindings_in_force().await.map_err(|error| error.failure())?;
+        let learned = survey::learned(self.client).await.map_err(|error| error.failure())?;
+        let entry =
+            |LearnedMac { mac, interface }| TableEntry { table: EvidenceTable::Learned, ip: None, mac, interface };
+        entries.extend(learned.into_iter().map(entry));
+        let tables = Tables::of(entries);
+        let shown = wishes.iter().map(|wish| Shown {
+            vmac_id: wish.vmac_id,
+            interface: wish.interface.clone(),
+            tables: tables.showing(wish.ip, wish.mac, &wish.interface),
+        });
+        let shown: Vec<Shown> = shown.filter(|shown| !shown.tables.is_empty()).collect();
+        self.context.store.note_evidence(&self.due.switch, &shown, as_of).await.map_err(trouble)
+    }
+
+    /// What the row says is bound on this switch; what is on its way there is left to its push.
+    fn owed(&self, item: &WorkItem) -> Vec<Wish> {
+        let here = item.vmac.switch_bindings.iter().filter(|binding| binding.switch == self.due.switch);
+        let bound: Vec<_> = here.filter(|binding| binding.state == BindingState::Bound).collect();
+        let mut wishes = wishes(item);
+        wishes.retain(|wish| bound.iter().any(|binding| binding.interface.same_interface(&wish.interface)));
+        wishes
+    }
+
+    fn tell(&self, new: &[Drift], enforce: bool) {
+        for drift in new {
+            let queued = enforce && drift.kind.is_mendable();
+            let done = if queued { "queued" } else { "reported" };
+            tracing::warn!(switch = %self.due.switch, vmac_id = drift.vmac_id, done, "drift: {}", drift.text);
+            self.context.metrics.drifted(drift.kind.as_str(), done);
+        }
+        if !new.is_empty() {
+            self.context.events_due.notify_one();
+            self.context.lanes.poke(self.context, &self.due.switch);
+        }
+    }
+}
