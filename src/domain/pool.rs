@@ -58,7 +58,7 @@ impl Pool {
 
     /// The one MAC that the address has by the strategy; none where it is drawn.
     pub fn mac_of(&self, address: BindableAddress) -> Option<Mac> {
-        match (self.strategy, IpAddr::from(address.ip())) {
+        match (self.strategy, address.ip()) {
             (Strategy::FromAddress, IpAddr::V4(ip)) => {
                 let [a, b, c, d] = ip.octets();
                 Some(Mac::new([0x02, 0x00, a, b, c, d]))

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::Incoming;
-use super::decide::{Decision, driven_row};
+use super::answer::driven_row;
+use super::decide::Decision;
 use super::read::World;
 use crate::store::engine::{Tx, args};
 use crate::store::error::StoreError;

@@ -9,6 +9,7 @@
 //! `intents`, so the newest intent wins whatever the order.
 
 mod allocate;
+mod answer;
 mod change;
 mod choice;
 mod decide;

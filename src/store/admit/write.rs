@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::decide::{Decision, Verdict, driven_row, is_for_now, superseded_text};
+use super::answer::{driven_row, is_for_now, superseded_text};
+use super::decide::{Decision, Verdict};
 use super::read::World;
 use super::{Incoming, inbox};
 use crate::store::commands::{Closing, CommandOutcome, Outcome, close};

@@ -143,9 +143,8 @@ async fn a_rotation_replaces_the_mac_in_one_commit_and_a_revoke_takes_off_what_s
     world.assert_consistent().await;
     // Rotated while the switch is locked, and revoked before anything was pushed: what stands is the MAC before.
     world.switches()[0].operator_lock().expect("locked");
-    let body = world.body(0, 1).to_string();
+    let (body, mac) = (world.body(0, 1).to_string(), row(&world, 1).await["mac_address"].clone());
     world.publish("vmac.rotate", Some("m-3"), body.as_bytes()).await;
-    let mac = row(&world, 1).await["mac_address"].clone();
     eventually("it has another MAC", async || row(&world, 1).await["mac_address"] != mac).await;
     world.publish("vmac.revoke", Some("m-4"), body.as_bytes()).await;
     eventually("it is being revoked", async || row(&world, 1).await["desired"] == "unbound").await;
