@@ -103,7 +103,7 @@ fn row(finding: &Finding) -> Vec<Cell> {
 
 const fn what_to_do(kind: Kind) -> &'static str {
     match kind {
-        Kind::MacTwice => "remove the one that does not belong; a row's own: revoke and create it again",
+        Kind::MacTwice => "remove the one that does not belong; a row's own: `vmacd rotate`",
         Kind::AddressTwice => "remove the one that does not belong",
         Kind::LearnedElsewhere => "look at the cabling and at what that server sends",
         Kind::NotBacked | Kind::LeftOver => "--fix has a worker mend it",

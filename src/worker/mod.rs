@@ -11,7 +11,7 @@
 //!   dead letters into the database.
 //! - [`freezes`] goes on when a site is thawed, [`stop`] freezes one by itself when its commits go wrong.
 //! - [`drift`] looks slowly at what the switches hold, and tells or mends what is no longer as it was pushed.
-//! - [`restore`] brings a whole configuration back when an operator asks for it, under the same lease; [`dry_run`] shows
+//! - [`restore`] brings a whole configuration back when an operator asks for it, under the same lease; [`mod@dry_run`] shows
 //!   under it what commands would change. Both come by a [`visit`].
 //!
 //! Laws: at most one push per switch at a time, different switches in parallel; a message is

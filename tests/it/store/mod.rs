@@ -31,6 +31,7 @@ mod inventory;
 mod leases;
 mod limits;
 mod moving;
+mod never_on_neither;
 mod order;
 mod outbox;
 mod pools;
