@@ -138,5 +138,6 @@ pub(super) async fn queue(
     }
     let changed = vmacs.iter().map(|vmac| json!(vmac)).collect();
     tx.batch("change rows", UPDATE_VMACS, changed, args![now]).await?;
-    queue_work(tx, vmacs.iter().map(|vmac| json!({"switch": switch, "vmac_id": vmac.id})).collect(), now).await
+    let due = vmacs.iter().filter(|vmac| vmac.switches_due().contains(switch));
+    queue_work(tx, due.map(|vmac| json!({"switch": switch, "vmac_id": vmac.id})).collect(), now).await
 }

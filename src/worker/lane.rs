@@ -172,6 +172,11 @@ impl Lane {
         }
         done.due.iter().for_each(|switch| self.context.lanes.poke(&self.context, switch));
         self.context.events_due.notify_one();
+        if done.is_empty {
+            // Another worker did it, or it waits for another switch: looking again at once would be looking for ever.
+            self.reconcile().await?;
+            return Ok(Turn::Idle);
+        }
         Ok(done.whole.map_or(Turn::Progress, Turn::Failed))
     }
 

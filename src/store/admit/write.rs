@@ -27,6 +27,7 @@ pub(super) async fn write(
     tx.batch("change rows", UPDATE_VMACS, changed, args![now]).await?;
     write_intents(tx, decision).await?;
     inbox::write(tx, group, decision, world, now).await?;
+    take_off_work(tx, decision, world).await?;
     write_work(tx, decision, world, now).await?;
     let closings: Vec<_> = closings(decision, world);
     close(tx, &closings, now).await?;
@@ -45,6 +46,19 @@ async fn write_intents(tx: &mut Tx, decision: &Decision) -> Result<(), StoreErro
             "key": order.key, "wants": order.wants})
     });
     tx.batch("write intents", sql, rows.collect(), Vec::new()).await.map(|_| ())
+}
+
+/// Takes rows off the switches whose turn it is no more: nothing is to be done there before the address is bound elsewhere.
+async fn take_off_work(tx: &mut Tx, decision: &Decision, world: &World) -> Result<(), StoreError> {
+    let changed = decision.changed.iter().filter_map(|ip| world.live.get(ip));
+    let left = changed.flat_map(|row| {
+        let due = row.switches_due();
+        let waits = row.switches_waiting().into_iter().filter(move |switch| !due.contains(switch));
+        waits.map(|switch| json!({"switch": switch, "vmac_id": row.id}))
+    });
+    let sql = "DELETE FROM switch_work WHERE (switch, vmac_id) IN (
+        SELECT e.value->>'switch', CAST(e.value->>'vmac_id' AS BIGINT) FROM {rows})";
+    tx.batch("take work off", sql, left.collect(), Vec::new()).await.map(|_| ())
 }
 
 /// Queues the rows of the commands that go on for their switches.

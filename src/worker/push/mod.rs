@@ -29,6 +29,8 @@ use journal::{PushJournal, Rows, StoreJournal};
 /// What a push came to, for the messages that wait.
 #[derive(Default)]
 pub(super) struct Pushed {
+    /// True when nothing was to be done.
+    pub is_empty: bool,
     /// Commands that have an outcome now.
     pub finished: Vec<(MessageKey, CommandOutcome)>,
     /// Rows whose change failed, but not for good.

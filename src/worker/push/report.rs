@@ -24,13 +24,15 @@ pub(super) async fn write(
     if let Some(failure) = &report.whole {
         results.extend(fail_the_rest(context, journal, &results, failure).await?);
     }
+    let is_empty = results.is_empty() && report.whole.is_none();
     let settled = settle(context, journal, &results).await?;
     journal.reached(Stage::Settled);
     let failed = report.results.iter().filter_map(|result| {
         let failure = result.end.as_ref().err().filter(|failure| failure.class() != FailureClass::Permanent)?;
         Some((result.wish.vmac_id, failure.clone()))
     });
-    Ok(Pushed { finished: settled.finished, failed: failed.collect(), due: settled.due, whole: report.whole })
+    let Settled { finished, due } = settled;
+    Ok(Pushed { is_empty, finished, failed: failed.collect(), due, whole: report.whole })
 }
 
 fn binding(journal: &PushJournal<'_>, result: &WishResult) -> BindingResult {

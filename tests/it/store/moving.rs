@@ -17,6 +17,7 @@ on_both_engines! {
     a_move_back_before_the_first_is_done_ends_where_it_began,
     a_moved_address_can_be_revoked_there,
     a_revoke_in_progress_gives_way_to_a_newer_move,
+    a_create_that_was_not_pushed_yet_leaves_no_work_where_it_moved_from,
 }
 
 /// Server 1 is on sw-a, server 2 on sw-b, server 3 on both.
@@ -171,4 +172,17 @@ async fn a_revoke_in_progress_gives_way_to_a_newer_move(bench: &Bench) {
     bench.settle("sw-b").await;
     bench.settle("sw-a").await;
     assert_eq!((bench.row(IP).await.server_id, bench.status(IP).await), (2, Status::Active));
+}
+
+async fn a_create_that_was_not_pushed_yet_leaves_no_work_where_it_moved_from(bench: &Bench) {
+    bench.admit(create("m-1", 1, IP)).await;
+    assert_eq!(bench.work("sw-a").await.len(), 1);
+    bench.admit(take("m-2", 1, 2, IP)).await;
+    assert!(bench.work("sw-a").await.is_empty(), "a lane would look at the switch for ever");
+    let row = bench.row(IP).await;
+    bench.store.queue_again(&switch("sw-a"), &[row.id]).await.expect("queued");
+    assert!(bench.work("sw-a").await.is_empty(), "nor does looking once more change that");
+    assert_eq!(bench.settle("sw-b").await.due, [switch("sw-a")]);
+    bench.settle("sw-a").await;
+    assert_eq!(bench.status(IP).await, Status::Active);
 }
