@@ -52,7 +52,8 @@ async fn requests(client: &mut SwitchClient, create: &Create) -> Result<(), Swit
     client.bindings().await?;
     client.confirm(&push_id).await?;
     client.bindings().await?;
-    client.unlock().await
+    client.unlock().await?;
+    client.bindings_in_force().await.map(drop)
 }
 
 fn change(create: &Create) -> Change {

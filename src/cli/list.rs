@@ -29,7 +29,7 @@ pub(super) async fn run(session: Session, output: Output, args: ListArgs) -> Res
 }
 
 fn row(vmac: &Vmac) -> Vec<Cell> {
-    let places: Vec<_> = vmac.switch_bindings.iter().map(|b| format!("{}:{}", b.switch, b.interface)).collect();
+    let places: Vec<_> = vmac.ports().map(|b| format!("{}:{}", b.switch, b.interface)).collect();
     vec![
         vmac.id.to_string().into(),
         vmac.server_id.to_string().into(),

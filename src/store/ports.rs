@@ -20,6 +20,11 @@ impl Vmac {
         staying.map(|binding| self.server_of(binding)).collect()
     }
 
+    /// Its ports without those that it has left.
+    pub fn ports(&self) -> impl Iterator<Item = &SwitchBinding> {
+        self.switch_bindings.iter().filter(|port| !port.leaving || !port.is_met(self.desired))
+    }
+
     /// True when the row has ports of the server, if only to leave them.
     pub(super) fn knows(&self, server_id: i64) -> bool {
         self.server_id == server_id || self.switch_bindings.iter().any(|port| self.server_of(port) == server_id)

@@ -27,7 +27,7 @@ async fn look(client: &mut SwitchClient, switch: &SwitchName) -> Result<Seen, Sw
 /// A switch that keeps no such table, or does not show it to this login, is looked at without.
 pub(super) async fn learned(client: &mut SwitchClient) -> Result<Vec<LearnedMac>, SwitchError> {
     match client.learned().await {
-        Err(SwitchError::Refused { switch, .. }) => {
+        Err(SwitchError::Refused { switch, .. } | SwitchError::PermissionDenied { switch, .. }) => {
             tracing::debug!(switch, "it does not tell the MACs that it has learned");
             Ok(Vec::new())
         }

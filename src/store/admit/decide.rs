@@ -303,7 +303,12 @@ pub(super) fn taken(row: &Vmac) -> Failure {
     match row.desired {
         Desired::Bound => Failure::new(
             Code::AddressTaken,
-            format!("{ip} has a virtual MAC for server {server_id}; revoke it there first, then replay"),
+            match &row.group {
+                Some(group) => {
+                    format!("{ip} is shared by the servers of group {group}; a create that names it joins them")
+                }
+                None => format!("{ip} has a virtual MAC for server {server_id}; revoke it there first, then replay"),
+            },
         ),
         Desired::Unbound => Failure::new(Code::AddressReleasing, format!("{ip} is being taken off server {server_id}")),
     }

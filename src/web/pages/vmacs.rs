@@ -86,7 +86,7 @@ pub(super) fn table(vmacs: &[Vmac]) -> Markup {
                         td data-label="Status" { (state(vmac)) }
                         td data-label="MAC" .mono { (vmac.mac_address) }
                         td data-label="Server" { a href={ "/vmacs?server=" (vmac.server_id) } { (vmac.server_id) } }
-                        td data-label="Port" { span { @for binding in &vmac.switch_bindings { (port(binding)) " " } } }
+                        td data-label="Port" { span { @for binding in vmac.ports() { (port(binding)) " " } } }
                         td data-label="Changed" { (time(vmac.updated_at)) }
                     }
                 }

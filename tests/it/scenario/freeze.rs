@@ -55,7 +55,7 @@ async fn what_is_asked_for_while_a_site_is_frozen_waits_however_long_and_is_not_
         if times >= 8.0 { Ok(()) } else { Err(times) }
     })
     .await;
-    assert!(world.dead_letters().await.is_empty());
+    assert_eq!(world.dead_letters().await, Vec::<Value>::new());
     assert_eq!((frozen_row(&world).await["attempts"].as_i64(), world.switches()[0].commits()), (Some(0), 0));
     world.vmacd(&["thaw", "ams1"]).await;
     let active = world.until("active", 2).await;

@@ -1,6 +1,7 @@
 //! The directory of this run, and names that no other test has.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The directory of this test run. Panics with what to do when the tests were not started through `tests/run`.
@@ -23,6 +24,8 @@ pub fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
 /// `prefix` with an ending that no other test of this run has: fit for databases, queues and files.
 pub fn unique(prefix: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
+    // A long run comes by the same process number more than once, and what a test leaves in the shared servers stays.
+    static PROCESS: LazyLock<u32> = LazyLock::new(rand::random);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    format!("{prefix}_{}_{count}", std::process::id())
+    format!("{prefix}_{}_{:08x}_{count}", std::process::id(), *PROCESS)
 }
