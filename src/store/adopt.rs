@@ -30,7 +30,7 @@ const INSERT: &str = "INSERT INTO virtual_macs (server_id, ip_address, mac_addre
     ON CONFLICT DO NOTHING RETURNING *";
 
 /// What was reserved for the place, or known to be used by something that vmacd did not see, is the row's now.
-const TAKE_OFF: &str = "DELETE FROM taken_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows})";
+const TAKE_OFF: &str = "DELETE FROM taken_macs WHERE mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
 
 // Intents are locked before rows, as an admission does.
 const LOCK_INTENTS: &str = "INSERT INTO intents (server_id, ip_address, issued_at_ms, action, message_key)

@@ -222,7 +222,7 @@ impl Store {
             return Ok(outcomes);
         }
         let sql = "SELECT message_key, vmac_id, outcome, outcome_code, outcome_text FROM commands
-                   WHERE outcome IS NOT NULL AND message_key IN (SELECT e.value->>'key' FROM {rows})";
+                   WHERE outcome IS NOT NULL AND message_key {in}SELECT e.value->>'key' FROM {rows}{/in}";
         let batch = batch_arg(keys.iter().map(|key| json!({"key": key})).collect());
         for row in self.engine.read("read outcomes", sql, vec![batch]).await? {
             if let Some(outcome) = CommandOutcome::from_row(&row)? {
@@ -246,7 +246,7 @@ impl Store {
         let rows: Vec<_> = rows.collect();
         let mut tx = self.engine.begin("note when commands are due").await?;
         let sql = "SELECT message_key FROM commands WHERE outcome IS NULL
-                   AND message_key IN (SELECT e.value->>'key' FROM {rows}) ORDER BY message_key {for_update}";
+                   AND message_key {in}SELECT e.value->>'key' FROM {rows}{/in} ORDER BY message_key {for_update}";
         tx.batch("lock commands", sql, rows.clone(), Vec::new()).await?;
         let sql = "UPDATE commands SET due_at_ms = CAST(e.value->>'due_at_ms' AS BIGINT)
                    FROM {rows} WHERE commands.message_key = e.value->>'key' AND commands.outcome IS NULL";
@@ -277,7 +277,7 @@ pub(super) async fn open_commands_of(
 ) -> Result<Vec<OpenCommand>, StoreError> {
     // By the rows' own index: the one of all open commands, which `outcome IS NULL` would offer, is long in a burst.
     let sql = "SELECT * FROM commands WHERE COALESCE(outcome, 'open') = 'open'
-               AND vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) ORDER BY message_key {for_update}";
+               AND vmac_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} ORDER BY message_key {for_update}";
     let rows = tx.batch("read open commands", sql, rows.map(|id| json!({"id": id})).collect(), Vec::new()).await?;
     rows.iter().map(OpenCommand::from_row).collect()
 }
@@ -285,7 +285,7 @@ pub(super) async fn open_commands_of(
 /// Reads and locks rows by their ids, in one order for all, so that two transactions do not stand in each
 /// other's way.
 pub(super) async fn lock_vmacs(tx: &mut Tx, ids: Vec<serde_json::Value>) -> Result<HashMap<i64, Vmac>, StoreError> {
-    let sql = "SELECT * FROM virtual_macs WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})
+    let sql = "SELECT * FROM virtual_macs WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}
                ORDER BY id {for_update}";
     let rows = tx.batch("lock rows", sql, ids, Vec::new()).await?;
     rows.iter().map(|row| Vmac::from_row(row).map(|vmac| (vmac.id, vmac))).collect()

@@ -6,6 +6,8 @@ use serde::Serialize;
 use super::connect::Store;
 use super::engine::args;
 use super::error::StoreError;
+use super::vmacs::has_status;
+use crate::domain::Status;
 
 /// One count of everything that waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -35,19 +37,23 @@ pub struct Counts {
 }
 
 const COUNTS: &str = "SELECT
-    (SELECT COUNT(*) FROM virtual_macs WHERE status = 'pending') AS rows_pending,
-    (SELECT COUNT(*) FROM virtual_macs WHERE status = 'failed') AS rows_failed,
     (SELECT COALESCE(MAX(id), 0) FROM virtual_macs) AS rows_ever,
     (SELECT COUNT(*) FROM switch_work) AS changes_waiting,
     (SELECT MIN(w.queued_at_ms) FROM switch_work w LEFT JOIN switches s ON s.name = w.switch
      WHERE NOT EXISTS (SELECT 1 FROM freezes f WHERE f.until > $1 AND f.site IN ('*', COALESCE(s.site, '-'))))
         AS oldest_change_ms,
-    (SELECT COUNT(*) FROM events WHERE published_at IS NULL) AS events_waiting,
-    (SELECT created_at FROM events WHERE published_at IS NULL ORDER BY id LIMIT 1) AS oldest_event,
+    (SELECT COUNT(*) FROM unpublished_events) AS events_waiting,
+    (SELECT created_at FROM events WHERE id = (SELECT MIN(event_id) FROM unpublished_events)) AS oldest_event,
     (SELECT COUNT(*) FROM dead_letters WHERE state = 'waiting') AS dead_letters_waiting,
     (SELECT COUNT(*) FROM switches WHERE circuit_open_until > $1) AS circuits_open,
     (SELECT COUNT(*) FROM freezes WHERE until > $1) AS freezes,
     (SELECT COUNT(*) FROM drift) AS drift_standing";
+
+fn counts_sql() -> String {
+    let count = |status| format!("(SELECT COUNT(*) FROM virtual_macs WHERE {})", has_status(status));
+    let (pending, failed) = (count(Status::Pending), count(Status::Failed));
+    format!("{COUNTS}, {pending} AS rows_pending, {failed} AS rows_failed")
+}
 
 impl Store {
     /// Counts what waits and what failed.
@@ -56,7 +62,7 @@ impl Store {
     /// When the database fails.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         let now = self.now().await?;
-        let rows = self.engine.read("count what waits", COUNTS, args![now]).await?;
+        let rows = self.engine.read("count what waits", &counts_sql(), args![now]).await?;
         let row = rows.first().ok_or(StoreError::NoAnswer { what: "count what waits" })?;
         let age_ms = |since_ms: Option<i64>| since_ms.map_or(0, |since_ms| (now.timestamp_millis() - since_ms).max(0));
         // Mostly there is none to ask for.

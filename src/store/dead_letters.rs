@@ -263,7 +263,7 @@ impl Store {
     /// When the database fails.
     pub async fn mark_replayed(&self, replayed: &[i64]) -> Result<Vec<i64>, StoreError> {
         let sql = "UPDATE dead_letters SET state = 'replayed', replays = replays + 1, replayed_at = $2
-                   WHERE state = 'waiting' AND id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) RETURNING id";
+                   WHERE state = 'waiting' AND id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} RETURNING id";
         self.mark("mark dead letters replayed", sql, replayed).await
     }
 
@@ -273,7 +273,7 @@ impl Store {
     /// When the database fails.
     pub async fn discard(&self, discarded: &[i64]) -> Result<Vec<i64>, StoreError> {
         let sql = "UPDATE dead_letters SET state = 'discarded', discarded_at = $2
-                   WHERE state = 'waiting' AND id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) RETURNING id";
+                   WHERE state = 'waiting' AND id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} RETURNING id";
         self.mark("discard dead letters", sql, discarded).await
     }
 

@@ -3,6 +3,8 @@
 //! The few words in which the engines differ are tokens in the statement's text:
 //! - `{rows}`: the first argument, a JSON array as text, as a table `e(value)`; fields are
 //!   `e.value->>'name'`, cast where they are numbers;
+//! - `{in}SELECT ...{/in}`: is one of these; on Postgres as an array, which is looked up by index whatever the planner
+//!   thinks of the tables' sizes (decision 0014);
 //! - `{for_update}` and `{skip_locked}`: row locks, nothing on SQLite, where a write transaction is alone;
 //! - `{unhex}x{/unhex}`: bytes of a hexadecimal text.
 
@@ -353,6 +355,8 @@ fn parsed<T: std::str::FromStr>(column: &str, text: &str) -> Result<T, StoreErro
 
 fn for_postgres(sql: &str) -> String {
     sql.replace("{rows}", "jsonb_array_elements($1::jsonb) AS e(value)")
+        .replace("{in}", "= ANY(ARRAY(")
+        .replace("{/in}", "))")
         .replace("{for_update}", "FOR UPDATE")
         .replace("{skip_locked}", "FOR UPDATE SKIP LOCKED")
         .replace("{unhex}", "decode(")
@@ -361,6 +365,8 @@ fn for_postgres(sql: &str) -> String {
 
 fn for_sqlite(sql: &str) -> String {
     sql.replace("{rows}", "json_each($1) AS e")
+        .replace("{in}", "IN (")
+        .replace("{/in}", ")")
         .replace("{for_update}", "")
         .replace("{skip_locked}", "")
         .replace("{unhex}", "unhex(")

@@ -147,7 +147,7 @@ impl Store {
         let mut tx = self.engine.begin(what).await?;
         let rows = lock_work(&mut tx, switch, &failure.text).await?;
         let sql = "UPDATE virtual_macs SET failure_code = $2, failure_text = $3, updated_at = $4
-                   WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+                   WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
         let rows = rows.iter().map(|id| json!({"id": id})).collect();
         tx.batch(what, sql, rows, args![failure.code.as_str(), failure.text.as_str(), now]).await?;
         tx.commit(what).await

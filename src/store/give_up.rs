@@ -42,7 +42,7 @@ impl Store {
 async fn ended_well(tx: &mut Tx, failures: &Failures<'_>) -> Result<HashSet<MessageKey>, StoreError> {
     let asked = failures.keys().map(|key| json!({"key": key})).collect();
     let sql = "SELECT message_key FROM commands WHERE outcome IS NOT NULL AND outcome <> 'failed'
-               AND message_key IN (SELECT e.value->>'key' FROM {rows})";
+               AND message_key {in}SELECT e.value->>'key' FROM {rows}{/in}";
     let rows = tx.batch("read outcomes", sql, asked, Vec::new()).await?;
     rows.iter().map(|row| Ok(MessageKey(row.get("message_key")?))).collect()
 }
@@ -51,15 +51,15 @@ async fn ended_well(tx: &mut Tx, failures: &Failures<'_>) -> Result<HashSet<Mess
 async fn lock(tx: &mut Tx, failures: &Failures<'_>) -> Result<(HashMap<i64, Vmac>, Vec<OpenCommand>), StoreError> {
     let mut asked: Vec<Value> = failures.keys().map(|key| json!({"key": key})).collect();
     let sql = "SELECT DISTINCT vmac_id FROM commands WHERE outcome IS NULL AND vmac_id IS NOT NULL
-               AND message_key IN (SELECT e.value->>'key' FROM {rows})";
+               AND message_key {in}SELECT e.value->>'key' FROM {rows}{/in}";
     let ids = tx.batch("find rows", sql, asked.clone(), Vec::new()).await?;
     let ids: Vec<Value> =
         ids.iter().map(|row| Ok(json!({"id": row.get::<i64>("vmac_id")?}))).collect::<Result<_, StoreError>>()?;
     let vmacs = lock_vmacs(tx, ids.clone()).await?;
     asked.extend(ids);
     let sql = "SELECT * FROM commands WHERE outcome IS NULL
-               AND (message_key IN (SELECT e.value->>'key' FROM {rows})
-                    OR vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}))
+               AND (message_key {in}SELECT e.value->>'key' FROM {rows}{/in}
+                    OR vmac_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in})
                ORDER BY message_key {for_update}";
     let commands = tx.batch("lock commands", sql, asked, Vec::new()).await?;
     Ok((vmacs, commands.iter().map(OpenCommand::from_row).collect::<Result<_, _>>()?))
@@ -99,7 +99,7 @@ fn give_up(vmac: &mut Vmac, failure: &Failure, now: DateTime<Utc>) {
 async fn write(tx: &mut Tx, failed: &HashMap<i64, (Vmac, Failure)>, now: DateTime<Utc>) -> Result<(), StoreError> {
     let rows: Vec<_> = failed.values().map(|(vmac, _)| json!(vmac)).collect();
     tx.batch("mark rows failed", UPDATE_VMACS, rows.clone(), args![now]).await?;
-    let sql = "DELETE FROM switch_work WHERE vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+    let sql = "DELETE FROM switch_work WHERE vmac_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
     tx.batch("drop work", sql, rows, Vec::new()).await.map(|_| ())
 }
 

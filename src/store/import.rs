@@ -75,9 +75,9 @@ impl Store {
 
     async fn check_macs(&self, tx: &mut Tx, inventory: &Inventory) -> Result<(), StoreError> {
         let macs = inventory.servers.iter().map(|server| json!({"mac": server.pxe_mac})).collect();
-        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows})
+        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}
                    UNION ALL SELECT mac_address FROM taken_macs WHERE kind <> 'elsewhere'
-                       AND mac_address IN (SELECT e.value->>'mac' FROM {rows})";
+                       AND mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
         match tx.batch("look PXE MACs up", sql, macs, Vec::new()).await?.first() {
             Some(row) => {
                 let mac: String = row.get("mac_address")?;
@@ -180,7 +180,7 @@ async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<
 /// Primary addresses are unique: servers may exchange theirs.
 async fn forget_primaries(tx: &mut Tx, servers: &[Server]) -> Result<(), StoreError> {
     let sql = "UPDATE servers SET primary_ip = NULL
-               WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+               WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
     tx.batch("forget primary addresses", sql, ids(servers), Vec::new()).await.map(|_| ())
 }
 
@@ -195,7 +195,7 @@ async fn put_servers(tx: &mut Tx, servers: &[Server], now: DateTime<Utc>) -> Res
                ON CONFLICT (id) DO UPDATE SET pxe_mac = excluded.pxe_mac, primary_ip = excluded.primary_ip,
                    vlan_name = excluded.vlan_name, updated_at = excluded.updated_at";
     tx.batch("write servers", sql, servers.iter().map(|server| json!(server)).collect(), args![now]).await?;
-    let sql = "DELETE FROM server_ports WHERE server_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+    let sql = "DELETE FROM server_ports WHERE server_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
     tx.batch("forget servers' ports", sql, ids(servers), Vec::new()).await?;
     let sql = "INSERT INTO server_ports (server_id, switch, interface)
                SELECT CAST(e.value->>'id' AS BIGINT), e.value->>'switch', e.value->>'interface' FROM {rows}";

@@ -1,4 +1,5 @@
-//! Events on their way to the broker: claimed, published, marked. At least once.
+//! Events on their way to the broker: claimed, published, marked. At least once. `events` keeps what happened for good and
+//! is never changed; `unpublished_events` names those of which the broker does not know yet.
 //!
 //! A process that publishes claims the events that it writes itself, as it writes them, and has them at hand once their
 //! transaction is committed. Those of a process that died are claimed by another when that claim has run out.
@@ -72,15 +73,17 @@ impl Fresh {
 
 /// Writes a batch of rows of `events`, as [`super::event_body::event_row`] makes them.
 pub(super) async fn write_events(tx: &mut Tx, rows: Vec<Value>, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let sql = "INSERT INTO events
-                   (routing_key, body, message_key, correlation_id, traceparent, vmac_id, created_at, claimed_until_ms)
+    let sql = "INSERT INTO events (routing_key, body, message_key, correlation_id, traceparent, vmac_id, created_at)
                SELECT e.value->>'routing_key', e.value->'body', e.value->>'message_key', e.value->>'correlation_id',
-                   e.value->>'traceparent', CAST(e.value->>'vmac_id' AS BIGINT), $2, $3
+                   e.value->>'traceparent', CAST(e.value->>'vmac_id' AS BIGINT), $2
                FROM {rows} WHERE true RETURNING id, routing_key, body, correlation_id, traceparent";
+    let rows = tx.batch("write events", sql, rows, args![now]).await?;
+    let events = rows.iter().map(Event::from_row).collect::<Result<Vec<_>, _>>()?;
+    let sql = "INSERT INTO unpublished_events (event_id, claimed_until_ms)
+               SELECT CAST(e.value->>'id' AS BIGINT), $2 FROM {rows} WHERE true";
     let until_ms = tx.fresh.claimed_until_ms(now);
-    for row in tx.batch("write events", sql, rows, args![now, until_ms]).await? {
-        tx.events.push(Event::from_row(&row)?);
-    }
+    tx.batch("write the outbox", sql, ids(events.iter().map(|event| event.id)), args![until_ms]).await?;
+    tx.events.extend(events);
     Ok(())
 }
 
@@ -104,25 +107,29 @@ impl Store {
     pub async fn claim_events(&self, limit: i64, claim: Duration) -> Result<Vec<Event>, StoreError> {
         let now_ms = self.now().await?.timestamp_millis();
         let until_ms = now_ms + i64::try_from(claim.as_millis()).unwrap_or(0);
-        let sql = "UPDATE events SET claimed_until_ms = $1 WHERE id IN (
-                       SELECT id FROM events WHERE published_at IS NULL AND claimed_until_ms <= $2
-                       ORDER BY id LIMIT $3 {skip_locked})
-                   RETURNING id, routing_key, body, correlation_id, traceparent";
+        let sql = "UPDATE unpublished_events SET claimed_until_ms = $1 WHERE event_id {in}
+                       SELECT event_id FROM unpublished_events WHERE claimed_until_ms <= $2
+                       ORDER BY event_id LIMIT $3 {skip_locked}{/in}
+                   RETURNING event_id";
         let rows = self.engine.write("claim events", sql, args![until_ms, now_ms, limit]).await?;
-        let mut events = rows.iter().map(Event::from_row).collect::<Result<Vec<_>, _>>()?;
-        events.sort_by_key(|event| event.id);
-        Ok(events)
+        let claimed = rows.iter().map(|row| row.get("event_id")).collect::<Result<Vec<i64>, _>>()?;
+        if claimed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT id, routing_key, body, correlation_id, traceparent FROM events
+                   WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} ORDER BY id";
+        let rows = self.engine.read("read claimed events", sql, vec![batch_arg(ids(claimed))]).await?;
+        rows.iter().map(Event::from_row).collect()
     }
 
     /// Notes that events were published.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn mark_published(&self, ids: &[i64]) -> Result<(), StoreError> {
-        let now = self.now().await?;
-        let sql = "UPDATE events SET published_at = $2
-                   WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
-        self.engine.write("mark events published", sql, vec![batch(ids), now.into()]).await?;
+    pub async fn mark_published(&self, published: &[i64]) -> Result<(), StoreError> {
+        let sql = "DELETE FROM unpublished_events
+                   WHERE event_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
+        self.engine.write("mark events published", sql, vec![batch_arg(ids(published.iter().copied()))]).await?;
         Ok(())
     }
 
@@ -130,14 +137,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn unclaim_events(&self, ids: &[i64]) -> Result<(), StoreError> {
-        let sql = "UPDATE events SET claimed_until_ms = 0
-                   WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
-        self.engine.write("unclaim events", sql, vec![batch(ids)]).await?;
+    pub async fn unclaim_events(&self, claimed: &[i64]) -> Result<(), StoreError> {
+        let sql = "UPDATE unpublished_events SET claimed_until_ms = 0
+                   WHERE event_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
+        self.engine.write("unclaim events", sql, vec![batch_arg(ids(claimed.iter().copied()))]).await?;
         Ok(())
     }
 }
 
-fn batch(ids: &[i64]) -> super::engine::Arg {
-    batch_arg(ids.iter().map(|id| json!({"id": id})).collect())
+fn ids(ids: impl IntoIterator<Item = i64>) -> Vec<Value> {
+    ids.into_iter().map(|id| json!({"id": id})).collect()
 }

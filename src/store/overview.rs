@@ -8,6 +8,7 @@ use super::engine::{Row, args};
 use super::error::StoreError;
 use super::freezes::{FREEZE_COLUMNS, FREEZE_JOIN};
 use super::inventory::KnownSwitch;
+use super::vmacs::has_status;
 use crate::domain::{Status, SwitchName};
 
 /// One switch as an operator wants to see it.
@@ -84,9 +85,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn count_up_to(&self, status: Status, limit: i64) -> Result<i64, StoreError> {
-        let sql = "SELECT COUNT(*) AS rows_counted FROM
-                   (SELECT 1 AS one FROM virtual_macs WHERE status = $1 LIMIT $2) AS first_rows";
-        let rows = self.engine.read("count virtual MACs", sql, args![status.as_str(), limit]).await?;
+        let sql = format!(
+            "SELECT COUNT(*) AS rows_counted FROM (SELECT 1 AS one FROM virtual_macs WHERE {} LIMIT $1) AS first_rows",
+            has_status(status)
+        );
+        let rows = self.engine.read("count virtual MACs", &sql, args![limit]).await?;
         rows.first().ok_or(StoreError::NoAnswer { what: "count virtual MACs" })?.get("rows_counted")
     }
 

@@ -212,7 +212,7 @@ fn conclude(mut vmac: Vmac, failure: Option<Failure>, lease: &Lease, current: bo
 async fn drop_work(tx: &mut Tx, changes: &[Change], lease: &Lease) -> Result<(), StoreError> {
     let done = changes.iter().filter(|change| change.done_here).map(|change| json!({"id": change.vmac.id})).collect();
     let sql = "DELETE FROM switch_work WHERE switch = $2
-               AND vmac_id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+               AND vmac_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
     tx.batch("drop work", sql, done, args![lease.switch.as_str()]).await.map(|_| ())
 }
 

@@ -138,6 +138,22 @@ pub(super) const UPDATE_VMACS: &str = "UPDATE virtual_macs SET
                      THEN $2 ELSE revoked_at END
     FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT)";
 
+/// The condition that a row has the status, with what finds the few among many: no index holds the status itself, which
+/// changes in the life of every row (decision 0019).
+pub(super) const fn has_status(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "status = 'pending' AND id {in}SELECT vmac_id FROM switch_work{/in}",
+        Status::Active => "status = 'active'",
+        Status::Failed => "status = 'failed' AND failure_code IS NOT NULL",
+        Status::Revoked => "status = 'revoked' AND revoked_at IS NOT NULL",
+    }
+}
+
+/// The condition that a row is of the address in the argument of this number: live and revoked rows have an index each.
+fn of_address(argument: usize) -> String {
+    format!("(ip_address = ${argument} AND revoked_at IS NULL OR ip_address = ${argument} AND revoked_at IS NOT NULL)")
+}
+
 /// The condition that a row has a port on the switch; a row that passes is to be looked at once more.
 pub(super) fn on_switch(switch: &SwitchName, arguments: &mut Vec<Arg>) -> String {
     // As text, because the engines write JSON with and without a space behind the colon.
@@ -201,14 +217,16 @@ impl Store {
         let mut sql = format!("SELECT * FROM virtual_macs WHERE id {beyond} $1");
         let from = if filter.newest_first && filter.after_id == 0 { i64::MAX } else { filter.after_id };
         let mut arguments = args![from];
-        let conditions = [
-            ("status =", filter.status.map(|status| status.to_string())),
-            ("ip_address =", filter.ip.map(|ip| ip.to_string())),
-            ("mac_address =", filter.mac.map(|mac| mac.to_string())),
-        ];
-        for (condition, value) in conditions.into_iter().filter_map(|(c, value)| Some((c, value?))) {
-            arguments.push(value.into());
-            sql.push_str(&format!(" AND {condition} ${}", arguments.len()));
+        if let Some(status) = filter.status {
+            sql.push_str(&format!(" AND {}", has_status(status)));
+        }
+        if let Some(ip) = filter.ip {
+            arguments.push(ip.to_string().into());
+            sql.push_str(&format!(" AND {}", of_address(arguments.len())));
+        }
+        if let Some(mac) = filter.mac {
+            arguments.push(mac.to_string().into());
+            sql.push_str(&format!(" AND mac_address = ${}", arguments.len()));
         }
         if let Some(server_id) = filter.server_id {
             sql.push_str(&format!(" AND {}", of_server(server_id, &mut arguments)));
@@ -269,11 +287,11 @@ impl Store {
     /// When the database fails.
     pub async fn ours_among(&self, macs: &[Mac]) -> Result<HashSet<Mac>, StoreError> {
         let batch = batch_arg(macs.iter().map(|mac| json!({"mac": mac})).collect());
-        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows})
+        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}
                        AND NOT EXISTS (SELECT 1 FROM taken_macs t
                            WHERE t.mac_address = virtual_macs.mac_address AND t.kind = 'elsewhere')
                    UNION SELECT mac_address FROM taken_macs WHERE kind = 'former'
-                       AND mac_address IN (SELECT e.value->>'mac' FROM {rows})";
+                       AND mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
         let rows = self.engine.read("look MACs up", sql, vec![batch]).await?;
         rows.iter().map(|row| row.parse("mac_address")).collect()
     }

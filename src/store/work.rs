@@ -14,6 +14,13 @@ use super::vmacs::{UPDATE_VMACS, Vmac, on_switch};
 use super::work_item::{SERVERS, WorkItem, give_servers, other_servers};
 use crate::domain::{BindingState, SwitchName};
 
+const WAITING: &str = "FROM switch_work w JOIN virtual_macs v ON v.id = w.vmac_id JOIN servers s ON s.id = v.server_id
+    WHERE w.switch = $1";
+
+/// The trace of the newest open command of a row. By the row's own index, as where open commands are read.
+const TRACE: &str = "(SELECT c.traceparent FROM commands c WHERE c.vmac_id = v.id AND COALESCE(c.outcome, 'open') = 'open'
+    ORDER BY c.received_at DESC, c.message_key LIMIT 1)";
+
 /// What these rows want on these switches, as the transaction sees them.
 pub(super) async fn work_of(
     tx: &mut Tx,
@@ -21,7 +28,7 @@ pub(super) async fn work_of(
 ) -> Result<BTreeMap<SwitchName, Vec<WorkItem>>, StoreError> {
     let sql = "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, NULL AS traceparent
                FROM virtual_macs v JOIN servers s ON s.id = v.server_id
-               WHERE v.id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) ORDER BY v.id";
+               WHERE v.id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} ORDER BY v.id";
     let ids = rows.iter().map(|(id, _)| json!({"id": id})).collect();
     let mut work: BTreeMap<SwitchName, Vec<WorkItem>> = BTreeMap::new();
     for row in tx.batch("read what rows want", sql, ids, Vec::new()).await? {
@@ -48,17 +55,26 @@ pub(super) async fn lock_work(tx: &mut Tx, switch: &SwitchName, text: &str) -> R
 }
 
 impl Store {
+    /// True when something waits for the switch.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_work(&self, switch: &SwitchName) -> Result<bool, StoreError> {
+        let sql = format!("SELECT 1 AS one {WAITING} LIMIT 1");
+        let rows = self.engine.read("look whether anything waits", &sql, args![switch.as_str()]).await?;
+        Ok(!rows.is_empty())
+    }
+
     /// The rows that wait for the switch, those that wait longest first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn work(&self, switch: &SwitchName, limit: i64) -> Result<Vec<WorkItem>, StoreError> {
-        let sql = "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name,
-                       (SELECT c.traceparent FROM commands c WHERE c.vmac_id = v.id AND c.outcome IS NULL
-                        ORDER BY c.id DESC LIMIT 1) AS traceparent
-                   FROM switch_work w JOIN virtual_macs v ON v.id = w.vmac_id JOIN servers s ON s.id = v.server_id
-                   WHERE w.switch = $1 ORDER BY w.queued_at_ms, w.vmac_id LIMIT $2";
-        let rows = self.engine.read("read what waits for a switch", sql, args![switch.as_str(), limit]).await?;
+        let sql = format!(
+            "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, {TRACE} AS traceparent
+             {WAITING} ORDER BY w.queued_at_ms, w.vmac_id LIMIT $2"
+        );
+        let rows = self.engine.read("read what waits for a switch", &sql, args![switch.as_str(), limit]).await?;
         self.items(rows, switch).await
     }
 

@@ -11,7 +11,7 @@ use crate::domain::{BindableAddress, Desired, InterfaceName, Mac, SwitchBinding,
 
 /// Reads what [`give_servers`] gives.
 pub(super) const SERVERS: &str = "SELECT id, pxe_mac, primary_ip, vlan_name AS server_vlan_name FROM servers
-    WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+    WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
 
 /// A row that wants attention on one switch.
 #[derive(Debug, Clone)]

@@ -126,7 +126,7 @@ impl Lane {
     }
 
     async fn turn(&mut self, lease: &mut Option<Held>) -> Result<Turn, StoreError> {
-        if self.context.store.work(&self.switch, 1).await?.is_empty() {
+        if !self.context.store.has_work(&self.switch).await? {
             self.reconcile().await?;
             return Ok(Turn::Idle);
         }

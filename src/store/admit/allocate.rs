@@ -36,7 +36,7 @@ const REVIVE: &str = "UPDATE virtual_macs SET server_id = CAST(e.value->>'server
         requested_by = e.value->>'requested_by', reference = e.value->>'reference', updated_at = $2, revoked_at = NULL
     FROM {rows} WHERE virtual_macs.mac_address = e.value->>'mac' AND virtual_macs.ip_address = e.value->>'ip'
         AND virtual_macs.status = 'revoked'
-        AND NOT EXISTS (SELECT 1 FROM virtual_macs v WHERE v.ip_address = e.value->>'ip' AND v.status <> 'revoked')
+        AND NOT EXISTS (SELECT 1 FROM virtual_macs v WHERE v.ip_address = e.value->>'ip' AND v.revoked_at IS NULL)
         AND NOT EXISTS (SELECT 1 FROM taken_macs t WHERE t.mac_address = e.value->>'mac' AND t.kind <> 'reserved')
     RETURNING *";
 

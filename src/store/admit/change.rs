@@ -150,8 +150,11 @@ pub(super) fn new_binding(server_id: i64, port: &ServerPort, mac: Mac, now: Date
 fn begin_again(row: &mut Vmac, affected: impl Fn(&Vmac, &SwitchBinding) -> bool, now: DateTime<Utc>) {
     row.generation += 1;
     row.attempts = 0;
-    row.failure_code = None;
-    row.failure_text = None;
+    // A row that stays failed while it is revoked goes on saying why.
+    if row.status != Status::Failed {
+        row.failure_code = None;
+        row.failure_text = None;
+    }
     let affected: Vec<bool> = row.switch_bindings.iter().map(|port| affected(row, port)).collect();
     for (port, _) in row.switch_bindings.iter_mut().zip(affected).filter(|(_, affected)| *affected) {
         port.state = BindingState::Pending;

@@ -125,7 +125,7 @@ async fn servers(tx: &mut Tx, group: &[&Incoming], world: &mut World) -> Result<
         world.servers.insert(server.id, server);
     }
     let sql = "SELECT * FROM server_ports
-               WHERE server_id IN (SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows})
+               WHERE server_id {in}SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows}{/in}
                ORDER BY server_id, switch, interface";
     for row in tx.batch("read ports", sql, asked, Vec::new()).await? {
         let port = ServerPort { switch: row.parse("switch")?, interface: row.parse("interface")? };
@@ -157,8 +157,8 @@ async fn intents(tx: &mut Tx, places: &[Value], world: &mut World) -> Result<(),
 
 /// Live rows of the addresses, whoever's they are, and the last revoked ones of the places.
 pub(super) async fn rows(tx: &mut Tx, places: &[Value], world: &mut World) -> Result<(), StoreError> {
-    let sql = "SELECT * FROM virtual_macs WHERE status <> 'revoked'
-               AND ip_address IN (SELECT e.value->>'ip' FROM {rows}) ORDER BY id {for_update}";
+    let sql = "SELECT * FROM virtual_macs WHERE revoked_at IS NULL
+               AND ip_address {in}SELECT e.value->>'ip' FROM {rows}{/in} ORDER BY id {for_update}";
     for row in tx.batch("lock live rows", sql, places.to_vec(), Vec::new()).await? {
         let vmac = Vmac::from_row(&row)?;
         world.live.insert(vmac.ip_address, vmac);
@@ -166,7 +166,7 @@ pub(super) async fn rows(tx: &mut Tx, places: &[Value], world: &mut World) -> Re
     let sql = "SELECT * FROM virtual_macs WHERE id IN (
                    SELECT MAX(v.id) FROM virtual_macs v JOIN {rows} ON v.ip_address = e.value->>'ip'
                        AND v.server_id = CAST(e.value->>'server_id' AS BIGINT)
-                   WHERE v.status = 'revoked' GROUP BY v.server_id, v.ip_address)";
+                   WHERE v.revoked_at IS NOT NULL GROUP BY v.server_id, v.ip_address)";
     for row in tx.batch("read revoked rows", sql, places.to_vec(), Vec::new()).await? {
         let vmac = Vmac::from_row(&row)?;
         world.revoked.insert((vmac.server_id, vmac.ip_address), vmac);
@@ -199,7 +199,7 @@ async fn commands(tx: &mut Tx, group: &[&Incoming], places: &[Value], world: &mu
 async fn answers(tx: &mut Tx, world: &mut World) -> Result<(), StoreError> {
     let finished = world.inbox.values().filter_map(|known| known.outcome.as_ref()?.vmac_id);
     let ids: Vec<Value> = finished.map(|id| json!({"id": id})).collect();
-    let sql = "SELECT * FROM virtual_macs WHERE id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows})";
+    let sql = "SELECT * FROM virtual_macs WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
     for row in tx.batch("read answered rows", sql, ids, Vec::new()).await? {
         let vmac = Vmac::from_row(&row)?;
         world.answers.insert(vmac.id, vmac);

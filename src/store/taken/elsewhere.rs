@@ -130,7 +130,7 @@ async fn insert(tx: &mut Tx, rows: Vec<Value>, source: &str, now: DateTime<Utc>)
 /// Those that vmacd itself keeps.
 async fn kept(tx: &mut Tx, rows: Vec<Value>) -> Result<Vec<(Mac, Holder)>, StoreError> {
     let sql = "SELECT * FROM taken_macs WHERE kind IN ('reserved', 'former')
-               AND mac_address IN (SELECT e.value->>'mac' FROM {rows})";
+               AND mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
     let rows = tx.batch("look kept MACs up", sql, rows, Vec::new()).await?;
     rows.iter().map(|row| Ok((row.parse("mac_address")?, Holder::from_row(row)?))).collect()
 }
@@ -140,12 +140,12 @@ async fn take_live_out(tx: &mut Tx) -> Result<Vec<(Mac, Holder)>, StoreError> {
     let sql = "SELECT v.mac_address AS mac_address, 'live' AS kind, v.server_id AS server_id,
             v.ip_address AS ip_address, NULL AS source
         FROM taken_macs t JOIN virtual_macs v ON v.mac_address = t.mac_address
-        WHERE t.kind = 'elsewhere' AND v.status <> 'revoked'";
+        WHERE t.kind = 'elsewhere' AND v.revoked_at IS NULL";
     let rows = tx.run("look for live virtual MACs", sql, Vec::new()).await?;
     let live: Result<Vec<(Mac, Holder)>, StoreError> =
         rows.iter().map(|row| Ok((row.parse("mac_address")?, Holder::from_row(row)?))).collect();
     let live = live?;
-    let sql = "DELETE FROM taken_macs WHERE mac_address IN (SELECT e.value->>'mac' FROM {rows})";
+    let sql = "DELETE FROM taken_macs WHERE mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
     let macs = live.iter().map(|(mac, _)| json!({"mac": mac})).collect();
     tx.batch("leave live virtual MACs out", sql, macs, Vec::new()).await?;
     Ok(live)

@@ -32,11 +32,11 @@ pub(in crate::store) enum HolderKind {
 const SELECT: &str = "SELECT v.mac_address AS mac,
         CASE WHEN v.status = 'revoked' THEN 'revoked' ELSE 'live' END AS kind, v.server_id AS server_id,
         v.ip_address AS ip_address, NULL AS source
-    FROM virtual_macs v WHERE v.mac_address IN (SELECT e.value->>'mac' FROM {rows})
+    FROM virtual_macs v WHERE v.mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}
     UNION ALL SELECT s.pxe_mac, 'pxe', s.id, NULL, NULL
-    FROM servers s WHERE s.pxe_mac IN (SELECT e.value->>'mac' FROM {rows})
+    FROM servers s WHERE s.pxe_mac {in}SELECT e.value->>'mac' FROM {rows}{/in}
     UNION ALL SELECT t.mac_address, t.kind, t.server_id, t.ip_address, t.source
-    FROM taken_macs t WHERE t.mac_address IN (SELECT e.value->>'mac' FROM {rows})";
+    FROM taken_macs t WHERE t.mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
 
 /// Who has each of these MACs; more than one may.
 pub(in crate::store) async fn holders(tx: &mut Tx, macs: &[Mac]) -> Result<HashMap<Mac, Vec<Holder>>, StoreError> {

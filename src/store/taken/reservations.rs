@@ -189,7 +189,7 @@ async fn known(tx: &mut Tx, wanted: &NewReservation) -> Result<Option<Reservatio
 
 async fn refuse_bound(tx: &mut Tx, wanted: &NewReservation) -> Result<(), StoreError> {
     let (server_id, ip) = (wanted.server_id, wanted.ip_address);
-    let sql = "SELECT mac_address FROM virtual_macs WHERE server_id = $1 AND ip_address = $2 AND status <> 'revoked'";
+    let sql = "SELECT mac_address FROM virtual_macs WHERE server_id = $1 AND ip_address = $2 AND revoked_at IS NULL";
     match tx.run("look for a live row", sql, args![server_id, ip.to_string()]).await?.first() {
         None => Ok(()),
         Some(row) => {

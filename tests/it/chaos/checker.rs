@@ -55,7 +55,7 @@ async fn at_rest(arena: &mut Arena) {
             ("open commands", "SELECT count(*) FROM commands WHERE outcome IS NULL"),
             ("rows that wait", "SELECT count(*) FROM switch_work"),
             ("pushes without an end", "SELECT count(*) FROM pushes WHERE finished_at IS NULL"),
-            ("unpublished events", "SELECT count(*) FROM events WHERE published_at IS NULL"),
+            ("unpublished events", "SELECT count(*) FROM unpublished_events"),
         ] {
             left.push((what, count(arena, sql).await));
         }
