@@ -7,7 +7,7 @@ use super::commands::Outcome;
 use super::connect::Store;
 use super::engine::{Tx, args};
 use super::error::StoreError;
-use super::event_body::{EventOf, event_row};
+use super::event_body::{EventOf, EventRow, event_row};
 use super::outbox::write_events;
 use super::vmacs::Vmac;
 use crate::domain::adopt::{Adoptable, FoundPort};
@@ -105,7 +105,7 @@ fn binding(found: &Adoptable, port: &FoundPort, now: DateTime<Utc>) -> SwitchBin
     }
 }
 
-fn event(vmac: &Vmac, now: DateTime<Utc>) -> Value {
+fn event(vmac: &Vmac, now: DateTime<Utc>) -> EventRow<'_> {
     let event = EventOf {
         outcome: Outcome::Active,
         server_id: vmac.server_id,
@@ -115,5 +115,5 @@ fn event(vmac: &Vmac, now: DateTime<Utc>) -> Value {
         superseded_by: None,
         answers: None,
     };
-    event_row(&event, now)
+    event_row(event, now)
 }

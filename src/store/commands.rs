@@ -1,5 +1,6 @@
 //! The inbox: commands by key, their outcomes, and those that nobody drives.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -173,6 +174,16 @@ const CLOSE: &str = "UPDATE commands SET outcome = e.value->>'outcome', outcome_
         finished_at = $2
     FROM {rows} WHERE commands.message_key = e.value->>'key'";
 
+/// A row of the batch for [`CLOSE`].
+#[derive(Serialize)]
+struct Closed<'a> {
+    key: &'a MessageKey,
+    outcome: Outcome,
+    code: Option<Code>,
+    text: Option<&'a String>,
+    vmac_id: Option<i64>,
+}
+
 /// A command to be closed, with its event.
 pub(super) struct Closing<'a> {
     pub command: &'a OpenCommand,
@@ -184,14 +195,12 @@ pub(super) struct Closing<'a> {
 
 /// Closes commands and writes one event for each.
 pub(super) async fn close(tx: &mut Tx, closings: &[Closing<'_>], now: DateTime<Utc>) -> Result<(), StoreError> {
-    let closed = closings.iter().map(|closing| {
-        json!({
-            "key": closing.command.key,
-            "outcome": closing.outcome.as_str(),
-            "code": closing.failure.map(|failure| failure.code),
-            "text": closing.failure.map(|failure| &failure.text).or(closing.superseded_by.as_ref()),
-            "vmac_id": closing.vmac.map(|vmac| vmac.id),
-        })
+    let closed = closings.iter().map(|closing| Closed {
+        key: &closing.command.key,
+        outcome: closing.outcome,
+        code: closing.failure.map(|failure| failure.code),
+        text: closing.failure.map(|failure| &failure.text).or(closing.superseded_by.as_ref()),
+        vmac_id: closing.vmac.map(|vmac| vmac.id),
     });
     let events = closings.iter().map(|closing| {
         let event = EventOf {
@@ -199,15 +208,14 @@ pub(super) async fn close(tx: &mut Tx, closings: &[Closing<'_>], now: DateTime<U
             server_id: closing.command.server_id,
             ip: closing.command.ip_address,
             vmac: closing.vmac,
-            reason: closing.failure,
+            reason: closing.failure.map(Cow::Borrowed),
             superseded_by: closing.superseded_by.clone(),
             answers: Some(closing.command.answered()),
         };
-        event_row(&event, now)
+        event_row(event, now)
     });
-    let (closed, events) = (closed.collect(), events.collect());
-    tx.batch("close commands", CLOSE, closed, args![now]).await?;
-    write_events(tx, events, now).await?;
+    tx.batch("close commands", CLOSE, closed.collect(), args![now]).await?;
+    write_events(tx, events.collect(), now).await?;
     Ok(())
 }
 

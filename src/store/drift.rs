@@ -166,7 +166,7 @@ impl Store {
         let event = |drift: &Drift| {
             let done = if is_mended(drift) { "queued to be pushed again" } else { "left as it is" };
             let text = format!("{}: {}; {done}", settlement.switch, drift.text);
-            drift_row(&vmacs[&drift.vmac_id], drift.kind, &text, now)
+            drift_row(&vmacs[&drift.vmac_id], drift.kind, text, now)
         };
         write_events(&mut tx, new.iter().map(event).collect(), now).await?;
         let mended =

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::json;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
@@ -262,7 +264,7 @@ impl Tx {
         &mut self,
         what: &'static str,
         sql: &str,
-        rows: Vec<serde_json::Value>,
+        rows: Vec<impl Serialize>,
         mut more: Vec<Arg>,
     ) -> Result<Vec<Row>, StoreError> {
         if rows.is_empty() {
@@ -313,8 +315,11 @@ async fn on_sqlite<'c>(
 }
 
 /// A batch as the argument that `{rows}` reads.
-pub(super) fn batch_arg(rows: Vec<serde_json::Value>) -> Arg {
-    Arg::Text(Some(storable_json(serde_json::Value::Array(rows)).to_string()))
+pub(super) fn batch_arg(rows: Vec<impl Serialize>) -> Arg {
+    let text = serde_json::to_string(&rows).expect("rows are plain JSON");
+    // Mostly there is no NUL, and then nothing needs to be looked through.
+    let text = if text.contains(r"\u0000") { storable_json(json!(rows)).to_string() } else { text };
+    Arg::Text(Some(text))
 }
 
 impl Row {

@@ -1,9 +1,10 @@
 //! The body of an event, built in one place, in the form of the public contract.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::commands::Outcome;
 use super::vmacs::Vmac;
@@ -17,7 +18,7 @@ pub(super) struct EventOf<'a> {
     pub ip: BindableAddress,
     /// The row as it stands after the change, where there is one.
     pub vmac: Option<&'a Vmac>,
-    pub reason: Option<&'a Failure>,
+    pub reason: Option<Cow<'a, Failure>>,
     /// For a superseded command: which newer one won.
     pub superseded_by: Option<String>,
     pub answers: Option<Answered<'a>>,
@@ -33,36 +34,55 @@ pub(super) struct Answered<'a> {
 }
 
 /// The row of the table `events`, as one element of a batch.
-pub(super) fn event_row(event: &EventOf<'_>, now: DateTime<Utc>) -> Value {
+#[derive(Debug, Serialize)]
+pub(super) struct EventRow<'a> {
+    routing_key: String,
+    body: EventBody<'a>,
+    message_key: Option<&'a str>,
+    correlation_id: Option<&'a str>,
+    traceparent: Option<&'a str>,
+    vmac_id: Option<i64>,
+}
+
+/// The event of an outcome.
+pub(super) fn event_row(event: EventOf<'_>, now: DateTime<Utc>) -> EventRow<'_> {
     let answers = event.answers;
-    json!({
-        "routing_key": event.outcome.routing_key(),
-        "body": EventBody::of(event, now),
-        "message_key": answers.map(|answered| answered.key),
-        "correlation_id": answers.and_then(|answered| answered.correlation_id),
-        "traceparent": answers.and_then(|answered| answered.traceparent),
-        "vmac_id": event.vmac.map(|vmac| vmac.id),
-    })
+    EventRow {
+        routing_key: event.outcome.routing_key(),
+        message_key: answers.map(|answered| answered.key),
+        correlation_id: answers.and_then(|answered| answered.correlation_id),
+        traceparent: answers.and_then(|answered| answered.traceparent),
+        vmac_id: event.vmac.map(|vmac| vmac.id),
+        body: EventBody::of(event, now),
+    }
 }
 
 /// The routing key of an event that tells of drift.
 pub const DRIFT_KEY: &str = "vmac.drift";
 
-/// The row of the table `events` that tells that a row drifted; `text` says what was found and done.
-pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: &str, now: DateTime<Utc>) -> Value {
+/// The event of a row that drifted; `text` says what was found and done.
+pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: String, now: DateTime<Utc>) -> EventRow<'_> {
     let body = EventBody {
         vmac_id: Some(vmac.id),
         server_id: vmac.server_id,
         ip_address: vmac.ip_address,
         mac_address: Some(vmac.mac_address),
         status: EventStatus::Drifted(Drifted::Drift),
-        reason: Some(EventReason { code: ReasonCode::of_drift(kind), text }),
+        reason: Some(EventReason { code: ReasonCode::of_drift(kind), text: text.into() }),
         switch_bindings: &vmac.switch_bindings,
         message_id: None,
         correlation_id: None,
         occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
     };
-    json!({"routing_key": DRIFT_KEY, "body": body, "vmac_id": vmac.id})
+    let (message_key, correlation_id, traceparent) = (None, None, None);
+    EventRow {
+        routing_key: DRIFT_KEY.to_owned(),
+        body,
+        message_key,
+        correlation_id,
+        traceparent,
+        vmac_id: Some(vmac.id),
+    }
 }
 
 /// The answer to a command, or what became of a virtual MAC that changed without one.
@@ -119,7 +139,7 @@ struct EventReason<'a> {
     /// The stable code.
     code: ReasonCode,
     /// The sentence for people.
-    text: &'a str,
+    text: Cow<'a, str>,
 }
 
 /// The codes of failures, that of what a newer command overtook, and those of drift.
@@ -142,6 +162,12 @@ enum DriftCode {
     PlaceDiffers,
 }
 
+impl<'a> EventReason<'a> {
+    fn of(code: Code, text: Cow<'a, str>) -> Self {
+        Self { code: ReasonCode::Failure(code), text }
+    }
+}
+
 impl ReasonCode {
     const fn of_drift(kind: DriftKind) -> Self {
         match kind {
@@ -161,42 +187,47 @@ enum Overtaken {
 }
 
 impl<'a> EventBody<'a> {
-    fn of(event: &'a EventOf<'a>, now: DateTime<Utc>) -> Self {
+    fn of(event: EventOf<'a>, now: DateTime<Utc>) -> Self {
         Self {
             vmac_id: event.vmac.map(|vmac| vmac.id),
             server_id: event.server_id,
             ip_address: event.ip,
             mac_address: event.vmac.map(|vmac| vmac.mac_address),
             status: EventStatus::Ended(event.outcome),
-            reason: reason(event),
             switch_bindings: event.vmac.map_or(&[], |vmac| &vmac.switch_bindings),
             message_id: event.answers.and_then(|answered| answered.message_id),
             correlation_id: event.answers.and_then(|answered| answered.correlation_id),
             occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
+            reason: reason(event),
         }
     }
 }
 
-fn reason<'a>(event: &'a EventOf<'a>) -> Option<EventReason<'a>> {
-    let failed =
-        event.reason.map(|failure| EventReason { code: ReasonCode::Failure(failure.code), text: &failure.text });
-    failed.or_else(|| {
-        let text = event.superseded_by.as_deref()?;
-        Some(EventReason { code: ReasonCode::Superseded(Overtaken::Superseded), text })
-    })
+fn reason(event: EventOf<'_>) -> Option<EventReason<'_>> {
+    match event.reason {
+        Some(Cow::Borrowed(failure)) => Some(EventReason::of(failure.code, Cow::Borrowed(&failure.text))),
+        Some(Cow::Owned(failure)) => Some(EventReason::of(failure.code, Cow::Owned(failure.text))),
+        None => {
+            let text = event.superseded_by?.into();
+            Some(EventReason { code: ReasonCode::Superseded(Overtaken::Superseded), text })
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
-    fn body(event: &EventOf<'_>) -> Value {
-        event_row(event, DateTime::UNIX_EPOCH)["body"].clone()
+    fn body(event: EventOf<'_>) -> Value {
+        json!(event_row(event, DateTime::UNIX_EPOCH).body)
     }
 
     fn event<'a>(outcome: Outcome, reason: Option<&'a Failure>, superseded_by: Option<&str>) -> EventOf<'a> {
         let ip = "10.0.48.6".parse().expect("an address");
         let superseded_by = superseded_by.map(str::to_owned);
+        let reason = reason.map(Cow::Borrowed);
         EventOf { outcome, server_id: 1042, ip, vmac: None, reason, superseded_by, answers: None }
     }
 
@@ -206,7 +237,7 @@ mod tests {
             "vmac_id": null, "server_id": 1042, "ip_address": "10.0.48.6", "mac_address": null, "status": "revoked",
             "switch_bindings": [], "message_id": null, "correlation_id": null, "occurred_at": "1970-01-01T00:00:00.000Z",
         });
-        assert_eq!(body(&event(Outcome::Revoked, None, None)), expected);
+        assert_eq!(body(event(Outcome::Revoked, None, None)), expected);
     }
 
     #[test]
@@ -216,15 +247,15 @@ mod tests {
         let schema = jsonschema::validator_for(schema.as_value()).expect("a schema");
         for code in Code::ALL {
             let failure = Failure::new(*code, "it failed");
-            let body = body(&event(Outcome::Failed, Some(&failure), None));
+            let body = body(event(Outcome::Failed, Some(&failure), None));
             assert_eq!(body["reason"], json!({"code": code.as_str(), "text": "it failed"}));
             assert!(schema.is_valid(&body), "{body}");
         }
-        let mut body = body(&event(Outcome::Superseded, None, Some("m-2")));
+        let mut body = body(event(Outcome::Superseded, None, Some("m-2")));
         assert_eq!(body["reason"], json!({"code": "superseded", "text": "m-2"}));
         assert!(schema.is_valid(&body), "{body}");
         for kind in DriftKind::ALL {
-            let reason = json!(EventReason { code: ReasonCode::of_drift(kind), text: "it drifted" });
+            let reason = json!(EventReason { code: ReasonCode::of_drift(kind), text: "it drifted".into() });
             assert_eq!(reason["code"], kind.as_str());
             body["status"] = json!(EventStatus::Drifted(Drifted::Drift));
             body["reason"] = reason;

@@ -97,10 +97,11 @@ fn give_up(vmac: &mut Vmac, failure: &Failure, now: DateTime<Utc>) {
 }
 
 async fn write(tx: &mut Tx, failed: &HashMap<i64, (Vmac, Failure)>, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let rows: Vec<_> = failed.values().map(|(vmac, _)| json!(vmac)).collect();
-    tx.batch("mark rows failed", UPDATE_VMACS, rows.clone(), args![now]).await?;
+    let rows: Vec<&Vmac> = failed.values().map(|(vmac, _)| vmac).collect();
+    let ids = rows.iter().map(|vmac| json!({"id": vmac.id})).collect();
+    tx.batch("mark rows failed", UPDATE_VMACS, rows, args![now]).await?;
     let sql = "DELETE FROM switch_work WHERE vmac_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
-    tx.batch("drop work", sql, rows, Vec::new()).await.map(|_| ())
+    tx.batch("drop work", sql, ids, Vec::new()).await.map(|_| ())
 }
 
 /// A named command ends by its own failure, another that asks for the same by its row's.

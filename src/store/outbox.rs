@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::connect::Store;
 use super::engine::{Row, Tx, args, batch_arg};
 use super::error::StoreError;
+use super::event_body::EventRow;
 
 /// Events kept at hand; what is more is claimed later.
 const FRESH_MAX: usize = 20_000;
@@ -25,8 +26,8 @@ pub struct Event {
     pub id: i64,
     /// `vmac.active`, ...
     pub routing_key: String,
-    /// The body.
-    pub body: Value,
+    /// The body, JSON.
+    pub body: String,
     /// The producer's correlation id.
     pub correlation_id: Option<String>,
     /// The producer's trace.
@@ -38,7 +39,7 @@ impl Event {
         Ok(Self {
             id: row.get("id")?,
             routing_key: row.get("routing_key")?,
-            body: row.json("body")?,
+            body: row.get("body")?,
             correlation_id: row.get("correlation_id")?,
             traceparent: row.get("traceparent")?,
         })
@@ -71,12 +72,13 @@ impl Fresh {
     }
 }
 
-/// Writes a batch of rows of `events`, as [`super::event_body::event_row`] makes them.
-pub(super) async fn write_events(tx: &mut Tx, rows: Vec<Value>, now: DateTime<Utc>) -> Result<(), StoreError> {
+/// Writes a batch of events.
+pub(super) async fn write_events(tx: &mut Tx, rows: Vec<EventRow<'_>>, now: DateTime<Utc>) -> Result<(), StoreError> {
     let sql = "INSERT INTO events (routing_key, body, message_key, correlation_id, traceparent, vmac_id, created_at)
                SELECT e.value->>'routing_key', e.value->'body', e.value->>'message_key', e.value->>'correlation_id',
                    e.value->>'traceparent', CAST(e.value->>'vmac_id' AS BIGINT), $2
-               FROM {rows} WHERE true RETURNING id, routing_key, body, correlation_id, traceparent";
+               FROM {rows} WHERE true
+               RETURNING id, routing_key, CAST(body AS TEXT) AS body, correlation_id, traceparent";
     let rows = tx.batch("write events", sql, rows, args![now]).await?;
     let events = rows.iter().map(Event::from_row).collect::<Result<Vec<_>, _>>()?;
     let sql = "INSERT INTO unpublished_events (event_id, claimed_until_ms)
@@ -116,7 +118,7 @@ impl Store {
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
-        let sql = "SELECT id, routing_key, body, correlation_id, traceparent FROM events
+        let sql = "SELECT id, routing_key, CAST(body AS TEXT) AS body, correlation_id, traceparent FROM events
                    WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} ORDER BY id";
         let rows = self.engine.read("read claimed events", sql, vec![batch_arg(ids(claimed))]).await?;
         rows.iter().map(Event::from_row).collect()

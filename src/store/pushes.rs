@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::connect::Store;
-use super::engine::{Row, args, batch_arg};
+use super::engine::{Row, Tx, args, batch_arg};
 use super::error::StoreError;
 use super::leases::Lease;
 use crate::domain::SwitchName;
@@ -204,6 +204,13 @@ impl Store {
             })
             .collect()
     }
+}
+
+/// Writes down that pushes stand on their switch for good.
+pub(super) async fn pushes_confirmed(tx: &mut Tx, ids: &[String], now: DateTime<Utc>) -> Result<(), StoreError> {
+    let sql = "UPDATE pushes SET state = $2, finished_at = $3 WHERE id {in}SELECT e.value->>'id' FROM {rows}{/in}";
+    let rows = ids.iter().map(|id| json!({"id": id})).collect();
+    tx.batch("write pushes' ends down", sql, rows, args![PushState::Confirmed.as_str(), now]).await.map(|_| ())
 }
 
 fn fenced(lease: &Lease, written: usize) -> Result<(), StoreError> {

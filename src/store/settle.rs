@@ -1,17 +1,19 @@
 //! What a push came to, written in one transaction: bindings, status, outcomes of commands, events.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::commands::{Closing, CommandOutcome, OpenCommand, Outcome, close, lock_vmacs, open_commands_of};
 use super::connect::Store;
 use super::engine::{Tx, args};
 use super::error::StoreError;
-use super::event_body::{EventOf, event_row};
+use super::event_body::{EventOf, EventRow, event_row};
 use super::leases::Lease;
 use super::outbox::write_events;
+use super::pushes::pushes_confirmed;
 use super::vmacs::{UPDATE_VMACS, Vmac};
 use super::work::queue_work;
 use crate::domain::evidence::{EvidenceTable, renewed};
@@ -70,24 +72,35 @@ pub struct Settled {
 }
 
 impl Store {
-    /// Writes the results of a push, if the lease is still held.
+    /// Writes the results of pushes, and that the ones with these ids were confirmed, if the lease is still held.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], and then nothing was written; or when the database fails.
-    pub async fn settle(&self, lease: &Lease, results: &[BindingResult]) -> Result<Settled, StoreError> {
+    pub async fn settle(
+        &self,
+        lease: &Lease,
+        confirmed: &[String],
+        results: &[BindingResult],
+    ) -> Result<Settled, StoreError> {
         let mut clashes = 0;
         loop {
-            match self.settle_once(lease, results).await {
+            match self.settle_once(lease, confirmed, results).await {
                 Err(error) if error.is_clash() && clashes < CLASHES_MAX => clashes += 1,
                 result => return result,
             }
         }
     }
 
-    async fn settle_once(&self, lease: &Lease, results: &[BindingResult]) -> Result<Settled, StoreError> {
+    async fn settle_once(
+        &self,
+        lease: &Lease,
+        confirmed: &[String],
+        results: &[BindingResult],
+    ) -> Result<Settled, StoreError> {
         let now = self.now().await?;
         let mut tx = self.engine.begin("settle a push").await?;
         hold_lease(&mut tx, lease).await?;
+        pushes_confirmed(&mut tx, confirmed, now).await?;
         let mut of_row: BTreeMap<i64, Vec<&BindingResult>> = BTreeMap::new();
         results.iter().for_each(|result| of_row.entry(result.vmac_id).or_default().push(result));
         let vmacs = lock_vmacs(&mut tx, of_row.keys().map(|id| json!({"id": id})).collect()).await?;
@@ -95,7 +108,7 @@ impl Store {
             .into_iter()
             .filter_map(|(id, results)| Some(change(vmacs.get(&id)?.clone(), &results, lease, now)))
             .collect();
-        let rows = changes.iter().map(|change| json!(change.vmac)).collect();
+        let rows: Vec<&Vmac> = changes.iter().map(|change| &change.vmac).collect();
         tx.batch("change rows", UPDATE_VMACS, rows, args![now]).await?;
         drop_work(&mut tx, &changes, lease).await?;
         let due = queue_due(&mut tx, &changes, lease, now).await?;
@@ -250,8 +263,8 @@ async fn finish(tx: &mut Tx, changes: &[Change], now: DateTime<Utc>) -> Result<S
         closings.push(Closing { command, outcome, vmac: Some(&change.vmac), failure, superseded_by: None });
     }
     close(tx, &closings, now).await?;
-    let events: Vec<Value> = unanswered.values().filter_map(|change| event_of(change, now)).collect();
-    write_events(tx, events, now).await?;
+    let events = unanswered.values().filter_map(|change| event_of(change, now));
+    write_events(tx, events.collect(), now).await?;
     let finished = closings.iter().map(|closing| (closing.command.key.clone(), outcome_of(closing))).collect();
     Ok(Settled { finished, due: Vec::new() })
 }
@@ -266,17 +279,17 @@ fn outcome_for(command: &OpenCommand, change: &Change) -> Option<Outcome> {
 }
 
 /// The event of a row that changed without anybody waiting for it.
-fn event_of(change: &Change, now: DateTime<Utc>) -> Option<Value> {
+fn event_of(change: &Change, now: DateTime<Utc>) -> Option<EventRow<'_>> {
     let event = EventOf {
         outcome: change.ended?,
         server_id: change.vmac.server_id,
         ip: change.vmac.ip_address,
         vmac: Some(&change.vmac),
-        reason: change.failure.as_ref().filter(|_| change.ended == Some(Outcome::Failed)),
+        reason: change.failure.as_ref().filter(|_| change.ended == Some(Outcome::Failed)).map(Cow::Borrowed),
         superseded_by: None,
         answers: None,
     };
-    Some(event_row(&event, now))
+    Some(event_row(event, now))
 }
 
 fn outcome_of(closing: &Closing<'_>) -> CommandOutcome {

@@ -18,7 +18,8 @@ const WAITING: &str = "FROM switch_work w JOIN virtual_macs v ON v.id = w.vmac_i
     WHERE w.switch = $1";
 
 /// The trace of the newest open command of a row. By the row's own index, as where open commands are read.
-const TRACE: &str = "(SELECT c.traceparent FROM commands c WHERE c.vmac_id = v.id AND COALESCE(c.outcome, 'open') = 'open'
+const TRACE: &str =
+    "(SELECT c.traceparent FROM commands c WHERE c.vmac_id = v.id AND COALESCE(c.outcome, 'open') = 'open'
     ORDER BY c.received_at DESC, c.message_key LIMIT 1)";
 
 /// What these rows want on these switches, as the transaction sees them.
@@ -152,8 +153,7 @@ pub(super) async fn queue(
         let here = vmac.switch_bindings.iter_mut().filter(|binding| binding.switch == *switch);
         here.for_each(|binding| binding.state = BindingState::Pending);
     }
-    let changed = vmacs.iter().map(|vmac| json!(vmac)).collect();
-    tx.batch("change rows", UPDATE_VMACS, changed, args![now]).await?;
+    tx.batch("change rows", UPDATE_VMACS, vmacs.iter().collect(), args![now]).await?;
     let due = vmacs.iter().filter(|vmac| vmac.switches_due().contains(switch));
     queue_work(tx, due.map(|vmac| json!({"switch": switch, "vmac_id": vmac.id})).collect(), now).await
 }

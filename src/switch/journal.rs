@@ -34,7 +34,7 @@ pub enum Stage {
     Answered,
     /// The changes stay, as the switch was seen to hold them after that.
     Confirmed,
-    /// The journal says so.
+    /// The journal was told; it says so when the rows do, at the latest.
     Resolved,
     /// The candidate is free.
     Unlocked,
@@ -132,7 +132,7 @@ pub trait Journal {
     async fn sent(&mut self, push_id: &str) -> Result<(), Failure>;
     /// Asked before a confirmation; fails when the lease is gone.
     async fn may_commit(&mut self) -> Result<(), Failure>;
-    /// Written when a push's end is known.
+    /// Told when a push's end is known. What was confirmed may be written down later: until then it is looked at again.
     async fn resolved(&mut self, push_id: &str, end: PushEnd) -> Result<(), Failure>;
 }
 

@@ -73,7 +73,7 @@ async fn publish_group(context: &Context, events: Vec<Event>) -> bool {
 fn message(event: Event) -> EventMessage {
     EventMessage {
         routing_key: event.routing_key,
-        body: event.body.to_string().into_bytes(),
+        body: event.body.into_bytes(),
         message_id: format!("event-{}", event.id),
         correlation_id: event.correlation_id,
         traceparent: event.traceparent,

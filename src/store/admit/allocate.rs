@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use rand::Rng;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::change::new_binding;
 use super::choice::{Choice, Try, choose, place_row, takers};
 use super::decide::{Allocation, Decision, Verdict, taken};
 use super::read::{World, rows as read_rows};
-use crate::domain::{Failure, Mac, Pools, SwitchBinding};
+use crate::domain::{BindableAddress, Failure, GroupName, Mac, Pools, SwitchBinding, VlanName};
 use crate::store::engine::{Tx, args};
 use crate::store::error::StoreError;
 use crate::store::vmacs::Vmac;
@@ -92,7 +93,7 @@ async fn make_rows(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let wanted = tries.iter().filter(|tried| which(tried) && !is_made(tried, world));
-    let rows = wanted.map(|tried| row_of(&tried.allocation, tried.mac, world, now)).collect();
+    let rows: Vec<NewRow> = wanted.map(|tried| NewRow::of(&tried.allocation, tried.mac, world, now)).collect();
     for row in tx.batch("allocate", sql, rows, args![now]).await? {
         let vmac = Vmac::from_row(&row)?;
         world.live.insert(vmac.ip_address, vmac);
@@ -100,20 +101,34 @@ async fn make_rows(
     Ok(())
 }
 
-fn row_of(allocation: &Allocation, mac: Mac, world: &World, now: DateTime<Utc>) -> Value {
-    let server_id = allocation.place.0;
-    let ports = world.servers.get(&server_id).into_iter().flat_map(|server| &server.ports);
-    let bindings: Vec<SwitchBinding> = ports.map(|port| new_binding(server_id, port, mac, now)).collect();
-    json!({
-        "server_id": server_id,
-        "ip": allocation.place.1,
-        "mac": mac,
-        "vlan": allocation.vlan,
-        "bindings": bindings,
-        "group": allocation.group,
-        "requested_by": allocation.requested_by,
-        "reference": allocation.reference,
-    })
+/// A row of the batches above.
+#[derive(Serialize)]
+struct NewRow {
+    server_id: i64,
+    ip: BindableAddress,
+    mac: Mac,
+    vlan: Option<VlanName>,
+    bindings: Vec<SwitchBinding>,
+    group: Option<GroupName>,
+    requested_by: Option<String>,
+    reference: Option<String>,
+}
+
+impl NewRow {
+    fn of(allocation: &Allocation, mac: Mac, world: &World, now: DateTime<Utc>) -> Self {
+        let (server_id, ip) = allocation.place;
+        let ports = world.servers.get(&server_id).into_iter().flat_map(|server| &server.ports);
+        Self {
+            server_id,
+            ip,
+            mac,
+            vlan: allocation.vlan.clone(),
+            bindings: ports.map(|port| new_binding(server_id, port, mac, now)).collect(),
+            group: allocation.group.clone(),
+            requested_by: allocation.requested_by.clone(),
+            reference: allocation.reference.clone(),
+        }
+    }
 }
 
 /// A row has the MAC now that was reserved for it.

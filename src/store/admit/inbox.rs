@@ -1,12 +1,13 @@
 //! The group's commands in the inbox: new ones with the row that they drive, known ones brought up to date.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::Incoming;
 use super::answer::driven_row;
 use super::decide::Decision;
 use super::read::World;
+use crate::domain::{Action, BindableAddress, MessageKey};
 use crate::store::engine::{Tx, args};
 use crate::store::error::StoreError;
 
@@ -20,7 +21,7 @@ pub(super) async fn write(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let is_new = |incoming: &&&Incoming| world.inbox.get(&incoming.key).is_some_and(|known| known.is_new);
-    let row = |incoming: &&Incoming| row_of(incoming, decision, world);
+    let row = |incoming| InboxRow::of(incoming, decision, world);
     let (new, known): (Vec<_>, Vec<_>) = group.iter().partition(is_new);
     let (new, known) = (new.into_iter().map(row).collect(), known.into_iter().map(row).collect::<Vec<_>>());
     let sql = "INSERT INTO commands (message_key, message_id, action, server_id, ip_address, issued_at_ms, body_hash,
@@ -37,28 +38,48 @@ pub(super) async fn write(
             ELSE CAST(e.value->>'attempts' AS BIGINT) END
         FROM {rows} WHERE commands.message_key = e.value->>'key'";
     tx.batch("note what came again", sql, known.clone(), args![now.timestamp_millis()]).await?;
-    let going_on = known.into_iter().filter(|row| row["vmac_id"].is_i64()).collect();
+    let going_on = known.into_iter().filter(|row| row.vmac_id.is_some()).collect();
     let sql = "UPDATE commands SET vmac_id = CAST(e.value->>'vmac_id' AS BIGINT), outcome = NULL, outcome_code = NULL,
             outcome_text = NULL, finished_at = NULL
         FROM {rows} WHERE commands.message_key = e.value->>'key'";
     tx.batch("tie commands to rows", sql, going_on, Vec::new()).await.map(|_| ())
 }
 
-fn row_of(incoming: &Incoming, decision: &Decision, world: &World) -> Value {
-    let command = &incoming.command;
-    json!({
-        "key": incoming.key,
-        "message_id": incoming.message_id,
-        "action": command.action,
-        "server_id": command.server_id,
-        "ip": command.ip_address,
-        "issued_at_ms": incoming.issued_at_ms,
-        "body_hash": incoming.body_hash,
-        "body": hex::encode(&incoming.body),
-        "correlation_id": incoming.correlation_id,
-        "traceparent": incoming.traceparent,
-        "replay": incoming.replay_number,
-        "attempts": incoming.attempt,
-        "vmac_id": driven_row(&incoming.key, decision, world).map(|row| row.id),
-    })
+/// A row of the batches above.
+#[derive(Clone, Serialize)]
+struct InboxRow<'a> {
+    key: &'a MessageKey,
+    message_id: Option<&'a str>,
+    action: Action,
+    server_id: i64,
+    ip: BindableAddress,
+    issued_at_ms: i64,
+    body_hash: &'a str,
+    body: String,
+    correlation_id: Option<&'a str>,
+    traceparent: Option<&'a str>,
+    replay: i64,
+    attempts: i64,
+    vmac_id: Option<i64>,
+}
+
+impl<'a> InboxRow<'a> {
+    fn of(incoming: &'a Incoming, decision: &Decision, world: &World) -> Self {
+        let command = &incoming.command;
+        Self {
+            key: &incoming.key,
+            message_id: incoming.message_id.as_deref(),
+            action: command.action,
+            server_id: command.server_id,
+            ip: command.ip_address,
+            issued_at_ms: incoming.issued_at_ms,
+            body_hash: &incoming.body_hash,
+            body: hex::encode(&incoming.body),
+            correlation_id: incoming.correlation_id.as_deref(),
+            traceparent: incoming.traceparent.as_deref(),
+            replay: incoming.replay_number,
+            attempts: incoming.attempt,
+            vmac_id: driven_row(&incoming.key, decision, world).map(|row| row.id),
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! Carrying a decision out.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::answer::{driven_row, is_for_now, superseded_text};
 use super::decide::{Decision, Verdict};
@@ -10,9 +12,9 @@ use super::{Incoming, inbox};
 use crate::store::commands::{Closing, CommandOutcome, Outcome, close};
 use crate::store::engine::{Tx, args};
 use crate::store::error::StoreError;
-use crate::store::event_body::{EventOf, event_row};
+use crate::store::event_body::{EventOf, EventRow, event_row};
 use crate::store::outbox::write_events;
-use crate::store::vmacs::UPDATE_VMACS;
+use crate::store::vmacs::{UPDATE_VMACS, Vmac};
 use crate::store::work::queue_work;
 
 /// Writes rows, the inbox, work, intents, outcomes and events.
@@ -23,7 +25,7 @@ pub(super) async fn write(
     world: &World,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let changed = decision.changed.iter().filter_map(|ip| world.live.get(ip)).map(|vmac| json!(vmac)).collect();
+    let changed: Vec<&Vmac> = decision.changed.iter().filter_map(|ip| world.live.get(ip)).collect();
     tx.batch("change rows", UPDATE_VMACS, changed, args![now]).await?;
     write_intents(tx, decision).await?;
     inbox::write(tx, group, decision, world, now).await?;
@@ -101,23 +103,22 @@ fn closings<'a>(decision: &'a Decision, world: &'a World) -> Vec<Closing<'a>> {
 }
 
 /// Whoever asks again for what is known is answered again.
-fn answers_again(decision: &Decision, world: &World, now: DateTime<Utc>) -> Vec<Value> {
+fn answers_again<'a>(decision: &Decision, world: &'a World, now: DateTime<Utc>) -> Vec<EventRow<'a>> {
     let answered = decision.verdicts.iter().filter(|(_, verdict)| **verdict == Verdict::Answered);
     answered
         .filter_map(|(key, _)| {
             let known = world.inbox.get(key)?;
             let outcome: &CommandOutcome = known.outcome.as_ref()?;
-            let failure = outcome.failure();
             let event = EventOf {
                 outcome: outcome.status,
                 server_id: known.command.server_id,
                 ip: known.command.ip_address,
                 vmac: outcome.vmac_id.and_then(|id| world.answers.get(&id)),
-                reason: failure.as_ref(),
+                reason: outcome.failure().map(Cow::Owned),
                 superseded_by: outcome.text.clone().filter(|_| outcome.status == Outcome::Superseded),
                 answers: Some(known.command.answered()),
             };
-            Some(event_row(&event, now))
+            Some(event_row(event, now))
         })
         .collect()
 }

@@ -28,6 +28,8 @@ pub(in crate::worker) struct StoreJournal<'a, R> {
     despite_freeze: bool,
     /// Commits that the site may have in a minute; 0 for any number.
     commits_max: u32,
+    /// The pushes that were confirmed, where that is written down together with their results.
+    confirmed: Option<Vec<String>>,
 }
 
 /// The rows that a push drives.
@@ -55,7 +57,7 @@ impl<'a, R> StoreJournal<'a, R> {
         rows: R,
     ) -> Self {
         let trace = PushTrace::begin(&lease.switch);
-        Self { store, settings, lease, in_flight, rows, trace, despite_freeze: false, commits_max: 0 }
+        Self { store, settings, lease, in_flight, rows, trace, despite_freeze: false, commits_max: 0, confirmed: None }
     }
 
     /// The same, whether or not the site is frozen.
@@ -66,6 +68,16 @@ impl<'a, R> StoreJournal<'a, R> {
     /// The same, held back where the site had so many commits in the last minute; 0 for any number.
     pub fn within(self, commits_max: u32) -> Self {
         Self { commits_max, ..self }
+    }
+
+    /// The same, with what was confirmed left to whoever writes the results down.
+    pub fn settled_with_results(self) -> Self {
+        Self { confirmed: Some(Vec::new()), ..self }
+    }
+
+    /// The pushes whose confirmation is yet to be written down.
+    pub fn confirmed(&self) -> &[String] {
+        self.confirmed.as_deref().unwrap_or_default()
     }
 
     /// Fails where the switch's site is frozen.
@@ -143,13 +155,17 @@ impl<R> Journal for StoreJournal<'_, R> {
     }
 
     async fn resolved(&mut self, push_id: &str, end: PushEnd) -> Result<(), Failure> {
-        let state = match end {
-            PushEnd::Confirmed => PushState::Confirmed,
-            PushEnd::Refused => {
+        let state = match (end, &mut self.confirmed) {
+            (PushEnd::Confirmed, Some(confirmed)) => {
+                confirmed.push(push_id.to_owned());
+                return Ok(());
+            }
+            (PushEnd::Confirmed, None) => PushState::Confirmed,
+            (PushEnd::Refused, _) => {
                 self.trace.refused();
                 PushState::Refused
             }
-            PushEnd::NotApplied => PushState::NotApplied,
+            (PushEnd::NotApplied, _) => PushState::NotApplied,
         };
         let advanced = self.store.push_advanced(self.lease, push_id, state, None).await;
         advanced.map_err(|error| failure(&error))

@@ -84,7 +84,7 @@ fn journal_of<'a>(context: &'a Context, order: Order<'a>) -> PushJournal<'a> {
     let (generations, producers, shown) = (HashMap::new(), HashMap::new(), Tables::default());
     let rows = Rows { context, last_push, generations, producers, shown };
     let journal = StoreJournal::new(&context.store, &context.settings, lease, in_flight, rows);
-    journal.within(context.settings.limits.site_commits_per_minute_max)
+    journal.within(context.settings.limits.site_commits_per_minute_max).settled_with_results()
 }
 
 /// Uses the session that is open. One may have died of old age, which says nothing about the switch: then, and where

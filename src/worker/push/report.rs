@@ -94,12 +94,12 @@ async fn settle(
     journal: &PushJournal<'_>,
     results: &[BindingResult],
 ) -> Result<Settled, StoreError> {
-    if results.is_empty() {
+    if results.is_empty() && journal.confirmed().is_empty() {
         return Ok(Settled::default());
     }
     let mut delay = Duration::from_millis(50);
     loop {
-        match context.store.settle(journal.lease, results).await {
+        match context.store.settle(journal.lease, journal.confirmed(), results).await {
             Err(error) if error.is_transient() => {
                 tracing::warn!(switch = %journal.lease.switch, error = chain(&error), "results not written; trying again");
                 if !context.pause(delay).await {

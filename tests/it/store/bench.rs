@@ -100,7 +100,7 @@ impl Bench {
     /// Settles under a lease of its own.
     pub async fn settle_with(&self, name: &str, results: &[BindingResult]) -> Settled {
         let lease = self.lease(name).await;
-        let settled = self.store.settle(&lease, results).await.expect("settled");
+        let settled = self.store.settle(&lease, &[], results).await.expect("settled");
         self.store.release(&lease).await.expect("released");
         settled
     }

@@ -15,6 +15,7 @@ on_both_engines! {
     a_lease_that_ran_out_untaken_can_be_renewed,
     of_many_workers_one_gets_the_lease,
     the_journal_is_fenced_by_the_lease,
+    a_confirmation_is_written_down_with_the_results_or_not_at_all,
 }
 
 const SHORT: Duration = Duration::from_millis(30);
@@ -86,4 +87,19 @@ async fn the_journal_is_fenced_by_the_lease(bench: &Bench) {
     assert_eq!(bench.store.pushes_unresolved(&switch("sw-a")).await.expect("pushes"), [push("p-1")]);
     bench.store.push_advanced(&lease, "p-1", PushState::Confirmed, None).await.expect("written down");
     assert_eq!(bench.store.pushes_unresolved(&switch("sw-a")).await.expect("pushes"), []);
+}
+
+async fn a_confirmation_is_written_down_with_the_results_or_not_at_all(bench: &Bench) {
+    let push = PushRow { id: "p-1".to_owned(), plan: json!([]), changes: 1, backup_id: None };
+    let stale = bench.lease("sw-a").await;
+    bench.store.push_prepared(&stale, &push).await.expect("written down");
+    bench.store.release(&stale).await.expect("released");
+    let lease = bench.lease("sw-a").await;
+    let confirmed = ["p-1".to_owned()];
+    let refused = bench.store.settle(&stale, &confirmed, &[]).await;
+    assert!(matches!(refused, Err(StoreError::LeaseLost { .. })), "{refused:?}");
+    assert_eq!(bench.store.pushes_unresolved(&switch("sw-a")).await.expect("pushes"), [push]);
+    bench.store.settle(&lease, &confirmed, &[]).await.expect("written down");
+    let known = bench.store.push("p-1").await.expect("a push");
+    assert_eq!((known.state.as_str(), known.finished_at.is_some()), ("confirmed", true));
 }

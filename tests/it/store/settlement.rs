@@ -1,7 +1,7 @@
 //! Writing what a push came to.
 
 use vmacd::domain::{BindingState, Code, Failure, MessageKey, Status};
-use vmacd::store::{Admission, BindingEnd, Outcome, StoreError};
+use vmacd::store::{Admission, BindingEnd, Outcome, StoreError, VmacFilter};
 
 use super::bench::{Bench, LONG, create, issued, reached, revoke, switch};
 
@@ -14,6 +14,7 @@ on_both_engines! {
     a_result_for_an_older_intent_finishes_nothing,
     a_failed_row_is_tried_again_by_a_new_create,
     a_failed_row_can_be_revoked,
+    rows_are_found_by_their_status,
     a_revoke_of_a_failed_row_that_comes_again_does_not_begin_again,
     giving_up_fails_the_row_and_every_command_that_waits_for_it,
     giving_up_an_overtaken_command_leaves_the_row_alone,
@@ -82,10 +83,10 @@ async fn nothing_is_written_without_the_lease(bench: &Bench) {
     bench.store.release(&stale).await.expect("released");
     let newer = bench.store.acquire(&switch("sw-a"), "worker-2", LONG).await.expect("an answer").expect("a lease");
     let before = bench.row(IP).await;
-    let settled = bench.store.settle(&stale, &results).await;
+    let settled = bench.store.settle(&stale, &[], &results).await;
     assert!(matches!(settled, Err(StoreError::LeaseLost { .. })), "{settled:?}");
     assert_eq!(bench.row(IP).await, before);
-    assert_eq!(bench.store.settle(&newer, &results).await.expect("settled").finished.len(), 1);
+    assert_eq!(bench.store.settle(&newer, &[], &results).await.expect("settled").finished.len(), 1);
 }
 
 async fn a_result_for_an_older_intent_finishes_nothing(bench: &Bench) {
@@ -115,8 +116,37 @@ async fn a_failed_row_can_be_revoked(bench: &Bench) {
     bench.fail("sw-a", &refused()).await;
     bench.admit(revoke("m-2", 1, IP)).await;
     assert_eq!(bench.work("sw-a").await.len(), 1, "the switch is asked: something may be bound there");
+    let row = bench.row(IP).await;
+    assert_eq!((row.status, row.failure_code.as_deref()), (Status::Failed, Some("refused_by_switch")), "it says why");
     bench.settle("sw-a").await;
     assert_eq!(bench.status(IP).await, Status::Revoked);
+}
+
+async fn rows_are_found_by_their_status(bench: &Bench) {
+    let [active, revoked, failed, pending] = ["10.0.1.10", "10.0.1.11", "10.0.1.12", "10.0.1.13"];
+    for (key, ip) in [("m-1", active), ("m-2", revoked)] {
+        bench.admit(create(key, 1, ip)).await;
+    }
+    bench.settle("sw-a").await;
+    bench.admit(revoke("m-3", 1, revoked)).await;
+    bench.settle("sw-a").await;
+    bench.admit(create("m-4", 1, failed)).await;
+    bench.fail("sw-a", &refused()).await;
+    bench.admit(create("m-5", 1, pending)).await;
+    bench.fail("sw-a", &unreachable()).await;
+    let found = async |filter: VmacFilter| -> Vec<String> {
+        let rows = bench.store.find(&filter).await.expect("rows");
+        rows.iter().map(|row| row.ip_address.to_string()).collect()
+    };
+    let by_status =
+        [(Status::Active, active), (Status::Revoked, revoked), (Status::Failed, failed), (Status::Pending, pending)];
+    for (status, ip) in by_status {
+        assert_eq!(found(VmacFilter { status: Some(status), ..VmacFilter::default() }).await, [ip], "{status}");
+        assert_eq!(bench.store.count_up_to(status, 10).await.expect("a count"), 1, "{status}");
+        assert_eq!(found(VmacFilter { ip: ip.parse().ok(), ..VmacFilter::default() }).await, [ip], "live or not");
+    }
+    let counts = bench.store.counts().await.expect("counts");
+    assert_eq!((counts.rows_pending, counts.rows_failed), (1, 1));
 }
 
 async fn a_revoke_of_a_failed_row_that_comes_again_does_not_begin_again(bench: &Bench) {
