@@ -6,6 +6,7 @@ use sqlx::Connection;
 
 use crate::baseline::Baseline;
 use crate::flow::flow_with;
+use crate::fsync::Disk;
 use crate::options::Options;
 use crate::producer::Producer;
 use crate::sims::Estate;
@@ -30,14 +31,18 @@ pub async fn run(options: &Options) -> Vec<Row> {
     for create in world.creates(0, SWITCHES) {
         cold.push(flow_with(&producer, &mut watch, &[create], limit).await.seconds * 1000.0);
     }
-    let (mut whole, mut own, before) = (Vec::new(), Vec::new(), Commits::of(&world).await);
+    let (mut whole, mut own, mut syncs, mut disk) = (Vec::new(), Vec::new(), Vec::new(), Disk::open());
+    let before = Commits::of(&world).await;
     for (ours, theirs) in world.creates(SWITCHES, creates).iter().zip(world.creates(SWITCHES + creates, creates)) {
         whole.push(flow_with(&producer, &mut watch, std::slice::from_ref(ours), limit).await.seconds * 1000.0);
         own.push(baseline.push(&theirs).await);
+        syncs.push(disk.sync_ms());
     }
     let commits = Commits::of(&world).await.since(&before, creates);
     let mut rows = rows(&whole, &own, &cold);
     rows.push(Row::context(NAME, "Postgres for each create", commits, "the database's and the server's own counts"));
+    let syncs = format!("{:.1} / {:.1} ms", percentile(&syncs, 0.5), percentile(&syncs, 0.99));
+    rows.push(Row::context(NAME, "one sync of the disk, p50 / p99", syncs, "4 KiB; alternating with the creates"));
     rows
 }
 

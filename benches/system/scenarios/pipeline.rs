@@ -63,6 +63,12 @@ pub async fn run(options: &Options) -> Vec<Row> {
             format!("{plain_ratio:.2}: {} a second", spread(&plain, 0)),
             &conditions,
         ),
+        Row::context(
+            NAME,
+            "messages moved without the switches' CPU time / RabbitMQ alone",
+            format!("{:.2}", 2.0 * ratio),
+            "a create is two messages, a command and an event; RabbitMQ alone moves one",
+        ),
         Row::context(NAME, "CPU for each create", cpu(&runs), &conditions),
     ]
 }
