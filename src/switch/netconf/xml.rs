@@ -58,7 +58,7 @@ impl Element {
             match event {
                 Event::Start(start) => open.push(Self::opened(&start)),
                 Event::Empty(start) => add(&mut open, Self::opened(&start)),
-                Event::End(end) => close(&mut open, &local(end.name().as_ref())),
+                Event::End(end) => close(&mut open, local(end.name().as_ref())),
                 Event::Text(text) => say(&mut open, &text.xml_content(XmlVersion::Implicit1_0)),
                 Event::CData(text) => say(&mut open, &text.xml_content(XmlVersion::Implicit1_0)),
                 Event::GeneralRef(reference) => {
@@ -85,8 +85,8 @@ impl Element {
         let attributes = start
             .attributes()
             .flatten()
-            .map(|attribute| (local(attribute.key.as_ref()), attribute.value.clone().into_owned()));
-        Self { name: local(start.name().as_ref()), attributes: attributes.collect(), ..Self::default() }
+            .map(|attribute| (local(attribute.key.as_ref()).to_owned(), attribute.value.clone().into_owned()));
+        Self { name: local(start.name().as_ref()).to_owned(), attributes: attributes.collect(), ..Self::default() }
     }
 
     /// The first child of this name.
@@ -121,8 +121,8 @@ impl Element {
     }
 }
 
-fn local(name: &str) -> String {
-    name.rsplit(':').next().unwrap_or_default().to_owned()
+fn local(name: &str) -> &str {
+    name.rsplit(':').next().unwrap_or_default()
 }
 
 fn add(open: &mut [Element], element: Element) {
