@@ -5,6 +5,7 @@
 //! table of docs/BENCHMARKS.md.
 
 mod baseline;
+mod cpu;
 mod document;
 mod flow;
 mod fsync;

@@ -15,7 +15,7 @@ use super::leases::Lease;
 use super::outbox::write_events;
 use super::pushes::pushes_confirmed;
 use super::vmacs::{UPDATE_VMACS, Vmac};
-use super::work::queue_work;
+use super::work::{Waits, queue_work};
 use crate::domain::evidence::{EvidenceTable, renewed};
 use crate::domain::{
     BindingState, Desired, Failure, FailureClass, InterfaceName, Mac, MessageKey, Status, SwitchBinding, SwitchName,
@@ -240,8 +240,8 @@ async fn queue_due(
         changes.iter().map(|change| &change.vmac).filter(|vmac| vmac.switch_bindings.iter().any(|p| p.leaving));
     let due = moving.flat_map(|vmac| vmac.switches_due().into_iter().map(move |switch| (switch, vmac.id)));
     let due: BTreeSet<_> = due.filter(|(switch, _)| *switch != lease.switch).collect();
-    let work = due.iter().map(|(switch, id)| json!({"switch": switch, "vmac_id": id})).collect();
-    queue_work(tx, work, now).await?;
+    let work = due.iter().map(|(switch, id)| Waits { switch: switch.clone(), vmac_id: *id });
+    queue_work(tx, work.collect(), now).await?;
     Ok(due.into_iter().map(|(switch, _)| switch).collect())
 }
 

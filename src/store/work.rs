@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::commands::lock_vmacs;
 use super::connect::Store;
@@ -133,9 +134,16 @@ impl Store {
     }
 }
 
+/// A row that waits for a switch.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct Waits {
+    pub switch: SwitchName,
+    pub vmac_id: i64,
+}
+
 /// Queues rows for switches, in one order for all.
-pub(super) async fn queue_work(tx: &mut Tx, mut work: Vec<Value>, now: DateTime<Utc>) -> Result<(), StoreError> {
-    work.sort_by_key(ToString::to_string);
+pub(super) async fn queue_work(tx: &mut Tx, mut work: Vec<Waits>, now: DateTime<Utc>) -> Result<(), StoreError> {
+    work.sort_unstable();
     let sql = "INSERT INTO switch_work (switch, vmac_id, queued_at_ms)
         SELECT e.value->>'switch', CAST(e.value->>'vmac_id' AS BIGINT), $2 FROM {rows} WHERE true
         ON CONFLICT (switch, vmac_id) DO NOTHING";
@@ -155,5 +163,5 @@ pub(super) async fn queue(
     }
     tx.batch("change rows", UPDATE_VMACS, vmacs.iter().collect(), args![now]).await?;
     let due = vmacs.iter().filter(|vmac| vmac.switches_due().contains(switch));
-    queue_work(tx, due.map(|vmac| json!({"switch": switch, "vmac_id": vmac.id})).collect(), now).await
+    queue_work(tx, due.map(|vmac| Waits { switch: switch.clone(), vmac_id: vmac.id }).collect(), now).await
 }

@@ -164,9 +164,7 @@ impl Lane {
         };
         self.last_push = Some(started.elapsed());
         self.count(started.elapsed(), &done);
-        for (key, outcome) in done.finished {
-            finish(&self.context, &key, &outcome, Some(&self.switch));
-        }
+        finish(&self.context, &done.finished, Some(&self.switch));
         for (vmac_id, failure) in &done.failed {
             self.fail(*vmac_id, failure);
         }
@@ -261,19 +259,22 @@ impl Lane {
 
 /// Settles those of the messages whose outcome stands in the database.
 pub(super) async fn reconcile(context: &Arc<Context>, keys: &[MessageKey]) -> Result<(), StoreError> {
-    for (key, outcome) in context.store.outcomes(keys).await? {
-        finish(context, &key, &outcome, None);
-    }
+    let outcomes: Vec<_> = context.store.outcomes(keys).await?.into_iter().collect();
+    finish(context, &outcomes, None);
     Ok(())
 }
 
-/// `switch` is the one whose push brought the outcome, where that is known.
-fn finish(context: &Arc<Context>, key: &MessageKey, outcome: &CommandOutcome, switch: Option<&SwitchName>) {
-    let switch = switch.cloned().or_else(|| context.waiting().only_switch(key));
-    let verdict = match outcome.failure() {
-        Some(failure) => Verdict::Dead(failure, switch),
-        None => Verdict::Done,
-    };
-    let held = context.waiting().take(key);
-    settle(context, held.into_iter().map(|held| (held, verdict.clone())).collect());
+/// Settles what is held of these commands, all together. `switch` is the one whose push brought the outcomes, where that
+/// is known.
+fn finish(context: &Arc<Context>, outcomes: &[(MessageKey, CommandOutcome)], switch: Option<&SwitchName>) {
+    let mut settled = Vec::new();
+    for (key, outcome) in outcomes {
+        let mut waiting = context.waiting();
+        let verdict = match outcome.failure() {
+            Some(failure) => Verdict::Dead(failure, switch.cloned().or_else(|| waiting.only_switch(key))),
+            None => Verdict::Done,
+        };
+        settled.extend(waiting.take(key).into_iter().map(|held| (held, verdict.clone())));
+    }
+    settle(context, settled);
 }

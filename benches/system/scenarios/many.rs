@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cpu::{self, Cpu};
 use crate::flow::flow;
 use crate::options::Options;
 use crate::peers;
@@ -16,9 +17,11 @@ const GOAL: f64 = 50.0;
 pub async fn run(options: &Options) -> Vec<Row> {
     let estate = Estate { switches: options.of(20, 100, 100), ports: 10, commit_time: "0s" };
     let (creates, peer_creates) = (options.of(2_000, 10_000, 10_000), options.of(100, 1_000, 1_000));
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut cpu_ms) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.of(1, 3, 3) {
-        ours.push(one(estate, creates).await);
+        let (rate, cpu) = one(estate, creates).await;
+        ours.push(rate);
+        cpu_ms.push(cpu);
         theirs.push(peers::run("celery_pyez_careful", estate, peer_creates, 300).await.per_second());
     }
     let ratio = median(&ours) / median(&theirs);
@@ -27,18 +30,19 @@ pub async fn run(options: &Options) -> Vec<Row> {
         "{} switches, commit 0 s; {creates} creates, the careful peer {peer_creates}; alternating",
         estate.switches
     );
-    vec![Row::goal(NAME, "creates a second, against the careful peer", measured, ">= 50 x", ratio >= GOAL, &conditions)]
+    vec![
+        Row::goal(NAME, "creates a second, against the careful peer", measured, ">= 50 x", ratio >= GOAL, &conditions),
+        Row::context(NAME, "CPU for each create", cpu::each(&cpu_ms), &conditions),
+    ]
 }
 
-async fn one(estate: Estate, creates: usize) -> f64 {
+/// Creates a second, and [`Cpu::per_create_ms`].
+async fn one(estate: Estate, creates: usize) -> (f64, [f64; 5]) {
     let world = World::start(estate).await;
-    let _worker = world.serve().await;
+    let worker = world.serve().await;
+    let before = Cpu::now(&world, &worker);
     let flow = flow(&world, &world.creates(0, creates), Duration::from_secs(300)).await;
-    eprintln!(
-        "   {creates} creates: {:.2} s, {:.0} a second; switches' CPU {:.2} s",
-        flow.seconds,
-        flow.per_second(),
-        world.sims.cpu_seconds()
-    );
-    flow.per_second()
+    let cpu = Cpu::now(&world, &worker).since(&before);
+    eprintln!("   {creates} creates: {:.2} s, {:.0} a second; CPU seconds: {cpu:?}", flow.seconds, flow.per_second());
+    (flow.per_second(), cpu.per_create_ms(creates))
 }

@@ -7,13 +7,13 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, Queu
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Consumer};
 
+use crate::cpu::{self, Cpu};
 use crate::flow::flow;
 use crate::options::Options;
-use crate::process::{cores, cpu_seconds, server_pid, tree_cpu_seconds};
+use crate::process::cores;
 use crate::producer::Producer;
 use crate::sims::Estate;
 use crate::stats::{median, spread};
-use crate::support::vmacd::Serve;
 use crate::support::{Rabbit, unique};
 use crate::table::Row;
 use crate::world::{Create, World};
@@ -69,15 +69,13 @@ pub async fn run(options: &Options) -> Vec<Row> {
             format!("{:.2}", 2.0 * ratio),
             "a create is two messages, a command and an event; RabbitMQ alone moves one",
         ),
-        Row::context(NAME, "CPU for each create", cpu(&runs), &conditions),
+        Row::context(
+            NAME,
+            "CPU for each create",
+            cpu::each(&runs.iter().map(|run| run.cpu_ms).collect::<Vec<_>>()),
+            &conditions,
+        ),
     ]
-}
-
-fn cpu(runs: &[Run]) -> String {
-    let names = ["worker", "Postgres", "RabbitMQ", "switches", "producer and watch"];
-    let of = |at: usize| median(&runs.iter().map(|run| run.cpu_ms[at]).collect::<Vec<_>>());
-    let each = names.iter().enumerate().map(|(at, name)| format!("{name} {:.2} ms", of(at)));
-    each.collect::<Vec<_>>().join(", ")
 }
 
 async fn one(creates: usize) -> Run {
@@ -98,44 +96,6 @@ async fn one(creates: usize) -> Run {
     );
     let cpu_ms = cpu.per_create_ms(flow.creates);
     Run { plain: flow.per_second(), without_switches, moved, cpu_ms }
-}
-
-/// Seconds of CPU of everybody who takes part.
-#[derive(Clone, Copy, Debug)]
-struct Cpu {
-    worker: f64,
-    switches: f64,
-    rabbitmq: f64,
-    postgres: f64,
-    measuring: f64,
-}
-
-impl Cpu {
-    fn now(world: &World, worker: &Serve) -> Self {
-        Self {
-            worker: cpu_seconds(worker.pid()),
-            switches: world.sims.cpu_seconds(),
-            rabbitmq: tree_cpu_seconds(server_pid("rabbitmq")),
-            postgres: tree_cpu_seconds(server_pid("postgres")),
-            measuring: cpu_seconds(std::process::id()),
-        }
-    }
-
-    fn since(self, before: &Self) -> Self {
-        Self {
-            worker: self.worker - before.worker,
-            switches: self.switches - before.switches,
-            rabbitmq: self.rabbitmq - before.rabbitmq,
-            postgres: self.postgres - before.postgres,
-            measuring: self.measuring - before.measuring,
-        }
-    }
-
-    /// Milliseconds for each create: worker, Postgres, RabbitMQ, switches, the measuring itself.
-    fn per_create_ms(self, creates: usize) -> [f64; 5] {
-        let Self { worker, switches, rabbitmq, postgres, measuring } = self;
-        [worker, postgres, rabbitmq, switches, measuring].map(|seconds| seconds * 1000.0 / creates as f64)
-    }
 }
 
 /// Seconds from the first publish to the last acknowledgement of the same messages through a quorum queue.

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::maybe_done;
+use futures_util::poll;
 use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
@@ -84,11 +86,8 @@ impl AmqpBroker {
     pub(super) async fn ack(&self, receipts: Vec<Receipt>) -> Result<(), BrokerError> {
         // `Ok(false)` and errors alike: the session is gone, the message comes again. One limit for all of them: a
         // socket that takes nothing takes none.
-        let work = async {
-            for acker in ackers(receipts) {
-                let _ = acker.ack(BasicAckOptions::default()).await;
-            }
-        };
+        let ackers: Vec<Acker> = ackers(receipts).collect();
+        let work = together(ackers.iter().map(|acker| acker.ack(BasicAckOptions::default())));
         let _ = tokio::time::timeout(self.shared.rpc_timeout, work).await;
         Ok(())
     }
@@ -176,6 +175,19 @@ async fn connect(target: &AmqpTarget, timeout: Duration) -> Result<Connection, B
 /// Closes a connection in order, if that is quick.
 async fn close(connection: &Connection) {
     let _ = tokio::time::timeout(Duration::from_secs(2), connection.close(200, "done".into())).await;
+}
+
+/// Begins them in their order and waits for all. The client writes to the socket in a thread of its own, and what waits for
+/// it then in one go; one request after another would be a write and two changes of threads for each.
+async fn together<F: Future>(requests: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut begun: Vec<_> = requests.map(|request| Box::pin(maybe_done(request))).collect();
+    for request in &mut begun {
+        let _ = poll!(request);
+    }
+    for request in &mut begun {
+        request.await;
+    }
+    begun.iter_mut().filter_map(|request| request.as_mut().take_output()).collect()
 }
 
 async fn bounded<T>(

@@ -6,7 +6,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, PublisherConfirm};
 use tokio::sync::Mutex;
 
-use super::{AmqpTarget, bounded, close, connect};
+use super::{AmqpTarget, bounded, close, connect, together};
 use crate::broker::error::BrokerError;
 
 /// Messages published before their confirms are awaited.
@@ -62,10 +62,9 @@ impl Publisher {
         }
         let Some((_, channel)) = session else { return Ok(()) };
         for window in parcels.chunks(WINDOW) {
-            let mut confirms = Vec::with_capacity(window.len());
-            for parcel in window {
-                confirms.push(bounded("take a message", self.timeout, send(channel, parcel)).await?);
-            }
+            let sent =
+                async { together(window.iter().map(|parcel| send(channel, parcel))).await.into_iter().collect() };
+            let confirms: Vec<PublisherConfirm> = bounded("take messages", self.timeout, sent).await?;
             for (confirm, parcel) in confirms.into_iter().zip(window) {
                 taken(bounded("confirm a message", self.timeout, confirm).await?, parcel)?;
             }

@@ -15,7 +15,7 @@ use crate::store::error::StoreError;
 use crate::store::event_body::{EventOf, EventRow, event_row};
 use crate::store::outbox::write_events;
 use crate::store::vmacs::{UPDATE_VMACS, Vmac};
-use crate::store::work::queue_work;
+use crate::store::work::{Waits, queue_work};
 
 /// Writes rows, the inbox, work, intents, outcomes and events.
 pub(super) async fn write(
@@ -66,8 +66,7 @@ async fn take_off_work(tx: &mut Tx, decision: &Decision, world: &World) -> Resul
 /// Queues the rows of the commands that go on for their switches.
 async fn write_work(tx: &mut Tx, decision: &Decision, world: &World, now: DateTime<Utc>) -> Result<(), StoreError> {
     let driven = decision.verdicts.keys().filter_map(|key| driven_row(key, decision, world));
-    let work = driven
-        .flat_map(|row| row.switches_due().into_iter().map(|switch| json!({"switch": switch, "vmac_id": row.id})));
+    let work = driven.flat_map(|row| row.switches_due().into_iter().map(|switch| Waits { switch, vmac_id: row.id }));
     queue_work(tx, work.collect(), now).await
 }
 
