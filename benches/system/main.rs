@@ -27,6 +27,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use options::Options;
+use process::CpuTime;
 use table::Row;
 
 #[tokio::main]
@@ -36,8 +37,9 @@ async fn main() {
     for name in options.scenarios() {
         fsyncs.push(fsync::per_second());
         eprintln!("== {name} (the disk: {:.0} syncs a second)", fsyncs[fsyncs.len() - 1]);
-        let began = std::time::Instant::now();
-        for row in run(name, &options).await {
+        let (began, before) = (std::time::Instant::now(), CpuTime::now());
+        let measured = run(name, &options).await;
+        for row in measured.into_iter().chain([stolen(name, &before)]) {
             eprintln!("{row}");
             rows.push(row);
         }
@@ -56,6 +58,13 @@ async fn main() {
 async fn run(name: &'static str, options: &Options) -> Vec<Row> {
     let running = AssertUnwindSafe(scenarios::run(name, options)).catch_unwind();
     running.await.unwrap_or_else(|panic| vec![Row::broken(name, &reason(&*panic))])
+}
+
+/// What others on the same hardware took meanwhile: the more, the less the absolute figures say.
+fn stolen(name: &'static str, before: &CpuTime) -> Row {
+    let share = CpuTime::now().stolen_since(before);
+    let what = "CPU that the hypervisor gave to others meanwhile";
+    Row::context(name, what, format!("{:.0} %", share * 100.0), "of the time of all cores")
 }
 
 fn reason(panic: &(dyn Any + Send)) -> String {

@@ -50,3 +50,24 @@ fn memory_mb(pid: u32, field: &str) -> f64 {
 pub fn cores() -> f64 {
     std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64)
 }
+
+/// The time of all cores since the machine started, in ticks (proc(5), the first line of `/proc/stat`).
+pub struct CpuTime {
+    all: f64,
+    stolen: f64,
+}
+
+impl CpuTime {
+    pub fn now() -> Self {
+        let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+        // user, nice, system, idle, iowait, irq, softirq, steal; guests are within user.
+        let ticks = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);
+        let ticks: Vec<f64> = ticks.filter_map(|ticks| ticks.parse().ok()).collect();
+        Self { all: ticks.iter().sum(), stolen: ticks.get(7).copied().unwrap_or(0.0) }
+    }
+
+    /// The part of the time since then that the hypervisor did not give to this machine while it had work, 0 to 1.
+    pub fn stolen_since(&self, before: &Self) -> f64 {
+        (self.stolen - before.stolen) / (self.all - before.all).max(1.0)
+    }
+}
