@@ -151,7 +151,8 @@ pub(super) const fn has_status(status: Status) -> &'static str {
 
 /// The condition that a row is of the address in the argument of this number: live and revoked rows have an index each.
 fn of_address(argument: usize) -> String {
-    format!("(ip_address = ${argument} AND revoked_at IS NULL OR ip_address = ${argument} AND revoked_at IS NOT NULL)")
+    let of = |part| format!("SELECT id FROM virtual_macs WHERE ip_address = ${argument} AND revoked_at {part}");
+    format!("id {{in}}{} UNION ALL {}{{/in}}", of("IS NULL"), of("IS NOT NULL"))
 }
 
 /// The condition that a row has a port on the switch; a row that passes is to be looked at once more.
