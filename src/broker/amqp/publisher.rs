@@ -61,13 +61,20 @@ impl Publisher {
             *session = Some(self.open().await?);
         }
         let Some((_, channel)) = session else { return Ok(()) };
-        for window in parcels.chunks(WINDOW) {
-            let sent =
-                async { together(window.iter().map(|parcel| send(channel, parcel))).await.into_iter().collect() };
-            let confirms: Vec<PublisherConfirm> = bounded("take messages", self.timeout, sent).await?;
-            for (confirm, parcel) in confirms.into_iter().zip(window) {
-                taken(bounded("confirm a message", self.timeout, confirm).await?, parcel)?;
-            }
+        // A new session is tried with one message: a broker short of memory says so no sooner, and publishes in the end
+        // whatever it was sent on each session that was given up meanwhile.
+        let (first, rest) = parcels.split_at(if usable { 0 } else { 1 });
+        for window in [first].into_iter().chain(rest.chunks(WINDOW)) {
+            self.publish_window(channel, window).await?;
+        }
+        Ok(())
+    }
+
+    async fn publish_window(&self, channel: &Channel, window: &[Parcel]) -> Result<(), BrokerError> {
+        let sent = async { together(window.iter().map(|parcel| send(channel, parcel))).await.into_iter().collect() };
+        let confirms: Vec<PublisherConfirm> = bounded("take messages", self.timeout, sent).await?;
+        for (confirm, parcel) in confirms.into_iter().zip(window) {
+            taken(bounded("confirm a message", self.timeout, confirm).await?, parcel)?;
         }
         Ok(())
     }
