@@ -85,7 +85,7 @@ impl Look {
     /// A table: one row a line where lines may be of any length, else its cells wrapped to the width.
     pub fn table(self, columns: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> String {
         let mut table = Table::new();
-        table.load_preset(NOTHING);
+        table.load_style(NOTHING);
         match self.width {
             Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
             None => table.set_content_arrangement(ContentArrangement::Disabled),

@@ -142,7 +142,7 @@ section!(
 section!(
     /// `[backups]`
     BackupsSettings {
-        /// File of age secret keys (`vmacd backups keygen`): the first seals every new backup, each of them opens; empty leaves
+        /// File of backup keys (`vmacd backups keygen`): the first seals every new backup, each of them opens; empty leaves
         /// backups readable in the database.
         key_file: PathBuf = PathBuf::new(),
     }

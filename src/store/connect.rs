@@ -11,8 +11,9 @@ use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 use super::engine::Engine;
 use super::error::StoreError;
 use super::refusal::told;
+use super::seal::BackupKey;
 use super::taken::Figures;
-use super::vault::{BackupKey, Vault};
+use super::vault::Vault;
 use crate::domain::Pools;
 
 /// How long a connection is waited for.

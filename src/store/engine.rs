@@ -15,18 +15,15 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Decode, Executor, Row as _, Transaction, Type};
 
 use super::StoreError;
 use super::clock::Clock;
+use super::migrations::{ON_POSTGRES, ON_SQLITE};
 use super::outbox::{Event, Fresh};
 use super::refusal::told;
-
-static ON_POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
-static ON_SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// One argument of a statement.
 #[derive(Debug, Clone)]
@@ -169,8 +166,8 @@ impl Engine {
     /// The version of the tables that this program works with.
     pub fn tables_wanted(&self) -> i64 {
         let migrations = match &self.pools {
-            Pools::Postgres(_) => &ON_POSTGRES,
-            Pools::Sqlite { .. } => &ON_SQLITE,
+            Pools::Postgres(_) => &*ON_POSTGRES,
+            Pools::Sqlite { .. } => &*ON_SQLITE,
         };
         migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
     }

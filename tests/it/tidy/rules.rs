@@ -10,6 +10,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("russh", &["src/switch/ssh", "src/sim/"]),
     ("axum", &["src/web"]),
     ("clap", &["src/cli", "src/main.rs"]),
+    ("ring", &["src/store/seal"]),
     ("hmac", &["src/web/hooks/signature"]),
     ("opentelemetry", &["src/telemetry"]),
     ("opentelemetry_sdk", &["src/telemetry"]),
