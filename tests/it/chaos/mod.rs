@@ -1,9 +1,10 @@
 //! Chaos: whatever dies, wherever, each message ends in exactly one of done or dead-lettered, each switch holds exactly
 //! what the rows say, no MAC stands twice, and no operator's edit is touched.
 //!
-//! `arena` has the servers, switches and workers; `producer` sends; `trouble` breaks things by a seed; `checker` compares
-//! in the end. `tests/chaos` runs it for longer.
+//! `accounting` counts messages one by one. The soak: `arena` has the servers, switches and workers; `producer` sends;
+//! `trouble` breaks things by a seed; `checker` compares in the end. `tests/chaos` runs it for longer.
 
+mod accounting;
 mod arena;
 mod checker;
 mod producer;
@@ -15,10 +16,11 @@ use arena::Arena;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::support::number;
+use crate::support::{number, size};
 
-/// How long things break, unless `VMACD_CHAOS_S` says otherwise.
-const SECONDS_DEFAULT: u64 = 45;
+/// How long things break in a run that is not long, and in a long one, unless `VMACD_CHAOS_S` says otherwise.
+const SECONDS_SHORT: u64 = 15;
+const SECONDS_LONG: u64 = 45;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_lost_whatever_dies_with_a_fixed_seed_on_private_servers() {
@@ -31,7 +33,7 @@ async fn nothing_is_lost_whatever_dies_with_another_seed_on_private_servers() {
 }
 
 async fn survive(seed: u64) {
-    let seconds = number("VMACD_CHAOS_S").unwrap_or(SECONDS_DEFAULT);
+    let seconds = size("VMACD_CHAOS_S", SECONDS_SHORT, SECONDS_LONG);
     eprintln!("to repeat: tests/chaos --seconds {seconds} --seed {seed}");
     let mut arena = Arena::new(number("VMACD_CHAOS_SWITCHES").unwrap_or(8)).await;
     let producer = producer::start(&arena, StdRng::seed_from_u64(seed));

@@ -1,7 +1,7 @@
 //! More messages than one would hold in memory: work starts at once, and memory does not grow with the queue.
 //!
-//! By hand, deeper (`VMACD_TEST_DEPTH_EMBEDDED` for the embedded queue):
-//! `VMACD_TEST_DEPTH=1000000 VMACD_TEST_PATIENCE_S=300 tests/run --no-capture deep_queue`
+//! A long run waits for the outcome of each. By hand, deeper (`VMACD_TEST_DEPTH_EMBEDDED` for the embedded queue):
+//! `VMACD_TEST_LONG=1 VMACD_TEST_DEPTH=1000000 VMACD_TEST_PATIENCE_S=300 tests/run --no-capture deep_queue`
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use vmacd::store::{Store, StoreOptions};
 
 use crate::scenario::world::World;
 use crate::support::vmacd::Serve;
-use crate::support::{Rabbit, eventually, number};
+use crate::support::{Rabbit, eventually, is_long, size};
 
 const SWITCHES: usize = 20;
 const PORTS: usize = 10;
@@ -24,8 +24,8 @@ const SERVERS: usize = SWITCHES * PORTS;
 const ADDRESSES: usize = 250;
 /// Of more messages than there are addresses only the first so many outcomes are waited for.
 const OUTCOMES_OF_MANY: usize = 20_000;
-/// The same in a build without optimisation, for want of time.
-const OUTCOMES_OF_SLOW: usize = 1_000;
+/// The same in a run that is not long.
+const OUTCOMES_OF_SHORT: usize = 500;
 const MEMORY_MAX_MB: u64 = 200;
 
 const ACTIVE: &str = "SELECT count(*) FROM virtual_macs WHERE status = 'active'";
@@ -42,10 +42,10 @@ fn creates(depth: usize) -> impl Iterator<Item = (usize, u32)> {
 
 /// How many outcomes are waited for.
 fn wanted(depth: usize) -> usize {
-    match (depth > SERVERS * ADDRESSES, cfg!(debug_assertions)) {
-        (_, true) => depth.min(OUTCOMES_OF_SLOW),
-        (true, false) => OUTCOMES_OF_MANY,
-        (false, false) => depth,
+    match (is_long(), depth > SERVERS * ADDRESSES) {
+        (false, _) => depth.min(OUTCOMES_OF_SHORT),
+        (true, true) => OUTCOMES_OF_MANY,
+        (true, false) => depth,
     }
 }
 
@@ -64,7 +64,7 @@ async fn waiting(channel: &Channel, queue: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deep_queue_of_a_private_broker_is_worked_through_from_the_start_in_bounded_memory() {
-    let depth = number("VMACD_TEST_DEPTH").unwrap_or(30_000);
+    let depth = size("VMACD_TEST_DEPTH", 10_000, 30_000);
     let rabbit = Rabbit::private();
     let world = World::real_on(&rabbit, options()).await;
     drop(world.serve().await);
@@ -123,7 +123,7 @@ async fn count(connection: &mut SqliteConnection, sql: &'static str) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deep_embedded_queue_is_worked_through_from_the_start_in_bounded_memory() {
-    let depth = number("VMACD_TEST_DEPTH_EMBEDDED").unwrap_or(5_000);
+    let depth = size("VMACD_TEST_DEPTH_EMBEDDED", 3_000, 5_000);
     let world = World::embedded_with(options()).await;
     let store = queue_creates(&world, depth).await;
     let queued = async || store.queue_depth("vmac.commands").await.expect("a count");

@@ -21,6 +21,17 @@ pub fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
+/// A size that whoever runs the tests may give by this name; else the first, or the second in a long run
+/// (`tests/run --long`).
+pub fn size<T: std::str::FromStr>(name: &str, short: T, long: T) -> T {
+    number(name).unwrap_or(if is_long() { long } else { short })
+}
+
+/// True in a long run.
+pub fn is_long() -> bool {
+    std::env::var_os("VMACD_TEST_LONG").is_some()
+}
+
 /// `prefix` with an ending that no other test of this run has: fit for databases, queues and files.
 pub fn unique(prefix: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
