@@ -1,13 +1,19 @@
 //! One lease per switch: a row with a holder, a fencing token that grows for ever, and an expiry.
+//!
+//! Whoever writes under a lease shows both token and holder. The token alone is not enough: in a database that was
+//! restored from a copy the same numbers are handed out again, to other workers.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::connect::Store;
-use super::engine::args;
+use super::engine::{Arg, args};
 use super::error::StoreError;
 use crate::domain::SwitchName;
+
+/// The row of `switch_leases` that a lease is for; its arguments are those of [`Lease::args`].
+pub(super) const HELD: &str = "switch = $1 AND token = $2 AND holder = $3";
 
 /// The right to push to a switch, until it expires or another worker takes it after that.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +22,22 @@ pub struct Lease {
     pub switch: SwitchName,
     /// The worker.
     pub holder: String,
-    /// The fencing token; every write of a push's results must match it.
+    /// The fencing token; every write of a push's results must match it, and the holder.
     pub token: i64,
+}
+
+impl Lease {
+    /// The arguments of a statement with [`HELD`]: `$1` to `$3`, then `more`.
+    pub(super) fn args(&self, mut more: Vec<Arg>) -> Vec<Arg> {
+        let mut all = args![self.switch.as_str(), self.token, self.holder.as_str()];
+        all.append(&mut more);
+        all
+    }
+
+    /// What a write under the lease says when the lease is not held any more.
+    pub(super) fn lost(&self) -> StoreError {
+        StoreError::LeaseLost { switch: self.switch.to_string() }
+    }
 }
 
 impl Store {
@@ -44,9 +64,8 @@ impl Store {
     /// When the database fails.
     pub async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
         let now = self.now().await?;
-        let sql = "UPDATE switch_leases SET expires_at = $3 WHERE switch = $1 AND token = $2 RETURNING token";
-        let arguments = args![lease.switch.as_str(), lease.token, now + ttl];
-        Ok(!self.engine.write("renew a lease", sql, arguments).await?.is_empty())
+        let sql = format!("UPDATE switch_leases SET expires_at = $4 WHERE {HELD} RETURNING token");
+        Ok(!self.engine.write("renew a lease", &sql, lease.args(args![now + ttl])).await?.is_empty())
     }
 
     /// Gives the lease back, so that another worker may have it at once.
@@ -56,9 +75,8 @@ impl Store {
     pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         // Long ago, so that it is over by everybody's reading of the clock.
         let expired = DateTime::<Utc>::UNIX_EPOCH;
-        let sql = "UPDATE switch_leases SET expires_at = $3 WHERE switch = $1 AND token = $2 RETURNING token";
-        self.engine.write("give a lease back", sql, args![lease.switch.as_str(), lease.token, expired]).await?;
-        Ok(())
+        let sql = format!("UPDATE switch_leases SET expires_at = $4 WHERE {HELD} RETURNING token");
+        self.engine.write("give a lease back", &sql, lease.args(args![expired])).await.map(|_| ())
     }
 
     /// True while the lease is held and has not run out.
@@ -67,8 +85,8 @@ impl Store {
     /// When the database fails.
     pub async fn holds(&self, lease: &Lease) -> Result<bool, StoreError> {
         let now = self.now().await?;
-        let sql = "SELECT token FROM switch_leases WHERE switch = $1 AND token = $2 AND expires_at > $3";
-        Ok(!self.engine.read("check a lease", sql, args![lease.switch.as_str(), lease.token, now]).await?.is_empty())
+        let sql = format!("SELECT token FROM switch_leases WHERE {HELD} AND expires_at > $4");
+        Ok(!self.engine.read("check a lease", &sql, lease.args(args![now])).await?.is_empty())
     }
 
     /// Who holds the switch's lease now.

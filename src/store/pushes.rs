@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::connect::Store;
 use super::engine::{Row, Tx, args, batch_arg};
 use super::error::StoreError;
-use super::leases::Lease;
+use super::leases::{HELD, Lease};
 use crate::domain::SwitchName;
 
 /// How far a push came, as the journal knows.
@@ -146,19 +146,13 @@ impl Store {
     /// [`StoreError::LeaseLost`], or when the database fails.
     pub async fn push_prepared(&self, lease: &Lease, push: &PushRow) -> Result<(), StoreError> {
         let now = self.now().await?;
-        let sql = "INSERT INTO pushes (id, switch, lease_token, worker, state, plan, backup_id, changes, started_at)
-                   SELECT $1, switch, token, holder, 'prepared', $4, $5, $6, $7 FROM switch_leases
-                   WHERE switch = $2 AND token = $3 AND expires_at > $7 RETURNING id";
-        let arguments = args![
-            push.id.as_str(),
-            lease.switch.as_str(),
-            lease.token,
-            push.plan.clone(),
-            push.backup_id,
-            push.changes,
-            now
-        ];
-        fenced(lease, self.engine.write("write a push down", sql, arguments).await?.len())
+        let sql = format!(
+            "INSERT INTO pushes (id, switch, lease_token, worker, state, plan, backup_id, changes, started_at)
+             SELECT $4, switch, token, holder, 'prepared', $5, $6, $7, $8 FROM switch_leases
+             WHERE {HELD} AND expires_at > $8 RETURNING id"
+        );
+        let arguments = lease.args(args![push.id.as_str(), push.plan.clone(), push.backup_id, push.changes, now]);
+        fenced(lease, self.engine.write("write a push down", &sql, arguments).await?.len())
     }
 
     /// Writes down how far a push came, if the lease is still held; that the commit is sent only if it has not run out
@@ -176,13 +170,15 @@ impl Store {
         let now = self.now().await?;
         let sent = (state == PushState::Sent).then_some(now);
         let finished = state.is_end().then_some(now);
-        let sql = "UPDATE pushes SET state = $4, error = COALESCE($5, error), sent_at = COALESCE($6, sent_at),
-                       finished_at = COALESCE($7, finished_at)
-                   WHERE id = $1 AND EXISTS
-                       (SELECT 1 FROM switch_leases WHERE switch = $2 AND token = $3 AND ($6 IS NULL OR expires_at > $6))
-                   RETURNING id";
-        let arguments = args![id, lease.switch.as_str(), lease.token, state.as_str(), error, sent, finished];
-        fenced(lease, self.engine.write("write down how far a push came", sql, arguments).await?.len())
+        let sql = format!(
+            "UPDATE pushes SET state = $5, error = COALESCE($6, error), sent_at = COALESCE($7, sent_at),
+                 finished_at = COALESCE($8, finished_at)
+             WHERE id = $4 AND switch = $1 AND EXISTS
+                 (SELECT 1 FROM switch_leases WHERE {HELD} AND ($7 IS NULL OR expires_at > $7))
+             RETURNING id"
+        );
+        let arguments = lease.args(args![id, state.as_str(), error, sent, finished]);
+        fenced(lease, self.engine.write("write down how far a push came", &sql, arguments).await?.len())
     }
 
     /// The pushes to the switch whose end is not known, oldest first.
@@ -206,16 +202,20 @@ impl Store {
     }
 }
 
-/// Writes down that pushes stand on their switch for good.
-pub(super) async fn pushes_confirmed(tx: &mut Tx, ids: &[String], now: DateTime<Utc>) -> Result<(), StoreError> {
-    let sql = "UPDATE pushes SET state = $2, finished_at = $3 WHERE id {in}SELECT e.value->>'id' FROM {rows}{/in}";
+/// Writes down that pushes under the lease's switch are there for good. Its transaction holds the lease.
+pub(super) async fn pushes_confirmed(
+    tx: &mut Tx,
+    lease: &Lease,
+    ids: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE pushes SET state = $3, finished_at = $4
+               WHERE switch = $2 AND id {in}SELECT e.value->>'id' FROM {rows}{/in}";
     let rows = ids.iter().map(|id| json!({"id": id})).collect();
-    tx.batch("write pushes' ends down", sql, rows, args![PushState::Confirmed.as_str(), now]).await.map(|_| ())
+    let more = args![lease.switch.as_str(), PushState::Confirmed.as_str(), now];
+    tx.batch("write pushes' ends down", sql, rows, more).await.map(|_| ())
 }
 
 fn fenced(lease: &Lease, written: usize) -> Result<(), StoreError> {
-    match written {
-        0 => Err(StoreError::LeaseLost { switch: lease.switch.to_string() }),
-        _ => Ok(()),
-    }
+    if written == 0 { Err(lease.lost()) } else { Ok(()) }
 }

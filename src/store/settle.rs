@@ -11,7 +11,7 @@ use super::connect::Store;
 use super::engine::{Tx, args};
 use super::error::StoreError;
 use super::event_body::{EventOf, EventRow, event_row};
-use super::leases::Lease;
+use super::leases::{HELD, Lease};
 use super::outbox::write_events;
 use super::pushes::pushes_confirmed;
 use super::vmacs::{UPDATE_VMACS, Vmac};
@@ -100,7 +100,7 @@ impl Store {
         let now = self.now().await?;
         let mut tx = self.engine.begin("settle a push").await?;
         hold_lease(&mut tx, lease).await?;
-        pushes_confirmed(&mut tx, confirmed, now).await?;
+        pushes_confirmed(&mut tx, lease, confirmed, now).await?;
         let mut of_row: BTreeMap<i64, Vec<&BindingResult>> = BTreeMap::new();
         results.iter().for_each(|result| of_row.entry(result.vmac_id).or_default().push(result));
         let vmacs = lock_vmacs(&mut tx, of_row.keys().map(|id| json!({"id": id})).collect()).await?;
@@ -120,11 +120,9 @@ impl Store {
 
 /// Locks the lease's row, so that nobody takes the lease before these results are written.
 async fn hold_lease(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
-    let sql = "SELECT token FROM switch_leases WHERE switch = $1 AND token = $2 {for_update}";
-    match tx.run("check the lease", sql, args![lease.switch.as_str(), lease.token]).await?.is_empty() {
-        true => Err(StoreError::LeaseLost { switch: lease.switch.to_string() }),
-        false => Ok(()),
-    }
+    let sql = format!("SELECT token FROM switch_leases WHERE {HELD} {{for_update}}");
+    let held = tx.run("check the lease", &sql, lease.args(Vec::new())).await?;
+    if held.is_empty() { Err(lease.lost()) } else { Ok(()) }
 }
 
 /// A row after the results were put into it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::connect::Store;
 use super::engine::args;
 use super::error::StoreError;
-use super::leases::Lease;
+use super::leases::{HELD, Lease};
 use super::pushes::PushState;
 use crate::domain::{FailedPush, SwitchName};
 
@@ -48,12 +48,14 @@ impl Store {
         if commits >= commits_max {
             return Ok(false);
         }
-        let sql = "UPDATE pushes SET state = $4, sent_at = $5 WHERE id = $1 AND EXISTS
-                       (SELECT 1 FROM switch_leases WHERE switch = $2 AND token = $3 AND expires_at > $5)
-                   RETURNING id";
-        let arguments = args![id, lease.switch.as_str(), lease.token, PushState::Sent.as_str(), now];
-        if tx.run(what, sql, arguments).await?.is_empty() {
-            return Err(StoreError::LeaseLost { switch: lease.switch.to_string() });
+        let sql = format!(
+            "UPDATE pushes SET state = $5, sent_at = $6 WHERE id = $4 AND switch = $1 AND EXISTS
+                 (SELECT 1 FROM switch_leases WHERE {HELD} AND expires_at > $6)
+             RETURNING id"
+        );
+        let arguments = lease.args(args![id, PushState::Sent.as_str(), now]);
+        if tx.run(what, &sql, arguments).await?.is_empty() {
+            return Err(lease.lost());
         }
         tx.commit(what).await.map(|()| true)
     }
@@ -64,11 +66,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn note_failed_pushes(&self, lease: &Lease) -> Result<bool, StoreError> {
-        let sql = "UPDATE pushes SET failed_at = $3
-                   WHERE switch = $1 AND lease_token = $2 AND sent_at IS NOT NULL AND failed_at IS NULL
+        let sql = "UPDATE pushes SET failed_at = $4
+                   WHERE switch = $1 AND lease_token = $2 AND worker = $3 AND sent_at IS NOT NULL AND failed_at IS NULL
                        AND state IN ('sent', 'not_applied')
                    RETURNING id";
-        let arguments = args![lease.switch.as_str(), lease.token, self.now().await?];
+        let arguments = lease.args(args![self.now().await?]);
         Ok(!self.engine.write("note failed pushes", sql, arguments).await?.is_empty())
     }
 
