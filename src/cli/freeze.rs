@@ -1,6 +1,7 @@
 //! `vmacd freeze`, `vmacd thaw`, `vmacd freezes`: sites whose switches are left alone.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
 use serde_json::json;
 
 use super::args::{FreezeArgs, ThawArgs};
@@ -12,6 +13,14 @@ use super::suggest;
 use crate::domain::{Freeze, FreezeKind, FreezeOrder, Scope};
 use crate::store::Store;
 
+/// What `vmacd freeze` made, and what else keeps the same switches frozen.
+#[derive(Serialize)]
+struct Frozen {
+    #[serde(flatten)]
+    freeze: Freeze,
+    also_frozen: Vec<Freeze>,
+}
+
 /// `vmacd freeze`
 pub(super) async fn freeze(session: Session, output: Output, args: FreezeArgs) -> Result<(), Fault> {
     let now = Utc::now();
@@ -21,7 +30,10 @@ pub(super) async fn freeze(session: Session, output: Output, args: FreezeArgs) -
     let store = session.store_as_it_is().await?;
     suggest::known_site(&store, &order.site).await?;
     let freeze = store.freeze(&order).await?;
-    output.one(&freeze, || format!("{}: frozen {}", told(&freeze.site), freeze.end()))
+    let others = store.freezes().await?.into_iter().filter(|other| *other != freeze);
+    let also: Vec<Freeze> = others.filter(|other| other.site.meets(&freeze.site)).collect();
+    let told = format!("{}: frozen {}{}", told(&freeze.site), freeze.end(), lines("also frozen", &also));
+    output.one(&Frozen { freeze, also_frozen: also }, || told)
 }
 
 /// `vmacd thaw`
@@ -29,16 +41,14 @@ pub(super) async fn thaw(session: Session, output: Output, args: ThawArgs) -> Re
     let (site, store) = (args.site.scope(), session.store_as_it_is().await?);
     suggest::known_site(&store, &site).await?;
     let thawed = store.thaw(&site).await?;
-    let left = store.freezes().await?;
-    let still: Vec<&Freeze> = left.iter().filter(|freeze| is_still_frozen(&site, freeze)).collect();
-    let still_told: String =
-        still.iter().map(|freeze| format!("\n{}: still frozen {}", told(&freeze.site), freeze.end())).collect();
-    output.one(&json!({"thawed": thawed, "still_frozen": still}), || format!("{}: thawed{still_told}", told(&site)))
+    let still: Vec<Freeze> = store.freezes().await?.into_iter().filter(|freeze| freeze.site.meets(&site)).collect();
+    let told = format!("{}: thawed{}{}", told(&site), lines("was frozen", &thawed), lines("still frozen", &still));
+    output.one(&json!({"thawed": thawed, "still_frozen": still}), || told)
 }
 
-/// A freeze that holds back switches of what was thawed just now.
-fn is_still_frozen(thawed: &Scope, freeze: &Freeze) -> bool {
-    *thawed == Scope::All || freeze.site == Scope::All
+/// A line for each freeze.
+fn lines(what: &str, freezes: &[Freeze]) -> String {
+    freezes.iter().map(|freeze| format!("\n{}: {what} {}", told(&freeze.site), freeze.in_full())).collect()
 }
 
 /// `vmacd freezes`

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Code, Failure, NameError, SiteName, SwitchName};
@@ -30,6 +30,13 @@ impl Scope {
             Self::All => true,
             Self::Site(own) => own.as_ref() == site,
         }
+    }
+}
+
+impl Scope {
+    /// Whether there may be a switch that both mean.
+    pub fn meets(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::All, _) | (_, Self::All)) || self == other
     }
 }
 
@@ -118,6 +125,18 @@ impl Freeze {
         }
     }
 
+    /// Its end, who made it and why, for people.
+    pub fn in_full(&self) -> String {
+        let why = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("{} by {}{why}", self.end(), self.made_by)
+    }
+
+    /// Whether it was made as this order asks, for any time.
+    pub fn is_of(&self, order: &FreezeOrder) -> bool {
+        (&self.site, &self.made_by, &self.reason, self.kind)
+            == (&order.site, &order.made_by, &order.reason, FreezeKind::Manual)
+    }
+
     /// What work for one of its switches waits for.
     pub fn failure(&self, switch: &SwitchName) -> Failure {
         let what = match &self.site {
@@ -168,7 +187,13 @@ pub enum FreezeError {
 }
 
 impl FreezeOrder {
-    /// Checks what is asked for.
+    /// The freeze that carries it out.
+    pub fn made(&self, made_at: DateTime<Utc>) -> Freeze {
+        let Self { site, until, reason, made_by } = self.clone();
+        Freeze { site, until, reason, made_by, made_at, kind: FreezeKind::Manual }
+    }
+
+    /// Checks what is asked for; its end is kept in whole milliseconds.
     ///
     /// # Errors
     /// [`FreezeError`]: an end that is over or too far away, a text of more than 200 characters.
@@ -182,7 +207,10 @@ impl FreezeOrder {
         if self.reason.as_deref().is_some_and(is_long) {
             return Err(FreezeError::TooLong { field: "reason" });
         }
-        if is_long(&self.made_by) { Err(FreezeError::TooLong { field: "made_by" }) } else { Ok(self) }
+        if is_long(&self.made_by) {
+            return Err(FreezeError::TooLong { field: "made_by" });
+        }
+        Ok(Self { until: self.until.trunc_subsecs(3), ..self })
     }
 }
 

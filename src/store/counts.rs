@@ -1,5 +1,7 @@
 //! What waits and what failed, counted for those who watch. Every count is over an index that holds little.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -30,7 +32,7 @@ pub struct Counts {
     pub dead_letters_waiting: i64,
     /// Switches that are not tried.
     pub circuits_open: i64,
-    /// Sites that are frozen, each with the kind of its freeze.
+    /// Sites that are frozen, each with the kinds of its freezes.
     pub sites_frozen: Vec<(String, &'static str)>,
     /// Bindings that drifted and stand so.
     pub drift_standing: i64,
@@ -67,6 +69,7 @@ impl Store {
         let age_ms = |since_ms: Option<i64>| since_ms.map_or(0, |since_ms| (now.timestamp_millis() - since_ms).max(0));
         // Mostly there is none to ask for.
         let freezes = if row.get::<i64>("freezes")? == 0 { Vec::new() } else { self.freezes().await? };
+        let kinds = freezes.iter().map(|freeze| (freeze.site.to_string(), freeze.kind.as_str()));
         let oldest_event: Option<DateTime<Utc>> = row.get("oldest_event")?;
         Ok(Counts {
             rows_pending: row.get("rows_pending")?,
@@ -78,7 +81,7 @@ impl Store {
             events_oldest_ms: age_ms(oldest_event.map(|at| at.timestamp_millis())),
             dead_letters_waiting: row.get("dead_letters_waiting")?,
             circuits_open: row.get("circuits_open")?,
-            sites_frozen: freezes.iter().map(|freeze| (freeze.site.to_string(), freeze.kind.as_str())).collect(),
+            sites_frozen: kinds.collect::<BTreeSet<_>>().into_iter().collect(),
             drift_standing: row.get("drift_standing")?,
         })
     }

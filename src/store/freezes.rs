@@ -1,11 +1,12 @@
-//! Frozen sites. A site has one row, its newest freeze; thawing it ends that now, so that what failed before counts no
-//! more.
+//! Frozen sites. Each freeze is a row of its own, and a site is frozen while one of its rows has not ended: a short
+//! freeze never ends a longer one, nor one that vmacd made itself. Thawing a site ends all of its rows now; they stay, so
+//! that what failed before counts no more.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::connect::Store;
-use super::engine::{Row, args};
+use super::engine::{Row, Tx, args};
 use super::error::StoreError;
 use super::work::lock_work;
 use crate::domain::{Failure, Freeze, FreezeKind, FreezeOrder, Scope, SiteName, SwitchName};
@@ -15,9 +16,9 @@ pub(super) const FREEZE_COLUMNS: &str = "f.site AS freeze_site, f.until AS freez
     f.made_by AS freeze_made_by, f.made_at AS freeze_made_at, f.kind AS freeze_kind";
 
 /// Joins the freeze that covers a row of `switches s` and ends last; `$1` is the time.
-pub(super) const FREEZE_JOIN: &str = "LEFT JOIN freezes f ON f.site =
-    (SELECT g.site FROM freezes g WHERE g.until > $1 AND g.site IN ('*', COALESCE(s.site, '-'))
-     ORDER BY g.until DESC, g.site LIMIT 1)";
+pub(super) const FREEZE_JOIN: &str = "LEFT JOIN freezes f ON f.id =
+    (SELECT g.id FROM freezes g WHERE g.until > $1 AND g.site IN ('*', COALESCE(s.site, '-'))
+     ORDER BY g.until DESC, g.id LIMIT 1)";
 
 /// The freeze of a row with [`FREEZE_COLUMNS`], where there is one.
 pub(super) fn freeze_of(row: &Row) -> Result<Option<Freeze>, StoreError> {
@@ -35,23 +36,26 @@ pub(super) fn freeze_of(row: &Row) -> Result<Option<Freeze>, StoreError> {
 }
 
 impl Store {
-    /// The sites that are frozen now.
+    /// The freezes that are in force, by site, of each the one that ends last first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn freezes(&self) -> Result<Vec<Freeze>, StoreError> {
         let now = self.now().await?;
-        let sql = format!("SELECT {FREEZE_COLUMNS} FROM freezes f WHERE f.until > $1 ORDER BY f.site");
+        let sql =
+            format!("SELECT {FREEZE_COLUMNS} FROM freezes f WHERE f.until > $1 ORDER BY f.site, f.until DESC, f.id");
         let rows = self.engine.read("read which sites are frozen", &sql, args![now]).await?;
         rows.iter().filter_map(|row| freeze_of(row).transpose()).collect()
     }
 
-    /// The sites whose freezes ended after this time, by hand or by themselves.
+    /// The sites whose last freeze ended after this time, by hand or by itself.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn thawed_since(&self, since: DateTime<Utc>) -> Result<Vec<Scope>, StoreError> {
-        let sql = "SELECT site FROM freezes WHERE until > $1 AND until <= $2 ORDER BY site";
+        let sql = "SELECT DISTINCT f.site FROM freezes f WHERE f.until > $1 AND f.until <= $2
+                       AND NOT EXISTS (SELECT 1 FROM freezes g WHERE g.until > $2 AND g.site IN ('*', f.site))
+                   ORDER BY f.site";
         let rows = self.engine.read("read which sites were thawed", sql, args![since, self.now().await?]).await?;
         rows.iter().map(|row| row.parse("site")).collect()
     }
@@ -66,7 +70,8 @@ impl Store {
         rows.iter().map(|row| Ok((row.parse_optional("site")?, row.get("switches")?))).collect()
     }
 
-    /// Freezes a site, or all; a freeze that it has already is replaced.
+    /// Freezes a site, or all, beside the freezes that it has: it is frozen until the last of them ends. The same
+    /// person's freeze for the same reason is made longer instead, never shorter. Answers with the freeze as it is then.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for a site that no switch stands at, or when the database fails.
@@ -76,15 +81,14 @@ impl Store {
         {
             return Err(StoreError::NotFound { what: "site", id: order.site.to_string() });
         }
-        let freeze = Freeze {
-            site: order.site.clone(),
-            until: order.until,
-            reason: order.reason.clone(),
-            made_by: order.made_by.clone(),
-            made_at: self.now().await?,
-            kind: FreezeKind::Manual,
+        let now = self.now().await?;
+        let mut tx = self.engine.begin("freeze a site").await?;
+        let known = in_force(&mut tx, &order.site, now).await?;
+        let freeze = match known.into_iter().find(|(_, freeze)| freeze.is_of(order)) {
+            Some((id, freeze)) => prolong(&mut tx, id, freeze, order.until).await?,
+            None => add(&mut tx, order.made(now)).await?,
         };
-        self.put_freeze(&freeze, "").await?;
+        tx.commit("freeze a site").await?;
         Ok(freeze)
     }
 
@@ -101,40 +105,30 @@ impl Store {
             made_at: self.now().await?,
             kind: FreezeKind::Automatic,
         };
-        self.put_freeze(&freeze, "WHERE freezes.kind <> excluded.kind OR freezes.until <= excluded.made_at").await
+        let mut tx = self.engine.begin("stop a site").await?;
+        let known = in_force(&mut tx, &freeze.site, freeze.made_at).await?;
+        if known.iter().any(|(_, known)| known.kind == FreezeKind::Automatic) {
+            return Ok(false);
+        }
+        add(&mut tx, freeze).await?;
+        tx.commit("stop a site").await.map(|()| true)
     }
 
-    async fn put_freeze(&self, freeze: &Freeze, unless: &str) -> Result<bool, StoreError> {
-        let sql = format!(
-            "INSERT INTO freezes (site, until, reason, made_by, made_at, kind) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (site) DO UPDATE SET until = excluded.until, reason = excluded.reason,
-                 made_by = excluded.made_by, made_at = excluded.made_at, kind = excluded.kind
-             {unless} RETURNING site"
-        );
-        let arguments = args![
-            freeze.site.to_string(),
-            freeze.until,
-            freeze.reason.clone(),
-            freeze.made_by.as_str(),
-            freeze.made_at,
-            freeze.kind.as_str()
-        ];
-        Ok(!self.engine.write("freeze a site", &sql, arguments).await?.is_empty())
-    }
-
-    /// Ends the freeze of a site, or the one of all sites; answers with what it was.
+    /// Ends every freeze of a site, whoever made it, or those of all sites together; answers with what they were.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where it is not frozen, or when the database fails.
-    pub async fn thaw(&self, site: &Scope) -> Result<Freeze, StoreError> {
+    /// [`StoreError::NotFound`] where it has none, or when the database fails.
+    pub async fn thaw(&self, site: &Scope) -> Result<Vec<Freeze>, StoreError> {
         let now = self.now().await?;
-        let before = self.freezes().await?.into_iter().find(|freeze| freeze.site == *site);
-        let sql = "UPDATE freezes SET until = $2 WHERE site = $1 AND until > $2 RETURNING site";
-        let ended = self.engine.write("thaw a site", sql, args![site.to_string(), now]).await?;
-        match before {
-            Some(freeze) if !ended.is_empty() => Ok(freeze),
-            _ => Err(StoreError::NotFound { what: "freeze of", id: site.to_string() }),
+        let mut tx = self.engine.begin("thaw a site").await?;
+        let ended = in_force(&mut tx, site, now).await?;
+        if ended.is_empty() {
+            return Err(StoreError::NotFound { what: "freeze of", id: site.to_string() });
         }
+        let sql = "UPDATE freezes SET until = $2 WHERE site = $1 AND until > $2";
+        tx.run("thaw a site", sql, args![site.to_string(), now]).await?;
+        tx.commit("thaw a site").await?;
+        Ok(ended.into_iter().map(|(_, freeze)| freeze).collect())
     }
 
     /// Writes on every row that waits for the switch why it waits, where that is not said already.
@@ -152,4 +146,43 @@ impl Store {
         tx.batch(what, sql, rows, args![failure.code.as_str(), failure.text.as_str(), now]).await?;
         tx.commit(what).await
     }
+}
+
+/// The freezes of exactly this scope that are in force, with their ids, the one that ends last first. Nobody else makes
+/// or ends one until the transaction ends; whoever only reads is not held up.
+async fn in_force(tx: &mut Tx, site: &Scope, now: DateTime<Utc>) -> Result<Vec<(i64, Freeze)>, StoreError> {
+    tx.on_postgres("change freezes alone", "LOCK TABLE freezes IN SHARE ROW EXCLUSIVE MODE").await?;
+    let sql = format!(
+        "SELECT f.id, {FREEZE_COLUMNS} FROM freezes f WHERE f.site = $1 AND f.until > $2 ORDER BY f.until DESC, f.id"
+    );
+    let rows = tx.run("read a site's freezes", &sql, args![site.to_string(), now]).await?;
+    let mut known = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(freeze) = freeze_of(row)? {
+            known.push((row.get("id")?, freeze));
+        }
+    }
+    Ok(known)
+}
+
+async fn prolong(tx: &mut Tx, id: i64, freeze: Freeze, until: DateTime<Utc>) -> Result<Freeze, StoreError> {
+    if until <= freeze.until {
+        return Ok(freeze);
+    }
+    tx.run("prolong a freeze", "UPDATE freezes SET until = $2 WHERE id = $1", args![id, until]).await?;
+    Ok(Freeze { until, ..freeze })
+}
+
+async fn add(tx: &mut Tx, freeze: Freeze) -> Result<Freeze, StoreError> {
+    let sql = "INSERT INTO freezes (site, until, reason, made_by, made_at, kind) VALUES ($1, $2, $3, $4, $5, $6)";
+    let arguments = args![
+        freeze.site.to_string(),
+        freeze.until,
+        freeze.reason.clone(),
+        freeze.made_by.as_str(),
+        freeze.made_at,
+        freeze.kind.as_str()
+    ];
+    tx.run("freeze a site", sql, arguments).await?;
+    Ok(freeze)
 }

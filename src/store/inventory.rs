@@ -27,7 +27,7 @@ pub struct KnownSwitch {
     pub circuit: Circuit,
     /// When it last answered.
     pub last_seen_at: Option<DateTime<Utc>>,
-    /// The freeze of its site, while that is frozen.
+    /// While its site is frozen, the freeze that ends last.
     pub freeze: Option<Freeze>,
     /// When what it holds was last compared with the rows.
     pub drift_seen_at: Option<DateTime<Utc>>,

@@ -34,6 +34,7 @@ const SOURCES: &[Source] = sources![
     "0006_sites",
     "0007_drift",
     "0008_rows_in_place",
+    "0012_freezes_side_by_side",
 ];
 
 /// The tables of Postgres, from the first to the newest.

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -12,14 +11,14 @@ use utoipa_axum::routes;
 use super::App;
 use super::extract::{Body, Path, parsed};
 use super::problem::{ApiCode, Problem};
-use super::views::FreezeView;
+use super::views::{FreezeView, ThawView};
 use crate::domain::{FreezeOrder, Scope};
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, freeze, thaw))
 }
 
-/// Lists the sites that are frozen.
+/// Lists the freezes in force, by site, of each the one that ends last first. A site is frozen until that one ends.
 #[utoipa::path(get, path = "/freezes", tag = "freezes",
     responses(
         (status = 200, body = Vec<FreezeView>),
@@ -29,7 +28,7 @@ async fn list(State(app): State<App>) -> Result<Json<Vec<FreezeView>>, Problem> 
     Ok(Json(app.store.freezes().await?.into_iter().map(FreezeView::from).collect()))
 }
 
-/// Shows the freeze of a site.
+/// Shows the freeze of a site; of several the one that ends last.
 #[utoipa::path(get, path = "/freezes/{site}", tag = "freezes",
     params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
     responses(
@@ -59,7 +58,9 @@ struct FreezeBody {
     made_by: Option<String>,
 }
 
-/// Freezes a site: nothing is committed on its switches until then. Replaces the freeze that it has.
+/// Freezes a site: nothing is committed on its switches until then. It ends no other freeze of the site and makes none
+/// shorter: the site is frozen until the last of them ends. Asked for again by the same, for the same reason, it is made
+/// longer.
 #[utoipa::path(put, path = "/freezes/{site}", tag = "freezes", request_body = FreezeBody,
     params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
     responses(
@@ -80,16 +81,18 @@ async fn freeze(
     Ok(Json(app.store.freeze(&order).await?.into()))
 }
 
-/// Thaws a site: its switches' work goes on within seconds.
+/// Thaws a site: every freeze of it ends, whoever made it, and its switches' work goes on within seconds.
 #[utoipa::path(delete, path = "/freezes/{site}", tag = "freezes",
     params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
     responses(
-        (status = 204, description = "It is thawed"),
+        (status = 200, body = ThawView),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn thaw(State(app): State<App>, Path(site): Path<String>) -> Result<StatusCode, Problem> {
-    app.store.thaw(&parsed("site", &site)?).await?;
-    Ok(StatusCode::NO_CONTENT)
+async fn thaw(State(app): State<App>, Path(site): Path<String>) -> Result<Json<ThawView>, Problem> {
+    let site: Scope = parsed("site", &site)?;
+    let thawed = app.store.thaw(&site).await?;
+    let still = app.store.freezes().await?.into_iter().filter(|freeze| freeze.site.meets(&site)).collect();
+    Ok(Json(ThawView::new(thawed, still)))
 }

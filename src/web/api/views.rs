@@ -266,7 +266,7 @@ pub(super) struct SwitchView {
     dialect: Option<String>,
     host_key_pinned: bool,
     site: Option<String>,
-    /// The freeze of its site, while that is frozen.
+    /// While its site is frozen, the freeze that ends last.
     freeze: Option<FreezeView>,
     /// It is not tried before this time; none while it is tried.
     circuit_open_until: Option<DateTime<Utc>>,
@@ -329,6 +329,22 @@ impl From<Freeze> for FreezeView {
     fn from(freeze: Freeze) -> Self {
         let Freeze { site, until, reason, made_by, made_at, kind } = freeze;
         Self { site: site.to_string(), until, reason, made_by, made_at, kind: kind.as_str().to_owned() }
+    }
+}
+
+/// What a thaw ended, and what goes on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ThawView {
+    /// The freezes that it ended, as they were.
+    thawed: Vec<FreezeView>,
+    /// The freezes that still hold switches of the site back, such as one of all sites.
+    still_frozen: Vec<FreezeView>,
+}
+
+impl ThawView {
+    pub fn new(thawed: Vec<Freeze>, still_frozen: Vec<Freeze>) -> Self {
+        let views = |freezes: Vec<Freeze>| freezes.into_iter().map(FreezeView::from).collect();
+        Self { thawed: views(thawed), still_frozen: views(still_frozen) }
     }
 }
 

@@ -12,25 +12,36 @@ use crate::domain::{Freeze, FreezeKind, Scope};
 use crate::web::App;
 use crate::web::api::{ApiCode, Problem};
 
-/// Freezes with their buttons; `back` is where the browser goes afterwards.
-pub(super) fn notes<'a>(freezes: impl IntoIterator<Item = &'a Freeze>, back: &str) -> Markup {
-    html! { @for freeze in freezes { (note(freeze, back)) } }
+/// Freezes, a note with a button for each site; `back` is where the browser goes afterwards. Those of one site come
+/// together.
+pub(super) fn notes(freezes: &[Freeze], back: &str) -> Markup {
+    html! { @for of_site in freezes.chunk_by(|one, next| one.site == next.site) { (note(of_site, back)) } }
 }
 
-fn note(freeze: &Freeze, back: &str) -> Markup {
+/// The button ends all of them, so all of them are shown.
+fn note(freezes: &[Freeze], back: &str) -> Markup {
+    let Some(first) = freezes.first() else { return html! {} };
     html! {
         div .note .bad {
-            strong { (what(freeze)) } " "
+            strong { (what(first)) }
+            @for freeze in freezes { " " (line(freeze)) }
+            form method="post" action="/freezes/thaw" {
+                input type="hidden" name="site" value=(first.site);
+                input type="hidden" name="back" value=(back);
+                button { "Thaw" }
+            }
+        }
+    }
+}
+
+fn line(freeze: &Freeze) -> Markup {
+    html! {
+        div {
             @match freeze.kind {
                 FreezeKind::Manual => { "until " (moment(freeze.until)) ", by " (safe(&freeze.made_by)) },
                 FreezeKind::Automatic => "until somebody thaws it, by vmacd itself",
             }
             @if let Some(reason) = &freeze.reason { ": " (safe(reason)) }
-            form method="post" action="/freezes/thaw" {
-                input type="hidden" name="site" value=(freeze.site);
-                input type="hidden" name="back" value=(back);
-                button { "Thaw" }
-            }
         }
     }
 }
@@ -51,7 +62,7 @@ pub(super) struct Chosen {
     back: String,
 }
 
-/// Thaws a site.
+/// Thaws a site: all of its freezes end.
 pub(super) async fn thaw(State(app): State<App>, Form(chosen): Form<Chosen>) -> Result<Response, Failed> {
     let site: Scope =
         chosen.site.parse().map_err(|error| Problem::new(ApiCode::InvalidBody, format!("site: {error}")))?;

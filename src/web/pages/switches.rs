@@ -90,8 +90,10 @@ pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Re
     let overview = app.store.switch_overview(&name).await?;
     let pushes = app.store.pushes(&name, "", LATEST).await?;
     let backups = app.store.backups(&name, i64::MAX, LATEST).await?;
+    let mut frozen = app.store.freezes().await?;
+    frozen.retain(|freeze| freeze.site.covers(overview.known.switch.site.as_ref()));
     let content = html! {
-        (freezes::notes(&overview.known.freeze, &format!("/switches/{name}")))
+        (freezes::notes(&frozen, &format!("/switches/{name}")))
         (facts(&overview, app.drift))
         p { a href={ "/vmacs?switch=" (name) } { "Its virtual MACs" } }
         h2 { "Latest pushes" }

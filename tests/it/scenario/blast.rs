@@ -9,6 +9,7 @@ use sqlx::Executor;
 use super::freeze::metric;
 use super::world::World;
 use crate::support::eventually;
+use crate::support::vmacd::run;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_site_on_whose_switches_commits_are_lost_is_stopped_and_the_others_go_on() {
@@ -48,6 +49,40 @@ async fn a_site_on_whose_switches_commits_are_lost_is_stopped_and_the_others_go_
     world.until("active", 4).await;
     world.assert_consistent().await;
     assert!(world.vmacd(&["freezes"]).await.as_array().is_some_and(Vec::is_empty), "it is not stopped again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_freeze_of_a_site_that_was_stopped_ends_and_the_site_stays_stopped() {
+    let mut world = World::real(2, 1).await;
+    world.place(&["ams1"; 2]).await;
+    world.settings = world.settings.clone().set("VMACD_LIMITS_STOP_FAILURES_MAX", 1).set("USER", "alice");
+    let serve = world.serve().await;
+    world.switches()[0].set_fault("reply_lost_after_commit@1").expect("a fault");
+    world.command("create", 0, 1, "lost").await;
+    eventually("the site is stopped", async || world.vmacd(&["freezes"]).await.get(0).cloned()).await;
+    let made = world.vmacd(&["freeze", "ams1", "--until", "1s"]).await;
+    assert_eq!((&made["made_by"], &made["also_frozen"][0]["kind"]), (&json!("alice"), &json!("automatic")), "{made}");
+    world.command("create", 1, 1, "held back").await;
+    eventually("the short freeze has ended, and the other has not", async || {
+        let freezes = world.vmacd(&["freezes"]).await;
+        let kinds: Vec<_> = freezes.as_array().expect("a list").iter().map(|freeze| freeze["kind"].clone()).collect();
+        if kinds == [json!("automatic")] { Ok(()) } else { Err(freezes) }
+    })
+    .await;
+    eventually("the worker came by after that", async || {
+        let times = metric(&serve, "vmacd_retries_total{code=\"frozen\"}").await;
+        if times >= 6.0 { Ok(()) } else { Err(times) }
+    })
+    .await;
+    assert_eq!(world.switches()[1].commits(), 0);
+    assert!(!serve.log().contains("no longer frozen"), "{}", serve.log());
+    let later = world.vmacd(&["freeze", "ams1", "--until", "2h", "--reason", "core upgrade"]).await;
+    let switch = world.vmacd(&["switches", "list"]).await;
+    assert_eq!(switch[1]["freeze"]["kind"], "automatic", "{later} {switch}");
+    let thawed = run(&["thaw", "ams1"], &world.settings).await.ok();
+    assert!(thawed.contains("by alice: core upgrade") && thawed.contains("until somebody thaws it by"), "{thawed}");
+    world.until("active", 2).await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -158,11 +158,25 @@ async fn sites_are_frozen_by_the_api_and_seen_and_thawed_on_the_pages() {
     }
     let other = get(&format!("{}/switches/sw-002", serve.http_url()), None).await.body;
     assert!(!other.contains("is frozen"), "{other}");
+    let other = json!({"until": until, "reason": "power", "made_by": "dc"});
+    assert_eq!(call(&serve, "PUT", "/freezes/ams1", Some(other)).await.status, 200);
+    assert_eq!(call(&serve, "GET", "/freezes", None).await.json().as_array().map(Vec::len), Some(2), "side by side");
+    let page = get(&format!("{}/switches/sw-001", serve.http_url()), None).await.body;
+    assert!(page.contains("&lt;b&gt;move") && page.contains("power"), "both are told: {page}");
+    assert_eq!(page.matches("action=\"/freezes/thaw\"").count(), 1, "one button ends both: {page}");
     let headers = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
     let thaw = Ask { method: "POST", headers, body: Some("site=ams1&back=/switches".to_owned()) };
     let after = ask(&format!("{}/freezes/thaw", serve.http_url()), thaw).await;
     assert!(after.status == 200 && !after.body.contains("is frozen"), "{after:?}");
     assert_eq!(call(&serve, "DELETE", "/freezes/ams1", None).await.status, 404);
+    for (site, reason) in [("ams1", "again"), ("ams1", "and again"), ("*", "all")] {
+        let body = json!({"until": until, "reason": reason});
+        assert_eq!(call(&serve, "PUT", &format!("/freezes/{site}"), Some(body)).await.status, 200);
+    }
+    let thawed = call(&serve, "DELETE", "/freezes/ams1", None).await;
+    assert_eq!((thawed.status, thawed.json()["thawed"].as_array().map(Vec::len)), (200, Some(2)), "{thawed:?}");
+    assert_eq!(thawed.json()["still_frozen"][0]["reason"], "all", "{thawed:?}");
+    assert_eq!(call(&serve, "DELETE", "/freezes/*", None).await.status, 200);
     let listed = world.vmacd(&["switches", "list", "--site", "ams1"]).await;
     assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
     let unknown = run(&["freeze", "ams", "--until", "1h"], &world.settings).await;

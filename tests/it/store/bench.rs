@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use vmacd::domain::{Action, BindingState, Command, Failure, Inventory, Mac, MessageKey, Status, SwitchName};
 use vmacd::store::{
     Admission, BindingEnd, BindingResult, CommandOutcome, Event, Incoming, Lease, Settled, Store, StoreOptions, Vmac,
@@ -52,6 +53,18 @@ impl Bench {
     /// The same database as another process sees it.
     pub async fn another(&self) -> Store {
         open(&self.url).await
+    }
+
+    /// Runs a statement behind the store's back.
+    pub async fn execute(&self, statement: String) {
+        let statement = AssertSqlSafe(statement);
+        if self.url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("a database");
+            connection.execute(statement).await.expect("executed");
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.expect("a database");
+            connection.execute(statement).await.expect("executed");
+        }
     }
 
     /// Takes one command in.

@@ -14,7 +14,12 @@ on_both_engines! {
     what_freezes_all_sites_counts_for_each_and_the_longest_is_told,
     a_site_at_which_no_switch_stands_cannot_be_frozen,
     a_site_is_kept_when_the_file_has_none,
-    a_site_is_stopped_once_and_a_freeze_by_hand_gives_way,
+    a_site_is_stopped_once_until_it_is_thawed,
+    a_short_freeze_ends_no_longer_one_and_no_stop,
+    a_thaw_ends_every_freeze_of_a_site_and_says_which,
+    a_site_is_thawed_when_its_last_freeze_ends,
+    the_same_freeze_again_is_made_longer_and_never_shorter,
+    many_workers_stop_a_site_once,
     failed_pushes_count_by_site_until_it_is_thawed,
     what_was_found_out_by_a_later_lease_counts_for_nothing,
     many_workers_together_keep_to_a_sites_commits,
@@ -99,17 +104,112 @@ async fn a_site_is_kept_when_the_file_has_none(bench: &Bench) {
     assert_eq!(exported.switches[0].site, Some("ams1".parse().expect("a name")));
 }
 
-async fn a_site_is_stopped_once_and_a_freeze_by_hand_gives_way(bench: &Bench) {
+async fn a_site_is_stopped_once_until_it_is_thawed(bench: &Bench) {
     place(bench).await;
-    let ams1 = "ams1".parse().expect("a name");
-    bench.store.freeze(&order("ams1", 60)).await.expect("frozen");
-    assert!(bench.store.stop_site(Some(&ams1), "commits fail", "worker-1").await.expect("stopped"));
-    assert!(!bench.store.stop_site(Some(&ams1), "commits fail again", "worker-2").await.expect("asked"));
+    assert!(stop(&bench.store, "worker-1").await);
+    assert!(!stop(&bench.store, "worker-2").await);
     let found = freeze_of(bench, "sw-a").await.expect("frozen");
     assert_eq!((found.kind, found.reason.as_deref()), (FreezeKind::Automatic, Some("commits fail")));
     assert_eq!((found.until, found.made_by.as_str()), (Freeze::NEVER, "worker-1"));
     bench.store.thaw(&site("ams1")).await.expect("thawed");
-    assert!(bench.store.stop_site(Some(&ams1), "still", "worker-1").await.expect("stopped"), "and again after that");
+    assert!(stop(&bench.store, "worker-1").await, "and again after that");
+}
+
+async fn stop(store: &Store, worker: &str) -> bool {
+    store.stop_site(Some(&"ams1".parse().expect("a name")), "commits fail", worker).await.expect("an answer")
+}
+
+/// Who keeps ams1 frozen, the one that ends last first.
+async fn in_force(bench: &Bench) -> Vec<String> {
+    let freezes = bench.store.freezes().await.expect("freezes");
+    freezes.into_iter().filter(|freeze| freeze.site == site("ams1")).map(|freeze| freeze.made_by).collect()
+}
+
+/// Everything that began ends this much earlier, as if so much time had passed.
+async fn pass(bench: &Bench, seconds: i64) {
+    for freeze in bench.store.freezes().await.expect("freezes") {
+        let until = freeze.until - TimeDelta::seconds(seconds);
+        let (until, made_by) = (until.to_rfc3339(), freeze.made_by);
+        bench.execute(format!("UPDATE freezes SET until = '{until}' WHERE made_by = '{made_by}'")).await;
+    }
+}
+
+fn by(name: &str, seconds: i64) -> FreezeOrder {
+    FreezeOrder { made_by: name.to_owned(), ..order("ams1", seconds) }
+}
+
+async fn a_short_freeze_ends_no_longer_one_and_no_stop(bench: &Bench) {
+    place(bench).await;
+    // Before the stop and after it, before the longer one and after it.
+    for name in ["alice", "bob"] {
+        bench.store.freeze(&by(name, 60)).await.expect("frozen");
+        bench.store.freeze(&by("carol", 7_200)).await.expect("frozen");
+        stop(&bench.store, "worker-1").await;
+    }
+    assert_eq!(in_force(bench).await, ["worker-1", "carol", "bob", "alice"]);
+    assert_eq!(freeze_of(bench, "sw-a").await.expect("frozen").kind, FreezeKind::Automatic, "why it goes on waiting");
+    let metrics = bench.store.counts().await.expect("counts").sites_frozen;
+    assert_eq!(metrics, [("ams1".to_owned(), "automatic"), ("ams1".to_owned(), "manual")]);
+    pass(bench, 3_600).await;
+    assert_eq!(in_force(bench).await, ["worker-1", "carol"]);
+    pass(bench, 7_200).await;
+    assert_eq!(in_force(bench).await, ["worker-1"]);
+    assert_eq!(freeze_of(bench, "sw-a").await.expect("frozen").made_by, "worker-1");
+}
+
+async fn a_thaw_ends_every_freeze_of_a_site_and_says_which(bench: &Bench) {
+    place(bench).await;
+    bench.store.freeze(&by("alice", 60)).await.expect("frozen");
+    bench.store.freeze(&by("bob", 3_600)).await.expect("frozen");
+    stop(&bench.store, "worker-1").await;
+    bench.store.freeze(&order("*", 60)).await.expect("frozen");
+    let thawed = bench.store.thaw(&site("ams1")).await.expect("thawed");
+    let told: Vec<_> = thawed.iter().map(|freeze| (freeze.made_by.as_str(), freeze.kind.as_str())).collect();
+    assert_eq!(told, [("worker-1", "automatic"), ("bob", "manual"), ("alice", "manual")]);
+    assert_eq!(freeze_of(bench, "sw-a").await.expect("frozen").site, Scope::All, "another freeze");
+    let again = bench.store.thaw(&site("ams1")).await;
+    assert!(matches!(again, Err(StoreError::NotFound { .. })), "{again:?}");
+}
+
+async fn a_site_is_thawed_when_its_last_freeze_ends(bench: &Bench) {
+    place(bench).await;
+    let began = bench.store.freeze(&by("alice", 60)).await.expect("frozen").made_at;
+    bench.store.freeze(&by("bob", 7_200)).await.expect("frozen");
+    // Ends as it is made.
+    bench.store.freeze(&by("carol", -1)).await.expect("written");
+    let thawed = async || bench.store.thawed_since(began - TimeDelta::hours(1)).await.expect("an answer");
+    assert_eq!(thawed().await, [], "bob's freeze goes on");
+    bench.store.freeze(&order("*", 60)).await.expect("frozen");
+    bench.store.thaw(&site("ams1")).await.expect("thawed");
+    assert_eq!(thawed().await, [], "all sites are frozen");
+    bench.store.thaw(&Scope::All).await.expect("thawed");
+    assert_eq!(thawed().await, [Scope::All, site("ams1")]);
+}
+
+async fn the_same_freeze_again_is_made_longer_and_never_shorter(bench: &Bench) {
+    place(bench).await;
+    let made = bench.store.freeze(&order("ams1", 3_600)).await.expect("frozen");
+    let shorter = bench.store.freeze(&order("ams1", 60)).await.expect("frozen");
+    assert_eq!(shorter.until.timestamp(), made.until.timestamp());
+    let wanted = order("ams1", 7_200);
+    let longer = bench.store.freeze(&wanted).await.expect("frozen");
+    assert_eq!((longer.until, longer.made_at), (wanted.until, made.made_at));
+    assert_eq!(in_force(bench).await, ["alice"]);
+    let other_reason = FreezeOrder { reason: Some("power".to_owned()), ..order("ams1", 60) };
+    bench.store.freeze(&other_reason).await.expect("frozen");
+    assert_eq!(in_force(bench).await, ["alice", "alice"]);
+}
+
+async fn many_workers_stop_a_site_once(bench: &Bench) {
+    place(bench).await;
+    let other = bench.another().await;
+    let tries = (0..8).map(|number| {
+        let store = if number % 2 == 0 { &bench.store } else { &other };
+        async move { stop(store, &format!("worker-{number}")).await }
+    });
+    let stopped = futures_util::future::join_all(tries).await;
+    assert_eq!(stopped.iter().filter(|stopped| **stopped).count(), 1, "{stopped:?}");
+    assert_eq!(in_force(bench).await.len(), 1);
 }
 
 /// A push whose commit was sent.
