@@ -29,9 +29,14 @@ pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> 
         }
         BackupsVerb::Diff { from, to } => diff(&session.store_as_it_is().await?, output, from, to).await,
         BackupsVerb::Restore(args) => restore::run(session, output, args).await,
-        BackupsVerb::Keygen => {
+        BackupsVerb::Keygen { file: None } => {
             let key = BackupKey::generate();
             output.one(&serde_json::json!({"key_file": key}), || key.trim_end().to_owned())
+        }
+        BackupsVerb::Keygen { file: Some(file) } => {
+            let at_fault = |error| Fault::input(format!("{}: {error}", file.display()));
+            BackupKey::generate_file(&file).map_err(at_fault)?;
+            output.one(&serde_json::json!({"written": file}), || format!("{}: a new key", file.display()))
         }
     }
 }

@@ -142,6 +142,7 @@ impl From<StoreError> for Fault {
             StoreError::Refused(failure) => failure.code.as_str(),
             StoreError::Inventory(_) => "invalid_inventory",
             StoreError::UnknownUrl { .. } => "invalid_settings",
+            StoreError::NotSqlite | StoreError::CopyFile { .. } | StoreError::Damaged { .. } => "no_copy",
             StoreError::TablesMissing | StoreError::TablesOld { .. } | StoreError::TablesNew { .. } => "wrong_tables",
             _ => "database_trouble",
         };

@@ -7,6 +7,7 @@ mod adopt;
 mod args;
 mod ask;
 mod audit;
+mod backup;
 mod backups;
 mod check;
 mod dead_letters;
@@ -44,7 +45,7 @@ use clap::FromArgMatches;
 
 use args::{Cli, Verb};
 use fault::Fault;
-use open::Session;
+use open::{Session, Stores};
 use output::Output;
 
 use crate::telemetry;
@@ -64,11 +65,44 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Fault::service(error).report(json),
     };
-    let result = runtime.block_on(run(cli));
-    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => fault.report(json),
+    match runtime.block_on(run_to_end(cli)) {
+        End::Interrupted(signal) => {
+            // A question at the terminal is left unanswered.
+            runtime.shutdown_background();
+            signal.exit_code()
+        }
+        End::Done(result) => {
+            runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+            result.map_or_else(|fault| fault.report(json), |()| ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// How the program came to its end.
+enum End {
+    Done(Result<(), Fault>),
+    Interrupted(process::Signal),
+}
+
+/// Runs the verb, and closes what it opened: also where it fails, and where a signal ends it.
+async fn run_to_end(cli: Cli) -> End {
+    let stores = Stores::default();
+    let may_interrupt = !handles_signals(&cli.verb);
+    let end = tokio::select! {
+        result = run(cli, &stores) => End::Done(result),
+        signal = process::interrupted(), if may_interrupt => End::Interrupted(signal),
+    };
+    stores.close().await;
+    end
+}
+
+/// Whether the verb ends in its own way when it is told to.
+fn handles_signals(verb: &Verb) -> bool {
+    match verb {
+        Verb::Serve | Verb::Demo(_) | Verb::Sim(_) => true,
+        Verb::List(args) => args.watch.watch.is_some(),
+        Verb::Show(args) => args.watch.watch.is_some(),
+        _ => false,
     }
 }
 
@@ -76,13 +110,13 @@ fn parse() -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&args::command().try_get_matches()?)
 }
 
-async fn run(cli: Cli) -> Result<(), Fault> {
+async fn run(cli: Cli, stores: &Stores) -> Result<(), Fault> {
     let output = Output::new(cli.json, cli.color);
     // The service reads its settings first: they say where its traces go.
     if !matches!(cli.verb, Verb::Serve) {
         telemetry::start_logs();
     }
-    let session = || Session::load(cli.config.as_deref());
+    let session = || Session::load(cli.config.as_deref(), stores);
     match cli.verb {
         Verb::Demo(args) => demo::run(args).await,
         Verb::Sim(args) => sim::run(args, cli.config).await,
@@ -108,6 +142,7 @@ async fn run(cli: Cli) -> Result<(), Fault> {
         Verb::Freezes => freeze::list(session()?, output).await,
         Verb::Adopt(args) => adopt::run(session()?, output, args).await,
         Verb::Migrate => session()?.migrate(output).await,
+        Verb::Backup(args) => backup::run(session()?, output, args).await,
         Verb::Config { example: true } => shell::example(),
         Verb::Config { example: false } => session()?.print(output),
         Verb::Completions { shell } => shell::completions(shell),

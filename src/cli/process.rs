@@ -1,5 +1,7 @@
 //! The process itself: its signals and its limits.
 
+use std::process::ExitCode;
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -28,4 +30,29 @@ pub(super) fn on_signal() -> Result<CancellationToken, Fault> {
         told.cancel();
     });
     Ok(token)
+}
+
+/// What told the program to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signal(SignalKind);
+
+impl Signal {
+    /// As shells tell it: 128 and the signal's number.
+    pub fn exit_code(self) -> ExitCode {
+        ExitCode::from(u8::try_from(128 + self.0.as_raw_value()).unwrap_or(2))
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM; for ever where signals cannot be had. Not for the end of the terminal: `nohup` has that
+/// ignored, and a handler would undo it.
+pub(super) async fn interrupted() -> Signal {
+    let wait = |kind| async move {
+        let Ok(mut stream) = signal(kind) else { return std::future::pending().await };
+        stream.recv().await;
+        Signal(kind)
+    };
+    tokio::select! {
+        signal = wait(SignalKind::interrupt()) => signal,
+        signal = wait(SignalKind::terminate()) => signal,
+    }
 }

@@ -17,7 +17,7 @@ pub(super) async fn run(session: Session) -> Result<(), Fault> {
     let exporting = telemetry::start(&session.settings.telemetry).map_err(Fault::service)?;
     let shutdown = on_signal()?;
     raise_file_limit();
-    let store = session.store().await?;
+    let store = session.store_to_serve().await?;
     let broker = session.broker(&store).await?;
     let listener = TcpListener::bind(&session.settings.http.addr)
         .await

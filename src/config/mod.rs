@@ -21,5 +21,6 @@ pub use secret::{Secret, ServiceUrl};
 pub use section::{Key, SectionDoc};
 pub use settings::{
     AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, DriftSettings, HookFields, HookSettings,
-    HttpSettings, LeaseSettings, PoolSettings, RetrySettings, Settings, SshSettings, TelemetrySettings, WorkerSettings,
+    HttpSettings, LeaseSettings, Migrate, PoolSettings, RetrySettings, Settings, SshSettings, TelemetrySettings,
+    WorkerSettings,
 };

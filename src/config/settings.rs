@@ -56,8 +56,22 @@ section!(
         connections_max: u32 = 8; 2..=100,
         /// Longest time for one statement, milliseconds.
         statement_timeout_ms: u64 = 30_000,
+        /// Whether `vmacd serve` brings the tables up to date when it starts: `auto`, or `never`, and then it refuses to start
+        /// until `vmacd migrate` was run. `never` where more than one worker runs: a new one would change the tables under
+        /// the old ones. Other verbs only make tables where there are none, and with `never` not even those.
+        migrate: Migrate = Migrate::Auto,
     }
 );
+
+/// Who brings the tables up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Migrate {
+    /// `vmacd serve` when it starts, and whoever finds no tables at all.
+    Auto,
+    /// `vmacd migrate` alone.
+    Never,
+}
 
 section!(
     /// `[amqp]`

@@ -2,6 +2,8 @@
 //!
 //! `SWITCH VERB [ARGUMENT]`, where `SWITCH` is a name or `all`; see [`HELP`].
 
+use std::fs::Permissions;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,10 +27,13 @@ impl Control {
     /// Listens at `path`, in place of a socket that nobody listens at any more.
     pub(crate) async fn bind(path: &Path) -> Result<Self, SimError> {
         let refused = |source| SimError::Control { path: path.display().to_string(), source };
-        if UnixStream::connect(path).await.is_err() {
+        let is_socket = std::fs::symlink_metadata(path).is_ok_and(|known| known.file_type().is_socket());
+        if is_socket && UnixStream::connect(path).await.is_err() {
             let _ = std::fs::remove_file(path);
         }
         let listener = UnixListener::bind(path).map_err(refused)?;
+        // Whoever may connect may command the switches.
+        std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(refused)?;
         Ok(Self { listener, path: path.to_owned() })
     }
 

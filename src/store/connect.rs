@@ -1,5 +1,6 @@
 //! Opening the store.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 
 use super::engine::Engine;
 use super::error::StoreError;
+use super::private_files;
 use super::refusal::told;
 use super::seal::BackupKey;
 use super::taken::Figures;
@@ -20,8 +22,6 @@ use crate::domain::Pools;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long all migrations together may take; each of their statements has the limit of every statement.
-const MIGRATE_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a connection may take to answer when it is given back.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much longer than Postgres itself its client waits for a statement.
@@ -82,32 +82,6 @@ impl Store {
             .map_err(|source| StoreError::Connect { url: without_password(url), source: Arc::new(source) })
     }
 
-    /// Brings the tables up to date.
-    ///
-    /// # Errors
-    /// [`StoreError::Migrate`].
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        let what = "bring the tables up to date";
-        match tokio::time::timeout(MIGRATE_TIMEOUT, self.engine.migrate()).await {
-            Ok(result) => result.map_err(|error| StoreError::Migrate(Arc::new(error))),
-            Err(_) => Err(StoreError::Timeout { what, after_ms: MIGRATE_TIMEOUT.as_millis() }),
-        }
-    }
-
-    /// Checks that the tables are those of this version, and changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::TablesMissing`], [`StoreError::TablesOld`] or [`StoreError::TablesNew`]; or when the database fails.
-    pub async fn check_tables(&self) -> Result<(), StoreError> {
-        let wanted = self.engine.tables_wanted();
-        match self.engine.tables_found().await? {
-            None => Err(StoreError::TablesMissing),
-            Some(found) if found < wanted => Err(StoreError::TablesOld { found, wanted }),
-            Some(found) if found > wanted => Err(StoreError::TablesNew { found, wanted }),
-            Some(_) => Ok(()),
-        }
-    }
-
     /// The database's clock.
     ///
     /// # Errors
@@ -133,12 +107,30 @@ async fn sqlite(url: &str, timeout: Duration, create: bool) -> Result<Engine, sq
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
+    if !url.contains(":memory:") {
+        keep_private(connect.get_filename(), create);
+    }
     let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(timeout);
     let write = pool(1).before_acquire(|connection, _| Box::pin(is_sound(connection)));
     let write = write.connect_with(connect.clone()).await?;
     // A database in memory belongs to its one connection.
     let read = if url.contains(":memory:") { write.clone() } else { pool(4).connect_with(connect).await? };
     Ok(Engine::sqlite(write, read, timeout))
+}
+
+/// The rows are their owner's alone: SQLite would make the file for whom the umask lets.
+fn keep_private(database: &Path, create: bool) {
+    if create {
+        // Where there is one it stays; what keeps it from being made SQLite says when it opens it.
+        let _ = private_files::create(database);
+    }
+    for file in private_files::of_sqlite(database) {
+        match private_files::close_to_others(&file) {
+            Ok(false) => {}
+            Ok(true) => tracing::info!(file = %file.display(), "everybody could read it: closed to all but its owner"),
+            Err(error) => tracing::warn!(file = %file.display(), %error, "everybody may read it"),
+        }
+    }
 }
 
 /// SQLite itself rolls a transaction back when the disk is full (`sqlite3_get_autocommit`, "certain errors"). The rollback

@@ -21,7 +21,6 @@ use sqlx::{AssertSqlSafe, Decode, Executor, Row as _, Transaction, Type};
 
 use super::StoreError;
 use super::clock::Clock;
-use super::migrations::{ON_POSTGRES, ON_SQLITE};
 use super::outbox::{Event, Fresh};
 use super::refusal::told;
 
@@ -86,7 +85,7 @@ pub(super) use args;
 /// Either database.
 #[derive(Clone)]
 pub(super) struct Engine {
-    pools: Pools,
+    pub pools: Pools,
     clock: Arc<Clock>,
     meter: Meter,
     pub fresh: Arc<Fresh>,
@@ -100,7 +99,7 @@ struct Meter {
 }
 
 #[derive(Clone)]
-enum Pools {
+pub(super) enum Pools {
     Postgres(PgPool),
     /// Writers queue for the one connection instead of failing with "database is locked".
     Sqlite {
@@ -153,33 +152,6 @@ impl Engine {
 
     fn new(pools: Pools, timeout: Duration) -> Self {
         Self { pools, clock: Arc::default(), meter: Meter::new(timeout), fresh: Arc::default() }
-    }
-
-    /// The pool to migrate, by engine.
-    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        match &self.pools {
-            Pools::Postgres(pool) => ON_POSTGRES.run(pool).await,
-            Pools::Sqlite { write, .. } => ON_SQLITE.run(write).await,
-        }
-    }
-
-    /// The version of the tables that this program works with.
-    pub fn tables_wanted(&self) -> i64 {
-        let migrations = match &self.pools {
-            Pools::Postgres(_) => &*ON_POSTGRES,
-            Pools::Sqlite { .. } => &*ON_SQLITE,
-        };
-        migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
-    }
-
-    /// The version of the tables that are there; none where there are none.
-    pub async fn tables_found(&self) -> Result<Option<i64>, StoreError> {
-        let sql = "SELECT MAX(version) AS version FROM _sqlx_migrations WHERE success";
-        match self.read("look which tables there are", sql, Vec::new()).await {
-            Ok(rows) => rows.first().map_or(Ok(None), |row| row.get("version")),
-            Err(error) if error.is_missing_table() => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     /// Statements sent since the store was opened.

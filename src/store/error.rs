@@ -1,5 +1,7 @@
 //! What can go wrong between the store and its database.
 
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::domain::{Failure, shown};
@@ -43,6 +45,23 @@ pub enum StoreError {
         /// This program's.
         wanted: i64,
     },
+    /// A copy of the database cannot be written there.
+    #[error("cannot write the copy {}", file.display())]
+    CopyFile {
+        /// Where.
+        file: PathBuf,
+        /// Why.
+        source: Arc<std::io::Error>,
+    },
+    /// A copy of the database is not sound: neither is the database.
+    #[error("the database is damaged: {problems}")]
+    Damaged {
+        /// What SQLite's `integrity_check` says.
+        problems: String,
+    },
+    /// Only SQLite's file is copied.
+    #[error("the database is not SQLite")]
+    NotSqlite,
     /// A statement failed.
     #[error("the database failed to {what}")]
     Query {
@@ -130,6 +149,9 @@ impl StoreError {
             | Self::TablesMissing
             | Self::TablesOld { .. }
             | Self::TablesNew { .. }
+            | Self::CopyFile { .. }
+            | Self::Damaged { .. }
+            | Self::NotSqlite
             | Self::Column { .. }
             | Self::Content { .. }
             | Self::Pack { .. }
@@ -143,7 +165,21 @@ impl StoreError {
 
     /// True when what was asked for is at fault, not the database.
     pub fn is_input(&self) -> bool {
-        matches!(self, Self::NotFound { .. } | Self::Refused(_) | Self::Inventory(_) | Self::UnknownUrl { .. })
+        if let Self::CopyFile { source, .. } = self {
+            // A full disk is not.
+            return matches!(
+                source.kind(),
+                ErrorKind::AlreadyExists
+                    | ErrorKind::IsADirectory
+                    | ErrorKind::NotADirectory
+                    | ErrorKind::NotFound
+                    | ErrorKind::PermissionDenied
+            );
+        }
+        matches!(
+            self,
+            Self::NotFound { .. } | Self::Refused(_) | Self::Inventory(_) | Self::UnknownUrl { .. } | Self::NotSqlite
+        )
     }
 
     /// True when a table is not there: 42P01 in Postgres; SQLite has no code of its own for it.
@@ -159,6 +195,12 @@ impl StoreError {
         let clash = |state: String| matches!(state.as_str(), "40001" | "40P01" | "23505");
         matches!(self, Self::Query { source, .. } if sql_state(source).is_some_and(clash))
     }
+}
+
+/// True when another process writes to the same SQLite database (5 busy, 6 locked, and their extended codes).
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+    let number = sql_state(error).and_then(|code| code.parse::<u32>().ok());
+    number.is_some_and(|number| matches!(number & 0xff, 5 | 6))
 }
 
 fn sql_state(error: &sqlx::Error) -> Option<String> {

@@ -3,7 +3,7 @@
 //! By aggregate: `admit` takes commands in, `work` says what waits for a switch, `settle` writes what a push
 //! came to; `leases`, `pushes` and `backups` serve the push; `freezes` and `site_pushes` hold it back; `commands`, `vmacs`,
 //! `outbox`, `dead_letters`, `adopt`, `inventory`, `taken` (MACs that no row has) and `queue` are what their names say.
-//! `engine` is the layer that hides which database it is.
+//! `engine` is the layer that hides which database it is; `tables` brings its tables up to date, `copy` and `close` are for SQLite's files.
 //!
 //! Guarantees: one transaction per call; a constant number of statements per group, whatever its size; the
 //! unique indexes decide about MACs and addresses; writes of a push's results need the current lease.
@@ -12,8 +12,10 @@ mod admit;
 mod adopt;
 mod backups;
 mod clock;
+mod close;
 mod commands;
 mod connect;
+mod copy;
 mod counts;
 mod dead_letters;
 mod drift;
@@ -31,12 +33,14 @@ mod migrations;
 mod outbox;
 mod overview;
 mod ports;
+mod private_files;
 mod pushes;
 mod queue;
 mod refusal;
 mod seal;
 mod settle;
 mod site_pushes;
+mod tables;
 mod taken;
 mod vault;
 mod vmacs;
@@ -47,6 +51,7 @@ pub use admit::{Admission, Incoming, Rehearsal};
 pub use backups::Backup;
 pub use commands::{CommandOutcome, OpenCommand, Outcome};
 pub use connect::{Store, StoreOptions};
+pub use copy::DatabaseCopy;
 pub use counts::Counts;
 pub use dead_letters::{DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterRow};
 pub use drift::{LookDue, LookEnd, Pace, Settlement};

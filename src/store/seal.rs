@@ -4,11 +4,14 @@
 //! additional data, so that nothing sealed under another scheme is taken for it.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
+use std::path::Path;
 use std::str::FromStr;
 
 use rand::RngExt;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+
+use super::private_files;
 
 /// What every sealed content begins with. No zstd frame does (RFC 8878, section 3.1.1).
 const SEALED: &[u8] = b"vmacd-sealed-1\n";
@@ -24,6 +27,16 @@ impl BackupKey {
     /// A new key, as the content of a key file.
     pub fn generate() -> String {
         format!("{KEY_LINE}{}\n", hex::encode(rand::rng().random::<[u8; KEY_BYTES]>()))
+    }
+
+    /// The same in a new file that only its owner may read.
+    ///
+    /// # Errors
+    /// Where there is a file of that name, or none can be made.
+    pub fn generate_file(path: &Path) -> io::Result<()> {
+        let mut file = private_files::create(path)?;
+        file.write_all(Self::generate().as_bytes())?;
+        file.sync_all()
     }
 
     /// Seals with the first key.

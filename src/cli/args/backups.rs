@@ -1,5 +1,6 @@
 //! `vmacd backups ...`
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -35,9 +36,12 @@ pub enum BackupsVerb {
     },
     /// Bring a switch's whole configuration back to what a backup holds
     Restore(RestoreArgs),
-    /// Print a new key that seals backups, as the content of `backups.key_file`
-    #[command(after_help = examples!["vmacd backups keygen > /etc/vmacd/backups.key"])]
-    Keygen,
+    /// Make a new key that seals backups, as the content of `backups.key_file`
+    #[command(after_help = examples!["vmacd backups keygen /etc/vmacd/backups.key", "vmacd backups keygen       # prints it"])]
+    Keygen {
+        /// A new file, which only its owner may read [default: the key is printed]
+        file: Option<PathBuf>,
+    },
 }
 
 /// `vmacd backups restore`

@@ -13,7 +13,7 @@ pub(super) use examples;
 /// The verbs by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try it", &["demo", "sim"]),
-    ("Run it", &["migrate", "serve", "config"]),
+    ("Run it", &["migrate", "serve", "backup", "config"]),
     ("Virtual MACs", &["create", "move", "rotate", "revoke", "list", "show", "reserve", "release", "reservations"]),
     ("On call", &["dead-letters", "switches", "backups", "audit", "freeze", "thaw", "freezes", "pools"]),
     ("Set up", &["inventory", "adopt", "macs", "completions", "man"]),

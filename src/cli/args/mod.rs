@@ -2,6 +2,7 @@
 
 mod adopt;
 mod audit;
+mod backup;
 mod backups;
 mod dead_letters;
 mod freeze;
@@ -19,6 +20,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use adopt::AdoptArgs;
 pub use audit::AuditArgs;
+pub use backup::BackupArgs;
 pub use backups::{BackupsVerb, RestoreArgs};
 pub use dead_letters::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb};
 pub use freeze::{FreezeArgs, ThawArgs};
@@ -124,6 +126,8 @@ pub enum Verb {
     /// Bring the database's tables up to date
     #[command(after_help = examples!["vmacd migrate"])]
     Migrate,
+    /// Copy the whole database to a file while workers run (SQLite; for Postgres it prints the command)
+    Backup(BackupArgs),
     /// Print the settings in force, secrets hidden
     #[command(after_help = examples!["vmacd config", "vmacd config --json", "vmacd config --example > vmacd.toml"])]
     Config {

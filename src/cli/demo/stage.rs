@@ -1,5 +1,6 @@
 //! What the demo stands on: switches, database, queue, worker, all in this process.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -40,8 +41,10 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts everything.
     pub async fn build() -> Result<Self, Fault> {
-        let folder = std::env::temp_dir().join(format!("vmacd-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)?;
+        let name = format!("vmacd-demo-{}-{:08x}", std::process::id(), rand::random::<u32>());
+        let folder = std::env::temp_dir().join(name);
+        // Anybody may write beside it: it is new, and nobody else's.
+        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
         let database = folder.join("vmacd.db");
         let estate = Estate::start(Options {
             switches: 2,
@@ -54,8 +57,8 @@ impl Stage {
         })
         .await?;
         let inventory: Inventory = serde_json::from_value(estate.inventory_json())?;
-        let session = Session { settings: Arc::new(settings(&database)) };
-        let store = session.store().await?;
+        let session = Session::new(settings(&database));
+        let store = session.store_to_serve().await?;
         store.import(&inventory).await?;
         let broker = session.broker(&store).await?;
         let parts = Parts {
@@ -88,7 +91,7 @@ impl Stage {
         self.shutdown.cancel();
         let _ = self.worker.await;
         self.estate.shutdown().await;
-        drop(self.store);
+        self.store.close().await;
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

@@ -4,6 +4,7 @@
 mod adopt;
 mod advice;
 mod audit;
+mod backup;
 mod bad_input;
 mod blast;
 mod check;
@@ -32,6 +33,7 @@ mod restore;
 mod secrets;
 mod shutdown;
 mod subnet;
+mod tables;
 mod terminal;
 mod traces;
 mod watching;

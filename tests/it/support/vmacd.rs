@@ -172,6 +172,11 @@ impl Serve {
         serve
     }
 
+    /// Starts another verb and does not wait.
+    pub fn spawn_command(arguments: &[&str], settings: &Settings) -> Self {
+        Self::launch(env!("CARGO_BIN_EXE_vmacd"), arguments, settings)
+    }
+
     fn launch(program: &str, arguments: &[&str], settings: &Settings) -> Self {
         let name = arguments.first().copied().unwrap_or(program).to_string();
         let log = run_dir().join(unique("serve")).with_extension("log");

@@ -37,6 +37,15 @@ fn every_alert_says_what_to_do() {
     assert_none("alerts that docs/OPERATING.md does not explain", unexplained.map(ToString::to_string).collect());
 }
 
+#[test]
+fn deployed_workers_never_change_tables_by_themselves() {
+    let settings = vmacd::config::example().replace("\n# migrate = \"auto\"\n", "\nmigrate = \"never\"\n");
+    let settings: toml::Table = settings.parse().expect("TOML");
+    assert_eq!(settings["database"]["migrate"].as_str(), Some("never"), "what deploy/debian/build makes of it");
+    assert!(read("deploy/debian/build").contains(r#"sed 's/^# migrate = "auto"$/migrate = "never"/'"#));
+    assert!(read("compose.yaml").contains("VMACD_DATABASE_MIGRATE: never"));
+}
+
 /// `[package.metadata.deb]`.
 fn package() -> toml::Table {
     let manifest: toml::Table = read("Cargo.toml").parse().expect("Cargo.toml");
