@@ -1,12 +1,11 @@
 //! `vmacd dead-letters`: look, send again, put aside.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::args::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb};
+use super::args::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb, duration};
 use super::fault::Fault;
 use super::look::{Cell, Tone};
 use super::open::Session;
@@ -148,8 +147,7 @@ fn since(text: &str) -> Result<DateTime<Utc>, Fault> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.to_utc());
     }
-    let ago: Duration = humantime::parse_duration(text).map_err(|_| {
-        Fault::input(format!("`{}` is neither a time span such as 2h nor an RFC 3339 time", printable(text)))
-    })?;
+    let ago = duration(text)
+        .map_err(|error| Fault::input(format!("--since: `{}` is not an RFC 3339 time; {error}", printable(text))))?;
     Ok(Utc::now() - ago)
 }

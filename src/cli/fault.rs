@@ -141,8 +141,8 @@ impl From<StoreError> for Fault {
             StoreError::NotFound { .. } => "not_found",
             StoreError::Refused(failure) => failure.code.as_str(),
             StoreError::Inventory(_) => "invalid_inventory",
-            StoreError::UnknownUrl { .. } => "invalid_settings",
             StoreError::NotSqlite | StoreError::CopyFile { .. } | StoreError::Damaged { .. } => "no_copy",
+            StoreError::UnknownUrl => "invalid_settings",
             StoreError::TablesMissing | StoreError::TablesOld { .. } | StoreError::TablesNew { .. } => "wrong_tables",
             _ => "database_trouble",
         };

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{FreezeArgs, ThawArgs};
+use super::args::{FreezeArgs, ThawArgs, duration};
 use super::fault::Fault;
 use super::look::{Cell, Tone};
 use super::open::Session;
@@ -89,13 +89,9 @@ fn until(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Fault> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.to_utc());
     }
-    let wrong = || {
-        let text = printable(text);
-        Fault::input(format!("--until: `{text}` is neither a time span such as 2h nor an RFC 3339 time"))
-    };
-    let span = humantime::parse_duration(text).map_err(|_| wrong())?;
-    let span = chrono::TimeDelta::from_std(span).map_err(|_| wrong())?;
-    now.checked_add_signed(span).ok_or_else(wrong)
+    let span = duration(text)
+        .map_err(|error| Fault::input(format!("--until: `{}` is not an RFC 3339 time; {error}", printable(text))))?;
+    Ok(now + span)
 }
 
 #[cfg(test)]
@@ -107,7 +103,7 @@ mod tests {
         let now = DateTime::from_timestamp(1_000, 0).expect("a time");
         assert_eq!(until("2h", now).expect("a time").timestamp(), 8_200);
         assert_eq!(until("1970-01-01T01:00:00+00:30", now).expect("a time").timestamp(), 1_800);
-        for text in ["tomorrow", "2", "2026-11-22", "9999999999999y"] {
+        for text in ["tomorrow", "2", "2026-11-22", "9999999999999y", "11y", "18446744073709551615s"] {
             assert!(until(text, now).expect_err("refused").text().contains("--until"), "{text}");
         }
     }

@@ -14,6 +14,7 @@ pub(super) fn of_config(error: &ConfigError) -> Option<String> {
         ConfigError::Unreadable { .. } => {
             "the settings file is the one of --config or VMACD_CONFIG; without either it may be missing"
         }
+        ConfigError::UnreadableSecret { .. } => "write the path of a file that vmacd may read",
         ConfigError::Invalid { setting, .. } if setting == "api.token" => {
             "set VMACD_API_TOKEN, or VMACD_API_TOKEN_FILE, to a long random text"
         }
@@ -28,7 +29,7 @@ pub(super) fn of_config(error: &ConfigError) -> Option<String> {
 /// For the database.
 pub(super) fn of_store(error: &StoreError) -> Option<String> {
     let hint = match error {
-        StoreError::Connect { url, .. } if url.starts_with("sqlite:") => {
+        StoreError::Connect { url, .. } if url.scheme() == Some("sqlite") => {
             "`vmacd migrate` makes the database; or it stands elsewhere: `database.url` (VMACD_DATABASE_URL) names it"
         }
         StoreError::Connect { .. } | StoreError::Timeout { .. } => DATABASE,

@@ -20,7 +20,7 @@ fn table(section: &SectionDoc) -> String {
     let mut text = format!("### `[{}]`\n\n{}\n\n", section.name, section.meaning);
     text.push_str("| key | default | range | meaning |\n|---|---|---|---|\n");
     for key in &section.keys {
-        let range = key.range.as_deref().unwrap_or_default();
+        let range = key.range.map(|range| range.to_string()).unwrap_or_default();
         let meaning = key.meaning.replace('|', "\\|");
         let row = format!("| `{}` | {} | {range} | {meaning} |", key.name, default_cell(key));
         let _ = writeln!(text, "{}", row.replace("|  |", "| |").replace("|  |", "| |"));
@@ -48,7 +48,7 @@ pub fn example() -> String {
         let off = if section.name.contains('.') { "# " } else { "" };
         let _ = writeln!(text, "{off}[{}]", section.name);
         for key in &section.keys {
-            let range = key.range.as_ref().map(|range| format!(" Range: {range}.")).unwrap_or_default();
+            let range = key.range.map(|range| format!(" Range: {range}.")).unwrap_or_default();
             comment(&mut text, &format!("{}{range}", key.meaning));
             let _ = writeln!(text, "# {} = {}", key.name, key.default);
         }
@@ -98,6 +98,19 @@ mod tests {
             section.remove("NAME");
         }
         assert_eq!(all.try_into::<Settings>().expect("settings"), Settings::default());
+    }
+
+    #[test]
+    fn every_number_has_a_range_that_holds_its_default() {
+        for section in Settings::sections() {
+            for key in &section.keys {
+                let number = key.default.as_float().or(key.default.as_integer().map(|number| number as f64));
+                let Some(number) = number else { continue };
+                let range = key.range.unwrap_or_else(|| panic!("{}.{} has no range", section.name, key.name));
+                assert!((range.min..=range.max).contains(&number), "{}.{}", section.name, key.name);
+                assert!(range.max < 2_f64.powi(53), "{}.{}", section.name, key.name);
+            }
+        }
     }
 
     #[test]

@@ -13,8 +13,8 @@ impl Settings {
     /// # Errors
     /// When a file cannot be read.
     pub(super) fn read_hook_secrets(&mut self) -> Result<(), ConfigError> {
-        for hook in self.hooks.values_mut().filter(|hook| !hook.secret_file.as_os_str().is_empty()) {
-            hook.secret = Secret::new(from_file(&hook.secret_file)?);
+        for (name, hook) in self.hooks.iter_mut().filter(|(_, hook)| !hook.secret_file.as_os_str().is_empty()) {
+            hook.secret = Secret::new(from_file(&format!("hooks.{name}.secret_file"), &hook.secret_file)?);
         }
         Ok(())
     }
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(settings.hooks["billing"].secret.reveal(), "from a file");
         let error =
             read(&HOOK.replace("secret = \"s3cret-of-billing\"", "secret_file = \"/no/such\"")).expect_err("refused");
-        assert_eq!(error.to_string(), "cannot read /no/such");
+        assert_eq!(error.to_string(), "hooks.billing.secret_file: cannot read the file that it names");
     }
 
     #[test]

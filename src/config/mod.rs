@@ -15,10 +15,11 @@ mod section;
 mod settings;
 mod validate;
 
+pub use crate::domain::ServiceUrl;
 pub use document::{example, tables, variables};
 pub use load::{ConfigError, load};
-pub use secret::{Secret, ServiceUrl};
-pub use section::{Key, SectionDoc};
+pub use secret::Secret;
+pub use section::{Key, Range, SectionDoc};
 pub use settings::{
     AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, DriftSettings, HookFields, HookSettings,
     HttpSettings, LeaseSettings, Migrate, PoolSettings, RetrySettings, Settings, SshSettings, TelemetrySettings,

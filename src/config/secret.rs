@@ -38,57 +38,6 @@ impl Serialize for Secret {
     }
 }
 
-/// The URL of a service; printed with its password as `***`.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct ServiceUrl(String);
-
-impl ServiceUrl {
-    /// Wraps a URL.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
-    }
-
-    /// The URL with its password.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// True when none was set.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl fmt::Display for ServiceUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((scheme, rest)) = self.0.split_once("://") else {
-            return f.write_str(if self.is_empty() { "" } else { "***" });
-        };
-        // The last `@` before the path ends the login, whatever stands in the password.
-        let (login, place) = match rest.split('/').next().unwrap_or("").rfind('@') {
-            Some(at) => rest.split_at(at),
-            None => ("", rest),
-        };
-        let user = login.split(':').next().unwrap_or("");
-        let hidden = if login.contains(':') { ":***" } else { "" };
-        let query_free = place.split('?').next().unwrap_or("");
-        write!(f, "{scheme}://{user}{hidden}{query_free}")
-    }
-}
-
-impl fmt::Debug for ServiceUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl Serialize for ServiceUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,18 +47,5 @@ mod tests {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret:?}"), "***");
         assert_eq!(serde_json::to_string(&secret).expect("JSON"), "\"***\"");
-    }
-
-    #[test]
-    fn a_url_prints_without_its_password_and_query() {
-        for (url, shown) in [
-            ("amqp://guest:s3@cret@mq:5672/vhost", "amqp://guest:***@mq:5672/vhost"),
-            ("postgres://vmacd:pw@db/wsh_infra?password=pw", "postgres://vmacd:***@db/wsh_infra"),
-            ("postgres://vmacd@db/wsh_infra", "postgres://vmacd@db/wsh_infra"),
-            ("sqlite://vmacd.db", "sqlite://vmacd.db"),
-            ("s3cret", "***"),
-        ] {
-            assert_eq!(ServiceUrl::new(url).to_string(), shown);
-        }
     }
 }

@@ -1,11 +1,11 @@
 //! How a section of the settings is written down once, with its meaning, defaults and ranges, and told everywhere.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::ops::{RangeFrom, RangeInclusive};
+use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::Serialize;
-use toml::Value;
+use toml::{Table, Value};
 
 /// One key of a section.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +16,35 @@ pub struct Key {
     pub meaning: String,
     /// What holds where nothing is set.
     pub default: Value,
-    /// What it may be, where that is bounded.
-    pub range: Option<String>,
+    /// What it may be, where it is a number.
+    pub range: Option<Range>,
+}
+
+/// The least and the greatest value of a number, both allowed. Everything between them is what the program works at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range {
+    /// The least.
+    pub min: f64,
+    /// The greatest; far below 2^53, up to which an `f64` holds whole numbers.
+    pub max: f64,
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.min, self.max)
+    }
+}
+
+impl Range {
+    fn holds(self, value: &Value) -> bool {
+        let number = match value {
+            Value::Integer(number) => *number as f64,
+            Value::Float(number) => *number,
+            // Of the wrong type, which is refused as such.
+            _ => return true,
+        };
+        (self.min..=self.max).contains(&number)
+    }
 }
 
 /// A section with its keys.
@@ -32,7 +59,7 @@ pub struct SectionDoc {
 }
 
 impl Key {
-    pub(super) fn new(name: &'static str, doc: &[&str], default: &impl Serialize, range: Option<String>) -> Self {
+    pub(super) fn new(name: &'static str, doc: &[&str], default: &impl Serialize, range: Option<Range>) -> Self {
         let default = Value::try_from(default).expect("a default is a value of TOML");
         Self { name, meaning: joined(doc), default, range }
     }
@@ -55,9 +82,6 @@ pub(super) trait Section {
     const HAS_NAMES: bool = false;
 
     fn keys() -> Vec<Key>;
-
-    /// The first key whose value is out of its range, and what was expected.
-    fn out_of_range(&self) -> Option<(String, String)>;
 }
 
 impl<S: Section> Section for BTreeMap<String, S> {
@@ -66,48 +90,34 @@ impl<S: Section> Section for BTreeMap<String, S> {
     fn keys() -> Vec<Key> {
         S::keys()
     }
+}
 
-    fn out_of_range(&self) -> Option<(String, String)> {
-        self.iter().find_map(|(name, section)| {
-            section.out_of_range().map(|(key, expected)| (format!("{name}.{key}"), expected))
+/// The range of a value of this type.
+pub(super) fn range_of<T: fmt::Display>(range: &RangeInclusive<T>, _of: &T) -> Range {
+    let number = |bound: &T| bound.to_string().parse().expect("a bound is a number");
+    Range { min: number(range.start()), max: number(range.end()) }
+}
+
+/// The first number of these settings that is out of its range, by its whole name, and what is wrong with it. Asked before the
+/// settings are given their types, so that a number that does not fit its type is named too.
+pub(super) fn out_of_range(sections: &[SectionDoc], settings: &Table) -> Option<(String, String)> {
+    sections.iter().find_map(|section| {
+        let values = settings.get(&section.name)?.as_table()?;
+        section.keys.iter().find_map(|key| {
+            let (value, range) = (values.get(key.name)?, key.range?);
+            let problem = || format!("{value} is out of range: expected {range}{}", unit(key.name));
+            (!range.holds(value)).then(|| (format!("{}.{}", section.name, key.name), problem()))
         })
-    }
+    })
 }
 
-/// What a value may be.
-pub(super) trait Bounds<T> {
-    fn hold(&self, value: &T) -> bool;
-    fn text(&self) -> String;
-}
-
-impl<T: PartialOrd + Display> Bounds<T> for RangeInclusive<T> {
-    fn hold(&self, value: &T) -> bool {
-        self.contains(value)
+/// The unit that the end of a name says.
+fn unit(name: &str) -> &'static str {
+    match name.rsplit_once('_') {
+        Some((_, "ms")) => " milliseconds",
+        Some((_, "min")) => " minutes",
+        _ => "",
     }
-
-    fn text(&self) -> String {
-        format!("{} to {}", self.start(), self.end())
-    }
-}
-
-impl<T: PartialOrd + Display> Bounds<T> for RangeFrom<T> {
-    fn hold(&self, value: &T) -> bool {
-        self.contains(value)
-    }
-
-    fn text(&self) -> String {
-        format!("at least {}", self.start)
-    }
-}
-
-/// The expectation that a value fails to meet.
-pub(super) fn failed<T>(bounds: &impl Bounds<T>, value: &T) -> Option<String> {
-    (!bounds.hold(value)).then(|| bounds.text())
-}
-
-/// What the bounds of a value of this type say.
-pub(super) fn text_of<T>(bounds: &impl Bounds<T>, _of: &T) -> String {
-    bounds.text()
 }
 
 /// The text of a doc comment, nothing of any other attribute.
@@ -145,15 +155,8 @@ macro_rules! section {
                     stringify!($field),
                     &[$($crate::config::section::doc_line!($($field_doc)*)),*],
                     &defaults.$field,
-                    None$(.or(Some($crate::config::section::text_of(&($range), &defaults.$field))))?,
+                    None$(.or(Some($crate::config::section::range_of(&($range), &defaults.$field))))?,
                 )),*]
-            }
-
-            fn out_of_range(&self) -> Option<(String, String)> {
-                $($(if let Some(expected) = $crate::config::section::failed(&($range), &self.$field) {
-                    return Some((stringify!($field).to_owned(), expected));
-                })?)*
-                None
             }
         }
     };
@@ -184,14 +187,6 @@ macro_rules! sections {
                     stringify!($field),
                     &[$($crate::config::section::doc_line!($($field_doc)*)),*],
                 )),*]
-            }
-
-            /// The first setting whose value is out of its range, and what was expected.
-            pub(super) fn out_of_range(&self) -> Option<(String, String)> {
-                $(if let Some((key, expected)) = $crate::config::section::Section::out_of_range(&self.$field) {
-                    return Some((format!("{}.{key}", stringify!($field)), expected));
-                })*
-                None
             }
         }
     };

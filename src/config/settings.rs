@@ -5,9 +5,19 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Secret;
 use super::section::{section, sections};
-use super::{Secret, ServiceUrl};
-use crate::domain::{DriftMode, Strategy};
+use crate::domain::{DriftMode, ServiceUrl, Strategy};
+
+/// Upper bounds of spans, milliseconds. Nothing that adds a span to a time comes near its limits with them.
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+const DAY_MS: u64 = 24 * HOUR_MS;
+/// RabbitMQ keeps a message in a retry queue for 2^32 - 1 ms at most, 49 days (`rabbit_misc:check_expiry`).
+const WEEK_MS: u64 = 7 * DAY_MS;
+const YEAR_MS: u64 = 366 * DAY_MS;
+/// Upper bound of what is counted in memory.
+const MANY: usize = 65_535;
 
 sections!(
     /// All settings.
@@ -50,12 +60,13 @@ sections!(
 section!(
     /// `[database]`
     DatabaseSettings {
-        /// `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`.
+        /// `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`; in a user or password `/` is written `%2F`, `?` `%3F`, `#` `%23`,
+        /// `@` `%40`, `%` `%25`.
         url: ServiceUrl = ServiceUrl::new("sqlite://vmacd.db"),
         /// Connections kept to Postgres.
         connections_max: u32 = 8; 2..=100,
         /// Longest time for one statement, milliseconds.
-        statement_timeout_ms: u64 = 30_000,
+        statement_timeout_ms: u64 = 30_000; 1_000..=HOUR_MS,
         /// Whether `vmacd serve` brings the tables up to date when it starts: `auto`, or `never`, and then it refuses to start
         /// until `vmacd migrate` was run. `never` where more than one worker runs: a new one would change the tables under
         /// the old ones. Other verbs only make tables where there are none, and with `never` not even those.
@@ -76,7 +87,8 @@ pub enum Migrate {
 section!(
     /// `[amqp]`
     AmqpSettings {
-        /// `amqp://...` or `amqps://...`; empty means the embedded queue, a table in the same database.
+        /// `amqp://USER:PASSWORD@HOST/VHOST` or `amqps://...`, encoded as in `database.url`; empty means the embedded queue, a table in
+        /// the same database.
         url: ServiceUrl = ServiceUrl::default(),
         /// Certificates of a private CA in PEM form, trusted beside the system's for `amqps`; empty means none. For Postgres see
         /// `sslmode` and `sslrootcert` in its URL.
@@ -93,7 +105,7 @@ section!(
         /// Messages held unacknowledged at once.
         prefetch: u16 = 4_096; 1..=u16::MAX,
         /// Longest time for one request to the broker, milliseconds.
-        rpc_timeout_ms: u64 = 10_000,
+        rpc_timeout_ms: u64 = 10_000; 1_000..=HOUR_MS,
     }
 );
 
@@ -127,15 +139,16 @@ section!(
         /// Ask the SSH agent at `SSH_AUTH_SOCK` for the default credential.
         agent: bool = false,
         /// Longest time to connect and log in, milliseconds.
-        connect_timeout_ms: u64 = 10_000,
+        connect_timeout_ms: u64 = 10_000; 1_000..=HOUR_MS,
         /// Longest time for one answer other than to a commit, milliseconds.
-        rpc_timeout_ms: u64 = 60_000,
-        /// Longest time for the answer to a commit, milliseconds; commits of a Virtual Chassis take minutes.
-        commit_timeout_ms: u64 = 300_000,
+        rpc_timeout_ms: u64 = 60_000; 1_000..=HOUR_MS,
+        /// Longest time for the answer to a commit, milliseconds; commits of a Virtual Chassis take minutes. A shutdown waits for
+        /// it, and for the confirmation after it, so whoever stops the process must wait twice as long (`TimeoutStopSec`).
+        commit_timeout_ms: u64 = 300_000; 1_000..=HOUR_MS,
         /// Minutes after which the switch rolls an unconfirmed commit back; longer than `commit_timeout_ms`.
         confirm_timeout_min: u32 = 10; 1..=65_535,
         /// Time an idle session is kept open, milliseconds.
-        session_idle_ms: u64 = 30_000,
+        session_idle_ms: u64 = 30_000; 0..=DAY_MS,
     }
 );
 
@@ -145,7 +158,7 @@ section!(
         /// Base URL of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`; empty means
         /// that no traces are exported. `http` alone: a collector on this host carries them on encrypted. The standard
         /// variable `OTEL_EXPORTER_OTLP_ENDPOINT` sets it too.
-        otlp_endpoint: String = String::new(),
+        otlp_endpoint: ServiceUrl = ServiceUrl::default(),
         /// Name under which the traces appear. The standard variable `OTEL_SERVICE_NAME` sets it too.
         service_name: String = "vmacd".to_owned(),
         /// Part of the traces that is exported where the producer has not decided.
@@ -237,13 +250,13 @@ section!(
     /// `[retry]`
     RetrySettings {
         /// Attempts before a message is dead-lettered.
-        attempts_max: u32 = 8; 1..,
+        attempts_max: u32 = 8; 1..=1_000_000,
         /// Shortest delay before another attempt, milliseconds.
-        delay_min_ms: u64 = 1_000; 10..,
+        delay_min_ms: u64 = 1_000; 10..=WEEK_MS,
         /// Longest delay before another attempt, milliseconds; at least `delay_min_ms`.
-        delay_max_ms: u64 = 900_000,
+        delay_max_ms: u64 = 900_000; 10..=WEEK_MS,
         /// Age at which a message is dead-lettered whatever its attempts, milliseconds.
-        age_max_ms: u64 = 86_400_000,
+        age_max_ms: u64 = 86_400_000; 1_000..=YEAR_MS,
     }
 );
 
@@ -255,25 +268,25 @@ section!(
         /// Messages admitted in one database transaction.
         intake_batch_max: usize = 500; 1..=1_000,
         /// Time that intake waits for more messages when the first was not alone, milliseconds.
-        intake_linger_ms: u64 = 2,
+        intake_linger_ms: u64 = 2; 0..=MINUTE_MS,
         /// Changes in one commit.
-        changes_per_commit_max: usize = 2_000; 1..,
+        changes_per_commit_max: usize = 2_000; 1..=MANY,
         /// Messages held for one switch; more go to the ladder without costing an attempt.
-        lane_messages_max: usize = 2_048; 1..,
+        lane_messages_max: usize = 2_048; 1..=MANY,
         /// Sessions to switches open at the same time; an eighth of them for switches that failed last time.
-        sessions_max: usize = 512; 1..,
+        sessions_max: usize = 512; 1..=MANY,
         /// Switches pushed to at the same time.
-        pushes_max: usize = 64; 1..,
+        pushes_max: usize = 64; 1..=MANY,
         /// Consecutive failures to reach a switch that open its circuit.
-        circuit_failures_max: u32 = 2; 1..,
+        circuit_failures_max: u32 = 2; 1..=1_000_000,
         /// Time for which an open circuit stays open, milliseconds.
-        circuit_open_ms: u64 = 15_000,
+        circuit_open_ms: u64 = 15_000; 0..=DAY_MS,
         /// Time after which work that no message drives is driven again, milliseconds.
-        sweep_after_ms: u64 = 60_000,
+        sweep_after_ms: u64 = 60_000; 0..=DAY_MS,
         /// Time between two looks for such work, milliseconds.
-        sweep_interval_ms: u64 = 10_000; 10..,
+        sweep_interval_ms: u64 = 10_000; 10..=DAY_MS,
         /// Time that a shutdown waits beyond the commit in flight, milliseconds.
-        shutdown_grace_ms: u64 = 20_000,
+        shutdown_grace_ms: u64 = 20_000; 0..=HOUR_MS,
         /// Ask a switch after each push for its own table of bindings in force, as evidence; one request a push.
         evidence: bool = true,
         /// For tests of crashes: the process aborts at this stage of a push; empty in operation.
@@ -285,10 +298,10 @@ section!(
     /// `[drift]`
     DriftSettings {
         /// Time between two looks at what a switch holds, milliseconds; 0 means that nobody looks.
-        interval_ms: u64 = 3_600_000,
+        interval_ms: u64 = 3_600_000; 0..=YEAR_MS,
         /// Time between two looks at a switch's commit history, milliseconds; a commit that is not vmacd's brings the look at what
         /// it holds forward. Each is a login and one request. 0 means none.
-        history_interval_ms: u64 = 300_000,
+        history_interval_ms: u64 = 300_000; 0..=YEAR_MS,
         /// What is done where a switch holds something else than was pushed, unless its inventory says otherwise: `observe` tells
         /// it by an event, `enforce` also pushes again what is vmacd's, `off` does not look.
         mode: DriftMode = DriftMode::Observe,
@@ -299,9 +312,9 @@ section!(
     /// `[lease]`
     LeaseSettings {
         /// Time after which a lease that is not renewed may be taken, milliseconds.
-        ttl_ms: u64 = 30_000; 1_000..,
+        ttl_ms: u64 = 30_000; 1_000..=HOUR_MS,
         /// Time between two looks at a lease that another worker holds, milliseconds.
-        poll_ms: u64 = 250; 10..,
+        poll_ms: u64 = 250; 10..=MINUTE_MS,
     }
 );
 
@@ -309,14 +322,14 @@ section!(
     /// `[limits]`
     LimitsSettings {
         /// Switches of one site pushed to at the same time by one worker; 0 means as many as `worker.pushes_max`.
-        site_pushes_max: usize = 0,
+        site_pushes_max: usize = 0; 0..=MANY,
         /// Commits on the switches of one site in a minute, by all workers together; 0 means any number.
-        site_commits_per_minute_max: u32 = 0,
+        site_commits_per_minute_max: u32 = 0; 0..=1_000_000,
         /// Switches of one site whose commits may be rolled back or lost within `stop_window_ms`; with so many the site is frozen
         /// until somebody thaws it. 0 means that no site is.
-        stop_failures_max: u32 = 5,
+        stop_failures_max: u32 = 5; 0..=1_000_000,
         /// The time in which those are counted, milliseconds.
-        stop_window_ms: u64 = 600_000; 1_000..,
+        stop_window_ms: u64 = 600_000; 1_000..=DAY_MS,
     }
 );
 

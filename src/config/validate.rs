@@ -2,20 +2,18 @@
 
 use std::net::SocketAddr;
 
-use super::{ConfigError, Settings};
+use super::{ConfigError, ServiceUrl, Settings};
 
-const ENDPOINT: &str = "a URL such as http://127.0.0.1:4318; https is not spoken: send to a collector on this host and \
-    let it carry the traces on encrypted";
+const ENDPOINT: &str = "a URL such as http://127.0.0.1:4318, without user, password or parameters, which are not sent; https is \
+    not spoken: send to a collector on this host and let it carry the traces on encrypted";
 
 impl Settings {
-    /// Checks every range and every dependency.
+    /// Checks every dependency, and whatever is not a number. Numbers have been checked before.
     ///
     /// # Errors
     /// [`ConfigError::Invalid`] for the first that does not hold.
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        if let Some((setting, expected)) = self.out_of_range() {
-            return Err(ConfigError::Invalid { setting, problem: format!("out of range: expected {expected}") });
-        }
+        self.validate_urls()?;
         let rules = [
             ("broker.namespace", is_namespace(&self.broker.namespace), "letters, digits, `-`, `_`, `.`, at most 64"),
             ("retry.delay_max_ms", self.retry.delay_max_ms >= self.retry.delay_min_ms, "at least retry.delay_min_ms"),
@@ -27,20 +25,36 @@ impl Settings {
             ),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((setting, _, expected)) => Err(ConfigError::Invalid {
-                setting: setting.to_owned(),
-                problem: format!("out of range: expected {expected}"),
-            }),
+            Some((setting, _, expected)) => {
+                Err(ConfigError::Invalid { setting: setting.to_owned(), problem: format!("expected {expected}") })
+            }
             None => {
                 self.validate_http().and_then(|()| self.validate_hooks()).and_then(|()| self.mac_pools().map(|_| ()))
             }
         }
     }
 
+    fn validate_urls(&self) -> Result<(), ConfigError> {
+        let database = "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE";
+        let checks = [
+            ("database.url", &self.database.url, &["sqlite", "postgres", "postgresql"][..], database),
+            ("amqp.url", &self.amqp.url, &["amqp", "amqps"][..], "amqp:// or amqps://"),
+        ];
+        for (setting, url, schemes, expected) in checks {
+            if !(setting == "amqp.url" && url.is_empty()) {
+                url.check(schemes, expected).map_err(|error| ConfigError::Invalid {
+                    setting: setting.to_owned(),
+                    problem: error.to_string(),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     fn validate_http(&self) -> Result<(), ConfigError> {
         let address: SocketAddr = self.http.addr.parse().map_err(|_| ConfigError::Invalid {
             setting: "http.addr".to_owned(),
-            problem: format!("`{}` is not ADDRESS:PORT, such as 127.0.0.1:8080", self.http.addr),
+            problem: "expected ADDRESS:PORT, such as 127.0.0.1:8080".to_owned(),
         })?;
         if !address.ip().is_loopback() && self.api.token.is_empty() {
             let problem = format!("must be set because http.addr {address} is not a loopback address");
@@ -54,6 +68,12 @@ fn is_namespace(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-fn is_endpoint(text: &str) -> bool {
-    text.is_empty() || url::Url::parse(text).is_ok_and(|url| url.scheme() == "http" && url.has_host())
+/// Without a login and parameters: none of them would be sent.
+fn is_endpoint(endpoint: &ServiceUrl) -> bool {
+    let is_bare = |url: url::Url| {
+        let login = (url.username(), url.password());
+        url.has_host() && login == ("", None) && url.query().is_none() && url.fragment().is_none()
+    };
+    let is_http = endpoint.check(&["http"], "http://").is_ok();
+    endpoint.is_empty() || (is_http && endpoint.reveal().parse().is_ok_and(is_bare))
 }

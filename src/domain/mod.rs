@@ -6,7 +6,7 @@
 //! wanted with what a switch holds, `audit` that of whole switches, `adopt` what of them becomes rows, `drift` what
 //! no longer stands, `evidence` what a switch showed of a binding; `failure` the catalogue of what can go wrong and
 //! how each case is treated; `freeze` and `stop` when a site's switches are left alone; `shown` makes text from outside
-//! safe to show, `configuration` shows those of switches; `schema` tells others how the values look in JSON; `trace` reads the producer's
+//! safe to show, `service_url` URLs without their passwords, `configuration` shows those of switches; `schema` tells others how the values look in JSON; `trace` reads the producer's
 //! trace.
 
 mod address;
@@ -29,6 +29,7 @@ mod pool;
 mod pools;
 mod prefix;
 mod schema;
+mod service_url;
 mod shown;
 mod stop;
 mod subnet;
@@ -51,6 +52,7 @@ pub use pool::{Pool, Strategy};
 pub use pools::{PoolProblem, Pools};
 pub use prefix::{Prefix, PrefixError};
 pub use schema::{AddressOrSubnet, PLAIN_TEXT, SharedMac, TIME_SINCE_1970, VirtualMac};
+pub use service_url::{ServiceUrl, UrlError};
 pub use shown::shown;
 pub use stop::{FailedPush, reason_to_stop, speaks_against_site};
 pub use subnet::{SubnetError, addresses_of};

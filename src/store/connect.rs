@@ -16,7 +16,7 @@ use super::refusal::told;
 use super::seal::BackupKey;
 use super::taken::Figures;
 use super::vault::Vault;
-use crate::domain::Pools;
+use crate::domain::{Pools, ServiceUrl};
 
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,14 +72,15 @@ impl Store {
         let vault = Arc::new(Vault::new(options.backup_key));
         let pools = Arc::new(options.pools);
         let (connections_max, timeout) = (options.connections_max, options.statement_timeout);
-        let engine = match url.split_once("://").map(|(scheme, _)| scheme) {
+        let shown = ServiceUrl::new(url);
+        let engine = match shown.scheme() {
             Some("sqlite") => sqlite(url, timeout, options.create).await,
             Some("postgres" | "postgresql") => postgres(url, connections_max, timeout).await,
-            other => return Err(StoreError::UnknownUrl { url: other.unwrap_or("(no scheme)").to_owned() }),
+            _ => return Err(StoreError::UnknownUrl),
         };
         engine
             .map(|engine| Self { engine, vault, pools, figures: Figures::default() })
-            .map_err(|source| StoreError::Connect { url: without_password(url), source: Arc::new(source) })
+            .map_err(|source| StoreError::Connect { url: shown, source: Arc::new(source) })
     }
 
     /// The database's clock.
@@ -141,7 +142,7 @@ async fn is_sound(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error
 
 async fn postgres(url: &str, connections_max: u32, timeout: Duration) -> Result<Engine, sqlx::Error> {
     let session = session_settings(timeout);
-    let connect = url.parse::<PgConnectOptions>()?.application_name("vmacd");
+    let connect = known_parameters(url).parse::<PgConnectOptions>()?.application_name("vmacd");
     let pool = PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -180,11 +181,56 @@ fn session_settings(timeout: Duration) -> String {
     )
 }
 
-fn without_password(url: &str) -> String {
-    let Ok(mut parsed) = url.parse::<url::Url>() else { return "(a URL that cannot be read)".to_owned() };
-    if parsed.password().is_some() {
-        let _ = parsed.set_password(Some("***"));
+/// The parameters of a Postgres URL that sqlx knows.
+const PARAMETERS: [&str; 19] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+    "options[",
+];
+
+/// The URL without the parameters that sqlx does not know, such as libpq's `sslpassword`: it would write their values to the
+/// log.
+fn known_parameters(url: &str) -> String {
+    let Ok(mut parsed) = url.parse::<url::Url>() else { return url.to_owned() };
+    let is_known = |name: &str| {
+        PARAMETERS.iter().any(|known| if known.ends_with('[') { name.starts_with(known) } else { name == *known })
+    };
+    let pairs: Vec<(String, String)> = parsed.query_pairs().into_owned().collect();
+    let (known, unknown): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| is_known(name));
+    if unknown.is_empty() {
+        return url.to_owned();
     }
-    parsed.set_query(None);
-    parsed.to_string()
+    tracing::warn!(ignored = unknown.len(), "database.url has parameters that vmacd does not know; they are ignored");
+    parsed.query_pairs_mut().clear().extend_pairs(known);
+    parsed.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::known_parameters;
+
+    #[test]
+    fn parameters_that_would_be_logged_with_their_values_are_left_out() {
+        let url = "postgres://u:p%2Fw@db:5432/x?sslmode=require&options[search_path]=a%20b&password=p%26w";
+        assert_eq!(known_parameters(url), url);
+        let kept = known_parameters("postgres://u:p%2Fw@db/x?sslpassword=s3cret&sslmode=require&s3cret");
+        assert_eq!(kept, "postgres://u:p%2Fw@db/x?sslmode=require");
+        assert!(!known_parameters("postgres://db/x?sslpassword=s3cret").contains("s3cret"));
+    }
 }

@@ -284,6 +284,9 @@ impl Store {
     }
 }
 
+/// The last second that is written with a year of four digits.
+const LATEST: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).expect("a time");
+
 /// The statement that reads these columns of what matches.
 fn selection(columns: &str, filter: &DeadLetterFilter) -> (String, Vec<Arg>) {
     let mut sql = format!(
@@ -296,7 +299,8 @@ fn selection(columns: &str, filter: &DeadLetterFilter) -> (String, Vec<Arg>) {
         ("reason_code =", filter.reason.clone().map(Arg::from)),
         ("switch =", filter.switch.as_ref().map(|switch| switch.as_str().into())),
         ("ip_address =", filter.ip.map(|ip| ip.to_string().into())),
-        ("last_failed_at >=", filter.since.map(Arg::from)),
+        // Any time may be asked for, and Postgres knows fewer than chrono.
+        ("last_failed_at >=", filter.since.map(|since| Arg::from(since.clamp(DateTime::UNIX_EPOCH, LATEST)))),
     ];
     for (condition, value) in conditions.into_iter().filter_map(|(c, value)| Some((c, value?))) {
         arguments.push(value);

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::domain::{Failure, shown};
+use crate::domain::{Failure, ServiceUrl, shown};
 
 /// An error of the store. Never shows a URL's password.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -12,17 +12,16 @@ pub enum StoreError {
     /// The database cannot be reached or refuses the login.
     #[error("cannot connect to the database {url}")]
     Connect {
-        /// The URL without its password.
-        url: String,
+        /// Where it is.
+        url: ServiceUrl,
         /// Why.
         source: Arc<sqlx::Error>,
     },
-    /// The URL names no database that the store knows.
-    #[error("`{url}` is no database URL: expected sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE")]
-    UnknownUrl {
-        /// What stands before `://`, at most.
-        url: String,
-    },
+    /// The URL names no database that the store knows. Nothing of it is repeated: it may hold a password anywhere.
+    #[error(
+        "the database's URL is not of a known kind: expected sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE"
+    )]
+    UnknownUrl,
     /// The tables cannot be brought up to date.
     #[error("cannot bring the tables up to date")]
     Migrate(#[source] Arc<sqlx::migrate::MigrateError>),
@@ -144,7 +143,7 @@ impl StoreError {
         match self {
             Self::Connect { .. } | Self::Timeout { .. } | Self::NoAnswer { .. } => true,
             Self::Query { source, .. } => is_transient(source),
-            Self::UnknownUrl { .. }
+            Self::UnknownUrl
             | Self::Migrate(_)
             | Self::TablesMissing
             | Self::TablesOld { .. }
@@ -178,7 +177,7 @@ impl StoreError {
         }
         matches!(
             self,
-            Self::NotFound { .. } | Self::Refused(_) | Self::Inventory(_) | Self::UnknownUrl { .. } | Self::NotSqlite
+            Self::NotFound { .. } | Self::Refused(_) | Self::Inventory(_) | Self::UnknownUrl | Self::NotSqlite
         )
     }
 

@@ -2,7 +2,7 @@
 //!
 //! `push` is where to start reading, `transaction` is what it shares with `restore`, `planning` what it shares with
 //! `preview`. `client` has one method for each request, `questions` those that change nothing, `netconf` frames, numbers
-//! and reads, `ssh` is the only place that knows russh, `dialect` renders and reads bindings.
+//! and reads, `ssh` and `ssh_channel` are the only places that know russh, `dialect` renders and reads bindings.
 //! Nothing here knows of rows or queues: what must be written down on the way goes through [`Journal`].
 
 mod client;
@@ -24,6 +24,7 @@ mod resolve;
 mod restore;
 mod security_table;
 mod ssh;
+mod ssh_channel;
 mod transaction;
 mod vlans;
 

@@ -1,4 +1,4 @@
-//! SSH to a switch: the only place that knows russh's client.
+//! SSH to a switch: with `ssh_channel` the only place that knows russh's client.
 //!
 //! The host key is checked against the pinned one before any credential is sent. The NETCONF subsystem
 //! (RFC 6242 section 3) is asked for first; where it is refused, the commands that Juniper's own clients
@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::client::{self, AuthResult, Handle, Msg};
+use russh::client::{self, AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate, load_secret_key};
-use russh::{Channel, ChannelMsg, ChannelStream, Preferred, cipher, kex, mac};
+use russh::{Preferred, cipher, kex, mac};
 
 use super::error::SwitchError;
+use super::ssh_channel::{Request, SshChannel};
 use crate::domain::{SshProfile, Switch};
 
 /// A login. Never prints its secrets.
@@ -41,7 +42,7 @@ impl std::fmt::Debug for Credential {
 
 /// The stream of a NETCONF channel; the session ends when it is dropped.
 pub(super) struct Connection {
-    pub stream: ChannelStream<Msg>,
+    pub stream: SshChannel,
     /// Keeps the connection open.
     pub guard: Box<dyn Any + Send + Sync>,
 }
@@ -101,7 +102,7 @@ pub(super) async fn connect(
         let mut handle = connect_tcp(switch, host_key).await?;
         log_in(&mut handle, switch, credential).await?;
         let channel = open_netconf(&handle, switch).await?;
-        Ok(Connection { stream: channel.into_stream(), guard: Box::new(handle) })
+        Ok(Connection { stream: channel, guard: Box::new(handle) })
     })
     .await;
     let seen = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -240,31 +241,17 @@ async fn ask_agent(
     Ok(result)
 }
 
-async fn open_netconf(handle: &Handle<HostKey>, switch: &Switch) -> Result<Channel<Msg>, SwitchError> {
-    let lost = |error: russh::Error| unreachable(switch, &error.to_string());
-    let mut channel = handle.channel_open_session().await.map_err(lost)?;
-    channel.request_subsystem(true, "netconf").await.map_err(lost)?;
-    if granted(&mut channel).await {
-        return Ok(channel);
-    }
-    for command in ["xml-mode netconf need-trailer", "junoscript netconf need-trailer"] {
-        let mut channel = handle.channel_open_session().await.map_err(lost)?;
-        channel.exec(true, command).await.map_err(lost)?;
-        if granted(&mut channel).await {
+async fn open_netconf(handle: &Handle<HostKey>, switch: &Switch) -> Result<SshChannel, SwitchError> {
+    for request in [
+        Request::Subsystem("netconf"),
+        Request::Command("xml-mode netconf need-trailer"),
+        Request::Command("junoscript netconf need-trailer"),
+    ] {
+        let opened = SshChannel::open(handle, request).await;
+        if let Some(channel) = opened.map_err(|error| unreachable(switch, &error.to_string()))? {
             return Ok(channel);
         }
     }
     let problem = "offered neither as a subsystem nor as a command; is `system services netconf ssh` set?".to_owned();
     Err(SwitchError::NoNetconf { switch: switch.name.to_string(), problem })
-}
-
-/// Waits for the answer to a channel request.
-async fn granted(channel: &mut Channel<Msg>) -> bool {
-    loop {
-        match channel.wait().await {
-            Some(ChannelMsg::Success) => return true,
-            Some(ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof) | None => return false,
-            Some(_) => {}
-        }
-    }
 }

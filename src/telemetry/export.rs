@@ -71,7 +71,7 @@ impl Drop for Exporting {
 
 /// Starts the export.
 pub(super) fn to(settings: &TelemetrySettings) -> Result<Exporting, TelemetryError> {
-    let endpoint = format!("{}/v1/traces", settings.otlp_endpoint.trim_end_matches('/'));
+    let endpoint = format!("{}/v1/traces", settings.otlp_endpoint.reveal().trim_end_matches('/'));
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
         .with_http_client(Client::new())

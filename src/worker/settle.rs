@@ -201,7 +201,7 @@ impl Sorted {
     }
 
     fn add(&mut self, context: &Context, now_ms: i64, held: Held, verdict: Verdict) {
-        let age = Duration::from_millis(u64::try_from(now_ms - held.first_seen_ms).unwrap_or(0));
+        let age = Duration::from_millis(u64::try_from(now_ms.saturating_sub(held.first_seen_ms)).unwrap_or(0));
         let disposal = decide(&context.policy, held.message.attempt, age, verdict);
         count(&context.metrics, &held, age, &disposal);
         let (outcome, code) = disposal.named();
@@ -222,7 +222,9 @@ impl Sorted {
             Disposal::Postpone { delay, .. } => {
                 self.due.extend(held.command.map(|command| (command.key, delay)));
                 // Its age stands still meanwhile: it counts as first seen that much later.
-                let first_seen_ms = held.first_seen_ms + i64::try_from(delay.as_millis()).unwrap_or(0);
+                let delay_ms = i64::try_from(delay.as_millis()).unwrap_or(0);
+                // Saturating: the time comes from a header, which anybody can set.
+                let first_seen_ms = held.first_seen_ms.saturating_add(delay_ms);
                 let message = Message { first_seen_ms: Some(first_seen_ms), ..held.message };
                 self.again.push((held.receipt, message, delay));
             }

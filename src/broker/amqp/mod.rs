@@ -161,9 +161,12 @@ async fn reject(ackers: impl Iterator<Item = Acker>) {
 /// Opens a connection within the time limit.
 async fn connect(target: &AmqpTarget, timeout: Duration) -> Result<Connection, BrokerError> {
     let work = async {
-        let mut uri: AMQPUri = target.url.parse().map_err(|problem: String| {
-            lapin::Error::from(lapin::ErrorKind::IOError(Arc::new(std::io::Error::other(problem))))
-        })?;
+        // What the parser says may repeat the URL.
+        let unreadable = |_: String| std::io::Error::other("amqp.url cannot be read; is its password percent-encoded?");
+        let mut uri: AMQPUri = target
+            .url
+            .parse()
+            .map_err(|problem| lapin::Error::from(lapin::ErrorKind::IOError(Arc::new(unreadable(problem)))))?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
         let tls = OwnedTLSConfig { cert_chain: target.ca.clone(), ..OwnedTLSConfig::default() };
         let runtime = lapin::runtime::default_runtime()?;

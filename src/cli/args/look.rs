@@ -33,7 +33,7 @@ pub struct ListArgs {
     #[arg(long)]
     pub server: Option<i64>,
     /// At most so many
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     pub limit: i64,
     /// Again and again.
     #[command(flatten)]
@@ -57,10 +57,25 @@ pub struct ShowArgs {
 
 /// The shortest time between two looks, seconds: the database is shared.
 const WATCH_MIN_S: f64 = 0.1;
+/// The longest, seconds.
+const WATCH_MAX_S: f64 = 86_400.0;
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let refused = || format!("expected seconds, at least {WATCH_MIN_S}");
-    let seconds: f64 = text.trim_end_matches('s').parse().map_err(|_| refused())?;
-    let span = Duration::try_from_secs_f64(seconds).map_err(|_| refused())?;
-    if seconds < WATCH_MIN_S { Err(refused()) } else { Ok(span) }
+    let seconds = text.trim_end_matches('s').parse().ok();
+    let within = seconds.filter(|seconds| (WATCH_MIN_S..=WATCH_MAX_S).contains(seconds));
+    within.map(Duration::from_secs_f64).ok_or_else(|| format!("expected seconds, {WATCH_MIN_S} to {WATCH_MAX_S}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_between_two_looks_is_bounded() {
+        assert_eq!(seconds("2"), Ok(Duration::from_secs(2)));
+        assert_eq!(seconds("0.1s"), Ok(Duration::from_millis(100)));
+        for text in ["0", "0.09", "86401", "1e300", "inf", "NaN", "-2", "two"] {
+            assert_eq!(seconds(text), Err("expected seconds, 0.1 to 86400".to_owned()), "{text}");
+        }
+    }
 }

@@ -74,7 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     async fn greet(&mut self) -> Result<(), SessionError> {
         self.send(HELLO).await?;
         let text = self.receive().await?;
-        let hello = Element::read(&text).map_err(|source| unreadable(&text, source))?;
+        let hello = read_hello(&text).map_err(|source| unreadable(&text, source))?;
         self.session_id = hello.text_of("session-id").map(str::to_owned);
         let capabilities = hello.child("capabilities").into_iter().flat_map(|list| list.all("capability"));
         self.capabilities = capabilities.map(|capability| capability.text.trim().to_owned()).collect();
@@ -128,6 +128,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 }
 
+/// The hello. Words before it, of a banner or a login script, are passed over.
+fn read_hello(text: &str) -> Result<Element, XmlError> {
+    let is_hello = |at: &usize| {
+        let name = text[at + 1..].split(|next: char| next.is_whitespace() || matches!(next, '>' | '/')).next();
+        name.and_then(|name| name.rsplit(':').next()) == Some("hello")
+    };
+    let start = text.match_indices('<').map(|(at, _)| at).find(is_hello).ok_or(XmlError::Empty)?;
+    Element::read(&text[start..])
+}
+
 fn unreadable(text: &str, source: XmlError) -> SessionError {
     SessionError::Xml { start: text.trim_start().chars().take(200).collect(), source }
 }
@@ -136,5 +146,54 @@ async fn bounded<T>(timeout: Duration, work: impl Future<Output = Result<T, Sess
     match tokio::time::timeout(timeout, work).await {
         Ok(result) => result,
         Err(_) => Err(SessionError::Timeout { after_ms: timeout.as_millis() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(10);
+    const SERVER_HELLO: &str = "<!-- user vmacd, class super-user -->\n<nc:hello xmlns:nc=\"urn:ietf:params:xml:ns:netconf:base:1.0\">\
+        <nc:capabilities><nc:capability>urn:ietf:params:netconf:base:1.1</nc:capability></nc:capabilities>\
+        <nc:session-id>4242</nc:session-id></nc:hello>]]>]]>";
+
+    async fn opened_by(text: String) -> (Result<Session<DuplexStream>, SessionError>, DuplexStream) {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+        theirs.write_all(text.as_bytes()).await.expect("written");
+        (Session::open(ours, WAIT).await, theirs)
+    }
+
+    #[tokio::test]
+    async fn words_before_the_hello_are_passed_over() {
+        for words in ["", "Welcome to sw-a1.\n", "<<< AUTHORISED USE ONLY >>> & hello, <b/> <user>\r\n", "\u{feff}"] {
+            let (session, _server) = opened_by(format!("{words}{SERVER_HELLO}")).await;
+            let session = session.expect("a session");
+            assert_eq!(session.session_id.as_deref(), Some("4242"), "{words:?}");
+            assert_eq!(session.framing, Framing::Chunked, "{words:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_hello_opens_no_session() {
+        for text in ["Permission denied.]]>]]>", "<rpc-error/>]]>]]>", "]]>]]>"] {
+            let (session, _server) = opened_by(text.to_owned()).await;
+            assert!(matches!(session.map(|_| ()), Err(SessionError::Xml { .. })), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_comes_with_the_hello_in_one_packet_is_read_after_it() {
+        for between in ["", "\n", "\n\n"] {
+            let reply = "<rpc-reply message-id=\"1\"><ok/></rpc-reply>";
+            let chunk = String::from_utf8(encode(Framing::Chunked, reply)).expect("text");
+            let (session, mut server) = opened_by(format!("{SERVER_HELLO}{between}{chunk}")).await;
+            session.expect("a session").rpc("<get/>", WAIT).await.expect("the reply");
+            let mut asked = vec![0; 4096];
+            let read = server.read(&mut asked).await.expect("the client's hello and request");
+            assert!(read > 0);
+        }
     }
 }

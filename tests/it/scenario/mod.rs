@@ -16,6 +16,7 @@ mod drift;
 mod dry_run;
 pub mod events;
 mod evidence;
+mod extremes;
 mod freeze;
 mod hostile;
 mod http;

@@ -1,9 +1,11 @@
 //! Secrets never print: a full run at the chattiest log level, and everything it wrote, searched for them.
 
+use futures_util::future::join_all;
 use vmacd::sim::Options;
 
 use super::world::World;
-use crate::support::vmacd::{Output, run};
+use crate::support::postgres::fresh_database;
+use crate::support::vmacd::{Output, Settings, run};
 
 const SECRET: &str = "s3cret-of-the-switch";
 const OTHER: &str = "s3cret-of-the-api";
@@ -70,4 +72,46 @@ async fn outputs(world: &World) -> String {
     }
     assert!(text.contains("sw-001") && text.contains("127.0.0.1:1"), "the verbs said something");
     text
+}
+
+/// What belongs before the first `@`, `/`, `?` or `#` of a password, and after it.
+const HALVES: [&str; 2] = ["s3cretBefore", "s3cretAfter"];
+
+#[tokio::test]
+async fn no_password_is_shown_however_it_is_written() {
+    let database = fresh_database().await;
+    let (login, place) =
+        database.url().split_once('@').map(|(login, place)| (login.to_owned(), place.to_owned())).expect("a URL");
+    let user = login.rsplit_once(':').expect("a password").0.to_owned();
+    let [before, after] = HALVES;
+    let mut texts = Vec::new();
+    for middle in ["/", "?", "#", "@", ":", "%2F", ":12/", "\n", "\\", "[", ", expected "] {
+        let password = format!("{before}{middle}{after}");
+        let mut settled = Vec::new();
+        for (variable, url) in [
+            ("VMACD_DATABASE_URL", format!("{user}:{password}@{place}")),
+            ("VMACD_DATABASE_URL", format!("{login}@{place}?sslpassword={password}")),
+            ("VMACD_DATABASE_URL", format!("host=127.0.0.1 password={password}")),
+            ("VMACD_DATABASE_URL", format!("{password}://x")),
+            ("VMACD_AMQP_URL", format!("amqp://u:{password}@127.0.0.1:1/v")),
+            ("VMACD_AMQP_URL", format!("amqp://:{password}@[::1]:1/v")),
+            ("VMACD_AMQP_URL", format!("amqp://u:1{middle}{after}@127.0.0.1:1,amqp://u:{password}@127.0.0.1:2")),
+            ("VMACD_TELEMETRY_OTLP_ENDPOINT", format!("http://u:{password}@127.0.0.1:1")),
+            ("VMACD_API_TOKEN_FILE", password.clone()),
+        ] {
+            let settings = Settings::new().set("VMACD_DATABASE_URL", database.url()).set("VMACD_LOG", "trace");
+            settled.push((settings.set(variable, &url), format!("{variable}={url}")));
+        }
+        let runs = settled.iter().map(async |(settings, what)| {
+            let shown = run(&["config"], settings).await;
+            let tried = run(&["create", "--server", "1", "--ip", "10.0.0.9"], settings).await;
+            (what.clone(), shown.stdout + &shown.stderr + &tried.stdout + &tried.stderr)
+        });
+        texts.extend(join_all(runs).await);
+    }
+    for (what, text) in &texts {
+        assert!(HALVES.iter().all(|half| !text.contains(half)), "{what}: {text}");
+    }
+    let refusals = texts.iter().filter(|(_, text)| text.contains("percent-encoded")).count();
+    assert!(refusals > 15, "only {refusals} of {} say what to do", texts.len());
 }

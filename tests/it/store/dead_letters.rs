@@ -69,6 +69,7 @@ async fn dead_letters_are_found_by_reason_switch_number_and_time(bench: &Bench) 
         (DeadLetterFilter { switch: Some(switch("sw-a")), ..none() }, vec!["b"]),
         (DeadLetterFilter { reason: Some("unreachable".to_owned()), ..none() }, vec!["c"]),
         (DeadLetterFilter { since: chrono::DateTime::from_timestamp_millis(9_000), ..none() }, vec!["c"]),
+        (DeadLetterFilter { since: Some(chrono::DateTime::<chrono::Utc>::MAX_UTC), ..none() }, vec![]),
         (DeadLetterFilter { switch: Some(switch("sw-b")), ..none() }, vec![]),
     ];
     for (filter, expected) in table {

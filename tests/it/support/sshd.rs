@@ -110,7 +110,7 @@ fn config(dir: &Path, port: u16, bridge_port: u16, offer: Offer) -> String {
 }
 
 /// A TCP port behind which the switch speaks NETCONF without SSH.
-async fn bridge(sim: SimHandle) -> u16 {
+pub async fn bridge(sim: SimHandle) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("a port").port();
     tokio::spawn(async move {

@@ -1,6 +1,7 @@
 //! The switch client against simulated switches, over real SSH: what a push does, and what it does not.
 
 pub mod bench;
+mod early;
 mod interrupted;
 mod ipv6;
 mod opening;

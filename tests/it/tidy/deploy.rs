@@ -111,3 +111,24 @@ fn the_unit_and_the_package_agree() {
         named.filter(|name| !variables.contains(&(*name).to_owned())).map(str::to_owned).collect(),
     );
 }
+
+/// A stop waits for the answers to a commit and to its confirmation; a supervisor that kills before that makes the next worker
+/// find out what became of them.
+#[test]
+fn supervisors_wait_longer_for_a_stop_than_a_commit_may_take() {
+    let settings = vmacd::config::Settings::default();
+    let stop_ms = 2 * settings.ssh.commit_timeout_ms + 2 * settings.worker.shutdown_grace_ms;
+    for (path, key) in
+        [("deploy/systemd/vmacd.service", "TimeoutStopSec="), ("compose.yaml", "    stop_grace_period: ")]
+    {
+        let text = read(path);
+        let values: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(key)).collect();
+        let seconds = values.iter().map(|value| value.trim_end_matches('s').parse::<u64>().expect("seconds"));
+        let seconds: Vec<u64> = seconds.collect();
+        assert!(
+            seconds.len() == 1 && seconds[0] * 1000 >= stop_ms,
+            "{path}: {seconds:?}, a stop may take {stop_ms} ms"
+        );
+        assert!(read("docs/OPERATING.md").contains(&format!("TimeoutStopSec={}", seconds[0])), "{path}: {seconds:?}");
+    }
+}
