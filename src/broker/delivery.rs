@@ -31,8 +31,9 @@ pub(super) enum Proof {
 /// Why a message is dead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadReason {
-    /// The identity of the dead letter: the same twice is one.
-    pub dead_id: String,
+    /// This sending to the dead letters: collected twice, it is one letter.
+    #[serde(default = "new_burial_id")]
+    pub burial_id: String,
     /// The reason code.
     pub code: Code,
     /// What happened.
@@ -51,6 +52,11 @@ pub struct DeadReason {
     pub last_failed_ms: i64,
 }
 
+/// A new sending to the dead letters.
+pub fn new_burial_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
 impl Delivery {
     /// Why it is dead: as was said when it was sent there, else the broker gave it up by itself.
     pub fn dead_reason(&self) -> DeadReason {
@@ -61,13 +67,8 @@ impl Delivery {
 /// The reason of a message that the broker gave up after too many deliveries without an answer.
 pub(super) fn given_up(message: &Message) -> DeadReason {
     let now_ms = chrono::Utc::now().timestamp_millis();
-    let id = message.key.as_ref().or(message.message_id.as_ref()).cloned();
     DeadReason {
-        dead_id: format!(
-            "{}#{}#given-up",
-            id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
-            message.replay_number
-        ),
+        burial_id: new_burial_id(),
         code: Code::DeliveryLimit,
         text: "delivered too often without an answer: does it make the worker crash?".to_owned(),
         attempts: message.attempt,

@@ -4,6 +4,7 @@
 //! so that a message in hand does not come twice, and one of a crashed process comes again soon.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,12 +32,22 @@ pub struct EmbeddedBroker {
     store: Store,
     topology: Arc<Topology>,
     /// Claims of deliveries that are not settled yet, by message.
-    held: Arc<Mutex<HashMap<i64, String>>>,
+    held: Arc<Mutex<HashMap<i64, Claim>>>,
+    /// Consumers so far.
+    consumers: Arc<AtomicU64>,
+}
+
+/// The claim to a message in hand.
+struct Claim {
+    token: String,
+    /// Whose hand it is in: each consumer has a prefetch of its own.
+    consumer: u64,
 }
 
 /// A consumer of the embedded queue.
 pub struct EmbeddedConsumer {
     broker: EmbeddedBroker,
+    number: u64,
     kind: QueueKind,
     prefetch: usize,
     ready: VecDeque<Delivery>,
@@ -57,14 +68,16 @@ struct Properties {
 
 impl EmbeddedBroker {
     pub(super) fn new(store: Store, topology: Topology) -> Self {
-        Self { store, topology: Arc::new(topology), held: Arc::default() }
+        Self { store, topology: Arc::new(topology), held: Arc::default(), consumers: Arc::default() }
     }
 
     pub(super) fn consume(&self, kind: QueueKind, prefetch: u16) -> EmbeddedConsumer {
         let token = CancellationToken::new();
-        tokio::spawn(self.clone().prolong(token.clone()));
+        let number = self.consumers.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(self.clone().prolong(number, token.clone()));
         EmbeddedConsumer {
             broker: self.clone(),
+            number,
             kind,
             prefetch: prefetch.into(),
             ready: VecDeque::new(),
@@ -77,22 +90,34 @@ impl EmbeddedBroker {
         Ok(self.store.queue_depths().await?)
     }
 
-    async fn prolong(self, until: CancellationToken) {
+    async fn prolong(self, consumer: u64, until: CancellationToken) {
         while until.run_until_cancelled(tokio::time::sleep(CLAIM / 3)).await.is_some() {
-            let held: Vec<_> = self.held().iter().map(|(id, claim)| (*id, claim.clone())).collect();
+            let held = self.claims_of(consumer);
             if let Err(error) = self.store.queue_reclaim(&held, CLAIM).await {
                 tracing::warn!(error = chain(&error), messages = held.len(), "claims not prolonged");
             }
         }
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<i64, String>> {
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<i64, Claim>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The claims of one consumer.
+    fn claims_of(&self, consumer: u64) -> Vec<(i64, String)> {
+        let held = self.held();
+        let own = held.iter().filter(|(_, claim)| claim.consumer == consumer);
+        own.map(|(id, claim)| (*id, claim.token.clone())).collect()
+    }
+
+    /// Forgets claims, unless the message was claimed anew meanwhile.
     fn release(&self, claims: &[(i64, String)]) {
         let mut held = self.held();
-        claims.iter().for_each(|(id, _)| drop(held.remove(id)));
+        for (id, token) in claims {
+            if held.get(id).is_some_and(|claim| claim.token == *token) {
+                held.remove(id);
+            }
+        }
     }
 
     pub(super) async fn ack(&self, receipts: Vec<Receipt>) -> Result<(), BrokerError> {
@@ -145,24 +170,24 @@ impl EmbeddedBroker {
         Ok(())
     }
 
-    async fn claim(self, kind: QueueKind, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+    async fn claim(self, consumer: u64, kind: QueueKind, limit: usize) -> Result<Vec<Delivery>, StoreError> {
         let queue = self.topology.queue(kind);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut deliveries = Vec::new();
         for claimed in self.store.queue_claim(&queue, limit, CLAIM).await? {
-            deliveries.extend(self.delivery(kind, claimed).await);
+            deliveries.extend(self.delivery(consumer, kind, claimed).await);
         }
         Ok(deliveries)
     }
 
     /// A claimed message as a delivery; none when it was handed out too often and is dead now.
-    async fn delivery(&self, kind: QueueKind, claimed: QueueMessage) -> Option<Delivery> {
+    async fn delivery(&self, consumer: u64, kind: QueueKind, claimed: QueueMessage) -> Option<Delivery> {
         let QueueMessage { id, claim_token, properties, body, deliveries } = claimed;
         let properties: Properties = serde_json::from_value(properties).unwrap_or_else(|error| {
             tracing::error!(id, error = %error, "the properties of a queued message cannot be read");
             Properties { message: Message::default(), dead: None }
         });
-        let message = Message { body, ..properties.message };
+        let message = Message { body, ..properties.message }.without_empty_ids();
         if deliveries > DELIVERY_LIMIT && kind == QueueKind::Commands {
             let reason = given_up(&message);
             let dead = self.queued(QueueKind::Dead, message, Some(reason), Duration::ZERO);
@@ -171,7 +196,7 @@ impl EmbeddedBroker {
             }
             return None;
         }
-        self.held().insert(id, claim_token.clone());
+        self.held().insert(id, Claim { token: claim_token.clone(), consumer });
         let receipt = Receipt(Proof::Embedded { id, claim_token });
         Some(Delivery { message, receipt, dead: properties.dead })
     }
@@ -204,12 +229,13 @@ impl EmbeddedConsumer {
 
     /// Claims in a task of its own, so that a cancelled wait does not leave messages claimed by nobody.
     async fn fetch(&mut self, max: usize) -> Result<(), String> {
-        let free = self.prefetch.saturating_sub(self.broker.held().len()).min(max);
+        let in_hand = self.broker.held().values().filter(|claim| claim.consumer == self.number).count();
+        let free = self.prefetch.saturating_sub(in_hand).min(max);
         if free == 0 && self.claiming.is_none() {
             return Ok(());
         }
-        let (broker, kind) = (&self.broker, self.kind);
-        let claiming = self.claiming.get_or_insert_with(|| tokio::spawn(broker.clone().claim(kind, free)));
+        let (broker, number, kind) = (&self.broker, self.number, self.kind);
+        let claiming = self.claiming.get_or_insert_with(|| tokio::spawn(broker.clone().claim(number, kind, free)));
         let claimed = claiming.await;
         self.claiming = None;
         let deliveries = claimed.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;

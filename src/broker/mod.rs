@@ -23,7 +23,7 @@ mod topology;
 
 pub use amqp::AmqpTarget;
 pub use body::{define_schema, root_schema};
-pub use delivery::{DeadReason, Delivery, Receipt};
+pub use delivery::{DeadReason, Delivery, Receipt, new_burial_id};
 pub use error::BrokerError;
 pub use message::{EventMessage, Message};
 pub use parse::parse_command;

@@ -3,13 +3,10 @@
 use chrono::Utc;
 use uuid::Uuid;
 
-use super::message::Message;
+use super::message::{ID_BYTES_MAX, Message};
 use super::parse::parse_command;
 use super::spread::spread;
 use crate::domain::{Action, Code, Failure, TraceParent};
-
-/// Longest id, bytes: AMQP's short strings hold no more, and a shortened id would be another one.
-const ID_BYTES_MAX: usize = 255;
 
 /// What a producer may say beside the body.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +27,7 @@ pub struct RequestIds {
 pub fn request(action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Message, Failure> {
     let now_ms = Utc::now().timestamp_millis();
     let message = Message {
-        message_id: Some(ids.message_id.unwrap_or_else(|| Uuid::now_v7().to_string())),
+        message_id: Some(ids.message_id.filter(|id| !id.is_empty()).unwrap_or_else(|| Uuid::now_v7().to_string())),
         correlation_id: ids.correlation_id,
         // What is none is left out, as for messages (W3C Trace Context, section 4.3).
         traceparent: ids.traceparent.filter(|trace| trace.parse::<TraceParent>().is_ok()),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::message::Message;
+use super::message::{ID_BYTES_MAX, Message};
 use super::parse::parse_command;
 use crate::domain::{BindableAddress, Code, Failure, addresses_of};
 
@@ -20,8 +20,22 @@ pub fn spread(message: &Message) -> Result<Option<Vec<Message>>, Failure> {
     let refused = |error| Failure::new(Code::InvalidAddress, format!("ip_address: {error}"));
     let addresses = addresses_of(&subnet).map_err(refused)?;
     let messages: Vec<Message> = addresses.iter().map(|address| one_of(message, &body, address)).collect();
-    messages.iter().try_for_each(|message| parse_command(message).map(drop))?;
+    messages.iter().try_for_each(check)?;
     Ok(Some(messages))
+}
+
+fn check(message: &Message) -> Result<(), Failure> {
+    parse_command(message)?;
+    match &message.message_id {
+        // Shortened on its way, it would be the id of several.
+        Some(id) if id.len() > ID_BYTES_MAX => {
+            let text = format!(
+                "message_id: with \"/ADDRESS\" after it longer than {ID_BYTES_MAX} bytes; give a subnet a shorter one"
+            );
+            Err(Failure::new(Code::InvalidField, text))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The body and its subnet; whatever else is wrong with a body is for the reader of commands to say.
@@ -72,6 +86,17 @@ mod tests {
     fn a_message_about_one_address_is_left_alone() {
         assert_eq!(asked(&json!({"server_id": 7, "ip_address": "10.0.48.8", "reference": "order/1"})), Ok(None));
         assert_eq!(asked(&json!("10.0.48.8/30")), Ok(None));
+    }
+
+    #[test]
+    fn an_id_that_leaves_no_room_for_the_addresses_is_refused() {
+        let body = json!({"server_id": 7, "ip_address": "10.0.48.8/30"}).to_string().into_bytes();
+        let message = Message { routing_key: "vmac.create".to_owned(), body, ..Message::default() };
+        let asked = |length| spread(&Message { message_id: Some("m".repeat(length)), ..message.clone() });
+        // The longer of the two addresses is 10.0.48.10.
+        let longest = ID_BYTES_MAX - "/10.0.48.10".len();
+        assert!(asked(longest).is_ok());
+        assert_eq!(asked(longest + 1).expect_err("refused").code, Code::InvalidField);
     }
 
     #[test]

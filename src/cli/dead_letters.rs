@@ -56,7 +56,7 @@ async fn show(store: &Store, output: Output, id: i64) -> Result<(), Fault> {
     output.one(&letter, || {
         format!(
             "dead letter {id} ({})\n  reason     {}: {}\n  message    {} {}\n  attempts   {}\n  replays    {}\n  \
-             failed     {} to {}\n  headers    {}\n  body       {}",
+             copies     {}\n  failed     {} to {}\n  headers    {}\n  body       {}",
             letter.state,
             letter.reason_code,
             printable(&letter.error_text),
@@ -64,6 +64,7 @@ async fn show(store: &Store, output: Output, id: i64) -> Result<(), Fault> {
             printable(letter.message_id.as_deref().unwrap_or("(no message_id)")),
             letter.attempts,
             letter.replays,
+            letter.copies,
             letter.first_failed_at.to_rfc3339(),
             letter.last_failed_at.to_rfc3339(),
             printable(&letter.headers.to_string()),

@@ -11,7 +11,7 @@ use super::open::Session;
 use super::output::Output;
 use super::{dry_run, subnet, suggest};
 use crate::broker::{self, Message, RequestIds};
-use crate::domain::{Action, MessageKey};
+use crate::domain::{Action, Code, Failure, MessageKey};
 use crate::store::{CommandOutcome, Store};
 
 /// Time between two looks for the outcome.
@@ -83,11 +83,14 @@ async fn request(
     }
     let key = message.message_id.clone().unwrap_or_default();
     let store = session.store().await?;
-    session.broker(&store).await?.publish_command(message).await?;
+    session.broker(&store).await?.publish_command(message.clone()).await?;
     if !target.wait {
         return output.one(&json!({"message_id": key, "status": "accepted"}), || format!("accepted as {key}"));
     }
     let outcome = wait(&store, &MessageKey(key.clone()), target.timeout).await?;
+    if let Some(failure) = reused(&store, &MessageKey(key.clone()), &message).await? {
+        return Err(Fault { kind: Kind::Input, ..failure.into() });
+    }
     report(&store, output, &key, &outcome, target.server).await
 }
 
@@ -115,6 +118,14 @@ async fn wait(store: &Store, key: &MessageKey, timeout: Duration) -> Result<Comm
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Why the outcome of the key is not this message's: the key was used before, for another request.
+pub(super) async fn reused(store: &Store, key: &MessageKey, message: &Message) -> Result<Option<Failure>, Fault> {
+    let command = store.command(key).await?.command;
+    let is_own = (command.action.routing_key(), &command.body) == (message.routing_key.as_str(), &message.body);
+    let text = || format!("{key} was used before for another request; leave --message-id out, or give another");
+    Ok((!is_own).then(|| Failure::new(Code::MessageIdReused, text())))
 }
 
 async fn report(store: &Store, output: Output, key: &str, outcome: &CommandOutcome, server: i64) -> Result<(), Fault> {

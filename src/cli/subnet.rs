@@ -13,10 +13,10 @@ use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Output, or_dash};
 use super::progress::Progress;
-use super::request::{LOOK_EVERY, message};
+use super::request::{LOOK_EVERY, message, reused};
 use crate::broker::{self, Message};
 use crate::domain::{Action, BindableAddress, Mac, MessageKey, addresses_of};
-use crate::store::{CommandOutcome, Store};
+use crate::store::{CommandOutcome, Outcome, Store};
 
 /// What became of one address.
 #[derive(Serialize)]
@@ -43,12 +43,12 @@ pub(super) async fn request(
     if target.dry_run {
         return dry_run::run(session, output, spread(&message)?, &target).await;
     }
-    let keys =
-        spread(&message)?.into_iter().filter_map(|message| message.message_id).map(MessageKey).collect::<Vec<_>>();
+    let messages = spread(&message)?;
+    let keys: Vec<_> = messages.iter().filter_map(|message| message.message_id.clone()).map(MessageKey).collect();
     let store = session.store().await?;
     session.broker(&store).await?.publish_command(message).await?;
     let outcomes = if target.wait { wait(&store, output, &keys, target.timeout).await? } else { HashMap::new() };
-    let answers = answers(&store, &addresses, &keys, &outcomes).await?;
+    let answers = answers(&store, &addresses, &messages, &outcomes).await?;
     output.list(&answers, &["ADDRESS", "STATUS", "MAC", "REASON"], row)?;
     verdict(&answers, target.wait)
 }
@@ -79,13 +79,15 @@ async fn wait(
 async fn answers(
     store: &Store,
     addresses: &[BindableAddress],
-    keys: &[MessageKey],
+    messages: &[Message],
     outcomes: &HashMap<MessageKey, CommandOutcome>,
 ) -> Result<Vec<Answer>, Fault> {
     let mut answers = Vec::new();
-    for (address, key) in addresses.iter().zip(keys) {
-        let outcome = outcomes.get(key);
-        let failure = outcome.and_then(CommandOutcome::failure);
+    for (address, message) in addresses.iter().zip(messages) {
+        let key = MessageKey(message.message_id.clone().unwrap_or_default());
+        let outcome = outcomes.get(&key);
+        let reused = if outcome.is_some() { reused(store, &key, message).await? } else { None };
+        let failure = reused.or(outcome.and_then(CommandOutcome::failure));
         let vmac_id = outcome.filter(|_| failure.is_none()).and_then(|outcome| outcome.vmac_id);
         let mac_address = match vmac_id {
             Some(id) => Some(store.vmac(id).await?.mac_address),
@@ -94,7 +96,10 @@ async fn answers(
         answers.push(Answer {
             ip_address: *address,
             message_id: key.to_string(),
-            status: outcome.map_or_else(|| "accepted".to_owned(), |outcome| outcome.status.to_string()),
+            status: match (&failure, outcome) {
+                (Some(_), _) => Outcome::Failed.to_string(),
+                (None, outcome) => outcome.map_or_else(|| "accepted".to_owned(), |outcome| outcome.status.to_string()),
+            },
             mac_address,
             code: failure.as_ref().map(|failure| failure.code.to_string()),
             text: failure.map(|failure| failure.text),

@@ -108,12 +108,13 @@ fn binding(found: &Adoptable, port: &FoundPort, now: DateTime<Utc>) -> SwitchBin
 fn event(vmac: &Vmac, now: DateTime<Utc>) -> EventRow<'_> {
     let event = EventOf {
         outcome: Outcome::Active,
-        server_id: vmac.server_id,
-        ip: vmac.ip_address,
+        server_id: Some(vmac.server_id),
+        ip: Some(vmac.ip_address),
         vmac: Some(vmac),
         reason: None,
         superseded_by: None,
         answers: None,
+        dead_letter_id: None,
     };
     event_row(event, now)
 }

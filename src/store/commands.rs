@@ -1,7 +1,7 @@
 //! The inbox: commands by key, their outcomes, and those that nobody drives.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -160,7 +160,7 @@ impl OpenCommand {
     /// Whom an event about this command answers.
     pub(super) fn answered(&self) -> Answered<'_> {
         Answered {
-            key: &self.key.0,
+            key: Some(&self.key.0),
             message_id: self.message_id.as_deref(),
             correlation_id: self.correlation_id.as_deref(),
             traceparent: self.traceparent.as_deref(),
@@ -205,12 +205,13 @@ pub(super) async fn close(tx: &mut Tx, closings: &[Closing<'_>], now: DateTime<U
     let events = closings.iter().map(|closing| {
         let event = EventOf {
             outcome: closing.outcome,
-            server_id: closing.command.server_id,
-            ip: closing.command.ip_address,
+            server_id: Some(closing.command.server_id),
+            ip: Some(closing.command.ip_address),
             vmac: closing.vmac,
             reason: closing.failure.map(Cow::Borrowed),
             superseded_by: closing.superseded_by.clone(),
             answers: Some(closing.command.answered()),
+            dead_letter_id: None,
         };
         event_row(event, now)
     });
@@ -276,6 +277,23 @@ impl Store {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
+}
+
+/// Those of the messages, each a key with the hash of its content, that commands came with: the same key with another
+/// content is none of them.
+pub(super) async fn known_commands<'a>(
+    tx: &mut Tx,
+    messages: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<HashSet<(&'a str, &'a str)>, StoreError> {
+    let asked: HashSet<(&str, &str)> = messages.collect();
+    let keys = asked.iter().map(|(key, _)| json!({"key": key})).collect();
+    let sql = "SELECT message_key, body_hash FROM commands
+               WHERE message_key {in}SELECT e.value->>'key' FROM {rows}{/in}";
+    let mut hashes: HashMap<String, String> = HashMap::new();
+    for row in tx.batch("look for commands", sql, keys, Vec::new()).await? {
+        hashes.insert(row.get("message_key")?, row.get("body_hash")?);
+    }
+    Ok(asked.into_iter().filter(|(key, hash)| hashes.get(*key).is_some_and(|known| known == hash)).collect())
 }
 
 /// The open commands that drive these rows, locked.

@@ -9,47 +9,6 @@ use super::engine::{Arg, Row, args, batch_arg};
 use super::error::StoreError;
 use crate::domain::{BindableAddress, SwitchName};
 
-/// A dead letter as it leaves its queue.
-#[derive(Debug, Clone)]
-pub struct DeadLetter {
-    /// Its identity: collecting it twice keeps one.
-    pub dedupe_key: String,
-    /// The message's id.
-    pub message_id: Option<String>,
-    /// The command's key, where the body was a command.
-    pub message_key: Option<String>,
-    /// The producer's correlation id.
-    pub correlation_id: Option<String>,
-    /// The producer's trace.
-    pub traceparent: Option<String>,
-    /// The routing key it was published with.
-    pub routing_key: String,
-    /// The time of issue that counted, milliseconds since 1970.
-    pub issued_at_ms: Option<i64>,
-    /// Which replay it was.
-    pub replay_number: i64,
-    /// The body as it came.
-    pub body: Vec<u8>,
-    /// The producer's other headers.
-    pub headers: Value,
-    /// The reason code.
-    pub reason_code: String,
-    /// What happened.
-    pub error_text: String,
-    /// Attempts made.
-    pub attempts: i64,
-    /// The switch, where it was one.
-    pub switch: Option<SwitchName>,
-    /// The server, where known.
-    pub server_id: Option<i64>,
-    /// The address, where known.
-    pub ip_address: Option<BindableAddress>,
-    /// When the message was first seen, milliseconds since 1970.
-    pub first_failed_ms: i64,
-    /// When it failed for good.
-    pub last_failed_ms: i64,
-}
-
 /// A row of `dead_letters`.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeadLetterRow {
@@ -94,6 +53,8 @@ pub struct DeadLetterRow {
     pub state: String,
     /// How often it was replayed.
     pub replays: i64,
+    /// For how many messages it speaks: copies of one message are one letter.
+    pub copies: i64,
 }
 
 /// Which dead letters; all that wait unless told.
@@ -179,29 +140,12 @@ impl DeadLetterRow {
             last_failed_at: row.get("last_failed_at")?,
             state: row.get("state")?,
             replays: row.get("replays")?,
+            copies: row.get("copies")?,
         })
     }
 }
 
 impl Store {
-    /// Keeps dead letters; one that is kept already is not kept twice.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn collect(&self, letters: &[DeadLetter]) -> Result<(), StoreError> {
-        let now = self.now().await?;
-        let mut tx = self.engine.begin("keep dead letters").await?;
-        for letter in letters {
-            let sql = "INSERT INTO dead_letters (dedupe_key, message_id, message_key, correlation_id, traceparent,
-                    routing_key, issued_at_ms, replay_number, body, headers, reason_code, error_text, attempts, switch,
-                    server_id, ip_address, first_failed_at, last_failed_at, collected_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-                ON CONFLICT (dedupe_key) DO UPDATE SET last_failed_at = excluded.last_failed_at";
-            tx.run("keep a dead letter", sql, columns(letter, now)).await?;
-        }
-        tx.commit("keep dead letters").await
-    }
-
     /// The dead letters that match, oldest first.
     ///
     /// # Errors
@@ -316,29 +260,4 @@ fn selection(columns: &str, filter: &DeadLetterFilter) -> (String, Vec<Arg>) {
 
 fn ids(ids: &[i64]) -> Arg {
     batch_arg(ids.iter().map(|id| json!({"id": id})).collect())
-}
-
-fn columns(letter: &DeadLetter, now: DateTime<Utc>) -> Vec<Arg> {
-    let time = |ms| DateTime::from_timestamp_millis(ms).unwrap_or(now);
-    args![
-        letter.dedupe_key.as_str(),
-        letter.message_id.clone(),
-        letter.message_key.clone(),
-        letter.correlation_id.clone(),
-        letter.traceparent.clone(),
-        letter.routing_key.as_str(),
-        letter.issued_at_ms,
-        letter.replay_number,
-        letter.body.clone(),
-        letter.headers.clone(),
-        letter.reason_code.as_str(),
-        letter.error_text.as_str(),
-        letter.attempts,
-        letter.switch.as_ref().map(ToString::to_string),
-        letter.server_id,
-        letter.ip_address.map(|ip| ip.to_string()),
-        time(letter.first_failed_ms),
-        time(letter.last_failed_ms),
-        now,
-    ]
 }

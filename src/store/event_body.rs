@@ -14,20 +14,24 @@ use crate::domain::{BindableAddress, Code, Failure, Mac, SwitchBinding, TIME_SIN
 /// What an event is about and whom it answers.
 pub(super) struct EventOf<'a> {
     pub outcome: Outcome,
-    pub server_id: i64,
-    pub ip: BindableAddress,
+    /// The server and the address, where they could be read.
+    pub server_id: Option<i64>,
+    pub ip: Option<BindableAddress>,
     /// The row as it stands after the change, where there is one.
     pub vmac: Option<&'a Vmac>,
     pub reason: Option<Cow<'a, Failure>>,
     /// For a superseded command: which newer one won.
     pub superseded_by: Option<String>,
     pub answers: Option<Answered<'a>>,
+    /// The dead letter that keeps the message, where it is there already.
+    pub dead_letter_id: Option<i64>,
 }
 
 /// The command that an event answers.
 #[derive(Clone, Copy)]
 pub(super) struct Answered<'a> {
-    pub key: &'a str,
+    /// None for a message that is no command of its own, such as one with the id of another.
+    pub key: Option<&'a str>,
     pub message_id: Option<&'a str>,
     pub correlation_id: Option<&'a str>,
     pub traceparent: Option<&'a str>,
@@ -49,7 +53,7 @@ pub(super) fn event_row(event: EventOf<'_>, now: DateTime<Utc>) -> EventRow<'_> 
     let answers = event.answers;
     EventRow {
         routing_key: event.outcome.routing_key(),
-        message_key: answers.map(|answered| answered.key),
+        message_key: answers.and_then(|answered| answered.key),
         correlation_id: answers.and_then(|answered| answered.correlation_id),
         traceparent: answers.and_then(|answered| answered.traceparent),
         vmac_id: event.vmac.map(|vmac| vmac.id),
@@ -64,12 +68,13 @@ pub const DRIFT_KEY: &str = "vmac.drift";
 pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: String, now: DateTime<Utc>) -> EventRow<'_> {
     let body = EventBody {
         vmac_id: Some(vmac.id),
-        server_id: vmac.server_id,
-        ip_address: vmac.ip_address,
+        server_id: Some(vmac.server_id),
+        ip_address: Some(vmac.ip_address),
         mac_address: Some(vmac.mac_address),
         status: EventStatus::Drifted(Drifted::Drift),
         reason: Some(EventReason { code: ReasonCode::of_drift(kind), text: text.into() }),
         switch_bindings: &vmac.switch_bindings,
+        dead_letter_id: None,
         message_id: None,
         correlation_id: None,
         occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
@@ -94,11 +99,11 @@ pub struct EventBody<'a> {
     /// The row; null where there never was one.
     #[schemars(range(min = 1))]
     vmac_id: Option<i64>,
-    /// The server's number in the panel.
+    /// The server's number in the panel; null where the message that is answered could not be read.
     #[schemars(range(min = 1))]
-    server_id: i64,
-    /// The address it is about.
-    ip_address: BindableAddress,
+    server_id: Option<i64>,
+    /// The address it is about; null where the message that is answered could not be read.
+    ip_address: Option<BindableAddress>,
     /// The virtual MAC; null where there never was one.
     mac_address: Option<Mac>,
     /// What it tells; also the last part of the routing key.
@@ -109,6 +114,11 @@ pub struct EventBody<'a> {
     reason: Option<EventReason<'a>>,
     /// Where the binding stands on each switch port.
     switch_bindings: &'a [SwitchBinding],
+    /// The dead letter that keeps a message which no command of its own answers: one that cannot be read, or has the
+    /// `message_id` of another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64", range(min = 1))]
+    dead_letter_id: Option<i64>,
     /// The `message_id` of the command that is answered; null where it had none, or where no command is answered.
     message_id: Option<&'a str>,
     /// The `correlation_id` of that command.
@@ -195,6 +205,7 @@ impl<'a> EventBody<'a> {
             mac_address: event.vmac.map(|vmac| vmac.mac_address),
             status: EventStatus::Ended(event.outcome),
             switch_bindings: event.vmac.map_or(&[], |vmac| &vmac.switch_bindings),
+            dead_letter_id: event.dead_letter_id,
             message_id: event.answers.and_then(|answered| answered.message_id),
             correlation_id: event.answers.and_then(|answered| answered.correlation_id),
             occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
@@ -225,10 +236,11 @@ mod tests {
     }
 
     fn event<'a>(outcome: Outcome, reason: Option<&'a Failure>, superseded_by: Option<&str>) -> EventOf<'a> {
-        let ip = "10.0.48.6".parse().expect("an address");
+        let ip = Some("10.0.48.6".parse().expect("an address"));
         let superseded_by = superseded_by.map(str::to_owned);
         let reason = reason.map(Cow::Borrowed);
-        EventOf { outcome, server_id: 1042, ip, vmac: None, reason, superseded_by, answers: None }
+        let (server_id, dead_letter_id) = (Some(1042), None);
+        EventOf { outcome, server_id, ip, vmac: None, reason, superseded_by, answers: None, dead_letter_id }
     }
 
     #[test]
@@ -241,10 +253,29 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_is_one_that_the_schema_names() {
+    fn a_message_that_could_not_be_read_is_answered_with_its_dead_letter() {
+        let failure = Failure::new(Code::NotJson, "line 1");
+        let event = EventOf {
+            server_id: None,
+            ip: None,
+            dead_letter_id: Some(7),
+            ..event(Outcome::Failed, Some(&failure), None)
+        };
+        let body = body(event);
+        assert_eq!((&body["server_id"], &body["ip_address"]), (&Value::Null, &Value::Null));
+        assert_eq!(body["dead_letter_id"], 7);
+        assert!(schema().is_valid(&body), "{body}");
+    }
+
+    fn schema() -> jsonschema::Validator {
         let schema = schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator();
         let schema = schema.into_root_schema_for::<EventBody<'_>>();
-        let schema = jsonschema::validator_for(schema.as_value()).expect("a schema");
+        jsonschema::validator_for(schema.as_value()).expect("a schema")
+    }
+
+    #[test]
+    fn every_reason_is_one_that_the_schema_names() {
+        let schema = schema();
         for code in Code::ALL {
             let failure = Failure::new(*code, "it failed");
             let body = body(event(Outcome::Failed, Some(&failure), None));

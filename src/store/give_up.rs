@@ -5,46 +5,65 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::commands::{Closing, OpenCommand, Outcome, close, lock_vmacs};
+use super::commands::{Closing, OpenCommand, Outcome, close, known_commands, lock_vmacs};
 use super::connect::Store;
 use super::engine::{Tx, args};
 use super::error::StoreError;
 use super::vmacs::{UPDATE_VMACS, Vmac};
 use crate::domain::{BindingState, Failure, MessageKey, Status};
 
+/// A message that was tried for the last time.
+#[derive(Debug, Clone)]
+pub struct FailedMessage {
+    /// The key of its command.
+    pub key: MessageKey,
+    /// A hash of its routing key and body: under the key of another command it ends none.
+    pub body_hash: String,
+    /// Why.
+    pub failure: Failure,
+}
+
 type Failures<'a> = HashMap<&'a MessageKey, &'a Failure>;
 
 impl Store {
     /// Gives up those of the commands that are still open, and with them the others that wait for the same rows:
-    /// nothing drives those any more. Answers with those that ended well before, of which nobody may say that they
-    /// failed.
+    /// nothing drives those any more. Answers with those messages (key and hash) whose commands ended well before, of
+    /// which nobody may say that they failed.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn fail_commands(&self, failures: &[(MessageKey, Failure)]) -> Result<HashSet<MessageKey>, StoreError> {
-        if failures.is_empty() {
+    pub async fn fail_commands(&self, messages: &[FailedMessage]) -> Result<HashSet<(MessageKey, String)>, StoreError> {
+        if messages.is_empty() {
             return Ok(HashSet::new());
         }
         let now = self.now().await?;
         let mut tx = self.engine.begin("give commands up").await?;
-        let failures: Failures = failures.iter().map(|(key, failure)| (key, failure)).collect();
+        let own = with_commands(&mut tx, messages).await?;
+        let failures: Failures = own.iter().map(|message| (&message.key, &message.failure)).collect();
         let (mut vmacs, commands) = lock(&mut tx, &failures).await?;
         let failed = give_up_rows(&mut vmacs, &commands, &failures, now);
         write(&mut tx, &failed, now).await?;
         let closings: Vec<_> = commands.iter().filter_map(|command| closing(command, &failures, &failed)).collect();
         close(&mut tx, &closings, now).await?;
-        let ended_well = ended_well(&mut tx, &failures).await?;
+        let ended_well = ended_well(&mut tx, &own).await?;
         tx.commit("give commands up").await?;
         Ok(ended_well)
     }
 }
 
-async fn ended_well(tx: &mut Tx, failures: &Failures<'_>) -> Result<HashSet<MessageKey>, StoreError> {
-    let asked = failures.keys().map(|key| json!({"key": key})).collect();
-    let sql = "SELECT message_key FROM commands WHERE outcome IS NOT NULL AND outcome <> 'failed'
+/// Those of the messages that their keys' commands came with.
+async fn with_commands<'a>(tx: &mut Tx, messages: &'a [FailedMessage]) -> Result<Vec<&'a FailedMessage>, StoreError> {
+    let content = |message: &'a FailedMessage| (message.key.0.as_str(), message.body_hash.as_str());
+    let known = known_commands(tx, messages.iter().map(content)).await?;
+    Ok(messages.iter().filter(|message| known.contains(&content(message))).collect())
+}
+
+async fn ended_well(tx: &mut Tx, own: &[&FailedMessage]) -> Result<HashSet<(MessageKey, String)>, StoreError> {
+    let asked = own.iter().map(|message| json!({"key": message.key})).collect();
+    let sql = "SELECT message_key, body_hash FROM commands WHERE outcome IS NOT NULL AND outcome <> 'failed'
                AND message_key {in}SELECT e.value->>'key' FROM {rows}{/in}";
     let rows = tx.batch("read outcomes", sql, asked, Vec::new()).await?;
-    rows.iter().map(|row| Ok(MessageKey(row.get("message_key")?))).collect()
+    rows.iter().map(|row| Ok((MessageKey(row.get("message_key")?), row.get("body_hash")?))).collect()
 }
 
 /// Rows first, then every open command that names or waits for one of them: the order of everybody.

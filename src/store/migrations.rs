@@ -35,6 +35,7 @@ const SOURCES: &[Source] = sources![
     "0007_drift",
     "0008_rows_in_place",
     "0012_freezes_side_by_side",
+    "0009_dead_letters_apart",
 ];
 
 /// The tables of Postgres, from the first to the newest.

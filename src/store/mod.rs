@@ -4,6 +4,8 @@
 //! came to; `leases`, `pushes` and `backups` serve the push; `freezes` and `site_pushes` hold it back; `commands`, `vmacs`,
 //! `outbox`, `dead_letters`, `adopt`, `inventory`, `taken` (MACs that no row has) and `queue` are what their names say.
 //! `engine` is the layer that hides which database it is; `tables` brings its tables up to date, `copy` and `close` are for SQLite's files.
+//! `outbox`, `dead_letters` (`collect` keeps new ones), `adopt`, `inventory`, `taken` (MACs that no row has) and `queue` are what their names say.
+//! `engine` is the layer that hides which database it is.
 //!
 //! Guarantees: one transaction per call; a constant number of statements per group, whatever its size; the
 //! unique indexes decide about MACs and addresses; writes of a push's results need the current lease.
@@ -13,6 +15,7 @@ mod adopt;
 mod backups;
 mod clock;
 mod close;
+mod collect;
 mod commands;
 mod connect;
 mod copy;
@@ -49,15 +52,17 @@ mod work_item;
 
 pub use admit::{Admission, Incoming, Rehearsal};
 pub use backups::Backup;
+pub use collect::DeadLetter;
 pub use commands::{CommandOutcome, OpenCommand, Outcome};
 pub use connect::{Store, StoreOptions};
 pub use copy::DatabaseCopy;
 pub use counts::Counts;
-pub use dead_letters::{DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterRow};
+pub use dead_letters::{DeadLetterCause, DeadLetterFilter, DeadLetterRow};
 pub use drift::{LookDue, LookEnd, Pace, Settlement};
 pub use error::StoreError;
 pub use event_body::{DRIFT_KEY, EventBody};
 pub use evidence::Shown;
+pub use give_up::FailedMessage;
 pub use import::ImportReport;
 pub use inbox::CommandRecord;
 pub use inventory::{Circuit, KnownSwitch};

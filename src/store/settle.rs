@@ -280,12 +280,13 @@ fn outcome_for(command: &OpenCommand, change: &Change) -> Option<Outcome> {
 fn event_of(change: &Change, now: DateTime<Utc>) -> Option<EventRow<'_>> {
     let event = EventOf {
         outcome: change.ended?,
-        server_id: change.vmac.server_id,
-        ip: change.vmac.ip_address,
+        server_id: Some(change.vmac.server_id),
+        ip: Some(change.vmac.ip_address),
         vmac: Some(&change.vmac),
         reason: change.failure.as_ref().filter(|_| change.ended == Some(Outcome::Failed)).map(Cow::Borrowed),
         superseded_by: None,
         answers: None,
+        dead_letter_id: None,
     };
     Some(event_row(event, now))
 }

@@ -39,8 +39,9 @@ async fn collect(context: &Context, deliveries: Vec<Delivery>) {
         }
         delay = (delay * 2).min(Duration::from_secs(5));
     }
+    context.events_due.notify_one();
     if let Err(error) = context.broker.ack(receipts).await {
-        // They come again and are recognised by their identity.
+        // They come again and are recognised by their burial.
         tracing::warn!(error = super::chain(&error), "dead letters collected but not acknowledged");
     }
 }
@@ -49,7 +50,9 @@ fn dead_letter(delivery: &Delivery) -> DeadLetter {
     let message = delivery.message.clone();
     let reason = delivery.dead_reason();
     DeadLetter {
-        dedupe_key: reason.dead_id,
+        burial_id: reason.burial_id,
+        message_identity: message.identity(),
+        body_hash: message.content_hash(),
         message_id: message.message_id,
         message_key: message.key,
         correlation_id: message.correlation_id,
@@ -59,7 +62,7 @@ fn dead_letter(delivery: &Delivery) -> DeadLetter {
         replay_number: message.replay_number,
         body: message.body,
         headers: message.headers.into(),
-        reason_code: reason.code.to_string(),
+        reason_code: reason.code,
         error_text: reason.text,
         attempts: i64::from(reason.attempts),
         switch: reason.switch,

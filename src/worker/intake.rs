@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
-use sha2::{Digest, Sha256};
 
 use super::context::Context;
 use super::settle::{Held, HeldCommand, Verdict, lane_full, settle};
@@ -68,6 +67,7 @@ fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Verdict>) {
     };
     let command = HeldCommand {
         key: incoming.key.clone(),
+        body_hash: incoming.body_hash.clone(),
         action: incoming.command.action,
         server_id: incoming.command.server_id,
         ip: incoming.command.ip_address,
@@ -104,7 +104,7 @@ fn incoming(message: &mut Message, command: Command, issued_at_ms: i64) -> Incom
         key,
         message_id: message.message_id.clone(),
         issued_at_ms,
-        body_hash: hex::encode(Sha256::new().chain_update(&message.routing_key).chain_update(&message.body).finalize()),
+        body_hash: message.content_hash(),
         body: message.body.clone(),
         correlation_id: message.correlation_id.clone(),
         traceparent: message.traceparent.clone(),

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::Span;
-use uuid::Uuid;
 
 use super::context::Context;
 use super::retry::RetryPolicy;
 use super::traces::MessageTrace;
-use crate::broker::{DeadReason, Message, Receipt};
+use crate::broker::{DeadReason, Message, Receipt, new_burial_id};
 use crate::domain::{Action, BindableAddress, Code, Failure, MessageKey, SwitchName};
 use crate::metrics::{BROKER, DATABASE, Metrics};
+use crate::store::FailedMessage;
 
 /// A delivery that is not acknowledged yet.
 #[derive(Debug)]
@@ -35,9 +35,17 @@ pub(super) struct Held {
 #[derive(Debug, Clone)]
 pub(super) struct HeldCommand {
     pub key: MessageKey,
+    /// A hash of routing key and body: under one key there may be messages that are not its command.
+    pub body_hash: String,
     pub action: Action,
     pub server_id: i64,
     pub ip: BindableAddress,
+}
+
+impl HeldCommand {
+    fn failed(&self, failure: &Failure) -> FailedMessage {
+        FailedMessage { key: self.key.clone(), body_hash: self.body_hash.clone(), failure: failure.clone() }
+    }
 }
 
 /// What became of a message.
@@ -128,11 +136,19 @@ struct Sorted {
     replaced: (Vec<Receipt>, Vec<Message>),
     requeue: Vec<Receipt>,
     again: Vec<(Receipt, Message, Duration)>,
-    bury: Vec<(Receipt, Message, DeadReason)>,
+    bury: Vec<Burial>,
     due: Vec<(MessageKey, Duration)>,
-    give_up: Vec<(MessageKey, Failure)>,
     /// They end with the settling.
     spans: Vec<(Span, Span)>,
+}
+
+/// A message on its way to the dead letters.
+struct Burial {
+    receipt: Receipt,
+    message: Message,
+    reason: DeadReason,
+    /// Its command, where that is still open and ends with it.
+    ends: Option<FailedMessage>,
 }
 
 async fn carry_out(context: &Context, messages: Vec<(Held, Verdict)>) {
@@ -143,8 +159,8 @@ async fn carry_out(context: &Context, messages: Vec<(Held, Verdict)>) {
         sorted.add(context, now_ms, held, verdict);
     }
     // Where the database does not know that they failed they must not be dead: all come again.
-    let give_up = std::mem::take(&mut sorted.give_up);
-    let failed = persist(context, DATABASE, "give commands up", || context.store.fail_commands(&give_up)).await;
+    let ends: Vec<_> = sorted.bury.iter().filter_map(|burial| burial.ends.clone()).collect();
+    let failed = persist(context, DATABASE, "give commands up", || context.store.fail_commands(&ends)).await;
     context.metrics.settled(count);
     let Some(ended_well) = failed else { return };
     sorted.spare(&ended_well);
@@ -159,7 +175,8 @@ async fn carry_out(context: &Context, messages: Vec<(Held, Verdict)>) {
     persist(context, BROKER, "acknowledge", || context.broker.ack(acknowledge.clone())).await;
     persist(context, BROKER, "hand back", || context.broker.requeue(requeue.clone())).await;
     persist(context, BROKER, "send to the retry ladder", || context.broker.retry(again.clone())).await;
-    persist(context, BROKER, "send to the dead letters", || context.broker.dead(bury.clone())).await;
+    let dead: Vec<_> = bury.into_iter().map(|burial| (burial.receipt, burial.message, burial.reason)).collect();
+    persist(context, BROKER, "send to the dead letters", || context.broker.dead(dead.clone())).await;
 }
 
 /// Tries until it works. A stopping worker gives up after a few tries: what is not acknowledged then
@@ -191,13 +208,13 @@ where
 
 impl Sorted {
     /// Commands that were given up here just as another worker finished them: they are done, not dead.
-    fn spare(&mut self, ended_well: &HashSet<MessageKey>) {
-        let is_spared =
-            |message: &Message| message.key.as_ref().is_some_and(|key| ended_well.contains(&MessageKey(key.clone())));
-        let (spared, dead) = std::mem::take(&mut self.bury).into_iter().partition(|(_, message, _)| is_spared(message));
+    fn spare(&mut self, ended_well: &HashSet<(MessageKey, String)>) {
+        let is_spared = |burial: &Burial| {
+            burial.ends.as_ref().is_some_and(|ends| ended_well.contains(&(ends.key.clone(), ends.body_hash.clone())))
+        };
+        let (spared, dead): (Vec<_>, _) = std::mem::take(&mut self.bury).into_iter().partition(is_spared);
         self.bury = dead;
-        let spared: Vec<(Receipt, Message, DeadReason)> = spared;
-        self.acknowledge.extend(spared.into_iter().map(|(receipt, ..)| receipt));
+        self.acknowledge.extend(spared.into_iter().map(|burial| burial.receipt));
     }
 
     fn add(&mut self, context: &Context, now_ms: i64, held: Held, verdict: Verdict) {
@@ -229,11 +246,9 @@ impl Sorted {
                 self.again.push((held.receipt, message, delay));
             }
             Disposal::Bury { failure, attempts, exhausted, switch } => {
-                if exhausted {
-                    self.give_up.extend(held.command.iter().map(|command| (command.key.clone(), failure.clone())));
-                }
+                let ends = held.command.as_ref().filter(|_| exhausted).map(|command| command.failed(&failure));
                 let reason = dead_reason(&held, failure, attempts, switch, now_ms);
-                self.bury.push((held.receipt, held.message, reason));
+                self.bury.push(Burial { receipt: held.receipt, message: held.message, reason, ends });
             }
         }
         self.spans.push(held.trace.settling(outcome, code.map(Code::as_str)));
@@ -257,7 +272,7 @@ fn dead_reason(held: &Held, failure: Failure, attempts: u32, switch: Option<Swit
         "message goes to the dead letters"
     );
     DeadReason {
-        dead_id: dead_id(held),
+        burial_id: new_burial_id(),
         code: failure.code,
         text: failure.text,
         attempts,
@@ -266,17 +281,6 @@ fn dead_reason(held: &Held, failure: Failure, attempts: u32, switch: Option<Swit
         ip: command.map(|command| command.ip),
         first_failed_ms: held.first_seen_ms,
         last_failed_ms: now_ms,
-    }
-}
-
-/// The identity of a dead letter: copies of one message, and a message that dies again because the
-/// worker crashed before acknowledging it, are one; each replay is another.
-fn dead_id(held: &Held) -> String {
-    let replay = held.message.replay_number;
-    match (&held.command, &held.message.message_id) {
-        (Some(command), _) => format!("{}#{replay}", command.key),
-        (None, Some(id)) => format!("{id}#{replay}"),
-        (None, None) => Uuid::now_v7().to_string(),
     }
 }
 

@@ -110,6 +110,7 @@ fn short(text: &str) -> ShortString {
 pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>) {
     let properties = &delivery.properties;
     let mut headers = readable(properties.headers().as_ref());
+    let of_the_broker = headers.contains_key("x-death");
     headers.retain(|name, _| !OF_THE_BROKER.iter().any(|prefix| name.starts_with(prefix)));
     // Anybody can set these: what vmacd never writes counts as nothing.
     let mut number = |name: &str| headers.remove(name).and_then(|value| value.as_i64()).filter(|number| *number >= 0);
@@ -118,7 +119,8 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
     let replay_number = number("x-vmacd-replay").filter(|replay| *replay <= COUNT_MAX).unwrap_or(0);
     let mut text = |name: &str| headers.remove(name).and_then(|value| value.as_str().map(str::to_owned));
     let (key, traceparent) = (text("x-vmacd-key"), text("traceparent").filter(|trace| is_traceparent(trace)));
-    let dead = text(DEAD).and_then(|reason| serde_json::from_str(&reason).ok());
+    // On what the broker itself gave up, the reason would be one that the producer wrote.
+    let dead = text(DEAD).filter(|_| !of_the_broker).and_then(|reason| serde_json::from_str(&reason).ok());
     // For people who look at the queue; the whole reason is in `DEAD`.
     text("x-vmacd-reason");
     text("x-vmacd-error");
@@ -136,7 +138,7 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
         headers,
         body: delivery.data,
     };
-    (message, dead)
+    (message.without_empty_ids(), dead)
 }
 
 /// What is no trace is left out, as section 4.3 of W3C Trace Context asks; what a later version adds is carried on

@@ -15,8 +15,11 @@ impl Decision {
         let Some(known) = world.inbox.get(&incoming.key) else {
             return defer("it did not reach the inbox");
         };
-        if known.body_hash != incoming.body_hash {
-            let text = format!("{} was used before with another body", incoming.key);
+        if !world.is_command(incoming) {
+            let text = format!(
+                "{} was used before with another body; publish this one with a message_id of its own",
+                incoming.key
+            );
             return Admission::Refused { failure: Failure::new(Code::MessageIdReused, text) };
         }
         match self.verdicts.get(&incoming.key) {

@@ -19,6 +19,8 @@ mod rehearse;
 mod rotate;
 mod write;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use rand::Rng;
 
@@ -124,18 +126,28 @@ async fn take_in(
     rng: &mut impl Rng,
     now: DateTime<Utc>,
 ) -> Result<TakenIn, StoreError> {
-    let firsts = first_of_each_key(group);
-    let mut world = read::read(tx, &firsts, now).await?;
-    let mut decision = decide::decide(&firsts, &mut world, now);
+    let messages = without_copies(group);
+    let mut world = read::read(tx, &messages, now).await?;
+    let commands: Vec<&Incoming> = messages.into_iter().filter(|message| world.is_command(message)).collect();
+    let mut decision = decide::decide(&commands, &mut world, now);
     let mut drawn = allocate::allocate(tx, &mut decision, &mut world, pools, rng, now).await?;
     drawn.extend(rotate::rotate(tx, &mut decision, &mut world, pools, rng, now).await?);
-    write::write(tx, &firsts, &decision, &world, now).await?;
+    write::write(tx, &commands, &decision, &world, now).await?;
     let admissions = group.iter().map(|incoming| decision.admission(incoming, &world)).collect();
     Ok(TakenIn { admissions, drawn })
 }
 
-/// One command for each key: a message that stands twice in a group is one command.
-fn first_of_each_key(group: &[Incoming]) -> Vec<&Incoming> {
-    let mut seen = std::collections::HashSet::new();
-    group.iter().filter(|incoming| seen.insert(&incoming.key)).collect()
+/// Each message once, in their order; of copies the latest replay. Two contents under one key are two messages.
+fn without_copies(group: &[Incoming]) -> Vec<&Incoming> {
+    let mut places = HashMap::new();
+    let mut messages: Vec<&Incoming> = Vec::with_capacity(group.len());
+    for incoming in group {
+        let place = *places.entry((&incoming.key, &incoming.body_hash)).or_insert(messages.len());
+        match messages.get_mut(place) {
+            Some(known) if known.replay_number < incoming.replay_number => *known = incoming,
+            Some(_) => {}
+            None => messages.push(incoming),
+        }
+    }
+    messages
 }

@@ -36,6 +36,14 @@ pub(super) struct World {
     pub answers: HashMap<i64, Vmac>,
 }
 
+impl World {
+    /// True when the key is this message's own: the first message with a key makes the command, and another content
+    /// under the same key is refused, and changes nothing.
+    pub fn is_command(&self, incoming: &Incoming) -> bool {
+        self.inbox.get(&incoming.key).is_some_and(|known| known.body_hash == incoming.body_hash)
+    }
+}
+
 /// A command in the inbox, or about to be.
 #[derive(Debug, Clone)]
 pub(super) struct Known {

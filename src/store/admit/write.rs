@@ -110,12 +110,13 @@ fn answers_again<'a>(decision: &Decision, world: &'a World, now: DateTime<Utc>) 
             let outcome: &CommandOutcome = known.outcome.as_ref()?;
             let event = EventOf {
                 outcome: outcome.status,
-                server_id: known.command.server_id,
-                ip: known.command.ip_address,
+                server_id: Some(known.command.server_id),
+                ip: Some(known.command.ip_address),
                 vmac: outcome.vmac_id.and_then(|id| world.answers.get(&id)),
                 reason: outcome.failure().map(Cow::Owned),
                 superseded_by: outcome.text.clone().filter(|_| outcome.status == Outcome::Superseded),
                 answers: Some(known.command.answered()),
+                dead_letter_id: None,
             };
             Some(event_row(event, now))
         })

@@ -203,6 +203,8 @@ pub(super) struct DeadLetterView {
     switch: Option<String>,
     attempts: i64,
     replays: i64,
+    /// For how many messages it speaks: while it waits, copies of its message are counted here.
+    copies: i64,
     first_failed_at: DateTime<Utc>,
     last_failed_at: DateTime<Utc>,
     /// The body as text; what is not UTF-8 is replaced.
@@ -225,6 +227,7 @@ impl From<DeadLetterRow> for DeadLetterView {
             switch: letter.switch.map(|switch| switch.to_string()),
             attempts: letter.attempts,
             replays: letter.replays,
+            copies: letter.copies,
             first_failed_at: letter.first_failed_at,
             last_failed_at: letter.last_failed_at,
             body: String::from_utf8_lossy(&letter.body).into_owned(),

@@ -134,6 +134,7 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<
             dt { "Switch" } dd { (or_dash(letter.switch.as_ref())) }
             dt { "Attempts" } dd { (letter.attempts) }
             dt { "Replays" } dd { (letter.replays) }
+            dt { "Copies" } dd { (letter.copies) }
             dt { "First failed" } dd { (moment(letter.first_failed_at)) }
             dt { "Last failed" } dd { (moment(letter.last_failed_at)) }
         }

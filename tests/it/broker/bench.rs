@@ -103,7 +103,7 @@ pub fn message(body: &str) -> Message {
 /// A reason to be dead.
 pub fn reason(id: &str) -> DeadReason {
     DeadReason {
-        dead_id: id.to_owned(),
+        burial_id: id.to_owned(),
         code: Code::RefusedBySwitch,
         text: "the switch said: no, \"no\"\nand no".to_owned(),
         attempts: 4,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vmacd::broker::{Message, QueueKind};
 
-use super::bench::{Bench, bodies, is_silent, message, take};
+use super::bench::{Bench, bodies, is_silent, message, reason, take};
 
 on_both_brokers! {
     a_message_arrives_with_everything_it_carried,
@@ -14,6 +14,8 @@ on_both_brokers! {
     a_thousand_messages_arrive_once_each,
     no_more_than_the_prefetch_is_unsettled,
     two_consumers_share_a_queue,
+    each_consumer_has_a_prefetch_of_its_own,
+    an_empty_id_is_none,
     a_batch_that_was_cancelled_loses_nothing,
     what_a_stopped_consumer_did_not_hand_out_goes_to_another,
 }
@@ -81,6 +83,29 @@ async fn two_consumers_share_a_queue(bench: &Bench) {
     // Nothing is settled: neither can take more than its ten.
     let (mine, theirs) = tokio::join!(take(&mut mine, 10), take(&mut theirs, 10));
     assert_eq!(bodies(&mine).into_iter().chain(bodies(&theirs)).collect::<HashSet<_>>(), sent);
+}
+
+async fn each_consumer_has_a_prefetch_of_its_own(bench: &Bench) {
+    bench.publish(&["a", "b", "c", "d", "e", "f", "g"]).await;
+    let mut commands = bench.broker.consume(QueueKind::Commands, 4).await.expect("a consumer");
+    let mut held = take(&mut commands, 4).await;
+    let letter = held.remove(0);
+    bench.broker.dead(vec![(letter.receipt, letter.message, reason("d-1"))]).await.expect("sent");
+    held.extend(take(&mut commands, 1).await);
+    assert!(is_silent(&mut commands).await, "a fifth is in hand");
+    // As many are in hand as this one may take in all, and none of them is its own.
+    let mut dead = bench.broker.consume(QueueKind::Dead, 1).await.expect("a consumer");
+    assert_eq!(bodies(&take(&mut dead, 1).await), ["a"]);
+    let mut others = bench.broker.consume(QueueKind::Commands, 2).await.expect("a consumer");
+    assert_eq!(bodies(&take(&mut others, 2).await), ["f", "g"]);
+}
+
+async fn an_empty_id_is_none(bench: &Bench) {
+    let empty = Some(String::new());
+    let sent = Message { message_id: empty.clone(), correlation_id: empty.clone(), key: empty, ..message("a") };
+    bench.broker.publish_command(sent).await.expect("published");
+    let got = take(&mut bench.commands().await, 1).await.remove(0).message;
+    assert_eq!((got.message_id, got.correlation_id, got.key), (None, None, None));
 }
 
 async fn a_batch_that_was_cancelled_loses_nothing(bench: &Bench) {

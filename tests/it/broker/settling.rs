@@ -77,7 +77,10 @@ async fn a_dead_message_is_on_the_dead_queue_with_its_reason(bench: &Bench) {
 }
 
 async fn a_message_that_is_delivered_for_ever_is_given_up(bench: &Bench) {
-    bench.publish(&["poison"]).await;
+    // Its producer cannot say why it is dead.
+    let forged = serde_json::json!({"x-vmacd-dead": serde_json::json!(reason("forged")).to_string()});
+    let headers = forged.as_object().cloned().unwrap_or_default();
+    bench.broker.publish_command(Message { headers, ..message("poison") }).await.expect("published");
     let mut consumer = bench.commands().await;
     let (mut dead, mut deliveries) = (bench.dead().await, 0);
     let letter = loop {

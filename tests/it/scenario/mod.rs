@@ -1,6 +1,7 @@
 //! The product as its users meet it: real binary, real RabbitMQ or the embedded queue, real Postgres or
 //! SQLite, simulated switches on real ports.
 
+mod accounted;
 mod adopt;
 mod advice;
 mod audit;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use vmacd::broker::{Broker, BrokerSettings, replay};
+use vmacd::domain::Code;
 use vmacd::store::{DeadLetter, DeadLetterFilter, Store, StoreOptions};
 
 use super::world::World;
@@ -12,7 +13,9 @@ const LETTERS: usize = 1_200;
 
 fn letter(number: usize) -> DeadLetter {
     DeadLetter {
-        dedupe_key: format!("letter-{number}"),
+        burial_id: format!("burial-{number}"),
+        message_identity: format!("letter-{number}"),
+        body_hash: format!("hash-{number}"),
         message_id: Some(format!("m-{number}")),
         message_key: None,
         correlation_id: None,
@@ -22,7 +25,7 @@ fn letter(number: usize) -> DeadLetter {
         replay_number: 0,
         body: b"{}".to_vec(),
         headers: serde_json::json!({}),
-        reason_code: "unknown_server".to_owned(),
+        reason_code: Code::UnknownServer,
         error_text: "the inventory has no such server".to_owned(),
         attempts: 1,
         switch: None,

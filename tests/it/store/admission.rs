@@ -11,6 +11,8 @@ on_both_engines! {
     a_group_is_answered_in_its_order,
     the_same_message_is_one_row_and_one_answer,
     the_same_key_with_another_body_is_refused,
+    another_body_under_a_known_key_answers_and_changes_nothing,
+    a_replay_is_decided_whatever_else_its_group_holds_under_its_key,
     what_cannot_be_done_is_refused_and_leaves_no_row,
     a_refused_command_is_answered_the_same_again,
     a_replay_of_a_refused_command_is_decided_anew,
@@ -78,6 +80,43 @@ async fn the_same_key_with_another_body_is_refused(bench: &Bench) {
     let other = bench.admit(create("m-1", 1, "10.0.1.11")).await;
     assert_eq!(code_of(&other), Some(Code::MessageIdReused));
     assert_eq!(bench.rows().await, 1, "the first stands");
+}
+
+async fn another_body_under_a_known_key_answers_and_changes_nothing(bench: &Bench) {
+    let refused = create("m-1", 9, IP);
+    let group = [refused.clone(), create("m-1", 1, IP), refused.clone()];
+    let answers: Vec<_> = bench.admit_all(&group).await.iter().map(code_of).collect();
+    let (unknown, reused) = (Some(Code::UnknownServer), Some(Code::MessageIdReused));
+    assert_eq!(answers, [unknown, reused, unknown]);
+    assert_eq!(bench.events().await.len(), 1, "the command's own");
+    // Whichever of them comes first later on.
+    for group in [[create("m-1", 1, IP), refused.clone()], [refused.clone(), create("m-1", 2, IP)]] {
+        let answers: Vec<_> = bench.admit_all(&group).await.iter().map(code_of).collect();
+        assert!(answers.contains(&unknown) && answers.contains(&reused), "{answers:?}");
+        let events = bench.events().await;
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert!(events[0].body.contains("unknown_server"), "{events:?}");
+    }
+    bench.admit(create("m-1", 1, IP)).await;
+    assert!(bench.events().await.is_empty(), "its dead letter is what answers it");
+    assert_eq!(bench.rows().await, 0);
+    // Nor does it keep a newer command from overtaking the open one that has the key.
+    bench.admit(create("m-2", 1, IP)).await;
+    bench.admit_all(&[create("m-2", 1, "10.0.1.11"), issued(revoke("m-3", 1, IP), 9_000)]).await;
+    assert_eq!(bench.outcome("m-2").await.map(|outcome| outcome.status), Some(Outcome::Superseded));
+}
+
+async fn a_replay_is_decided_whatever_else_its_group_holds_under_its_key(bench: &Bench) {
+    let taken = "10.0.2.10";
+    bench.admit(create("m-0", 2, taken)).await;
+    let message = create("m-1", 1, taken);
+    assert_eq!(code_of(&bench.admit(message.clone()).await), Some(Code::AddressTaken));
+    bench.admit(revoke("m-2", 2, taken)).await;
+    bench.settle("sw-b").await;
+    let replay = vmacd::store::Incoming { replay_number: 1, ..message.clone() };
+    let answers = bench.admit_all(&[create("m-1", 1, IP), message, replay]).await;
+    assert_eq!(code_of(&answers[0]), Some(Code::MessageIdReused));
+    assert!(matches!(answers[1..], [Admission::Work { .. }, Admission::Work { .. }]), "{answers:?}");
 }
 
 async fn what_cannot_be_done_is_refused_and_leaves_no_row(bench: &Bench) {

@@ -1,20 +1,29 @@
 //! Dead letters are kept until somebody replays or discards them.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use vmacd::domain::Code;
 use vmacd::store::{DeadLetter, DeadLetterFilter, StoreError};
 
-use super::bench::{Bench, switch};
+use super::bench::{Bench, create, switch};
 
 on_both_engines! {
     a_dead_letter_is_kept_byte_for_byte,
     the_same_dead_letter_is_kept_once,
+    different_messages_with_one_id_are_letters_of_their_own,
+    copies_of_a_message_are_counted_on_the_letter_that_waits,
+    a_letter_that_was_settled_takes_no_new_message,
+    a_letter_that_is_collected_again_after_it_was_settled_stays_settled,
+    a_message_that_no_command_answers_is_answered_with_its_letter,
     dead_letters_are_found_by_reason_switch_number_and_time,
     what_was_replayed_or_discarded_waits_no_more,
 }
 
+/// A letter of its own burial: of the same message where the key is the same.
 fn letter(key: &str) -> DeadLetter {
     DeadLetter {
-        dedupe_key: key.to_owned(),
+        burial_id: format!("burial of {key}"),
+        message_identity: key.to_owned(),
+        body_hash: format!("hash of {key}"),
         message_id: Some(key.to_owned()),
         message_key: Some(key.to_owned()),
         correlation_id: Some("corr".to_owned()),
@@ -24,7 +33,7 @@ fn letter(key: &str) -> DeadLetter {
         replay_number: 0,
         body: vec![0, 255, b'{', 0xc3],
         headers: json!({"tenant": "a"}),
-        reason_code: "not_utf8".to_owned(),
+        reason_code: Code::NotUtf8,
         error_text: "byte 1".to_owned(),
         attempts: 3,
         switch: None,
@@ -33,6 +42,11 @@ fn letter(key: &str) -> DeadLetter {
         first_failed_ms: 1_000,
         last_failed_ms: 2_000,
     }
+}
+
+/// The same message, sent to the dead letters once more.
+fn again(number: u32, letter: DeadLetter) -> DeadLetter {
+    DeadLetter { burial_id: format!("{} again {number}", letter.burial_id), ..letter }
 }
 
 async fn waiting(bench: &Bench, filter: &DeadLetterFilter) -> Vec<String> {
@@ -58,9 +72,96 @@ async fn the_same_dead_letter_is_kept_once(bench: &Bench) {
     assert_eq!(waiting(bench, &DeadLetterFilter::default()).await, ["a", "b"]);
 }
 
+async fn different_messages_with_one_id_are_letters_of_their_own(bench: &Bench) {
+    let of_one_id = |key: &str| DeadLetter { message_id: Some("m".to_owned()), ..letter(key) };
+    bench.store.collect(&[of_one_id("a"), of_one_id("b")]).await.expect("kept");
+    bench.store.collect(&[of_one_id("c"), DeadLetter { replay_number: 1, ..of_one_id("d") }]).await.expect("kept");
+    assert_eq!(waiting(bench, &DeadLetterFilter::default()).await, ["m"; 4]);
+}
+
+async fn copies_of_a_message_are_counted_on_the_letter_that_waits(bench: &Bench) {
+    let newer = DeadLetter {
+        message_key: Some("newer".to_owned()),
+        reason_code: Code::Unreachable,
+        last_failed_ms: 9_000,
+        ..again(1, letter("a"))
+    };
+    bench.store.collect(&[letter("a"), newer.clone()]).await.expect("kept");
+    bench.store.collect(&[again(2, newer.clone()), letter("b")]).await.expect("kept");
+    bench.store.collect(&[again(2, newer)]).await.expect("kept");
+    let rows = bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
+    let of_a = &rows[0];
+    assert_eq!((rows.len(), of_a.copies, rows[1].copies), (2, 3, 1), "what is collected twice is counted once");
+    assert_eq!((of_a.reason_code.as_str(), of_a.message_key.as_deref()), ("unreachable", Some("newer")));
+    assert_eq!((of_a.first_failed_at.timestamp_millis(), of_a.last_failed_at.timestamp_millis()), (1_000, 9_000));
+}
+
+async fn a_letter_that_was_settled_takes_no_new_message(bench: &Bench) {
+    bench.store.collect(&[letter("a"), letter("b")]).await.expect("kept");
+    let settled = bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
+    bench.store.discard(&[settled[0].id]).await.expect("discarded");
+    bench.store.mark_replayed(&[settled[1].id]).await.expect("marked");
+    for round in 1..=2 {
+        bench.store.collect(&[again(round, letter("a")), again(round, letter("b"))]).await.expect("kept");
+        let rows = bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
+        let found: Vec<_> = rows.iter().map(|row| (row.message_id.as_deref(), row.copies)).collect();
+        assert_eq!(found, [(Some("a"), i64::from(round)), (Some("b"), i64::from(round))]);
+        assert!(rows.iter().all(|row| row.id > settled[1].id), "they are other letters: {rows:?}");
+    }
+    for before in settled {
+        assert_eq!(bench.store.dead_letter(before.id).await.expect("kept").copies, 1, "as it was");
+    }
+}
+
+async fn a_letter_that_is_collected_again_after_it_was_settled_stays_settled(bench: &Bench) {
+    bench.store.collect(&[letter("a")]).await.expect("kept");
+    let all = bench.store.dead_letter_ids(&DeadLetterFilter::default()).await.expect("dead letters");
+    bench.store.discard(&all).await.expect("discarded");
+    // Its acknowledgement was lost, not another message sent.
+    bench.store.collect(&[letter("a")]).await.expect("nothing to do");
+    assert!(waiting(bench, &DeadLetterFilter::default()).await.is_empty());
+}
+
+async fn a_message_that_no_command_answers_is_answered_with_its_letter(bench: &Bench) {
+    let refused = create("m-1", 9, "10.0.9.9");
+    bench.admit(refused.clone()).await;
+    assert_eq!(bench.events().await.len(), 1, "the command's own answer");
+    let own = DeadLetter { body_hash: refused.body_hash, ..letter("m-1") };
+    let reused = DeadLetter {
+        message_id: Some("m-1".to_owned()),
+        message_key: Some("m-1".to_owned()),
+        reason_code: Code::MessageIdReused,
+        server_id: Some(1),
+        ip_address: Some("10.0.1.9".parse().expect("an address")),
+        ..letter("reused")
+    };
+    let by_correlation = DeadLetter { message_id: None, message_key: None, ..letter("no id") };
+    let by_nothing = DeadLetter { correlation_id: None, ..by_correlation.clone() };
+    let by_nothing = DeadLetter { message_identity: "nothing".to_owned(), ..again(1, by_nothing) };
+    bench.store.collect(&[own, reused.clone(), by_correlation, by_nothing]).await.expect("kept");
+    let letters = bench.store.dead_letter_ids(&DeadLetterFilter::default()).await.expect("dead letters");
+    let events = bench.events().await;
+    let bodies: Vec<Value> = events.iter().map(|event| serde_json::from_str(&event.body).expect("JSON")).collect();
+    assert_eq!((letters.len(), bodies.len()), (4, 2), "{bodies:?}");
+    assert!(events.iter().all(|event| event.routing_key == "vmac.failed" && event.correlation_id.is_some()));
+    let told = |body: &Value| (body["server_id"].clone(), body["ip_address"].clone(), body["message_id"].clone());
+    assert_eq!(told(&bodies[0]), (json!(1), json!("10.0.1.9"), json!("m-1")));
+    assert_eq!(
+        (&bodies[0]["reason"]["code"], &bodies[0]["dead_letter_id"]),
+        (&json!("message_id_reused"), &json!(letters[1]))
+    );
+    assert_eq!(told(&bodies[1]), (Value::Null, Value::Null, Value::Null));
+    assert_eq!((&bodies[1]["correlation_id"], &bodies[1]["dead_letter_id"]), (&json!("corr"), &json!(letters[2])));
+    // Whoever sends it again is answered again; what is merely collected again is not.
+    bench.store.collect(std::slice::from_ref(&reused)).await.expect("kept");
+    assert!(bench.events().await.is_empty());
+    bench.store.collect(&[again(1, reused)]).await.expect("kept");
+    assert_eq!(bench.events().await.len(), 1);
+}
+
 async fn dead_letters_are_found_by_reason_switch_number_and_time(bench: &Bench) {
     let of_switch = DeadLetter { switch: Some(switch("sw-a")), ..letter("b") };
-    let of_reason = DeadLetter { reason_code: "unreachable".to_owned(), last_failed_ms: 9_000, ..letter("c") };
+    let of_reason = DeadLetter { reason_code: Code::Unreachable, last_failed_ms: 9_000, ..letter("c") };
     bench.store.collect(&[letter("a"), of_switch, of_reason]).await.expect("kept");
     let all = bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
     let none = DeadLetterFilter::default;

@@ -1,7 +1,7 @@
 //! Writing what a push came to.
 
 use vmacd::domain::{BindingState, Code, Failure, MessageKey, Status};
-use vmacd::store::{Admission, BindingEnd, Outcome, StoreError, VmacFilter};
+use vmacd::store::{Admission, BindingEnd, FailedMessage, Incoming, Outcome, StoreError, VmacFilter};
 
 use super::bench::{Bench, LONG, create, issued, reached, revoke, switch};
 
@@ -18,6 +18,7 @@ on_both_engines! {
     a_revoke_of_a_failed_row_that_comes_again_does_not_begin_again,
     giving_up_fails_the_row_and_every_command_that_waits_for_it,
     giving_up_an_overtaken_command_leaves_the_row_alone,
+    giving_up_a_message_with_the_key_of_another_ends_nothing,
 }
 
 const IP: &str = "10.0.1.10";
@@ -163,11 +164,27 @@ async fn a_revoke_of_a_failed_row_that_comes_again_does_not_begin_again(bench: &
     assert_eq!(bench.row(IP).await.generation, begun + 1, "what failed for good begins again");
 }
 
+fn unreachable_for(message: &Incoming) -> FailedMessage {
+    FailedMessage { key: message.key.clone(), body_hash: message.body_hash.clone(), failure: unreachable() }
+}
+
+async fn giving_up_a_message_with_the_key_of_another_ends_nothing(bench: &Bench) {
+    let (first, other) = (create("m-1", 1, IP), create("m-1", 1, "10.0.1.11"));
+    bench.admit(first.clone()).await;
+    let ended_well = bench.store.fail_commands(&[unreachable_for(&other)]).await.expect("nothing to do");
+    assert!(ended_well.is_empty());
+    assert_eq!((bench.status(IP).await, bench.outcome("m-1").await), (Status::Pending, None));
+    bench.settle("sw-a").await;
+    // Both at once: only the one whose command ended well is spared.
+    let both = [unreachable_for(&other), unreachable_for(&first)];
+    let ended_well = bench.store.fail_commands(&both).await.expect("nothing to do");
+    assert_eq!(ended_well, [(first.key, first.body_hash)].into());
+}
+
 async fn giving_up_fails_the_row_and_every_command_that_waits_for_it(bench: &Bench) {
     bench.admit(create("m-1", 1, IP)).await;
     bench.admit(issued(create("m-2", 1, IP), 2_000)).await;
-    let failure = (MessageKey("m-1".to_owned()), unreachable());
-    bench.store.fail_commands(&[failure]).await.expect("given up");
+    bench.store.fail_commands(&[unreachable_for(&create("m-1", 1, IP))]).await.expect("given up");
     assert_eq!(bench.status(IP).await, Status::Failed);
     assert!(bench.work("sw-a").await.is_empty());
     for key in ["m-1", "m-2"] {
@@ -180,9 +197,9 @@ async fn giving_up_fails_the_row_and_every_command_that_waits_for_it(bench: &Ben
 async fn giving_up_an_overtaken_command_leaves_the_row_alone(bench: &Bench) {
     bench.admit(create("m-1", 1, IP)).await;
     bench.settle("sw-a").await;
-    let m_1 = MessageKey("m-1".to_owned());
-    let ended_well = bench.store.fail_commands(&[(m_1.clone(), unreachable())]).await.expect("nothing to do");
-    assert_eq!(ended_well, [m_1].into(), "nobody may say that it failed");
+    let m_1 = create("m-1", 1, IP);
+    let ended_well = bench.store.fail_commands(&[unreachable_for(&m_1)]).await.expect("nothing to do");
+    assert_eq!(ended_well, [(m_1.key, m_1.body_hash)].into(), "nobody may say that it failed");
     assert_eq!(bench.status(IP).await, Status::Active);
     assert_eq!(bench.outcome("m-1").await.map(|outcome| outcome.status), Some(Outcome::Active));
     // A port that is bound already is not touched by a failure that comes late.
