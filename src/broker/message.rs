@@ -4,8 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::domain::Issued;
+
 /// Longest id, bytes: AMQP's short strings hold no more, and a shortened id would be another one.
 pub(super) const ID_BYTES_MAX: usize = 255;
+
+/// The header with the time of a message, milliseconds since 1970.
+pub(super) const TIMESTAMP_IN_MS: &str = "timestamp_in_ms";
 
 /// A command message, or one that was meant to be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,16 +27,18 @@ pub struct Message {
     /// The body, as it came.
     #[serde(skip)]
     pub body: Vec<u8>,
-    /// The property `timestamp`, milliseconds since 1970 (AMQP carries whole seconds).
-    pub timestamp_ms: Option<i64>,
+    /// The property `timestamp` as it came: seconds since 1970, of some producers milliseconds.
+    pub timestamp: Option<i64>,
     /// Attempts so far; header `x-vmacd-attempt`.
     pub attempt: u32,
     /// When it was first seen; header `x-vmacd-first-seen`.
     pub first_seen_ms: Option<i64>,
     /// The key that its first arrival decided; header `x-vmacd-key`.
     pub key: Option<String>,
-    /// The time of issue that its first arrival decided; header `x-vmacd-issued-at`.
+    /// When it was issued, where vmacd stamped it: milliseconds since 1970; header `x-vmacd-issued-at`.
     pub issued_at_ms: Option<i64>,
+    /// The number of its first arrival (see [`Arrival`](crate::domain::Arrival)); header `x-vmacd-arrival`.
+    pub arrival: Option<i64>,
     /// Which replay it is; header `x-vmacd-replay`.
     pub replay_number: i64,
     /// The producer's other headers, carried through.
@@ -58,10 +65,32 @@ impl Message {
     pub fn identity(&self) -> String {
         let sent = match &self.message_id {
             Some(id) => json!([id]),
-            None => json!([null, self.correlation_id, self.traceparent, self.timestamp_ms, self.headers]),
+            None => json!([null, self.correlation_id, self.traceparent, self.timestamp, self.headers]),
         };
         let told = json!([sent, self.routing_key, self.replay_number, self.content_hash()]);
         hex::encode(Sha256::digest(told.to_string()))
+    }
+
+    /// When it was issued, as far as everything but its body says: as vmacd stamped it, the header `timestamp_in_ms`, the
+    /// property `timestamp`.
+    pub fn issued(&self) -> Issued {
+        let timestamp = self.timestamp.and_then(Issued::of_number);
+        let stamped = self.issued_at_ms.map(Issued::stamped);
+        stamped.or_else(|| self.timestamp_in_ms()).or(timestamp).unwrap_or(Issued::Unsaid)
+    }
+
+    /// The header [`TIMESTAMP_IN_MS`]. A broker that stamps what passes through it sets it together with the property; that
+    /// tells no order within the millisecond. (RabbitMQ's `message_interceptors.incoming.set_header_timestamp` and its
+    /// plugin `rabbitmq_message_timestamp`.)
+    fn timestamp_in_ms(&self) -> Option<Issued> {
+        let number = match self.headers.get(TIMESTAMP_IN_MS)? {
+            Value::String(text) => text.trim().parse().ok()?,
+            value => value.as_i64()?,
+        };
+        match Issued::of_number(number)? {
+            Issued::At { ms, .. } if self.timestamp == Some(ms / 1000) => Some(Issued::stamped(ms)),
+            issued => Some(issued),
+        }
     }
 }
 
@@ -127,8 +156,39 @@ mod tests {
     #[test]
     fn an_id_makes_a_message_and_without_one_all_that_was_sent_does() {
         let other =
-            |message| Message { correlation_id: Some("other".to_owned()), timestamp_ms: Some(1_000), ..message };
+            |message| Message { correlation_id: Some("other".to_owned()), timestamp: Some(1_000), ..message };
         assert_eq!(other(sent(Some("m-1"))).identity(), sent(Some("m-1")).identity());
         assert_ne!(other(sent(None)).identity(), sent(None).identity());
+    }
+
+    fn issued(timestamp: Option<i64>, header: Value) -> Issued {
+        let headers = Map::from_iter([(TIMESTAMP_IN_MS.to_owned(), header)]);
+        Message { timestamp, headers, ..Message::default() }.issued()
+    }
+
+    #[test]
+    fn the_time_is_taken_from_the_first_place_that_has_one() {
+        let (ms, second) = (1_795_255_200_250, Issued::second(1_795_255_200));
+        let exact = Issued::At { ms, nanos: 0 };
+        let table = [
+            (None, Value::Null, Issued::Unsaid),
+            (Some(0), json!(0), Issued::Unsaid),
+            (Some(0), json!(""), Issued::Unsaid),
+            (Some(0), json!("soon"), Issued::Unsaid),
+            (Some(1_795_255_200), Value::Null, second),
+            (Some(1_795_255_200), json!(0), second),
+            (Some(ms), Value::Null, exact),
+            (None, json!(ms), exact),
+            (None, json!(ms.to_string()), exact),
+            (Some(1_795_255_100), json!(ms), exact),
+            // A broker stamped it.
+            (Some(1_795_255_200), json!(ms), Issued::stamped(ms)),
+            (Some(1_795_255_100), json!(1_795_255_200), second),
+        ];
+        for (timestamp, header, expected) in table {
+            assert_eq!(issued(timestamp, header.clone()), expected, "{timestamp:?} {header}");
+        }
+        let stamped = Message { issued_at_ms: Some(7), timestamp: Some(ms), ..Message::default() };
+        assert_eq!(stamped.issued(), Issued::stamped(7));
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::body::{Asked, CreateBody, MoveBody, RevokeBody, RotateBody, TEXT_CHARS_MAX};
 use super::message::Message;
-use crate::domain::{Action, BindableAddress, Code, Command, Failure, GroupName, Mac, shown};
+use crate::domain::{Action, BindableAddress, Code, Command, Failure, GroupName, Issued, Mac, shown};
 
 /// Longest body, bytes.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -90,7 +90,7 @@ fn command(action: Action, asked: Asked) -> Result<Command, Failure> {
         mac_address,
         pool: pool.map_err(|error| invalid("pool", format!("{error}")))?,
         group,
-        issued_at_ms: asked.issued_at.as_deref().map(time_ms).transpose()?,
+        issued: asked.issued_at.as_deref().map(issued).transpose()?,
         requested_by: asked.requested_by,
         reference: asked.reference,
     })
@@ -115,13 +115,8 @@ fn mac(text: &str, is_shared: bool) -> Result<Mac, Failure> {
     mac.map_err(|error| Failure::new(Code::InvalidMac, format!("mac_address: {error}")))
 }
 
-fn time_ms(text: &str) -> Result<i64, Failure> {
-    let time = chrono::DateTime::parse_from_rfc3339(text)
-        .map_err(|_| invalid("issued_at", format!("`{text}` is no RFC 3339 time such as 2026-11-21T10:00:00.000Z")))?;
-    match time.timestamp_millis() {
-        before if before < 0 => Err(invalid("issued_at", format!("{text} is before 1970"))),
-        ms => Ok(ms),
-    }
+fn issued(text: &str) -> Result<Issued, Failure> {
+    Issued::of_text(text).map_err(|error| invalid("issued_at", format!("`{text}` {error}")))
 }
 
 /// Free text and ids: short, and without control characters, which databases and terminals choke on.
@@ -157,7 +152,7 @@ mod tests {
             "issued_at": "2026-11-21T10:00:00.250Z", "requested_by": "billing", "reference": "order 7781"}"#;
         let command = parse("vmac.create", body).expect("a command");
         assert_eq!(command.mac_address.map(|mac| mac.to_string()).as_deref(), Some("02:a1:00:00:00:01"));
-        assert_eq!(command.issued_at_ms, Some(1_795_255_200_250));
+        assert_eq!(command.issued, Some(Issued::At { ms: 1_795_255_200_250, nanos: 0 }));
     }
 
     #[test]

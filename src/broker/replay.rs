@@ -53,7 +53,9 @@ pub fn message_of(letter: &DeadLetterRow) -> Message {
         routing_key: letter.routing_key.clone(),
         body: letter.body.clone(),
         key: letter.message_key.clone(),
+        timestamp: letter.timestamp,
         issued_at_ms: letter.issued_at_ms,
+        arrival: letter.arrival,
         replay_number: letter.replay_number + 1,
         headers: letter.headers.as_object().cloned().unwrap_or_default(),
         ..Message::default()

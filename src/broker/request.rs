@@ -20,7 +20,7 @@ pub struct RequestIds {
 }
 
 /// The message for this body, issued now unless the body says when. The time travels beside the body: a repeated id
-/// must come with the same one.
+/// must come with the same one. Requests made in one millisecond count in the order in which they are published.
 ///
 /// # Errors
 /// What the worker would refuse is refused here already, in its words.
@@ -33,7 +33,7 @@ pub fn request(action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Message
         traceparent: ids.traceparent.filter(|trace| trace.parse::<TraceParent>().is_ok()),
         routing_key: action.routing_key().to_owned(),
         body,
-        timestamp_ms: Some(now_ms),
+        timestamp: Some(now_ms / 1000),
         issued_at_ms: Some(now_ms),
         ..Message::default()
     };

@@ -237,7 +237,7 @@ section!(
         ip_address: String = String::new(),
         /// The event's id, the idempotency key; without one the hash of the body is.
         message_id: String = String::new(),
-        /// When it happened: RFC 3339, or seconds since 1970.
+        /// When it happened: RFC 3339, or seconds since 1970, or milliseconds (a number above 10^11). 0 says nothing.
         issued_at: String = String::new(),
         /// The other system's own reference.
         reference: String = String::new(),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BindableAddress, Desired, GroupName, Mac, PoolName, VlanName};
+use super::{BindableAddress, Desired, GroupName, Issued, Mac, PoolName, Position, VlanName};
 
 /// What a command asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,6 +52,16 @@ impl Action {
         }
     }
 
+    /// Its place among commands that were issued at the same time: a right is rather taken away early than late.
+    pub(super) const fn precedence(self) -> i64 {
+        match self {
+            Self::Create => 0,
+            Self::Rotate => 1,
+            Self::Move => 2,
+            Self::Revoke => 3,
+        }
+    }
+
     /// The action of a text as stored, or of a routing key.
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| text == action.as_str() || text == action.routing_key())
@@ -84,8 +94,8 @@ pub struct Command {
     pub group: Option<GroupName>,
     /// The pool that the producer names, for a create.
     pub pool: Option<PoolName>,
-    /// When the producer issued it, milliseconds since 1970 UTC, if it said so.
-    pub issued_at_ms: Option<i64>,
+    /// When the producer issued it, if the body says so.
+    pub issued: Option<Issued>,
     /// Who asked, free text for the row.
     pub requested_by: Option<String>,
     /// The producer's own reference, free text for the row.
@@ -93,12 +103,16 @@ pub struct Command {
 }
 
 impl Command {
-    /// The idempotency key: the message's id, else (command, server, address, time of issue).
-    pub fn key(&self, message_id: Option<&str>, issued_at_ms: i64) -> MessageKey {
-        MessageKey(message_id.map_or_else(
-            || format!("{}/{}/{}/{issued_at_ms}", self.action, self.server_id, self.ip_address),
-            str::to_owned,
-        ))
+    /// The idempotency key: the message's id, else (command, server, address, time of issue). A message that does not say
+    /// when it was issued is told from others by its arrival.
+    pub fn key(&self, message_id: Option<&str>, issued: Issued, arrival: i64) -> MessageKey {
+        let time = match issued {
+            Issued::At { ms, nanos: 0 } | Issued::Within { from_ms: ms, .. } => ms.to_string(),
+            Issued::At { ms, nanos } => format!("{ms}.{nanos:06}"),
+            Issued::Unsaid => format!("arrival-{arrival}"),
+        };
+        let content = || format!("{}/{}/{}/{time}", self.action, self.server_id, self.ip_address);
+        MessageKey(message_id.map_or_else(content, str::to_owned))
     }
 }
 
@@ -114,45 +128,22 @@ impl fmt::Display for MessageKey {
 
 /// The place of a command among all those for its (server, address): the greatest one wins.
 ///
-/// A revoke outranks whatever else is of the same millisecond, because taking a right away late is worse
-/// than granting it late; the key makes the order total, so that every worker decides alike.
+/// The key makes the order total, so that every worker decides alike.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IntentOrder {
-    /// When the producer issued it, milliseconds since 1970 UTC.
-    pub issued_at_ms: i64,
-    /// Create ranks below revoke.
-    pub action: Action,
+    /// By time, and by arrival.
+    pub position: Position,
     /// The idempotency key.
     pub key: MessageKey,
+    /// What it asks for.
+    pub action: Action,
     /// What it wants here: a move wants two things, one of each server.
     pub wants: Desired,
-}
-
-/// The newest intent known for one (server, address).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Intent {
-    /// The server.
-    pub server_id: i64,
-    /// The address.
-    pub ip_address: BindableAddress,
-    /// Its place in the order, and with it what is wanted.
-    pub order: IntentOrder,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn order(issued_at_ms: i64, action: Action, key: &str) -> IntentOrder {
-        IntentOrder { issued_at_ms, action, key: MessageKey(key.to_owned()), wants: action.wants() }
-    }
-
-    #[test]
-    fn later_intents_win_and_a_revoke_wins_a_tie() {
-        assert!(order(2, Action::Create, "a") > order(1, Action::Revoke, "z"));
-        assert!(order(1, Action::Revoke, "a") > order(1, Action::Create, "z"));
-        assert!(order(1, Action::Create, "b") > order(1, Action::Create, "a"));
-    }
 
     #[test]
     fn a_message_id_is_the_key_and_the_content_serves_where_there_is_none() {
@@ -165,11 +156,15 @@ mod tests {
             mac_address: None,
             group: None,
             pool: None,
-            issued_at_ms: None,
+            issued: None,
             requested_by: None,
             reference: None,
         };
-        assert_eq!(command.key(Some("m-1"), 5).0, "m-1");
-        assert_eq!(command.key(None, 5).0, "create/7/10.0.0.9/5");
+        let key = |id, issued| command.key(id, issued, 9).0;
+        assert_eq!(key(Some("m-1"), Issued::Unsaid), "m-1");
+        assert_eq!(key(None, Issued::At { ms: 5, nanos: 0 }), "create/7/10.0.0.9/5");
+        assert_eq!(key(None, Issued::At { ms: 5, nanos: 30 }), "create/7/10.0.0.9/5.000030");
+        assert_eq!(key(None, Issued::second(5)), "create/7/10.0.0.9/5000");
+        assert_eq!(key(None, Issued::Unsaid), "create/7/10.0.0.9/arrival-9");
     }
 }

@@ -1,7 +1,7 @@
 //! What vmacd is about, as pure values: no input, no output, no clock.
 //!
 //! Everything here can be tested with plain values. `mac`, `address` and `names` hold the validated
-//! types; `command` and `binding` the things that messages and rows carry; `lifecycle` the states of
+//! types; `command`, `issued` and `binding` the things that messages and rows carry; `lifecycle` the states of
 //! a virtual MAC; `pools`, `pool` and `prefix` which MACs are handed out; `plan` the comparison of what is
 //! wanted with what a switch holds, `audit` that of whole switches, `adopt` what of them becomes rows, `drift` what
 //! no longer stands, `evidence` what a switch showed of a binding; `failure` the catalogue of what can go wrong and
@@ -20,6 +20,7 @@ pub mod evidence;
 mod failure;
 mod freeze;
 mod inventory;
+mod issued;
 mod lifecycle;
 mod mac;
 mod names;
@@ -38,12 +39,13 @@ mod vmac_name;
 
 pub use address::{AddressError, BindableAddress};
 pub use binding::{BindingState, SwitchBinding};
-pub use command::{Action, Command, Intent, IntentOrder, MessageKey};
+pub use command::{Action, Command, IntentOrder, MessageKey};
 pub use configuration::{difference, redacted, redacted_difference};
 pub use drift::DriftMode;
 pub use failure::{Code, Failure, FailureClass, chain};
 pub use freeze::{Freeze, FreezeError, FreezeKind, FreezeOrder, Scope};
 pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, ServerPort, SshProfile, Switch};
+pub use issued::{Arrival, Issued, IssuedError, Moment, Position};
 pub use lifecycle::{Desired, Status, StatusError, derive_status};
 pub use mac::{Mac, MacError};
 pub use names::{GroupName, InterfaceName, NameError, PoolName, SiteName, SwitchName, VlanName};

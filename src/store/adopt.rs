@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::admit::LOCK_INTENTS;
 use super::commands::Outcome;
 use super::connect::Store;
 use super::engine::{Tx, args};
@@ -32,14 +33,11 @@ const INSERT: &str = "INSERT INTO virtual_macs (server_id, ip_address, mac_addre
 /// What was reserved for the place, or known to be used by something that vmacd did not see, is the row's now.
 const TAKE_OFF: &str = "DELETE FROM taken_macs WHERE mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
 
-// Intents are locked before rows, as an admission does.
-const LOCK_INTENTS: &str = "INSERT INTO intents (server_id, ip_address, issued_at_ms, action, message_key)
-    SELECT CAST(e.value->>'server_id' AS BIGINT), e.value->>'ip', -1, 'create', '' FROM {rows}
-    WHERE true ORDER BY 1, 2
-    ON CONFLICT (server_id, ip_address) DO UPDATE SET server_id = excluded.server_id";
-
 // The adoption is the newest intent, unless one was issued since: a command that was issued before it comes too late.
-const INTENTS: &str = "UPDATE intents SET issued_at_ms = $2, action = 'create', message_key = $3, wants = 'bound'
+const INTENTS: &str = "UPDATE intents SET issued_at_ms = $2, issued_rank = 0, arrival = last_arrival + 1,
+        last_issued_at_ms = CASE WHEN last_issued_at_ms > $2 THEN last_issued_at_ms ELSE $2 END,
+        last_issued_rank = CASE WHEN last_issued_at_ms >= $2 THEN last_issued_rank ELSE 0 END,
+        last_arrival = last_arrival + 1, action = 'create', message_key = $3, wants = 'bound'
     FROM {rows} WHERE intents.server_id = CAST(e.value->>'server_id' AS BIGINT)
         AND intents.ip_address = e.value->>'ip' AND intents.issued_at_ms < $2";
 
@@ -64,6 +62,7 @@ impl Store {
 
 async fn adopt_batch(tx: &mut Tx, batch: &[Adoptable], now: DateTime<Utc>) -> Result<Vec<Vmac>, StoreError> {
     let places = batch.iter().map(|found| json!({"server_id": found.server_id, "ip": found.ip_address})).collect();
+    // Before rows, as an admission does.
     tx.batch("lock intents", LOCK_INTENTS, places, Vec::new()).await?;
     let rows = batch.iter().map(|found| row_of(found, now)).collect();
     let rows = tx.batch("adopt bindings", INSERT, rows, args![now, ADOPT]).await?;

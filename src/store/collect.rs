@@ -35,8 +35,12 @@ pub struct DeadLetter {
     pub traceparent: Option<String>,
     /// The routing key it was published with.
     pub routing_key: String,
-    /// The time of issue that counted, milliseconds since 1970.
+    /// When it was issued, where vmacd stamped it, milliseconds since 1970.
     pub issued_at_ms: Option<i64>,
+    /// The property `timestamp` as it came.
+    pub timestamp: Option<i64>,
+    /// The number of its first arrival.
+    pub arrival: Option<i64>,
     /// Which replay it was.
     pub replay_number: i64,
     /// The body as it came.
@@ -106,12 +110,14 @@ async fn keep(tx: &mut Tx, letter: &DeadLetter, now: DateTime<Utc>) -> Result<i6
     // Of copies, the newest has the say: its key and time of issue are those of the newest command.
     let sql = "INSERT INTO dead_letters (burial_id, message_identity, message_id, message_key, correlation_id, traceparent,
             routing_key, issued_at_ms, replay_number, body, headers, reason_code, error_text, attempts, switch,
-            server_id, ip_address, first_failed_at, last_failed_at, collected_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+            server_id, ip_address, first_failed_at, last_failed_at, collected_at, sent_timestamp, arrival)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
         ON CONFLICT (message_identity) WHERE state = 'waiting' DO UPDATE SET
             copies = dead_letters.copies + CASE WHEN dead_letters.burial_id = excluded.burial_id THEN 0 ELSE 1 END,
             burial_id = excluded.burial_id, message_key = COALESCE(excluded.message_key, dead_letters.message_key),
             issued_at_ms = COALESCE(excluded.issued_at_ms, dead_letters.issued_at_ms),
+            sent_timestamp = COALESCE(excluded.sent_timestamp, dead_letters.sent_timestamp),
+            arrival = COALESCE(excluded.arrival, dead_letters.arrival),
             reason_code = excluded.reason_code, error_text = excluded.error_text, attempts = excluded.attempts,
             switch = excluded.switch, server_id = COALESCE(excluded.server_id, dead_letters.server_id),
             ip_address = COALESCE(excluded.ip_address, dead_letters.ip_address), last_failed_at = excluded.last_failed_at
@@ -143,6 +149,8 @@ fn columns(letter: &DeadLetter, now: DateTime<Utc>) -> Vec<Arg> {
         time(letter.first_failed_ms),
         time(letter.last_failed_ms),
         now,
+        letter.timestamp,
+        letter.arrival,
     ]
 }
 

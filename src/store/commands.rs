@@ -15,7 +15,7 @@ use super::error::StoreError;
 use super::event_body::{Answered, EventOf, event_row};
 use super::outbox::write_events;
 use super::vmacs::Vmac;
-use crate::domain::{Action, BindableAddress, Code, Desired, Failure, MessageKey};
+use crate::domain::{Action, BindableAddress, Code, Desired, Failure, IntentOrder, MessageKey, Moment, Position};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -63,8 +63,8 @@ pub struct OpenCommand {
     pub correlation_id: Option<String>,
     /// The producer's trace.
     pub traceparent: Option<String>,
-    /// When it was issued, milliseconds since 1970.
-    pub issued_at_ms: i64,
+    /// Its place in the order of commands.
+    pub position: Position,
     /// Attempts so far.
     pub attempts: i64,
     /// Which replay it is.
@@ -149,12 +149,18 @@ impl OpenCommand {
             body: row.get("body")?,
             correlation_id: row.get("correlation_id")?,
             traceparent: row.get("traceparent")?,
-            issued_at_ms: row.get("issued_at_ms")?,
+            position: position(row, "")?,
             attempts: row.get("attempts")?,
             replay_number: row.get("replay_number")?,
             vmac_id: row.get("vmac_id")?,
             received_at: row.get("received_at")?,
         })
+    }
+
+    /// Its place among all commands for its (server, address).
+    pub(super) fn order(&self) -> IntentOrder {
+        let (key, action) = (self.key.clone(), self.action);
+        IntentOrder { position: self.position, key, action, wants: action.wants() }
     }
 
     /// Whom an event about this command answers.
@@ -166,6 +172,13 @@ impl OpenCommand {
             traceparent: self.traceparent.as_deref(),
         }
     }
+}
+
+/// A place in the order of commands, from columns whose names begin so.
+pub(super) fn position(row: &Row, prefix: &str) -> Result<Position, StoreError> {
+    let number = |name: &str| row.get::<i64>(&format!("{prefix}{name}"));
+    let moment = Moment { ms: number("issued_at_ms")?, rank: number("issued_rank")? };
+    Ok(Position { moment, arrival: number("arrival")? })
 }
 
 /// Gives commands their outcome; `$2` is the time.

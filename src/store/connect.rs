@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 use super::engine::Engine;
 use super::error::StoreError;
 use super::private_files;
+use super::queue::QueuedAt;
 use super::refusal::told;
 use super::seal::BackupKey;
 use super::taken::Figures;
@@ -34,6 +35,7 @@ pub struct Store {
     pub(super) vault: Arc<Vault>,
     pub(super) pools: Arc<Pools>,
     pub(super) figures: Figures,
+    pub(super) queued_at: Arc<QueuedAt>,
 }
 
 /// How the store is opened.
@@ -79,7 +81,7 @@ impl Store {
             _ => return Err(StoreError::UnknownUrl),
         };
         engine
-            .map(|engine| Self { engine, vault, pools, figures: Figures::default() })
+            .map(|engine| Self { engine, vault, pools, figures: Figures::default(), queued_at: Arc::default() })
             .map_err(|source| StoreError::Connect { url: shown, source: Arc::new(source) })
     }
 

@@ -24,8 +24,12 @@ pub struct DeadLetterRow {
     pub traceparent: Option<String>,
     /// The routing key.
     pub routing_key: String,
-    /// The time of issue that counted.
+    /// When it was issued, where vmacd stamped it.
     pub issued_at_ms: Option<i64>,
+    /// The property `timestamp` as it came.
+    pub timestamp: Option<i64>,
+    /// The number of its first arrival.
+    pub arrival: Option<i64>,
     /// Which replay it was.
     pub replay_number: i64,
     /// The body as it came; in JSON as hexadecimal digits, because it may be anything.
@@ -127,6 +131,8 @@ impl DeadLetterRow {
             traceparent: row.get("traceparent")?,
             routing_key: row.get("routing_key")?,
             issued_at_ms: row.get("issued_at_ms")?,
+            timestamp: row.get("sent_timestamp")?,
+            arrival: row.get("arrival")?,
             replay_number: row.get("replay_number")?,
             body: row.get("body")?,
             headers: row.json("headers")?,

@@ -36,6 +36,7 @@ const SOURCES: &[Source] = sources![
     "0008_rows_in_place",
     "0012_freezes_side_by_side",
     "0009_dead_letters_apart",
+    "0010_order_of_commands",
 ];
 
 /// The tables of Postgres, from the first to the newest.

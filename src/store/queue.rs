@@ -1,5 +1,6 @@
 //! The table of the embedded queue: messages are claimed for a while, and removed when acknowledged.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -37,6 +38,22 @@ pub struct QueueMessage {
     pub deliveries: i64,
 }
 
+/// When this process queued messages last: an answer of the clock that is a moment behind the one before would let a
+/// message overtake the one that was queued before it.
+#[derive(Debug, Default)]
+pub(super) struct QueuedAt(AtomicI64);
+
+/// A clock that is behind by more was set back.
+const BEHIND_MAX_MS: i64 = 1_000;
+
+impl QueuedAt {
+    fn next(&self, now_ms: i64) -> i64 {
+        let next = |last: i64| if last < now_ms + BEHIND_MAX_MS { last.max(now_ms) } else { now_ms };
+        let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        next(before.unwrap_or(now_ms))
+    }
+}
+
 const OF_CLAIMS: &str = "(SELECT q.id FROM queue_messages q JOIN {rows}
     ON q.id = CAST(e.value->>'id' AS BIGINT) AND q.claim_token = e.value->>'claim_token')";
 
@@ -63,7 +80,7 @@ impl Store {
         messages: &[NewQueueMessage],
         in_place_of: &[(i64, String)],
     ) -> Result<(), StoreError> {
-        let now_ms = self.now().await?.timestamp_millis();
+        let now_ms = self.queued_at.next(self.now().await?.timestamp_millis());
         let mut tx = self.engine.begin("queue messages").await?;
         for message in messages {
             let sql = "INSERT INTO queue_messages (queue, properties, body, available_at_ms, enqueued_at_ms)
@@ -144,4 +161,18 @@ fn millis(duration: Duration) -> i64 {
 
 fn claims(of: &[(i64, String)]) -> Vec<Value> {
     of.iter().map(|(id, claim_token)| json!({"id": id, "claim_token": claim_token})).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_trembles_does_not_let_a_message_overtake_another() {
+        let queued_at = QueuedAt::default();
+        assert_eq!(
+            [5_000, 4_999, 5_001, 4_500, 1_000].map(|now_ms| queued_at.next(now_ms)),
+            [5_000, 5_000, 5_001, 5_001, 1_000]
+        );
+    }
 }

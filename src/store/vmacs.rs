@@ -251,8 +251,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn timeline(&self, vmac_id: i64) -> Result<Vec<TimelineEntry>, StoreError> {
-        let commands = "SELECT message_key, action, attempts, received_at FROM commands WHERE vmac_id = $1";
-        let events = "SELECT routing_key, body, created_at FROM events WHERE vmac_id = $1";
+        let commands = "SELECT message_key, action, attempts, received_at FROM commands WHERE vmac_id = $1
+                        ORDER BY received_at, arrival";
+        let events = "SELECT routing_key, body, created_at FROM events WHERE vmac_id = $1 ORDER BY id";
         let mut timeline = Vec::new();
         for row in self.engine.read("read a history", commands, args![vmac_id]).await? {
             let (action, key): (String, String) = (row.get("action")?, row.get("message_key")?);

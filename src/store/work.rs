@@ -21,7 +21,7 @@ const WAITING: &str = "FROM switch_work w JOIN virtual_macs v ON v.id = w.vmac_i
 /// The trace of the newest open command of a row. By the row's own index, as where open commands are read.
 const TRACE: &str =
     "(SELECT c.traceparent FROM commands c WHERE c.vmac_id = v.id AND COALESCE(c.outcome, 'open') = 'open'
-    ORDER BY c.received_at DESC, c.message_key LIMIT 1)";
+    ORDER BY c.arrival DESC, c.id DESC LIMIT 1)";
 
 /// What these rows want on these switches, as the transaction sees them.
 pub(super) async fn work_of(

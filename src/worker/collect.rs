@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use crate::broker::{Consumer, Delivery};
+use crate::domain::Issued;
 use crate::metrics::DATABASE;
 use crate::store::DeadLetter;
 
@@ -49,6 +50,11 @@ async fn collect(context: &Context, deliveries: Vec<Delivery>) {
 fn dead_letter(delivery: &Delivery) -> DeadLetter {
     let message = delivery.message.clone();
     let reason = delivery.dead_reason();
+    // What the broker gave up by itself was never stamped: from now on it has a time, whenever it is replayed.
+    let issued_at_ms = match message.issued() {
+        Issued::Unsaid => Some(chrono::Utc::now().timestamp_millis()),
+        _ => message.issued_at_ms,
+    };
     DeadLetter {
         burial_id: reason.burial_id,
         message_identity: message.identity(),
@@ -58,7 +64,9 @@ fn dead_letter(delivery: &Delivery) -> DeadLetter {
         correlation_id: message.correlation_id,
         traceparent: message.traceparent,
         routing_key: message.routing_key,
-        issued_at_ms: message.issued_at_ms,
+        issued_at_ms,
+        timestamp: message.timestamp,
+        arrival: message.arrival,
         replay_number: message.replay_number,
         body: message.body,
         headers: message.headers.into(),

@@ -13,6 +13,7 @@ use super::lanes::Lanes;
 use super::retry::RetryPolicy;
 use super::settle::Held;
 use super::slots::Slots;
+use super::turnstile::Turnstile;
 use super::waiting::Waiting;
 use crate::broker::Broker;
 use crate::config::Settings;
@@ -53,6 +54,7 @@ pub(super) struct Context {
     pub commits_in_flight: AtomicUsize,
     pub lanes: Lanes,
     pub arrivals: Arrivals,
+    pub turnstile: Turnstile,
     waiting: Mutex<Waiting<Held>>,
 }
 
@@ -82,6 +84,7 @@ impl Context {
             commits_in_flight: AtomicUsize::new(0),
             lanes: Lanes::default(),
             arrivals: Arrivals::default(),
+            turnstile: Turnstile::default(),
             waiting: Mutex::default(),
         })
     }

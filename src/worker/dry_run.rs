@@ -12,6 +12,7 @@ use rand::rngs::StdRng;
 use super::intake::read_command;
 use super::lease;
 use super::push::journal::wishes;
+use super::turnstile::Turnstile;
 use super::visit::Visit;
 use crate::broker::Message;
 use crate::config::Settings;
@@ -44,8 +45,8 @@ pub async fn dry_run(
     messages: Vec<Message>,
     patience: Duration,
 ) -> Result<DryRun, Failure> {
-    let now_ms = chrono::Utc::now().timestamp_millis();
-    let read = messages.into_iter().map(|mut message| read_command(&mut message, now_ms));
+    let (turnstile, now_ms) = (Turnstile::default(), chrono::Utc::now().timestamp_millis());
+    let read = messages.into_iter().map(|mut message| read_command(&mut message, turnstile.pass(None, now_ms)));
     let group = read.collect::<Result<Vec<_>, _>>()?;
     let mut rng: StdRng = rand::make_rng();
     let rehearsal = store.rehearse(&group, &mut rng).await.map_err(|error| lease::failure(&error))?;

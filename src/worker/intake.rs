@@ -9,7 +9,7 @@ use super::context::Context;
 use super::settle::{Held, HeldCommand, Verdict, lane_full, settle};
 use super::traces::{self, MessageTrace};
 use crate::broker::{Consumer, Delivery, Message, parse_command, spread};
-use crate::domain::{Code, Command, Failure, FailureClass};
+use crate::domain::{Arrival, Code, Command, Failure, FailureClass, Issued};
 use crate::metrics::DATABASE;
 use crate::store::{Admission, Incoming, StoreError};
 
@@ -39,12 +39,14 @@ struct Taken {
 
 async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
     let _admitting = context.arrivals.admitting(deliveries.len());
-    let now_ms = chrono::Utc::now().timestamp_millis();
+    let clock = context.store.now().await.unwrap_or_else(|_| chrono::Utc::now());
+    let now_ms = clock.timestamp_millis();
     let mut commands = Vec::with_capacity(deliveries.len());
     let mut settled: Vec<(Held, Verdict)> = Vec::new();
     context.metrics.taken_in(deliveries.len());
     for delivery in deliveries {
-        let (held, command) = read(delivery, now_ms);
+        let arrival = context.turnstile.pass(delivery.message.arrival, now_ms);
+        let (held, command) = read(delivery, arrival, now_ms);
         match command {
             Ok(incoming) => commands.push(Taken { held, incoming }),
             Err(verdict) => settled.push((held, verdict)),
@@ -57,11 +59,11 @@ async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
 }
 
 /// Reads one delivery, and stamps on the message what its first arrival decides.
-fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Verdict>) {
+fn read(delivery: Delivery, arrival: Arrival, now_ms: i64) -> (Held, Result<Incoming, Verdict>) {
     let Delivery { mut message, receipt, .. } = delivery;
     let trace = MessageTrace::begin(&message);
     let first_seen_ms = *message.first_seen_ms.get_or_insert(now_ms);
-    let incoming = match one_command(&mut message, now_ms) {
+    let incoming = match one_command(&mut message, arrival, now_ms) {
         Ok(incoming) => incoming,
         Err(verdict) => return (Held { message, receipt, command: None, first_seen_ms, trace }, Err(verdict)),
     };
@@ -76,34 +78,50 @@ fn read(delivery: Delivery, now_ms: i64) -> (Held, Result<Incoming, Verdict>) {
 }
 
 /// The command of a message, or what becomes of one that is none, or many.
-fn one_command(message: &mut Message, now_ms: i64) -> Result<Incoming, Verdict> {
+fn one_command(message: &mut Message, arrival: Arrival, now_ms: i64) -> Result<Incoming, Verdict> {
     let dead = |failure| Verdict::Dead(failure, None);
     if let Some(mut messages) = spread(message).map_err(dead)? {
-        let issued_at_ms = message.issued_at_ms.or(message.timestamp_ms).or(Some(now_ms));
-        messages.iter_mut().for_each(|message| message.issued_at_ms = issued_at_ms);
+        for message in &mut messages {
+            stamp(message, arrival, now_ms);
+        }
         return Err(Verdict::Spread(messages));
     }
-    read_command(message, now_ms).map_err(dead)
+    let incoming = read_command(message, arrival).map_err(dead)?;
+    stamp(message, arrival, now_ms);
+    Ok(incoming)
 }
 
-/// Reads the command that a message carries, and stamps on the message its time of issue and its key.
+/// What its first arrival decides travels with a message that is published again before its command is known.
+fn stamp(message: &mut Message, arrival: Arrival, now_ms: i64) {
+    message.arrival = Some(arrival.number);
+    match message.issued() {
+        Issued::Unsaid => message.issued_at_ms = Some(now_ms),
+        // A broker that stamps what passes may stamp it anew.
+        Issued::Within { from_ms, until_ms } if from_ms == until_ms => message.issued_at_ms = Some(from_ms),
+        Issued::Within { .. } | Issued::At { .. } => {}
+    }
+}
+
+/// Reads the command that a message carries, and stamps its key on the message.
 ///
 /// # Errors
 /// What a dead letter would say.
-pub(super) fn read_command(message: &mut Message, now_ms: i64) -> Result<Incoming, Failure> {
+pub(super) fn read_command(message: &mut Message, arrival: Arrival) -> Result<Incoming, Failure> {
     let command = parse_command(message)?;
-    let issued_at_ms = command.issued_at_ms.or(message.issued_at_ms).or(message.timestamp_ms).unwrap_or(now_ms);
-    message.issued_at_ms = Some(issued_at_ms);
-    Ok(incoming(message, command, issued_at_ms))
+    Ok(incoming(message, command, arrival))
 }
 
-fn incoming(message: &mut Message, command: Command, issued_at_ms: i64) -> Incoming {
-    let key = command.key(message.message_id.as_deref().or(message.key.as_deref()), issued_at_ms);
+fn incoming(message: &mut Message, command: Command, arrival: Arrival) -> Incoming {
+    let issued = command.issued.unwrap_or_else(|| message.issued());
+    // A stamp of vmacd's own tells no two messages apart.
+    let said = if command.issued.is_none() && message.issued_at_ms.is_some() { Issued::Unsaid } else { issued };
+    let key = command.key(message.message_id.as_deref().or(message.key.as_deref()), said, arrival.number);
     message.key = Some(key.0.clone());
     Incoming {
         key,
         message_id: message.message_id.clone(),
-        issued_at_ms,
+        issued,
+        arrival,
         body_hash: message.content_hash(),
         body: message.body.clone(),
         correlation_id: message.correlation_id.clone(),

@@ -41,6 +41,7 @@ mod stop;
 mod survey;
 mod sweep;
 mod traces;
+mod turnstile;
 mod visit;
 mod waiting;
 

@@ -83,7 +83,8 @@ fn message(command: OpenCommand) -> Message {
         attempt: u32::try_from(command.attempts).unwrap_or(0),
         first_seen_ms: Some(command.received_at.timestamp_millis()),
         key: Some(command.key.0),
-        issued_at_ms: Some(command.issued_at_ms),
+        issued_at_ms: Some(command.position.moment.ms),
+        arrival: Some(command.position.arrival),
         replay_number: command.replay_number,
         ..Message::default()
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::publisher::Parcel;
 use crate::broker::delivery::DeadReason;
-use crate::broker::message::{EventMessage, Message};
+use crate::broker::message::{EventMessage, Message, TIMESTAMP_IN_MS};
 use crate::domain::TraceParent;
 
 /// The header in which a dead letter carries its reason whole.
@@ -32,6 +32,7 @@ pub(super) fn command(exchange: String, message: &Message, dead: Option<&DeadRea
         ("x-vmacd-attempt", Some(i64::from(message.attempt)).filter(|attempt| *attempt > 0)),
         ("x-vmacd-first-seen", message.first_seen_ms),
         ("x-vmacd-issued-at", message.issued_at_ms),
+        ("x-vmacd-arrival", message.arrival),
         ("x-vmacd-replay", Some(message.replay_number).filter(|replay| *replay > 0)),
     ];
     for (name, value) in numbers.into_iter().filter_map(|(name, value)| Some((name, value?))) {
@@ -48,7 +49,7 @@ pub(super) fn command(exchange: String, message: &Message, dead: Option<&DeadRea
         headers.insert(name.into(), AMQPValue::LongString(value.into()));
     }
     let mut properties = properties(message.message_id.as_deref(), message.correlation_id.as_deref(), headers);
-    if let Some(timestamp) = message.timestamp_ms.and_then(|ms| u64::try_from(ms / 1000).ok()) {
+    if let Some(timestamp) = message.timestamp.and_then(|timestamp| u64::try_from(timestamp).ok()) {
         properties = properties.with_timestamp(timestamp);
     }
     Parcel {
@@ -73,7 +74,9 @@ fn carried(headers: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
         return Cow::Borrowed(headers);
     }
     let note = format!("{bytes} bytes of headers were left out; at most {HEADERS_BYTES_MAX} are carried");
-    Cow::Owned(Map::from_iter([("x-vmacd-headers".to_owned(), json!(note))]))
+    let time = headers.get_key_value(TIMESTAMP_IN_MS).filter(|(_, value)| value.is_number());
+    let kept = time.map(|(name, value)| (name.clone(), value.clone()));
+    Cow::Owned(kept.into_iter().chain([("x-vmacd-headers".to_owned(), json!(note))]).collect())
 }
 
 /// An event on its way; nobody has to listen.
@@ -116,6 +119,7 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
     let mut number = |name: &str| headers.remove(name).and_then(|value| value.as_i64()).filter(|number| *number >= 0);
     let attempt = number("x-vmacd-attempt").filter(|attempt| *attempt <= COUNT_MAX);
     let (first_seen_ms, issued_at_ms) = (number("x-vmacd-first-seen"), number("x-vmacd-issued-at"));
+    let arrival = number("x-vmacd-arrival");
     let replay_number = number("x-vmacd-replay").filter(|replay| *replay <= COUNT_MAX).unwrap_or(0);
     let mut text = |name: &str| headers.remove(name).and_then(|value| value.as_str().map(str::to_owned));
     let (key, traceparent) = (text("x-vmacd-key"), text("traceparent").filter(|trace| is_traceparent(trace)));
@@ -129,11 +133,12 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
         correlation_id: properties.correlation_id().as_ref().map(ToString::to_string),
         traceparent,
         routing_key: delivery.routing_key.to_string(),
-        timestamp_ms: properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok()?.checked_mul(1000)),
+        timestamp: properties.timestamp().and_then(|timestamp| i64::try_from(timestamp).ok()),
         attempt: attempt.and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(0),
         first_seen_ms,
         key,
         issued_at_ms,
+        arrival,
         replay_number,
         headers,
         body: delivery.data,

@@ -80,7 +80,7 @@ impl Stage {
             message_id: Some(message_id.to_owned()),
             routing_key: action.routing_key().to_owned(),
             body: serde_json::to_vec(&body)?,
-            timestamp_ms: Some(chrono::Utc::now().timestamp_millis()),
+            timestamp: Some(chrono::Utc::now().timestamp()),
             ..Message::default()
         };
         Ok(self.broker.publish_command(message).await?)

@@ -4,23 +4,19 @@ use chrono::DateTime;
 
 use super::decide::{Decision, Verdict, place};
 use super::read::World;
-use super::{Admission, Incoming};
+use super::{Admission, Answers, Incoming};
 use crate::domain::{Code, Command, Failure, FailureClass, IntentOrder, MessageKey};
-use crate::store::commands::{CommandOutcome, Outcome};
+use crate::store::commands::{CommandOutcome, OpenCommand, Outcome};
 use crate::store::vmacs::Vmac;
 
 impl Decision {
-    /// The answer to one command, which may stand in the group more than once.
+    /// The answer to one command of the round.
     pub fn admission(&self, incoming: &Incoming, world: &World) -> Admission {
         let Some(known) = world.inbox.get(&incoming.key) else {
             return defer("it did not reach the inbox");
         };
         if !world.is_command(incoming) {
-            let text = format!(
-                "{} was used before with another body; publish this one with a message_id of its own",
-                incoming.key
-            );
-            return Admission::Refused { failure: Failure::new(Code::MessageIdReused, text) };
+            return reused(incoming);
         }
         match self.verdicts.get(&incoming.key) {
             Some(Verdict::Failed(failure)) if is_for_now(failure) => Admission::NotNow { failure: failure.clone() },
@@ -28,12 +24,33 @@ impl Decision {
             Some(Verdict::Answered) => answered(known.outcome.as_ref()),
             Some(Verdict::OnRow) => on_row(world.live.get(&incoming.command.ip_address), &incoming.command),
             Some(Verdict::NothingToRevoke) => done(Outcome::Revoked, world.revoked.get(&place(incoming)), None),
-            Some(Verdict::Superseded(newer)) => {
-                done(Outcome::Superseded, world.live.get(&place(incoming).1), Some(superseded_text(newer)))
-            }
+            Some(Verdict::Superseded(newer)) => superseded(world.live.get(&place(incoming).1), newer),
             None => defer("its group held another message with the same id"),
         }
     }
+
+    /// The open commands that this round overtook, with their answers.
+    pub fn overtaken(&self, world: &World) -> Vec<(MessageKey, Admission)> {
+        let answer = |(command, newer): &(OpenCommand, IntentOrder)| {
+            (command.key.clone(), superseded(world.live.get(&command.ip_address), newer))
+        };
+        self.superseded.iter().map(answer).collect()
+    }
+}
+
+/// The answer to a message that may be in the group more than once.
+pub(super) fn of_group(incoming: &Incoming, answers: &Answers) -> Admission {
+    answers.get(&incoming.content()).cloned().unwrap_or_else(|| defer("its group did not reach it"))
+}
+
+fn reused(incoming: &Incoming) -> Admission {
+    let text =
+        format!("{} was used before with another body; publish this one with a message_id of its own", incoming.key);
+    Admission::Refused { failure: Failure::new(Code::MessageIdReused, text) }
+}
+
+fn superseded(row: Option<&Vmac>, newer: &IntentOrder) -> Admission {
+    done(Outcome::Superseded, row, Some(superseded_text(newer)))
 }
 
 fn defer(text: &str) -> Admission {
@@ -74,7 +91,7 @@ fn done(status: Outcome, row: Option<&Vmac>, text: Option<String>) -> Admission 
 
 /// The sentence for a superseded command, naming the newer one.
 pub(super) fn superseded_text(newer: &IntentOrder) -> String {
-    let at = DateTime::from_timestamp_millis(newer.issued_at_ms).unwrap_or_default();
+    let at = DateTime::from_timestamp_millis(newer.position.moment.ms).unwrap_or_default();
     format!(
         "superseded by {} {}, issued {}",
         newer.action,

@@ -1,4 +1,4 @@
-//! What each command of a group gets. Pure: it changes nothing but the picture of the world.
+//! What each command of a round gets. Pure: it changes nothing but the picture of the world.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,7 +9,7 @@ use super::change::{bind, join, take_along, unbind};
 use super::read::{Known, Place, World};
 use crate::domain::{
     Action, BindableAddress, Code, Command, Desired, Failure, GroupName, IntentOrder, Mac, MessageKey, PoolName,
-    VlanName,
+    Position, VlanName,
 };
 use crate::store::commands::OpenCommand;
 use crate::store::vmacs::Vmac;
@@ -46,7 +46,7 @@ pub(super) struct Allocation {
     pub reference: Option<String>,
 }
 
-/// Everything that was decided for a group.
+/// Everything that was decided for a round.
 #[derive(Debug, Default)]
 pub(super) struct Decision {
     pub verdicts: HashMap<MessageKey, Verdict>,
@@ -57,30 +57,24 @@ pub(super) struct Decision {
     pub rotations: Vec<Allocation>,
     /// New newest intents.
     pub intents: BTreeMap<Place, IntentOrder>,
-    /// Open commands of earlier groups that a new intent overtook.
+    /// Places for which commands came, with the last position of all.
+    pub last: BTreeMap<Place, Position>,
+    /// Open commands of earlier rounds that a new intent overtook.
     pub superseded: Vec<(OpenCommand, IntentOrder)>,
 }
 
-/// Decides for the group; the rows in `world` are changed as decided.
-pub(super) fn decide(group: &[&Incoming], world: &mut World, now: DateTime<Utc>) -> Decision {
+/// Decides for a round of commands, each for another address; the rows in `world` are changed as decided.
+pub(super) fn decide(round: &[&Incoming], world: &mut World, now: DateTime<Utc>) -> Decision {
     let mut decision = Decision::default();
-    let mut by_place: BTreeMap<Place, Vec<&Incoming>> = BTreeMap::new();
-    for incoming in group {
-        match at_the_door(incoming, world, now) {
-            Some(verdict) => drop(decision.verdicts.insert(incoming.key.clone(), verdict)),
-            None => by_place.entry(place(incoming)).or_default().push(incoming),
-        }
-    }
-    let mut moves = Vec::new();
-    for (place, mut commands) in by_place {
-        commands.sort_by_key(|incoming| std::cmp::Reverse(order(incoming)));
-        moves.extend(commands.extract_if(.., |incoming| incoming.command.from_server_id.is_some()));
-        decide_place(place, &commands, world, &mut decision, now);
-    }
-    // One after another, because an address may be taken along twice.
-    moves.sort_by_key(|incoming| order(incoming));
-    for incoming in moves {
-        decide_move(incoming, group, world, &mut decision, now);
+    for incoming in round {
+        let verdict = at_the_door(incoming, world, now).unwrap_or_else(|| {
+            arrive(incoming, world, &mut decision, now);
+            match incoming.command.from_server_id {
+                Some(from) => decide_move(from, incoming, world, &mut decision, now),
+                None => decide_place(incoming, world, &mut decision, now),
+            }
+        });
+        decision.verdicts.insert(incoming.key.clone(), verdict);
     }
     decision
 }
@@ -89,9 +83,33 @@ pub(super) fn place(incoming: &Incoming) -> Place {
     (incoming.command.server_id, incoming.command.ip_address)
 }
 
-fn order(incoming: &Incoming) -> IntentOrder {
+/// Gives a command that came for the first time its place in the order: behind what arrived before it, as far as its time
+/// allows. One that comes again keeps the place that it got then.
+fn arrive(incoming: &Incoming, world: &mut World, decision: &mut Decision, now: DateTime<Utc>) {
+    let Some(known) = world.inbox.get_mut(&incoming.key) else { return };
+    let Command { action, server_id, from_server_id, ip_address: ip, .. } = incoming.command;
+    let places = [Some(server_id), from_server_id].into_iter().flatten().map(|server_id| (server_id, ip));
+    if known.is_new {
+        let last = places.clone().filter_map(|place| world.last.get(&place).copied()).max();
+        known.command.position = incoming.issued.position(action, incoming.arrival, last, now.timestamp_millis());
+    }
+    let position = known.command.position;
+    for place in places {
+        let last = world.last.get(&place).map_or(position, |last| position.max(*last));
+        world.last.insert(place, last);
+        decision.last.insert(place, last);
+    }
+}
+
+/// The place of a command of the group in the order.
+pub(super) fn position(incoming: &Incoming, world: &World) -> Position {
+    let known = world.inbox.get(&incoming.key).map(|known| known.command.position);
+    known.unwrap_or(incoming.issued.position(incoming.command.action, incoming.arrival, None, 0))
+}
+
+fn order(incoming: &Incoming, world: &World) -> IntentOrder {
     let action = incoming.command.action;
-    IntentOrder { issued_at_ms: incoming.issued_at_ms, action, key: incoming.key.clone(), wants: action.wants() }
+    IntentOrder { position: position(incoming, world), key: incoming.key.clone(), action, wants: action.wants() }
 }
 
 /// What can be said without looking at the place: known outcomes, wrong clocks, unknown servers.
@@ -105,8 +123,9 @@ fn at_the_door(incoming: &Incoming, world: &World, now: DateTime<Utc>) -> Option
 
 fn refusal(incoming: &Incoming, world: &World, now: DateTime<Utc>) -> Option<Failure> {
     let (server_id, ip) = place(incoming);
-    if incoming.issued_at_ms > now.timestamp_millis() + AHEAD_MAX_MS {
-        let ahead_s = (incoming.issued_at_ms - now.timestamp_millis()) / 1000;
+    let ahead_ms = incoming.issued.earliest_ms().map_or(0, |ms| ms.saturating_sub(now.timestamp_millis()));
+    if ahead_ms > AHEAD_MAX_MS {
+        let ahead_s = ahead_ms / 1000;
         let text = format!("issued {ahead_s} s ahead of the database's clock ({}); at most 300 s", now.to_rfc3339());
         return Some(Failure::new(Code::IssuedInFuture, text));
     }
@@ -124,28 +143,26 @@ fn refusal(incoming: &Incoming, world: &World, now: DateTime<Utc>) -> Option<Fai
     })
 }
 
-/// Decides for one server's address, newest command first: the newest that can be done wins, older ones
-/// join it where they ask for the same and are superseded where they do not.
-fn decide_place(place: Place, commands: &[&Incoming], world: &mut World, decision: &mut Decision, now: DateTime<Utc>) {
-    for incoming in commands {
-        let order = order(incoming);
-        let newest = newest(place, world, decision);
-        let verdict = match newest {
-            Some(newer) if order < newer && is_overtaken(&order, &newer) => Verdict::Superseded(newer),
-            newest => {
-                let verdict = take_effect(place, incoming, world, decision, now);
-                // A revoke that is refused, because another server has the address, is what this server is to have all
-                // the same.
-                let stands = !matches!(verdict, Verdict::Failed(_)) || order.wants == Desired::Unbound;
-                if stands && newest.is_none_or(|newer| order > newer) {
-                    decision.intents.insert(place, order);
-                }
-                verdict
+/// Decides about one server's address: a command that is older than the newest there joins it where both ask for the same
+/// and is superseded where they do not.
+fn decide_place(incoming: &Incoming, world: &mut World, decision: &mut Decision, now: DateTime<Utc>) -> Verdict {
+    let (place, order) = (place(incoming), order(incoming, world));
+    let newest = newest(place, world, decision);
+    let verdict = match newest {
+        Some(newer) if order < newer && is_overtaken(&order, &newer) => Verdict::Superseded(newer),
+        newest => {
+            let verdict = take_effect(place, incoming, world, decision, now);
+            // A revoke that is refused, because another server has the address, is what this server is to have all
+            // the same.
+            let stands = !matches!(verdict, Verdict::Failed(_)) || order.wants == Desired::Unbound;
+            if stands && newest.is_none_or(|newer| order > newer) {
+                decision.intents.insert(place, order);
             }
-        };
-        decision.verdicts.insert(incoming.key.clone(), verdict);
-    }
-    supersede_open(place, commands, world, decision);
+            verdict
+        }
+    };
+    supersede_open(place, world, decision);
+    verdict
 }
 
 fn newest(place: Place, world: &World, decision: &Decision) -> Option<IntentOrder> {
@@ -160,35 +177,31 @@ fn is_overtaken(order: &IntentOrder, newer: &IntentOrder) -> bool {
 /// Decides about a move: an intent for both servers, that the one loses the address and that the other has it. Anything
 /// newer for the one it leaves, and a newer revoke for the other, wins.
 fn decide_move(
+    from: i64,
     incoming: &Incoming,
-    group: &[&Incoming],
     world: &mut World,
     decision: &mut Decision,
     now: DateTime<Utc>,
-) {
-    let Some(from) = incoming.command.from_server_id else { return };
+) -> Verdict {
     let (here, there) = ((from, incoming.command.ip_address), place(incoming));
-    let arrives = order(incoming);
+    let arrives = order(incoming, world);
     let leaves = IntentOrder { wants: Desired::Unbound, ..arrives.clone() };
     let overtaken_here = newest(here, world, decision).filter(|newer| leaves < *newer && newer.key != leaves.key);
     let overtaken_there =
         newest(there, world, decision).filter(|newer| arrives < *newer && newer.wants != arrives.wants);
-    let verdict = match overtaken_here.or(overtaken_there) {
-        Some(newer) => Verdict::Superseded(newer),
-        None => {
-            let verdict = carry_along(from, incoming, world, decision, now);
-            if !matches!(verdict, Verdict::Failed(_)) {
-                decision.intents.insert(here, leaves);
-                if newest(there, world, decision).is_none_or(|newer| arrives > newer) {
-                    decision.intents.insert(there, arrives);
-                }
-                supersede_open(here, group, world, decision);
-                supersede_open(there, group, world, decision);
-            }
-            verdict
+    if let Some(newer) = overtaken_here.or(overtaken_there) {
+        return Verdict::Superseded(newer);
+    }
+    let verdict = carry_along(from, incoming, world, decision, now);
+    if !matches!(verdict, Verdict::Failed(_)) {
+        decision.intents.insert(here, leaves);
+        if newest(there, world, decision).is_none_or(|newer| arrives > newer) {
+            decision.intents.insert(there, arrives);
         }
-    };
-    decision.verdicts.insert(incoming.key.clone(), verdict);
+        supersede_open(here, world, decision);
+        supersede_open(there, world, decision);
+    }
+    verdict
 }
 
 fn carry_along(
@@ -220,14 +233,12 @@ fn not_bound(command: &Command, server_id: i64) -> Failure {
     Failure::new(Code::NotBound, text)
 }
 
-/// Open commands of earlier groups that want something else than the place's new newest intent.
-fn supersede_open(place: Place, group: &[&Incoming], world: &World, decision: &mut Decision) {
+/// Open commands that want something else than the place's new newest intent, and are older.
+fn supersede_open(place: Place, world: &World, decision: &mut Decision) {
     let Some(winner) = decision.intents.get(&place).cloned() else { return };
-    let of_group = |command: &OpenCommand| group.iter().any(|incoming| incoming.key == command.key);
     for command in world.open.get(&place).into_iter().flatten() {
-        let (action, key) = (command.action, command.key.clone());
-        let order = IntentOrder { issued_at_ms: command.issued_at_ms, action, key, wants: action.wants() };
-        if !of_group(command) && order.wants != winner.wants && order < winner {
+        let order = command.order();
+        if order.key != winner.key && order.wants != winner.wants && order < winner {
             decision.superseded.push((command.clone(), winner.clone()));
         }
     }
@@ -244,11 +255,13 @@ fn take_effect(
     let server = world.servers.get(&server_id).cloned();
     let changed = match (incoming.command.action, world.live.get_mut(&ip)) {
         (Action::Create | Action::Move, None) => {
-            allocate(place, incoming, decision);
+            decision.allocations.push(allocation(place, incoming));
             false
         }
         (Action::Create | Action::Move, Some(row)) => match differs(row, incoming) {
             _ if !has(row, server_id) && !shares(row, incoming) => return Verdict::Failed(taken(row)),
+            // What is being taken off is bound differently once it is off.
+            Some(_) if row.desired == Desired::Unbound => return Verdict::Failed(taken(row)),
             Some(failure) => return Verdict::Failed(failure),
             None if has(row, server_id) => bind(row, incoming, server.as_ref(), now),
             None => {
@@ -266,9 +279,7 @@ fn take_effect(
         (Action::Rotate, Some(row)) => {
             let vlan = row.vlan_name.clone();
             let other = Allocation { vlan, ..allocation(place, incoming) };
-            if decision.rotations.iter().all(|rotation| rotation.place != place) {
-                decision.rotations.push(other);
-            }
+            decision.rotations.push(other);
             false
         }
         (Action::Revoke, None) => return Verdict::NothingToRevoke,
@@ -331,13 +342,6 @@ fn differs(row: &Vmac, incoming: &Incoming) -> Option<Failure> {
 
 fn has_its_row(incoming: &Incoming, inbox: &HashMap<MessageKey, Known>) -> bool {
     inbox.get(&incoming.key).is_some_and(|known| known.command.vmac_id.is_some())
-}
-
-fn allocate(place: Place, incoming: &Incoming, decision: &mut Decision) {
-    // Of several creates for one place in a group the newest, which comes first, is the one allocated for.
-    if decision.allocations.iter().all(|allocation| allocation.place != place) {
-        decision.allocations.push(allocation(place, incoming));
-    }
 }
 
 fn allocation(place: Place, incoming: &Incoming) -> Allocation {

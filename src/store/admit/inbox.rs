@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::Incoming;
 use super::answer::driven_row;
-use super::decide::Decision;
+use super::decide::{Decision, position};
 use super::read::World;
-use crate::domain::{Action, BindableAddress, MessageKey};
+use crate::domain::{Action, BindableAddress, MessageKey, Position};
 use crate::store::engine::{Tx, args};
 use crate::store::error::StoreError;
 
@@ -24,10 +24,11 @@ pub(super) async fn write(
     let row = |incoming| InboxRow::of(incoming, decision, world);
     let (new, known): (Vec<_>, Vec<_>) = group.iter().partition(is_new);
     let (new, known) = (new.into_iter().map(row).collect(), known.into_iter().map(row).collect::<Vec<_>>());
-    let sql = "INSERT INTO commands (message_key, message_id, action, server_id, ip_address, issued_at_ms, body_hash,
-            body, correlation_id, traceparent, replay_number, attempts, vmac_id, due_at_ms, received_at)
+    let sql = "INSERT INTO commands (message_key, message_id, action, server_id, ip_address, issued_at_ms, issued_rank,
+            arrival, body_hash, body, correlation_id, traceparent, replay_number, attempts, vmac_id, due_at_ms, received_at)
         SELECT e.value->>'key', e.value->>'message_id', e.value->>'action', CAST(e.value->>'server_id' AS BIGINT),
-            e.value->>'ip', CAST(e.value->>'issued_at_ms' AS BIGINT), e.value->>'body_hash',
+            e.value->>'ip', CAST(e.value->>'issued_at_ms' AS BIGINT), CAST(e.value->>'issued_rank' AS BIGINT),
+            CAST(e.value->>'arrival' AS BIGINT), e.value->>'body_hash',
             {unhex}e.value->>'body'{/unhex}, e.value->>'correlation_id', e.value->>'traceparent',
             CAST(e.value->>'replay' AS BIGINT), CAST(e.value->>'attempts' AS BIGINT),
             CAST(e.value->>'vmac_id' AS BIGINT), $3, $2
@@ -54,6 +55,8 @@ struct InboxRow<'a> {
     server_id: i64,
     ip: BindableAddress,
     issued_at_ms: i64,
+    issued_rank: i64,
+    arrival: i64,
     body_hash: &'a str,
     body: String,
     correlation_id: Option<&'a str>,
@@ -66,13 +69,16 @@ struct InboxRow<'a> {
 impl<'a> InboxRow<'a> {
     fn of(incoming: &'a Incoming, decision: &Decision, world: &World) -> Self {
         let command = &incoming.command;
+        let Position { moment, arrival } = position(incoming, world);
         Self {
             key: &incoming.key,
             message_id: incoming.message_id.as_deref(),
             action: command.action,
             server_id: command.server_id,
             ip: command.ip_address,
-            issued_at_ms: incoming.issued_at_ms,
+            issued_at_ms: moment.ms,
+            issued_rank: moment.rank,
+            arrival,
             body_hash: &incoming.body_hash,
             body: hex::encode(&incoming.body),
             correlation_id: incoming.correlation_id.as_deref(),

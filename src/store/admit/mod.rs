@@ -1,4 +1,5 @@
-//! Taking commands in: one transaction and a constant number of statements for a whole group.
+//! Taking commands in: one transaction for a whole group, and a constant number of statements for as many commands as there
+//! are addresses in it. What a command comes to does not depend on how commands were grouped.
 //!
 //! `decide` is pure, and so is `change`: from what the database holds to what each command gets and what is written.
 //! `read` locks and reads, `choice` finds MACs, `allocate` makes rows with them and `rotate` gives rows others, `write` carries the
@@ -6,7 +7,8 @@
 //! MACs and addresses, and what they refuse is decided again.
 //!
 //! Two workers that take in commands for the same (server, address) wait for each other at its row of
-//! `intents`, so the newest intent wins whatever the order.
+//! `intents`, so the newest intent wins whatever the order. There a command gets its place in the order of all
+//! commands, which it keeps in `commands` (decision 0022).
 
 mod allocate;
 mod answer;
@@ -28,7 +30,8 @@ use super::commands::CommandOutcome;
 use super::connect::Store;
 use super::engine::Tx;
 use super::error::StoreError;
-use crate::domain::{Command, Failure, MessageKey, Pools, SwitchName};
+use crate::domain::{Arrival, Command, Failure, Issued, MessageKey, Pools, SwitchName};
+pub(super) use read::LOCK_INTENTS;
 pub use rehearse::Rehearsal;
 
 /// Transactions that stood in each other's way are run again so often.
@@ -43,8 +46,10 @@ pub struct Incoming {
     pub message_id: Option<String>,
     /// What is asked for.
     pub command: Command,
-    /// The time of issue that counts, milliseconds since 1970.
-    pub issued_at_ms: i64,
+    /// When it was issued.
+    pub issued: Issued,
+    /// How its message arrived. The commands of a group are in the order of arrival.
+    pub arrival: Arrival,
     /// The body as it came.
     pub body: Vec<u8>,
     /// A hash of routing key and body: the same key must come with the same.
@@ -112,6 +117,16 @@ impl Store {
     }
 }
 
+/// What each message of a group got, by its content.
+type Answers<'a> = HashMap<(&'a MessageKey, &'a str), Admission>;
+
+impl Incoming {
+    /// What tells it from the other messages of a group.
+    fn content(&self) -> (&MessageKey, &str) {
+        (&self.key, &self.body_hash)
+    }
+}
+
 /// A group that was taken in, in a transaction that is yet to be committed.
 struct TakenIn {
     admissions: Vec<Admission>,
@@ -126,15 +141,40 @@ async fn take_in(
     rng: &mut impl Rng,
     now: DateTime<Utc>,
 ) -> Result<TakenIn, StoreError> {
-    let messages = without_copies(group);
-    let mut world = read::read(tx, &messages, now).await?;
-    let commands: Vec<&Incoming> = messages.into_iter().filter(|message| world.is_command(message)).collect();
-    let mut decision = decide::decide(&commands, &mut world, now);
-    let mut drawn = allocate::allocate(tx, &mut decision, &mut world, pools, rng, now).await?;
-    drawn.extend(rotate::rotate(tx, &mut decision, &mut world, pools, rng, now).await?);
-    write::write(tx, &commands, &decision, &world, now).await?;
-    let admissions = group.iter().map(|incoming| decision.admission(incoming, &world)).collect();
+    let (mut answers, mut drawn) = (Answers::new(), Vec::new());
+    for round in rounds(group) {
+        let mut world = read::read(tx, &round, now).await?;
+        let commands: Vec<&Incoming> = round.iter().copied().filter(|message| world.is_command(message)).collect();
+        let mut decision = decide::decide(&commands, &mut world, now);
+        drawn.extend(allocate::allocate(tx, &mut decision, &mut world, pools, rng, now).await?);
+        drawn.extend(rotate::rotate(tx, &mut decision, &mut world, pools, rng, now).await?);
+        write::write(tx, &commands, &decision, &world, now).await?;
+        // What this round overtook waits for nothing any more.
+        let overtaken: HashMap<_, _> = decision.overtaken(&world).into_iter().collect();
+        for ((key, _), answer) in &mut answers {
+            if let (Admission::Work { .. }, Some(now)) = (&answer, overtaken.get(*key)) {
+                *answer = now.clone();
+            }
+        }
+        answers.extend(round.iter().map(|message| (message.content(), decision.admission(message, &world))));
+    }
+    let admissions = group.iter().map(|incoming| answer::of_group(incoming, &answers)).collect();
     Ok(TakenIn { admissions, drawn })
+}
+
+/// Each message once, in rounds: those for one address come one after another, as if each had come alone. Of those with
+/// one key the first is never behind another, because it makes the command.
+fn rounds(group: &[Incoming]) -> Vec<Vec<&Incoming>> {
+    let (mut of_address, mut of_key, mut rounds) = (HashMap::new(), HashMap::new(), Vec::<Vec<&Incoming>>::new());
+    for incoming in without_copies(group) {
+        let next: &mut usize = of_address.entry(incoming.command.ip_address).or_default();
+        let latest: &mut usize = of_key.entry(&incoming.key).or_default();
+        let round = (*next).max(*latest);
+        (*next, *latest) = (round + 1, round);
+        rounds.resize_with(rounds.len().max(round + 1), Vec::new);
+        rounds[round].push(incoming);
+    }
+    rounds
 }
 
 /// Each message once, in their order; of copies the latest replay. Two contents under one key are two messages.
@@ -142,7 +182,7 @@ fn without_copies(group: &[Incoming]) -> Vec<&Incoming> {
     let mut places = HashMap::new();
     let mut messages: Vec<&Incoming> = Vec::with_capacity(group.len());
     for incoming in group {
-        let place = *places.entry((&incoming.key, &incoming.body_hash)).or_insert(messages.len());
+        let place = *places.entry(incoming.content()).or_insert(messages.len());
         match messages.get_mut(place) {
             Some(known) if known.replay_number < incoming.replay_number => *known = incoming,
             Some(_) => {}

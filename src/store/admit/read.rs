@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::Incoming;
-use crate::domain::{Action, BindableAddress, IntentOrder, Mac, MessageKey, Server, ServerPort};
-use crate::store::commands::{CommandOutcome, OpenCommand};
+use crate::domain::{Action, BindableAddress, IntentOrder, Mac, MessageKey, Position, Server, ServerPort};
+use crate::store::commands::{CommandOutcome, OpenCommand, position};
 use crate::store::engine::{Row, Tx};
 use crate::store::error::StoreError;
 use crate::store::vmacs::Vmac;
@@ -26,6 +26,8 @@ pub(super) struct World {
     pub primaries: HashMap<BindableAddress, i64>,
     /// The newest intent; none before the first.
     pub intents: HashMap<Place, IntentOrder>,
+    /// The last position of all commands that came for the place, whatever became of them.
+    pub last: HashMap<Place, Position>,
     /// Live rows by address.
     pub live: HashMap<BindableAddress, Vmac>,
     /// The last revoked row of a server's address.
@@ -65,7 +67,7 @@ impl Known {
             body: incoming.body.clone(),
             correlation_id: incoming.correlation_id.clone(),
             traceparent: incoming.traceparent.clone(),
-            issued_at_ms: incoming.issued_at_ms,
+            position: incoming.issued.position(incoming.command.action, incoming.arrival, None, now.timestamp_millis()),
             attempts: incoming.attempt,
             replay_number: incoming.replay_number,
             vmac_id: None,
@@ -144,20 +146,26 @@ async fn servers(tx: &mut Tx, group: &[&Incoming], world: &mut World) -> Result<
     Ok(())
 }
 
-/// Locks the places' intents, making those that are not there yet, below every real one.
+/// Locks the intents of places, making those that are not there yet, below every real one.
+pub(crate) const LOCK_INTENTS: &str = "INSERT INTO intents
+        (server_id, ip_address, issued_at_ms, action, message_key)
+    SELECT CAST(e.value->>'server_id' AS BIGINT), e.value->>'ip', -1, 'create', '' FROM {rows}
+    WHERE true ORDER BY 1, 2
+    ON CONFLICT (server_id, ip_address) DO UPDATE SET server_id = excluded.server_id RETURNING *";
+
 async fn intents(tx: &mut Tx, places: &[Value], world: &mut World) -> Result<(), StoreError> {
-    let sql = "INSERT INTO intents (server_id, ip_address, issued_at_ms, action, message_key)
-        SELECT CAST(e.value->>'server_id' AS BIGINT), e.value->>'ip', -1, 'create', '' FROM {rows}
-        WHERE true ORDER BY 1, 2
-        ON CONFLICT (server_id, ip_address) DO UPDATE SET server_id = excluded.server_id RETURNING *";
-    for row in tx.batch("lock intents", sql, places.to_vec(), Vec::new()).await? {
-        let issued_at_ms: i64 = row.get("issued_at_ms")?;
+    for row in tx.batch("lock intents", LOCK_INTENTS, places.to_vec(), Vec::new()).await? {
+        let place = (row.get("server_id")?, row.parse("ip_address")?);
+        let (newest, last) = (position(&row, "")?, position(&row, "last_")?);
+        if last.moment.ms >= 0 {
+            world.last.insert(place, last);
+        }
         let text: String = row.get("action")?;
         let action = Action::from_text(&text).ok_or(StoreError::Content { column: "action".to_owned(), text })?;
         let wants = row.parse_optional("wants")?.unwrap_or_else(|| action.wants());
-        let order = IntentOrder { issued_at_ms, action, key: MessageKey(row.get("message_key")?), wants };
-        if issued_at_ms >= 0 {
-            world.intents.insert((row.get("server_id")?, row.parse("ip_address")?), order);
+        if newest.moment.ms >= 0 {
+            let key = MessageKey(row.get("message_key")?);
+            world.intents.insert(place, IntentOrder { position: newest, key, action, wants });
         }
     }
     Ok(())

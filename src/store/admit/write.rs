@@ -1,6 +1,7 @@
 //! Carrying a decision out.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -27,25 +28,37 @@ pub(super) async fn write(
 ) -> Result<(), StoreError> {
     let changed: Vec<&Vmac> = decision.changed.iter().filter_map(|ip| world.live.get(ip)).collect();
     tx.batch("change rows", UPDATE_VMACS, changed, args![now]).await?;
-    write_intents(tx, decision).await?;
+    write_intents(tx, decision, world).await?;
     inbox::write(tx, group, decision, world, now).await?;
     take_off_work(tx, decision, world).await?;
     write_work(tx, decision, world, now).await?;
-    let closings: Vec<_> = closings(decision, world);
+    let closings = closings(group, decision, world);
     close(tx, &closings, now).await?;
-    let again = answers_again(decision, world, now);
+    let again = answers_again(group, decision, world, now);
     write_events(tx, again, now).await?;
     Ok(())
 }
 
-async fn write_intents(tx: &mut Tx, decision: &Decision) -> Result<(), StoreError> {
-    let sql = "UPDATE intents SET issued_at_ms = CAST(e.value->>'issued_at_ms' AS BIGINT),
-            action = e.value->>'action', message_key = e.value->>'key', wants = e.value->>'wants'
+async fn write_intents(tx: &mut Tx, decision: &Decision, world: &World) -> Result<(), StoreError> {
+    let sql = "UPDATE intents SET last_issued_at_ms = CAST(e.value->>'last_ms' AS BIGINT),
+            last_issued_rank = CAST(e.value->>'last_rank' AS BIGINT),
+            last_arrival = CAST(e.value->>'last_arrival' AS BIGINT),
+            issued_at_ms = COALESCE(CAST(e.value->>'ms' AS BIGINT), issued_at_ms),
+            issued_rank = COALESCE(CAST(e.value->>'rank' AS BIGINT), issued_rank),
+            arrival = COALESCE(CAST(e.value->>'arrival' AS BIGINT), arrival),
+            action = COALESCE(e.value->>'action', action), message_key = COALESCE(e.value->>'key', message_key),
+            wants = COALESCE(e.value->>'wants', wants)
         FROM {rows} WHERE intents.server_id = CAST(e.value->>'server_id' AS BIGINT)
             AND intents.ip_address = e.value->>'ip'";
-    let rows = decision.intents.iter().map(|((server_id, ip), order)| {
-        json!({"server_id": server_id, "ip": ip, "issued_at_ms": order.issued_at_ms, "action": order.action,
-            "key": order.key, "wants": order.wants})
+    let places: BTreeSet<_> = decision.last.keys().chain(decision.intents.keys()).collect();
+    let rows = places.into_iter().filter_map(|place| {
+        let (newest, last) = (decision.intents.get(place), world.last.get(place)?);
+        let position = newest.map(|order| order.position);
+        Some(json!({"server_id": place.0, "ip": place.1, "last_ms": last.moment.ms, "last_rank": last.moment.rank,
+            "last_arrival": last.arrival, "ms": position.map(|position| position.moment.ms),
+            "rank": position.map(|position| position.moment.rank), "arrival": position.map(|position| position.arrival),
+            "action": newest.map(|order| order.action), "key": newest.map(|order| &order.key),
+            "wants": newest.map(|order| order.wants)}))
     });
     tx.batch("write intents", sql, rows.collect(), Vec::new()).await.map(|_| ())
 }
@@ -70,8 +83,10 @@ async fn write_work(tx: &mut Tx, decision: &Decision, world: &World, now: DateTi
     queue_work(tx, work.collect(), now).await
 }
 
-fn closings<'a>(decision: &'a Decision, world: &'a World) -> Vec<Closing<'a>> {
-    let of_group = decision.verdicts.iter().filter_map(|(key, verdict)| {
+/// What ends with this group, in the order of arrival, because events are told in that order: first what it overtook.
+fn closings<'a>(group: &[&Incoming], decision: &'a Decision, world: &'a World) -> Vec<Closing<'a>> {
+    let of_group = group.iter().filter_map(|incoming| {
+        let (key, verdict) = decision.verdicts.get_key_value(&incoming.key)?;
         let command = &world.inbox.get(key)?.command;
         let live = world.live.get(&command.ip_address).filter(|row| row.knows(command.server_id));
         let closing =
@@ -98,15 +113,20 @@ fn closings<'a>(decision: &'a Decision, world: &'a World) -> Vec<Closing<'a>> {
         failure: None,
         superseded_by: Some(superseded_text(newer)),
     });
-    of_group.chain(overtaken).collect()
+    overtaken.chain(of_group).collect()
 }
 
 /// Whoever asks again for what is known is answered again.
-fn answers_again<'a>(decision: &Decision, world: &'a World, now: DateTime<Utc>) -> Vec<EventRow<'a>> {
-    let answered = decision.verdicts.iter().filter(|(_, verdict)| **verdict == Verdict::Answered);
+fn answers_again<'a>(
+    group: &[&Incoming],
+    decision: &Decision,
+    world: &'a World,
+    now: DateTime<Utc>,
+) -> Vec<EventRow<'a>> {
+    let answered = group.iter().filter(|incoming| decision.verdicts.get(&incoming.key) == Some(&Verdict::Answered));
     answered
-        .filter_map(|(key, _)| {
-            let known = world.inbox.get(key)?;
+        .filter_map(|incoming| {
+            let known = world.inbox.get(&incoming.key)?;
             let outcome: &CommandOutcome = known.outcome.as_ref()?;
             let event = EventOf {
                 outcome: outcome.status,

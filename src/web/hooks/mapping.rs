@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::broker::RequestIds;
 use crate::config::HookSettings;
-use crate::domain::{Action, Code, Failure};
+use crate::domain::{Action, Code, Failure, Issued};
 
 /// What a delivery asks for, as a producer would have put it.
 #[derive(Debug)]
@@ -57,7 +57,8 @@ fn ids(name: &str, hook: &HookSettings, event: &Event, delivery: &[u8]) -> Resul
 
 fn body(name: &str, action: Action, hook: &HookSettings, event: &Event) -> Result<Map<String, Value>, Failure> {
     let fields = &hook.fields;
-    let issued_at = event.text("issued_at", &fields.issued_at)?.map(|time| from_unix_seconds(&time).unwrap_or(time));
+    let issued_at = event.text("issued_at", &fields.issued_at)?.filter(|time| time != "0");
+    let issued_at = issued_at.map(|time| from_unix_time(&time).unwrap_or(time));
     let vlan_name = match action {
         Action::Create => event.text("vlan_name", &fields.vlan_name)?,
         Action::Rotate | Action::Move | Action::Revoke => None,
@@ -103,16 +104,28 @@ impl Event {
     }
 }
 
-/// A time given in seconds since 1970, with or without a fraction, as RFC 3339 to the millisecond.
-fn from_unix_seconds(text: &str) -> Option<String> {
-    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+/// A time given as a number, as RFC 3339: seconds since 1970 with or without a fraction, or milliseconds where it is above
+/// 10^11. What has no fraction gets none: only its second is known then.
+fn from_unix_time(text: &str) -> Option<String> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if seconds.is_empty() || !is_digits(seconds) || !is_digits(fraction) {
+    if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) {
         return None;
     }
-    let ms: i64 = format!("{fraction:0<3}")[..3].parse().ok()?;
-    let time = DateTime::from_timestamp_millis(seconds.parse::<i64>().ok()?.checked_mul(1000)?.checked_add(ms)?)?;
-    Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
+    let whole: i64 = whole.parse().ok()?;
+    let (time, format) = match Issued::of_number(whole) {
+        Some(Issued::At { ms, .. }) => (DateTime::from_timestamp_millis(ms)?, SecondsFormat::Millis),
+        _ => {
+            let nanos = format!("{fraction:0<9}")[..9].parse().ok()?;
+            let format = match fraction.len() {
+                0 => SecondsFormat::Secs,
+                1..=3 => SecondsFormat::Millis,
+                _ => SecondsFormat::Nanos,
+            };
+            (DateTime::from_timestamp(whole, nanos)?, format)
+        }
+    };
+    Some(time.to_rfc3339_opts(format, true))
 }
 
 fn invalid(field: &str, problem: String) -> Failure {
@@ -165,7 +178,7 @@ mod tests {
     fn an_event_becomes_the_command_that_it_means() {
         let asked = read(&event()).expect("understood").expect("a command");
         let expected = json!({
-            "server_id": 1042, "ip_address": "10.0.48.6", "vlan_name": "VLAN.13", "issued_at": "2026-11-21T10:00:00.000Z",
+            "server_id": 1042, "ip_address": "10.0.48.6", "vlan_name": "VLAN.13", "issued_at": "2026-11-21T10:00:00Z",
             "requested_by": "billing", "reference": "7781",
         });
         assert_eq!((asked.action, body(&asked)), (Action::Create, expected));
@@ -222,18 +235,20 @@ mod tests {
     }
 
     #[test]
-    fn unix_seconds_are_told_from_other_times() {
+    fn unix_times_are_told_from_other_times() {
         for (text, expected) in [
-            ("0", Some("1970-01-01T00:00:00.000Z")),
+            ("1795255200", Some("2026-11-21T10:00:00Z")),
+            ("1795255200.0", Some("2026-11-21T10:00:00.000Z")),
             ("1795255200.25", Some("2026-11-21T10:00:00.250Z")),
-            ("1795255200.2509", Some("2026-11-21T10:00:00.250Z")),
+            ("1795255200.2509", Some("2026-11-21T10:00:00.250900000Z")),
+            ("1795255200250", Some("2026-11-21T10:00:00.250Z")),
             ("2026-11-21T10:00:00Z", None),
             ("-1", None),
             ("", None),
             ("1e9", None),
             ("99999999999999999999", None),
         ] {
-            assert_eq!(from_unix_seconds(text).as_deref(), expected, "{text}");
+            assert_eq!(from_unix_time(text).as_deref(), expected, "{text}");
         }
     }
 

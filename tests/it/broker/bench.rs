@@ -94,7 +94,7 @@ pub fn message(body: &str) -> Message {
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
         routing_key: "vmac.create".to_owned(),
         body: body.as_bytes().to_vec(),
-        timestamp_ms: Some(1_700_000_000_000),
+        timestamp: Some(1_700_000_000),
         headers: headers.as_object().cloned().unwrap_or_default(),
         ..Message::default()
     }

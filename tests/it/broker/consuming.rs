@@ -26,6 +26,7 @@ async fn a_message_arrives_with_everything_it_carried(bench: &Bench) {
         first_seen_ms: Some(1_234),
         key: Some("the key".to_owned()),
         issued_at_ms: Some(5_678),
+        arrival: Some(9_012),
         replay_number: 2,
         ..message("a")
     };

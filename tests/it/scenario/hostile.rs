@@ -90,7 +90,14 @@ fn oversized(world: &World) -> [Case; 3] {
     let target = |number| json!({"server_id": world.server(0), "ip_address": world.address(0, number)});
     let mut unknown = target(190);
     unknown[&long] = 1.into();
-    let numbers = ["x-vmacd-attempt", "x-vmacd-first-seen", "x-vmacd-replay", "x-vmacd-issued-at"];
+    let numbers = [
+        "x-vmacd-attempt",
+        "x-vmacd-first-seen",
+        "x-vmacd-replay",
+        "x-vmacd-issued-at",
+        "x-vmacd-arrival",
+        "timestamp_in_ms",
+    ];
     let numbers = numbers.map(|name| (name, AMQPValue::LongLongInt(i64::MIN)));
     let case = |properties, body: Value, is_command| {
         let body = body.to_string().into_bytes();

@@ -22,6 +22,8 @@ fn letter(number: usize) -> DeadLetter {
         traceparent: None,
         routing_key: "vmac.create".to_owned(),
         issued_at_ms: None,
+        timestamp: None,
+        arrival: None,
         replay_number: 0,
         body: b"{}".to_vec(),
         headers: serde_json::json!({}),

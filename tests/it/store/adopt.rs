@@ -2,7 +2,7 @@
 
 use vmacd::domain::adopt::{Adoptable, FoundPort};
 
-use super::bench::{Bench, create, revoke};
+use super::bench::{Bench, create, issued, revoke};
 
 on_both_engines! {
     thousands_of_bindings_become_rows_in_few_statements,
@@ -50,12 +50,10 @@ async fn what_others_have_is_left_to_them(bench: &Bench) {
 async fn an_older_command_does_not_undo_an_adoption(bench: &Bench) {
     let row = bench.store.adopt(&[found(1, 1)]).await.expect("adopted").remove(0);
     let ip = row.ip_address.to_string();
-    let mut late = revoke("r-1", 1, &ip);
-    late.issued_at_ms = 1_000;
+    let late = issued(revoke("r-1", 1, &ip), 1_000);
     bench.admit_all(&[late]).await;
     assert_eq!(bench.store.vmac(row.id).await.expect("the row").desired.as_str(), "bound", "it was issued before");
-    let mut asked = create("c-1", 1, &ip);
-    asked.issued_at_ms = row.created_at.timestamp_millis() + 1;
+    let asked = issued(create("c-1", 1, &ip), row.created_at.timestamp_millis() + 1);
     bench.admit_all(&[asked]).await;
     assert_eq!(
         bench.store.vmac(row.id).await.expect("the row").mac_address,

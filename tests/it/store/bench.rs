@@ -6,7 +6,9 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
-use vmacd::domain::{Action, BindingState, Command, Failure, Inventory, Mac, MessageKey, Status, SwitchName};
+use vmacd::domain::{
+    Action, Arrival, BindingState, Command, Failure, Inventory, Issued, Mac, MessageKey, Status, SwitchName,
+};
 use vmacd::store::{
     Admission, BindingEnd, BindingResult, CommandOutcome, Event, Incoming, Lease, Settled, Store, StoreOptions, Vmac,
     VmacFilter, WorkItem, WorkPort,
@@ -227,7 +229,12 @@ pub fn join(key: &str, server_id: i64, ip: &str, group: &str) -> Incoming {
 
 /// The same, issued at another time.
 pub fn issued(incoming: Incoming, issued_at_ms: i64) -> Incoming {
-    Incoming { issued_at_ms, ..incoming }
+    when(incoming, Issued::At { ms: issued_at_ms, nanos: 0 })
+}
+
+/// The same, issued when it is said, or not said.
+pub fn when(incoming: Incoming, issued: Issued) -> Incoming {
+    Incoming { issued, ..incoming }
 }
 
 fn incoming(action: Action, key: &str, server_id: i64, ip: &str) -> Incoming {
@@ -244,11 +251,12 @@ fn incoming(action: Action, key: &str, server_id: i64, ip: &str) -> Incoming {
             mac_address: None,
             group: None,
             pool: None,
-            issued_at_ms: None,
+            issued: None,
             requested_by: None,
             reference: None,
         },
-        issued_at_ms: 1_000,
+        issued: Issued::At { ms: 1_000, nanos: 0 },
+        arrival: Arrival { number: 1, is_kept: false },
         body_hash: format!("hash of {}", String::from_utf8_lossy(&body)),
         body,
         correlation_id: Some("corr".to_owned()),

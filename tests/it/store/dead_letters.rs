@@ -30,6 +30,8 @@ fn letter(key: &str) -> DeadLetter {
         traceparent: None,
         routing_key: "vmac.create".to_owned(),
         issued_at_ms: Some(1_000),
+        timestamp: None,
+        arrival: None,
         replay_number: 0,
         body: vec![0, 255, b'{', 0xc3],
         headers: json!({"tenant": "a"}),

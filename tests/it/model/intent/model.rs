@@ -48,8 +48,10 @@ pub(super) enum Rule {
 }
 
 pub(super) struct Intents {
-    /// Server and kind, in the order of their times of issue.
+    /// Server and kind; where they have times of issue, in the order of these.
     pub commands: &'static [(usize, Kind)],
+    /// They have none: they count in the order in which they are taken in first.
+    pub by_arrival: bool,
     /// Crashes, purges and duplicates (the producer's, or the sweeper's who did not wait) together.
     pub troubles_max: u8,
     pub broken: Option<Rule>,
@@ -64,6 +66,7 @@ impl Model for Intents {
         vec![State {
             copies: vec![vec![Copy::Queued]; commands],
             inbox: vec![Inbox::Unknown; commands],
+            arrivals: Vec::new(),
             told: vec![BTreeSet::new(); commands],
             dead_letter: vec![false; commands],
             purged: vec![false; commands],
@@ -175,6 +178,11 @@ impl Intents {
         self.broken != Some(rule)
     }
 
+    /// A command's place in the order of commands; none before it came.
+    pub(super) fn place(&self, state: &State, command: usize) -> Option<usize> {
+        if self.by_arrival { state.arrivals.iter().position(|c| *c == command) } else { Some(command) }
+    }
+
     /// Where the newest command that was not refused has been done, row and switch say the same. A revoke that was
     /// refused because another server has the address is as good as done.
     fn newest_is_so(&self, state: &State, server: usize) -> bool {
@@ -183,7 +191,8 @@ impl Intents {
             Inbox::Answered(Outcome::Taken) => self.commands[c].1 == Create,
             _ => false,
         };
-        let newest = (0..self.commands.len()).rev().find(|c| self.commands[*c].0 == server && !refused(*c));
+        let counts = |c: &usize| self.commands[*c].0 == server && !refused(*c);
+        let newest = (0..self.commands.len()).filter(counts).max_by_key(|c| self.place(state, *c));
         let of_server = |row: &usize| state.rows[*row].server == server;
         let (live, bound) = (state.live().filter(of_server), state.bound.filter(of_server));
         match newest.map(|newest| state.inbox[newest]) {
@@ -203,8 +212,10 @@ const CLAIMED_TWICE: &[(usize, Kind)] = &[(0, Create), (1, Create)];
 
 #[test]
 fn the_newest_intent_wins_and_nothing_is_lost_in_every_interleaving() {
-    for (commands, troubles_max) in [(AGAIN, 0), (MOVED, 0), (CALLED_OFF, 1), (CLAIMED_TWICE, 1)] {
-        let model = Intents { commands, troubles_max, broken: None };
+    let timed = [(AGAIN, 0), (MOVED, 0), (CALLED_OFF, 1), (CLAIMED_TWICE, 1)].map(|case| (case, false));
+    let untimed = [(AGAIN, 0), (CALLED_OFF, 1)].map(|case| (case, true));
+    for ((commands, troubles_max), by_arrival) in timed.into_iter().chain(untimed) {
+        let model = Intents { commands, by_arrival, troubles_max, broken: None };
         let checker = model.checker().symmetry().spawn_dfs().join();
         eprintln!("{} states", checker.unique_state_count());
         checker.assert_properties();
@@ -228,7 +239,7 @@ fn each_rule_of_claims_and_intents_is_needed() {
         (SweptWhenForgotten, MOVED, "where nothing goes on all is answered"),
     ];
     for (rule, commands, property) in table {
-        let model = Intents { commands, troubles_max: 1, broken: Some(rule) };
+        let model = Intents { commands, by_arrival: false, troubles_max: 1, broken: Some(rule) };
         let checker = model.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
         assert!(checker.discovery(property).is_some(), "without {rule:?} `{property}` holds all the same");
     }

@@ -95,6 +95,8 @@ pub(super) struct Push {
 pub(super) struct State {
     pub copies: Vec<Vec<Copy>>,
     pub inbox: Vec<Inbox>,
+    /// The commands in the order in which they were taken in first, where that decides.
+    pub arrivals: Vec<usize>,
     /// Every outcome that was ever told.
     pub told: Vec<BTreeSet<Outcome>>,
     pub dead_letter: Vec<bool>,

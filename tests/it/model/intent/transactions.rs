@@ -41,7 +41,12 @@ impl Intents {
         {
             return state.answer(command, outcome);
         }
-        let newest = state.intents[server].filter(|newest| *newest > command && self.keeps(Rule::NewestIntentWins));
+        if self.by_arrival && !state.arrivals.contains(&command) {
+            state.arrivals.push(command);
+        }
+        let place = self.place(state, command);
+        let is_newer = |newest: &usize| self.place(state, *newest) > place && self.keeps(Rule::NewestIntentWins);
+        let newest = state.intents[server].filter(is_newer);
         if newest.is_some_and(|newest| self.commands[newest].1 != kind) {
             return state.answer(command, Outcome::Superseded);
         }
@@ -62,7 +67,9 @@ impl Intents {
         };
         if newest.is_none() {
             state.intents[server] = Some(command);
-            (0..command).filter(|c| self.commands[*c] == (server, kind.other())).for_each(|c| state.supersede(c));
+            let is_older = |c: &usize| self.place(state, *c) < place && self.commands[*c] == (server, kind.other());
+            let older: Vec<_> = (0..self.commands.len()).filter(is_older).collect();
+            older.into_iter().for_each(|c| state.supersede(c));
         }
         let Some(row) = row else { return state.answer(command, Outcome::Done(Revoke)) };
         if state.rows[row].intend(kind, self.keeps(Rule::BegunOnce)) == Status::Active && kind == Create {
