@@ -105,6 +105,7 @@ const fn what_to_do(kind: Kind) -> &'static str {
     match kind {
         Kind::MacTwice => "remove the one that does not belong; a row's own: `vmacd rotate`",
         Kind::AddressTwice => "remove the one that does not belong",
+        Kind::AddressElsewhere => "find out who has it: `vmacd revoke` this row, or remove the other binding",
         Kind::LearnedElsewhere => "look at the cabling and at what that server sends",
         Kind::NotBacked | Kind::LeftOver => "--fix has a worker mend it",
         Kind::Unexplained => "not vmacd's: `vmacd adopt` takes it over, or remove it by hand, or leave it",

@@ -12,10 +12,9 @@ use super::output::Output;
 use super::progress::Progress;
 use super::suggest;
 use crate::broker::Message;
-use crate::domain::plan::{EndState, Step, Wish};
+use crate::domain::plan::{EndState, Planned, Step, Wish};
 use crate::domain::{BindableAddress, Failure, FailureClass, InterfaceName, Mac, SwitchName, VlanName};
 use crate::store::{Admission, CommandOutcome};
-use crate::switch::Planned;
 use crate::worker::{DryRun, dry_run};
 
 /// Tries the messages out, and tells what each switch says. What cannot be done is a fault.
@@ -249,6 +248,7 @@ mod tests {
         Wish {
             vmac_id: 7,
             desired: Desired::Bound,
+            leaving: false,
             interface: "ge-0/0/1.0".parse().expect("a name"),
             ip: ip.parse().expect("an address"),
             mac: "02:5e:10:00:00:01".parse().expect("a MAC"),
@@ -262,7 +262,7 @@ mod tests {
         let wish = wish(ip);
         let interface = wish.interface.clone();
         let changes = vec![crate::domain::plan::Change::Remove { interface, vlan: None, ip: wish.ip, group: None }];
-        Step { wish, changes, end, previous_mac: None }
+        Step { wish, changes, end, previous_mac: None, also_elsewhere: None }
     }
 
     fn tried() -> DryRun {

@@ -1,13 +1,15 @@
 //! Drift: rows whose bindings a switch no longer holds as they were pushed.
 //!
 //! Pure. [`drift`] asks the plan what a push would change now: what it would change has drifted, and what it would refuse
-//! because somebody else's binding stands there is told and left alone. Bindings of others and every other edit of an
-//! operator are no concern of it.
+//! because of somebody else's binding, on the port or for the address on another port, is reported and left alone. Other
+//! bindings and every other edit of an operator are no concern of it.
+
+use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{PortVlans, PresentBinding, Step, Wish, plan};
-use super::{Code, Failure, InterfaceName, Mac};
+use super::plan::{Ownership, Planned, PortVlans, PresentBinding, Wish, plan};
+use super::{Code, InterfaceName, Mac};
 
 /// What is done about drift on a switch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,11 +46,13 @@ pub enum DriftKind {
     PlaceDiffers,
     /// It is bound to a MAC that vmacd did not put there.
     Foreign,
+    /// It is bound on another port of the switch, and no row accounts for that.
+    Elsewhere,
 }
 
 impl DriftKind {
     /// Every one there is.
-    pub const ALL: [Self; 4] = [Self::Missing, Self::MacDiffers, Self::PlaceDiffers, Self::Foreign];
+    pub const ALL: [Self; 5] = [Self::Missing, Self::MacDiffers, Self::PlaceDiffers, Self::Foreign, Self::Elsewhere];
 
     /// As stored, and as the reason's code in the event.
     pub const fn as_str(self) -> &'static str {
@@ -57,14 +61,15 @@ impl DriftKind {
             Self::MacDiffers => "mac_differs",
             Self::PlaceDiffers => "place_differs",
             Self::Foreign => "foreign_binding",
+            Self::Elsewhere => "address_elsewhere",
         }
     }
 
-    /// Whether a push mends it; what is somebody else's is never overwritten.
+    /// Whether a push mends it; what is somebody else's is never overwritten, and its address is never bound beside it.
     pub const fn is_mendable(self) -> bool {
         match self {
             Self::Missing | Self::MacDiffers | Self::PlaceDiffers => true,
-            Self::Foreign => false,
+            Self::Foreign | Self::Elsewhere => false,
         }
     }
 }
@@ -82,19 +87,37 @@ pub struct Drift {
     pub text: String,
 }
 
-/// What has drifted of the wishes for bindings that were pushed and read back before. `is_ours` tells the virtual MACs.
-pub fn drift(wishes: &[Wish], present: &[PresentBinding], is_ours: impl Fn(Mac) -> bool) -> Vec<Drift> {
-    let steps = plan(wishes, present, &PortVlans::default(), is_ours);
-    let of_wish = |(wish, step): (&Wish, Result<Step, (Wish, Failure)>)| {
-        let standing: Vec<_> = present.iter().filter(|binding| is_at(wish, binding)).collect();
-        let (kind, text) = match step {
-            Err((_, failure)) if failure.code == Code::ForeignBinding => (DriftKind::Foreign, failure.text),
-            Ok(step) if step.changes.is_empty() => return None,
-            _ => told(wish, &standing)?,
-        };
+/// What has drifted of the wishes that are owed: those for bindings that were pushed and read back before. `wishes` are all
+/// that the rows wish for on the switch, `macs` the virtual MACs of vmacd.
+///
+/// What rows left behind counts as any other binding here: only a push that somebody asked for removes it, since these rows
+/// may be older than what is on the switch (a database that was restored from a backup).
+pub fn drift(
+    wishes: &[Wish],
+    is_owed: impl Fn(&Wish) -> bool,
+    present: &[PresentBinding],
+    macs: HashSet<Mac>,
+) -> Vec<Drift> {
+    let steps = plan(wishes, present, &PortVlans::default(), &Ownership { macs, left: Vec::new() });
+    let of_wish = |(wish, step): (&Wish, Planned)| {
+        let (kind, text) = how(wish, step, present)?;
         Some(Drift { vmac_id: wish.vmac_id, interface: wish.interface.clone(), kind, text })
     };
-    wishes.iter().zip(steps).filter_map(of_wish).collect()
+    wishes.iter().zip(steps).filter(|(wish, _)| is_owed(wish)).filter_map(of_wish).collect()
+}
+
+/// How a wish has drifted, if it has.
+fn how(wish: &Wish, step: Planned, present: &[PresentBinding]) -> Option<(DriftKind, String)> {
+    let standing: Vec<_> = present.iter().filter(|binding| is_at(wish, binding)).collect();
+    match step {
+        Err((_, failure)) if failure.code == Code::ForeignBinding => Some((DriftKind::Foreign, failure.text)),
+        Err((_, failure)) if failure.code == Code::AddressElsewhere => Some((DriftKind::Elsewhere, failure.text)),
+        Ok(step) => {
+            let differs = if step.changes.is_empty() { None } else { told(wish, &standing) };
+            differs.or_else(|| Some((DriftKind::Elsewhere, step.also_elsewhere?.text)))
+        }
+        Err(_) => told(wish, &standing),
+    }
 }
 
 fn is_at(wish: &Wish, binding: &PresentBinding) -> bool {
@@ -131,6 +154,7 @@ mod tests {
         Wish {
             vmac_id: 7,
             desired: Desired::Bound,
+            leaving: false,
             interface: "ge-0/0/1.0".parse().expect("an interface"),
             ip: "10.0.0.6".parse().expect("an address"),
             mac: VMAC.parse().expect("a MAC"),
@@ -153,7 +177,7 @@ mod tests {
     /// What is found of one wish, as a short line.
     fn found(wish: Wish, present: &[PresentBinding]) -> Option<String> {
         let ours: Mac = "02:5e:10:00:00:09".parse().expect("a MAC");
-        let found = drift(&[wish], present, |mac| mac == ours);
+        let found = drift(&[wish], |_| true, present, HashSet::from([ours]));
         found.first().map(|drift| format!("{}: {}", drift.kind.as_str(), drift.text))
     }
 
@@ -169,7 +193,9 @@ mod tests {
     fn what_is_gone_or_different_is_told_and_what_is_foreign_is_left_alone() {
         let other = held("ge-0/0/2.0", VMAC, Some("VLAN.13"));
         let cases = [
-            vec![other],
+            vec![],
+            vec![other.clone()],
+            vec![held("ge-0/0/1.0", VMAC, Some("VLAN.13")), other],
             vec![held("ge-0/0/1.0", "0c:c4:7a:00:00:01", Some("VLAN.13"))],
             vec![held("ge-0/0/1.0", "02:5e:10:00:00:09", Some("VLAN.13"))],
             vec![held("ge-0/0/1.0", VMAC, Some("VLAN.14"))],
@@ -179,6 +205,8 @@ mod tests {
         let lines: Vec<String> = cases.iter().filter_map(|present| found(wish(), present)).collect();
         insta::assert_snapshot!(lines.join("\n"), @"
         binding_missing: 10.0.0.6 has no binding on ge-0/0/1.0
+        address_elsewhere: 10.0.0.6 is bound to 02:5e:10:00:00:01 on ge-0/0/2.0 in VLAN.13 of the same switch, and no row of vmacd accounts for that; it is not bound on ge-0/0/1.0 as well: find out who has the address, then remove that binding, or revoke this one
+        address_elsewhere: 10.0.0.6 is bound to 02:5e:10:00:00:01 on ge-0/0/2.0 in VLAN.13 of the same switch, and no row of vmacd accounts for that; it is not bound on ge-0/0/1.0 as well: find out who has the address, then remove that binding, or revoke this one
         mac_differs: 10.0.0.6 is bound to 0c:c4:7a:00:00:01 on ge-0/0/1.0, not to 02:5e:10:00:00:01
         mac_differs: 10.0.0.6 is bound to 02:5e:10:00:00:09 on ge-0/0/1.0, not to 02:5e:10:00:00:01
         place_differs: 10.0.0.6 stands in VLAN.14 on ge-0/0/1.0, not in VLAN.13

@@ -102,6 +102,8 @@ codes! {
     Ipv6Unsupported = "ipv6_unsupported" => Permanent,
     /// The address is bound on the port to a MAC that vmacd did not put there.
     ForeignBinding = "foreign_binding" => Permanent,
+    /// Another port of the switch holds the address, and no row accounts for that.
+    AddressElsewhere = "address_elsewhere" => Permanent,
     /// The switch refused this change.
     RefusedBySwitch = "refused_by_switch" => Permanent,
     /// The switch refused the change because the MAC stands for another address on the port.

@@ -185,6 +185,7 @@ impl ReasonCode {
             DriftKind::MacDiffers => Self::Drift(DriftCode::MacDiffers),
             DriftKind::PlaceDiffers => Self::Drift(DriftCode::PlaceDiffers),
             DriftKind::Foreign => Self::Failure(Code::ForeignBinding),
+            DriftKind::Elsewhere => Self::Failure(Code::AddressElsewhere),
         }
     }
 }

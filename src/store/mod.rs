@@ -33,6 +33,7 @@ mod leases;
 mod migrations;
 mod outbox;
 mod overview;
+mod ownership;
 mod ports;
 mod private_files;
 mod pushes;

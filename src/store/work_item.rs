@@ -31,6 +31,8 @@ pub struct WorkPort {
     pub interface: InterfaceName,
     /// What is wanted of it.
     pub desired: Desired,
+    /// The row leaves it, and keeps others.
+    pub leaving: bool,
     /// The physical MAC of its server.
     pub pxe_mac: Mac,
     /// Its server's primary address.
@@ -73,7 +75,8 @@ impl WorkPort {
     fn new(vmac: &Vmac, port: &SwitchBinding, facts: Facts) -> Self {
         let Facts { pxe_mac, primary_ip, vlan } = facts;
         let vlan = vmac.vlan_name.clone().or(vlan);
-        Self { interface: port.interface.clone(), desired: port.wants(vmac.desired), pxe_mac, primary_ip, vlan }
+        let (interface, desired, leaving) = (port.interface.clone(), port.wants(vmac.desired), port.leaving);
+        Self { interface, desired, leaving, pxe_mac, primary_ip, vlan }
     }
 }
 

@@ -1,10 +1,8 @@
 //! What a push writes down and asks on its way, and what it reports in the end.
 
-use std::collections::HashSet;
-
 use serde::{Deserialize, Serialize};
 
-use crate::domain::plan::{Change, EndState, PresentBinding, Wish};
+use crate::domain::plan::{Change, EndState, Ownership, PresentBinding, Wish};
 use crate::domain::{Failure, Mac, TraceId};
 
 /// How far a push has come. Each name is what is true if it stops there.
@@ -141,8 +139,8 @@ pub trait Journal {
 pub trait Demand: Journal {
     /// What the rows want, asked as late as possible.
     async fn gather(&mut self) -> Result<Vec<Wish>, Failure>;
-    /// Which of the MACs are virtual MACs of vmacd.
-    async fn ours(&mut self, macs: &[Mac]) -> Result<HashSet<Mac>, Failure>;
+    /// Which of the bindings for the wishes' addresses are vmacd's.
+    async fn ownership(&mut self, wishes: &[Wish], present: &[PresentBinding]) -> Result<Ownership, Failure>;
     /// The traces of those who asked for the rows, each once; they stand in the switch's commit log.
     fn traces(&self, _vmac_ids: &[i64]) -> Vec<TraceId> {
         Vec::new()
@@ -187,10 +185,4 @@ impl PushReport {
     pub fn failed(failure: Failure) -> Self {
         Self { results: Vec::new(), whole: Some(failure), session_usable: false, lost_before_use: false }
     }
-}
-
-/// The bindings for the addresses and ports of the wishes: what the plan compares.
-pub fn macs_at(wishes: &[Wish], present: &[PresentBinding]) -> Vec<Mac> {
-    let addresses: HashSet<_> = wishes.iter().map(|wish| wish.ip).collect();
-    present.iter().filter(|binding| addresses.contains(&binding.ip)).map(|binding| binding.mac).collect()
 }

@@ -1,30 +1,41 @@
 //! A group that the switch refuses is narrowed until the culprit stands alone. Pure.
 
+use std::collections::HashMap;
+
 use super::netconf::RpcError;
 use crate::domain::plan::Step;
 
-/// What one row needs on the switch: all of it or nothing, so that an address that goes from one port to another is never
-/// on neither.
-pub(super) type RowSteps = Vec<Step>;
+/// What is needed for one address on the switch: all of it or nothing, so that an address that goes from one port to another
+/// is never on neither, and never on both.
+pub(super) type AddressSteps = Vec<Step>;
 
-/// The steps row by row; those of one row stand together.
-pub(super) fn by_row(steps: &[Step]) -> Vec<RowSteps> {
-    steps.chunk_by(|one, next| one.wish.vmac_id == next.wish.vmac_id).map(<[Step]>::to_vec).collect()
+/// The steps address by address, in the order of their first ones.
+pub(super) fn by_address(steps: Vec<Step>) -> Vec<AddressSteps> {
+    let mut group_of = HashMap::new();
+    let mut groups: Vec<AddressSteps> = Vec::new();
+    for step in steps {
+        let group = *group_of.entry(step.wish.ip).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[group].push(step);
+    }
+    groups
 }
 
 /// The parts to try one after another instead of the refused group: the innocent ones first, then each that
 /// the errors name by itself; halves where they name none, or all.
-pub(super) fn narrow(group: Vec<RowSteps>, errors: &[RpcError]) -> Vec<Vec<RowSteps>> {
+pub(super) fn narrow(group: Vec<AddressSteps>, errors: &[RpcError]) -> Vec<Vec<AddressSteps>> {
     let (named, others): (Vec<_>, Vec<_>) =
-        group.into_iter().partition(|row| row.iter().any(|step| is_named(step, errors)));
+        group.into_iter().partition(|steps| steps.iter().any(|step| is_named(step, errors)));
     match (named.is_empty(), others.is_empty()) {
-        (false, false) => std::iter::once(others).chain(named.into_iter().map(|row| vec![row])).collect(),
+        (false, false) => std::iter::once(others).chain(named.into_iter().map(|steps| vec![steps])).collect(),
         (true, _) => halves(others),
         (_, true) => halves(named),
     }
 }
 
-fn halves(mut group: Vec<RowSteps>) -> Vec<Vec<RowSteps>> {
+fn halves(mut group: Vec<AddressSteps>) -> Vec<Vec<AddressSteps>> {
     let second = group.split_off(group.len() / 2);
     vec![group, second]
 }
@@ -52,10 +63,11 @@ mod tests {
     use crate::domain::{Desired, Mac};
     use crate::switch::netconf::Severity;
 
-    fn row(host: u8) -> RowSteps {
+    fn row(host: u8) -> AddressSteps {
         let wish = Wish {
             vmac_id: i64::from(host),
             desired: Desired::Bound,
+            leaving: false,
             interface: "ge-0/0/1.0".parse().expect("a name"),
             ip: format!("10.0.0.{host}").parse().expect("an address"),
             mac: Mac::new([2, 0xaa, 0, 0, 0, host]),
@@ -63,16 +75,27 @@ mod tests {
             primary_ip: None,
             vlan: None,
         };
-        vec![Step { wish, changes: Vec::new(), end: EndState::Bound, previous_mac: None }]
+        vec![Step { wish, changes: Vec::new(), end: EndState::Bound, previous_mac: None, also_elsewhere: None }]
     }
 
-    fn sizes(parts: &[Vec<RowSteps>]) -> Vec<Vec<i64>> {
+    fn sizes(parts: &[Vec<AddressSteps>]) -> Vec<Vec<i64>> {
         parts.iter().map(|part| part.iter().map(|row| row[0].wish.vmac_id).collect()).collect()
     }
 
     fn error(message: &str, path: Option<&str>) -> RpcError {
         let path = path.map(str::to_owned);
         RpcError { severity: Severity::Error, message: message.to_owned(), path, bad_element: None }
+    }
+
+    #[test]
+    fn steps_for_one_address_stay_together_whichever_rows_they_are_of() {
+        let of = |id: i64, host: u8| {
+            let step = row(host).remove(0);
+            Step { wish: Wish { vmac_id: id, ..step.wish.clone() }, ..step }
+        };
+        let groups = by_address(vec![of(1, 6), of(2, 7), of(3, 6)]);
+        let ids = |steps: &AddressSteps| steps.iter().map(|step| step.wish.vmac_id).collect::<Vec<_>>();
+        assert_eq!(groups.iter().map(ids).collect::<Vec<_>>(), [vec![1, 3], vec![2]]);
     }
 
     #[test]

@@ -1,21 +1,15 @@
 //! What must change on a switch so that it holds what is wished for: the plan, with all that it looks at there.
 
-use std::collections::HashSet;
-
 use super::client::SwitchClient;
 use super::error::SwitchError;
-use crate::domain::plan::{PortVlans, PresentBinding, Step, Wish, plan, unsupported, wants_port_vlans};
-use crate::domain::{Failure, Mac};
+use crate::domain::plan::{Ownership, Planned, PortVlans, PresentBinding, Wish, plan, unsupported, wants_port_vlans};
 
-/// What a wish needs, or why it cannot be.
-pub type Planned = Result<Step, (Wish, Failure)>;
-
-/// Plans the wishes against the bindings that are there. `ours` are the MACs among them that are vmacd's.
+/// Plans the wishes against the bindings that are there; `owned` says which of these are vmacd's.
 pub(super) async fn planned(
     client: &mut SwitchClient,
     wishes: Vec<Wish>,
     present: &[PresentBinding],
-    ours: &HashSet<Mac>,
+    owned: &Ownership,
 ) -> Result<Vec<Planned>, SwitchError> {
     let (mut planned, mut possible) = (Vec::new(), Vec::new());
     for wish in wishes {
@@ -25,7 +19,7 @@ pub(super) async fn planned(
         }
     }
     let port_vlans = port_vlans(client, &possible, present).await?;
-    planned.extend(plan(&possible, present, &port_vlans, |mac| ours.contains(&mac)));
+    planned.extend(plan(&possible, present, &port_vlans, owned));
     Ok(planned)
 }
 

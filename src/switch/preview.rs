@@ -1,13 +1,13 @@
 //! What changes would come to: loaded into the locked candidate, compared by the switch itself, and discarded again.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::client::SwitchClient;
 use super::error::SwitchError;
-use super::narrow::{RowSteps, by_row, narrow};
-use super::planning::{Planned, planned};
-use crate::domain::plan::{Change, Step, Wish};
-use crate::domain::{Failure, Mac};
+use super::narrow::{AddressSteps, by_address, narrow};
+use super::planning::planned;
+use crate::domain::Failure;
+use crate::domain::plan::{Change, Ownership, Planned, Step, Wish};
 
 /// What bringing about some wishes would change on a switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,18 +18,18 @@ pub struct ChangePreview {
     pub planned: Vec<Planned>,
 }
 
-/// Plans, loads, has the switch compare, and discards: what a push would do up to its commit, without a trace. `ours` are
-/// the MACs bound to the addresses that are vmacd's.
+/// Plans, loads, has the switch compare, and discards: what a push would do up to its commit, without a trace. `owned`
+/// says which of the bindings for the addresses are vmacd's.
 ///
 /// # Errors
 /// The switch's trouble as a [`Failure`]; nothing was changed.
 pub async fn preview_changes(
     client: &mut SwitchClient,
     wishes: Vec<Wish>,
-    ours: &HashSet<Mac>,
+    owned: &Ownership,
 ) -> Result<ChangePreview, Failure> {
     client.lock().await.map_err(|error| error.failure())?;
-    let preview = look(client, wishes, ours).await;
+    let preview = look(client, wishes, owned).await;
     given_back(client, preview).await
 }
 
@@ -43,9 +43,9 @@ pub(super) async fn given_back<T>(client: &mut SwitchClient, seen: Result<T, Swi
     tidied.map(|()| seen).map_err(|error| error.failure())
 }
 
-async fn look(client: &mut SwitchClient, wishes: Vec<Wish>, ours: &HashSet<Mac>) -> Result<ChangePreview, SwitchError> {
+async fn look(client: &mut SwitchClient, wishes: Vec<Wish>, owned: &Ownership) -> Result<ChangePreview, SwitchError> {
     let present = client.bindings().await?;
-    let (changing, mut settled): (Vec<_>, Vec<_>) = planned(client, wishes, &present, ours)
+    let (changing, mut settled): (Vec<_>, Vec<_>) = planned(client, wishes, &present, owned)
         .await?
         .into_iter()
         .partition(|step| step.as_ref().is_ok_and(|step| !step.changes.is_empty()));
@@ -56,7 +56,7 @@ async fn look(client: &mut SwitchClient, wishes: Vec<Wish>, ours: &HashSet<Mac>)
 /// Loads the steps; what the switch refuses is narrowed as in a push, so that the candidate holds all the others.
 async fn load(client: &mut SwitchClient, steps: Vec<Step>) -> Result<Vec<Planned>, SwitchError> {
     let (mut loaded, mut refused): (Vec<Step>, Vec<Planned>) = (Vec::new(), Vec::new());
-    let mut groups: VecDeque<Vec<RowSteps>> = VecDeque::from([by_row(&steps)]);
+    let mut groups: VecDeque<Vec<AddressSteps>> = VecDeque::from([by_address(steps)]);
     while let Some(group) = groups.pop_front().filter(|group| !group.is_empty()) {
         match client.load(&changes(group.iter().flatten())).await {
             Ok(()) => loaded.extend(group.into_iter().flatten()),

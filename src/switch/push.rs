@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::client::SwitchClient;
 use super::error::SwitchError;
-use super::journal::{Demand, PushContent, PushIntent, PushReport, Reached, Stage, WishResult, macs_at};
-use super::narrow::{RowSteps, by_row, narrow};
+use super::journal::{Demand, PushContent, PushIntent, PushReport, Reached, Stage, WishResult};
+use super::narrow::{AddressSteps, by_address, narrow};
 use super::planning::planned;
 use super::transaction::{PushOptions, Transaction, Tried};
 use crate::domain::Failure;
@@ -48,8 +48,8 @@ impl<D: Demand> Push<'_, D> {
         let present = self.transaction.seen(present)?;
         self.demand().reached(Stage::Read);
         let wishes = self.demand().gather().await?;
-        let ours = self.demand().ours(&macs_at(&wishes, &present)).await?;
-        let planned = planned(self.transaction.client, wishes, &present, &ours).await;
+        let owned = self.demand().ownership(&wishes, &present).await?;
+        let planned = planned(self.transaction.client, wishes, &present, &owned).await;
         let planned = self.transaction.seen(planned)?;
         self.demand().reached(Stage::Gathered);
         let mut steps = Vec::new();
@@ -60,7 +60,7 @@ impl<D: Demand> Push<'_, D> {
                 Err((wish, failure)) => self.results.push(WishResult { wish, end: Err(failure) }),
             }
         }
-        let group = by_row(&steps);
+        let group = by_address(steps);
         if group.is_empty() { Ok(()) } else { self.push_groups(group, push_id, backup_id).await }
     }
 
@@ -69,7 +69,7 @@ impl<D: Demand> Push<'_, D> {
     }
 
     /// Pushes a group; what is refused is narrowed, the parts tried one after another.
-    async fn push_groups(&mut self, group: Vec<RowSteps>, push_id: String, backup_id: i64) -> Result<(), Failure> {
+    async fn push_groups(&mut self, group: Vec<AddressSteps>, push_id: String, backup_id: i64) -> Result<(), Failure> {
         let mut groups = VecDeque::from([group]);
         let mut push_id = Some(push_id);
         while let Some(group) = groups.pop_front() {
@@ -92,14 +92,14 @@ impl<D: Demand> Push<'_, D> {
         Ok(())
     }
 
-    async fn try_group(&mut self, group: &[RowSteps], push_id: String, backup_id: i64) -> Result<Tried, Failure> {
+    async fn try_group(&mut self, group: &[AddressSteps], push_id: String, backup_id: i64) -> Result<Tried, Failure> {
         let changes: Vec<Change> = group.iter().flatten().flat_map(|step| step.changes.clone()).collect();
         let intent =
             PushIntent { id: push_id, content: PushContent::Changes(changes.clone()), backup_id: Some(backup_id) };
         self.transaction.prepared(&intent).await?;
         match self.transaction.client.load(&changes).await {
             Ok(()) => {
-                let rows: Vec<i64> = group.iter().flat_map(|row| row.first()).map(|step| step.wish.vmac_id).collect();
+                let rows: Vec<i64> = group.iter().flatten().map(|step| step.wish.vmac_id).collect();
                 let traces = self.demand().traces(&rows);
                 self.transaction.commit(intent, &traces).await
             }
@@ -112,7 +112,7 @@ impl<D: Demand> Push<'_, D> {
         self.results.push(WishResult { wish: step.wish, end: Ok(reached) });
     }
 
-    fn fail(&mut self, group: Vec<RowSteps>, failure: &Failure) {
+    fn fail(&mut self, group: Vec<AddressSteps>, failure: &Failure) {
         self.results
             .extend(group.into_iter().flatten().map(|step| WishResult { wish: step.wish, end: Err(failure.clone()) }));
     }

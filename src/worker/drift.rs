@@ -5,7 +5,7 @@
 //! the commit history alone: one request. Sessions of lanes are not used: a switch that nobody pushes to has none, and one
 //! that is pushed to should not wait for a look.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,11 +21,11 @@ use super::survey;
 use crate::domain::audit::LearnedMac;
 use crate::domain::drift::{Drift, drift};
 use crate::domain::evidence::{EvidenceTable, TableEntry, Tables};
-use crate::domain::plan::Wish;
+use crate::domain::plan::{Wish, macs_at};
 use crate::domain::{BindingState, Desired, DriftMode, Failure, Status};
 use crate::metrics::DATABASE;
 use crate::store::{LookDue, LookEnd, Pace, Settlement, Shown, StoreError, WorkItem};
-use crate::switch::{CommitEntry, SwitchClient, commits_since, macs_at};
+use crate::switch::{CommitEntry, SwitchClient, commits_since};
 
 /// Switches looked at side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -131,19 +131,22 @@ impl Look<'_> {
         let mut rows = store.wanted_on(&self.due.switch).await.map_err(trouble)?;
         rows.retain(|item| item.vmac.status == Status::Active && item.vmac.desired == Desired::Bound);
         let present = self.client.bindings().await.map_err(|error| error.failure())?;
-        let wishes: Vec<Wish> = rows.iter().flat_map(|item| self.owed(item)).collect();
+        let wishes: Vec<Wish> = rows.iter().flat_map(wishes).collect();
+        let bound = self.bound(&rows);
+        let is_owed = |wish: &Wish| bound.contains(&(wish.vmac_id, wish.interface.port()));
         let ours = store.ours_among(&macs_at(&wishes, &present)).await.map_err(trouble)?;
-        let found = drift(&wishes, &present, |mac| ours.contains(&mac));
+        let found = drift(&wishes, is_owed, &present, ours);
         let as_of = rows.iter().map(|item| (item.vmac.id, item.vmac.updated_at)).collect::<HashMap<_, _>>();
         let enforce = self.due.mode == DriftMode::Enforce;
         let settlement = Settlement { switch: &self.due.switch, found: &found, as_of: &as_of, enforce };
         let new = store.settle_drift(&settlement).await.map_err(trouble)?;
         self.tell(&new, enforce);
-        self.renew_evidence(&wishes, &as_of).await
+        let owed: Vec<&Wish> = wishes.iter().filter(|wish| is_owed(wish)).collect();
+        self.renew_evidence(&owed, &as_of).await
     }
 
     /// Notes which of the switch's own tables show the bindings. What it does not show is no error.
-    async fn renew_evidence(&mut self, wishes: &[Wish], as_of: &HashMap<i64, DateTime<Utc>>) -> Result<(), Failure> {
+    async fn renew_evidence(&mut self, wishes: &[&Wish], as_of: &HashMap<i64, DateTime<Utc>>) -> Result<(), Failure> {
         if !self.context.settings.worker.evidence || wishes.is_empty() {
             return Ok(());
         }
@@ -162,13 +165,11 @@ impl Look<'_> {
         self.context.store.note_evidence(&self.due.switch, &shown, as_of).await.map_err(trouble)
     }
 
-    /// What the row says is bound on this switch; what is on its way there is left to its push.
-    fn owed(&self, item: &WorkItem) -> Vec<Wish> {
-        let here = item.vmac.switch_bindings.iter().filter(|binding| binding.switch == self.due.switch);
-        let bound: Vec<_> = here.filter(|binding| binding.state == BindingState::Bound).collect();
-        let mut wishes = wishes(item);
-        wishes.retain(|wish| bound.iter().any(|binding| binding.interface.same_interface(&wish.interface)));
-        wishes
+    /// Where rows say that they are bound on this switch; what is on its way there is left to its push.
+    fn bound<'r>(&self, rows: &'r [WorkItem]) -> HashSet<(i64, &'r str)> {
+        let ports = rows.iter().flat_map(|item| item.vmac.switch_bindings.iter().map(move |port| (item.vmac.id, port)));
+        let bound = ports.filter(|(_, port)| port.switch == self.due.switch && port.state == BindingState::Bound);
+        bound.map(|(id, port)| (id, port.interface.port())).collect()
     }
 
     fn tell(&self, new: &[Drift], enforce: bool) {

@@ -19,7 +19,7 @@ use crate::config::Settings;
 use crate::domain::plan::Wish;
 use crate::domain::{BindableAddress, Failure, SwitchName};
 use crate::store::{Admission, Rehearsal, Store, WorkItem};
-use crate::switch::{self, ChangePreview, macs_at};
+use crate::switch::{self, ChangePreview};
 
 /// Switches that are asked side by side.
 const SIDE_BY_SIDE: usize = 16;
@@ -75,9 +75,10 @@ async fn on_switch(
 
 async fn under_lease(visit: &mut Visit, wishes: Vec<Wish>, patience: Duration) -> Result<ChangePreview, Failure> {
     let present = visit.client.bindings().await.map_err(|error| error.failure())?;
-    let ours = visit.store.ours_among(&macs_at(&wishes, &present)).await.map_err(|error| lease::failure(&error))?;
+    let owned = visit.store.ownership(&visit.switch, &wishes, &present).await;
+    let owned = owned.map_err(|error| lease::failure(&error))?;
     let (lease, ttl) = (visit.lease(patience).await?, visit.ttl());
-    let preview = switch::preview_changes(&mut visit.client, wishes, &ours);
+    let preview = switch::preview_changes(&mut visit.client, wishes, &owned);
     let seen = lease::keeping(&visit.store, &lease, ttl, preview).await;
     visit.release(&lease).await;
     seen

@@ -120,10 +120,9 @@ impl Restorer {
     async fn disagreeing(&self, present: &[PresentBinding]) -> Result<Vec<Disagreement>, Failure> {
         let Visit { store, switch, .. } = &self.visit;
         let rows = store.wanted_on(switch).await.map_err(|error| lease::failure(&error))?;
-        let macs: Vec<_> = present.iter().map(|binding| binding.mac).collect();
-        let ours = store.ours_among(&macs).await.map_err(|error| lease::failure(&error))?;
         let wishes: Vec<Wish> = rows.iter().flat_map(wishes).collect();
-        let steps = plan(&wishes, present, &PortVlans::default(), |mac| ours.contains(&mac));
+        let owned = store.ownership(switch, &wishes, present).await.map_err(|error| lease::failure(&error))?;
+        let steps = plan(&wishes, present, &PortVlans::default(), &owned);
         let mut disagreeing: HashMap<i64, Disagreement> = HashMap::new();
         for step in steps {
             let row = match step {

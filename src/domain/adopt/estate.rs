@@ -28,8 +28,7 @@ pub(super) struct Estate<'a> {
     bound: Vec<Bound<'a>>,
     at: HashMap<(Port<'a>, BindableAddress), Vec<Bound<'a>>>,
     of_mac: HashMap<Mac, BTreeMap<BindableAddress, Bound<'a>>>,
-    /// The servers on whose ports an address is bound.
-    servers_of_ip: HashMap<BindableAddress, BTreeSet<i64>>,
+    of_ip: HashMap<BindableAddress, Vec<Bound<'a>>>,
     looked_at: HashSet<&'a SwitchName>,
     servers: HashMap<i64, &'a Server>,
     servers_of_port: HashMap<Port<'a>, Vec<&'a Server>>,
@@ -46,7 +45,7 @@ impl<'a> Estate<'a> {
             bound: Vec::new(),
             at: HashMap::new(),
             of_mac: HashMap::new(),
-            servers_of_ip: HashMap::new(),
+            of_ip: HashMap::new(),
             looked_at: seen.iter().map(|seen| &seen.switch).collect(),
             servers: known.servers.iter().map(|server| (server.id, server)).collect(),
             servers_of_port: HashMap::new(),
@@ -71,8 +70,7 @@ impl<'a> Estate<'a> {
         self.bound.push(bound);
         self.at.entry((at, ip)).or_default().push(bound);
         self.of_mac.entry(bound.binding.mac).or_default().insert(ip, bound);
-        let servers = self.servers_of_port.get(&at).into_iter().flatten().map(|server| server.id);
-        self.servers_of_ip.entry(ip).or_default().extend(servers);
+        self.of_ip.entry(ip).or_default().push(bound);
     }
 
     /// Every binding seen.
@@ -98,7 +96,8 @@ impl<'a> Estate<'a> {
         if bound.binding.mac == server.pxe_mac {
             return Class::Physical;
         }
-        let obstacle = self.of_address(bound).or_else(|| self.of_rows(server, bound)).or_else(|| self.of_seen(bound));
+        let obstacle =
+            self.of_address(bound).or_else(|| self.of_rows(server, bound)).or_else(|| self.of_seen(server, bound));
         obstacle.map_or(Class::Candidate(server.id), |(reason, text)| refused(reason, text))
     }
 
@@ -132,16 +131,20 @@ impl<'a> Estate<'a> {
     }
 
     /// What stands elsewhere on the switches.
-    fn of_seen(&self, bound: &Bound<'a>) -> Option<(Obstacle, String)> {
+    fn of_seen(&self, server: &Server, bound: &Bound<'a>) -> Option<(Obstacle, String)> {
         let PresentBinding { ip, mac, .. } = bound.binding;
         let others = self.of_mac.get(mac).into_iter().flatten();
         if let Some((other, at)) = others.into_iter().find(|(other, _)| *other != ip) {
             let (switch, interface) = (at.switch, &at.binding.interface);
             return Some((Obstacle::MacElsewhere, format!("{mac} stands for {other} too, on {switch} {interface}")));
         }
-        let servers = self.servers_of_ip.get(ip).filter(|servers| servers.len() > 1)?;
-        let ids: Vec<String> = servers.iter().map(ToString::to_string).collect();
-        Some((Obstacle::AddressElsewhere, format!("{ip} is bound on ports of the servers {}", ids.join(", "))))
+        let own = |at: Port<'_>| server.ports.iter().any(|its| port(&its.switch, &its.interface) == at);
+        let mut of_ip = self.of_ip.get(ip).into_iter().flatten();
+        let other = of_ip.find(|other| !own(port(other.switch, &other.binding.interface)))?;
+        let (switch, PresentBinding { interface, mac, .. }) = (other.switch, other.binding);
+        let text =
+            format!("{ip} is bound to {mac} on {switch} {interface} too, which is not a port of server {}", server.id);
+        Some((Obstacle::AddressElsewhere, text))
     }
 
     /// The row that the address's bindings make, if every port of the server holds the same one.

@@ -57,7 +57,7 @@ pub enum Obstacle {
     OtherRow,
     /// The MAC stands, or stood, for another address.
     MacElsewhere,
-    /// The address is bound on ports of other servers too.
+    /// The address is bound on another port too, which is not the server's.
     AddressElsewhere,
     /// Other ports of the server lack the binding, or hold another.
     PortsDiffer,

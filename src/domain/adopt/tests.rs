@@ -151,6 +151,17 @@ fn what_the_rows_have_is_ours_or_stands_in_the_way() {
 #[test]
 fn an_address_on_ports_of_two_servers_is_nobodys() {
     let seen = seen("sw-a", &[("ge-0/0/1.0", "10.0.0.60", MAC), ("ge-0/0/2.0", "10.0.0.60", MAC)]);
-    let refused = refusals(&[seen], &known(Vec::new()));
-    assert!(refused.len() == 2 && refused.iter().all(|line| line.contains("of the servers 1, 2")), "{refused:?}");
+    insta::assert_snapshot!(refusals(&[seen], &known(Vec::new())).join("\n"), @"
+    ge-0/0/1.0 10.0.0.60: address_elsewhere: 10.0.0.60 is bound to 00:50:56:00:00:01 on sw-a ge-0/0/2.0 too, which is not a port of server 1
+    ge-0/0/2.0 10.0.0.60: address_elsewhere: 10.0.0.60 is bound to 00:50:56:00:00:01 on sw-a ge-0/0/1.0 too, which is not a port of server 2
+    ");
+}
+
+#[test]
+fn nor_is_one_that_is_also_on_a_port_of_no_server() {
+    for (switch, port) in [("sw-a", "ge-0/0/9"), ("sw-b", "ge-0/0/1")] {
+        let both = [seen("sw-a", &[("ge-0/0/1.0", "10.0.0.60", MAC)]), seen(switch, &[(port, "10.0.0.60", OTHER)])];
+        let refused = refusals(&both, &known(Vec::new()));
+        assert!(refused.iter().any(|line| line.starts_with("ge-0/0/1.0 10.0.0.60: address_elsewhere:")), "{refused:?}");
+    }
 }

@@ -87,6 +87,8 @@ pub enum Kind {
     MacTwice,
     /// One address is bound on ports of several servers.
     AddressTwice,
+    /// A row says bound, the switch holds no such binding, and the address is bound on a port that is not the row's.
+    AddressElsewhere,
     /// A virtual MAC is learned on a port that it does not belong to.
     LearnedElsewhere,
     /// A row says bound, and the switch holds no such binding.
@@ -103,6 +105,7 @@ impl Kind {
         match self {
             Self::MacTwice => "mac_twice",
             Self::AddressTwice => "address_twice",
+            Self::AddressElsewhere => "address_elsewhere",
             Self::LearnedElsewhere => "learned_elsewhere",
             Self::NotBacked => "not_backed",
             Self::LeftOver => "left_over",
@@ -132,15 +135,17 @@ pub fn audit(seen: &[Seen], known: &Known) -> Vec<Finding> {
     let places = Places::of(seen, known);
     let mut findings = places.doubles();
     findings.extend(places.strays(seen));
-    findings.extend(not_backed(seen, known));
-    findings.extend(left_over(seen, known));
+    let left_over = left_over(seen, known);
+    findings.extend(not_backed(seen, known, &places, &left_over));
+    findings.extend(left_over);
     findings.extend(unexplained(seen, &places));
     findings.sort_by(|a, b| (a.kind, &a.places).cmp(&(b.kind, &b.places)));
     findings
 }
 
-/// What the rows say is bound and the switches that were looked at do not hold.
-fn not_backed(seen: &[Seen], known: &Known) -> Vec<Finding> {
+/// What the rows say is bound and the switches that were looked at do not hold. Where another port has the address no push
+/// may bring it back, except where that is left over and goes first.
+fn not_backed(seen: &[Seen], known: &Known, places: &Places<'_>, left_over: &[Finding]) -> Vec<Finding> {
     let is_active = |row: &&AuditedRow| row.settled && row.desired == Desired::Bound && row.status == Status::Active;
     let bound =
         known.rows.iter().filter(is_active).flat_map(|row| row.bindings.iter().map(move |binding| (row, binding)));
@@ -148,7 +153,27 @@ fn not_backed(seen: &[Seen], known: &Known) -> Vec<Finding> {
         let switch = seen.iter().find(|seen| seen.switch == binding.switch);
         binding.state == BindingState::Bound && switch.is_some_and(|seen| !holds(seen, row, &binding.interface))
     });
-    missing.map(|(row, binding)| mended(Kind::NotBacked, row, &binding.switch, binding.interface.clone())).collect()
+    let goes = |place: &Place| left_over.iter().any(|finding| is_at(finding, place));
+    let finding = |(row, binding): (&AuditedRow, &SwitchBinding)| {
+        let mut finding = mended(Kind::NotBacked, row, &binding.switch, binding.interface.clone());
+        let elsewhere = places.elsewhere(row, binding).filter(|place| !goes(place));
+        finding.places.extend(elsewhere.cloned());
+        if finding.places.len() > 1 {
+            finding.kind = Kind::AddressElsewhere;
+            finding.mended_on = None;
+        }
+        finding
+    };
+    missing.map(finding).collect()
+}
+
+/// The interface's name may have another form.
+fn is_at(finding: &Finding, at: &Place) -> bool {
+    let same = |place: &Place| {
+        let (port, other) = (place.interface.port(), at.interface.port());
+        (&place.switch, port, place.ip, place.mac) == (&at.switch, other, at.ip, at.mac)
+    };
+    finding.places.iter().any(same)
 }
 
 fn holds(seen: &Seen, row: &AuditedRow, interface: &InterfaceName) -> bool {

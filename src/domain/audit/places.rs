@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{AuditedRow, Finding, Kind, Known, LearnedMac, Place, Seen, place};
-use crate::domain::{InterfaceName, Mac, SwitchName};
+use crate::domain::{InterfaceName, Mac, SwitchBinding, SwitchName};
 
 /// A port: the switch, and the interface whatever form its name has.
 type Port = (SwitchName, String);
@@ -96,6 +96,17 @@ impl<'a> Places<'a> {
         };
         let rows = self.rows_of_mac.get(&place.mac);
         self.own.get(&at) == Some(&place.mac) || rows.is_some_and(|rows| rows.iter().any(of_row))
+    }
+
+    /// Where the row's address is bound beside this port of it: on ports that are not the row's, or to a MAC that nothing
+    /// explains there.
+    pub fn elsewhere(&self, row: &AuditedRow, at: &SwitchBinding) -> impl Iterator<Item = &Place> {
+        let own: Vec<Port> = row.bindings.iter().map(|b| port(&b.switch, &b.interface)).collect();
+        let (here, ip) = (port(&at.switch, &at.interface), row.ip);
+        self.bound.iter().filter(move |place| {
+            let there = self.port_of(place);
+            place.ip == Some(ip) && there != here && !(own.contains(&there) && self.explain(place))
+        })
     }
 
     fn port_of(&self, place: &Place) -> Port {

@@ -94,6 +94,33 @@ fn a_row_without_its_binding_and_one_that_is_gone_but_bound_can_be_mended() {
 }
 
 #[test]
+fn a_row_whose_address_is_on_another_port_is_not_offered_for_repair() {
+    let known = estate();
+    for (switch, port, mac) in [("sw-a", "ge-0/0/2", OTHER), ("sw-a", "ge-0/0/2", VMAC), ("sw-b", "ge-0/0/1.0", OTHER)]
+    {
+        let mut on_switches = vec![seen("sw-a", &[]), seen("sw-b", &[])];
+        let at = on_switches.iter_mut().find(|seen| seen.switch.as_str() == switch).expect("a switch");
+        at.bindings = seen(switch, &[(port, "10.0.0.6", mac)]).bindings;
+        let lines = told(&on_switches, &known);
+        let expected = format!("address_elsewhere: sw-a ge-0/0/1.0 10.0.0.6 {VMAC}, {switch} {port} 10.0.0.6 {mac}");
+        assert!(lines.contains(&expected), "{lines:?}");
+        assert!(lines.iter().all(|line| !line.contains("mendable")), "{lines:?}");
+    }
+}
+
+#[test]
+fn what_a_revoked_row_left_over_elsewhere_goes_first_and_both_can_be_mended() {
+    let mut known = estate();
+    known.rows.push(row(2, "10.0.0.6", OTHER, Status::Revoked, &[("sw-a", "ge-0/0/2.0")]));
+    let seen = seen("sw-a", &[("ge-0/0/2", "10.0.0.6", OTHER)]);
+    let expected = [
+        format!("not_backed: sw-a ge-0/0/1.0 10.0.0.6 {VMAC} (mendable)"),
+        format!("left_over: sw-a ge-0/0/2.0 10.0.0.6 {OTHER} (mendable)"),
+    ];
+    assert_eq!(told(&[seen], &known), expected);
+}
+
+#[test]
 fn what_is_under_way_or_was_not_looked_at_is_left_alone() {
     let mut known = estate();
     known.rows.push(row(2, "10.0.0.7", OTHER, Status::Pending, &[("sw-a", "ge-0/0/1.0")]));

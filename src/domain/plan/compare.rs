@@ -1,20 +1,30 @@
-//! One wish against the bindings present: what stands, what is somebody else's, what must change.
+//! One wish against the bindings present: what is there already, what is somebody else's, what must change.
 
-use super::{Change, EndState, PortVlans, PresentBinding, Step, Wish, apply, vlans};
+use super::elsewhere::{Elsewhere, is_bound_elsewhere, is_kept};
+use super::{Change, EndState, Ownership, PortVlans, PresentBinding, Step, Wish, apply, vlans};
 use crate::domain::{Code, Desired, Failure, InterfaceName, Mac, VlanName};
 
-/// One wish against what stands on its port.
+/// One wish against what the switch holds; `siblings` are all wishes for its address.
 pub(super) fn plan_wish(
     wish: &Wish,
+    siblings: &[&Wish],
     present: &[PresentBinding],
     port_vlans: &PortVlans,
-    is_ours: &impl Fn(Mac) -> bool,
+    owned: &Ownership,
 ) -> Result<Step, Failure> {
     let on_port: Vec<_> = present.iter().filter(|b| b.interface.same_interface(&wish.interface)).collect();
     let standing: Vec<_> = on_port.iter().copied().filter(|binding| binding.ip == wish.ip).collect();
     match wish.desired {
-        Desired::Bound => bind(wish, &on_port, &standing, port_vlans, is_ours),
-        Desired::Unbound => Ok(unbind(wish, &on_port, &standing, is_ours)),
+        Desired::Bound => {
+            let elsewhere = Elsewhere::of(wish, siblings, present, owned);
+            bind(wish, &on_port, &standing, &elsewhere, port_vlans, owned)
+        }
+        Desired::Unbound => {
+            // What another row has on this port by now is for that row's own wish to say.
+            let standing: Vec<_> = standing.into_iter().filter(|held| !is_kept(held, siblings)).collect();
+            let restores = !wish.leaving && !is_bound_elsewhere(wish, siblings, present);
+            Ok(unbind(wish, &on_port, &standing, restores, owned))
+        }
     }
 }
 
@@ -22,45 +32,55 @@ fn bind(
     wish: &Wish,
     on_port: &[&PresentBinding],
     standing: &[&PresentBinding],
+    elsewhere: &Elsewhere<'_>,
     port_vlans: &PortVlans,
-    is_ours: &impl Fn(Mac) -> bool,
+    owned: &Ownership,
 ) -> Result<Step, Failure> {
-    let foreign = |b: &&&PresentBinding| b.mac != wish.mac && b.mac != wish.pxe_mac && !is_ours(b.mac);
-    if let Some(binding) = standing.iter().find(foreign) {
-        return Err(Failure::new(
-            Code::ForeignBinding,
-            format!(
-                "{} is bound to {} on {}, which vmacd did not put there; remove that binding, or revoke this and adopt it",
-                wish.ip, binding.mac, binding.interface
-            ),
-        ));
+    check_foreign(wish, standing, owned)?;
+    let also_elsewhere = elsewhere.failure(wish);
+    if let Some(failure) = &also_elsewhere
+        && standing.iter().all(|binding| binding.mac != wish.mac)
+    {
+        return Err(failure.clone());
     }
     let vlan = vlans::resolve(wish, on_port, port_vlans)?;
     let interface = form_on_switch(wish, on_port, standing);
     let group = group_of_port(on_port, &vlan);
     let previous_mac = standing.first().map(|binding| binding.mac);
     let holds = |b: &PresentBinding| b.mac == wish.mac && b.vlan.as_ref() == Some(&vlan);
+    let mut changes: Vec<Change> = elsewhere.left_behind.iter().map(|binding| removal(binding)).collect();
     let mut wish = Wish { interface: interface.clone(), vlan: Some(vlan.clone()), ..wish.clone() };
     if let [only] = standing
         && holds(only)
     {
         wish.interface = only.interface.clone();
-        return Ok(Step { wish, changes: Vec::new(), end: EndState::Bound, previous_mac });
+    } else {
+        let set = Change::Set { interface, vlan, ip: wish.ip, mac: wish.mac, group };
+        changes.extend(removals_beside(&set, standing));
+        changes.push(set);
     }
-    let set = Change::Set { interface, vlan, ip: wish.ip, mac: wish.mac, group };
-    let mut changes = removals_beside(&set, standing);
-    changes.push(set);
-    Ok(Step { wish, changes, end: EndState::Bound, previous_mac })
+    Ok(Step { wish, changes, end: EndState::Bound, previous_mac, also_elsewhere })
 }
 
-/// Also a MAC that the row had before, whose successor was never pushed.
+fn check_foreign(wish: &Wish, standing: &[&PresentBinding], owned: &Ownership) -> Result<(), Failure> {
+    let foreign = |b: &&&PresentBinding| b.mac != wish.mac && b.mac != wish.pxe_mac && !owned.is_ours(b.mac);
+    let Some(binding) = standing.iter().find(foreign) else { return Ok(()) };
+    let text = format!(
+        "{} is bound to {} on {}, which vmacd did not put there; remove that binding, or revoke this and adopt it",
+        wish.ip, binding.mac, binding.interface
+    );
+    Err(Failure::new(Code::ForeignBinding, text))
+}
+
+/// Also a MAC that the row had before, whose successor was never pushed. The PXE MAC comes back where `restores` allows it.
 fn unbind(
     wish: &Wish,
     on_port: &[&PresentBinding],
     standing: &[&PresentBinding],
-    is_ours: &impl Fn(Mac) -> bool,
+    restores: bool,
+    owned: &Ownership,
 ) -> Step {
-    let is_ours = |mac: Mac| mac == wish.mac || (mac != wish.pxe_mac && is_ours(mac));
+    let is_ours = |mac: Mac| mac == wish.mac || (mac != wish.pxe_mac && owned.is_ours(mac));
     let ours: Vec<_> = standing.iter().copied().filter(|binding| is_ours(binding.mac)).collect();
     let pxe_stands = on_port.iter().any(|binding| binding.mac == wish.pxe_mac);
     let previous_mac = standing.first().map(|binding| binding.mac);
@@ -71,7 +91,7 @@ fn unbind(
     }
     let restorable = ours.first().and_then(|binding| Some((*binding, binding.vlan.clone()?)));
     let (changes, end) = match restorable {
-        Some((binding, vlan)) if !pxe_stands => {
+        Some((binding, vlan)) if restores && !pxe_stands => {
             let set = set_at(binding, vlan, wish.pxe_mac);
             let mut changes = removals_beside(&set, &ours);
             changes.push(set);
@@ -80,7 +100,7 @@ fn unbind(
         _ if ours.is_empty() && standing.iter().any(|b| b.mac == wish.pxe_mac) => (Vec::new(), EndState::Restored),
         _ => (ours.iter().map(|binding| removal(binding)).collect(), EndState::Removed),
     };
-    Step { wish, changes, end, previous_mac }
+    Step { wish, changes, end, previous_mac, also_elsewhere: None }
 }
 
 fn set_at(binding: &PresentBinding, vlan: VlanName, mac: Mac) -> Change {

@@ -5,15 +5,22 @@
 //! all: that is the idempotence of a push.
 
 mod compare;
+mod elsewhere;
+#[cfg(test)]
+mod elsewhere_tests;
 mod families;
+mod ownership;
 #[cfg(test)]
 mod tests;
 mod vlans;
+
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{BindableAddress, Desired, Failure, InterfaceName, Mac, VlanName};
 pub use families::unsupported;
+pub use ownership::{LeftPort, Ownership, addresses_elsewhere, macs_at};
 pub use vlans::{PortVlans, wants_port_vlans};
 
 /// A static binding as a switch's committed configuration holds it.
@@ -38,6 +45,8 @@ pub struct Wish {
     pub vmac_id: i64,
     /// What it wants.
     pub desired: Desired,
+    /// The row leaves this port and keeps others, so nothing takes the binding's place here.
+    pub leaving: bool,
     /// The port, in the inventory's form.
     pub interface: InterfaceName,
     /// The address.
@@ -104,44 +113,63 @@ pub struct Step {
     pub end: EndState,
     /// The MAC bound to the address before.
     pub previous_mac: Option<Mac>,
+    /// The port holds the address already, but so does another one, for which no row accounts.
+    pub also_elsewhere: Option<Failure>,
 }
 
-/// Plans every wish against the bindings present on the switch.
+/// What a wish needs, or why it cannot be.
+pub type Planned = Result<Step, (Wish, Failure)>;
+
+/// Plans every wish against the bindings present on the switch; one answer a wish, in their order.
 ///
-/// Wishes are taken in order and each sees the effect of those before it, because two revokes on one
-/// port must not both restore the one PXE MAC. `is_ours` tells whether a MAC is a virtual MAC of
-/// vmacd: a binding with any other MAC than ours or the server's PXE MAC is somebody else's and is
-/// never overwritten or removed. `port_vlans` may be empty unless [`wants_port_vlans`].
+/// Addresses are taken in order and each sees the effect of those before it, because two revokes on one port must not both
+/// restore the one PXE MAC. A binding with any other MAC than one of vmacd's or the server's PXE MAC is somebody else's and
+/// is never overwritten or removed. `port_vlans` may be empty unless [`wants_port_vlans`].
 ///
-/// A row that goes from one port to another is taken off the one only where it can be bound on the other: its wishes to
-/// bind, which stand together with its others, are planned first, and share their failure with the rest.
+/// No plan binds an address on a second port of the switch, in whatever VLAN, unless one row wants it on both. What vmacd left
+/// on another port for a row that does not want it there any more is removed by the step that binds the address.
+///
+/// A row that goes from one port to another is taken off the one only where it can be bound on the other: of the wishes for
+/// an address those to bind are planned first, and a row's share their failure with its others.
 ///
 /// # Errors
-/// Per wish a permanent [`Failure`]: [`super::Code::ForeignBinding`] or [`super::Code::VlanUnresolved`].
-pub fn plan(
-    wishes: &[Wish],
-    present: &[PresentBinding],
-    port_vlans: &PortVlans,
-    is_ours: impl Fn(Mac) -> bool,
-) -> Vec<Result<Step, (Wish, Failure)>> {
+/// Per wish a permanent [`Failure`]: [`super::Code::ForeignBinding`], [`super::Code::AddressElsewhere`] or
+/// [`super::Code::VlanUnresolved`].
+pub fn plan(wishes: &[Wish], present: &[PresentBinding], port_vlans: &PortVlans, owned: &Ownership) -> Vec<Planned> {
     let mut present = present.to_vec();
-    let mut steps = Vec::with_capacity(wishes.len());
-    for row in wishes.chunk_by(|one, next| one.vmac_id == next.vmac_id) {
-        let (binds, unbinds): (Vec<_>, Vec<_>) = row.iter().partition(|wish| wish.desired == Desired::Bound);
-        let mut failed: Option<Failure> = None;
-        for wish in binds.into_iter().chain(unbinds) {
-            let step = match &failed {
+    let mut planned: Vec<(usize, Planned)> = Vec::with_capacity(wishes.len());
+    for of_address in by_address(wishes) {
+        let siblings: Vec<&Wish> = of_address.iter().map(|(_, wish)| *wish).collect();
+        let mut failed: HashMap<i64, Failure> = HashMap::new();
+        for (at, wish) in of_address {
+            let step = match failed.get(&wish.vmac_id) {
                 Some(failure) if wish.desired == Desired::Unbound => Err(failure.clone()),
-                _ => compare::plan_wish(wish, &present, port_vlans, &is_ours),
+                _ => compare::plan_wish(wish, &siblings, &present, port_vlans, owned),
             };
             match &step {
                 Ok(step) => step.changes.iter().for_each(|change| apply(change, &mut present)),
-                Err(failure) => failed = Some(failure.clone()),
+                Err(failure) => drop(failed.insert(wish.vmac_id, failure.clone())),
             }
-            steps.push(step.map_err(|failure| (wish.clone(), failure)));
+            planned.push((at, step.map_err(|failure| (wish.clone(), failure))));
         }
     }
-    steps
+    planned.sort_by_key(|(at, _)| *at);
+    planned.into_iter().map(|(_, step)| step).collect()
+}
+
+/// The wishes with their places, those for one address together, and of these those to bind first.
+fn by_address(wishes: &[Wish]) -> Vec<Vec<(usize, &Wish)>> {
+    let mut group_of: HashMap<BindableAddress, usize> = HashMap::new();
+    let mut groups: Vec<Vec<(usize, &Wish)>> = Vec::new();
+    for (at, wish) in wishes.iter().enumerate() {
+        let group = *group_of.entry(wish.ip).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[group].push((at, wish));
+    }
+    groups.iter_mut().for_each(|group| group.sort_by_key(|(_, wish)| wish.desired == Desired::Unbound));
+    groups
 }
 
 /// Brings a list of bindings to what it is after the change, as the switch would.

@@ -29,6 +29,7 @@ fn wish(desired: Desired, host: u8) -> Wish {
     Wish {
         vmac_id: i64::from(host),
         desired,
+        leaving: false,
         interface: "ge-0/0/1.0".parse().expect("an interface"),
         ip: ip(host),
         mac: vmac(host),
@@ -38,8 +39,14 @@ fn wish(desired: Desired, host: u8) -> Wish {
     }
 }
 
-fn steps(wishes: &[Wish], on_switch: &[PresentBinding]) -> Vec<Result<Step, (Wish, Failure)>> {
-    plan(wishes, on_switch, &PortVlans::default(), |mac| mac.octets()[0] == 0x02)
+fn steps(wishes: &[Wish], on_switch: &[PresentBinding]) -> Vec<Planned> {
+    plan(wishes, on_switch, &PortVlans::default(), &owned(on_switch))
+}
+
+/// Every local MAC is vmacd's, and no row left anything behind.
+fn owned(on_switch: &[PresentBinding]) -> Ownership {
+    let macs = on_switch.iter().map(|binding| binding.mac).filter(|mac| mac.octets()[0] == 0x02);
+    Ownership { macs: macs.collect(), left: Vec::new() }
 }
 
 #[test]
@@ -82,7 +89,7 @@ fn the_vlan_is_looked_for_in_its_order() {
     for (wish, on_switch, port_vlans, expected, asks) in table {
         let wishes = std::slice::from_ref(wish);
         assert_eq!(wants_port_vlans(wishes, on_switch), asks, "{expected}");
-        let step = plan(wishes, on_switch, port_vlans, |_| true).remove(0).expect("a step");
+        let step = plan(wishes, on_switch, port_vlans, &owned(on_switch)).remove(0).expect("a step");
         assert_eq!(step.wish.vlan, Some(vlan(expected)));
     }
 }
@@ -99,7 +106,7 @@ fn the_vlan_of_the_other_family_is_no_hint() {
     ];
     let of = |wish: &Wish, subnets| {
         let port_vlans = PortVlans { access: Vec::new(), subnets };
-        let step = plan(std::slice::from_ref(wish), &on_switch, &port_vlans, |_| true).remove(0);
+        let step = plan(std::slice::from_ref(wish), &on_switch, &port_vlans, &owned(&on_switch)).remove(0);
         step.map(|step| step.wish.vlan).map_err(|(_, failure)| failure.code)
     };
     assert!(wants_port_vlans(std::slice::from_ref(&wanted), &on_switch));
@@ -107,7 +114,7 @@ fn the_vlan_of_the_other_family_is_no_hint() {
     assert_eq!(of(&wanted, subnets[..1].to_vec()), Err(Code::VlanUnresolved));
     let primary = PresentBinding { ip: v6("2001:db8::1"), vlan: Some(vlan("of-primary")), ..on_switch[0].clone() };
     let wanted = Wish { primary_ip: Some(primary.ip), ..wanted };
-    let step = plan(&[wanted], &[primary], &PortVlans::default(), |_| true).remove(0).expect("a step");
+    let step = plan(&[wanted], &[primary], &PortVlans::default(), &Ownership::default()).remove(0).expect("a step");
     assert_eq!(step.wish.vlan, Some(vlan("of-primary")));
 }
 

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::trace::PushTrace;
 use crate::config::Settings;
 use crate::domain::evidence::Tables;
-use crate::domain::plan::Wish;
-use crate::domain::{Code, Failure, Mac, SwitchName, TraceId};
+use crate::domain::plan::{Ownership, PresentBinding, Wish};
+use crate::domain::{Code, Failure, SwitchName, TraceId};
 use crate::store::{Lease, PushRow, PushState, Store, StoreError, WorkItem, WorkPort};
 use crate::switch::{Demand, Journal, PushEnd, PushIntent, Stage};
 use crate::worker::call_off::InFlight;
@@ -184,11 +184,8 @@ impl Demand for StoreJournal<'_, Rows<'_>> {
         Ok(items.iter().flat_map(wishes).collect())
     }
 
-    async fn ours(&mut self, macs: &[Mac]) -> Result<HashSet<Mac>, Failure> {
-        if macs.is_empty() {
-            return Ok(HashSet::new());
-        }
-        self.store.ours_among(macs).await.map_err(|error| failure(&error))
+    async fn ownership(&mut self, wishes: &[Wish], present: &[PresentBinding]) -> Result<Ownership, Failure> {
+        self.store.ownership(&self.lease.switch, wishes, present).await.map_err(|error| failure(&error))
     }
 
     fn traces(&self, vmac_ids: &[i64]) -> Vec<TraceId> {
@@ -204,6 +201,7 @@ pub(in crate::worker) fn wishes(item: &WorkItem) -> Vec<Wish> {
     let wish = |port: &WorkPort| Wish {
         vmac_id: vmac.id,
         desired: port.desired,
+        leaving: port.leaving,
         interface: port.interface.clone(),
         ip: vmac.ip_address,
         mac: vmac.mac_address,

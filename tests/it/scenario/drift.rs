@@ -146,6 +146,48 @@ async fn what_is_vmacds_is_brought_back_where_the_inventory_says_enforce_and_not
 }
 
 #[tokio::test]
+async fn enforce_does_not_bind_what_another_port_holds() {
+    let mut world = world(1, 300, 0).await;
+    world.settings = world.settings.clone().set("VMACD_DRIFT_MODE", "enforce");
+    let events = Events::bound(&world).await;
+    let serve = world.serve().await;
+    world.command("create", 0, 1, "c-1").await;
+    world.until("active", 1).await;
+    let ip = world.address(0, 1);
+    let there = format!("{} vlan VLAN.13 mac 00:11:22:33:44:55", statement(&world, 1, &ip));
+    operator(&world, 0, &format!("delete {}\nset {there}", statement(&world, 0, &ip)));
+    let (held, commits) = (world.held(), world.commits());
+
+    let mut found = Vec::new();
+    until_drifted(&events, &mut found, 1).await;
+    looked_at_again(&world, 0).await;
+    assert_eq!(drifted(&events, &mut found).await, 1, "it is told once: {found:?}");
+    assert_eq!(found[0].body["reason"]["code"], "address_elsewhere");
+    let text = found[0].body["reason"]["text"].as_str().expect("a text");
+    assert!(text.contains("00:11:22:33:44:55 on ge-0/0/1.0") && text.contains("left as it is"), "{text}");
+    assert_eq!((world.held(), world.commits()), (held, commits), "nothing was changed");
+    assert_eq!(metric(&serve, "vmacd_drift_total{kind=\"address_elsewhere\",done=\"reported\"}").await, Some(1.0));
+    assert_eq!(metric(&serve, "vmacd_drift_standing").await, Some(1.0));
+
+    unbind(&world, 1, &ip);
+    let back = world.wanted().await;
+    eventually("it is back where it belongs", async || if world.held() == back { Ok(()) } else { Err(world.held()) })
+        .await;
+    // Bound by hand on another port as well: it works, and is said.
+    bind(&world, 1, &ip, "00:11:22:33:44:66");
+    let both = world.held();
+    eventually("the double is told", async || {
+        drifted(&events, &mut found).await;
+        let last = found.last().map(|event| event.body["reason"].to_string()).unwrap_or_default();
+        if last.contains("00:11:22:33:44:66") { Ok(()) } else { Err(last) }
+    })
+    .await;
+    looked_at_again(&world, 0).await;
+    assert_eq!(world.held(), both);
+    world.until("active", 1).await;
+}
+
+#[tokio::test]
 async fn a_commit_that_is_not_vmacds_brings_the_look_forward() {
     let world = world(1, 3_600_000, 200).await;
     let events = Events::bound(&world).await;

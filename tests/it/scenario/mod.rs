@@ -32,6 +32,7 @@ mod paused;
 mod pools;
 mod replaying;
 mod restore;
+mod restored_database;
 mod secrets;
 mod shutdown;
 mod subnet;

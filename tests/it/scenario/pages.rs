@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::world::World;
-use crate::support::vmacd::{Serve, Settings, run, run_program};
+use crate::support::vmacd::{Output, Serve, Settings, run, run_program};
 use crate::support::{run_dir, unique};
 
 /// How commands start that are not run here, and why.
@@ -61,9 +61,19 @@ fn code(page: &str) -> Vec<&str> {
 /// What the blocks ask a shell to do. Data that stands between is checked: JSON for being some, variables for being
 /// settings.
 fn commands(path: &str) -> Vec<String> {
+    commands_in(path, &page(path))
+}
+
+/// The same of one chapter, by its heading.
+pub fn chapter(path: &str, heading: &str) -> Vec<String> {
     let text = page(path);
+    let (_, rest) = text.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("{path}: {heading}"));
+    commands_in(path, rest.split("\n## ").next().unwrap_or_default())
+}
+
+fn commands_in(path: &str, text: &str) -> Vec<String> {
     let (mut commands, mut open) = (Vec::new(), String::new());
-    for line in code(&text) {
+    for line in code(text) {
         open.push_str(line);
         let is_json = open.starts_with('{') || open.starts_with('[');
         if is_json && serde_json::from_str::<serde_json::Value>(&open).is_err() || open.ends_with('\\') {
@@ -114,17 +124,23 @@ fn replaced(command: &str, names: &[(&str, String)]) -> String {
 
 /// Runs the commands of a page, one after the other, each by a shell.
 async fn run_all(world: &World, path: &str, names: &[(&str, String)]) {
-    let binary = Path::new(env!("CARGO_BIN_EXE_vmacd")).parent().expect("a folder").display().to_string();
-    let search = format!("{binary}:{}", std::env::var("PATH").unwrap_or_default());
-    let settings = world.settings.clone().set("PATH", search);
     let commands = commands(path);
     let to_run: Vec<_> = commands.iter().filter(|command| reason_not_to_run(command).is_none()).collect();
     assert!(to_run.len() > 2, "{path}: {commands:?}");
     for command in to_run {
-        let command = replaced(command, names);
-        let output = run_program("bash", &["-c", &format!("{SHELL}{command}")], &settings).await;
-        assert_eq!(output.code, Some(0), "{path}: {command}: {}{}", output.stdout, output.stderr);
+        run_command(world, path, command, names).await;
     }
+}
+
+/// Runs one command of a page by a shell; it must end well.
+pub async fn run_command(world: &World, path: &str, command: &str, names: &[(&str, String)]) -> Output {
+    let binary = Path::new(env!("CARGO_BIN_EXE_vmacd")).parent().expect("a folder").display().to_string();
+    let search = format!("{binary}:{}", std::env::var("PATH").unwrap_or_default());
+    let settings = world.settings.clone().set("PATH", search);
+    let command = replaced(command, names);
+    let output = run_program("bash", &["-c", &format!("{SHELL}{command}")], &settings).await;
+    assert_eq!(output.code, Some(0), "{path}: {command}: {}{}", output.stdout, output.stderr);
+    output
 }
 
 /// What the pages' names stand for in a world.

@@ -34,6 +34,7 @@ mod moving;
 mod never_on_neither;
 mod order;
 mod outbox;
+mod ownership;
 mod pools;
 mod queue;
 mod rehearsal;

@@ -2,7 +2,7 @@
 
 use super::run_dir::setting;
 use super::servers::Private;
-use super::unique;
+use super::{eventually, unique};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 /// A database of one test alone, dropped with the value.
@@ -55,6 +55,17 @@ impl Database {
     pub async fn count(&self, sql: &'static str) -> i64 {
         let row = sqlx::query(sql).fetch_one(&mut self.connect().await).await;
         row.unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
+    }
+
+    /// A copy of it as it is now, once nobody is connected to it any more: what a backup would be.
+    pub async fn copy(&self) -> Self {
+        let copy = Self { server_url: self.server_url.clone(), name: unique("copy") };
+        let statement = format!("CREATE DATABASE {} TEMPLATE {}", copy.name, self.name);
+        eventually("nobody is connected to the database", async || {
+            execute(&copy.server_url, statement.clone()).await.map_err(|error| error.to_string())
+        })
+        .await;
+        copy
     }
 
     /// Its name on its server.

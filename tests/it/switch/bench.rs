@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use vmacd::domain::plan::Wish;
+use vmacd::domain::plan::{LeftPort, Ownership, PresentBinding, Wish, macs_at};
 use vmacd::domain::{Code, Desired, Failure, Inventory, Mac, Switch};
 use vmacd::sim::{Estate, Options, SimHandle, SimServer};
 use vmacd::switch::{
@@ -60,6 +60,7 @@ impl Bench {
         Wish {
             vmac_id: i64::from(number),
             desired,
+            leaving: false,
             interface: server.interface.parse().expect("a name"),
             ip: server.extra_ip(number).and_then(|ip| ip.parse().ok()).expect("an address"),
             mac: mac(port, number),
@@ -145,6 +146,8 @@ pub fn whole(report: &PushReport) -> Option<Code> {
 #[derive(Default)]
 pub struct Notes {
     pub wishes: Vec<Wish>,
+    /// Ports that other rows had for the wishes' addresses.
+    pub left: Vec<LeftPort>,
     /// Pushes whose end is not known.
     pub open: Vec<PushIntent>,
     /// How pushes ended, in order.
@@ -213,8 +216,14 @@ impl Demand for Notes {
         self.call("gather").map(|()| self.wishes.clone())
     }
 
-    async fn ours(&mut self, macs: &[Mac]) -> Result<HashSet<Mac>, Failure> {
-        // Those that `mac` makes.
-        self.call("ours").map(|()| macs.iter().copied().filter(|mac| mac.octets()[1] == 0xaa).collect())
+    async fn ownership(&mut self, wishes: &[Wish], present: &[PresentBinding]) -> Result<Ownership, Failure> {
+        self.call("ownership")?;
+        Ok(Ownership { left: self.left.clone(), ..ours(wishes, present) })
     }
+}
+
+/// What vmacd owns: the MACs that [`mac`] makes.
+pub fn ours(wishes: &[Wish], present: &[PresentBinding]) -> Ownership {
+    let macs = macs_at(wishes, present).into_iter().filter(|mac| mac.octets()[1] == 0xaa);
+    Ownership { macs: macs.collect(), left: Vec::new() }
 }

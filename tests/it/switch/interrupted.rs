@@ -64,7 +64,7 @@ async fn a_configuration_cut_off_in_the_middle_is_never_taken_for_whole() {
 
 #[tokio::test]
 async fn nothing_is_committed_once_the_journal_fails() {
-    for failing in ["unresolved", "backed_up", "gather", "ours", "prepared", "sent"] {
+    for failing in ["unresolved", "backed_up", "gather", "ownership", "prepared", "sent"] {
         let bench = Bench::non_els().await;
         let commits = bench.sim().commits();
         let mut notes = Notes { failing: Some(failing), ..Notes::of(vec![bench.create(0, 1)]) };

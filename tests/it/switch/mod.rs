@@ -1,5 +1,6 @@
 //! The switch client against simulated switches, over real SSH: what a push does, and what it does not.
 
+mod address_elsewhere;
 pub mod bench;
 mod early;
 mod interrupted;

@@ -1,16 +1,14 @@
 //! What changes would come to, told by the switch, without a trace.
 
-use std::collections::HashSet;
-
-use vmacd::domain::plan::{EndState, Wish};
+use vmacd::domain::plan::{EndState, Ownership, Wish};
 use vmacd::domain::{Code, Failure};
 use vmacd::switch::{ChangePreview, preview_changes};
 
 use super::bench::{Bench, Notes};
 
 async fn look(bench: &Bench, wishes: &[Wish]) -> Result<ChangePreview, Failure> {
-    let ours: HashSet<_> = wishes.iter().map(|wish| wish.mac).collect();
-    preview_changes(&mut bench.client().await, wishes.to_vec(), &ours).await
+    let owned = Ownership { macs: wishes.iter().map(|wish| wish.mac).collect(), left: Vec::new() };
+    preview_changes(&mut bench.client().await, wishes.to_vec(), &owned).await
 }
 
 #[tokio::test]

@@ -136,8 +136,9 @@ async fn a_binding_of_somebody_else_is_never_overwritten() {
         bench.server(0).vlan
     );
     bench.operator_sets(&[&foreign]);
-    let report = bench.push(&mut Notes::of(vec![taken.clone(), free.clone(), bench.revoke(0, 1)])).await;
-    assert_eq!(codes(&report), [(1, Some(Code::ForeignBinding)), (1, None), (2, None)]);
+    let revoked = Wish { vmac_id: 3, ..bench.revoke(0, 1) };
+    let report = bench.push(&mut Notes::of(vec![taken.clone(), free.clone(), revoked])).await;
+    assert_eq!(codes(&report), [(1, Some(Code::ForeignBinding)), (2, None), (3, None)]);
     let kept = (taken.ip.to_string(), "0c:c4:7a:99:99:99".to_owned());
     assert_eq!(bench.extra(), Bench::bound(&[free]).into_iter().chain([kept]).collect());
 }
