@@ -155,8 +155,7 @@ mod tests {
 
     #[test]
     fn an_id_makes_a_message_and_without_one_all_that_was_sent_does() {
-        let other =
-            |message| Message { correlation_id: Some("other".to_owned()), timestamp: Some(1_000), ..message };
+        let other = |message| Message { correlation_id: Some("other".to_owned()), timestamp: Some(1_000), ..message };
         assert_eq!(other(sent(Some("m-1"))).identity(), sent(Some("m-1")).identity());
         assert_ne!(other(sent(None)).identity(), sent(None).identity());
     }

@@ -73,6 +73,7 @@ pub(super) fn of_failure(code: Code) -> Option<&'static str> {
         }
         Code::CredentialMissing => "the settings' section `[credentials.NAME]` holds it",
         Code::Unreachable | Code::ConnectionLost => "`vmacd switches check NAME` tries each step to a session",
+        Code::WorkerTrouble => "this host is short of open files, memory or local ports; `ulimit -n` shows the first",
         Code::LockedByOther => "wait until they are done, or ask them",
         Code::CandidateDirty => "whoever made the edits must commit or discard them on the switch",
         Code::ConfirmPending => "wait until it is confirmed or rolled back",

@@ -6,12 +6,14 @@
 mod adopt;
 mod args;
 mod ask;
+mod asked;
 mod audit;
 mod backup;
 mod backups;
 mod check;
 mod dead_letters;
 mod demo;
+mod descriptors;
 mod dry_run;
 mod fault;
 mod freeze;

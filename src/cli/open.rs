@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::descriptors;
 use super::fault::Fault;
 use super::output::Output;
 use crate::broker::{self, Broker};
@@ -49,6 +50,11 @@ impl Session {
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let settings = config::load(file.as_deref(), variables.filter(|(name, _)| name != "VMACD_CONFIG"))?;
         Ok(Self { settings: Arc::new(settings), stores: stores.clone() })
+    }
+
+    /// The same with settings that fit the file descriptors of the process.
+    pub fn fitted(self) -> Self {
+        Self { settings: Arc::new(descriptors::fitted(&self.settings)), ..self }
     }
 
     /// The store as it is, for verbs that look: whoever looks changes no tables. They must be there, as this version

@@ -6,17 +6,21 @@ use tokio::net::TcpListener;
 
 use super::fault::Fault;
 use super::open::Session;
-use super::process::{on_signal, raise_file_limit};
+use super::process::on_signal;
+use super::vitals::Surroundings;
 use crate::metrics::Metrics;
 use crate::telemetry;
-use crate::web::{self, Access, App};
+use crate::web::{self, Access, App, Front};
 use crate::worker::{Parts, Worker};
+
+/// A token that is shorter is warned of.
+const TOKEN_BYTES_MIN: usize = 16;
 
 /// Runs until a signal says stop.
 pub(super) async fn run(session: Session) -> Result<(), Fault> {
     let exporting = telemetry::start(&session.settings.telemetry).map_err(Fault::service)?;
     let shutdown = on_signal()?;
-    raise_file_limit();
+    let session = session.fitted();
     let store = session.store_to_serve().await?;
     let broker = session.broker(&store).await?;
     let listener = TcpListener::bind(&session.settings.http.addr)
@@ -28,10 +32,17 @@ pub(super) async fn run(session: Session) -> Result<(), Fault> {
     let app = App::new(parts.store.clone(), parts.broker.clone()).with_hooks(session.settings.hooks.clone());
     let app = app.with_drift(session.settings.drift.mode);
     let stop = shutdown.clone().cancelled_owned();
-    let page = tokio::spawn(web::serve(listener, parts.clone(), app, access(&session), stop));
+    let front = Front {
+        vitals: Arc::new(Surroundings::new((*parts).clone())),
+        access: access(&session),
+        settings: session.settings.http.clone(),
+        metrics: parts.metrics.clone(),
+    };
+    let page = tokio::spawn(web::serve(listener, front, app, stop));
     let worker = Worker::start((*parts).clone()).await?;
     tracing::info!(worker = worker.name(), http = %address, database = %session.settings.database.url,
         broker = %broker_name(&session), "ready");
+    warn_of_short_token(&session);
     worker.run_until(shutdown).await;
     page.abort();
     parts.broker.close().await;
@@ -44,6 +55,16 @@ pub(super) async fn run(session: Session) -> Result<(), Fault> {
 fn access(session: &Session) -> Access {
     let token = &session.settings.api.token;
     if token.is_empty() { Access::Open } else { Access::Token(token.reveal().to_owned()) }
+}
+
+/// Wrong tokens are slowed down; what keeps a token from being guessed is its length.
+fn warn_of_short_token(session: &Session) {
+    let length = session.settings.api.token.reveal().len();
+    if (1..TOKEN_BYTES_MIN).contains(&length) {
+        tracing::warn!(
+            "api.token is shorter than {TOKEN_BYTES_MIN} characters: `openssl rand -hex 32` makes a good one"
+        );
+    }
 }
 
 fn broker_name(session: &Session) -> String {

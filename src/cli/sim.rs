@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::args::{SimArgs, SimDialect};
+use super::descriptors::raise_file_limit;
 use super::fault::Fault;
-use super::process::{on_signal, raise_file_limit};
+use super::process::on_signal;
 use crate::sim;
 
 /// Runs until a signal says stop.

@@ -114,6 +114,25 @@ section!(
     HttpSettings {
         /// Address and port to listen on: health, metrics, the API.
         addr: String = "127.0.0.1:8080".to_owned(),
+        /// Connections open at the same time. Where there is no room, the one that has waited longest for a request is closed.
+        /// Fewer where the limit of open files leaves no room beside switches, database and broker.
+        connections_max: usize = 512; 8..=10_000,
+        /// Connections of one address (of IPv6 one /64) open at the same time. All of a proxy's come from its address.
+        connections_per_address_max: usize = 256; 4..=10_000,
+        /// Pages that are kept live at the same time, each by a connection of its own; never more than half of the
+        /// connections that one address may have.
+        watchers_max: usize = 128; 1..=5_000,
+        /// Longest time for the head of a request, and for which an idle connection is kept, milliseconds.
+        head_timeout_ms: u64 = 10_000; 100..=600_000,
+        /// Longest time for the body of a request, milliseconds.
+        body_timeout_ms: u64 = 10_000; 100..=14_000,
+        /// Longest time for a client to read what is sent to it, milliseconds.
+        send_timeout_ms: u64 = 30_000; 100..=600_000,
+        /// Time after which a login to the pages ends when nobody uses it, milliseconds. What a page that is left open fetches by
+        /// itself is no use.
+        session_idle_ms: u64 = 28_800_000; 1_000..=2_592_000_000,
+        /// Time after which a login to the pages ends in any case, milliseconds.
+        session_age_max_ms: u64 = 604_800_000; 1_000..=31_536_000_000,
     }
 );
 

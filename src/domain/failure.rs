@@ -130,6 +130,8 @@ codes! {
     ReplyNotUnderstood = "reply_not_understood" => Transient,
     /// After the commit the switch held something else than was pushed.
     ReadBackDiffers = "read_back_differs" => Transient,
+    /// The worker's own host had no file descriptor, memory or local port left to reach the switch with.
+    WorkerTrouble = "worker_trouble" => Deferred,
     /// The database did not answer.
     DatabaseTrouble = "database_trouble" => Deferred,
     /// Somebody holds the candidate's lock.

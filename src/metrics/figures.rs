@@ -13,16 +13,22 @@ use crate::store::Counts;
 /// One look.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Figures {
-    /// What the database holds; absent while it does not answer, and the gauges keep what they said before.
+    /// Whether the database answered now.
+    pub database_up: bool,
+    /// What the database held when it last answered; the gauges keep what they said before where there is none.
     pub counts: Option<Counts>,
+    /// How old that is, seconds.
+    pub counts_age_s: f64,
     /// Statements sent to the database.
     pub statements: u64,
-    /// Whether every consumer has its connection to the broker.
+    /// Whether every consumer has its connection to the broker, and it says how long its queues are.
     pub broker_up: bool,
-    /// How much of each pool of MACs is used, by its name, 0 to 1; none while the database does not answer.
+    /// How much of each pool of MACs is used, by its name, 0 to 1.
     pub pools: Vec<(String, f64)>,
-    /// Messages ready in each queue, by its name; none while the broker does not answer.
+    /// Messages ready in each queue, by its name.
     pub queues: Vec<(String, i64)>,
+    /// How old that is, seconds.
+    pub queues_age_s: f64,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -72,6 +78,7 @@ macro_rules! gauges {
 
 gauges! {
     up: Family<ByName, Gauge>, "up", "Whether the database and the broker answer";
+    age: Family<ByName, Seconds>, "figures_age_seconds", "Age of what the database and the broker were asked for; it grows while one does not answer";
     rows: Family<ByStatus, Gauge>, "rows", "Virtual MACs that are pending or failed";
     rows_ever: Gauge, "rows_ever", "Virtual MACs there ever were; none is handed out again";
     mac_space: Family<ByPool, Seconds>, "mac_space_used_ratio", "Part of the MACs of each pool that is used up";
@@ -89,8 +96,13 @@ gauges! {
 
 impl Gauges {
     pub fn set(&self, figures: &Figures) {
-        for (part, up) in [(super::DATABASE, figures.counts.is_some()), (super::BROKER, figures.broker_up)] {
+        let parts = [
+            (super::DATABASE, figures.database_up, figures.counts_age_s),
+            (super::BROKER, figures.broker_up, figures.queues_age_s),
+        ];
+        for (part, up, age_s) in parts {
             self.up.get_or_create(&ByName { part }).set(i64::from(up));
+            self.age.get_or_create(&ByName { part }).set(age_s);
         }
         self.statements.inc_by(figures.statements.saturating_sub(self.statements.get()));
         for (pool, ratio) in &figures.pools {

@@ -44,6 +44,12 @@ struct ByPart {
     part: &'static str,
 }
 
+/// One label, `door`: `api`, `page` or `hook`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByDoor {
+    door: &'static str,
+}
+
 /// Two labels: `kind`, how a binding drifted, and `done`, `reported` or `queued`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByDrift {
@@ -53,6 +59,15 @@ struct ByDrift {
 
 fn seconds() -> Histogram {
     Histogram::new(SECONDS)
+}
+
+/// Each door from the start: an alert on how fast it grows must see the first ones too.
+fn doors() -> Family<ByDoor, Counter> {
+    let doors = Family::default();
+    for door in ["api", "page", "hook"] {
+        drop(doors.get_or_create(&ByDoor { door }));
+    }
+    doors
 }
 
 macro_rules! metrics {
@@ -99,6 +114,12 @@ metrics! {
         "messages_held", "Messages taken in and not settled yet";
     sessions: Gauge = Gauge::default(),
         "sessions_open", "Sessions to switches that are open or being opened";
+    refused: Family<ByDoor, Counter> = doors(),
+        "credentials_refused", "Wrong tokens and signatures that were shown, by door";
+    connections: Gauge = Gauge::default(),
+        "http_connections", "Connections to the API and the pages that are open";
+    displaced: Counter = Counter::default(),
+        "http_connections_displaced", "Connections closed for newer ones, or refused, because as many were open as may be";
 }
 
 impl Metrics {
@@ -163,8 +184,22 @@ impl Metrics {
         self.sessions.dec();
     }
 
-    /// Everything in the OpenMetrics text format, with the figures asked for just now; where the database did not
-    /// answer they are left as they were, and `vmacd_up` says so.
+    /// A wrong token or signature was shown at the `api`, a `page` or a `hook`.
+    pub fn credential_refused(&self, door: &'static str) {
+        self.refused.get_or_create(&ByDoor { door }).inc();
+    }
+
+    /// So many connections to the API and the pages are open.
+    pub fn http_connections(&self, open: usize) {
+        self.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// A connection was closed for a newer one, or refused.
+    pub fn http_connection_displaced(&self) {
+        self.displaced.inc();
+    }
+
+    /// Everything in the OpenMetrics text format, with the newest figures there are.
     pub fn text(&self, figures: &Figures) -> String {
         self.figures.set(figures);
         let mut text = String::new();

@@ -15,7 +15,6 @@ use super::private_files;
 use super::queue::QueuedAt;
 use super::refusal::told;
 use super::seal::BackupKey;
-use super::taken::Figures;
 use super::vault::Vault;
 use crate::domain::{Pools, ServiceUrl};
 
@@ -34,7 +33,6 @@ pub struct Store {
     pub(super) engine: Engine,
     pub(super) vault: Arc<Vault>,
     pub(super) pools: Arc<Pools>,
-    pub(super) figures: Figures,
     pub(super) queued_at: Arc<QueuedAt>,
 }
 
@@ -81,7 +79,7 @@ impl Store {
             _ => return Err(StoreError::UnknownUrl),
         };
         engine
-            .map(|engine| Self { engine, vault, pools, figures: Figures::default(), queued_at: Arc::default() })
+            .map(|engine| Self { engine, vault, pools, queued_at: Arc::default() })
             .map_err(|source| StoreError::Connect { url: shown, source: Arc::new(source) })
     }
 
@@ -91,14 +89,6 @@ impl Store {
     /// When the database does not answer.
     pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
         self.engine.now().await
-    }
-
-    /// Asks the database for a sign of life.
-    ///
-    /// # Errors
-    /// When it gives none.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.engine.ask_for_the_time().await.map(|_| ())
     }
 }
 

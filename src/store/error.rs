@@ -207,7 +207,8 @@ fn sql_state(error: &sqlx::Error) -> Option<String> {
 }
 
 /// SQLSTATE classes: 08 connection, 40 rollback, 53 resources, 57 operator, 58 system (PostgreSQL manual,
-/// appendix A). SQLite: 5 busy, 6 locked, 10 I/O, 13 full, and their extended codes.
+/// appendix A). SQLite: 5 busy, 6 locked, 7 no memory, 10 I/O, 13 full, 14 cannot open (no descriptor is left for the log),
+/// and their extended codes.
 fn is_transient(error: &sqlx::Error) -> bool {
     let Some(code) = sql_state(error) else {
         return matches!(
@@ -221,7 +222,7 @@ fn is_transient(error: &sqlx::Error) -> bool {
         );
     };
     match code.parse::<u32>() {
-        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 10 | 13),
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 7 | 10 | 13 | 14),
         _ => ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)),
     }
 }

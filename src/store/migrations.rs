@@ -34,9 +34,10 @@ const SOURCES: &[Source] = sources![
     "0006_sites",
     "0007_drift",
     "0008_rows_in_place",
-    "0012_freezes_side_by_side",
     "0009_dead_letters_apart",
     "0010_order_of_commands",
+    "0012_freezes_side_by_side",
+    "0014_page_sessions",
 ];
 
 /// The tables of Postgres, from the first to the newest.

@@ -48,6 +48,14 @@ pub enum SwitchError {
         /// Why.
         problem: String,
     },
+    /// This host has no file descriptor, memory or local port left to reach it with.
+    #[error("{switch} was not tried: this host is short of something: {problem}")]
+    HostShort {
+        /// The switch.
+        switch: String,
+        /// What the system said.
+        problem: String,
+    },
     /// The login is good, and yet NETCONF does not answer.
     #[error("{switch} lets us in but does not speak NETCONF: {problem}")]
     NoNetconf {
@@ -158,6 +166,7 @@ impl SwitchError {
             Self::Credential { .. } => Code::CredentialMissing,
             Self::LoginRefused { .. } => Code::LoginRefused,
             Self::Unreachable { .. } | Self::NoNetconf { .. } => Code::Unreachable,
+            Self::HostShort { .. } => Code::WorkerTrouble,
             Self::Lost { .. } => Code::ConnectionLost,
             Self::Unanswered { .. } => Code::CommitUnanswered,
             Self::LockHeld { .. } => Code::LockedByOther,

@@ -12,6 +12,7 @@ mod error;
 mod guards;
 mod held;
 mod history;
+mod host_short;
 mod journal;
 mod learned;
 mod narrow;

@@ -14,8 +14,10 @@ use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate, load_secret_key};
 use russh::{Preferred, cipher, kex, mac};
+use tokio::net::{TcpStream, lookup_host};
 
 use super::error::SwitchError;
+use super::host_short::{is_host_short, is_lookup_short};
 use super::ssh_channel::{Request, SshChannel};
 use crate::domain::{SshProfile, Switch};
 
@@ -75,7 +77,7 @@ impl client::Handler for HostKey {
 pub async fn fetch_host_key(switch: &Switch, timeout: Duration) -> Result<String, SwitchError> {
     let shown = Arc::new(Mutex::new(None));
     let host_key = HostKey { pinned: None, shown: shown.clone() };
-    let result = bounded(switch, timeout, connect_tcp(switch, host_key)).await;
+    let result = bounded(switch, timeout, greet(switch, host_key)).await;
     let seen = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match (seen, result) {
         (Some(fingerprint), _) => Ok(fingerprint),
@@ -99,7 +101,7 @@ pub(super) async fn connect(
     let shown = Arc::new(Mutex::new(None));
     let host_key = HostKey { pinned: Some(pinned.clone()), shown: shown.clone() };
     let result = bounded(switch, timeout, async {
-        let mut handle = connect_tcp(switch, host_key).await?;
+        let mut handle = greet(switch, host_key).await?;
         log_in(&mut handle, switch, credential).await?;
         let channel = open_netconf(&handle, switch).await?;
         Ok(Connection { stream: channel, guard: Box::new(handle) })
@@ -130,16 +132,40 @@ fn unreachable(switch: &Switch, problem: &str) -> SwitchError {
     SwitchError::Unreachable { switch: switch.name.to_string(), problem }
 }
 
-async fn connect_tcp(switch: &Switch, host_key: HostKey) -> Result<Handle<HostKey>, SwitchError> {
+/// What kept a connection, a file or a name from being opened: this host, or else what `otherwise` says.
+fn local_or(switch: &Switch, error: &std::io::Error, otherwise: SwitchError) -> SwitchError {
+    match is_host_short(error) {
+        true => SwitchError::HostShort { switch: switch.name.to_string(), problem: error.to_string() },
+        false => otherwise,
+    }
+}
+
+/// Looks the switch's name up, where it is one, and connects.
+async fn connect_tcp(switch: &Switch) -> Result<TcpStream, SwitchError> {
+    let addresses = match lookup_host((switch.host.as_str(), switch.port)).await {
+        Ok(addresses) => addresses.collect::<Vec<_>>(),
+        Err(error) if is_lookup_short(&error) => {
+            return Err(SwitchError::HostShort { switch: switch.name.to_string(), problem: error.to_string() });
+        }
+        Err(error) => return Err(unreachable(switch, &error.to_string())),
+    };
+    let stream = TcpStream::connect(addresses.as_slice()).await;
+    let stream = stream.map_err(|error| local_or(switch, &error, unreachable(switch, &error.to_string())))?;
+    // Without it a request of many small writes waits for acknowledgements in between; it works all the same.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// Connects, and exchanges keys.
+async fn greet(switch: &Switch, host_key: HostKey) -> Result<Handle<HostKey>, SwitchError> {
+    let stream = connect_tcp(switch).await?;
     let config = client::Config {
-        nodelay: true,
         keepalive_interval: Some(Duration::from_secs(15)),
         keepalive_max: 4,
         preferred: preferred(switch.ssh_profile),
         ..client::Config::default()
     };
-    client::connect(Arc::new(config), (switch.host.as_str(), switch.port), host_key).await.map_err(|error| match &error
-    {
+    client::connect_stream(Arc::new(config), stream, host_key).await.map_err(|error| match &error {
         russh::Error::NoCommonAlgo { .. } if switch.ssh_profile != SshProfile::Legacy => unreachable(
             switch,
             &format!("{error}; Junos 12.3 and 15.1 may need `ssh_profile = \"legacy\"` in the inventory"),
@@ -167,10 +193,8 @@ fn preferred(profile: SshProfile) -> Preferred {
 async fn log_in(handle: &mut Handle<HostKey>, switch: &Switch, credential: &Credential) -> Result<(), SwitchError> {
     let lost = |error: russh::Error| unreachable(switch, &error.to_string());
     if let Some(file) = &credential.key_file {
-        let key = load_secret_key(file, credential.key_passphrase.as_deref()).map_err(|error| {
-            let problem = format!("key file {}: {error}", file.display());
-            SwitchError::Credential { switch: switch.name.to_string(), problem }
-        })?;
+        let key = load_secret_key(file, credential.key_passphrase.as_deref())
+            .map_err(|error| key_fault(switch, &format!("key file {}", file.display()), error))?;
         let key = Arc::new(key);
         for hash in signature_hashes(handle, switch, key.algorithm().is_rsa()).await {
             let signer = PrivateKeyWithHashAlg::new(key.clone(), hash);
@@ -218,14 +242,27 @@ async fn signature_hashes(handle: &Handle<HostKey>, switch: &Switch, is_rsa: boo
     hashes
 }
 
+/// A key that cannot be read or asked for, unless it is this host that lacks the descriptor for it.
+fn key_fault(switch: &Switch, what: &str, error: russh::keys::Error) -> SwitchError {
+    let fault = credential_fault(switch, format!("{what}: {error}"));
+    match &error {
+        russh::keys::Error::IO(error) => local_or(switch, error, fault),
+        _ => fault,
+    }
+}
+
+fn credential_fault(switch: &Switch, problem: String) -> SwitchError {
+    SwitchError::Credential { switch: switch.name.to_string(), problem }
+}
+
 async fn ask_agent(
     handle: &mut Handle<HostKey>,
     switch: &Switch,
     credential: &Credential,
 ) -> Result<AuthResult, SwitchError> {
-    let at_fault = |problem: String| SwitchError::Credential { switch: switch.name.to_string(), problem };
-    let mut agent = AgentClient::connect_env().await.map_err(|error| at_fault(format!("SSH agent: {error}")))?;
-    let identities = agent.request_identities().await.map_err(|error| at_fault(format!("SSH agent: {error}")))?;
+    let at_fault = |error: russh::keys::Error| key_fault(switch, "SSH agent", error);
+    let mut agent = AgentClient::connect_env().await.map_err(at_fault)?;
+    let identities = agent.request_identities().await.map_err(at_fault)?;
     let mut result = AuthResult::Failure { remaining_methods: russh::MethodSet::empty(), partial_success: false };
     for identity in identities {
         let AgentIdentity::PublicKey { key, .. } = identity else { continue };
@@ -233,7 +270,7 @@ async fn ask_agent(
         result = handle
             .authenticate_publickey_with(&credential.user, key, hash, &mut agent)
             .await
-            .map_err(|error| at_fault(format!("SSH agent: {error}")))?;
+            .map_err(|error| credential_fault(switch, format!("SSH agent: {error}")))?;
         if result.success() {
             break;
         }
@@ -254,4 +291,21 @@ async fn open_netconf(handle: &Handle<HostKey>, switch: &Switch) -> Result<SshCh
     }
     let problem = "offered neither as a subsystem nor as a command; is `system services netconf ssh` set?".to_owned();
     Err(SwitchError::NoNetconf { switch: switch.name.to_string(), problem })
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Code;
+
+    fn switch() -> Switch {
+        serde_json::from_value(serde_json::json!({"name": "sw-1", "host": "127.0.0.1"})).expect("a switch")
+    }
+
+    #[test]
+    fn a_key_that_no_descriptor_is_left_for_is_not_called_missing() {
+        for (errno, expected) in [(24, Code::WorkerTrouble), (23, Code::WorkerTrouble), (2, Code::CredentialMissing)] {
+            let error = russh::keys::Error::IO(std::io::Error::from_raw_os_error(errno));
+            assert_eq!(key_fault(&switch(), "key file k", error).failure().code, expected, "{errno}");
+        }
+    }
 }

@@ -9,26 +9,53 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::api::{ApiCode, Problem};
-use super::server::Access;
+use super::connections::Turn;
+use super::guesses::{Door, Guesses};
 
-/// Lets a request through that shows the token, or every one where none is asked for.
-pub(super) async fn require_token(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    match &*access {
-        Access::Open => next.run(request).await,
-        Access::Token(token) if shows(&request, token) => next.run(request).await,
-        Access::Token(_) => {
-            let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"vmacd\"")];
-            let text = "show the API token: Authorization: Bearer TOKEN";
-            (challenge, Problem::new(ApiCode::Unauthorized, text)).into_response()
-        }
-    }
+/// Who may ask for more than whether the process lives.
+#[derive(Clone)]
+pub enum Access {
+    /// Everybody: the address is a loopback one and no token is set.
+    Open,
+    /// Who shows this bearer token.
+    Token(String),
 }
 
-/// Keeps pages of other sites, which an operator's browser may have open, from using an address that asks for no token:
-/// a request that a browser sends for them names where it comes from (Fetch Standard, `Origin`), and one that reaches a
-/// loopback address under a foreign name shows that name (DNS rebinding).
-pub(super) async fn refuse_other_sites(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    match is_of_another_site(&access, &request) {
+/// Who may ask, and what is known of those who may not.
+pub(super) struct Guard {
+    pub access: Access,
+    pub guesses: Guesses,
+}
+
+/// What a request shows of the token.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// The token.
+    Right,
+    /// Something else in its place.
+    Wrong,
+    /// Nothing.
+    Nothing,
+}
+
+/// Lets a request through that shows the token, or every one where none is asked for.
+pub(super) async fn require_token(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let Access::Token(token) = &guard.access else { return next.run(request).await };
+    match shown(&request, token) {
+        Shown::Right => return next.run(request).await,
+        Shown::Wrong => guard.guesses.wrong(Door::Api, request.extensions().get::<Turn>()).await,
+        Shown::Nothing => {}
+    }
+    let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"vmacd\"")];
+    let text = "show the API token: Authorization: Bearer TOKEN";
+    (challenge, Problem::new(ApiCode::Unauthorized, text)).into_response()
+}
+
+/// Keeps pages of other sites, which an operator's browser may have open, from using an address that asks for no token, or a
+/// login: a request that a browser sends for them names where it comes from (Fetch Standard, `Origin`; Fetch Metadata,
+/// `Sec-Fetch-Site`), and one that reaches a loopback address under a foreign name shows that name (DNS rebinding).
+pub(super) async fn refuse_other_sites(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    match is_of_another_site(&guard.access, &request) {
         true => Problem::new(ApiCode::CrossSite, "a page of another site may not ask this").into_response(),
         false => next.run(request).await,
     }
@@ -39,7 +66,10 @@ fn is_of_another_site(access: &Access, request: &Request) -> bool {
     let host = header(header::HOST).unwrap_or_default();
     let foreign_name = matches!(access, Access::Open) && !host.is_empty() && !is_local(host);
     let is_foreign = |origin: &str| origin.split_once("://").is_none_or(|(_, name)| name != host);
-    foreign_name || (!request.method().is_safe() && header(header::ORIGIN).is_some_and(is_foreign))
+    let fetched_from = header(header::HeaderName::from_static("sec-fetch-site"));
+    let is_sent_by_another = header(header::ORIGIN).is_some_and(is_foreign)
+        || fetched_from.is_some_and(|site| !matches!(site, "same-origin" | "none"));
+    foreign_name || (!request.method().is_safe() && is_sent_by_another)
 }
 
 /// True for `localhost` and loopback addresses, with or without a port.
@@ -52,20 +82,27 @@ fn is_local(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// True when the request shows the token as a bearer.
-pub(super) fn shows(request: &Request, token: &str) -> bool {
-    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let shown = shown.and_then(|value| value.split_once(' '));
-    shown.is_some_and(|(scheme, shown)| scheme.eq_ignore_ascii_case("bearer") && is_same(shown, token))
+/// What the request shows as a bearer. Whatever else stands in the header (`Basic ...`) is something in its place.
+pub(super) fn shown(request: &Request, token: &str) -> Shown {
+    let Some(header) = request.headers().get(header::AUTHORIZATION) else { return Shown::Nothing };
+    let shown = header.to_str().ok().and_then(|value| value.split_once(' '));
+    match shown {
+        Some((scheme, shown)) if scheme.eq_ignore_ascii_case("bearer") && is_same(shown.trim(), token) => Shown::Right,
+        _ => Shown::Wrong,
+    }
 }
 
-/// Hashes are compared, not texts: how long that takes tells nothing of the token.
+/// Compares in a time that tells nothing of the token: neither of its length nor of where the two differ.
 pub(super) fn is_same(shown: &str, token: &str) -> bool {
-    Sha256::digest(shown) == Sha256::digest(token)
+    let (shown, token) = (Sha256::digest(shown), Sha256::digest(token));
+    let differences = shown.iter().zip(token.iter()).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
+    differences == 0
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
     #[test]
@@ -75,6 +112,46 @@ mod tests {
         }
         for host in ["example.com", "127.0.0.1.example.com:80", "10.0.0.1", "localhost.example.com", "[::2]:80"] {
             assert!(!is_local(host), "{host}");
+        }
+    }
+
+    fn request(method: &str, headers: &[(&str, &str)]) -> Request {
+        let start = Request::builder().method(method).header("host", "vmacd.example");
+        let request = headers.iter().fold(start, |request, (name, value)| request.header(*name, *value));
+        request.body(Body::empty()).expect("a request")
+    }
+
+    #[test]
+    fn only_the_token_itself_is_right() {
+        for (header, expected) in [
+            ("Bearer s3cret", Shown::Right),
+            ("bearer  s3cret ", Shown::Right),
+            ("Bearer s3cre", Shown::Wrong),
+            ("Bearer ", Shown::Wrong),
+            ("Bearer", Shown::Wrong),
+            ("Basic czNjcmV0OnMzY3JldA==", Shown::Wrong),
+            ("Basic s3cret", Shown::Wrong),
+        ] {
+            assert_eq!(shown(&request("GET", &[("authorization", header)]), "s3cret"), expected, "{header}");
+        }
+        assert_eq!(shown(&request("GET", &[]), "s3cret"), Shown::Nothing);
+    }
+
+    #[test]
+    fn what_a_browser_sends_for_another_site_is_told_by_either_header() {
+        let access = Access::Token("s3cret".to_owned());
+        for (method, name, value, expected) in [
+            ("POST", "origin", "https://vmacd.example", false),
+            ("POST", "origin", "https://evil.example", true),
+            ("POST", "origin", "null", true),
+            ("POST", "sec-fetch-site", "same-origin", false),
+            ("POST", "sec-fetch-site", "none", false),
+            ("POST", "sec-fetch-site", "cross-site", true),
+            ("POST", "sec-fetch-site", "same-site", true),
+            ("GET", "sec-fetch-site", "cross-site", false),
+        ] {
+            let request = request(method, &[(name, value)]);
+            assert_eq!(is_of_another_site(&access, &request), expected, "{method} {name}: {value}");
         }
     }
 }

@@ -1,79 +1,124 @@
-//! The routes, and who may use which.
+//! The server under the routes: connections are taken, bounded in number and time, and let go.
+//!
+//! axum's own `serve` has neither a time for a request's head nor a bound on connections, so hyper is used here as axum
+//! uses it.
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{Method, Uri};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use tokio::net::TcpListener;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::api::{self, ApiCode, Problem};
-use super::guard::{refuse_other_sites, require_token};
-use super::health::{self, Vitals};
-use super::{App, hooks, pages};
+use super::api::{ApiCode, Problem};
+use super::connections::{Bounds, Connection, Connections, Turn};
+use super::send_limit::SendLimit;
+use crate::config::HttpSettings;
+use crate::metrics::Metrics;
 
-/// Who may ask for more than whether the process lives.
-#[derive(Clone)]
-pub enum Access {
-    /// Everybody: the address is a loopback one and no token is set.
-    Open,
-    /// Who shows this bearer token.
-    Token(String),
-}
+/// Bytes kept of a client that sends faster than it is answered; the longest head of a request.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+/// Time between two tries to take a connection when the system refuses.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Time between two lines of the log about that.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// Longest time for one answer: longer than the database and the broker take to say why they do not answer.
-const ANSWER_MAX: Duration = Duration::from_secs(15);
-
-async fn within_deadline(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(ANSWER_MAX, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::new(ApiCode::NoAnswer, "no answer within 15 s").into_response(),
+/// Answers on the listener by these routes until `stopping` is cancelled; answers that were begun are finished.
+pub(super) async fn run(
+    listener: TcpListener,
+    router: Router,
+    settings: &HttpSettings,
+    metrics: Arc<Metrics>,
+    stopping: CancellationToken,
+) {
+    let bounds = Bounds { all: settings.connections_max, per_address: settings.connections_per_address_max };
+    let connections = Connections::new(bounds, metrics);
+    let served = Served {
+        router,
+        head_timeout: Duration::from_millis(settings.head_timeout_ms),
+        send_timeout: Duration::from_millis(settings.send_timeout_ms),
+        stopping: stopping.clone(),
+    };
+    let mut told = None;
+    while let Some(taken) = stopping.run_until_cancelled(listener.accept()).await {
+        match taken {
+            Ok((stream, address)) => match connections.admit(address.ip().into()) {
+                Some(connection) => {
+                    tokio::spawn(served.clone().serve(stream, connection));
+                    // What it has sent already is read before the next one may want its place.
+                    tokio::task::yield_now().await;
+                }
+                None => refuse(&stream),
+            },
+            Err(error) => cannot_accept(&error, &connections, &mut told).await,
+        }
     }
 }
 
-/// Answers on the listener until `shutdown` resolves. `/healthz` and `/readyz` answer everybody, as supervisors ask
-/// without credentials; a hook answers whoever signs with its secret.
-///
-/// # Errors
-/// When the listener breaks.
-pub async fn serve(
-    listener: TcpListener,
-    vitals: Arc<dyn Vitals>,
-    app: App,
-    access: Access,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let stopping = CancellationToken::new();
-    let router = router(vitals, app, Arc::new(access), stopping.clone());
-    let shutdown = async move {
-        shutdown.await;
-        stopping.cancel();
-    };
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+/// A client that went away before it was taken is nobody's trouble. Without descriptors taking the next would fail at once
+/// and for ever: one that waits makes room, and a moment passes.
+async fn cannot_accept(error: &std::io::Error, connections: &Connections, told: &mut Option<Instant>) {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset) {
+        return;
+    }
+    if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+        *told = Some(Instant::now());
+        tracing::warn!(%error, "no connection can be taken; trying again");
+    }
+    connections.close_oldest();
+    tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-fn router(vitals: Arc<dyn Vitals>, app: App, access: Arc<Access>, stopping: CancellationToken) -> Router {
-    let health = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
-    let open = health.with_state(vitals.clone()).merge(hooks::router(app.clone()));
-    let metrics = Router::new().route("/metrics", get(health::metrics)).with_state(vitals);
-    let api = metrics.merge(api::router(app.clone()));
-    let api = api.route_layer(middleware::from_fn_with_state(access.clone(), require_token));
-    let guarded = api.merge(pages::router(app, access.clone(), stopping));
-    let guarded = guarded.route_layer(middleware::from_fn_with_state(access, refuse_other_sites));
-    let router = open.merge(guarded).fallback(no_such_path).method_not_allowed_fallback(no_such_method);
-    router.layer(middleware::from_fn(within_deadline))
+/// Says why, as far as that can be said without waiting.
+fn refuse(stream: &TcpStream) {
+    let problem = Problem::new(ApiCode::TooManyConnections, "too many connections from this address, or in all");
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\nconnection: close";
+    let _ = stream.try_write(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes());
 }
 
-async fn no_such_path(uri: Uri) -> Problem {
-    Problem::new(ApiCode::NotFound, format!("there is nothing at {}; /api/v1/docs lists what there is", uri.path()))
+/// What every connection is served by.
+#[derive(Clone)]
+struct Served {
+    router: Router,
+    head_timeout: Duration,
+    send_timeout: Duration,
+    stopping: CancellationToken,
 }
 
-async fn no_such_method(method: Method, uri: Uri) -> Problem {
-    Problem::new(ApiCode::MethodNotAllowed, format!("{} does not take {method}", uri.path()))
+impl Served {
+    async fn serve(self, stream: TcpStream, connection: Arc<Connection>) {
+        let (closing, stopping) = (connection.closing.clone(), self.stopping);
+        let routes = TowerToHyperService::new(self.router);
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            let turn = Turn::new(connection.clone());
+            request.extensions_mut().insert(turn.clone());
+            let answer = routes.call(request);
+            async move {
+                let answer = answer.await;
+                drop(turn);
+                answer
+            }
+        });
+        let io = TokioIo::new(SendLimit::new(stream, self.send_timeout));
+        let mut server = http1::Builder::new();
+        server.timer(TokioTimer::new()).header_read_timeout(self.head_timeout).max_buf_size(BUFFER_BYTES_MAX);
+        let mut served = std::pin::pin!(server.serve_connection(io, service));
+        let stopped = tokio::select! {
+            // How it ends is the client's affair: most go away without a word.
+            _ = served.as_mut() => false,
+            () = closing.cancelled() => false,
+            () = stopping.cancelled() => true,
+        };
+        if stopped {
+            served.as_mut().graceful_shutdown();
+            let _ = served.await;
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod chaos;
 mod examples;
 mod harness;
 mod hooks;
+mod http;
 mod junos;
 mod limits;
 mod model;

@@ -7,8 +7,9 @@ mod stage;
 mod tour;
 
 use super::args::DemoArgs;
+use super::descriptors::raise_file_limit;
 use super::fault::Fault;
-use super::process::{on_signal, raise_file_limit};
+use super::process::on_signal;
 
 /// Builds the stage, gives the tour, and stays up unless told to end there.
 pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {

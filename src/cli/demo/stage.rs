@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::{Broker, Message};
 use crate::cli::fault::Fault;
 use crate::cli::open::Session;
+use crate::cli::vitals::Surroundings;
 use crate::config::{DatabaseSettings, RetrySettings, Secret, ServiceUrl, Settings, SshSettings, WorkerSettings};
 use crate::domain::{Action, Inventory};
 use crate::sim::{Estate, Options};
 use crate::store::Store;
-use crate::web::{self, Access, App};
+use crate::web::{self, Access, App, Front};
 use crate::worker::{Parts, Worker};
 
 /// The switches' login.
@@ -118,6 +119,12 @@ async fn page(parts: &Parts, settings: &Settings, shutdown: &CancellationToken) 
     let address = listener.local_addr().ok();
     let app = App::new(parts.store.clone(), parts.broker.clone());
     let stop = shutdown.clone().cancelled_owned();
-    tokio::spawn(web::serve(listener, Arc::new(parts.clone()), app, Access::Open, stop));
+    let front = Front {
+        vitals: Arc::new(Surroundings::new(parts.clone())),
+        access: Access::Open,
+        settings: settings.http.clone(),
+        metrics: parts.metrics.clone(),
+    };
+    tokio::spawn(web::serve(listener, front, app, stop));
     address
 }

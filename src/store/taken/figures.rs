@@ -1,10 +1,6 @@
 //! How full the pools are.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
 use serde::Serialize;
-use tokio::sync::Mutex;
 
 use super::super::connect::Store;
 use super::super::engine::{Arg, Row, Tx, args};
@@ -32,9 +28,6 @@ pub struct PoolFigures {
     pub unchecked_clash_odds: f64,
 }
 
-/// What was counted last, and when.
-pub(in crate::store) type Figures = Arc<Mutex<Option<(Instant, Vec<PoolFigures>)>>>;
-
 const USED: &str = "SELECT
     (SELECT COUNT(*) FROM virtual_macs WHERE mac_address >= $1 AND mac_address <= $2)
     + (SELECT COUNT(*) FROM taken_macs t WHERE t.mac_address >= $1 AND t.mac_address <= $2
@@ -56,20 +49,6 @@ impl Store {
             }
             figures.push(of_pool(&self.pools, pool, &counts));
         }
-        Ok(figures)
-    }
-
-    /// The same, counted at most so long ago: counting a large pool takes a while.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn pool_figures_of_late(&self, age_max: Duration) -> Result<Vec<PoolFigures>, StoreError> {
-        let mut last = self.figures.lock().await;
-        if let Some((_, figures)) = last.as_ref().filter(|(at, _)| at.elapsed() <= age_max) {
-            return Ok(figures.clone());
-        }
-        let figures = self.pool_figures().await?;
-        *last = Some((Instant::now(), figures.clone()));
         Ok(figures)
     }
 }

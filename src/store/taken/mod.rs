@@ -14,7 +14,6 @@ mod holders;
 mod reservations;
 
 pub use elsewhere::{ElsewhereConflict, ElsewhereMac, ElsewhereReport};
-pub(super) use figures::Figures;
 pub use figures::PoolFigures;
 pub(super) use former::former;
 pub(super) use free::{exhausted, find_free};

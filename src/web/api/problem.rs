@@ -59,6 +59,10 @@ api_codes! {
     InvalidParameter = "invalid_parameter", BAD_REQUEST, "A parameter cannot be read";
     /// The body is not what the method takes.
     InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The body is not what this takes";
+    /// The body of the request did not come in time.
+    SlowBody = "slow_body", REQUEST_TIMEOUT, "The body did not come in time";
+    /// As many connections are open as may be, and each is being answered.
+    TooManyConnections = "too_many_connections", SERVICE_UNAVAILABLE, "There are too many connections";
     /// The broker does not take messages.
     BrokerTrouble = "broker_trouble", SERVICE_UNAVAILABLE, "The broker does not take messages";
     /// No answer was ready in time.

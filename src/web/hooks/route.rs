@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -13,19 +13,23 @@ use super::signature::is_signed;
 use crate::config::HookSettings;
 use crate::web::App;
 use crate::web::api::{ApiCode, Path, Problem, queue};
+use crate::web::connections::Turn;
+use crate::web::guesses::{Door, Guesses};
 
 /// Longest body, bytes: as long as a message's.
 const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// The route, for every hook of the settings.
-pub(in crate::web) fn router(app: App) -> Router {
+pub(in crate::web) fn router(app: App, guesses: Guesses) -> Router {
     let take = post(take).layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
-    Router::new().route("/hooks/{name}", take).with_state(app)
+    Router::new().route("/hooks/{name}", take).layer(Extension(guesses)).with_state(app)
 }
 
 /// Takes one delivery. Nothing of it is read before its signature was found right.
 async fn take(
     State(app): State<App>,
+    Extension(guesses): Extension<Guesses>,
+    turn: Option<Extension<Turn>>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -35,7 +39,7 @@ async fn take(
     };
     let body = body?;
     if let Err(problem) = signed(hook, &headers, &body) {
-        tracing::info!(hook = name, "a delivery with no right signature was refused");
+        guesses.wrong(Door::Hook(name), turn.as_deref()).await;
         let challenge = [(header::WWW_AUTHENTICATE, "HMAC-SHA256 realm=\"vmacd\"")];
         return Ok((challenge, problem).into_response());
     }

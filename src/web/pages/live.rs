@@ -6,21 +6,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::failed::Failed;
 use crate::store::Store;
 use crate::web::api::{ApiCode, Problem};
+use crate::web::connections::Turn;
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Pages that may watch at the same time; each is an open connection.
-const WATCHERS_MAX: usize = 200;
+/// How long one page watches; its browser begins anew by itself, and its login is looked at again.
+const WATCH_MAX: Duration = Duration::from_secs(600);
+/// How soon a browser is to begin anew.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What those who watch share.
 #[derive(Clone)]
@@ -30,17 +34,20 @@ struct Shared {
     store: Store,
     pulse: watch::Sender<Vec<i64>>,
     looking: AtomicBool,
+    /// Pages that may watch at the same time; each is an open connection.
+    watchers_max: usize,
     stopping: CancellationToken,
 }
 
 impl Live {
     /// Over these rows, until `stopping` is cancelled.
-    pub fn new(store: Store, stopping: CancellationToken) -> Self {
-        Self(Arc::new(Shared { store, pulse: watch::Sender::default(), looking: AtomicBool::new(false), stopping }))
+    pub fn new(store: Store, watchers_max: usize, stopping: CancellationToken) -> Self {
+        let (pulse, looking) = (watch::Sender::default(), AtomicBool::new(false));
+        Self(Arc::new(Shared { store, pulse, looking, watchers_max, stopping }))
     }
 
     fn subscribe(&self) -> Option<watch::Receiver<Vec<i64>>> {
-        if self.0.pulse.receiver_count() >= WATCHERS_MAX {
+        if self.0.pulse.receiver_count() >= self.0.watchers_max {
             return None;
         }
         let receiver = self.0.pulse.subscribe();
@@ -66,16 +73,21 @@ async fn look(shared: Arc<Shared>) {
     }
 }
 
-/// Sends `changed` whenever something happened.
+/// Sends `changed` whenever something happened. The connection keeps its turn meanwhile: it makes no room for others.
 pub(super) async fn watch(
     State(live): State<Live>,
+    turn: Option<Extension<Turn>>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failed> {
-    let too_many = || Problem::new(ApiCode::NoAnswer, format!("{WATCHERS_MAX} pages watch already"));
+    let too_many =
+        || Problem::new(ApiCode::TooManyConnections, format!("{} pages are kept live already", live.0.watchers_max));
     let receiver = live.subscribe().ok_or_else(too_many)?;
     let stopping = live.0.stopping.clone();
-    let changes = unfold((receiver, stopping), async |(mut receiver, stopping)| {
-        stopping.run_until_cancelled(receiver.changed()).await?.ok()?;
-        Some((Ok(Event::default().event("changed").data("")), (receiver, stopping)))
+    let end = Instant::now() + WATCH_MAX;
+    let changes = unfold((receiver, stopping, turn, end), async |(mut receiver, stopping, turn, end)| {
+        let change = timeout_at(end, receiver.changed());
+        stopping.run_until_cancelled(change).await?.ok()?.ok()?;
+        let event = Event::default().event("changed").data("").retry(AGAIN_AFTER);
+        Some((Ok(event), (receiver, stopping, turn, end)))
     });
     Ok(Sse::new(changes).keep_alive(KeepAlive::default()))
 }

@@ -1,31 +1,41 @@
-//! The token, asked for once: a browser cannot send it as a header, so it is kept as a cookie.
-//!
-//! The cookie is the token's hash under a name of its own: it opens the pages for as long as the token is in force, and
-//! tells nobody the token. `SameSite=Strict` and the look at `Origin` keep other sites from using it.
+//! The token, asked for once: a browser cannot send it as a header, so who showed it gets a session, and its number as a
+//! cookie. `SameSite=Strict` and the look at where a request comes from keep other sites from using it.
 
 use std::sync::Arc;
 
 use axum::Form;
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
+use super::failed::Failed;
 use super::layout::document;
 use super::parts::{Query, back_to, encoded};
-use crate::web::guard::{is_same, shows};
-use crate::web::server::Access;
+use super::sessions::Sessions;
+use crate::web::connections::Turn;
+use crate::web::guard::{Access, Guard, Shown, is_same, shown};
+use crate::web::guesses::Door;
 
 tokio::task_local! {
     /// There while a page is made for somebody who showed the token.
     static LOGGED_IN: ();
 }
 
-const COOKIE: &str = "vmacd_login";
-const COOKIE_AGE_S: u32 = 30 * 24 * 3600;
+const COOKIE: &str = "vmacd_session";
+/// What `assets/page.js` sends when it fetches a page by itself.
+const BY_ITSELF: &str = "x-vmacd-refresh";
+/// Asked for by itself, too.
+const LIVE_PATH: &str = "/live";
+
+/// Who may see the pages, and who showed that they may.
+#[derive(Clone)]
+pub(super) struct Logins {
+    guard: Arc<Guard>,
+    sessions: Sessions,
+}
 
 /// Where the browser wanted to go.
 #[derive(Debug, Deserialize)]
@@ -42,16 +52,36 @@ pub(super) struct Entered {
     next: String,
 }
 
-/// Lets a request through that shows the token as a header or as the cookie; sends others to ask for it.
-pub(super) async fn require(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    match &*access {
-        Access::Token(token) if !shows(&request, token) && !has_cookie(request.headers(), token) => {
-            let wanted = request.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
-            Redirect::to(&format!("/login?next={}", encoded(wanted))).into_response()
-        }
-        Access::Token(_) => LOGGED_IN.scope((), next.run(request)).await,
-        Access::Open => next.run(request).await,
+impl Logins {
+    pub fn new(guard: Arc<Guard>, sessions: Sessions) -> Self {
+        Self { guard, sessions }
     }
+}
+
+/// Lets a request through that shows the token as a header, or the cookie of a session; sends others to ask for it.
+pub(super) async fn require(State(logins): State<Logins>, request: Request, next: Next) -> Result<Response, Failed> {
+    let Access::Token(token) = &logins.guard.access else { return Ok(next.run(request).await) };
+    let may_see = match shown(&request, token) {
+        Shown::Right => true,
+        Shown::Wrong => {
+            logins.guard.guesses.wrong(Door::Page, request.extensions().get::<Turn>()).await;
+            false
+        }
+        Shown::Nothing => match cookie(request.headers()).map(str::to_owned) {
+            Some(secret) => logins.sessions.is_open(&secret, token, is_use(&request)).await?,
+            None => false,
+        },
+    };
+    if may_see {
+        return Ok(LOGGED_IN.scope((), next.run(request)).await);
+    }
+    let wanted = request.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
+    Ok(Redirect::to(&format!("/login?next={}", encoded(wanted))).into_response())
+}
+
+/// True where a person asks, and not a page that is left open.
+fn is_use(request: &Request) -> bool {
+    request.uri().path() != LIVE_PATH && !request.headers().contains_key(BY_ITSELF)
 }
 
 /// True while a page is made for somebody who can log out.
@@ -66,23 +96,27 @@ pub(super) async fn ask(Query(wanted): Query<Wanted>) -> Markup {
 
 /// Takes the token.
 pub(super) async fn enter(
-    State(access): State<Arc<Access>>,
+    State(logins): State<Logins>,
+    turn: Option<Extension<Turn>>,
     headers: HeaderMap,
     Form(entered): Form<Entered>,
-) -> Response {
-    match &*access {
-        Access::Open => back_to(&entered.next),
-        Access::Token(token) if is_same(entered.token.trim(), token) => {
-            let cookie = set_cookie(&value(token), COOKIE_AGE_S, &headers);
-            ([(header::SET_COOKIE, cookie)], back_to(&entered.next)).into_response()
-        }
-        Access::Token(_) => (StatusCode::UNAUTHORIZED, form(&entered.next, true)).into_response(),
+) -> Result<Response, Failed> {
+    let Access::Token(token) = &logins.guard.access else { return Ok(back_to(&entered.next)) };
+    if !is_same(entered.token.trim(), token) {
+        logins.guard.guesses.wrong(Door::Page, turn.as_deref()).await;
+        return Ok((StatusCode::UNAUTHORIZED, form(&entered.next, true)).into_response());
     }
+    let secret = logins.sessions.open(token).await?;
+    let cookie = set_cookie(&secret, logins.sessions.age_max().as_secs(), &headers);
+    Ok(([(header::SET_COOKIE, cookie)], back_to(&entered.next)).into_response())
 }
 
-/// Forgets the token.
-pub(super) async fn leave(headers: HeaderMap) -> Response {
-    ([(header::SET_COOKIE, set_cookie("", 0, &headers))], Redirect::to("/login")).into_response()
+/// Ends the session, wherever a copy of its cookie is.
+pub(super) async fn leave(State(logins): State<Logins>, headers: HeaderMap) -> Result<Response, Failed> {
+    if let (Access::Token(token), Some(secret)) = (&logins.guard.access, cookie(&headers)) {
+        logins.sessions.end(secret, token).await?;
+    }
+    Ok(([(header::SET_COOKIE, set_cookie("", 0, &headers))], Redirect::to("/login")).into_response())
 }
 
 fn form(next: &str, refused: bool) -> Markup {
@@ -103,45 +137,60 @@ fn form(next: &str, refused: bool) -> Markup {
     )
 }
 
-fn value(token: &str) -> String {
-    hex::encode(Sha256::new_with_prefix("vmacd page\0").chain_update(token).finalize())
-}
-
-fn has_cookie(headers: &HeaderMap, token: &str) -> bool {
+/// What the browser holds of its session.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut ours = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    ours.any(|(name, shown)| name == COOKIE && is_same(shown, &value(token)))
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, secret)| secret)
 }
 
 /// `Secure` where a proxy in front speaks HTTPS; without it browsers would drop the cookie on plain HTTP.
-fn set_cookie(value: &str, age_s: u32, headers: &HeaderMap) -> String {
-    let secure = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-    let secure = if secure { "; Secure" } else { "" };
+fn set_cookie(value: &str, age_s: u64, headers: &HeaderMap) -> String {
+    let secure = if is_https(headers) { "; Secure" } else { "" };
     format!("{COOKIE}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}")
+}
+
+/// What the proxy says that the browser speaks: `X-Forwarded-Proto`, or `Forwarded` (RFC 7239); the first is the browser's own.
+fn is_https(headers: &HeaderMap) -> bool {
+    let first =
+        |name| headers.get(name).and_then(|value| value.to_str().ok()).and_then(|value| value.split(',').next());
+    let plain = first("x-forwarded-proto").is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"));
+    let is_proto = |pair: &str| pair.trim().to_ascii_lowercase().replace('"', "") == "proto=https";
+    plain || first("forwarded").is_some_and(|element| element.split(';').any(is_proto))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn cookies(line: &str) -> HeaderMap {
-        HeaderMap::from_iter([(header::COOKIE, line.parse().expect("a header"))])
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (header::HeaderName::from_static(name), header::HeaderValue::from_static(value)));
+        pairs.collect()
     }
 
     #[test]
-    fn only_the_cookie_of_the_token_in_force_opens() {
-        let line = format!("theme=dark; {COOKIE}={}", value("secret"));
-        assert!(has_cookie(&cookies(&line), "secret"));
-        assert!(!has_cookie(&cookies(&line), "another"));
-        assert!(!has_cookie(&cookies(&format!("{COOKIE}=secret")), "secret"), "the token itself is no cookie");
-        assert!(!has_cookie(&HeaderMap::new(), "secret"));
+    fn our_cookie_is_found_among_others() {
+        assert_eq!(cookie(&headers(&[("cookie", "theme=dark; vmacd_session=abc")])), Some("abc"));
+        assert_eq!(cookie(&headers(&[("cookie", "vmacd_session_of_another=abc")])), None);
+        assert_eq!(cookie(&HeaderMap::new()), None);
     }
 
     #[test]
     fn the_cookie_is_kept_from_scripts_other_sites_and_plain_http() {
-        let headers =
-            HeaderMap::from_iter([("x-forwarded-proto".parse().expect("a name"), "https".parse().expect("a value"))]);
-        let cookie = set_cookie("x", 60, &headers);
-        assert_eq!(cookie, "vmacd_login=x; Path=/; Max-Age=60; HttpOnly; SameSite=Strict; Secure");
+        for (name, value, expected) in [
+            ("x-forwarded-proto", "https", true),
+            ("x-forwarded-proto", "HTTPS, http", true),
+            ("x-forwarded-proto", "http, https", false),
+            ("forwarded", "for=192.0.2.60;proto=https;by=203.0.113.43", true),
+            ("forwarded", "for=192.0.2.60; Proto=\"https\", for=10.0.0.1;proto=http", true),
+            ("forwarded", "for=192.0.2.60;proto=http", false),
+        ] {
+            let cookie = set_cookie("x", 60, &headers(&[(name, value)]));
+            let secure = if expected { "; Secure" } else { "" };
+            let whole = format!("vmacd_session=x; Path=/; Max-Age=60; HttpOnly; SameSite=Strict{secure}");
+            assert_eq!(cookie, whole, "{name}: {value}");
+        }
     }
 }

@@ -123,7 +123,10 @@ async fn note_circuit(context: &Context, journal: &PushJournal<'_>, whole: Optio
             let failures_max = if failure.code == Code::LoginRefused { 1 } else { worker.circuit_failures_max };
             context.store.circuit_failed(switch, &failure.text, failures_max.into(), open_ms).await
         }
-        Some(failure) if failure.code == Code::UnknownSwitch => Ok(()),
+        // The switch was not asked.
+        Some(failure) if matches!(failure.code, Code::UnknownSwitch | Code::WorkerTrouble | Code::DatabaseTrouble) => {
+            Ok(())
+        }
         _ => context.store.circuit_closed(switch).await,
     }
 }

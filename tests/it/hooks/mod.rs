@@ -36,12 +36,12 @@ fn with_file(settings: &Settings, text: &str) -> Settings {
 }
 
 /// A worker that has the hook.
-async fn serve(world: &World) -> Serve {
+pub(crate) async fn serve(world: &World) -> Serve {
     Serve::start(&with_file(&world.settings, HOOK)).await
 }
 
 /// An event of the other system about an address of server number 0.
-fn event(world: &World, id: &str, what: &str, number: u32) -> Value {
+pub(crate) fn event(world: &World, id: &str, what: &str, number: u32) -> Value {
     json!({
         "id": id, "event": what, "order": 7781, "service": {"server_id": world.server(0).to_string()},
         "address": {"ip": world.address(0, number)},
@@ -59,14 +59,14 @@ fn sign(secret: &str, body: &str) -> String {
 }
 
 /// Sends a body to a hook, with this signature where one is given.
-async fn send(serve: &Serve, hook: &str, body: &str, signature: Option<String>) -> Answer {
+pub(crate) async fn send(serve: &Serve, hook: &str, body: &str, signature: Option<String>) -> Answer {
     let headers = signature.into_iter().map(|signature| ("x-signature-256", signature)).collect();
     let asking = Ask { method: "POST", headers, body: Some(body.to_owned()) };
     ask(&format!("{}/hooks/{hook}", serve.http_url()), asking).await
 }
 
 /// Sends an event, rightly signed.
-async fn deliver(serve: &Serve, event: &Value) -> Answer {
+pub(crate) async fn deliver(serve: &Serve, event: &Value) -> Answer {
     let body = event.to_string();
     let signature = format!("sha256={}", sign(SECRET, &body));
     send(serve, "billing", &body, Some(signature)).await

@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::scenario::world::World;
-use crate::support::http::{Ask, ask, get};
+use crate::support::http::{Ask, ask, ask_without_following, get};
 use crate::support::vmacd::Serve;
 use crate::support::{eventually, eventually_within};
 
@@ -31,38 +31,18 @@ async fn the_token_is_asked_for_once_and_kept_as_a_cookie() {
     assert!(asked.body.contains("name=\"token\"") && asked.body.contains("/vmacs?status=failed"), "{asked:?}");
     let wrong = ask(&format!("{url}/login"), form("token=wrong&next=/")).await;
     assert!(wrong.status == 401 && wrong.body.contains("not the token"), "{wrong:?}");
-    let right = ask_without_following(&format!("{url}/login"), &format!("token={TOKEN}&next=/vmacs")).await;
+    let right = ask_without_following(&format!("{url}/login"), form(&format!("token={TOKEN}&next=/vmacs"))).await;
     let cookie = right.header("set-cookie").expect("a cookie").to_owned();
     assert_eq!((right.status, right.header("location")), (303, Some("/vmacs")));
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains(TOKEN), "{cookie}");
     let pair = cookie.split(';').next().expect("a pair").to_owned();
     let shown = plain(&format!("{url}/"), vec![("cookie", pair.clone())]).await;
     assert!(shown.body.contains("Newest virtual MACs") && shown.body.contains("Log out"), "{shown:?}");
-    let left = ask_without_following(&format!("{url}/logout"), "").await;
+    let left = ask_without_following(&format!("{url}/logout"), form("")).await;
     assert!(left.header("set-cookie").is_some_and(|cookie| cookie.contains("Max-Age=0")), "{left:?}");
     let api = plain(&format!("{url}/api/v1/vmacs"), vec![("cookie", pair)]).await;
     assert_eq!(api.status, 401, "the API is asked with its token alone");
     assert!(!serve.log().contains(TOKEN));
-}
-
-async fn ask_without_following(url: &str, body: &str) -> crate::support::http::Answer {
-    let (host, path) = url.trim_start_matches("http://").split_once('/').expect("a path");
-    let mut stream = TcpStream::connect(host).await.expect("it takes connections");
-    let kind = "application/x-www-form-urlencoded";
-    let request = format!(
-        "POST /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).await.expect("sent");
-    let mut lines = BufReader::new(stream).lines();
-    let first = lines.next_line().await.expect("an answer").expect("a status");
-    let status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    let mut headers = std::collections::BTreeMap::new();
-    while let Some(line) = lines.next_line().await.expect("a head").filter(|line| !line.is_empty()) {
-        let (name, value) = line.split_once(": ").expect("a header");
-        headers.insert(name.to_lowercase(), value.to_owned());
-    }
-    crate::support::http::Answer { status, headers, body: String::new() }
 }
 
 #[tokio::test]

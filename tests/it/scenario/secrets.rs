@@ -4,11 +4,13 @@ use futures_util::future::join_all;
 use vmacd::sim::Options;
 
 use super::world::World;
+use crate::support::http::{Ask, ask, ask_without_following, get};
 use crate::support::postgres::fresh_database;
-use crate::support::vmacd::{Output, Settings, run};
+use crate::support::vmacd::{Output, Serve, Settings, run};
 
 const SECRET: &str = "s3cret-of-the-switch";
 const OTHER: &str = "s3cret-of-the-api";
+const GUESS: &str = "gu3ss-of-somebody";
 
 #[tokio::test]
 async fn no_secret_is_in_any_output_or_log_of_a_full_run() {
@@ -37,16 +39,31 @@ async fn no_secret_is_in_any_output_or_log_of_a_full_run() {
     world.switches()[0].set_fault("auth_rejected@1").expect("a fault");
     world.command("revoke", 0, 1, "m-2").await;
     world.until("revoked", 1).await;
+    let session = log_in_and_guess(&serve).await;
     let mut written = vec![outputs(&world).await];
     serve.sigterm();
     serve.wait().await;
     written.push(serve.log());
-    for secret in [SECRET, OTHER, &of_database] {
+    for secret in [SECRET, OTHER, &of_database, GUESS, &session] {
         for text in &written {
             let at = text.find(secret).map(|at| text[at.saturating_sub(200)..].chars().take(260).collect::<String>());
             assert_eq!(at, None, "a secret is shown");
         }
     }
+}
+
+/// Shows the token and a wrong one at every door, and gives what the cookie holds.
+async fn log_in_and_guess(serve: &Serve) -> String {
+    let form = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
+    let login = format!("{}/login", serve.http_url());
+    let enter = |token: &str| Ask { method: "POST", headers: form.clone(), body: Some(format!("token={token}")) };
+    assert_eq!(ask(&login, enter(GUESS)).await.status, 401);
+    assert_eq!(get(&format!("{}/api/v1/vmacs", serve.http_url()), Some(GUESS)).await.status, 401);
+    let cookie = ask_without_following(&login, enter(OTHER)).await.header("set-cookie").expect("a cookie").to_owned();
+    let pair = cookie.split(';').next().expect("a pair").to_owned();
+    let page = Ask { headers: vec![("cookie", pair.clone())], ..Ask::default() };
+    assert!(ask(&serve.http_url(), page).await.body.contains("Log out"));
+    pair.split_once('=').expect("a pair").1.to_owned()
 }
 
 /// What the verbs print, with data, in error, and of a database that is not there.

@@ -30,6 +30,7 @@ mod freezes;
 mod inventory;
 mod leases;
 mod limits;
+mod logins;
 mod moving;
 mod never_on_neither;
 mod order;

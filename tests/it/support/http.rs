@@ -46,13 +46,24 @@ pub async fn get(url: &str, token: Option<&str>) -> Answer {
 
 /// Any request.
 pub async fn ask(url: &str, ask: Ask) -> Answer {
-    let url = url.to_owned();
-    tokio::task::spawn_blocking(move || asking(&url, ask)).await.expect("asked")
+    asking(url, ask, 10).await
 }
 
-fn asking(url: &str, ask: Ask) -> Answer {
+/// The same; where the answer sends elsewhere it is given itself.
+pub async fn ask_without_following(url: &str, ask: Ask) -> Answer {
+    asking(url, ask, 0).await
+}
+
+async fn asking(url: &str, ask: Ask, redirects_max: u32) -> Answer {
+    let url = url.to_owned();
+    tokio::task::spawn_blocking(move || blocking(&url, ask, redirects_max)).await.expect("asked")
+}
+
+fn blocking(url: &str, ask: Ask, redirects_max: u32) -> Answer {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
+        .max_redirects(redirects_max)
+        .max_redirects_will_error(false)
         .timeout_global(Some(Duration::from_secs(30)))
         .build()
         .into();

@@ -9,6 +9,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["src/store"]),
     ("russh", &["src/switch/ssh", "src/sim/"]),
     ("axum", &["src/web"]),
+    ("hyper", &["src/web/server"]),
+    ("hyper_util", &["src/web/server"]),
     ("clap", &["src/cli", "src/main.rs"]),
     ("ring", &["src/store/seal"]),
     ("hmac", &["src/web/hooks/signature"]),

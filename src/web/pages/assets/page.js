@@ -27,7 +27,7 @@ async function refresh() {
   busy = true;
   wanted = false;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Vmacd-Refresh": "1" } });
     if (answer.redirected && new URL(answer.url).pathname === "/login") { location.reload(); return; }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const opened = [...main.querySelectorAll("details")].map((part) => part.open);

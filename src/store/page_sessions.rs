@@ -1,0 +1,82 @@
+//! Logins to the pages, by a hash that says nothing of what the browser holds.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::connect::Store;
+use super::engine::args;
+use super::error::StoreError;
+
+/// Uses are written down this far apart: not every page is worth a write.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
+
+/// When sessions end.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionLimits {
+    /// After so long without use.
+    pub idle: Duration,
+    /// After so long in any case.
+    pub age_max: Duration,
+    /// When so many newer ones are in use.
+    pub count_max: i64,
+}
+
+impl Store {
+    /// Begins a session, and forgets those that ended or are too many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_page_session(&self, key: &str, limits: &SessionLimits) -> Result<(), StoreError> {
+        let what = "begin a login";
+        let now = self.now().await?;
+        let (opened_after, used_after) = horizon(now, limits);
+        let mut tx = self.engine.begin(what).await?;
+        let ended = "DELETE FROM page_sessions WHERE opened_at_ms <= $1 OR used_at_ms <= $2";
+        tx.run(what, ended, args![opened_after, used_after]).await?;
+        let too_many = "DELETE FROM page_sessions WHERE key IN
+            (SELECT key FROM page_sessions ORDER BY used_at_ms DESC, key LIMIT 1000000 OFFSET $1)";
+        tx.run(what, too_many, args![(limits.count_max - 1).max(0)]).await?;
+        let begin = "INSERT INTO page_sessions (key, opened_at_ms, used_at_ms) VALUES ($1, $2, $2)";
+        tx.run(what, begin, args![key, now.timestamp_millis()]).await?;
+        tx.commit(what).await
+    }
+
+    /// True while the session lasts. `is_use` notes that it is used.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_page_session(&self, key: &str, limits: &SessionLimits, is_use: bool) -> Result<bool, StoreError> {
+        let now = self.now().await?;
+        let (opened_after, used_after) = horizon(now, limits);
+        let sql = "SELECT used_at_ms FROM page_sessions WHERE key = $1 AND opened_at_ms > $2 AND used_at_ms > $3";
+        let rows = self.engine.read("look for a login", sql, args![key, opened_after, used_after]).await?;
+        let Some(row) = rows.first() else { return Ok(false) };
+        let noted_ms: i64 = row.get("used_at_ms")?;
+        // An idle time shorter than a few notes must not end what is in use.
+        let noted_every = NOTED_EVERY.min(limits.idle / 4);
+        if is_use && now.timestamp_millis() - noted_ms >= millis(noted_every) {
+            let sql = "UPDATE page_sessions SET used_at_ms = $2 WHERE key = $1";
+            self.engine.write("note that a login is used", sql, args![key, now.timestamp_millis()]).await?;
+        }
+        Ok(true)
+    }
+
+    /// Ends a session; one that ended already stays so.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_page_session(&self, key: &str) -> Result<(), StoreError> {
+        self.engine.write("end a login", "DELETE FROM page_sessions WHERE key = $1", args![key]).await.map(|_| ())
+    }
+}
+
+/// Since when a session that lasts must have been begun, and used, at least.
+fn horizon(now: DateTime<Utc>, limits: &SessionLimits) -> (i64, i64) {
+    let now_ms = now.timestamp_millis();
+    (now_ms - millis(limits.age_max), now_ms - millis(limits.idle))
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,69 @@
+//! How long a request may take: its body to come, and its answer to be ready.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use futures_util::stream::unfold;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::api::{ApiCode, Problem};
+use super::connections::Turn;
+
+/// Longest time for one answer: longer than the database and the broker take to say why they do not answer.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+
+/// Answers within [`ANSWER_MAX`], and 408 where the body did not come within its own time.
+pub(super) async fn within(State(body_limit): State<Duration>, mut request: Request, next: Next) -> Response {
+    let is_late = Arc::new(AtomicBool::new(false));
+    let turn = request.extensions().get::<Turn>().cloned();
+    let body = std::mem::take(request.body_mut());
+    *request.body_mut() = in_time(body, body_limit, turn, is_late.clone());
+    match timeout(ANSWER_MAX, next.run(request)).await {
+        Ok(_) if is_late.load(Ordering::Relaxed) => {
+            let text = format!("the body did not come within {} ms", body_limit.as_millis());
+            Problem::new(ApiCode::SlowBody, text).into_response()
+        }
+        Ok(response) => response,
+        Err(_) => Problem::new(ApiCode::NoAnswer, "no answer within 15 s").into_response(),
+    }
+}
+
+/// The body as it comes, until its time is over. The turn begins once it is whole.
+fn in_time(body: Body, limit: Duration, turn: Option<Turn>, is_late: Arc<AtomicBool>) -> Body {
+    if body.is_end_stream() {
+        turn.iter().for_each(Turn::begin);
+        return body;
+    }
+    let coming = Coming { chunks: body.into_data_stream(), deadline: Instant::now() + limit, turn, is_late };
+    Body::from_stream(unfold(coming, Coming::next))
+}
+
+/// A body that is on its way.
+struct Coming {
+    chunks: BodyDataStream,
+    deadline: Instant,
+    turn: Option<Turn>,
+    is_late: Arc<AtomicBool>,
+}
+
+impl Coming {
+    async fn next(mut self) -> Option<(Result<Bytes, axum::Error>, Self)> {
+        match timeout_at(self.deadline, self.chunks.next()).await {
+            Ok(Some(chunk)) => Some((chunk, self)),
+            Ok(None) => {
+                self.turn.iter().for_each(Turn::begin);
+                None
+            }
+            Err(late) => {
+                self.is_late.store(true, Ordering::Relaxed);
+                Some((Err(axum::Error::new(late)), self))
+            }
+        }
+    }
+}

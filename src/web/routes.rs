@@ -1,0 +1,69 @@
+//! The routes, and who may use which.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::api::{self, ApiCode, Problem};
+use super::guard::{Access, Guard, refuse_other_sites, require_token};
+use super::guesses::Guesses;
+use super::health::{self, Vitals};
+use super::{App, deadlines, hooks, pages, server};
+use crate::config::HttpSettings;
+use crate::metrics::Metrics;
+
+/// What the server is told beside what it serves.
+pub struct Front {
+    /// How the process is.
+    pub vitals: Arc<dyn Vitals>,
+    /// Who may ask.
+    pub access: Access,
+    /// Its bounds.
+    pub settings: HttpSettings,
+    /// Where it counts.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Answers on the listener until `shutdown` resolves. `/healthz` and `/readyz` answer everybody, as supervisors ask
+/// without credentials; a hook answers whoever signs with its secret.
+pub async fn serve(listener: TcpListener, front: Front, app: App, shutdown: impl Future<Output = ()> + Send) {
+    let stopping = CancellationToken::new();
+    let router = router(&front, app, stopping.clone());
+    let running = server::run(listener, router, &front.settings, front.metrics.clone(), stopping.clone());
+    let stop = async {
+        shutdown.await;
+        stopping.cancel();
+    };
+    tokio::join!(running, stop);
+}
+
+fn router(front: &Front, app: App, stopping: CancellationToken) -> Router {
+    let guesses = Guesses::new(front.metrics.clone());
+    let guard = Arc::new(Guard { access: front.access.clone(), guesses: guesses.clone() });
+    let vitals = front.vitals.clone();
+    let health = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
+    let open = health.with_state(vitals.clone()).merge(hooks::router(app.clone(), guesses));
+    let metrics = Router::new().route("/metrics", get(health::metrics)).with_state(vitals);
+    let api = metrics.merge(api::router(app.clone()));
+    let api = api.route_layer(middleware::from_fn_with_state(guard.clone(), require_token));
+    let guarded = api.merge(pages::router(app, guard.clone(), &front.settings, stopping));
+    let guarded = guarded.route_layer(middleware::from_fn_with_state(guard, refuse_other_sites));
+    let router = open.merge(guarded).fallback(no_such_path).method_not_allowed_fallback(no_such_method);
+    let body_timeout = Duration::from_millis(front.settings.body_timeout_ms);
+    router.layer(middleware::from_fn_with_state(body_timeout, deadlines::within))
+}
+
+async fn no_such_path(uri: Uri) -> Problem {
+    Problem::new(ApiCode::NotFound, format!("there is nothing at {}; /api/v1/docs lists what there is", uri.path()))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(ApiCode::MethodNotAllowed, format!("{} does not take {method}", uri.path()))
+}
