@@ -92,11 +92,12 @@ mod tests {
     fn an_id_that_leaves_no_room_for_the_addresses_is_refused() {
         let body = json!({"server_id": 7, "ip_address": "10.0.48.8/30"}).to_string().into_bytes();
         let message = Message { routing_key: "vmac.create".to_owned(), body, ..Message::default() };
-        let asked = |length| spread(&Message { message_id: Some("m".repeat(length)), ..message.clone() });
-        // The longer of the two addresses is 10.0.48.10.
-        let longest = ID_BYTES_MAX - "/10.0.48.10".len();
-        assert!(asked(longest).is_ok());
-        assert_eq!(asked(longest + 1).expect_err("refused").code, Code::InvalidField);
+        let asked = |id: &str| spread(&Message { message_id: Some(id.to_owned()), ..message.clone() });
+        // Two bytes a character; the longer of the two addresses is 10.0.48.10.
+        let longest = "ü".repeat((ID_BYTES_MAX - "/10.0.48.10".len()) / 2);
+        assert!(asked(&longest).is_ok());
+        let failure = asked(&format!("{longest}m")).expect_err("refused");
+        assert!(failure.code == Code::InvalidField && failure.text.contains("255 bytes"), "{failure}");
     }
 
     #[test]

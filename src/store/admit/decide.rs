@@ -154,8 +154,8 @@ fn decide_place(incoming: &Incoming, world: &mut World, decision: &mut Decision,
             let verdict = take_effect(place, incoming, world, decision, now);
             // A revoke that is refused, because another server has the address, is what this server is to have all
             // the same.
-            let stands = !matches!(verdict, Verdict::Failed(_)) || order.wants == Desired::Unbound;
-            if stands && newest.is_none_or(|newer| order > newer) {
+            let counts = !matches!(verdict, Verdict::Failed(_)) || order.wants == Desired::Unbound;
+            if counts && newest.is_none_or(|newer| order > newer) {
                 decision.intents.insert(place, order);
             }
             verdict

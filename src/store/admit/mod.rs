@@ -142,14 +142,18 @@ async fn take_in(
     now: DateTime<Utc>,
 ) -> Result<TakenIn, StoreError> {
     let (mut answers, mut drawn) = (Answers::new(), Vec::new());
-    for round in rounds(group) {
+    let rounds = rounds(group);
+    if rounds.len() > 1 {
+        read::lock_all(tx, &rounds).await?;
+    }
+    for round in rounds {
         let mut world = read::read(tx, &round, now).await?;
         let commands: Vec<&Incoming> = round.iter().copied().filter(|message| world.is_command(message)).collect();
         let mut decision = decide::decide(&commands, &mut world, now);
         drawn.extend(allocate::allocate(tx, &mut decision, &mut world, pools, rng, now).await?);
         drawn.extend(rotate::rotate(tx, &mut decision, &mut world, pools, rng, now).await?);
         write::write(tx, &commands, &decision, &world, now).await?;
-        // What this round overtook waits for nothing any more.
+        // A command of an earlier round that this one overtook has its outcome.
         let overtaken: HashMap<_, _> = decision.overtaken(&world).into_iter().collect();
         for ((key, _), answer) in &mut answers {
             if let (Admission::Work { .. }, Some(now)) = (&answer, overtaken.get(*key)) {

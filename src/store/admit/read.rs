@@ -102,6 +102,11 @@ pub(super) async fn read(tx: &mut Tx, group: &[&Incoming], now: DateTime<Utc>) -
     Ok(world)
 }
 
+/// Locks the intents of all rounds before the first: a later one may be about another server, and would lock out of order.
+pub(super) async fn lock_all(tx: &mut Tx, rounds: &[Vec<&Incoming>]) -> Result<(), StoreError> {
+    tx.batch("lock intents", LOCK_INTENTS, places(&rounds.concat()), Vec::new()).await.map(|_| ())
+}
+
 /// The distinct places of the group, in one order for all workers.
 fn places(group: &[&Incoming]) -> Vec<Value> {
     let of = |incoming: &&Incoming| {

@@ -190,7 +190,9 @@ async fn outcome(store: &Store, key: &str) -> Outcome {
 /// As a message leaves its queue that the broker gave up before a worker had read it.
 fn never_read(world: &World, issued_s: i64) -> DeadLetter {
     DeadLetter {
-        dedupe_key: "never-read".to_owned(),
+        burial_id: "never-read".to_owned(),
+        message_identity: "never-read".to_owned(),
+        body_hash: "never-read".to_owned(),
         message_id: Some("never-read".to_owned()),
         message_key: None,
         correlation_id: None,
@@ -202,7 +204,7 @@ fn never_read(world: &World, issued_s: i64) -> DeadLetter {
         replay_number: 0,
         body: world.body(0, 2).to_string().into_bytes(),
         headers: json!({}),
-        reason_code: "delivery_limit".to_owned(),
+        reason_code: Code::DeliveryLimit,
         error_text: "delivered too often".to_owned(),
         attempts: 1,
         switch: None,
@@ -245,4 +247,23 @@ async fn a_dead_letter_that_is_replayed_is_not_newer_for_it() {
     })
     .await;
     assert_eq!(world.vmacd(&["list"]).await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_for_a_subnet_keeps_its_place_before_what_was_published_after_it() {
+    let world = World::real(1, 1).await;
+    let about = |ip: &str| json!({"server_id": world.server(0), "ip_address": ip}).to_string();
+    let mut worker = world.serve().await;
+    world.publish("vmac.create", Some("create-all"), about("10.0.0.8/29").as_bytes()).await;
+    world.until("active", 6).await;
+    worker.sigterm();
+    worker.wait().await;
+    // The subnet's messages, one for each address, come behind the create.
+    world.publish("vmac.revoke", Some("revoke-all"), about("10.0.0.8/29").as_bytes()).await;
+    world.publish("vmac.create", Some("create-one"), about("10.0.0.10").as_bytes()).await;
+    let _worker = world.serve().await;
+    world.until("revoked", 5).await;
+    let active = world.until("active", 1).await;
+    assert_eq!(active[0]["ip_address"], "10.0.0.10");
+    world.assert_consistent().await;
 }

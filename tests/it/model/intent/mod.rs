@@ -1,4 +1,4 @@
-//! The rules of claims and intents, model-checked: messages of one address that come in any order, twice, again after a
+//! The rules of claims and intents, model-checked: messages of one address, with times or without, that come in any order, twice, again after a
 //! crash, again from the retry ladder and again from the sweeper, taken in by two workers.
 //!
 //! The model is admission, settlement and giving up of `src/store` and intake, settle and sweep of `src/worker`, one step
