@@ -1,8 +1,11 @@
 //! What a consumer is handed.
 
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::amqp::Acker;
+use super::amqp::{Acker, Share};
 use super::message::Message;
 use crate::domain::{BindableAddress, Code, SwitchName};
 
@@ -24,7 +27,7 @@ pub struct Receipt(pub(super) Proof);
 
 #[derive(Debug, Clone)]
 pub(super) enum Proof {
-    Amqp(Acker),
+    Amqp { acker: Acker, _share: Arc<Share> },
     Embedded { id: i64, claim_token: String },
 }
 
@@ -58,15 +61,15 @@ pub fn new_burial_id() -> String {
 }
 
 impl Delivery {
-    /// Why it is dead: as was said when it was sent there, else the broker gave it up by itself.
-    pub fn dead_reason(&self) -> DeadReason {
-        self.dead.clone().unwrap_or_else(|| given_up(&self.message))
+    /// Why it is dead: as was said when it was sent there, else the broker gave it up by itself, `now`.
+    pub fn dead_reason(&self, now: DateTime<Utc>) -> DeadReason {
+        self.dead.clone().unwrap_or_else(|| given_up(&self.message, now))
     }
 }
 
 /// The reason of a message that the broker gave up after too many deliveries without an answer.
-pub(super) fn given_up(message: &Message) -> DeadReason {
-    let now_ms = chrono::Utc::now().timestamp_millis();
+pub(super) fn given_up(message: &Message, now: DateTime<Utc>) -> DeadReason {
+    let now_ms = now.timestamp_millis();
     DeadReason {
         burial_id: new_burial_id(),
         code: Code::DeliveryLimit,

@@ -15,9 +15,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::delivery::{DeadReason, Delivery, Proof, Receipt, given_up};
 use super::error::BrokerError;
 use super::message::Message;
+use super::port::Prefetch;
 use super::topology::{DELIVERY_LIMIT, QueueKind, Topology};
-use crate::domain::chain;
-use crate::store::{NewQueueMessage, QueueMessage, Store, StoreError};
+use crate::domain::{LongBody, LongBodyReader, chain};
+use crate::store::{ClaimLimit, NewQueueMessage, QueueMessage, Store, StoreError};
 
 /// How long a claim lasts unless it is prolonged.
 const CLAIM: Duration = Duration::from_secs(30);
@@ -37,24 +38,26 @@ pub struct EmbeddedBroker {
     consumers: Arc<AtomicU64>,
 }
 
-/// The claim to a message in hand.
-struct Claim {
-    token: String,
-    /// Whose hand it is in: each consumer has a prefetch of its own.
-    consumer: u64,
-}
-
 /// A consumer of the embedded queue.
 pub struct EmbeddedConsumer {
     broker: EmbeddedBroker,
     number: u64,
     kind: QueueKind,
-    prefetch: usize,
+    prefetch: Prefetch,
     ready: VecDeque<Delivery>,
     /// The claim under way.
     claiming: Option<JoinHandle<Result<Vec<Delivery>, StoreError>>>,
     /// Ends the prolonging of claims.
     _prolonging: DropGuard,
+}
+
+/// A claimed message.
+#[derive(Clone)]
+struct Claim {
+    token: String,
+    bytes: usize,
+    /// Whose hand it is in: each consumer has a prefetch of its own.
+    consumer: u64,
 }
 
 /// What stands in the column `properties`.
@@ -71,7 +74,7 @@ impl EmbeddedBroker {
         Self { store, topology: Arc::new(topology), held: Arc::default(), consumers: Arc::default() }
     }
 
-    pub(super) fn consume(&self, kind: QueueKind, prefetch: u16) -> EmbeddedConsumer {
+    pub(super) fn consume(&self, kind: QueueKind, prefetch: Prefetch) -> EmbeddedConsumer {
         let token = CancellationToken::new();
         let number = self.consumers.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(self.clone().prolong(number, token.clone()));
@@ -79,7 +82,7 @@ impl EmbeddedBroker {
             broker: self.clone(),
             number,
             kind,
-            prefetch: prefetch.into(),
+            prefetch,
             ready: VecDeque::new(),
             claiming: None,
             _prolonging: token.drop_guard(),
@@ -134,28 +137,28 @@ impl EmbeddedBroker {
         Ok(())
     }
 
-    pub(super) async fn retry(&self, again: Vec<(Receipt, Message, Duration)>) -> Result<(), BrokerError> {
+    pub(super) async fn retry(&self, again: &[(Receipt, Message, Duration)]) -> Result<(), BrokerError> {
         let (mut receipts, mut messages) = (Vec::new(), Vec::new());
         for (receipt, message, delay) in again {
-            receipts.push(receipt);
-            let delay = Duration::from_millis(self.topology.rung_ms(delay));
-            messages.push(self.queued(QueueKind::Commands, message, None, delay));
+            receipts.push(receipt.clone());
+            let delay = Duration::from_millis(self.topology.rung_ms(*delay));
+            messages.push(self.queued(QueueKind::Commands, message.clone(), None, delay));
         }
         self.replace(receipts, messages).await
     }
 
-    pub(super) async fn dead(&self, dead: Vec<(Receipt, Message, DeadReason)>) -> Result<(), BrokerError> {
+    pub(super) async fn dead(&self, dead: &[(Receipt, Message, DeadReason)]) -> Result<(), BrokerError> {
         let (mut receipts, mut messages) = (Vec::new(), Vec::new());
         for (receipt, message, reason) in dead {
-            receipts.push(receipt);
-            messages.push(self.queued(QueueKind::Dead, message, Some(reason), Duration::ZERO));
+            receipts.push(receipt.clone());
+            messages.push(self.queued(QueueKind::Dead, message.clone(), Some(reason.clone()), Duration::ZERO));
         }
         self.replace(receipts, messages).await
     }
 
-    pub(super) async fn publish_commands(&self, messages: Vec<Message>) -> Result<(), BrokerError> {
+    pub(super) async fn publish_commands(&self, messages: &[Message]) -> Result<(), BrokerError> {
         let queued =
-            messages.into_iter().map(|message| self.queued(QueueKind::Commands, message, None, Duration::ZERO));
+            messages.iter().map(|message| self.queued(QueueKind::Commands, message.clone(), None, Duration::ZERO));
         self.replace(Vec::new(), queued.collect()).await
     }
 
@@ -170,39 +173,59 @@ impl EmbeddedBroker {
         Ok(())
     }
 
-    async fn claim(self, consumer: u64, kind: QueueKind, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+    async fn claim(self, consumer: u64, kind: QueueKind, free: ClaimLimit) -> Result<Vec<Delivery>, StoreError> {
         let queue = self.topology.queue(kind);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut deliveries = Vec::new();
-        for claimed in self.store.queue_claim(&queue, limit, CLAIM).await? {
-            deliveries.extend(self.delivery(consumer, kind, claimed).await);
+        for claimed in self.store.queue_claim(&queue, free, CLAIM).await? {
+            deliveries.extend(self.delivery(consumer, kind, claimed).await?);
         }
         Ok(deliveries)
     }
 
     /// A claimed message as a delivery; none when it was handed out too often and is dead now.
-    async fn delivery(&self, consumer: u64, kind: QueueKind, claimed: QueueMessage) -> Option<Delivery> {
-        let QueueMessage { id, claim_token, properties, body, deliveries } = claimed;
+    async fn delivery(
+        &self,
+        consumer: u64,
+        kind: QueueKind,
+        claimed: QueueMessage,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let QueueMessage { id, claim_token, properties, body, body_bytes, deliveries } = claimed;
         let properties: Properties = serde_json::from_value(properties).unwrap_or_else(|error| {
             tracing::error!(id, error = %error, "the properties of a queued message cannot be read");
             Properties { message: Message::default(), dead: None }
         });
-        let message = Message { body, ..properties.message }.without_empty_ids();
+        let mut message = Message { body, ..properties.message }.bounded().without_empty_ids();
+        if body_bytes > message.body.len() as i64 {
+            message.long_body = Some(self.long_body(id).await?);
+        }
         if deliveries > DELIVERY_LIMIT && kind == QueueKind::Commands {
-            let reason = given_up(&message);
+            let reason = given_up(&message, self.store.time().await);
             let dead = self.queued(QueueKind::Dead, message, Some(reason), Duration::ZERO);
             if let Err(error) = self.store.queue_publish(&[dead], &[(id, claim_token)]).await {
                 tracing::warn!(id, error = chain(&error), "a message is not given up yet; it comes again");
             }
-            return None;
+            return Ok(None);
         }
-        self.held().insert(id, Claim { token: claim_token.clone(), consumer });
+        self.held().insert(id, Claim { token: claim_token.clone(), bytes: message.bytes(), consumer });
         let receipt = Receipt(Proof::Embedded { id, claim_token });
-        Some(Delivery { message, receipt, dead: properties.dead })
+        Ok(Some(Delivery { message, receipt, dead: properties.dead }))
+    }
+
+    /// Reads a long body of the table piece by piece.
+    async fn long_body(&self, id: i64) -> Result<LongBody, StoreError> {
+        let mut reader = LongBodyReader::default();
+        loop {
+            let at = i64::try_from(reader.bytes()).unwrap_or(i64::MAX);
+            match self.store.queue_body(id, at).await? {
+                piece if piece.is_empty() => return Ok(reader.end().1),
+                piece => reader.read(&piece),
+            }
+        }
     }
 
     fn queued(&self, kind: QueueKind, message: Message, dead: Option<DeadReason>, delay: Duration) -> NewQueueMessage {
-        let body = message.body.clone();
+        let mut message = message.bounded();
+        let body = std::mem::take(&mut message.body);
         // Plain data: it cannot fail.
         let properties = serde_json::to_value(Properties { message, dead }).unwrap_or_default();
         NewQueueMessage { queue: self.topology.queue(kind), properties, body, delay }
@@ -229,9 +252,8 @@ impl EmbeddedConsumer {
 
     /// Claims in a task of its own, so that a cancelled wait does not leave messages claimed by nobody.
     async fn fetch(&mut self, max: usize) -> Result<(), String> {
-        let in_hand = self.broker.held().values().filter(|claim| claim.consumer == self.number).count();
-        let free = self.prefetch.saturating_sub(in_hand).min(max);
-        if free == 0 && self.claiming.is_none() {
+        let free = self.free(max);
+        if (free.messages == 0 || free.bytes == 0) && self.claiming.is_none() {
             return Ok(());
         }
         let (broker, number, kind) = (&self.broker, self.number, self.kind);
@@ -241,6 +263,16 @@ impl EmbeddedConsumer {
         let deliveries = claimed.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
         self.ready.extend(deliveries);
         Ok(())
+    }
+
+    /// How much more may be held.
+    fn free(&self, max: usize) -> ClaimLimit {
+        let held = self.broker.held();
+        let own: Vec<_> = held.values().filter(|claim| claim.consumer == self.number).collect();
+        let bytes: usize = own.iter().map(|claim| claim.bytes).sum();
+        let messages = usize::from(self.prefetch.messages).saturating_sub(own.len()).min(max);
+        let number = |free| i64::try_from(free).unwrap_or(i64::MAX);
+        ClaimLimit { messages: number(messages), bytes: number(self.prefetch.bytes.saturating_sub(bytes)) }
     }
 
     pub(super) async fn stop(mut self) {
@@ -262,7 +294,7 @@ impl EmbeddedConsumer {
 fn claims(receipts: &[Receipt]) -> Vec<(i64, String)> {
     let claim = |receipt: &Receipt| match &receipt.0 {
         Proof::Embedded { id, claim_token } => Some((*id, claim_token.clone())),
-        Proof::Amqp(_) => None,
+        Proof::Amqp { .. } => None,
     };
     receipts.iter().filter_map(claim).collect()
 }

@@ -1,16 +1,21 @@
 //! A message, whichever way it travels.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::domain::Issued;
+use super::headers::bounded;
+use crate::domain::{Issued, LongBody, shortened_body};
 
 /// Longest id, bytes: AMQP's short strings hold no more, and a shortened id would be another one.
 pub(super) const ID_BYTES_MAX: usize = 255;
 
 /// The header with the time of a message, milliseconds since 1970.
 pub(super) const TIMESTAMP_IN_MS: &str = "timestamp_in_ms";
+
+/// Counted for each message beside its body: its ids and headers, which are bounded, mostly take less.
+const MESSAGE_BYTES: usize = 1 << 10;
 
 /// A command message, or one that was meant to be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,12 +32,18 @@ pub struct Message {
     /// The body, as it came.
     #[serde(skip)]
     pub body: Vec<u8>,
+    /// What is known of the whole body where `body` is only its beginning; header `x-vmacd-body`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub long_body: Option<LongBody>,
     /// The property `timestamp` as it came: seconds since 1970, of some producers milliseconds.
     pub timestamp: Option<i64>,
     /// Attempts so far; header `x-vmacd-attempt`.
     pub attempt: u32,
     /// When it was first seen; header `x-vmacd-first-seen`.
     pub first_seen_ms: Option<i64>,
+    /// How old it was when it was last sent to wait, milliseconds; header `x-vmacd-age`. Carried as a span, because clocks
+    /// jump.
+    pub age_ms: u64,
     /// The key that its first arrival decided; header `x-vmacd-key`.
     pub key: Option<String>,
     /// When it was issued, where vmacd stamped it: milliseconds since 1970; header `x-vmacd-issued-at`.
@@ -54,9 +65,11 @@ impl Message {
         self
     }
 
-    /// A hash of routing key and body: the same key must come with the same.
+    /// A hash of routing key and body, the whole of it: the same key must come with the same.
     pub fn content_hash(&self) -> String {
-        hex::encode(Sha256::new().chain_update(&self.routing_key).chain_update(&self.body).finalize())
+        let whole = self.long_body.as_ref().map_or("", |long| long.sha256.as_str());
+        let hash = Sha256::new().chain_update(&self.routing_key).chain_update(&self.body).chain_update(whole);
+        hex::encode(hash.finalize())
     }
 
     /// What tells the message from others: its id, routing key, body and replay; without an id, everything that its
@@ -91,6 +104,23 @@ impl Message {
             Issued::At { ms, .. } if self.timestamp == Some(ms / 1000) => Some(Issued::stamped(ms)),
             issued => Some(issued),
         }
+    }
+
+    /// About what it takes in memory, bytes.
+    pub(super) fn bytes(&self) -> usize {
+        MESSAGE_BYTES + self.body.len()
+    }
+
+    /// The message as issued at this time, unless its body says when. Messages of one millisecond count in the order in
+    /// which they are published.
+    pub fn stamped(self, at: DateTime<Utc>) -> Self {
+        Self { timestamp: Some(at.timestamp()), issued_at_ms: Some(at.timestamp_millis()), ..self }
+    }
+
+    /// The message with its body and headers as long as they may be.
+    pub(super) fn bounded(self) -> Self {
+        let (body, long_body) = shortened_body(self.body);
+        Self { body, long_body: self.long_body.or(long_body), headers: bounded(self.headers), ..self }
     }
 }
 

@@ -4,10 +4,8 @@ use serde::Deserialize;
 
 use super::body::{Asked, CreateBody, MoveBody, RevokeBody, RotateBody, TEXT_CHARS_MAX};
 use super::message::Message;
-use crate::domain::{Action, BindableAddress, Code, Command, Failure, GroupName, Issued, Mac, shown};
+use crate::domain::{Action, BODY_BYTES_MAX, BindableAddress, Code, Command, Failure, GroupName, Issued, Mac, shown};
 
-/// Longest body, bytes.
-const BODY_BYTES_MAX: usize = 64 << 10;
 /// Longest sentence of a refusal, characters.
 const REFUSAL_CHARS_MAX: usize = 500;
 
@@ -43,7 +41,7 @@ fn parse(message: &Message) -> Result<Command, Failure> {
     for (name, id) in ids {
         plain_text(name, id.as_deref())?;
     }
-    let text = readable(&message.body)?;
+    let text = readable(message)?;
     let asked = match action {
         Action::Create => read::<CreateBody>(text)?.into(),
         Action::Rotate => read::<RotateBody>(text)?.into(),
@@ -53,9 +51,12 @@ fn parse(message: &Message) -> Result<Command, Failure> {
     command(action, asked)
 }
 
-fn readable(body: &[u8]) -> Result<&str, Failure> {
-    if body.len() > BODY_BYTES_MAX {
-        let text = format!("the body has {} bytes; at most {BODY_BYTES_MAX}", body.len());
+/// Longer bodies than a command may have are kept in part, and refused whatever that part says.
+fn readable(message: &Message) -> Result<&str, Failure> {
+    let body = &message.body;
+    let bytes = message.long_body.as_ref().map_or(body.len() as u64, |long| long.bytes);
+    if message.long_body.is_some() || body.len() > BODY_BYTES_MAX {
+        let text = format!("the body has {bytes} bytes; at most {BODY_BYTES_MAX}");
         return Err(Failure::new(Code::TooLarge, text));
     }
     std::str::from_utf8(body).map_err(|error| {

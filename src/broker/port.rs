@@ -34,6 +34,15 @@ pub enum Broker {
     Embedded(EmbeddedBroker),
 }
 
+/// How much a consumer may hold unsettled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prefetch {
+    /// Messages.
+    pub messages: u16,
+    /// Bytes: from so many on no further message is taken. The last one may exceed it.
+    pub bytes: usize,
+}
+
 /// A consumer of one queue. It survives the broker's restarts by itself.
 pub enum Consumer {
     /// Of RabbitMQ.
@@ -65,11 +74,11 @@ impl Broker {
         })
     }
 
-    /// Consumes a queue, with at most `prefetch` deliveries unsettled.
+    /// Consumes a queue, with at most `prefetch` of deliveries unsettled.
     ///
     /// # Errors
     /// When the broker refuses.
-    pub async fn consume(&self, kind: QueueKind, prefetch: u16) -> Result<Consumer, BrokerError> {
+    pub async fn consume(&self, kind: QueueKind, prefetch: Prefetch) -> Result<Consumer, BrokerError> {
         Ok(match self {
             Self::Amqp(broker) => Consumer::Amqp(broker.consume(kind, prefetch)),
             Self::Embedded(broker) => Consumer::Embedded(broker.consume(kind, prefetch)),
@@ -96,7 +105,7 @@ impl Broker {
     ///
     /// # Errors
     /// When the broker did not take them; their deliveries are not settled then.
-    pub async fn retry(&self, again: Vec<(Receipt, Message, Duration)>) -> Result<(), BrokerError> {
+    pub async fn retry(&self, again: &[(Receipt, Message, Duration)]) -> Result<(), BrokerError> {
         either!(self, Self, broker => broker.retry(again).await)
     }
 
@@ -104,7 +113,7 @@ impl Broker {
     ///
     /// # Errors
     /// When the broker did not take them; their deliveries are not settled then.
-    pub async fn dead(&self, dead: Vec<(Receipt, Message, DeadReason)>) -> Result<(), BrokerError> {
+    pub async fn dead(&self, dead: &[(Receipt, Message, DeadReason)]) -> Result<(), BrokerError> {
         either!(self, Self, broker => broker.dead(dead).await)
     }
 
@@ -112,7 +121,7 @@ impl Broker {
     ///
     /// # Errors
     /// When the broker did not take them all.
-    pub async fn publish_commands(&self, messages: Vec<Message>) -> Result<(), BrokerError> {
+    pub async fn publish_commands(&self, messages: &[Message]) -> Result<(), BrokerError> {
         either!(self, Self, broker => broker.publish_commands(messages).await)
     }
 
@@ -121,7 +130,7 @@ impl Broker {
     /// # Errors
     /// As [`Self::publish_commands`].
     pub async fn publish_command(&self, message: Message) -> Result<(), BrokerError> {
-        self.publish_commands(vec![message]).await
+        self.publish_commands(&[message]).await
     }
 
     /// Publishes events. With the embedded queue nobody subscribes but readers of the table `events`, where
@@ -131,7 +140,7 @@ impl Broker {
     /// When the broker did not take them all.
     pub async fn publish_events(&self, events: Vec<EventMessage>) -> Result<(), BrokerError> {
         match self {
-            Self::Amqp(broker) => broker.publish_events(events).await,
+            Self::Amqp(broker) => broker.publish_events(&events).await,
             Self::Embedded(_) => Ok(()),
         }
     }

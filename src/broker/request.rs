@@ -1,6 +1,5 @@
 //! A command as any producer would publish it, for those who ask within this program: the command line and the API.
 
-use chrono::Utc;
 use uuid::Uuid;
 
 use super::message::{ID_BYTES_MAX, Message};
@@ -19,13 +18,12 @@ pub struct RequestIds {
     pub traceparent: Option<String>,
 }
 
-/// The message for this body, issued now unless the body says when. The time travels beside the body: a repeated id
-/// must come with the same one. Requests made in one millisecond count in the order in which they are published.
+/// The message for this body, without a time of issue: that travels beside the body ([`Message::stamped`]), because a
+/// repeated id must come with the same body.
 ///
 /// # Errors
 /// What the worker would refuse is refused here already, in its words.
 pub fn request(action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Message, Failure> {
-    let now_ms = Utc::now().timestamp_millis();
     let message = Message {
         message_id: Some(ids.message_id.filter(|id| !id.is_empty()).unwrap_or_else(|| Uuid::now_v7().to_string())),
         correlation_id: ids.correlation_id,
@@ -33,8 +31,6 @@ pub fn request(action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Message
         traceparent: ids.traceparent.filter(|trace| trace.parse::<TraceParent>().is_ok()),
         routing_key: action.routing_key().to_owned(),
         body,
-        timestamp: Some(now_ms / 1000),
-        issued_at_ms: Some(now_ms),
         ..Message::default()
     };
     if spread(&message)?.is_none() {

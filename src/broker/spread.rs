@@ -4,24 +4,38 @@ use serde_json::{Map, Value};
 
 use super::message::{ID_BYTES_MAX, Message};
 use super::parse::parse_command;
-use crate::domain::{BindableAddress, Code, Failure, addresses_of};
+use crate::domain::{BODY_BYTES_MAX, BindableAddress, Code, Failure, addresses_of};
 
-/// The messages for the addresses of a message whose `ip_address` is a subnet; none where it is none. Their ids are the
-/// message's own with `/` and the address, so that a message which is spread twice is the same commands.
+/// A command for a whole subnet, checked for each of its addresses.
+#[derive(Debug, PartialEq)]
+pub struct Spread {
+    body: Map<String, Value>,
+    addresses: Vec<BindableAddress>,
+}
+
+impl Spread {
+    /// The messages for the addresses, one after another. Their ids are the message's own with `/` and the address, so that
+    /// a message which is spread twice is the same commands.
+    pub fn messages<'a>(&'a self, message: &'a Message) -> impl Iterator<Item = Message> + 'a {
+        self.addresses.iter().map(|address| one_of(message, &self.body, address))
+    }
+}
+
+/// What a message whose `ip_address` is a subnet stands for; none where it is none.
 ///
 /// # Errors
 /// A permanent [`Failure`] where the subnet, or a message for one of its addresses, is at fault; nothing is spread then.
-pub fn spread(message: &Message) -> Result<Option<Vec<Message>>, Failure> {
-    let Some((body, subnet)) = subnet_of(&message.body) else { return Ok(None) };
+pub fn spread(message: &Message) -> Result<Option<Spread>, Failure> {
+    let Some((body, subnet)) = subnet_of(message) else { return Ok(None) };
     if !body.get("mac_address").is_none_or(Value::is_null) {
         let text = "mac_address: one MAC cannot be bound to every address of a subnet; leave it out";
         return Err(Failure::new(Code::InvalidField, text));
     }
     let refused = |error| Failure::new(Code::InvalidAddress, format!("ip_address: {error}"));
     let addresses = addresses_of(&subnet).map_err(refused)?;
-    let messages: Vec<Message> = addresses.iter().map(|address| one_of(message, &body, address)).collect();
-    messages.iter().try_for_each(check)?;
-    Ok(Some(messages))
+    let spread = Spread { body, addresses };
+    spread.messages(&Message { headers: Map::new(), ..message.clone() }).try_for_each(|one| check(&one))?;
+    Ok(Some(spread))
 }
 
 fn check(message: &Message) -> Result<(), Failure> {
@@ -39,8 +53,9 @@ fn check(message: &Message) -> Result<(), Failure> {
 }
 
 /// The body and its subnet; whatever else is wrong with a body is for the reader of commands to say.
-fn subnet_of(body: &[u8]) -> Option<(Map<String, Value>, String)> {
-    if !body.contains(&b'/') {
+fn subnet_of(message: &Message) -> Option<(Map<String, Value>, String)> {
+    let body = &message.body;
+    if message.long_body.is_some() || body.len() > BODY_BYTES_MAX || !body.contains(&b'/') {
         return None;
     }
     let body: Map<String, Value> = serde_json::from_slice(body).ok()?;
@@ -69,7 +84,8 @@ mod tests {
     fn asked(body: &Value) -> Result<Option<Vec<Message>>, Failure> {
         let body = body.to_string().into_bytes();
         let id = Some("order-1".to_owned());
-        spread(&Message { routing_key: "vmac.create".to_owned(), message_id: id, body, ..Message::default() })
+        let message = Message { routing_key: "vmac.create".to_owned(), message_id: id, body, ..Message::default() };
+        Ok(spread(&message)?.map(|spread| spread.messages(&message).collect()))
     }
 
     #[test]

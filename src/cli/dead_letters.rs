@@ -13,7 +13,8 @@ use super::output::{Output, or_dash, printable};
 use super::progress::Progress;
 use super::suggest;
 use crate::broker;
-use crate::store::{DeadLetterFilter, Store};
+use crate::domain::BODY_BYTES_MAX;
+use crate::store::{DeadLetterFilter, DeadLetterRow, FullDeadLetter, Store};
 
 /// Dead letters put aside with one statement.
 const DISCARDED_AT_ONCE: usize = 500;
@@ -31,7 +32,7 @@ pub(super) async fn run(session: Session, output: Output, verb: DeadLettersVerb)
 
 async fn list(store: &Store, output: Output, selection: &DeadLetterSelection) -> Result<(), Fault> {
     suggest::known_reason(store, selection.reason.as_deref()).await?;
-    let letters = store.dead_letters(&filter(selection)?).await?;
+    let letters = store.dead_letters(&filter(store, selection).await?).await?;
     output.list(
         &letters,
         &["ID", "REASON", "SERVER", "ADDRESS", "SWITCH", "ATTEMPTS", "REPLAYS", "LAST FAILED", "ERROR"],
@@ -54,23 +55,34 @@ async fn list(store: &Store, output: Output, selection: &DeadLetterSelection) ->
 async fn show(store: &Store, output: Output, id: i64) -> Result<(), Fault> {
     let letter = store.dead_letter(id).await?;
     output.one(&letter, || {
+        let FullDeadLetter { row, body, headers } = &letter;
         format!(
             "dead letter {id} ({})\n  reason     {}: {}\n  message    {} {}\n  attempts   {}\n  replays    {}\n  \
-             copies     {}\n  failed     {} to {}\n  headers    {}\n  body       {}",
-            letter.state,
-            letter.reason_code,
-            printable(&letter.error_text),
-            printable(&letter.routing_key),
-            printable(letter.message_id.as_deref().unwrap_or("(no message_id)")),
-            letter.attempts,
-            letter.replays,
-            letter.copies,
-            letter.first_failed_at.to_rfc3339(),
-            letter.last_failed_at.to_rfc3339(),
-            printable(&letter.headers.to_string()),
-            printable(&String::from_utf8_lossy(&letter.body)),
+             copies     {}\n  failed     {} to {}\n  headers    {}\n  body       {}{}",
+            row.state,
+            row.reason_code,
+            printable(&row.error_text),
+            printable(&row.routing_key),
+            printable(row.message_id.as_deref().unwrap_or("(no message_id)")),
+            row.attempts,
+            row.replays,
+            row.copies,
+            row.first_failed_at.to_rfc3339(),
+            row.last_failed_at.to_rfc3339(),
+            printable(&headers.to_string()),
+            kept_in_part(row),
+            printable(&String::from_utf8_lossy(body)),
         )
     })
+}
+
+/// What stands before a body of which only the beginning is kept.
+fn kept_in_part(row: &DeadLetterRow) -> String {
+    if !row.is_too_long() {
+        return String::new();
+    }
+    let hash = row.body_sha256.as_ref().map(|hash| format!(", SHA-256 of the whole {hash}")).unwrap_or_default();
+    format!("the first {BODY_BYTES_MAX} of {} bytes{hash}; it cannot be replayed\n             ", row.body_bytes)
 }
 
 async fn replay(session: &Session, store: &Store, output: Output, change: &DeadLetterChange) -> Result<(), Fault> {
@@ -126,7 +138,7 @@ async fn chosen(store: &Store, change: &DeadLetterChange) -> Result<Vec<i64>, Fa
         return Err(Fault::input("say which: --id 1,2, --all, --reason CODE, --switch NAME or --since 2h"));
     }
     suggest::known_reason(store, selection.reason.as_deref()).await?;
-    let ids = store.dead_letter_ids(&filter(selection)?).await?;
+    let ids = store.dead_letter_ids(&filter(store, selection).await?).await?;
     match selection.id.iter().find(|id| ids.binary_search(id).is_err()) {
         Some(id) => Err(Fault::input(format!("no dead letter {id} waits"))
             .with_hint("`vmacd dead-letters list` shows those that do")),
@@ -134,21 +146,22 @@ async fn chosen(store: &Store, change: &DeadLetterChange) -> Result<Vec<i64>, Fa
     }
 }
 
-fn filter(selection: &DeadLetterSelection) -> Result<DeadLetterFilter, Fault> {
+async fn filter(store: &Store, selection: &DeadLetterSelection) -> Result<DeadLetterFilter, Fault> {
+    let now = store.now().await?;
     Ok(DeadLetterFilter {
         ids: selection.id.clone(),
         reason: selection.reason.clone(),
         switch: selection.switch.clone(),
-        since: selection.since.as_deref().map(since).transpose()?,
+        since: selection.since.as_deref().map(|text| since(text, now)).transpose()?,
         ..DeadLetterFilter::default()
     })
 }
 
-fn since(text: &str) -> Result<DateTime<Utc>, Fault> {
+fn since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Fault> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.to_utc());
     }
     let ago = duration(text)
         .map_err(|error| Fault::input(format!("--since: `{}` is not an RFC 3339 time; {error}", printable(text))))?;
-    Ok(Utc::now() - ago)
+    Ok(now - ago)
 }

@@ -8,7 +8,7 @@ use super::hint;
 use super::output::printable_lines;
 use crate::broker::{BrokerError, ReplayError};
 use crate::config::ConfigError;
-use crate::domain::{AddressError, Failure, MacError, NameError, VmacNameError};
+use crate::domain::{AddressError, Code, Failure, MacError, NameError, VmacNameError};
 use crate::sim::SimError;
 use crate::store::StoreError;
 use crate::worker::WorkerError;
@@ -130,6 +130,7 @@ impl From<ReplayError> for Fault {
         match error {
             ReplayError::Broker(error) => error.into(),
             ReplayError::Store(error) => error.into(),
+            error @ ReplayError::TooLong { .. } => Self::new(Kind::Input, Code::TooLarge.as_str(), error),
         }
     }
 }

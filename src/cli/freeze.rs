@@ -23,11 +23,11 @@ struct Frozen {
 
 /// `vmacd freeze`
 pub(super) async fn freeze(session: Session, output: Output, args: FreezeArgs) -> Result<(), Fault> {
-    let now = Utc::now();
+    let store = session.store_as_it_is().await?;
+    let now = store.now().await?;
     let made_by = std::env::var("USER").unwrap_or_else(|_| "the command line".to_owned());
     let order = FreezeOrder { site: args.site.scope(), until: until(&args.until, now)?, reason: args.reason, made_by };
     let order = order.checked(now).map_err(|error| Fault::input(error.to_string()))?;
-    let store = session.store_as_it_is().await?;
     suggest::known_site(&store, &order.site).await?;
     let freeze = store.freeze(&order).await?;
     let others = store.freezes().await?.into_iter().filter(|other| *other != freeze);

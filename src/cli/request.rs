@@ -83,6 +83,7 @@ async fn request(
     }
     let key = message.message_id.clone().unwrap_or_default();
     let store = session.store().await?;
+    let message = message.stamped(store.time().await);
     session.broker(&store).await?.publish_command(message.clone()).await?;
     if !target.wait {
         return output.one(&json!({"message_id": key, "status": "accepted"}), || format!("accepted as {key}"));
@@ -122,8 +123,7 @@ async fn wait(store: &Store, key: &MessageKey, timeout: Duration) -> Result<Comm
 
 /// Why the outcome of the key is not this message's: the key was used before, for another request.
 pub(super) async fn reused(store: &Store, key: &MessageKey, message: &Message) -> Result<Option<Failure>, Fault> {
-    let command = store.command(key).await?.command;
-    let is_own = (command.action.routing_key(), &command.body) == (message.routing_key.as_str(), &message.body);
+    let is_own = store.command(key).await?.body_hash == message.content_hash();
     let text = || format!("{key} was used before for another request; leave --message-id out, or give another");
     Ok((!is_own).then(|| Failure::new(Code::MessageIdReused, text())))
 }

@@ -46,6 +46,7 @@ pub(super) async fn request(
     let messages = spread(&message)?;
     let keys: Vec<_> = messages.iter().filter_map(|message| message.message_id.clone()).map(MessageKey).collect();
     let store = session.store().await?;
+    let message = message.stamped(store.time().await);
     session.broker(&store).await?.publish_command(message).await?;
     let outcomes = if target.wait { wait(&store, output, &keys, target.timeout).await? } else { HashMap::new() };
     let answers = answers(&store, &addresses, &messages, &outcomes).await?;
@@ -55,7 +56,7 @@ pub(super) async fn request(
 
 /// The messages that a worker makes of it.
 fn spread(message: &Message) -> Result<Vec<Message>, Fault> {
-    Ok(broker::spread(message)?.unwrap_or_default())
+    Ok(broker::spread(message)?.map(|spread| spread.messages(message).collect()).unwrap_or_default())
 }
 
 async fn wait(

@@ -104,6 +104,9 @@ section!(
         namespace: String = String::new(),
         /// Messages held unacknowledged at once.
         prefetch: u16 = 4_096; 1..=u16::MAX,
+        /// Bytes of messages held unacknowledged at once; from so many on nothing more is read from the broker. Of each message at
+        /// most 64 KiB are held, whatever its size.
+        prefetch_bytes_max: usize = 64 << 20; 1 << 20..=1 << 32,
         /// Longest time for one request to the broker, milliseconds.
         rpc_timeout_ms: u64 = 10_000; 1_000..=HOUR_MS,
     }

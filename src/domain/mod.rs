@@ -6,7 +6,8 @@
 //! wanted with what a switch holds, `audit` that of whole switches, `adopt` what of them becomes rows, `drift` what
 //! no longer stands, `evidence` what a switch showed of a binding; `failure` the catalogue of what can go wrong and
 //! how each case is treated; `freeze` and `stop` when a site's switches are left alone; `shown` makes text from outside
-//! safe to show, `service_url` URLs without their passwords, `configuration` shows those of switches; `schema` tells others how the values look in JSON; `trace` reads the producer's
+//! safe to show, `service_url` URLs without their passwords, `configuration` shows those of switches; `long_body` what is
+//! kept of a body that is too long; `schema` tells others how the values look in JSON; `trace` reads the producer's
 //! trace.
 
 mod address;
@@ -22,6 +23,7 @@ mod freeze;
 mod inventory;
 mod issued;
 mod lifecycle;
+mod long_body;
 mod mac;
 mod names;
 mod odds;
@@ -47,6 +49,7 @@ pub use freeze::{Freeze, FreezeError, FreezeKind, FreezeOrder, Scope};
 pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, ServerPort, SshProfile, Switch};
 pub use issued::{Arrival, Issued, IssuedError, Moment, Position};
 pub use lifecycle::{Desired, Status, StatusError, derive_status};
+pub use long_body::{BODY_BYTES_MAX, LongBody, LongBodyReader, shortened_body};
 pub use mac::{Mac, MacError};
 pub use names::{GroupName, InterfaceName, NameError, PoolName, SiteName, SwitchName, VlanName};
 pub use odds::{odds_of_any_clash, odds_of_clash};

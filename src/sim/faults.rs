@@ -41,6 +41,8 @@ fault_kinds! {
     PermissionDenied = "permission_denied",
     /// The tables of bindings in force and of learned MACs are refused: permission denied.
     TableRefused = "table_refused",
+    /// The question for the time is refused: permission denied.
+    TimeRefused = "time_refused",
     /// A check or commit is refused with a pair of errors that names nothing.
     CommitRejected = "commit_rejected",
     /// A commit is refused: the other routing engine could not be locked.

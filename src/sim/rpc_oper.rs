@@ -22,7 +22,7 @@ pub(crate) fn operational(switch: &Switch, operation: &Element) -> Answer {
         "get-chassis-inventory" => reply(inventory(model)),
         "get-route-engine-information" => reply(route_engine(model)),
         "get-virtual-chassis-information" => reply(virtual_chassis(model)),
-        "get-system-uptime-information" => reply(per_member(&uptime(switch))),
+        "get-system-uptime-information" => time(switch, operation),
         "get-ethernet-switching-table-information" => switching(switch, operation),
         "get-dhcp-snoop-binding" => known(switch, operation, security_table::snooping(switch)),
         "get-dhcp-security-binding" => known(switch, operation, security_table::security(switch)),
@@ -30,6 +30,13 @@ pub(crate) fn operational(switch: &Switch, operation: &Element) -> Answer {
         "get-rollback-information" => rollback(switch, operation),
         "command" => command(switch, operation),
         other => Err(vec![unknown(other)]),
+    }
+}
+
+fn time(switch: &Switch, operation: &Element) -> Answer {
+    match switch.strikes(FaultKind::TimeRefused) {
+        true => Err(vec![RpcError::permission_denied(&operation.name)]),
+        false => reply(per_member(&uptime(switch))),
     }
 }
 

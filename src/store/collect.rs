@@ -16,7 +16,7 @@ use super::engine::{Arg, Tx, args};
 use super::error::StoreError;
 use super::event_body::{Answered, EventOf, EventRow, event_row};
 use super::outbox::write_events;
-use crate::domain::{BindableAddress, Code, Failure, SwitchName};
+use crate::domain::{BindableAddress, Code, Failure, LongBody, SwitchName};
 
 /// A dead letter as it leaves its queue.
 #[derive(Debug, Clone)]
@@ -43,8 +43,10 @@ pub struct DeadLetter {
     pub arrival: Option<i64>,
     /// Which replay it was.
     pub replay_number: i64,
-    /// The body as it came.
+    /// The body as it came, or its beginning.
     pub body: Vec<u8>,
+    /// What is known of the whole body where `body` is only its beginning.
+    pub long_body: Option<LongBody>,
     /// A hash of routing key and body, as commands have it.
     pub body_hash: String,
     /// The producer's other headers.
@@ -110,8 +112,10 @@ async fn keep(tx: &mut Tx, letter: &DeadLetter, now: DateTime<Utc>) -> Result<i6
     // Of copies, the newest has the say: its key and time of issue are those of the newest command.
     let sql = "INSERT INTO dead_letters (burial_id, message_identity, message_id, message_key, correlation_id, traceparent,
             routing_key, issued_at_ms, replay_number, body, headers, reason_code, error_text, attempts, switch,
-            server_id, ip_address, first_failed_at, last_failed_at, collected_at, sent_timestamp, arrival)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+            server_id, ip_address, first_failed_at, last_failed_at, collected_at, sent_timestamp, arrival,
+            body_bytes, body_sha256)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+            $23, $24)
         ON CONFLICT (message_identity) WHERE state = 'waiting' DO UPDATE SET
             copies = dead_letters.copies + CASE WHEN dead_letters.burial_id = excluded.burial_id THEN 0 ELSE 1 END,
             burial_id = excluded.burial_id, message_key = COALESCE(excluded.message_key, dead_letters.message_key),
@@ -151,6 +155,8 @@ fn columns(letter: &DeadLetter, now: DateTime<Utc>) -> Vec<Arg> {
         now,
         letter.timestamp,
         letter.arrival,
+        letter.long_body.as_ref().map(|long| i64::try_from(long.bytes).unwrap_or(i64::MAX)),
+        letter.long_body.as_ref().map(|long| long.sha256.clone()),
     ]
 }
 

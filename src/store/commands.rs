@@ -57,8 +57,6 @@ pub struct OpenCommand {
     pub server_id: i64,
     /// The address.
     pub ip_address: BindableAddress,
-    /// The body as it came.
-    pub body: Vec<u8>,
     /// The producer's correlation id.
     pub correlation_id: Option<String>,
     /// The producer's trace.
@@ -146,7 +144,6 @@ impl OpenCommand {
                 .ok_or(StoreError::Content { column: "action".to_owned(), text: action })?,
             server_id: row.get("server_id")?,
             ip_address: row.parse("ip_address")?,
-            body: row.get("body")?,
             correlation_id: row.get("correlation_id")?,
             traceparent: row.get("traceparent")?,
             position: position(row, "")?,
@@ -180,6 +177,11 @@ pub(super) fn position(row: &Row, prefix: &str) -> Result<Position, StoreError> 
     let moment = Moment { ms: number("issued_at_ms")?, rank: number("issued_rank")? };
     Ok(Position { moment, arrival: number("arrival")? })
 }
+
+/// What is read of commands: bodies only by whoever publishes them again.
+pub(super) const COLUMNS: &str =
+    "message_key, message_id, action, server_id, ip_address, correlation_id, traceparent, issued_at_ms, issued_rank,
+    arrival, attempts, replay_number, vmac_id, received_at, outcome, outcome_code, outcome_text, body_hash, finished_at";
 
 /// Gives commands their outcome; `$2` is the time.
 const CLOSE: &str = "UPDATE commands SET outcome = e.value->>'outcome', outcome_code = e.value->>'code',
@@ -276,15 +278,21 @@ impl Store {
         tx.commit("note when commands are due").await
     }
 
-    /// Commands whose message should have come again this long ago.
+    /// Commands whose message should have come again this long ago, with their bodies as they came.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn open_commands_due(&self, ago: Duration, limit: i64) -> Result<Vec<OpenCommand>, StoreError> {
+    pub async fn open_commands_due(
+        &self,
+        ago: Duration,
+        limit: i64,
+    ) -> Result<Vec<(OpenCommand, Vec<u8>)>, StoreError> {
         let before_ms = self.now().await?.timestamp_millis() - millis(ago);
-        let sql = "SELECT * FROM commands WHERE outcome IS NULL AND due_at_ms < $1 ORDER BY due_at_ms LIMIT $2";
-        let rows = self.engine.read("look for forgotten commands", sql, args![before_ms, limit]).await?;
-        rows.iter().map(OpenCommand::from_row).collect()
+        let sql = format!(
+            "SELECT {COLUMNS}, body FROM commands WHERE outcome IS NULL AND due_at_ms < $1 ORDER BY due_at_ms LIMIT $2"
+        );
+        let rows = self.engine.read("look for forgotten commands", &sql, args![before_ms, limit]).await?;
+        rows.iter().map(|row| Ok((OpenCommand::from_row(row)?, row.get("body")?))).collect()
     }
 }
 
@@ -315,9 +323,14 @@ pub(super) async fn open_commands_of(
     rows: impl Iterator<Item = i64>,
 ) -> Result<Vec<OpenCommand>, StoreError> {
     // By the rows' own index: the one of all open commands, which `outcome IS NULL` would offer, is long in a burst.
-    let sql = "SELECT * FROM commands WHERE COALESCE(outcome, 'open') = 'open'
-               AND vmac_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} ORDER BY message_key {for_update}";
-    let rows = tx.batch("read open commands", sql, rows.map(|id| json!({"id": id})).collect(), Vec::new()).await?;
+    let sql = [
+        "SELECT ",
+        COLUMNS,
+        " FROM commands WHERE COALESCE(outcome, 'open') = 'open'
+         AND vmac_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} ORDER BY message_key {for_update}",
+    ]
+    .concat();
+    let rows = tx.batch("read open commands", &sql, rows.map(|id| json!({"id": id})).collect(), Vec::new()).await?;
     rows.iter().map(OpenCommand::from_row).collect()
 }
 

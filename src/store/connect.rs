@@ -83,6 +83,18 @@ impl Store {
             .map_err(|source| StoreError::Connect { url: shown, source: Arc::new(source) })
     }
 
+    /// The database's clock, also while the database does not answer: then carried on from its last answer. For times
+    /// that are only told, and for those that must not make anything fail.
+    pub async fn time(&self) -> DateTime<Utc> {
+        self.engine.time().await
+    }
+
+    /// What ages are measured by: how long this process has worked, as far as the database's clock and this machine's
+    /// agree. A jump of either does not count.
+    pub fn age_clock(&self) -> Duration {
+        self.engine.agreed()
+    }
+
     /// The database's clock.
     ///
     /// # Errors

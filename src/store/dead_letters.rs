@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::connect::Store;
 use super::engine::{Arg, Row, args, batch_arg};
 use super::error::StoreError;
-use crate::domain::{BindableAddress, SwitchName};
+use crate::domain::{BODY_BYTES_MAX, BindableAddress, SwitchName};
 
-/// A row of `dead_letters`.
+/// A row of `dead_letters` as lists show it: without what may be long.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeadLetterRow {
     /// Its number.
@@ -32,11 +32,10 @@ pub struct DeadLetterRow {
     pub arrival: Option<i64>,
     /// Which replay it was.
     pub replay_number: i64,
-    /// The body as it came; in JSON as hexadecimal digits, because it may be anything.
-    #[serde(rename = "body_hex", serialize_with = "as_hex")]
-    pub body: Vec<u8>,
-    /// The producer's other headers.
-    pub headers: Value,
+    /// The size of the whole body, bytes.
+    pub body_bytes: i64,
+    /// SHA-256 of the whole body, hexadecimal, where only its beginning is kept.
+    pub body_sha256: Option<String>,
     /// The reason code.
     pub reason_code: String,
     /// What happened.
@@ -59,6 +58,20 @@ pub struct DeadLetterRow {
     pub replays: i64,
     /// For how many messages it speaks: copies of one message are one letter.
     pub copies: i64,
+}
+
+/// A dead letter with what was received.
+#[derive(Debug, Clone, Serialize)]
+pub struct FullDeadLetter {
+    /// The row.
+    #[serde(flatten)]
+    pub row: DeadLetterRow,
+    /// The body, or the first [`BODY_BYTES_MAX`] bytes of a longer one; in JSON as hexadecimal digits, because it may be
+    /// anything.
+    #[serde(rename = "body_hex", serialize_with = "as_hex")]
+    pub body: Vec<u8>,
+    /// The producer's other headers.
+    pub headers: Value,
 }
 
 /// Which dead letters; all that wait unless told.
@@ -134,8 +147,8 @@ impl DeadLetterRow {
             timestamp: row.get("sent_timestamp")?,
             arrival: row.get("arrival")?,
             replay_number: row.get("replay_number")?,
-            body: row.get("body")?,
-            headers: row.json("headers")?,
+            body_bytes: row.get("body_bytes")?,
+            body_sha256: row.get("body_sha256")?,
             reason_code: row.get("reason_code")?,
             error_text: row.get("error_text")?,
             attempts: row.get("attempts")?,
@@ -149,6 +162,28 @@ impl DeadLetterRow {
             copies: row.get("copies")?,
         })
     }
+
+    /// True where the body is longer than that of any command: it cannot be published again.
+    pub const fn is_too_long(&self) -> bool {
+        self.body_bytes > BODY_BYTES_MAX as i64
+    }
+}
+
+impl FullDeadLetter {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { row: DeadLetterRow::from_row(row)?, body: row.get("body")?, headers: row.json("headers")? })
+    }
+}
+
+/// What lists read.
+const COLUMNS: &str =
+    "id, message_id, message_key, correlation_id, traceparent, routing_key, issued_at_ms, sent_timestamp, arrival,
+    replay_number, reason_code, error_text, attempts, switch, server_id, ip_address, first_failed_at, last_failed_at, state, replays, copies,
+    COALESCE(body_bytes, CAST(LENGTH(body) AS BIGINT)) AS body_bytes, body_sha256";
+
+/// The same with what was received.
+fn full_columns() -> String {
+    format!("{COLUMNS}, SUBSTR(body, 1, {BODY_BYTES_MAX}) AS body, headers")
 }
 
 impl Store {
@@ -157,9 +192,19 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, StoreError> {
-        let (sql, arguments) = selection("*", filter);
+        let (sql, arguments) = selection(COLUMNS, filter);
         let rows = self.engine.read("list dead letters", &sql, arguments).await?;
         rows.iter().map(DeadLetterRow::from_row).collect()
+    }
+
+    /// The same with what was received: up to [`BODY_BYTES_MAX`] bytes each.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn full_dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<FullDeadLetter>, StoreError> {
+        let (sql, arguments) = selection(&full_columns(), filter);
+        let rows = self.engine.read("read dead letters", &sql, arguments).await?;
+        rows.iter().map(FullDeadLetter::from_row).collect()
     }
 
     /// The numbers of those that match, oldest first: bodies are large, numbers are not.
@@ -200,11 +245,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
-    pub async fn dead_letter(&self, id: i64) -> Result<DeadLetterRow, StoreError> {
-        let rows =
-            self.engine.read("read a dead letter", "SELECT * FROM dead_letters WHERE id = $1", args![id]).await?;
+    pub async fn dead_letter(&self, id: i64) -> Result<FullDeadLetter, StoreError> {
+        let sql = format!("SELECT {} FROM dead_letters WHERE id = $1", full_columns());
+        let rows = self.engine.read("read a dead letter", &sql, args![id]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "dead letter", id: id.to_string() })?;
-        DeadLetterRow::from_row(row)
+        FullDeadLetter::from_row(row)
     }
 
     /// Marks those that wait as sent again; answers with them.

@@ -206,9 +206,10 @@ fn sql_state(error: &sqlx::Error) -> Option<String> {
     error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
 }
 
-/// SQLSTATE classes: 08 connection, 40 rollback, 53 resources, 57 operator, 58 system (PostgreSQL manual,
-/// appendix A). SQLite: 5 busy, 6 locked, 7 no memory, 10 I/O, 13 full, 14 cannot open (no descriptor is left for the log),
-/// and their extended codes.
+/// True unless the statement is refused for what it holds. A database that is away, busy, read-only, starting, full or
+/// that refuses the login may take the same statement later, and whoever asked is not at fault. For what they hold are
+/// refused, by SQLSTATE class (PostgreSQL manual, appendix A): 22 data, 23 constraints, 42 a statement that does not
+/// fit the tables, 54 limits, 0A unsupported. SQLite: 1 error, 18 too big, 19 constraint, 20 mismatch, 25 range.
 fn is_transient(error: &sqlx::Error) -> bool {
     let Some(code) = sql_state(error) else {
         return matches!(
@@ -222,7 +223,7 @@ fn is_transient(error: &sqlx::Error) -> bool {
         );
     };
     match code.parse::<u32>() {
-        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 7 | 10 | 13 | 14),
-        _ => ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)),
+        Ok(number) if code.len() < 5 => !matches!(number & 0xff, 1 | 18 | 19 | 20 | 25),
+        _ => !["0A", "22", "23", "42", "54"].iter().any(|class| code.starts_with(class)) || code == "42501",
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::commands::{Closing, OpenCommand, Outcome, close, known_commands, lock_vmacs};
+use super::commands::{COLUMNS, Closing, OpenCommand, Outcome, close, known_commands, lock_vmacs};
 use super::connect::Store;
 use super::engine::{Tx, args};
 use super::error::StoreError;
@@ -76,11 +76,16 @@ async fn lock(tx: &mut Tx, failures: &Failures<'_>) -> Result<(HashMap<i64, Vmac
         ids.iter().map(|row| Ok(json!({"id": row.get::<i64>("vmac_id")?}))).collect::<Result<_, StoreError>>()?;
     let vmacs = lock_vmacs(tx, ids.clone()).await?;
     asked.extend(ids);
-    let sql = "SELECT * FROM commands WHERE outcome IS NULL
+    let sql = [
+        "SELECT ",
+        COLUMNS,
+        " FROM commands WHERE outcome IS NULL
                AND (message_key {in}SELECT e.value->>'key' FROM {rows}{/in}
                     OR vmac_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in})
-               ORDER BY message_key {for_update}";
-    let commands = tx.batch("lock commands", sql, asked, Vec::new()).await?;
+               ORDER BY message_key {for_update}",
+    ]
+    .concat();
+    let commands = tx.batch("lock commands", &sql, asked, Vec::new()).await?;
     Ok((vmacs, commands.iter().map(OpenCommand::from_row).collect::<Result<_, _>>()?))
 }
 

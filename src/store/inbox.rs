@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::commands::{CommandOutcome, OpenCommand};
+use super::commands::{COLUMNS, CommandOutcome, OpenCommand};
 use super::connect::Store;
 use super::engine::args;
 use super::error::StoreError;
@@ -15,7 +15,9 @@ pub struct CommandRecord {
     pub command: OpenCommand,
     /// Its outcome; none while it is worked on.
     pub outcome: Option<CommandOutcome>,
-    /// When it had it.
+    /// A hash of its routing key and body.
+    pub body_hash: String,
+    /// When it had its outcome.
     pub finished_at: Option<DateTime<Utc>>,
 }
 
@@ -25,12 +27,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], also while no worker has taken its message in, or when the database fails.
     pub async fn command(&self, key: &MessageKey) -> Result<CommandRecord, StoreError> {
-        let sql = "SELECT * FROM commands WHERE message_key = $1";
-        let rows = self.engine.read("read a command", sql, args![key.0.as_str()]).await?;
+        let sql = format!("SELECT {COLUMNS} FROM commands WHERE message_key = $1");
+        let rows = self.engine.read("read a command", &sql, args![key.0.as_str()]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "command", id: key.0.clone() })?;
         Ok(CommandRecord {
             command: OpenCommand::from_row(row)?,
             outcome: CommandOutcome::from_row(row)?,
+            body_hash: row.get("body_hash")?,
             finished_at: row.get("finished_at")?,
         })
     }

@@ -39,6 +39,8 @@ impl Lease {
         StoreError::LeaseLost { switch: self.switch.to_string() }
     }
 }
+/// No lease is given for so long: one that seems to be is of a clock that has been put back since.
+const TTL_MAX: Duration = Duration::from_secs(6 * 3_600);
 
 impl Store {
     /// Takes the lease when nobody has it, or its time has run out.
@@ -50,9 +52,10 @@ impl Store {
         let sql = "INSERT INTO switch_leases (switch, holder, token, expires_at) VALUES ($1, $2, 1, $4)
                    ON CONFLICT (switch) DO UPDATE SET holder = excluded.holder, token = switch_leases.token + 1,
                        expires_at = excluded.expires_at
-                   WHERE switch_leases.expires_at <= $3
+                   WHERE switch_leases.expires_at <= $3 OR switch_leases.expires_at > $5
                    RETURNING token";
-        let rows = self.engine.write("take a lease", sql, args![switch.as_str(), holder, now, now + ttl]).await?;
+        let arguments = args![switch.as_str(), holder, now, now + ttl, now + TTL_MAX.max(ttl * 2)];
+        let rows = self.engine.write("take a lease", sql, arguments).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some(Lease { switch: switch.clone(), holder: holder.to_owned(), token: row.get("token")? }))
     }

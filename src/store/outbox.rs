@@ -109,11 +109,13 @@ impl Store {
     pub async fn claim_events(&self, limit: i64, claim: Duration) -> Result<Vec<Event>, StoreError> {
         let now_ms = self.now().await?.timestamp_millis();
         let until_ms = now_ms + i64::try_from(claim.as_millis()).unwrap_or(0);
+        // A claim that runs longer than any is one of a clock that has been put back since.
+        let beyond_ms = until_ms + (until_ms - now_ms);
         let sql = "UPDATE unpublished_events SET claimed_until_ms = $1 WHERE event_id {in}
-                       SELECT event_id FROM unpublished_events WHERE claimed_until_ms <= $2
+                       SELECT event_id FROM unpublished_events WHERE claimed_until_ms <= $2 OR claimed_until_ms > $4
                        ORDER BY event_id LIMIT $3 {skip_locked}{/in}
                    RETURNING event_id";
-        let rows = self.engine.write("claim events", sql, args![until_ms, now_ms, limit]).await?;
+        let rows = self.engine.write("claim events", sql, args![until_ms, now_ms, limit, beyond_ms]).await?;
         let claimed = rows.iter().map(|row| row.get("event_id")).collect::<Result<Vec<i64>, _>>()?;
         if claimed.is_empty() {
             return Ok(Vec::new());

@@ -47,6 +47,9 @@ impl PushState {
     }
 }
 
+/// Lists show the plans of pushes with at most so many changes.
+const LISTED_CHANGES_MAX: i64 = 100;
+
 /// A push in the journal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PushRow {
@@ -71,8 +74,9 @@ pub struct PushRecord {
     pub worker: String,
     /// `prepared`, `sent`, `confirmed`, `refused`, `not_applied`.
     pub state: String,
-    /// What it changes.
-    pub plan: Value,
+    /// What it changes; lists leave long ones out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Value>,
     /// How many changes that is.
     pub changes: i64,
     /// The backup taken before it.
@@ -94,7 +98,7 @@ impl PushRecord {
             switch: row.parse("switch")?,
             worker: row.get("worker")?,
             state: row.get("state")?,
-            plan: row.json("plan")?,
+            plan: row.get::<Option<sqlx::types::Json<Value>>>("plan")?.map(|plan| plan.0),
             changes: row.get("changes")?,
             backup_id: row.get("backup_id")?,
             error: row.get("error")?,
@@ -111,8 +115,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn pushes(&self, switch: &SwitchName, before: &str, limit: i64) -> Result<Vec<PushRecord>, StoreError> {
-        let sql = "SELECT * FROM pushes WHERE switch = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3";
-        let rows = self.engine.read("list pushes", sql, args![switch.as_str(), before, limit]).await?;
+        let sql = "SELECT id, switch, worker, state, changes, CASE WHEN changes <= $4 THEN plan END AS plan, backup_id, error,
+                       started_at, sent_at, finished_at
+                   FROM pushes WHERE switch = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3";
+        let arguments = args![switch.as_str(), before, limit, LISTED_CHANGES_MAX];
+        let rows = self.engine.read("list pushes", sql, arguments).await?;
         rows.iter().map(PushRecord::from_row).collect()
     }
 

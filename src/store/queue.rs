@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::connect::Store;
 use super::engine::{Row, args, batch_arg};
 use super::error::StoreError;
+use crate::domain::BODY_BYTES_MAX;
 
 /// A message to be queued.
 #[derive(Debug, Clone)]
@@ -32,8 +33,10 @@ pub struct QueueMessage {
     pub claim_token: String,
     /// Properties and headers.
     pub properties: Value,
-    /// The body.
+    /// The body, or the first [`BODY_BYTES_MAX`] bytes of a longer one.
     pub body: Vec<u8>,
+    /// The size of the whole body.
+    pub body_bytes: i64,
     /// How often it was handed out, this time included.
     pub deliveries: i64,
 }
@@ -54,6 +57,18 @@ impl QueuedAt {
     }
 }
 
+/// A longer body is read in pieces of so many bytes.
+const PIECE_BYTES: i64 = 8 << 20;
+
+/// How much is claimed at once.
+#[derive(Debug, Clone, Copy)]
+pub struct ClaimLimit {
+    /// Messages.
+    pub messages: i64,
+    /// Bytes of their bodies; the last message may exceed it.
+    pub bytes: i64,
+}
+
 const OF_CLAIMS: &str = "(SELECT q.id FROM queue_messages q JOIN {rows}
     ON q.id = CAST(e.value->>'id' AS BIGINT) AND q.claim_token = e.value->>'claim_token')";
 
@@ -64,6 +79,7 @@ impl QueueMessage {
             claim_token: row.get("claim_token")?,
             properties: row.json("properties")?,
             body: row.get("body")?,
+            body_bytes: row.get("body_bytes")?,
             deliveries: row.get("deliveries")?,
         })
     }
@@ -104,17 +120,46 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_claim(&self, queue: &str, limit: i64, claim: Duration) -> Result<Vec<QueueMessage>, StoreError> {
+    pub async fn queue_claim(
+        &self,
+        queue: &str,
+        limit: ClaimLimit,
+        claim: Duration,
+    ) -> Result<Vec<QueueMessage>, StoreError> {
         let now_ms = self.now().await?.timestamp_millis();
         let sql = "UPDATE queue_messages SET claim_token = $1, available_at_ms = $2, deliveries = deliveries + 1
-                   WHERE id IN (SELECT id FROM queue_messages WHERE queue = $3 AND available_at_ms <= $4
-                                ORDER BY available_at_ms, id LIMIT $5 {skip_locked})
-                   RETURNING id, claim_token, properties, body, deliveries";
-        let arguments = args![Uuid::now_v7().to_string(), now_ms + millis(claim), queue, now_ms, limit];
+                   WHERE id IN (SELECT s.id FROM (
+                           SELECT d.id, SUM(d.bytes) OVER (ORDER BY d.available_at_ms, d.id) - d.bytes AS before FROM (
+                               SELECT id, available_at_ms, CAST(LENGTH(body) AS BIGINT) AS bytes FROM queue_messages
+                               WHERE queue = $3 AND available_at_ms <= $4
+                               ORDER BY available_at_ms, id LIMIT $5 {skip_locked}) d) s
+                       WHERE s.before < $6)
+                   RETURNING id, claim_token, properties, SUBSTR(body, 1, CAST($7 AS INTEGER)) AS body,
+                       CAST(LENGTH(body) AS BIGINT) AS body_bytes, deliveries";
+        let arguments = args![
+            Uuid::now_v7().to_string(),
+            now_ms + millis(claim),
+            queue,
+            now_ms,
+            limit.messages,
+            limit.bytes,
+            BODY_BYTES_MAX as i64
+        ];
         let rows = self.engine.write("hand messages out", sql, arguments).await?;
         let mut messages = rows.iter().map(QueueMessage::from_row).collect::<Result<Vec<_>, _>>()?;
         messages.sort_by_key(|message| message.id);
         Ok(messages)
+    }
+
+    /// A piece of a message's body, from this byte on; empty behind its end.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queue_body(&self, id: i64, at: i64) -> Result<Vec<u8>, StoreError> {
+        let sql =
+            "SELECT SUBSTR(body, CAST($2 AS INTEGER), CAST($3 AS INTEGER)) AS piece FROM queue_messages WHERE id = $1";
+        let rows = self.engine.read("read a long body", sql, args![id, at + 1, PIECE_BYTES]).await?;
+        rows.first().map_or(Ok(Vec::new()), |row| row.get("piece"))
     }
 
     /// Removes messages that were handed out under these claims, and says how many.

@@ -182,6 +182,9 @@ fn of_server(server_id: i64, arguments: &mut Vec<Arg>) -> String {
     format!("({own} OR (group_name IS NOT NULL AND ({close} OR {apart})))")
 }
 
+/// Most commands, and most events, in a history.
+const HISTORY_MAX: i64 = 1_000;
+
 impl Store {
     /// The virtual MAC of this number.
     ///
@@ -246,22 +249,23 @@ impl Store {
         Ok(vmacs?.into_iter().filter(is_meant).collect())
     }
 
-    /// What happened to a virtual MAC, oldest first: its commands and its events.
+    /// What happened to a virtual MAC, oldest first: the newest of its commands and its events, a thousand each.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn timeline(&self, vmac_id: i64) -> Result<Vec<TimelineEntry>, StoreError> {
         let commands = "SELECT message_key, action, attempts, received_at FROM commands WHERE vmac_id = $1
-                        ORDER BY received_at, arrival";
-        let events = "SELECT routing_key, body, created_at FROM events WHERE vmac_id = $1 ORDER BY id";
+                        ORDER BY id DESC LIMIT $2";
+        let events = "SELECT routing_key, body->'reason'->>'text' AS reason, created_at FROM events WHERE vmac_id = $1
+                      ORDER BY id DESC LIMIT $2";
         let mut timeline = Vec::new();
-        for row in self.engine.read("read a history", commands, args![vmac_id]).await? {
+        for row in self.engine.read("read a history", commands, args![vmac_id, HISTORY_MAX]).await? {
             let (action, key): (String, String) = (row.get("action")?, row.get("message_key")?);
             timeline.push(TimelineEntry { at: row.get("received_at")?, text: format!("{action} asked for by {key}") });
         }
-        for row in self.engine.read("read a history", events, args![vmac_id]).await? {
-            let (key, body): (String, serde_json::Value) = (row.get("routing_key")?, row.json("body")?);
-            let reason = body["reason"]["text"].as_str().map(|text| format!(": {text}")).unwrap_or_default();
+        for row in self.engine.read("read a history", events, args![vmac_id, HISTORY_MAX]).await? {
+            let (key, reason): (String, Option<String>) = (row.get("routing_key")?, row.get("reason")?);
+            let reason = reason.map(|text| format!(": {text}")).unwrap_or_default();
             timeline.push(TimelineEntry { at: row.get("created_at")?, text: format!("{key}{reason}") });
         }
         timeline.sort_by_key(|entry| entry.at);

@@ -78,15 +78,28 @@ impl<'a, J: Journal> Transaction<'a, J> {
             history = self.seen(again)?;
         }
         let Some(pending) = pending_confirm(&history) else { return Ok(()) };
-        let clock_s = self.client.clock_s().await;
-        let clock_s = self.seen(clock_s)?.unwrap_or_else(|| chrono::Utc::now().timestamp());
-        if pending.is_over(clock_s) {
+        let told = self.time_told().await?;
+        if told.as_ref().is_ok_and(|clock_s| pending.is_over(*clock_s)) {
             return Ok(());
         }
         let (name, entry) = (self.client.name(), &pending.entry);
-        let text =
-            format!("{name}: a confirmed commit of {} waits for its confirmation ({})", entry.user, entry.comment);
+        let unknown =
+            told.err().map(|why| format!("; whether its time is over is not known: {why}")).unwrap_or_default();
+        let text = format!(
+            "{name}: a confirmed commit of {} waits for its confirmation ({}){unknown}",
+            entry.user, entry.comment
+        );
         Err(Failure::new(Code::ConfirmPending, text))
+    }
+
+    /// The switch's time, seconds since 1970, or why it does not tell it. No other clock can stand in for it: the
+    /// commit's time is the switch's own, and a commit of ours would confirm what is still pending.
+    async fn time_told(&mut self) -> Result<Result<i64, String>, Failure> {
+        match self.client.clock_s().await {
+            Ok(clock_s) => Ok(clock_s.ok_or_else(|| "the switch does not tell its time".to_owned())),
+            Err(error) if error.breaks_session() => self.seen(Err(error)),
+            Err(error) => Ok(Err(error.to_string())),
+        }
     }
 
     /// Writes the push down; nothing is loaded before.
@@ -192,10 +205,14 @@ impl<'a, J: Journal> Transaction<'a, J> {
         }
     }
 
-    /// Turns an error into a failure, and notes when the session is lost with it.
+    /// Turns an error into a failure, and notes when the session is lost with it. A refusal of anything but a load or a
+    /// commit is the switch's trouble: it says nothing about the changes that wait.
     pub fn seen<T>(&mut self, result: Result<T, SwitchError>) -> Result<T, Failure> {
         result.map_err(|error| {
-            let failure = error.failure();
+            let failure = match &error {
+                SwitchError::Refused { .. } => Failure::new(Code::SwitchTrouble, error.to_string()),
+                _ => error.failure(),
+            };
             self.note(&failure);
             failure
         })

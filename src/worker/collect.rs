@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
-use crate::broker::{Consumer, Delivery};
+use crate::broker::{Consumer, DeadReason, Delivery, Message};
 use crate::domain::Issued;
 use crate::metrics::DATABASE;
 use crate::store::DeadLetter;
 
-/// Dead letters written in one transaction; each may be a megabyte.
+/// Dead letters written in one transaction.
 const BATCH_MAX: usize = 50;
 
 /// Collects until the consumer ends or the worker stops.
@@ -29,8 +29,9 @@ pub(super) async fn run(context: Arc<Context>, mut consumer: Consumer) {
 }
 
 async fn collect(context: &Context, deliveries: Vec<Delivery>) {
-    let (letters, receipts): (Vec<_>, Vec<_>) =
-        deliveries.into_iter().map(|delivery| (dead_letter(&delivery), delivery.receipt)).unzip();
+    let now = context.store.time().await;
+    let letter = |delivery: Delivery| (dead_letter(delivery.dead_reason(now), delivery.message), delivery.receipt);
+    let (letters, receipts): (Vec<_>, Vec<_>) = deliveries.into_iter().map(letter).unzip();
     let mut delay = Duration::from_millis(100);
     while let Err(error) = context.store.collect(&letters).await {
         tracing::warn!(error = super::chain(&error), "dead letters not collected; trying again");
@@ -47,12 +48,10 @@ async fn collect(context: &Context, deliveries: Vec<Delivery>) {
     }
 }
 
-fn dead_letter(delivery: &Delivery) -> DeadLetter {
-    let message = delivery.message.clone();
-    let reason = delivery.dead_reason();
+fn dead_letter(reason: DeadReason, message: Message) -> DeadLetter {
     // What the broker gave up by itself was never stamped: from now on it has a time, whenever it is replayed.
     let issued_at_ms = match message.issued() {
-        Issued::Unsaid => Some(chrono::Utc::now().timestamp_millis()),
+        Issued::Unsaid => Some(reason.last_failed_ms),
         _ => message.issued_at_ms,
     };
     DeadLetter {
@@ -69,6 +68,7 @@ fn dead_letter(delivery: &Delivery) -> DeadLetter {
         arrival: message.arrival,
         replay_number: message.replay_number,
         body: message.body,
+        long_body: message.long_body,
         headers: message.headers.into(),
         reason_code: reason.code,
         error_text: reason.text,

@@ -55,6 +55,8 @@ pub(super) struct Context {
     pub lanes: Lanes,
     pub arrivals: Arrivals,
     pub turnstile: Turnstile,
+    /// Held while the messages for a subnet's addresses are published.
+    pub spreading: tokio::sync::Mutex<()>,
     waiting: Mutex<Waiting<Held>>,
 }
 
@@ -85,6 +87,7 @@ impl Context {
             lanes: Lanes::default(),
             arrivals: Arrivals::default(),
             turnstile: Turnstile::default(),
+            spreading: tokio::sync::Mutex::default(),
             waiting: Mutex::default(),
         })
     }

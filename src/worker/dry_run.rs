@@ -45,7 +45,8 @@ pub async fn dry_run(
     messages: Vec<Message>,
     patience: Duration,
 ) -> Result<DryRun, Failure> {
-    let (turnstile, now_ms) = (Turnstile::default(), chrono::Utc::now().timestamp_millis());
+    let now_ms = store.now().await.map_err(|error| lease::failure(&error))?.timestamp_millis();
+    let turnstile = Turnstile::default();
     let read = messages.into_iter().map(|mut message| read_command(&mut message, turnstile.pass(None, now_ms)));
     let group = read.collect::<Result<Vec<_>, _>>()?;
     let mut rng: StdRng = rand::make_rng();

@@ -39,14 +39,14 @@ struct Taken {
 
 async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
     let _admitting = context.arrivals.admitting(deliveries.len());
-    let clock = context.store.now().await.unwrap_or_else(|_| chrono::Utc::now());
-    let now_ms = clock.timestamp_millis();
+    let now_ms = context.store.time().await.timestamp_millis();
+    let since = context.store.age_clock();
     let mut commands = Vec::with_capacity(deliveries.len());
     let mut settled: Vec<(Held, Verdict)> = Vec::new();
     context.metrics.taken_in(deliveries.len());
     for delivery in deliveries {
         let arrival = context.turnstile.pass(delivery.message.arrival, now_ms);
-        let (held, command) = read(delivery, arrival, now_ms);
+        let (held, command) = read(delivery, arrival, now_ms, since);
         match command {
             Ok(incoming) => commands.push(Taken { held, incoming }),
             Err(verdict) => settled.push((held, verdict)),
@@ -59,13 +59,13 @@ async fn take_in(context: &Arc<Context>, deliveries: Vec<Delivery>) {
 }
 
 /// Reads one delivery, and stamps on the message what its first arrival decides.
-fn read(delivery: Delivery, arrival: Arrival, now_ms: i64) -> (Held, Result<Incoming, Verdict>) {
+fn read(delivery: Delivery, arrival: Arrival, now_ms: i64, since: Duration) -> (Held, Result<Incoming, Verdict>) {
     let Delivery { mut message, receipt, .. } = delivery;
     let trace = MessageTrace::begin(&message);
     let first_seen_ms = *message.first_seen_ms.get_or_insert(now_ms);
     let incoming = match one_command(&mut message, arrival, now_ms) {
         Ok(incoming) => incoming,
-        Err(verdict) => return (Held { message, receipt, command: None, first_seen_ms, trace }, Err(verdict)),
+        Err(verdict) => return (Held { message, receipt, command: None, first_seen_ms, since, trace }, Err(verdict)),
     };
     let command = HeldCommand {
         key: incoming.key.clone(),
@@ -74,17 +74,15 @@ fn read(delivery: Delivery, arrival: Arrival, now_ms: i64) -> (Held, Result<Inco
         server_id: incoming.command.server_id,
         ip: incoming.command.ip_address,
     };
-    (Held { message, receipt, command: Some(command), first_seen_ms, trace }, Ok(incoming))
+    (Held { message, receipt, command: Some(command), first_seen_ms, since, trace }, Ok(incoming))
 }
 
 /// The command of a message, or what becomes of one that is none, or many.
 fn one_command(message: &mut Message, arrival: Arrival, now_ms: i64) -> Result<Incoming, Verdict> {
     let dead = |failure| Verdict::Dead(failure, None);
-    if let Some(mut messages) = spread(message).map_err(dead)? {
-        for message in &mut messages {
-            stamp(message, arrival, now_ms);
-        }
-        return Err(Verdict::Spread(messages));
+    if let Some(spread) = spread(message).map_err(dead)? {
+        stamp(message, arrival, now_ms);
+        return Err(Verdict::Spread(Arc::new(spread)));
     }
     let incoming = read_command(message, arrival).map_err(dead)?;
     stamp(message, arrival, now_ms);

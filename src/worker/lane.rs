@@ -89,7 +89,7 @@ impl Lane {
                     self.context.pause(Duration::from_millis(self.context.settings.lease.poll_ms)).await;
                 }
                 Ok(Turn::Frozen(freeze)) => {
-                    let left = (freeze.until - chrono::Utc::now()).to_std().unwrap_or_default();
+                    let left = (freeze.until - self.context.store.time().await).to_std().unwrap_or_default();
                     self.hold_back(&freeze.failure(&self.switch), left, true).await;
                     break;
                 }

@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use super::context::{Context, Parts};
 use super::settle::{Verdict, settle};
 use super::{collect, drift, freezes, intake, outbox, sweep};
-use crate::broker::{BrokerError, QueueKind};
+use crate::broker::{BrokerError, Prefetch, QueueKind};
 
 /// Dead letters held unacknowledged at once.
-const DEAD_PREFETCH: u16 = 100;
+const DEAD_PREFETCH: Prefetch = Prefetch { messages: 100, bytes: 8 << 20 };
 
 /// Why the worker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,9 @@ impl Worker {
     pub async fn start(parts: Parts) -> Result<Self, WorkerError> {
         let context = Context::new(parts);
         context.store.claim_own_events(outbox::CLAIM);
-        let commands = context.broker.consume(QueueKind::Commands, context.settings.broker.prefetch).await?;
+        let broker = &context.settings.broker;
+        let prefetch = Prefetch { messages: broker.prefetch, bytes: broker.prefetch_bytes_max };
+        let commands = context.broker.consume(QueueKind::Commands, prefetch).await?;
         let dead = context.broker.consume(QueueKind::Dead, DEAD_PREFETCH).await?;
         let mut tasks = JoinSet::new();
         tasks.spawn(intake::run(context.clone(), commands));

@@ -14,10 +14,13 @@ use tracing::Span;
 use super::context::Context;
 use super::retry::RetryPolicy;
 use super::traces::MessageTrace;
-use crate::broker::{DeadReason, Message, Receipt, new_burial_id};
+use crate::broker::{DeadReason, Message, Receipt, Spread, new_burial_id};
 use crate::domain::{Action, BindableAddress, Code, Failure, MessageKey, SwitchName};
 use crate::metrics::{BROKER, DATABASE, Metrics};
 use crate::store::FailedMessage;
+
+/// Messages for a subnet's addresses that are published at once.
+const SPREAD_AT_ONCE: usize = 128;
 
 /// A delivery that is not acknowledged yet.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(super) struct Held {
     pub command: Option<HeldCommand>,
     /// When the message was first seen, milliseconds since 1970.
     pub first_seen_ms: i64,
+    /// Since when it is held, by [`crate::store::Store::age_clock`].
+    pub since: Duration,
     pub trace: MessageTrace,
 }
 
@@ -59,8 +64,8 @@ pub(super) enum Verdict {
     Retry(Failure, Option<SwitchName>),
     /// It could not be tried; costs no attempt.
     Defer(Failure, Option<SwitchName>),
-    /// It asks for a whole subnet: these messages stand in its place.
-    Spread(Vec<Message>),
+    /// It asks for a whole subnet: a message for each address stands in its place.
+    Spread(Arc<Spread>),
     /// It may not be tried for as long as that; costs neither attempt nor age.
     Postpone(Failure, Duration),
     /// The worker stops: the broker is to hand it to another.
@@ -71,7 +76,7 @@ pub(super) enum Verdict {
 #[derive(Debug, Clone, PartialEq)]
 enum Disposal {
     Acknowledge,
-    Replace(Vec<Message>),
+    Replace(Arc<Spread>),
     Requeue,
     Again { attempt: u32, delay: Duration, code: Code },
     Postpone { delay: Duration, code: Code },
@@ -95,7 +100,7 @@ impl Disposal {
 fn decide(policy: &RetryPolicy, attempt: u32, age: Duration, verdict: Verdict) -> Disposal {
     match verdict {
         Verdict::Done => Disposal::Acknowledge,
-        Verdict::Spread(messages) => Disposal::Replace(messages),
+        Verdict::Spread(spread) => Disposal::Replace(spread),
         Verdict::HandBack => Disposal::Requeue,
         Verdict::Dead(failure, switch) => Disposal::Bury { failure, attempts: attempt + 1, exhausted: false, switch },
         Verdict::Retry(failure, switch) if policy.is_exhausted(attempt + 1, age) => {
@@ -128,12 +133,24 @@ pub(super) fn settle(context: &Arc<Context>, messages: Vec<(Held, Verdict)>) {
     }
 }
 
+/// The moment of a settling.
+#[derive(Clone, Copy)]
+struct Now {
+    /// Milliseconds since 1970.
+    ms: i64,
+    age_clock: Duration,
+}
+
+fn millis(age: Duration) -> u64 {
+    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// What a batch of messages comes to.
 #[derive(Default)]
 struct Sorted {
     acknowledge: Vec<Receipt>,
-    /// Acknowledged once these messages are durable in their place.
-    replaced: (Vec<Receipt>, Vec<Message>),
+    /// Acknowledged once the messages for all their addresses are durable in their place.
+    replaced: Vec<(Receipt, Message, Arc<Spread>)>,
     requeue: Vec<Receipt>,
     again: Vec<(Receipt, Message, Duration)>,
     bury: Vec<Burial>,
@@ -152,11 +169,11 @@ struct Burial {
 }
 
 async fn carry_out(context: &Context, messages: Vec<(Held, Verdict)>) {
-    let now_ms = chrono::Utc::now().timestamp_millis();
+    let now = Now { ms: context.store.time().await.timestamp_millis(), age_clock: context.store.age_clock() };
     let mut sorted = Sorted::default();
     let count = messages.len();
     for (held, verdict) in messages {
-        sorted.add(context, now_ms, held, verdict);
+        sorted.add(context, now, held, verdict);
     }
     // Where the database does not know that they failed they must not be dead: all come again.
     let ends: Vec<_> = sorted.bury.iter().filter_map(|burial| burial.ends.clone()).collect();
@@ -167,16 +184,28 @@ async fn carry_out(context: &Context, messages: Vec<(Held, Verdict)>) {
     let Sorted { mut acknowledge, replaced, requeue, again, bury, due, spans: _spans, .. } = sorted;
     persist(context, DATABASE, "note when commands are due", || context.store.note_due(&due)).await;
     context.events_due.notify_one();
-    let (receipts, messages) = replaced;
-    if !receipts.is_empty() {
-        let published = persist(context, BROKER, "spread", || context.broker.publish_commands(messages.clone())).await;
-        acknowledge.extend(published.map(|()| receipts).into_iter().flatten());
+    for (receipt, message, spread) in replaced {
+        if publish_each(context, &message, &spread).await.is_some() {
+            acknowledge.push(receipt);
+        }
     }
     persist(context, BROKER, "acknowledge", || context.broker.ack(acknowledge.clone())).await;
     persist(context, BROKER, "hand back", || context.broker.requeue(requeue.clone())).await;
-    persist(context, BROKER, "send to the retry ladder", || context.broker.retry(again.clone())).await;
+    persist(context, BROKER, "send to the retry ladder", || context.broker.retry(&again)).await;
     let dead: Vec<_> = bury.into_iter().map(|burial| (burial.receipt, burial.message, burial.reason)).collect();
-    persist(context, BROKER, "send to the dead letters", || context.broker.dead(dead.clone())).await;
+    persist(context, BROKER, "send to the dead letters", || context.broker.dead(&dead)).await;
+}
+
+/// Publishes the messages for a subnet's addresses. One subnet at a time, and in parts: a thousand addresses may carry
+/// long headers each.
+async fn publish_each(context: &Context, message: &Message, spread: &Spread) -> Option<()> {
+    let _turn = context.spreading.lock().await;
+    let mut messages = spread.messages(message).peekable();
+    while messages.peek().is_some() {
+        let some: Vec<Message> = messages.by_ref().take(SPREAD_AT_ONCE).collect();
+        persist(context, BROKER, "spread", || context.broker.publish_commands(&some)).await?;
+    }
+    Some(())
 }
 
 /// Tries until it works. A stopping worker gives up after a few tries: what is not acknowledged then
@@ -217,37 +246,33 @@ impl Sorted {
         self.acknowledge.extend(spared.into_iter().map(|burial| burial.receipt));
     }
 
-    fn add(&mut self, context: &Context, now_ms: i64, held: Held, verdict: Verdict) {
-        let age = Duration::from_millis(u64::try_from(now_ms.saturating_sub(held.first_seen_ms)).unwrap_or(0));
+    fn add(&mut self, context: &Context, now: Now, held: Held, verdict: Verdict) {
+        let age = Duration::from_millis(held.message.age_ms) + now.age_clock.saturating_sub(held.since);
         let disposal = decide(&context.policy, held.message.attempt, age, verdict);
         count(&context.metrics, &held, age, &disposal);
         let (outcome, code) = disposal.named();
         match disposal {
             Disposal::Acknowledge => self.acknowledge.push(held.receipt),
-            Disposal::Replace(messages) => {
-                self.replaced.0.push(held.receipt);
-                self.replaced.1.extend(messages);
-            }
+            Disposal::Replace(spread) => self.replaced.push((held.receipt, held.message, spread)),
             Disposal::Requeue => self.requeue.push(held.receipt),
             Disposal::Again { attempt, delay, code } => {
                 tracing::debug!(%code, attempt, ?delay, trace_id = held.trace.id(&held.message).map(tracing::field::display),
                     "message goes to the retry ladder");
                 self.due.extend(held.command.map(|command| (command.key, delay)));
-                let message = Message { attempt, first_seen_ms: Some(held.first_seen_ms), ..held.message };
+                let (age_ms, first_seen_ms) = (millis(age + delay), Some(held.first_seen_ms));
+                let message = Message { attempt, first_seen_ms, age_ms, ..held.message };
                 self.again.push((held.receipt, message, delay));
             }
             Disposal::Postpone { delay, .. } => {
                 self.due.extend(held.command.map(|command| (command.key, delay)));
-                // Its age stands still meanwhile: it counts as first seen that much later.
-                let delay_ms = i64::try_from(delay.as_millis()).unwrap_or(0);
-                // Saturating: the time comes from a header, which anybody can set.
-                let first_seen_ms = held.first_seen_ms.saturating_add(delay_ms);
-                let message = Message { first_seen_ms: Some(first_seen_ms), ..held.message };
+                // It does not age meanwhile.
+                let (age_ms, first_seen_ms) = (millis(age), Some(held.first_seen_ms));
+                let message = Message { first_seen_ms, age_ms, ..held.message };
                 self.again.push((held.receipt, message, delay));
             }
             Disposal::Bury { failure, attempts, exhausted, switch } => {
                 let ends = held.command.as_ref().filter(|_| exhausted).map(|command| command.failed(&failure));
-                let reason = dead_reason(&held, failure, attempts, switch, now_ms);
+                let reason = dead_reason(&held, failure, attempts, switch, now.ms);
                 self.bury.push(Burial { receipt: held.receipt, message: held.message, reason, ends });
             }
         }

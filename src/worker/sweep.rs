@@ -53,14 +53,14 @@ fn due_now(key: &MessageKey) -> (MessageKey, Duration) {
     (key.clone(), Duration::ZERO)
 }
 
-async fn publish_again(context: &Arc<Context>, commands: Vec<OpenCommand>) -> Result<(), StoreError> {
+async fn publish_again(context: &Arc<Context>, commands: Vec<(OpenCommand, Vec<u8>)>) -> Result<(), StoreError> {
     let mut published = Vec::new();
-    for command in commands {
+    for (command, body) in commands {
         let key = command.key.clone();
         if context.waiting().holds(&key) {
             continue;
         }
-        if let Err(error) = context.broker.publish_command(message(command)).await {
+        if let Err(error) = context.broker.publish_command(message(command, body)).await {
             tracing::warn!(error = super::chain(&error), "cannot publish forgotten commands again");
             context.metrics.trouble(BROKER);
             break;
@@ -73,13 +73,13 @@ async fn publish_again(context: &Arc<Context>, commands: Vec<OpenCommand>) -> Re
     context.store.note_due(&published).await
 }
 
-fn message(command: OpenCommand) -> Message {
+fn message(command: OpenCommand, body: Vec<u8>) -> Message {
     Message {
         message_id: command.message_id,
         correlation_id: command.correlation_id,
         traceparent: command.traceparent,
         routing_key: command.action.routing_key().to_owned(),
-        body: command.body,
+        body,
         attempt: u32::try_from(command.attempts).unwrap_or(0),
         first_seen_ms: Some(command.received_at.timestamp_millis()),
         key: Some(command.key.0),

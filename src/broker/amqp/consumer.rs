@@ -5,15 +5,18 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use lapin::message::Delivery as LapinDelivery;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer as LapinConsumer};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, ackers, bounded, close, connect, declare, reject, wire};
+use super::in_hand::{Flow, InHand};
+use super::{Shared, ackers, bounded, close, connect_reading, declare, reject, wire};
 use crate::broker::delivery::{Delivery, Proof, Receipt};
 use crate::broker::error::BrokerError;
+use crate::broker::port::Prefetch;
 use crate::broker::topology::QueueKind;
 
 /// The tag of our only consumer on its channel.
@@ -31,11 +34,12 @@ pub struct AmqpConsumer {
 }
 
 impl AmqpConsumer {
-    pub(super) fn start(shared: Arc<Shared>, kind: QueueKind, prefetch: u16) -> Self {
-        let (sender, deliveries) = mpsc::channel(usize::from(prefetch).max(1));
+    pub(super) fn start(shared: Arc<Shared>, kind: QueueKind, prefetch: Prefetch) -> Self {
+        let (sender, deliveries) = mpsc::channel(usize::from(prefetch.messages).max(1));
+        let in_hand = InHand::new(prefetch.bytes);
         let stop = CancellationToken::new();
         shared.consumers_down.fetch_add(1, Ordering::Relaxed);
-        let session = Sessions { shared, kind, prefetch, sender, stop: stop.clone() };
+        let session = Sessions { shared, kind, prefetch: prefetch.messages, in_hand, sender, stop: stop.clone() };
         tokio::spawn(session.keep());
         Self { deliveries, ready: Vec::new(), stop }
     }
@@ -73,8 +77,17 @@ struct Sessions {
     shared: Arc<Shared>,
     kind: QueueKind,
     prefetch: u16,
+    in_hand: Arc<InHand>,
     sender: mpsc::Sender<Delivery>,
     stop: CancellationToken,
+}
+
+/// An open session.
+struct Session {
+    connection: Connection,
+    channel: Channel,
+    consumer: LapinConsumer,
+    flow: Arc<Flow>,
 }
 
 /// How a session ended.
@@ -91,11 +104,11 @@ impl Sessions {
         let queue = self.shared.topology.queue(self.kind);
         while !self.stop.is_cancelled() {
             let problem = match self.open().await {
-                Ok((connection, channel, consumer)) => {
+                Ok(Session { connection, channel, consumer, flow }) => {
                     self.shared.consumers_down.fetch_sub(1, Ordering::Relaxed);
                     tracing::info!(queue, "consuming");
                     back_off = BACK_OFF_MIN;
-                    let ended = self.run(&channel, consumer).await;
+                    let ended = self.run(&channel, consumer, &flow).await;
                     match ended {
                         Ended::Stopped => return self.linger(connection).await,
                         Ended::Broken(problem) => {
@@ -119,9 +132,10 @@ impl Sessions {
         }
     }
 
-    async fn open(&self) -> Result<(Connection, Channel, LapinConsumer), BrokerError> {
+    async fn open(&self) -> Result<Session, BrokerError> {
         let Shared { target, topology, rpc_timeout, .. } = &*self.shared;
-        let connection = connect(target, *rpc_timeout).await?;
+        let flow = self.in_hand.flow();
+        let connection = connect_reading(target, *rpc_timeout, Some(flow.clone())).await?;
         // A broker that lost its data gets its queues back.
         declare::declare(&connection, topology, *rpc_timeout).await?;
         let channel = bounded("open a channel", *rpc_timeout, connection.create_channel()).await?;
@@ -136,10 +150,10 @@ impl Sessions {
             FieldTable::default(),
         );
         let consumer = bounded("consume", *rpc_timeout, consume).await?;
-        Ok((connection, channel, consumer))
+        Ok(Session { connection, channel, consumer, flow })
     }
 
-    async fn run(&self, channel: &Channel, mut consumer: LapinConsumer) -> Ended {
+    async fn run(&self, channel: &Channel, mut consumer: LapinConsumer, flow: &Flow) -> Ended {
         loop {
             let next = tokio::select! {
                 () = self.stop.cancelled() => break,
@@ -147,9 +161,7 @@ impl Sessions {
             };
             match next {
                 Some(Ok(delivery)) => {
-                    let receipt = Receipt(Proof::Amqp(delivery.acker.clone()));
-                    let (message, dead) = wire::received(delivery);
-                    if self.sender.send(Delivery { message, receipt, dead }).await.is_err() {
+                    if !self.hand_on(delivery, flow).await {
                         break;
                     }
                 }
@@ -157,21 +169,30 @@ impl Sessions {
                 None => return Ended::Broken("the broker cancelled the consumer".to_owned()),
             }
         }
+        // The answer to the cancel is behind all that was sent before.
+        self.in_hand.lift();
         let cancel = channel.basic_cancel(TAG.into(), BasicCancelOptions::default());
         let _ = tokio::time::timeout(self.shared.rpc_timeout, cancel).await;
-        self.hand_out_rest(consumer).await;
+        self.hand_out_rest(consumer, flow).await;
         Ended::Stopped
     }
 
     /// What was prefetched before the cancel is still ours to settle.
-    async fn hand_out_rest(&self, mut consumer: LapinConsumer) {
+    async fn hand_out_rest(&self, mut consumer: LapinConsumer, flow: &Flow) {
         while let Ok(Some(Ok(delivery))) = tokio::time::timeout(BACK_OFF_MIN, consumer.next()).await {
-            let receipt = Receipt(Proof::Amqp(delivery.acker.clone()));
-            let (message, dead) = wire::received(delivery);
-            if self.sender.send(Delivery { message, receipt, dead }).await.is_err() {
+            if !self.hand_on(delivery, flow).await {
                 return;
             }
         }
+    }
+
+    /// False where nobody takes it.
+    async fn hand_on(&self, delivery: LapinDelivery, flow: &Flow) -> bool {
+        let acker = delivery.acker.clone();
+        let (message, dead) = wire::received(delivery);
+        let _share = Arc::new(flow.take(message.bytes()));
+        let receipt = Receipt(Proof::Amqp { acker, _share });
+        self.sender.send(Delivery { message, receipt, dead }).await.is_ok()
     }
 
     /// Keeps the connection until the broker is closed: receipts handed out are settled over it.

@@ -7,7 +7,10 @@
 
 mod consumer;
 mod declare;
+mod frames;
+mod in_hand;
 mod publisher;
+mod socket;
 mod wire;
 
 use std::sync::Arc;
@@ -19,16 +22,20 @@ use futures_util::poll;
 use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
-use lapin::{Connection, ConnectionProperties};
+use lapin::{AsyncTcpStream, Connection, ConnectionProperties, ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use super::delivery::{DeadReason, Proof, Receipt};
 use super::error::BrokerError;
 use super::message::{EventMessage, Message};
+use super::port::Prefetch;
 use super::topology::{QueueKind, Topology};
+use in_hand::Flow;
 use publisher::{Parcel, Publisher};
+use socket::{ShorteningRuntime, Socket};
 
 pub use consumer::AmqpConsumer;
+pub(super) use in_hand::Share;
 pub(super) use lapin::Acker;
 
 /// Seconds between heartbeats unless the URL says otherwise; a peer that is silent for two of them is gone.
@@ -79,7 +86,7 @@ impl AmqpBroker {
         Ok(Self { shared: Arc::new(Shared { target, topology, rpc_timeout, publisher, consumers_down, closing }) })
     }
 
-    pub(super) fn consume(&self, kind: QueueKind, prefetch: u16) -> AmqpConsumer {
+    pub(super) fn consume(&self, kind: QueueKind, prefetch: Prefetch) -> AmqpConsumer {
         AmqpConsumer::start(self.shared.clone(), kind, prefetch)
     }
 
@@ -97,31 +104,31 @@ impl AmqpBroker {
         Ok(())
     }
 
-    pub(super) async fn retry(&self, again: Vec<(Receipt, Message, Duration)>) -> Result<(), BrokerError> {
+    pub(super) async fn retry(&self, again: &[(Receipt, Message, Duration)]) -> Result<(), BrokerError> {
         let topology = &self.shared.topology;
-        let parcel = |message: &Message, delay| wire::command(topology.retry(topology.rung_ms(delay)), message, None);
+        let parcel = |message, delay| wire::command(&topology.retry(topology.rung_ms(delay)), message, None);
         let parcels = again.iter().map(|(_, message, delay)| parcel(message, *delay)).collect();
         self.shared.publisher.publish(parcels).await?;
-        self.ack(again.into_iter().map(|(receipt, ..)| receipt).collect()).await
+        self.ack(again.iter().map(|(receipt, ..)| receipt.clone()).collect()).await
     }
 
-    pub(super) async fn dead(&self, dead: Vec<(Receipt, Message, DeadReason)>) -> Result<(), BrokerError> {
+    pub(super) async fn dead(&self, dead: &[(Receipt, Message, DeadReason)]) -> Result<(), BrokerError> {
         let exchange = self.shared.topology.dead();
-        let parcel = |message, reason| wire::command(exchange.clone(), message, Some(reason));
+        let parcel = |message, reason| wire::command(&exchange, message, Some(reason));
         let parcels = dead.iter().map(|(_, message, reason)| parcel(message, reason)).collect();
         self.shared.publisher.publish(parcels).await?;
-        self.ack(dead.into_iter().map(|(receipt, ..)| receipt).collect()).await
+        self.ack(dead.iter().map(|(receipt, ..)| receipt.clone()).collect()).await
     }
 
-    pub(super) async fn publish_commands(&self, messages: Vec<Message>) -> Result<(), BrokerError> {
+    pub(super) async fn publish_commands(&self, messages: &[Message]) -> Result<(), BrokerError> {
         let exchange = self.shared.topology.commands();
-        let parcels = messages.iter().map(|message| wire::command(exchange.clone(), message, None)).collect();
+        let parcels = messages.iter().map(|message| wire::command(&exchange, message, None)).collect();
         self.shared.publisher.publish(parcels).await
     }
 
-    pub(super) async fn publish_events(&self, events: Vec<EventMessage>) -> Result<(), BrokerError> {
+    pub(super) async fn publish_events(&self, events: &[EventMessage]) -> Result<(), BrokerError> {
         let exchange = self.shared.topology.events();
-        let parcels: Vec<Parcel> = events.into_iter().map(|event| wire::event(exchange.clone(), event)).collect();
+        let parcels: Vec<Parcel<'_>> = events.iter().map(|event| wire::event(&exchange, event)).collect();
         self.shared.publisher.publish(parcels).await
     }
 
@@ -146,7 +153,7 @@ impl AmqpBroker {
 
 fn ackers(receipts: Vec<Receipt>) -> impl Iterator<Item = Acker> {
     receipts.into_iter().filter_map(|receipt| match receipt.0 {
-        Proof::Amqp(acker) => Some(acker),
+        Proof::Amqp { acker, .. } => Some(acker),
         Proof::Embedded { .. } => None,
     })
 }
@@ -160,6 +167,15 @@ async fn reject(ackers: impl Iterator<Item = Acker>) {
 
 /// Opens a connection within the time limit.
 async fn connect(target: &AmqpTarget, timeout: Duration) -> Result<Connection, BrokerError> {
+    connect_reading(target, timeout, None).await
+}
+
+/// The same, with nothing read while `flow` is full.
+async fn connect_reading(
+    target: &AmqpTarget,
+    timeout: Duration,
+    flow: Option<Arc<Flow>>,
+) -> Result<Connection, BrokerError> {
     let work = async {
         // What the parser says may repeat the URL.
         let unreadable = |_: String| std::io::Error::other("amqp.url cannot be read; is its password percent-encoded?");
@@ -169,8 +185,11 @@ async fn connect(target: &AmqpTarget, timeout: Duration) -> Result<Connection, B
             .map_err(|problem| lapin::Error::from(lapin::ErrorKind::IOError(Arc::new(unreadable(problem)))))?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
         let tls = OwnedTLSConfig { cert_chain: target.ca.clone(), ..OwnedTLSConfig::default() };
-        let runtime = lapin::runtime::default_runtime()?;
-        Connection::connect_uri_with_config(uri, ConnectionProperties::default(), tls, runtime).await
+        let io = |error| lapin::Error::from(ErrorKind::IOError(Arc::new(error)));
+        let open = async move |uri: AMQPUri, _: ShorteningRuntime| {
+            Socket::connect(uri, &tls, flow.clone()).await.map(AsyncTcpStream::Plain).map_err(io)
+        };
+        Connection::connector(uri, socket::runtime(), open, ConnectionProperties::default()).await
     };
     bounded("connect", timeout, work).await
 }

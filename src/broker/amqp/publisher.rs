@@ -9,17 +9,19 @@ use tokio::sync::Mutex;
 use super::{AmqpTarget, bounded, close, connect, together};
 use crate::broker::error::BrokerError;
 
-/// Messages published before their confirms are awaited.
+/// Messages published before their confirms are awaited: lapin copies each of them.
 const WINDOW: usize = 512;
+/// The same in bytes of their bodies; the last one may exceed it.
+const WINDOW_BYTES: usize = 4 << 20;
 
 /// A message ready for the wire.
-pub(super) struct Parcel {
+pub(super) struct Parcel<'a> {
     pub exchange: String,
     pub routing_key: String,
     /// It must reach a queue.
     pub mandatory: bool,
     pub properties: BasicProperties,
-    pub body: Vec<u8>,
+    pub body: &'a [u8],
 }
 
 /// The publishing connection, opened when it is needed and dropped when anything is wrong with it.
@@ -35,7 +37,7 @@ impl Publisher {
     }
 
     /// Publishes everything and awaits every confirm.
-    pub async fn publish(&self, parcels: Vec<Parcel>) -> Result<(), BrokerError> {
+    pub async fn publish(&self, parcels: Vec<Parcel<'_>>) -> Result<(), BrokerError> {
         if parcels.is_empty() {
             return Ok(());
         }
@@ -52,7 +54,7 @@ impl Publisher {
     async fn publish_on(
         &self,
         session: &mut Option<(Connection, Channel)>,
-        parcels: &[Parcel],
+        parcels: &[Parcel<'_>],
     ) -> Result<(), BrokerError> {
         let usable = session
             .as_ref()
@@ -64,13 +66,13 @@ impl Publisher {
         // A new session is tried with one message: a broker short of memory says so no sooner, and publishes in the end
         // whatever it was sent on each session that was given up meanwhile.
         let (first, rest) = parcels.split_at(if usable { 0 } else { 1 });
-        for window in [first].into_iter().chain(rest.chunks(WINDOW)) {
+        for window in [first].into_iter().chain(rest.chunks(WINDOW).flat_map(windows)) {
             self.publish_window(channel, window).await?;
         }
         Ok(())
     }
 
-    async fn publish_window(&self, channel: &Channel, window: &[Parcel]) -> Result<(), BrokerError> {
+    async fn publish_window(&self, channel: &Channel, window: &[Parcel<'_>]) -> Result<(), BrokerError> {
         let sent = async { together(window.iter().map(|parcel| send(channel, parcel))).await.into_iter().collect() };
         let confirms: Vec<PublisherConfirm> = bounded("take messages", self.timeout, sent).await?;
         for (confirm, parcel) in confirms.into_iter().zip(window) {
@@ -94,21 +96,32 @@ impl Publisher {
     }
 }
 
-async fn send(channel: &Channel, parcel: &Parcel) -> Result<PublisherConfirm, lapin::Error> {
+async fn send(channel: &Channel, parcel: &Parcel<'_>) -> Result<PublisherConfirm, lapin::Error> {
     let options = BasicPublishOptions { mandatory: parcel.mandatory, ..BasicPublishOptions::default() };
     channel
         .basic_publish(
             parcel.exchange.as_str().into(),
             parcel.routing_key.as_str().into(),
             options,
-            &parcel.body,
+            parcel.body,
             parcel.properties.clone(),
         )
         .await
 }
 
+/// Parts of at most so many bytes.
+fn windows<'a, 'b>(parcels: &'a [Parcel<'b>]) -> impl Iterator<Item = &'a [Parcel<'b>]> {
+    let mut bytes = 0;
+    parcels.chunk_by(move |parcel, _| {
+        bytes += parcel.body.len();
+        let fits = bytes < WINDOW_BYTES;
+        bytes *= usize::from(fits);
+        fits
+    })
+}
+
 /// A confirm says "taken", not "routed": what reached no queue comes back with it.
-fn taken(confirmation: Confirmation, parcel: &Parcel) -> Result<(), BrokerError> {
+fn taken(confirmation: Confirmation, parcel: &Parcel<'_>) -> Result<(), BrokerError> {
     let why = match confirmation {
         Confirmation::Ack(None) => return Ok(()),
         Confirmation::Ack(Some(returned)) => returned.reply_text.to_string(),

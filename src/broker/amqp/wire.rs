@@ -1,36 +1,37 @@
 //! Messages as AMQP properties and headers, both ways.
 
-use std::borrow::Cow;
-
 use lapin::BasicProperties;
 use lapin::message::Delivery as LapinDelivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde_json::{Map, Value, json};
 
+use super::frames::without_trailer;
 use super::publisher::Parcel;
 use crate::broker::delivery::DeadReason;
-use crate::broker::message::{EventMessage, Message, TIMESTAMP_IN_MS};
+use crate::broker::headers::bounded;
+use crate::broker::message::{EventMessage, Message};
 use crate::domain::TraceParent;
 
 /// The header in which a dead letter carries its reason whole.
 const DEAD: &str = "x-vmacd-dead";
+/// The header that says what is known of a body of which only the beginning is there.
+const LONG_BODY: &str = "x-vmacd-body";
 const PERSISTENT: u8 = 2;
 /// Longest error told in headers, characters.
 const ERROR_CHARS_MAX: usize = 2000;
-/// Most of a producer's own headers that is carried on, bytes as JSON.
-const HEADERS_BYTES_MAX: usize = 32 << 10;
 /// Most attempts or replays that are believed.
 const COUNT_MAX: i64 = 1 << 20;
 /// What RabbitMQ adds by itself when it delivers again or dead-letters; sent along again it would be untrue.
 const OF_THE_BROKER: [&str; 5] = ["x-death", "x-first-death", "x-last-death", "x-delivery-count", "x-acquired-count"];
 
 /// A command on its way to an exchange.
-pub(super) fn command(exchange: String, message: &Message, dead: Option<&DeadReason>) -> Parcel {
+pub(super) fn command<'a>(exchange: &str, message: &'a Message, dead: Option<&DeadReason>) -> Parcel<'a> {
     let dead = dead.map(|reason| DeadReason { text: brief(&reason.text), ..reason.clone() });
-    let mut headers = to_table(&carried(&message.headers));
+    let mut headers = to_table(&bounded(message.headers.clone()));
     let numbers = [
         ("x-vmacd-attempt", Some(i64::from(message.attempt)).filter(|attempt| *attempt > 0)),
         ("x-vmacd-first-seen", message.first_seen_ms),
+        ("x-vmacd-age", i64::try_from(message.age_ms).ok().filter(|age_ms| *age_ms > 0)),
         ("x-vmacd-issued-at", message.issued_at_ms),
         ("x-vmacd-arrival", message.arrival),
         ("x-vmacd-replay", Some(message.replay_number).filter(|replay| *replay > 0)),
@@ -44,6 +45,7 @@ pub(super) fn command(exchange: String, message: &Message, dead: Option<&DeadRea
         ("x-vmacd-reason", dead.as_ref().map(|reason| reason.code.to_string())),
         ("x-vmacd-error", dead.as_ref().map(|reason| reason.text.clone())),
         (DEAD, dead.as_ref().map(|reason| json!(reason).to_string())),
+        (LONG_BODY, message.long_body.as_ref().map(|long| json!(long).to_string())),
     ];
     for (name, value) in texts.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         headers.insert(name.into(), AMQPValue::LongString(value.into()));
@@ -52,13 +54,8 @@ pub(super) fn command(exchange: String, message: &Message, dead: Option<&DeadRea
     if let Some(timestamp) = message.timestamp.and_then(|timestamp| u64::try_from(timestamp).ok()) {
         properties = properties.with_timestamp(timestamp);
     }
-    Parcel {
-        exchange,
-        routing_key: message.routing_key.clone(),
-        mandatory: true,
-        properties,
-        body: message.body.clone(),
-    }
+    let (exchange, routing_key) = (exchange.to_owned(), message.routing_key.clone());
+    Parcel { exchange, routing_key, mandatory: true, properties, body: &message.body }
 }
 
 /// All headers together travel in one frame, of 128 KiB unless the broker is told otherwise: what is longer would cost
@@ -67,26 +64,15 @@ fn brief(text: &str) -> String {
     text.chars().take(ERROR_CHARS_MAX).collect()
 }
 
-/// The producer's headers, or a note where there is no room for them.
-fn carried(headers: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
-    let bytes = json!(headers).to_string().len();
-    if bytes <= HEADERS_BYTES_MAX {
-        return Cow::Borrowed(headers);
-    }
-    let note = format!("{bytes} bytes of headers were left out; at most {HEADERS_BYTES_MAX} are carried");
-    let time = headers.get_key_value(TIMESTAMP_IN_MS).filter(|(_, value)| value.is_number());
-    let kept = time.map(|(name, value)| (name.clone(), value.clone()));
-    Cow::Owned(kept.into_iter().chain([("x-vmacd-headers".to_owned(), json!(note))]).collect())
-}
-
 /// An event on its way; nobody has to listen.
-pub(super) fn event(exchange: String, event: EventMessage) -> Parcel {
+pub(super) fn event<'a>(exchange: &str, event: &'a EventMessage) -> Parcel<'a> {
     let mut headers = FieldTable::default();
-    if let Some(trace) = event.traceparent {
-        headers.insert("traceparent".into(), AMQPValue::LongString(trace.into()));
+    if let Some(trace) = &event.traceparent {
+        headers.insert("traceparent".into(), AMQPValue::LongString(trace.as_str().into()));
     }
     let properties = properties(Some(&event.message_id), event.correlation_id.as_deref(), headers);
-    Parcel { exchange, routing_key: event.routing_key, mandatory: false, properties, body: event.body }
+    let (exchange, routing_key) = (exchange.to_owned(), event.routing_key.clone());
+    Parcel { exchange, routing_key, mandatory: false, properties, body: &event.body }
 }
 
 fn properties(message_id: Option<&str>, correlation_id: Option<&str>, headers: FieldTable) -> BasicProperties {
@@ -118,6 +104,7 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
     // Anybody can set these: what vmacd never writes counts as nothing.
     let mut number = |name: &str| headers.remove(name).and_then(|value| value.as_i64()).filter(|number| *number >= 0);
     let attempt = number("x-vmacd-attempt").filter(|attempt| *attempt <= COUNT_MAX);
+    let age_ms = number("x-vmacd-age").and_then(|age_ms| u64::try_from(age_ms).ok()).unwrap_or(0);
     let (first_seen_ms, issued_at_ms) = (number("x-vmacd-first-seen"), number("x-vmacd-issued-at"));
     let arrival = number("x-vmacd-arrival");
     let replay_number = number("x-vmacd-replay").filter(|replay| *replay <= COUNT_MAX).unwrap_or(0);
@@ -125,6 +112,8 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
     let (key, traceparent) = (text("x-vmacd-key"), text("traceparent").filter(|trace| is_traceparent(trace)));
     // On what the broker itself gave up, the reason would be one that the producer wrote.
     let dead = text(DEAD).filter(|_| !of_the_broker).and_then(|reason| serde_json::from_str(&reason).ok());
+    let claimed = text(LONG_BODY).and_then(|long| serde_json::from_str(&long).ok());
+    let (body, long_body) = without_trailer(delivery.data);
     // For people who look at the queue; the whole reason is in `DEAD`.
     text("x-vmacd-reason");
     text("x-vmacd-error");
@@ -136,14 +125,16 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
         timestamp: properties.timestamp().and_then(|timestamp| i64::try_from(timestamp).ok()),
         attempt: attempt.and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(0),
         first_seen_ms,
+        age_ms,
         key,
         issued_at_ms,
         arrival,
         replay_number,
         headers,
-        body: delivery.data,
+        body,
+        long_body: long_body.or(claimed),
     };
-    (message.without_empty_ids(), dead)
+    (message.bounded().without_empty_ids(), dead)
 }
 
 /// What is no trace is left out, as section 4.3 of W3C Trace Context asks; what a later version adds is carried on

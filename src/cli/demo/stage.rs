@@ -81,10 +81,9 @@ impl Stage {
             message_id: Some(message_id.to_owned()),
             routing_key: action.routing_key().to_owned(),
             body: serde_json::to_vec(&body)?,
-            timestamp: Some(chrono::Utc::now().timestamp()),
             ..Message::default()
         };
-        Ok(self.broker.publish_command(message).await?)
+        Ok(self.broker.publish_command(message.stamped(self.store.time().await)).await?)
     }
 
     /// Stops everything and removes the temporary folder.

@@ -7,7 +7,7 @@ use super::stage::Stage;
 use crate::broker::message_of;
 use crate::cli::fault::Fault;
 use crate::domain::{Action, BindableAddress, MessageKey, Server};
-use crate::store::{CommandOutcome, DeadLetterFilter, DeadLetterRow, VmacFilter};
+use crate::store::{CommandOutcome, DeadLetterFilter, FullDeadLetter, VmacFilter};
 
 /// Extra addresses created on each server.
 const ADDRESSES_PER_SERVER: u32 = 20;
@@ -119,11 +119,17 @@ async fn refuse_and_replay(stage: &Stage) -> Result<(), Fault> {
     let refused = outcome_any(stage, &MessageKey("refused-1".to_owned())).await?;
     line(&format!("the answer: {}", refused.failure().map(|failure| failure.to_string()).unwrap_or_default()));
     let letter = dead_letter(stage).await?;
-    line(&format!("dead letter {}: {} {}", letter.id, letter.reason_code, String::from_utf8_lossy(&letter.body)));
+    line(&format!(
+        "dead letter {}: {} {}",
+        letter.row.id,
+        letter.row.reason_code,
+        String::from_utf8_lossy(&letter.body)
+    ));
     handle.clear_faults();
     line("the switch is mended; `vmacd dead-letters replay --all` sends it to the work queue again");
-    stage.broker.publish_command(message_of(&letter)).await?;
-    stage.store.mark_replayed(&[letter.id]).await?;
+    let id = letter.row.id;
+    stage.broker.publish_command(message_of(letter)).await?;
+    stage.store.mark_replayed(&[id]).await?;
     wait("the replayed address to become active", async || {
         let vmac = find(stage, &address).await?;
         Ok((vmac.status == crate::domain::Status::Active).then_some(vmac))
@@ -196,9 +202,9 @@ async fn outcome_any(stage: &Stage, key: &MessageKey) -> Result<CommandOutcome, 
     .await
 }
 
-async fn dead_letter(stage: &Stage) -> Result<DeadLetterRow, Fault> {
+async fn dead_letter(stage: &Stage) -> Result<FullDeadLetter, Fault> {
     wait("the dead letter to be collected", async || {
-        Ok(stage.store.dead_letters(&DeadLetterFilter::default()).await?.pop())
+        Ok(stage.store.full_dead_letters(&DeadLetterFilter::default()).await?.pop())
     })
     .await
 }

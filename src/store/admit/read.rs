@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Incoming;
 use crate::domain::{Action, BindableAddress, IntentOrder, Mac, MessageKey, Position, Server, ServerPort};
-use crate::store::commands::{CommandOutcome, OpenCommand, position};
+use crate::store::commands::{COLUMNS, CommandOutcome, OpenCommand, position};
 use crate::store::engine::{Row, Tx};
 use crate::store::error::StoreError;
 use crate::store::vmacs::Vmac;
@@ -64,7 +64,6 @@ impl Known {
             action: incoming.command.action,
             server_id: incoming.command.server_id,
             ip_address: incoming.command.ip_address,
-            body: incoming.body.clone(),
             correlation_id: incoming.correlation_id.clone(),
             traceparent: incoming.traceparent.clone(),
             position: incoming.issued.position(incoming.command.action, incoming.arrival, None, now.timestamp_millis()),
@@ -199,12 +198,17 @@ pub(super) async fn rows(tx: &mut Tx, places: &[Value], world: &mut World) -> Re
 async fn commands(tx: &mut Tx, group: &[&Incoming], places: &[Value], world: &mut World) -> Result<(), StoreError> {
     let keys: HashSet<&MessageKey> = group.iter().map(|incoming| &incoming.key).collect();
     let asked = keys.iter().map(|key| json!({"key": key})).chain(places.iter().cloned()).collect();
-    let sql = "SELECT * FROM commands WHERE id IN (
+    let sql = [
+        "SELECT ",
+        COLUMNS,
+        " FROM commands WHERE id IN (
                    SELECT c.id FROM commands c JOIN {rows} ON c.message_key = e.value->>'key'
                    UNION SELECT c.id FROM commands c JOIN {rows} ON c.outcome IS NULL AND c.ip_address = e.value->>'ip'
                        AND c.server_id = CAST(e.value->>'server_id' AS BIGINT))
-               ORDER BY message_key {for_update}";
-    for row in tx.batch("lock commands", sql, asked, Vec::new()).await? {
+               ORDER BY message_key {for_update}",
+    ]
+    .concat();
+    for row in tx.batch("lock commands", &sql, asked, Vec::new()).await? {
         let known = Known::from_row(&row)?;
         if known.outcome.is_none() {
             let place = (known.command.server_id, known.command.ip_address);

@@ -30,10 +30,13 @@ pub(in crate::web) async fn queue(
     body: Vec<u8>,
     ids: RequestIds,
 ) -> Result<Response, Problem> {
-    let message = request(action, body, ids)?;
+    let message = request(action, body, ids)?.stamped(app.store.time().await);
     let message_id = message.message_id.clone().unwrap_or_default();
-    let message_ids: Vec<String> =
-        spread(&message)?.into_iter().flatten().filter_map(|message| message.message_id).collect();
+    let message_ids: Vec<String> = spread(&message)?
+        .iter()
+        .flat_map(|spread| spread.messages(&message))
+        .filter_map(|one| one.message_id)
+        .collect();
     app.broker.publish_command(message).await?;
     // Of a subnet the last outcome: the others stand beside it.
     let name = message_ids.last().unwrap_or(&message_id);

@@ -77,7 +77,8 @@ async fn freeze(
 ) -> Result<Json<FreezeView>, Problem> {
     let made_by = body.made_by.unwrap_or_else(|| "api".to_owned());
     let order = FreezeOrder { site: parsed("site", &site)?, until: body.until, reason: body.reason, made_by };
-    let order = order.checked(Utc::now()).map_err(|error| Problem::new(ApiCode::InvalidBody, error.to_string()))?;
+    let order =
+        order.checked(app.store.now().await?).map_err(|error| Problem::new(ApiCode::InvalidBody, error.to_string()))?;
     Ok(Json(app.store.freeze(&order).await?.into()))
 }
 

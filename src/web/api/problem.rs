@@ -143,6 +143,7 @@ impl From<ReplayError> for Problem {
         match error {
             ReplayError::Broker(error) => error.into(),
             ReplayError::Store(error) => error.into(),
+            error @ ReplayError::TooLong { .. } => Failure::new(Code::TooLarge, error.to_string()).into(),
         }
     }
 }

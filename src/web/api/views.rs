@@ -7,7 +7,9 @@ use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, 
 
 use crate::domain::evidence::Evidence;
 use crate::domain::{Desired, DriftMode, Freeze, Status, SwitchBinding};
-use crate::store::{Backup, CommandRecord, DeadLetterCause, DeadLetterRow, PushRecord, SwitchOverview, Vmac};
+use crate::store::{
+    Backup, CommandRecord, DeadLetterCause, DeadLetterRow, FullDeadLetter, PushRecord, SwitchOverview, Vmac,
+};
 
 /// How an address looks: OpenAPI has a format for each of the two families.
 pub(super) fn address_schema() -> Schema {
@@ -165,7 +167,7 @@ pub(super) struct CommandView {
 
 impl From<CommandRecord> for CommandView {
     fn from(record: CommandRecord) -> Self {
-        let CommandRecord { command, outcome, finished_at } = record;
+        let CommandRecord { command, outcome, finished_at, .. } = record;
         let text = |outcome: &crate::store::CommandOutcome| outcome.text.clone().unwrap_or_default();
         let code = |outcome: &crate::store::CommandOutcome| match outcome.code {
             Some(code) => Some(code.to_string()),
@@ -207,10 +209,16 @@ pub(super) struct DeadLetterView {
     copies: i64,
     first_failed_at: DateTime<Utc>,
     last_failed_at: DateTime<Utc>,
-    /// The body as text; what is not UTF-8 is replaced.
-    body: String,
-    /// The body as it came, hexadecimal.
-    body_hex: String,
+    /// The size of the whole body.
+    body_bytes: i64,
+    /// SHA-256 of the whole body, hexadecimal, where only its first 64 KiB are kept.
+    body_sha256: Option<String>,
+    /// The body as text, at most its first 64 KiB; what is not UTF-8 is replaced. Lists leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// The body as it came, at most its first 64 KiB, hexadecimal. Lists leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_hex: Option<String>,
 }
 
 impl From<DeadLetterRow> for DeadLetterView {
@@ -230,9 +238,18 @@ impl From<DeadLetterRow> for DeadLetterView {
             copies: letter.copies,
             first_failed_at: letter.first_failed_at,
             last_failed_at: letter.last_failed_at,
-            body: String::from_utf8_lossy(&letter.body).into_owned(),
-            body_hex: hex::encode(&letter.body),
+            body_bytes: letter.body_bytes,
+            body_sha256: letter.body_sha256,
+            body: None,
+            body_hex: None,
         }
+    }
+}
+
+impl From<FullDeadLetter> for DeadLetterView {
+    fn from(letter: FullDeadLetter) -> Self {
+        let body = Some(String::from_utf8_lossy(&letter.body).into_owned());
+        Self { body, body_hex: Some(hex::encode(&letter.body)), ..letter.row.into() }
     }
 }
 
@@ -362,9 +379,10 @@ pub(super) struct PushView {
     state: String,
     /// How many changes.
     changes: i64,
-    /// The changes.
-    #[schema(value_type = Vec<Object>)]
-    plan: serde_json::Value,
+    /// The changes; lists leave them out where there are more than 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    plan: Option<serde_json::Value>,
     /// The backup taken before it.
     backup_id: Option<i64>,
     error: Option<String>,

@@ -10,7 +10,8 @@ use super::failed::Failed;
 use super::layout::page;
 use super::parts::{Path, Query, ROWS, back_to, moment, more, next, or_dash, safe, status, time};
 use crate::broker;
-use crate::store::{DeadLetterCause, DeadLetterFilter, DeadLetterRow};
+use crate::domain::BODY_BYTES_MAX;
+use crate::store::{DeadLetterCause, DeadLetterFilter, DeadLetterRow, FullDeadLetter};
 use crate::web::App;
 use crate::web::api::{ApiCode, Problem};
 
@@ -118,7 +119,7 @@ fn buttons(which: &Markup, count: i64, back: &str) -> Markup {
 
 /// Shows one with what was received.
 pub(super) async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<Markup, Failed> {
-    let letter = app.store.dead_letter(id).await?;
+    let FullDeadLetter { row: letter, body, headers } = app.store.dead_letter(id).await?;
     let content = html! {
         p { (status(&letter.state)) }
         p .note.bad { strong { (safe(&letter.reason_code)) } ": " (safe(&letter.error_text)) }
@@ -139,9 +140,15 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<
             dt { "Last failed" } dd { (moment(letter.last_failed_at)) }
         }
         h2 { "Body" }
-        pre { (safe(&String::from_utf8_lossy(&letter.body))) }
+        @if letter.is_too_long() {
+            p .note {
+                "The first " (BODY_BYTES_MAX) " of " (letter.body_bytes) " bytes. It cannot be replayed: publish a corrected message."
+                @if let Some(hash) = &letter.body_sha256 { " SHA-256 of the whole: " span .mono { (hash) } }
+            }
+        }
+        pre { (safe(&String::from_utf8_lossy(&body))) }
         h2 { "Headers" }
-        pre { (safe(&letter.headers.to_string())) }
+        pre { (safe(&headers.to_string())) }
     };
     Ok(page(&format!("Dead letter {id}"), "/dead-letters", content))
 }

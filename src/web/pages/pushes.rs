@@ -48,12 +48,13 @@ fn facts(push: &PushRecord) -> Markup {
 
 /// The plan as lines of a difference; as it is stored where it is of another version.
 fn planned(push: &PushRecord) -> String {
-    match serde_json::from_value(push.plan.clone()) {
+    let plan = push.plan.clone().unwrap_or_default();
+    match serde_json::from_value(plan.clone()) {
         Ok(PushContent::Changes(changes)) => changes.iter().map(line).collect::<Vec<_>>().join("\n"),
         Ok(PushContent::Whole { restored_backup_id, .. }) => {
             format!("the whole configuration of backup {restored_backup_id}")
         }
-        Err(_) => push.plan.to_string(),
+        Err(_) => plan.to_string(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use vmacd::broker::{
-    AmqpTarget, Broker, BrokerError, BrokerSettings, Consumer, DeadReason, Delivery, Message, QueueKind,
+    AmqpTarget, Broker, BrokerError, BrokerSettings, Consumer, DeadReason, Delivery, Message, Prefetch, QueueKind,
 };
 use vmacd::domain::Code;
 use vmacd::store::{Store, StoreOptions};
@@ -72,17 +72,25 @@ impl Bench {
     }
 
     pub async fn commands(&self) -> Consumer {
-        self.broker.consume(QueueKind::Commands, 100).await.expect("a consumer")
+        self.broker.consume(QueueKind::Commands, prefetch(100)).await.expect("a consumer")
     }
 
     pub async fn dead(&self) -> Consumer {
-        self.broker.consume(QueueKind::Dead, 100).await.expect("a consumer")
+        self.broker.consume(QueueKind::Dead, prefetch(100)).await.expect("a consumer")
     }
 
     /// Publishes one message for each body.
     pub async fn publish(&self, bodies: &[&str]) {
-        self.broker.publish_commands(bodies.iter().map(|body| message(body)).collect()).await.expect("published");
+        self.broker
+            .publish_commands(&bodies.iter().map(|body| message(body)).collect::<Vec<_>>())
+            .await
+            .expect("published");
     }
+}
+
+/// So many messages, whatever their size.
+pub fn prefetch(messages: u16) -> Prefetch {
+    Prefetch { messages, bytes: usize::MAX }
 }
 
 /// A create as a producer sends it.

@@ -43,7 +43,7 @@ async fn a_retry_comes_after_its_delay_with_what_was_added_to_it(bench: &Bench) 
     let held = take(&mut consumer, 1).await.remove(0);
     let again = Message { attempt: 1, key: Some("k".to_owned()), first_seen_ms: Some(7), ..held.message };
     let start = Instant::now();
-    bench.broker.retry(vec![(held.receipt, again.clone(), RUNG_MIN)]).await.expect("put on the ladder");
+    bench.broker.retry(&[(held.receipt, again.clone(), RUNG_MIN)]).await.expect("put on the ladder");
     let got = take(&mut consumer, 1).await.remove(0);
     assert!(start.elapsed() >= RUNG_MIN, "after {:?}", start.elapsed());
     assert_eq!(got.message, again, "routing key, body and headers are those it came with");
@@ -57,8 +57,8 @@ async fn a_longer_delay_does_not_hold_up_a_shorter_one(bench: &Bench) {
     let mut held = take(&mut consumer, 2).await;
     let (short, long) = (held.pop().expect("two"), held.pop().expect("one"));
     let beyond = RUNG_MAX * 100;
-    bench.broker.retry(vec![(long.receipt, long.message, beyond)]).await.expect("put on the ladder");
-    bench.broker.retry(vec![(short.receipt, short.message, Duration::ZERO)]).await.expect("put on the ladder");
+    bench.broker.retry(&[(long.receipt, long.message, beyond)]).await.expect("put on the ladder");
+    bench.broker.retry(&[(short.receipt, short.message, Duration::ZERO)]).await.expect("put on the ladder");
     assert_eq!(bodies(&take(&mut consumer, 1).await), ["short"]);
     assert_eq!(bodies(&take(&mut consumer, 1).await), ["long"]);
 }
@@ -67,11 +67,11 @@ async fn a_dead_message_is_on_the_dead_queue_with_its_reason(bench: &Bench) {
     bench.broker.publish_command(Message { body: vec![0xc3, 0x28], ..message("") }).await.expect("published");
     let mut consumer = bench.commands().await;
     let held = take(&mut consumer, 1).await.remove(0);
-    bench.broker.dead(vec![(held.receipt, held.message.clone(), reason("d-1"))]).await.expect("buried");
+    bench.broker.dead(&[(held.receipt, held.message.clone(), reason("d-1"))]).await.expect("buried");
     let mut dead = bench.dead().await;
     let letter = take(&mut dead, 1).await.remove(0);
     assert_eq!(letter.message, held.message);
-    assert_eq!(letter.dead_reason(), reason("d-1"));
+    assert_eq!(letter.dead_reason(chrono::Utc::now()), reason("d-1"));
     bench.broker.ack(vec![letter.receipt]).await.expect("acknowledged");
     assert!(is_silent(&mut dead).await && is_silent(&mut consumer).await);
 }
@@ -96,7 +96,7 @@ async fn a_message_that_is_delivered_for_ever_is_given_up(bench: &Bench) {
     };
     assert!(deliveries >= 100, "after {deliveries}");
     assert_eq!(letter.message.body, b"poison");
-    assert_eq!(letter.dead_reason().code, Code::DeliveryLimit);
+    assert_eq!(letter.dead_reason(chrono::Utc::now()).code, Code::DeliveryLimit);
 }
 
 async fn settling_twice_does_no_harm(bench: &Bench) {

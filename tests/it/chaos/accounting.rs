@@ -50,7 +50,7 @@ async fn every_message_of_the_embedded_queue_is_accounted_for_whatever_dies() {
     let broker = embedded(&world).await;
     account_for_all(&world, async |posts| {
         for some in posts.chunks(100) {
-            broker.publish_commands(some.to_vec()).await.expect("queued");
+            broker.publish_commands(some).await.expect("queued");
         }
     })
     .await;

@@ -112,7 +112,7 @@ async fn queue_creates(world: &World, depth: usize) -> Store {
         })
         .collect();
     for some in messages.chunks(1_000) {
-        broker.publish_commands(some.to_vec()).await.expect("queued");
+        broker.publish_commands(some).await.expect("queued");
     }
     store
 }

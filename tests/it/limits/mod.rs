@@ -6,3 +6,4 @@ mod connections;
 mod dead_third;
 mod depth;
 mod disk;
+mod long_bodies;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vmacd::broker::{AmqpTarget, Broker, BrokerSettings, Message};
 use vmacd::domain::MessageKey;
-use vmacd::store::{DeadLetterFilter, DeadLetterRow, Outcome, Store, StoreOptions, VmacFilter};
+use vmacd::store::{DeadLetterFilter, FullDeadLetter, Outcome, Store, StoreOptions, VmacFilter};
 
 use super::events::Events;
 use super::world::World;
@@ -40,8 +40,8 @@ fn told(message: &Message) -> Told {
     (id, message.routing_key.clone(), message.body.clone())
 }
 
-fn told_by(letter: &DeadLetterRow) -> Told {
-    (letter.message_id.clone(), letter.routing_key.clone(), letter.body.clone())
+fn told_by(letter: &FullDeadLetter) -> Told {
+    (letter.row.message_id.clone(), letter.row.routing_key.clone(), letter.body.clone())
 }
 
 /// The database and the broker of a world, as another process sees them.
@@ -67,12 +67,17 @@ impl Books {
     }
 
     async fn publish(&self, sent: &[Sent]) {
-        let messages = sent.iter().map(|sent| sent.message.clone()).collect();
-        self.broker.publish_commands(messages).await.expect("published");
+        let messages: Vec<_> = sent.iter().map(|sent| sent.message.clone()).collect();
+        self.broker.publish_commands(&messages).await.expect("published");
     }
 
-    async fn letters(&self) -> Vec<DeadLetterRow> {
-        self.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters")
+    async fn letters(&self) -> Vec<FullDeadLetter> {
+        let rows = self.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
+        let mut letters = Vec::new();
+        for row in rows {
+            letters.push(self.store.dead_letter(row.id).await.expect("kept"));
+        }
+        letters
     }
 
     /// What is not where it belongs, or not only there: a bad message is one letter that waits, which counts its copies; a
@@ -84,7 +89,8 @@ impl Books {
             expected.entry(told(&sent.message)).or_insert((0, sent.is_good)).0 += 1;
         }
         for (told, (count, is_good)) in &expected {
-            let own: Vec<i64> = letters.iter().filter(|l| told_by(l) == *told).map(|letter| letter.copies).collect();
+            let own: Vec<i64> =
+                letters.iter().filter(|l| told_by(l) == *told).map(|letter| letter.row.copies).collect();
             let is_letter = match (own.as_slice(), how) {
                 ([copies], Count::Exact) => copies == count,
                 ([copies], Count::AtLeast) => copies >= count,
@@ -105,10 +111,11 @@ impl Books {
         }
     }
 
-    async fn done(&self, (id, _, body): &Told) -> Result<(), String> {
+    async fn done(&self, (id, routing_key, body): &Told) -> Result<(), String> {
         let Some(id) = id else { return self.is_bound(body).await };
         let record = self.store.command(&MessageKey(id.clone())).await.map_err(|error| error.to_string())?;
-        let is_own = record.command.body == *body;
+        let sent = Message { routing_key: routing_key.clone(), body: body.clone(), ..Message::default() };
+        let is_own = record.body_hash == sent.content_hash();
         match record.outcome {
             Some(outcome) if outcome.status == Outcome::Active && is_own => Ok(()),
             outcome => Err(format!("{outcome:?}, its own: {is_own}")),
@@ -173,7 +180,7 @@ async fn every_message_is_accounted_for(world: World) {
     world.vmacd(&["dead-letters", "replay", "--all"]).await;
     let replays_wait = async || {
         let again = books.letters().await;
-        let all_replays = again.iter().all(|letter| letter.replay_number == 1);
+        let all_replays = again.iter().all(|letter| letter.row.replay_number == 1);
         if again.len() == letters.len() && all_replays { Ok(()) } else { Err(again.len()) }
     };
     eventually("every replay is a letter", replays_wait).await;
@@ -273,7 +280,7 @@ async fn dead_letters_of_the_embedded_queue_are_collected_whatever_else_is_in_ha
         body: world.body(0, number).to_string().into_bytes(),
         ..Message::default()
     };
-    books.broker.publish_commands((1..=ORDERS).map(order).collect()).await.expect("published");
+    books.broker.publish_commands(&(1..=ORDERS).map(order).collect::<Vec<_>>()).await.expect("published");
     let held = async || {
         let text = get(&format!("{}/metrics", serve.http_url()), None).await.body;
         let line = text.lines().find_map(|line| line.strip_prefix("vmacd_messages_held "));

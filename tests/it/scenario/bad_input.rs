@@ -44,7 +44,9 @@ async fn every_kind_of_bad_input_is_dead_lettered_with_its_reason_and_bytes() {
         assert_eq!(letter["reason_code"], *reason, "{letter}");
         let shown = world.vmacd(&["dead-letters", "show", &letter["id"].to_string()]).await;
         let bytes: Vec<u8> = hex(shown["body_hex"].as_str().expect("the bytes"));
-        assert!(bytes == *body, "{id}: {} bytes of {}", bytes.len(), body.len());
+        assert_eq!(shown["body_bytes"].as_u64(), Some(body.len() as u64));
+        let kept = &body[..body.len().min(64 << 10)];
+        assert!(bytes == kept, "{id}: {} bytes of {}", bytes.len(), body.len());
     }
     world.assert_consistent().await;
 }

@@ -9,6 +9,7 @@ mod backup;
 mod bad_input;
 mod blast;
 mod check;
+mod clocks;
 mod compose;
 mod counts;
 mod crash;

@@ -6,7 +6,7 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::json;
 use vmacd::broker::{Broker, BrokerSettings, Message};
-use vmacd::domain::MessageKey;
+use vmacd::domain::{Code, MessageKey};
 use vmacd::store::{DeadLetter, Outcome, Store, StoreOptions};
 
 use super::world::World;
@@ -203,6 +203,7 @@ fn never_read(world: &World, issued_s: i64) -> DeadLetter {
         arrival: None,
         replay_number: 0,
         body: world.body(0, 2).to_string().into_bytes(),
+        long_body: None,
         headers: json!({}),
         reason_code: Code::DeliveryLimit,
         error_text: "delivered too often".to_owned(),

@@ -26,6 +26,7 @@ fn letter(number: usize) -> DeadLetter {
         arrival: None,
         replay_number: 0,
         body: b"{}".to_vec(),
+        long_body: None,
         headers: serde_json::json!({}),
         reason_code: Code::UnknownServer,
         error_text: "the inventory has no such server".to_owned(),
@@ -61,7 +62,7 @@ async fn many_are_replayed_page_by_page_and_those_gone_meanwhile_are_left_out() 
     let replayed = replay(&broker, &store, &ids, |done| told.push(done)).await.expect("replayed");
     assert_eq!((replayed.len(), told.as_slice()), (LETTERS - 1, [500, 1_000, LETTERS].as_slice()));
     assert!(!replayed.contains(&ids[700]));
-    assert_eq!(store.dead_letter(ids[700]).await.expect("kept").state, "discarded");
+    assert_eq!(store.dead_letter(ids[700]).await.expect("kept").row.state, "discarded");
 }
 
 #[tokio::test]

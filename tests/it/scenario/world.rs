@@ -187,10 +187,26 @@ impl World {
         }
     }
 
+    /// Puts a message among the dead letters as the broker does, without a reason in its headers.
+    pub async fn publish_dead(&self, message_id: &str, body: &[u8]) {
+        let exchange = format!("{}vmac.dead", self.namespace);
+        confirmed(self.send_to(&exchange, "vmac.create", properties(Some(message_id)), body).await).await;
+    }
+
     async fn send(&self, routing_key: &str, properties: BasicProperties, body: &[u8]) -> PublisherConfirm {
+        self.send_to(&format!("{}vmac.commands", self.namespace), routing_key, properties, body).await
+    }
+
+    async fn send_to(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> PublisherConfirm {
         let publisher = self.publisher.as_ref().expect("RabbitMQ");
         let properties = properties.with_delivery_mode(2);
-        let exchange = ShortString::from(format!("{}vmac.commands", self.namespace));
+        let exchange = ShortString::from(exchange);
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let sent = publisher.channel.basic_publish(exchange, ShortString::from(routing_key), options, body, properties);
         sent.await.expect("published")

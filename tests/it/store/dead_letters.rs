@@ -34,6 +34,7 @@ fn letter(key: &str) -> DeadLetter {
         arrival: None,
         replay_number: 0,
         body: vec![0, 255, b'{', 0xc3],
+        long_body: None,
         headers: json!({"tenant": "a"}),
         reason_code: Code::NotUtf8,
         error_text: "byte 1".to_owned(),
@@ -60,10 +61,12 @@ async fn a_dead_letter_is_kept_byte_for_byte(bench: &Bench) {
     bench.store.collect(&[letter("a")]).await.expect("kept");
     let rows = bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
     let row = &rows[0];
-    assert_eq!((&row.body, &row.headers), (&letter("a").body, &json!({"tenant": "a"})));
+    let full = bench.store.dead_letter(row.id).await.expect("found");
+    assert_eq!((&full.body, &full.headers), (&letter("a").body, &json!({"tenant": "a"})));
+    assert_eq!((row.body_bytes, &row.body_sha256, row.is_too_long()), (4, &None, false));
     assert_eq!((row.attempts, row.reason_code.as_str(), row.state.as_str()), (3, "not_utf8", "waiting"));
     assert_eq!(row.last_failed_at.timestamp_millis(), 2_000);
-    assert_eq!(bench.store.dead_letter(row.id).await.expect("found").error_text, "byte 1");
+    assert_eq!(full.row.error_text, "byte 1");
     let missing = bench.store.dead_letter(row.id + 1).await;
     assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
 }
@@ -111,7 +114,7 @@ async fn a_letter_that_was_settled_takes_no_new_message(bench: &Bench) {
         assert!(rows.iter().all(|row| row.id > settled[1].id), "they are other letters: {rows:?}");
     }
     for before in settled {
-        assert_eq!(bench.store.dead_letter(before.id).await.expect("kept").copies, 1, "as it was");
+        assert_eq!(bench.store.dead_letter(before.id).await.expect("kept").row.copies, 1, "as it was");
     }
 }
 
@@ -186,7 +189,7 @@ async fn what_was_replayed_or_discarded_waits_no_more(bench: &Bench) {
     assert_eq!(bench.store.mark_replayed(&[all[0].id]).await.expect("marked"), [all[0].id]);
     assert_eq!(bench.store.discard(&[all[0].id, all[1].id]).await.expect("discarded"), [all[1].id], "one is gone");
     assert_eq!(waiting(bench, &DeadLetterFilter::default()).await, ["c"]);
-    let replayed = bench.store.dead_letter(all[0].id).await.expect("still there");
+    let replayed = bench.store.dead_letter(all[0].id).await.expect("still there").row;
     assert_eq!((replayed.state.as_str(), replayed.replays), ("replayed", 1));
-    assert_eq!(bench.store.dead_letter(all[1].id).await.expect("still there").state, "discarded");
+    assert_eq!(bench.store.dead_letter(all[1].id).await.expect("still there").row.state, "discarded");
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::json;
-use vmacd::store::{NewQueueMessage, QueueMessage};
+use vmacd::store::{ClaimLimit, NewQueueMessage, QueueMessage};
 
 use super::bench::{Bench, LONG};
 use crate::support::eventually;
@@ -15,6 +15,7 @@ on_both_engines! {
     a_message_is_replaced_in_one_transaction,
     a_delayed_message_waits,
     two_consumers_never_have_the_same_message,
+    a_claim_is_bounded_in_bytes_and_a_long_body_is_handed_out_in_part,
 }
 
 const QUEUE: &str = "vmac.commands";
@@ -33,8 +34,12 @@ fn messages(bodies: &[&str], delay: Duration) -> Vec<NewQueueMessage> {
     bodies.iter().map(message).collect()
 }
 
-async fn claim(bench: &Bench, limit: i64, claim: Duration) -> Vec<QueueMessage> {
-    bench.store.queue_claim(QUEUE, limit, claim).await.expect("messages")
+fn limit(messages: i64) -> ClaimLimit {
+    ClaimLimit { messages, bytes: i64::MAX }
+}
+
+async fn claim(bench: &Bench, messages: i64, claim: Duration) -> Vec<QueueMessage> {
+    bench.store.queue_claim(QUEUE, limit(messages), claim).await.expect("messages")
 }
 
 fn receipts(messages: &[QueueMessage]) -> Vec<(i64, String)> {
@@ -91,9 +96,29 @@ async fn two_consumers_never_have_the_same_message(bench: &Bench) {
     let other = bench.another().await;
     let mut seen = HashSet::new();
     while seen.len() < 200 {
-        let (mine, theirs) = tokio::join!(claim(bench, 9, LONG), other.queue_claim(QUEUE, 9, LONG));
+        let (mine, theirs) = tokio::join!(claim(bench, 9, LONG), other.queue_claim(QUEUE, limit(9), LONG));
         let batch: Vec<_> = mine.into_iter().chain(theirs.expect("messages")).collect();
         assert!(!batch.is_empty(), "{} of 200 came", seen.len());
         assert!(batch.iter().all(|message| seen.insert(message.id)), "one came twice");
     }
+}
+
+async fn a_claim_is_bounded_in_bytes_and_a_long_body_is_handed_out_in_part(bench: &Bench) {
+    let long: String = "0123456789".repeat(1_000_000);
+    publish(bench, &["aaaa", "bbbb", &long, "cccc"]).await;
+    let bounded = async |bytes| {
+        let limit = ClaimLimit { messages: 9, bytes };
+        bench.store.queue_claim(QUEUE, limit, LONG).await.expect("messages")
+    };
+    assert_eq!(bodies(&bounded(8).await), ["aaaa", "bbbb"]);
+    let claimed = bounded(1).await;
+    assert_eq!((claimed.len(), claimed[0].body_bytes), (1, 10_000_000));
+    assert_eq!(claimed[0].body, long.as_bytes()[..64 << 10]);
+    let (mut read, mut piece) = (Vec::<u8>::new(), vec![0]);
+    while !piece.is_empty() {
+        piece = bench.store.queue_body(claimed[0].id, read.len() as i64).await.expect("a piece");
+        read.extend(&piece);
+    }
+    assert!(read == long.as_bytes(), "{} bytes", read.len());
+    assert_eq!(bodies(&bounded(100).await), ["cccc"]);
 }

@@ -6,6 +6,8 @@ use super::{Source, assert_none, files, root, sources};
 /// A crate that other code need not know, and where it lives: path prefixes.
 const HOMES: &[(&str, &[&str])] = &[
     ("lapin", &["src/broker/amqp"]),
+    ("async_rs", &["src/broker/amqp/socket"]),
+    ("futures_io", &["src/broker/amqp/socket"]),
     ("sqlx", &["src/store"]),
     ("russh", &["src/switch/ssh", "src/sim/"]),
     ("axum", &["src/web"]),
@@ -71,6 +73,22 @@ fn crate_uses<'a>(code: &'a str, name: &'a str) -> impl Iterator<Item = usize> +
         !inner && (next.starts_with("::") || imported)
     };
     words(code, name).filter(starts_path).map(|at| line_of(code, at))
+}
+
+/// Where this machine's own clock may be asked: as a last resort, for pages that say how long ago something was, and
+/// in the simulated switch, which has a clock of its own.
+const OWN_CLOCK: &[&str] = &["src/store/clock.rs", "src/web/pages/", "src/sim/"];
+
+#[test]
+fn the_time_is_the_databases() {
+    let mut violations = Vec::new();
+    for source in sources("src").iter().filter(|source| !OWN_CLOCK.iter().any(|home| source.path.starts_with(home))) {
+        for word in ["Utc::now", "SystemTime::now", "Local::now"] {
+            let found = source.shipped.match_indices(word);
+            violations.extend(found.map(|(at, _)| format!("{}:{}", source.path, line_of(&source.shipped, at))));
+        }
+    }
+    assert_none("uses of this machine's clock (ask the store for the time)", violations);
 }
 
 #[test]
