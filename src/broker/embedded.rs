@@ -177,18 +177,13 @@ impl EmbeddedBroker {
         let queue = self.topology.queue(kind);
         let mut deliveries = Vec::new();
         for claimed in self.store.queue_claim(&queue, free, CLAIM).await? {
-            deliveries.extend(self.delivery(consumer, kind, claimed).await?);
+            deliveries.extend(self.delivery(consumer, kind, claimed).await);
         }
         Ok(deliveries)
     }
 
     /// A claimed message as a delivery; none when it was handed out too often and is dead now.
-    async fn delivery(
-        &self,
-        consumer: u64,
-        kind: QueueKind,
-        claimed: QueueMessage,
-    ) -> Result<Option<Delivery>, StoreError> {
+    async fn delivery(&self, consumer: u64, kind: QueueKind, claimed: QueueMessage) -> Option<Delivery> {
         let QueueMessage { id, claim_token, properties, body, body_bytes, deliveries } = claimed;
         let properties: Properties = serde_json::from_value(properties).unwrap_or_else(|error| {
             tracing::error!(id, error = %error, "the properties of a queued message cannot be read");
@@ -196,7 +191,13 @@ impl EmbeddedBroker {
         });
         let mut message = Message { body, ..properties.message }.bounded().without_empty_ids();
         if body_bytes > message.body.len() as i64 {
-            message.long_body = Some(self.long_body(id).await?);
+            match self.long_body(id).await {
+                Ok(long_body) => message.long_body = Some(long_body),
+                Err(error) => {
+                    tracing::warn!(id, error = chain(&error), "a long body could not be read; its message comes again");
+                    return None;
+                }
+            }
         }
         if deliveries > DELIVERY_LIMIT && kind == QueueKind::Commands {
             let reason = given_up(&message, self.store.time().await);
@@ -204,11 +205,11 @@ impl EmbeddedBroker {
             if let Err(error) = self.store.queue_publish(&[dead], &[(id, claim_token)]).await {
                 tracing::warn!(id, error = chain(&error), "a message is not given up yet; it comes again");
             }
-            return Ok(None);
+            return None;
         }
         self.held().insert(id, Claim { token: claim_token.clone(), bytes: message.bytes(), consumer });
         let receipt = Receipt(Proof::Embedded { id, claim_token });
-        Ok(Some(Delivery { message, receipt, dead: properties.dead }))
+        Some(Delivery { message, receipt, dead: properties.dead })
     }
 
     /// Reads a long body of the table piece by piece.

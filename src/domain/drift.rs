@@ -205,8 +205,8 @@ mod tests {
         let lines: Vec<String> = cases.iter().filter_map(|present| found(wish(), present)).collect();
         insta::assert_snapshot!(lines.join("\n"), @"
         binding_missing: 10.0.0.6 has no binding on ge-0/0/1.0
-        address_elsewhere: 10.0.0.6 is bound to 02:5e:10:00:00:01 on ge-0/0/2.0 in VLAN.13 of the same switch, and no row of vmacd accounts for that; it is not bound on ge-0/0/1.0 as well: find out who has the address, then remove that binding, or revoke this one
-        address_elsewhere: 10.0.0.6 is bound to 02:5e:10:00:00:01 on ge-0/0/2.0 in VLAN.13 of the same switch, and no row of vmacd accounts for that; it is not bound on ge-0/0/1.0 as well: find out who has the address, then remove that binding, or revoke this one
+        address_elsewhere: 10.0.0.6 is bound to 02:5e:10:00:00:01 on ge-0/0/2.0 in VLAN.13 of the same switch, and no row of vmacd accounts for that, so ge-0/0/1.0 must not have it too: find out who has the address, then remove that binding, or revoke this one
+        address_elsewhere: 10.0.0.6 is bound to 02:5e:10:00:00:01 on ge-0/0/2.0 in VLAN.13 of the same switch, and no row of vmacd accounts for that, so ge-0/0/1.0 must not have it too: find out who has the address, then remove that binding, or revoke this one
         mac_differs: 10.0.0.6 is bound to 0c:c4:7a:00:00:01 on ge-0/0/1.0, not to 02:5e:10:00:00:01
         mac_differs: 10.0.0.6 is bound to 02:5e:10:00:00:09 on ge-0/0/1.0, not to 02:5e:10:00:00:01
         place_differs: 10.0.0.6 stands in VLAN.14 on ge-0/0/1.0, not in VLAN.13

@@ -52,11 +52,22 @@ impl Clock {
         known.agreed + since.min(GOOD_FOR)
     }
 
+    /// Takes an answer to a question asked at `asked`, and logs where the database's clock jumped.
+    pub fn learn(&self, asked: Instant, answer: DateTime<Utc>) {
+        if let Some(jump) = self.set(asked, asked.elapsed(), answer) {
+            tracing::warn!(
+                jump_s = jump.num_seconds(),
+                "the database's clock and this machine's no longer agree: one of them jumped by so many seconds; ages are \
+                 measured without the jump"
+            );
+        }
+    }
+
     /// Takes an answer that came so long after the question asked at `asked`. Tells by how much the database's clock
     /// jumped against this machine's since the answer before, where it did.
-    pub fn set(&self, asked: Instant, took: Duration, answer: DateTime<Utc>) -> Option<TimeDelta> {
+    fn set(&self, asked: Instant, took: Duration, answer: DateTime<Utc>) -> Option<TimeDelta> {
         let mut known = self.known();
-        let Some((before, answer_before)) = known.last.replace((asked, answer)) else { return None };
+        let (before, answer_before) = known.last.replace((asked, answer))?;
         let Some(by_machine) = asked.checked_duration_since(before) else {
             // Two asked at the same time, and the later answer came first.
             known.last = Some((before, answer_before));

@@ -86,13 +86,13 @@ impl Store {
     /// The database's clock, also while the database does not answer: then carried on from its last answer. For times
     /// that are only told, and for those that must not make anything fail.
     pub async fn time(&self) -> DateTime<Utc> {
-        self.engine.time().await
+        self.now().await.unwrap_or_else(|_| self.engine.clock.best_known())
     }
 
     /// What ages are measured by: how long this process has worked, as far as the database's clock and this machine's
     /// agree. A jump of either does not count.
     pub fn age_clock(&self) -> Duration {
-        self.engine.agreed()
+        self.engine.clock.agreed()
     }
 
     /// The database's clock.

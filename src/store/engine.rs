@@ -86,7 +86,7 @@ pub(super) use args;
 #[derive(Clone)]
 pub(super) struct Engine {
     pub pools: Pools,
-    clock: Arc<Clock>,
+    pub clock: Arc<Clock>,
     meter: Meter,
     pub fresh: Arc<Fresh>,
 }
@@ -166,24 +166,8 @@ impl Engine {
         }
         let asked = Instant::now();
         let now = self.ask_for_the_time().await?;
-        if let Some(jump) = self.clock.set(asked, asked.elapsed(), now) {
-            tracing::warn!(
-                jump_s = jump.num_seconds(),
-                "the database's clock and this machine's no longer agree: one of them jumped by so many seconds; ages are \
-                 measured without the jump"
-            );
-        }
+        self.clock.learn(asked, now);
         Ok(now)
-    }
-
-    /// The time, from the database where it answers, else as far as it is known.
-    pub async fn time(&self) -> DateTime<Utc> {
-        self.now().await.unwrap_or_else(|_| self.clock.best_known())
-    }
-
-    /// The time since the first answer that both clocks agree on.
-    pub fn agreed(&self) -> Duration {
-        self.clock.agreed()
     }
 
     /// As [`Self::now`], from the database itself.

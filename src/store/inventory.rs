@@ -54,6 +54,9 @@ pub(super) fn of_word<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -
     value.map(Some).map_err(|_| StoreError::Content { column: column.to_owned(), text })
 }
 
+/// No circuit is open for longer (`worker.circuit_open_ms`): one that seems to be is of a clock that has been put back since.
+const CIRCUIT_OPEN_MAX: std::time::Duration = std::time::Duration::from_secs(25 * 3_600);
+
 impl KnownSwitch {
     pub(super) fn from_row(row: &Row, now: DateTime<Utc>) -> Result<Self, StoreError> {
         let open_until: Option<DateTime<Utc>> = row.get("circuit_open_until")?;
@@ -74,7 +77,7 @@ impl KnownSwitch {
             dialect_found: of_word(row, "dialect_found")?,
             circuit: Circuit {
                 failures: row.get("circuit_failures")?,
-                open_until: open_until.filter(|until| *until > now),
+                open_until: open_until.filter(|until| *until > now && *until <= now + CIRCUIT_OPEN_MAX),
                 reason: row.get("circuit_reason")?,
             },
             last_seen_at: row.get("last_seen_at")?,

@@ -39,6 +39,7 @@ impl Lease {
         StoreError::LeaseLost { switch: self.switch.to_string() }
     }
 }
+
 /// No lease is given for so long: one that seems to be is of a clock that has been put back since.
 const TTL_MAX: Duration = Duration::from_secs(6 * 3_600);
 

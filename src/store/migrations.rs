@@ -36,8 +36,9 @@ const SOURCES: &[Source] = sources![
     "0008_rows_in_place",
     "0009_dead_letters_apart",
     "0010_order_of_commands",
-    "0012_freezes_side_by_side",
-    "0014_page_sessions",
+    "0011_freezes_side_by_side",
+    "0012_long_bodies",
+    "0013_page_sessions",
 ];
 
 /// The tables of Postgres, from the first to the newest.

@@ -129,11 +129,11 @@ impl Store {
         let now_ms = self.now().await?.timestamp_millis();
         let sql = "UPDATE queue_messages SET claim_token = $1, available_at_ms = $2, deliveries = deliveries + 1
                    WHERE id IN (SELECT s.id FROM (
-                           SELECT d.id, SUM(d.bytes) OVER (ORDER BY d.available_at_ms, d.id) - d.bytes AS before FROM (
+                           SELECT d.id, SUM(d.bytes) OVER (ORDER BY d.available_at_ms, d.id) - d.bytes AS ahead FROM (
                                SELECT id, available_at_ms, CAST(LENGTH(body) AS BIGINT) AS bytes FROM queue_messages
                                WHERE queue = $3 AND available_at_ms <= $4
                                ORDER BY available_at_ms, id LIMIT $5 {skip_locked}) d) s
-                       WHERE s.before < $6)
+                       WHERE s.ahead < $6)
                    RETURNING id, claim_token, properties, SUBSTR(body, 1, CAST($7 AS INTEGER)) AS body,
                        CAST(LENGTH(body) AS BIGINT) AS body_bytes, deliveries";
         let arguments = args![

@@ -81,9 +81,13 @@ impl Shortener {
         messages
     }
 
-    /// True where what was passed on ends with a whole frame.
-    pub fn is_between_frames(&self) -> bool {
-        !matches!(self.state, State::Pass(_) | State::Foreign)
+    /// Bytes that are left of a frame whose beginning was passed on; 0 where what was passed on ends with a whole frame.
+    pub fn left_of_frame(&self) -> usize {
+        match self.state {
+            State::Pass(left) => left,
+            State::Foreign => usize::MAX,
+            State::Start | State::Header { .. } | State::Long { .. } => 0,
+        }
     }
 
     fn start(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> usize {

@@ -33,7 +33,7 @@ fn passed_on(bytes: &[u8], at_a_time: usize) -> Vec<u8> {
     let (mut shortener, mut out) = (Shortener::default(), Vec::new());
     let messages: usize = bytes.chunks(at_a_time).map(|some| shortener.feed(some, &mut out)).sum();
     assert_eq!(messages, frames(&out).iter().filter(|frame| frame.0 == HEADER).count());
-    assert!(shortener.is_between_frames());
+    assert_eq!(shortener.left_of_frame(), 0);
     out
 }
 

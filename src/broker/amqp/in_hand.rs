@@ -66,7 +66,8 @@ impl Flow {
     /// The consumer takes a message of so many bytes.
     pub fn take(&self, bytes: usize) -> Share {
         self.in_hand.bytes.fetch_add(bytes, Ordering::SeqCst);
-        self.under_way.fetch_sub(1, Ordering::SeqCst);
+        let fewer = |under_way: usize| Some(under_way.saturating_sub(1));
+        let _ = self.under_way.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer);
         self.in_hand.wake();
         Share { in_hand: self.in_hand.clone(), bytes }
     }

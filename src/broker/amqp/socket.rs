@@ -72,12 +72,14 @@ impl Socket {
         }
     }
 
-    /// Waits while as much is in hand as may be; with a heartbeat from time to time.
-    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    /// How many bytes to read next; none once a heartbeat is ready in their place. While as much is in hand as may be, the
+    /// frame that lapin has a part of is read to its end and no further, because a heartbeat may only come between frames.
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<usize> {
         let is_full = self.flow.as_ref().is_some_and(|flow| flow.is_full(context.waker()));
-        if !is_full || !self.shortener.is_between_frames() {
+        let room = if is_full { self.shortener.left_of_frame() } else { CHUNK_BYTES };
+        if room > 0 {
             self.beat = None;
-            return Poll::Ready(());
+            return Poll::Ready(room.min(CHUNK_BYTES));
         }
         let tokio = &self.tokio;
         let beat = self.beat.get_or_insert_with(|| {
@@ -87,7 +89,7 @@ impl Socket {
         ready!(beat.as_mut().poll(context));
         self.beat = None;
         self.ready.extend_from_slice(&HEARTBEAT);
-        Poll::Ready(())
+        Poll::Ready(0)
     }
 
     fn hand_out(&mut self, buffer: &mut [u8]) -> usize {
@@ -117,9 +119,9 @@ impl AsyncRead for Socket {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            ready!(this.poll_room(context));
+            let room = ready!(this.poll_room(context));
             if this.ready.is_empty() {
-                let count = ready!(Pin::new(&mut this.inner).poll_read(context, &mut this.chunk))?;
+                let count = ready!(Pin::new(&mut this.inner).poll_read(context, &mut this.chunk[..room]))?;
                 if count == 0 {
                     return Poll::Ready(Ok(0));
                 }

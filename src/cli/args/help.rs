@@ -118,11 +118,11 @@ mod tests {
         Run it:
           migrate       Bring the database's tables up to date
           serve         Run the worker, the dead-letter collector and the API
+          backup        Copy the whole database to a file while workers run (SQLite; for Postgres it prints the command)
           config        Print the settings in force, secrets hidden
 
         Virtual MACs:
           create        Ask for a virtual MAC on an address of a server
-          move          Take an address with its virtual MAC to another server
         ");
         help.lines().filter_map(|line| line.strip_prefix("  vmacd")).for_each(|rest| parses(&format!("vmacd{rest}")));
     }

@@ -30,8 +30,8 @@ impl<'a> Elsewhere<'a> {
         let PresentBinding { interface, ip, mac, vlan, .. } = self.unknown?;
         let vlan = vlan.as_ref().map(|vlan| format!(" in {vlan}")).unwrap_or_default();
         let text = format!(
-            "{ip} is bound to {mac} on {interface}{vlan} of the same switch, and no row of vmacd accounts for that; it is \
-             not bound on {} as well: find out who has the address, then remove that binding, or revoke this one",
+            "{ip} is bound to {mac} on {interface}{vlan} of the same switch, and no row of vmacd accounts for that, so {} \
+             must not have it too: find out who has the address, then remove that binding, or revoke this one",
             wish.interface
         );
         Some(Failure::new(Code::AddressElsewhere, text))

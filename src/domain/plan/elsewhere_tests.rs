@@ -85,7 +85,7 @@ fn text(of: Planned) -> String {
 fn an_address_that_another_port_holds_is_refused_with_that_port_its_mac_and_its_vlan() {
     let stranger = held(2, 6, vmac(200));
     let planned = plan(&[bind(6, 1, 6)], &[stranger], &PortVlans::default(), &owned(&[])).remove(0);
-    insta::assert_snapshot!(text(planned), @"10.0.48.6 is bound to 02:a0:00:00:00:c8 on ge-0/0/2.0 in VLAN.13 of the same switch, and no row of vmacd accounts for that; it is not bound on ge-0/0/1.0 as well: find out who has the address, then remove that binding, or revoke this one");
+    insta::assert_snapshot!(text(planned), @"10.0.48.6 is bound to 02:a0:00:00:00:c8 on ge-0/0/2.0 in VLAN.13 of the same switch, and no row of vmacd accounts for that, so ge-0/0/1.0 must not have it too: find out who has the address, then remove that binding, or revoke this one");
 }
 
 #[test]

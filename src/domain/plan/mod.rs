@@ -154,7 +154,7 @@ pub fn plan(wishes: &[Wish], present: &[PresentBinding], port_vlans: &PortVlans,
         }
     }
     planned.sort_by_key(|(at, _)| *at);
-    planned.into_iter().map(|(_, step)| step).collect()
+    planned.into_iter().unzip::<usize, Planned, Vec<_>, Vec<_>>().1
 }
 
 /// The wishes with their places, those for one address together, and of these those to bind first.

@@ -118,17 +118,23 @@ fn at_the_door(incoming: &Incoming, world: &World, now: DateTime<Utc>) -> Option
     if known.outcome.is_some() && incoming.replay_number <= known.command.replay_number {
         return Some(Verdict::Answered);
     }
-    refusal(incoming, world, now).map(Verdict::Failed)
+    // One that was admitted before stays so, whatever the clock does while it waits.
+    let is_admitted = !known.is_new && known.outcome.is_none();
+    let failure = (!is_admitted).then(|| too_far_ahead(incoming, now)).flatten().or_else(|| refusal(incoming, world));
+    failure.map(Verdict::Failed)
 }
 
-fn refusal(incoming: &Incoming, world: &World, now: DateTime<Utc>) -> Option<Failure> {
-    let (server_id, ip) = place(incoming);
-    let ahead_ms = incoming.issued.earliest_ms().map_or(0, |ms| ms.saturating_sub(now.timestamp_millis()));
-    if ahead_ms > AHEAD_MAX_MS {
+fn too_far_ahead(incoming: &Incoming, now: DateTime<Utc>) -> Option<Failure> {
+    let ahead_ms = incoming.issued.earliest_ms()?.saturating_sub(now.timestamp_millis());
+    let text = || {
         let ahead_s = ahead_ms / 1000;
-        let text = format!("issued {ahead_s} s ahead of the database's clock ({}); at most 300 s", now.to_rfc3339());
-        return Some(Failure::new(Code::IssuedInFuture, text));
-    }
+        format!("issued {ahead_s} s ahead of the database's clock ({}); at most 300 s", now.to_rfc3339())
+    };
+    (ahead_ms > AHEAD_MAX_MS).then(|| Failure::new(Code::IssuedInFuture, text()))
+}
+
+fn refusal(incoming: &Incoming, world: &World) -> Option<Failure> {
+    let (server_id, ip) = place(incoming);
     let Some(server) = world.servers.get(&server_id) else {
         let text = format!("the inventory has no server {server_id}; import it, then replay");
         return Some(Failure::new(Code::UnknownServer, text));

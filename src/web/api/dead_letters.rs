@@ -11,11 +11,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
+use super::dead_letter_views::{CauseView, DeadLetterView};
 use super::extract::{Body, Path, Query, parsed_optional};
 use super::page::{Cut, Page};
 use super::problem::{ApiCode, Problem};
 use super::replays::ReplayView;
-use super::views::{CauseView, DeadLetterView};
 use crate::broker;
 use crate::store::DeadLetterFilter;
 

@@ -9,6 +9,7 @@ mod accept;
 mod asyncapi;
 mod changes;
 mod commands;
+mod dead_letter_views;
 mod dead_letters;
 mod docs;
 mod extract;

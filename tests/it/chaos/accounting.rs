@@ -2,7 +2,8 @@
 //! copies and bodies over the limit, while the worker is killed three times and told to stop once.
 //!
 //! Each body holds a tag of its own. A tag is accounted for where either a command with its body has an outcome other
-//! than `failed`, or one dead letter with its body waits; never both, and never twice.
+//! than `failed`, or one dead letter with its body waits; never both, and never twice. Only a message with neither an id nor a
+//! time may be two commands: delivered again after a kill, it cannot be told from a new one.
 //!
 //! A long run sends 20,000.
 
@@ -97,7 +98,10 @@ async fn account_for_all(world: &World, publish: impl AsyncFn(&[Message])) {
         if open.is_empty() { Ok(()) } else { Err(format!("{} are not, such as {:?}", open.len(), open.first())) }
     })
     .await;
-    let twice: Vec<_> = accounts(world).await.into_iter().filter(|(_, places)| places.len() > 1).collect();
+    let mut twice: Vec<_> = accounts(world).await.into_iter().filter(|(_, places)| places.len() > 1).collect();
+    let may_be_two: Vec<String> = (0..total).filter(|n| n % 10 < 2).map(tag).collect();
+    let is_command = |place: &String| matches!(place.as_str(), "active" | "revoked" | "superseded");
+    twice.retain(|(tag, places)| !may_be_two.contains(tag) || !places.iter().all(is_command));
     assert!(twice.is_empty(), "{} are accounted for twice, such as {:?}", twice.len(), twice.first());
     every_last_create_is_bound(world, total).await;
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::events::{Event, Events};
-use super::operator::{bind, operator, statement, unbind};
+use super::operator::{bind, operator, operator_after_the_worker, statement, unbind};
 use super::world::World;
 use crate::support::eventually;
 use crate::support::http::get;
@@ -174,7 +174,8 @@ async fn enforce_does_not_bind_what_another_port_holds() {
     eventually("it is back where it belongs", async || if world.held() == back { Ok(()) } else { Err(world.held()) })
         .await;
     // Bound by hand on another port as well: it works, and is said.
-    bind(&world, 1, &ip, "00:11:22:33:44:66");
+    let double = format!("set {} vlan VLAN.13 mac 00:11:22:33:44:66", statement(&world, 1, &ip));
+    operator_after_the_worker(&world, 1, &double).await;
     let both = world.held();
     eventually("the double is told", async || {
         drifted(&events, &mut found).await;

@@ -1,11 +1,19 @@
 //! What an operator does at a switch's terminal meanwhile.
 
 use super::world::World;
+use crate::support::eventually;
 
 /// An operator's lines on the switch of server `index`, committed.
 pub fn operator(world: &World, index: usize, lines: &str) {
     let switch = world.estate.switch(&world.switch_of(index)).expect("a switch");
     switch.operator_edit(lines).expect("edited");
+    switch.operator_commit().expect("committed");
+}
+
+/// The same once a worker that is at the switch has given its lock back.
+pub async fn operator_after_the_worker(world: &World, index: usize, lines: &str) {
+    let switch = world.estate.switch(&world.switch_of(index)).expect("a switch");
+    eventually("the operator's lines are taken", async || switch.operator_edit(lines)).await;
     switch.operator_commit().expect("committed");
 }
 

@@ -28,6 +28,8 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("(umask 077; pg_dump", "needs Postgres; tests/it/scenario/backup.rs runs the command that is printed"),
     ("createdb ", "needs Postgres; tests/it/scenario/backup.rs restores what was dumped"),
     ("pg_restore ", "needs Postgres; tests/it/scenario/backup.rs restores what was dumped"),
+    ("max_message_size ", "is a line of rabbitmq.conf"),
+    ("rabbitmqctl ", "needs the rights of RabbitMQ's own user"),
     ("docker compose ", "needs Docker; what it starts is run by tests/it/scenario/compose.rs"),
 ];
 

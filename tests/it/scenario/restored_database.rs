@@ -56,7 +56,8 @@ async fn restored(world: &mut World) -> Since {
 
 async fn move_to_second(world: &World, ip: &str, more: &[&str]) {
     let (from, to) = (world.server(0).to_string(), world.server(1).to_string());
-    let arguments = [&["move", "--server", &from, "--ip", ip, "--to", &to], more].concat();
+    let mut arguments = vec!["move", "--server", &from, "--ip", ip, "--to", &to];
+    arguments.extend(more);
     run(&arguments, &world.settings).await.ok();
 }
 

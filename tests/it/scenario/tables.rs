@@ -129,7 +129,7 @@ async fn a_worker_that_may_brings_older_tables_up_to_date_and_no_other_verb_does
 #[tokio::test(flavor = "multi_thread")]
 async fn a_freeze_of_older_tables_goes_on_in_newer_ones() {
     for empty in Empty::both().await {
-        // 0012 lets a site have several.
+        // 0011 lets a site have several.
         empty.make_older_than(12).await;
         let freeze = "INSERT INTO freezes (site, until, reason, made_by, made_at, kind) VALUES
             ('*', '9999-01-01T00:00:00+00:00', 'commits fail', 'w', '2026-01-01T00:00:00+00:00', 'automatic')";
