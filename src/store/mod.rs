@@ -3,7 +3,8 @@
 //! By aggregate: `admit` takes commands in, `work` says what waits for a switch, `settle` writes what a push
 //! came to; `leases`, `pushes` and `backups` serve the push; `freezes` and `site_pushes` hold it back; `commands`, `vmacs`,
 //! `outbox`, `dead_letters` (`collect` keeps new ones), `adopt`, `inventory`, `taken` (MACs that no row has) and `queue` are
-//! what their names say. `engine` is the layer that hides which database it is; `tables` brings its tables up to date, `copy` and `close` are for SQLite's files.
+//! what their names say. `engine` is the layer that hides which database it is; `tables` brings its tables up to date, `copy`
+//! and `close` are for SQLite's files.
 //!
 //! Guarantees: one transaction per call; a constant number of statements per group, whatever its size; the
 //! unique indexes decide about MACs and addresses; writes of a push's results need the current lease.

@@ -9,6 +9,7 @@ use tokio::process::Command;
 use super::data;
 use crate::scenario::world::World;
 use crate::support::http::get;
+use crate::support::size;
 
 pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -47,10 +48,11 @@ async fn schemathesis_finds_nothing_that_the_document_does_not_say() {
     let made = made.await.expect("tests/clients/venv");
     assert!(made.status.success(), "schemathesis is not installed");
     let python = String::from_utf8_lossy(&made.stdout).trim().to_owned();
+    let examples = size("VMACD_TEST_EXAMPLES", 8, 20).to_string();
     let output = Command::new(Path::new(&python).with_file_name("schemathesis"))
         .arg("run")
         .arg(format!("{}/api/v1/openapi.json", serve.http_url()))
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--seed", "1", "--no-color"])
+        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", &examples, "--seed", "1", "--no-color"])
         // What a schema cannot say (an address that is multicast, a selection of nothing) is refused too.
         .args(["--exclude-checks", "positive_data_acceptance"])
         .current_dir(crate::support::run_dir())

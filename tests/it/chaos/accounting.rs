@@ -158,8 +158,8 @@ async fn every_last_create_is_bound(world: &World, total: u64) {
 /// Where each tag is accounted for.
 async fn accounts(world: &World) -> HashMap<String, Vec<String>> {
     let mut accounts: HashMap<String, Vec<String>> = HashMap::new();
-    let done = "SELECT outcome, body FROM commands WHERE outcome <> 'failed'";
-    let waiting = "SELECT reason_code, body FROM dead_letters WHERE state = 'waiting'";
+    let done = "SELECT outcome, SUBSTR(body, 1, 200) FROM commands WHERE outcome <> 'failed'";
+    let waiting = "SELECT reason_code, SUBSTR(body, 1, 200) FROM dead_letters WHERE state = 'waiting'";
     for (place, body) in bodies(world, done).await.into_iter().chain(bodies(world, waiting).await) {
         accounts.entry(tag_of(&body)).or_default().push(place);
     }

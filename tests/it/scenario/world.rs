@@ -11,7 +11,7 @@ use lapin::{BasicProperties, Channel, Connection, PublisherConfirm};
 use serde_json::{Value, json};
 use vmacd::sim::{Estate, Options, SimHandle};
 
-use crate::support::postgres::{Database, fresh_database};
+use crate::support::postgres::{Database, migrated_database};
 use crate::support::vmacd::{Serve, Settings, run};
 use crate::support::{Rabbit, eventually, run_dir, unique};
 
@@ -47,7 +47,7 @@ impl World {
 
     /// Postgres, and this RabbitMQ node.
     pub async fn real_on(rabbit: &Rabbit, options: Options) -> Self {
-        let database = fresh_database().await;
+        let database = migrated_database().await;
         let namespace = Rabbit::namespace();
         let settings = Settings::new()
             .set("VMACD_DATABASE_URL", database.url())

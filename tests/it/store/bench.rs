@@ -14,7 +14,7 @@ use vmacd::store::{
     VmacFilter, WorkItem, WorkPort,
 };
 
-use crate::support::postgres::{Database, fresh_database};
+use crate::support::postgres::{Database, migrated_database};
 use crate::support::{run_dir, unique};
 
 /// Long enough for any test.
@@ -36,7 +36,7 @@ impl Bench {
 
     /// On a database of its own.
     pub async fn postgres() -> Self {
-        let database = fresh_database().await;
+        let database = migrated_database().await;
         Self::new(database.url(), Some(database)).await
     }
 

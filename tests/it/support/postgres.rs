@@ -4,6 +4,10 @@ use super::run_dir::setting;
 use super::servers::Private;
 use super::{eventually, unique};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use vmacd::store::{Store, StoreOptions};
+
+/// The database that others are copied from.
+const MIGRATED: &str = "vmacd_migrated";
 
 /// A database of one test alone, dropped with the value.
 #[derive(Debug)]
@@ -15,6 +19,26 @@ pub struct Database {
 /// A fresh, empty database on the shared server.
 pub async fn fresh_database() -> Database {
     fresh_database_on(&setting("VMACD_TEST_POSTGRES_URL")).await
+}
+
+/// A database with the newest tables on the shared server: a copy of one that is migrated once in a run.
+pub async fn migrated_database() -> Database {
+    let server_url = setting("VMACD_TEST_POSTGRES_URL");
+    let mut server = PgConnection::connect(&server_url).await.expect("the server takes connections");
+    // The first test of the run makes it, and the others wait until it is whole.
+    sqlx::query("SELECT pg_advisory_lock(1)").execute(&mut server).await.expect("locked");
+    let made = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate").bind(MIGRATED);
+    if made.fetch_optional(&mut server).await.expect("an answer").is_none() {
+        run(&server_url, format!("CREATE DATABASE {MIGRATED} TEMPLATE template0")).await;
+        let store = Store::connect(&on(&server_url, MIGRATED), StoreOptions::default()).await.expect("a database");
+        store.migrate().await.expect("tables");
+        store.close().await;
+        run(&server_url, format!("ALTER DATABASE {MIGRATED} IS_TEMPLATE true")).await;
+    }
+    let name = unique("vmacd");
+    run(&server_url, format!("CREATE DATABASE {name} TEMPLATE {MIGRATED}")).await;
+    server.close().await.expect("unlocked");
+    Database { server_url, name }
 }
 
 /// A fresh, empty database on the server of that URL.
