@@ -102,6 +102,7 @@ async fn account_for_all(world: &World, publish: impl AsyncFn(&[Message])) {
     let may_be_two: Vec<String> = (0..total).filter(|n| n % 10 < 2).map(tag).collect();
     let is_command = |place: &String| matches!(place.as_str(), "active" | "revoked" | "superseded");
     twice.retain(|(tag, places)| !may_be_two.contains(tag) || !places.iter().all(is_command));
+    eprintln!("{total} messages: {} commands have an outcome", outcomes(world).await);
     assert!(twice.is_empty(), "{} are accounted for twice, such as {:?}", twice.len(), twice.first());
     every_last_create_is_bound(world, total).await;
 }
