@@ -6,8 +6,9 @@
 //! what their names say. `engine` is the layer that hides which database it is; `tables` brings its tables up to date, `copy`
 //! and `close` are for SQLite's files.
 //!
-//! Guarantees: one transaction per call; a constant number of statements per group, whatever its size; the
-//! unique indexes decide about MACs and addresses; writes of a push's results need the current lease.
+//! Guarantees: one transaction per call; a constant number of statements per group, whatever its size (in admission as many
+//! times as one address comes in the group); the unique indexes decide about MACs and addresses; writes of a push's results
+//! need the current lease.
 
 mod admit;
 mod adopt;
