@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 use crate::support::{number, size};
 
 /// How long things break in a run that is not long, and in a long one, unless `VMACD_CHAOS_S` says otherwise.
-const SECONDS_SHORT: u64 = 8;
+const SECONDS_SHORT: u64 = 15;
 const SECONDS_LONG: u64 = 45;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
