@@ -12,13 +12,19 @@
 //! - [`metrics`]: what is counted and measured.
 //! - [`web`]: health and metrics over HTTP.
 //! - [`cli`]: the command line and the composition root.
+//! - [`failpoint`]: places where tests make the program fail.
 //! - [`sim`]: a Junos-like switch on a real port, for trials and tests; it sees none of the others.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test waits for what it starts"))]
+
+#[allow(clippy::disallowed_methods, reason = "consumers and publishers keep their own connections")]
 pub mod broker;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod failpoint;
 pub mod metrics;
+#[allow(clippy::disallowed_methods, reason = "a simulated switch is no part of the service")]
 pub mod sim;
 pub mod store;
 pub mod switch;

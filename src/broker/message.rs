@@ -37,13 +37,6 @@ pub struct Message {
     pub long_body: Option<LongBody>,
     /// The property `timestamp` as it came: seconds since 1970, of some producers milliseconds.
     pub timestamp: Option<i64>,
-    /// Attempts so far; header `x-vmacd-attempt`.
-    pub attempt: u32,
-    /// When it was first seen; header `x-vmacd-first-seen`.
-    pub first_seen_ms: Option<i64>,
-    /// How old it was when it was last sent to wait, milliseconds; header `x-vmacd-age`. Carried as a span, because clocks
-    /// jump.
-    pub age_ms: u64,
     /// The key that its first arrival decided; header `x-vmacd-key`.
     pub key: Option<String>,
     /// When it was issued, where vmacd stamped it: milliseconds since 1970; header `x-vmacd-issued-at`.
@@ -73,7 +66,7 @@ impl Message {
     }
 
     /// What tells the message from others: its id, routing key, body and replay; without an id, everything that its
-    /// producer sent. Key, times and attempts, which are added when it arrives, are left out: delivered again after a
+    /// producer sent. Key and times, which are added when it arrives, are left out: delivered again after a
     /// crash it comes without them, or with others, and is the same message all the same.
     pub fn identity(&self) -> String {
         let sent = match &self.message_id {
@@ -156,13 +149,7 @@ mod tests {
     #[test]
     fn a_message_is_the_same_whatever_is_added_to_it_on_its_way() {
         for id in [Some("m-1"), None] {
-            let again = Message {
-                attempt: 3,
-                first_seen_ms: Some(1),
-                key: Some("create/1/10.0.0.1/1".to_owned()),
-                issued_at_ms: Some(1),
-                ..sent(id)
-            };
+            let again = Message { key: Some("create/1/10.0.0.1/1".to_owned()), issued_at_ms: Some(1), ..sent(id) };
             assert_eq!(again.identity(), sent(id).identity());
         }
     }

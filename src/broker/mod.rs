@@ -1,10 +1,9 @@
 //! The messages: RabbitMQ, or a queue in the database where there is no broker.
 //!
-//! Promises of both, held by one conformance suite: a published message is durable once publishing returns;
-//! it is delivered at least once, and again when its receipt is neither acknowledged nor given back in time;
-//! a retry comes back after its delay with its routing key, ids and body; a dead letter carries its reason
-//! and its original bytes. `message`, `body` and `parse` are the wire format, `topology` the names;
-//! `request` and `replay` publish commands from within this program.
+//! Promises of both, held by one conformance suite: a published message is durable once publishing returns; commands are
+//! delivered in the order in which they were published, to one consumer at a time, at least once; what is not
+//! acknowledged comes again in that order when its consumer's session ends. `message`, `body` and `parse` are the wire
+//! format, `topology` the names; `request` and `replay` publish commands from within this program.
 
 mod amqp;
 mod body;
@@ -24,7 +23,7 @@ mod topology;
 
 pub use amqp::AmqpTarget;
 pub use body::{define_schema, root_schema};
-pub use delivery::{DeadReason, Delivery, Receipt, new_burial_id};
+pub use delivery::{Batch, DeadReason, Delivery, Receipt, new_burial_id};
 pub use error::BrokerError;
 pub use message::{EventMessage, Message};
 pub use parse::parse_command;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::amqp::{AmqpBroker, AmqpConsumer, AmqpTarget};
-use super::delivery::{DeadReason, Delivery, Receipt};
+use super::delivery::{Batch, Receipt};
 use super::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use super::error::BrokerError;
 use super::message::{EventMessage, Message};
@@ -19,10 +19,9 @@ pub struct BrokerSettings {
     pub namespace: String,
     /// Longest time for one request.
     pub rpc_timeout: Duration,
-    /// Shortest delay of the retry ladder.
-    pub delay_min: Duration,
-    /// Longest delay of the retry ladder.
-    pub delay_max: Duration,
+    /// The shortest and the longest delay of the earlier version's retry queues, as its settings had them: these queues are
+    /// emptied and deleted.
+    pub former_delays: (Duration, Duration),
 }
 
 /// The broker. Cheap to clone.
@@ -61,13 +60,13 @@ macro_rules! either {
 }
 
 impl Broker {
-    /// Connects, and declares every exchange and queue.
+    /// Connects, and declares every exchange and queue. Queues of the earlier version are left to the consumer that replaces
+    /// them.
     ///
     /// # Errors
-    /// [`BrokerError`] when RabbitMQ cannot be reached or holds a queue of the same name that is declared
-    /// otherwise.
+    /// [`BrokerError`] when RabbitMQ cannot be reached or has a queue of the same name that is declared otherwise.
     pub async fn connect(settings: BrokerSettings, store: &Store) -> Result<Self, BrokerError> {
-        let topology = Topology::new(&settings.namespace, settings.delay_min, settings.delay_max);
+        let topology = Topology::new(&settings.namespace, settings.former_delays);
         Ok(match settings.amqp {
             Some(target) => Self::Amqp(AmqpBroker::connect(target, topology, settings.rpc_timeout).await?),
             None => Self::Embedded(EmbeddedBroker::new(store.clone(), topology)),
@@ -85,36 +84,13 @@ impl Broker {
         })
     }
 
-    /// Settles deliveries as done. A receipt whose session is gone is passed over: its message comes again.
+    /// Acknowledges a batch and, of the same session, all that came before it. A receipt whose session is gone is passed over:
+    /// its messages come again. No error where the claim of the embedded queue was removed already.
     ///
     /// # Errors
     /// When the embedded queue's database fails.
-    pub async fn ack(&self, receipts: Vec<Receipt>) -> Result<(), BrokerError> {
-        either!(self, Self, broker => broker.ack(receipts).await)
-    }
-
-    /// Hands deliveries back, to be delivered again at once.
-    ///
-    /// # Errors
-    /// When the embedded queue's database fails.
-    pub async fn requeue(&self, receipts: Vec<Receipt>) -> Result<(), BrokerError> {
-        either!(self, Self, broker => broker.requeue(receipts).await)
-    }
-
-    /// Puts messages on the retry ladder in place of their deliveries.
-    ///
-    /// # Errors
-    /// When the broker did not take them; their deliveries are not settled then.
-    pub async fn retry(&self, again: &[(Receipt, Message, Duration)]) -> Result<(), BrokerError> {
-        either!(self, Self, broker => broker.retry(again).await)
-    }
-
-    /// Sends messages to the dead letters in place of their deliveries.
-    ///
-    /// # Errors
-    /// When the broker did not take them; their deliveries are not settled then.
-    pub async fn dead(&self, dead: &[(Receipt, Message, DeadReason)]) -> Result<(), BrokerError> {
-        either!(self, Self, broker => broker.dead(dead).await)
+    pub async fn ack(&self, receipt: Receipt) -> Result<(), BrokerError> {
+        either!(self, Self, broker => broker.ack(receipt).await)
     }
 
     /// Publishes commands, durable once this returns.
@@ -145,7 +121,7 @@ impl Broker {
         }
     }
 
-    /// The messages ready in each queue, by its name.
+    /// The messages ready in each queue that is consumed from, by its name.
     ///
     /// # Errors
     /// When the broker does not answer.
@@ -171,13 +147,14 @@ impl Broker {
 }
 
 impl Consumer {
-    /// The next deliveries, at most `max`: waits for the first and, where it is not alone, for what comes within `linger`. None
-    /// after the consumer was stopped. Cancelling it loses nothing: what it holds comes with the next call.
-    pub async fn next_batch(&mut self, max: usize, linger: Duration) -> Option<Vec<Delivery>> {
+    /// The next messages in their order, at most `max` and all of one session: waits for the first and, where it is not alone,
+    /// for what comes within `linger`. Acknowledge a batch before the next one. None after the broker was closed.
+    /// Cancelling it loses nothing: what it holds comes with the next call.
+    pub async fn next_batch(&mut self, max: usize, linger: Duration) -> Option<Batch> {
         either!(self, Self, consumer => consumer.next_batch(max, linger).await)
     }
 
-    /// Stops consuming; what was not handed out goes back. Receipts in hand stay good.
+    /// Ends the session; whatever is not acknowledged goes back to the head of the queue. So acknowledge what is done before.
     pub async fn stop(self) {
         either!(self, Self, consumer => consumer.stop().await);
     }

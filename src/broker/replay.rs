@@ -40,7 +40,7 @@ fn named(ids: &[i64]) -> String {
     }
 }
 
-/// Publishes the dead letters of these numbers that still wait, with their attempts reset, and marks each group once the
+/// Publishes the dead letters of these numbers that still wait, and marks each group once the
 /// broker has it; tells after each how many of the numbers are dealt with. Only one group is held in memory. Answers with
 /// those that were sent again: others may have replayed or discarded the rest meanwhile.
 ///
@@ -72,7 +72,7 @@ pub async fn replay(
     }
 }
 
-/// The message as it first came, with its attempts reset and marked as a replay.
+/// The message as it first came, marked as a replay.
 pub fn message_of(letter: FullDeadLetter) -> Message {
     let FullDeadLetter { row, body, headers } = letter;
     Message {

@@ -1,4 +1,4 @@
-//! The names of exchanges and queues, and the rungs of the retry ladder. Pure.
+//! The names of exchanges and queues. Pure.
 
 use std::time::Duration;
 
@@ -16,26 +16,23 @@ pub enum QueueKind {
     Dead,
 }
 
-/// Deliveries after which a message is given up: it seems to crash whoever takes it.
+/// Deliveries after which a command goes to the dead letters: it seems to crash whoever receives it.
 pub(super) const DELIVERY_LIMIT: i64 = 100;
+
+/// The delays of the earlier version's retry queues unless its settings said otherwise.
+const FORMER_DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(900));
 
 /// The names within one namespace.
 #[derive(Debug, Clone)]
 pub(super) struct Topology {
     namespace: String,
-    /// The delays of the ladder, milliseconds, growing.
-    pub rungs_ms: Vec<u64>,
+    former_delays: (Duration, Duration),
 }
 
 impl Topology {
-    /// The ladder doubles from the shortest delay up to the longest.
-    pub fn new(namespace: &str, delay_min: Duration, delay_max: Duration) -> Self {
-        let ms = |delay: Duration| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX).max(1);
-        let (min_ms, max_ms) = (ms(delay_min), ms(delay_max).max(ms(delay_min)));
-        let doubling = std::iter::successors(Some(min_ms), |delay| delay.checked_mul(2));
-        let mut rungs_ms: Vec<u64> = doubling.take_while(|delay| *delay < max_ms).collect();
-        rungs_ms.push(max_ms);
-        Self { namespace: namespace.to_owned(), rungs_ms }
+    /// `former_delays`: the shortest and the longest delay of the earlier version's retry queues, as its settings had them.
+    pub fn new(namespace: &str, former_delays: (Duration, Duration)) -> Self {
+        Self { namespace: namespace.to_owned(), former_delays }
     }
 
     /// The exchange that producers publish to.
@@ -53,12 +50,7 @@ impl Topology {
         format!("{}vmac.dead", self.namespace)
     }
 
-    /// Exchange and queue of a rung.
-    pub fn retry(&self, delay_ms: u64) -> String {
-        format!("{}vmac.retry.{delay_ms}", self.namespace)
-    }
-
-    /// The queue of that kind.
+    /// The queue of that kind; its exchange has the same name.
     pub fn queue(&self, kind: QueueKind) -> String {
         match kind {
             QueueKind::Commands => self.commands(),
@@ -66,18 +58,31 @@ impl Topology {
         }
     }
 
-    /// Every queue.
-    pub fn queues(&self) -> Vec<String> {
-        let rungs = self.rungs_ms.iter().map(|delay_ms| self.retry(*delay_ms));
-        [self.commands(), self.dead()].into_iter().chain(rungs).collect()
+    /// The queue that receives messages while that of the earlier version is replaced.
+    pub fn moving(&self, kind: QueueKind) -> String {
+        format!("{}.moving", self.queue(kind))
     }
 
-    /// The rung nearest above the delay; the highest for longer ones.
-    pub fn rung_ms(&self, delay: Duration) -> u64 {
-        let wanted_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        let above = self.rungs_ms.iter().find(|rung| **rung >= wanted_ms).or(self.rungs_ms.last());
-        above.copied().unwrap_or(wanted_ms)
+    /// The queue whose owner is the one that replaces it.
+    pub fn mover(&self, kind: QueueKind) -> String {
+        format!("{}.mover", self.queue(kind))
     }
+
+    /// What the earlier version's retry queues and their exchanges may be called.
+    pub fn former_retries(&self) -> Vec<String> {
+        let mut delays_ms: Vec<u64> = ladder_ms(FORMER_DELAYS).chain(ladder_ms(self.former_delays)).collect();
+        delays_ms.sort_unstable();
+        delays_ms.dedup();
+        delays_ms.into_iter().map(|delay_ms| format!("{}vmac.retry.{delay_ms}", self.namespace)).collect()
+    }
+}
+
+/// The delays double from the shortest up to the longest.
+fn ladder_ms((shortest, longest): (Duration, Duration)) -> impl Iterator<Item = u64> {
+    let ms = |delay: Duration| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX).max(1);
+    let (shortest_ms, longest_ms) = (ms(shortest), ms(longest).max(ms(shortest)));
+    let doubling = std::iter::successors(Some(shortest_ms), |delay| delay.checked_mul(2));
+    doubling.take_while(move |delay| *delay < longest_ms).chain([longest_ms])
 }
 
 #[cfg(test)]
@@ -85,19 +90,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ladder_doubles_and_ends_at_the_longest_delay() {
-        let topology = Topology::new("t.", Duration::from_secs(1), Duration::from_secs(900));
-        assert_eq!(topology.rungs_ms.first(), Some(&1_000));
-        assert_eq!(topology.rungs_ms.last(), Some(&900_000));
-        assert_eq!(topology.rungs_ms.len(), 11);
-        assert_eq!(topology.rung_ms(Duration::from_millis(1_500)), 2_000);
-        assert_eq!(topology.rung_ms(Duration::from_secs(9_999)), 900_000);
-        assert_eq!(topology.retry(1_000), "t.vmac.retry.1000");
+    fn the_former_delays_doubled_and_ended_at_the_longest() {
+        let ladder: Vec<u64> = ladder_ms(FORMER_DELAYS).collect();
+        assert_eq!((ladder.len(), ladder[0], ladder[9], ladder[10]), (11, 1_000, 512_000, 900_000));
+        assert!(ladder_ms((Duration::from_millis(50), Duration::from_millis(50))).eq([50]));
     }
 
     #[test]
-    fn one_delay_is_one_rung() {
-        let topology = Topology::new("", Duration::from_millis(50), Duration::from_millis(50));
-        assert_eq!(topology.rungs_ms, [50]);
+    fn retry_queues_of_the_defaults_and_of_the_settings_are_known() {
+        let topology = Topology::new("t.", (Duration::from_millis(500), Duration::from_secs(2)));
+        let retries = topology.former_retries();
+        assert_eq!((retries.len(), retries[0].as_str()), (12, "t.vmac.retry.500"));
+        assert!(retries.contains(&"t.vmac.retry.900000".to_owned()));
     }
 }

@@ -52,6 +52,7 @@ impl<T: Clone + Send + Sync + 'static> Asked<T> {
         }
         if let Ok(turn) = self.turn.clone().try_acquire_owned() {
             let said = self.said.clone();
+            #[expect(clippy::disallowed_methods, reason = "one question, whose asker has a time limit")]
             tokio::spawn(async move {
                 let answer = ask.await;
                 said.send_modify(|said| said.note(answer));

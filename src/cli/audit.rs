@@ -57,7 +57,7 @@ async fn mend(store: &Store, args: &AuditArgs, found: &Found) -> Result<bool, Fa
     for (switch, ids) in rows {
         store.queue_again(switch, &ids).await?;
     }
-    tracing::info!(bindings = count, "driven again by the next sweep of a worker");
+    tracing::info!(bindings = count, "workers drive them again");
     Ok(true)
 }
 

@@ -8,6 +8,8 @@ const FILES_MAX: u64 = 65_536;
 const BASE: usize = 24;
 /// The connections to RabbitMQ with what their threads have, one to ask for the queues, and one that takes another's place.
 const OF_BROKER: usize = 12;
+/// The connections to Postgres whose commits do not wait for the disk.
+const OF_OUTBOX: usize = 2;
 /// The connections to SQLite, each with its file, its log and the log's index.
 const OF_SQLITE: usize = 18;
 /// One part in so many of what is left is for clients over HTTP where there is not enough for all.
@@ -43,7 +45,7 @@ pub(super) fn fitted(settings: &Settings) -> Settings {
 }
 
 fn within(limit: usize, settings: &Settings) -> Settings {
-    let postgres = usize::try_from(settings.database.connections_max).unwrap_or(usize::MAX);
+    let postgres = usize::try_from(settings.database.connections_max).unwrap_or(usize::MAX).saturating_add(OF_OUTBOX);
     let database = if settings.database.url.reveal().starts_with("sqlite") { OF_SQLITE } else { postgres };
     let broker = if settings.amqp.url.is_empty() { 0 } else { OF_BROKER };
     let left = limit.saturating_sub(BASE + database + broker);

@@ -194,7 +194,7 @@ fn nowhere(ip: BindableAddress, admission: &Admission) -> Option<Change> {
     match admission {
         Admission::Work { .. } => None,
         Admission::Done { outcome } => Some(Change { outcome: "unchanged", text: done(outcome), ..nothing(ip) }),
-        Admission::Refused { failure } | Admission::NotNow { failure } => Some(refused(ip, failure)),
+        Admission::Refused { failure } | Admission::Waits { failure } => Some(refused(ip, failure)),
     }
 }
 

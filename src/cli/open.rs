@@ -78,8 +78,12 @@ impl Session {
             statement_timeout: Duration::from_millis(database.statement_timeout_ms),
             backup_key: self.backup_key()?,
             pools: self.settings.mac_pools()?,
+            retry: self.settings.retry.policy(),
         };
         let store = Store::connect(database.url.reveal(), options).await?;
+        if self.settings.amqp.url.is_empty() {
+            store.publish_nowhere();
+        }
         self.stores.add(&store);
         Ok(store)
     }
@@ -122,8 +126,10 @@ impl Session {
                 amqp,
                 namespace: settings.broker.namespace.clone(),
                 rpc_timeout: Duration::from_millis(settings.broker.rpc_timeout_ms),
-                delay_min: Duration::from_millis(settings.retry.delay_min_ms),
-                delay_max: Duration::from_millis(settings.retry.delay_max_ms),
+                former_delays: (
+                    Duration::from_millis(settings.retry.delay_min_ms),
+                    Duration::from_millis(settings.retry.delay_max_ms),
+                ),
             },
             store,
         )

@@ -12,6 +12,7 @@ pub(super) fn on_signal() -> Result<CancellationToken, Fault> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let token = CancellationToken::new();
     let told = token.clone();
+    #[expect(clippy::disallowed_methods, reason = "it waits for a signal before there is anything to supervise")]
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}

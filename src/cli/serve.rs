@@ -10,8 +10,8 @@ use super::process::on_signal;
 use super::vitals::Surroundings;
 use crate::metrics::Metrics;
 use crate::telemetry;
-use crate::web::{self, Access, App, Front};
-use crate::worker::{Parts, Worker};
+use crate::web::{Access, App, Front, Server};
+use crate::worker::{Parts, Supervisor, TaskName, Worker};
 
 /// A token that is shorter is warned of.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -28,28 +28,39 @@ pub(super) async fn run(session: Session) -> Result<(), Fault> {
         .map_err(|error| Fault::service(anyhow::anyhow!("cannot listen on {}: {error}", session.settings.http.addr)))?;
     let address = listener.local_addr()?;
     let metrics = Arc::new(Metrics::default());
-    let parts = Arc::new(Parts { store, broker, settings: session.settings.clone(), metrics });
+    let supervisor = Supervisor::new(metrics.clone());
+    let parts = Arc::new(Parts { store, broker, settings: session.settings.clone(), metrics, supervisor });
     let app = App::new(parts.store.clone(), parts.broker.clone()).with_hooks(session.settings.hooks.clone());
     let app = app.with_drift(session.settings.drift.mode);
-    let stop = shutdown.clone().cancelled_owned();
     let front = Front {
         vitals: Arc::new(Surroundings::new((*parts).clone())),
         access: access(&session),
         settings: session.settings.http.clone(),
         metrics: parts.metrics.clone(),
     };
-    let page = tokio::spawn(web::serve(listener, front, app, stop));
-    let worker = Worker::start((*parts).clone()).await?;
+    serve_http(&parts.supervisor, listener, &front, app);
+    let worker = Worker::start((*parts).clone());
     tracing::info!(worker = worker.name(), http = %address, database = %session.settings.database.url,
         broker = %broker_name(&session), "ready");
     warn_of_short_token(&session);
-    worker.run_until(shutdown).await;
-    page.abort();
+    let ended = worker.run_until(shutdown).await;
     parts.broker.close().await;
     // What is left is sent, which takes a bounded time.
     let _ = tokio::task::spawn_blocking(|| drop(exporting)).await;
     tracing::info!("stopped");
-    Ok(())
+    Ok(ended?)
+}
+
+/// Answers over HTTP until the process stops.
+pub(super) fn serve_http(supervisor: &Supervisor, listener: TcpListener, front: &Front, app: App) {
+    let server = Arc::new(Server::new(listener, front, app, supervisor.stopping().clone()));
+    supervisor.run(TaskName::Http, None, move |_| {
+        let server = server.clone();
+        async move {
+            server.run().await;
+            Ok(())
+        }
+    });
 }
 
 fn access(session: &Session) -> Access {

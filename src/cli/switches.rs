@@ -32,12 +32,11 @@ async fn list(store: &Store, output: Output, site: Option<&Scope>, mode: DriftMo
     let is_there = |known: &KnownSwitch| site.is_none_or(|site| site.covers(known.switch.site.as_ref()));
     let switches: Vec<_> = store.switches().await?.into_iter().filter(is_there).collect();
     let columns =
-        ["NAME", "SITE", "HOST", "PORT", "DIALECT", "HOST KEY", "CIRCUIT", "FROZEN", "LAST SEEN", "DRIFT", "LAST LOOK"];
+        ["NAME", "SITE", "HOST", "PORT", "DIALECT", "HOST KEY", "TROUBLE", "FROZEN", "LAST SEEN", "DRIFT", "LAST LOOK"];
     output.list(&switches, &columns, |known: &KnownSwitch| {
-        let circuit = match &known.circuit.open_until {
-            Some(until) => Cell::new(Tone::Bad, format!("open until {}", until.format("%H:%M:%S"))),
-            None => "closed".into(),
-        };
+        let trouble = known.trouble.as_ref().map_or("-".into(), |trouble| {
+            Cell::new(Tone::Bad, format!("{}, next attempt {}", trouble.code, trouble.next_try_at.format("%H:%M:%S")))
+        });
         let host_key = match known.switch.host_key {
             Some(_) => "pinned".into(),
             None => Cell::new(Tone::Waiting, "missing"),
@@ -49,7 +48,7 @@ async fn list(store: &Store, output: Output, site: Option<&Scope>, mode: DriftMo
             known.switch.port.to_string().into(),
             known.dialect_found.map_or("-", Dialect::as_str).into(),
             host_key,
-            circuit,
+            trouble,
             known.freeze.as_ref().map_or("-".into(), |freeze| Cell::new(Tone::Waiting, freeze.end())),
             or_dash(known.last_seen_at.map(|at| at.to_rfc3339()).as_ref()).into(),
             known.switch.drift.unwrap_or(mode).as_str().into(),

@@ -9,7 +9,7 @@ use crate::domain::chain;
 use crate::metrics::{self, Figures};
 use crate::store::{Counts, PoolFigures};
 use crate::web::{Readiness, Vitals};
-use crate::worker::Parts;
+use crate::worker::{Parts, TaskState};
 
 /// How old a sign of life may be: however often somebody asks, the database is asked once a second.
 const LIFE_AGE_MAX: Duration = Duration::from_secs(1);
@@ -85,7 +85,13 @@ impl Surroundings {
 #[async_trait]
 impl Vitals for Surroundings {
     async fn readiness(&self) -> Vec<Readiness> {
-        vec![self.database().await, self.broker()]
+        let task = |state: TaskState| Readiness {
+            part: state.task.as_str(),
+            ready: state.trouble.is_none(),
+            error: state.trouble,
+        };
+        let tasks = self.parts.supervisor.states().into_iter().map(task);
+        [self.database().await, self.broker()].into_iter().chain(tasks).collect()
     }
 
     async fn metrics(&self) -> String {

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
 use super::section::{section, sections};
-use crate::domain::{DriftMode, ServiceUrl, Strategy};
+use crate::domain::{DriftMode, RetryPolicy, ServiceUrl, Strategy};
 
 /// Upper bounds of spans, milliseconds. Nothing that adds a span to a time comes near its limits with them.
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
-/// RabbitMQ keeps a message in a retry queue for 2^32 - 1 ms at most, 49 days (`rabbit_misc:check_expiry`).
 const WEEK_MS: u64 = 7 * DAY_MS;
 const YEAR_MS: u64 = 366 * DAY_MS;
 /// Upper bound of what is counted in memory.
@@ -34,7 +34,7 @@ sections!(
         api: ApiSettings = ApiSettings::default(),
         /// The default switch credential and the time limits of a switch.
         ssh: SshSettings = SshSettings::default(),
-        /// The retry ladder.
+        /// How long and how often a change is tried.
         retry: RetrySettings = RetrySettings::default(),
         /// How much work is taken and gathered.
         worker: WorkerSettings = WorkerSettings::default(),
@@ -63,7 +63,7 @@ section!(
         /// `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`; in a user or password `/` is written `%2F`, `?` `%3F`, `#` `%23`,
         /// `@` `%40`, `%` `%25`.
         url: ServiceUrl = ServiceUrl::new("sqlite://vmacd.db"),
-        /// Connections kept to Postgres.
+        /// Connections kept to Postgres, beside two for the outbox.
         connections_max: u32 = 8; 2..=100,
         /// Longest time for one statement, milliseconds.
         statement_timeout_ms: u64 = 30_000; 1_000..=HOUR_MS,
@@ -271,14 +271,21 @@ section!(
 section!(
     /// `[retry]`
     RetrySettings {
-        /// Attempts before a message is dead-lettered.
+        /// Attempts before a change is dead-lettered for failures of its own. A switch that is away, locked or in trouble costs
+        /// no attempt.
         attempts_max: u32 = 8; 1..=1_000_000,
         /// Shortest delay before another attempt, milliseconds.
         delay_min_ms: u64 = 1_000; 10..=WEEK_MS,
         /// Longest delay before another attempt, milliseconds; at least `delay_min_ms`.
         delay_max_ms: u64 = 900_000; 10..=WEEK_MS,
-        /// Age at which a message is dead-lettered whatever its attempts, milliseconds.
+        /// Longest delay before another attempt on a switch that is away, locked or in trouble, milliseconds; one that refuses
+        /// the login is tried as seldom as `delay_max_ms` says.
+        switch_delay_max_ms: u64 = 20_000; 10..=WEEK_MS,
+        /// How long a change waits for its switch's trouble to pass before it is dead-lettered, milliseconds. A freeze does not
+        /// count.
         age_max_ms: u64 = 86_400_000; 1_000..=YEAR_MS,
+        /// How long a change waits for its switch before its producer is told by an event (`vmac.waiting`), milliseconds.
+        tell_after_ms: u64 = 60_000; 0..=YEAR_MS,
     }
 );
 
@@ -293,26 +300,14 @@ section!(
         intake_linger_ms: u64 = 2; 0..=MINUTE_MS,
         /// Changes in one commit.
         changes_per_commit_max: usize = 2_000; 1..=MANY,
-        /// Messages held for one switch; more go to the ladder without costing an attempt.
-        lane_messages_max: usize = 2_048; 1..=MANY,
         /// Sessions to switches open at the same time; an eighth of them for switches that failed last time.
         sessions_max: usize = 512; 1..=MANY,
         /// Switches pushed to at the same time.
         pushes_max: usize = 64; 1..=MANY,
-        /// Consecutive failures to reach a switch that open its circuit.
-        circuit_failures_max: u32 = 2; 1..=1_000_000,
-        /// Time for which an open circuit stays open, milliseconds.
-        circuit_open_ms: u64 = 15_000; 0..=DAY_MS,
-        /// Time after which work that no message drives is driven again, milliseconds.
-        sweep_after_ms: u64 = 60_000; 0..=DAY_MS,
-        /// Time between two looks for such work, milliseconds.
-        sweep_interval_ms: u64 = 10_000; 10..=DAY_MS,
         /// Time that a shutdown waits beyond the commit in flight, milliseconds.
         shutdown_grace_ms: u64 = 20_000; 0..=HOUR_MS,
         /// Ask a switch after each push for its own table of bindings in force, as evidence; one request a push.
         evidence: bool = true,
-        /// For tests of crashes: the process aborts at this stage of a push; empty in operation.
-        abort_at: String = String::new(),
     }
 );
 
@@ -335,8 +330,6 @@ section!(
     LeaseSettings {
         /// Time after which a lease that is not renewed may be taken, milliseconds.
         ttl_ms: u64 = 30_000; 1_000..=HOUR_MS,
-        /// Time between two looks at a lease that another worker holds, milliseconds.
-        poll_ms: u64 = 250; 10..=MINUTE_MS,
     }
 );
 
@@ -354,6 +347,20 @@ section!(
         stop_window_ms: u64 = 600_000; 1_000..=DAY_MS,
     }
 );
+
+impl RetrySettings {
+    /// The same as the policy that they are.
+    pub const fn policy(&self) -> RetryPolicy {
+        RetryPolicy {
+            attempts_max: self.attempts_max,
+            delay_min: Duration::from_millis(self.delay_min_ms),
+            delay_max: Duration::from_millis(self.delay_max_ms),
+            switch_delay_max: Duration::from_millis(self.switch_delay_max_ms),
+            age_max: Duration::from_millis(self.age_max_ms),
+            tell_after: Duration::from_millis(self.tell_after_ms),
+        }
+    }
+}
 
 impl Settings {
     /// The credential of that name: `default` is the one of `[ssh]`.

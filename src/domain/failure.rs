@@ -1,4 +1,4 @@
-//! The catalogue of what can go wrong, and the four ways in which a failure is treated.
+//! The catalogue of what can go wrong, and the three ways in which a failure is treated.
 
 use std::fmt;
 
@@ -14,14 +14,13 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 /// How a failure is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureClass {
-    /// Try again later; costs an attempt.
-    Transient,
-    /// Trying again cannot help: dead letter.
+    /// The change's own: trying again cannot help. Dead letter at once.
     Permanent,
-    /// Not now, for a reason that is nobody's fault: later, costs no attempt, bounded by age.
+    /// The change's own, and it may pass: tried again with growing delays, counted, dead letter after
+    /// `retry.attempts_max` attempts.
+    Transient,
+    /// Not the change's fault: the switch's, or that of something around it. Costs no attempt; bounded by age alone.
     Deferred,
-    /// A commit was sent and no answer came: look at the switch and the journal before anything else.
-    Unknown,
 }
 
 macro_rules! codes {
@@ -109,25 +108,23 @@ codes! {
     /// The switch refused the change because the MAC stands for another address on the port.
     DuplicateMac = "duplicate_mac" => Permanent,
     /// The switch has no pinned host key.
-    HostKeyMissing = "host_key_missing" => Permanent,
+    HostKeyMissing = "host_key_missing" => Deferred,
     /// The switch showed another host key than the pinned one.
-    HostKeyChanged = "host_key_changed" => Permanent,
+    HostKeyChanged = "host_key_changed" => Deferred,
     /// The login may not do this on the switch.
-    PermissionDenied = "permission_denied" => Permanent,
+    PermissionDenied = "permission_denied" => Deferred,
     /// The settings have no such credential, or it cannot be read.
-    CredentialMissing = "credential_missing" => Permanent,
+    CredentialMissing = "credential_missing" => Deferred,
     /// The switch refused the login.
-    LoginRefused = "login_refused" => Transient,
+    LoginRefused = "login_refused" => Deferred,
     /// The switch did not answer.
-    Unreachable = "unreachable" => Transient,
-    /// The switch did not answer of late, so it was not tried.
-    CircuitOpen = "circuit_open" => Transient,
+    Unreachable = "unreachable" => Deferred,
     /// The connection to the switch broke before a commit was sent.
-    ConnectionLost = "connection_lost" => Transient,
+    ConnectionLost = "connection_lost" => Deferred,
     /// The switch reported trouble of its own that passes.
-    SwitchTrouble = "switch_trouble" => Transient,
+    SwitchTrouble = "switch_trouble" => Deferred,
     /// The switch answered in a way that is not understood.
-    ReplyNotUnderstood = "reply_not_understood" => Transient,
+    ReplyNotUnderstood = "reply_not_understood" => Deferred,
     /// After the commit the switch held something else than was pushed.
     ReadBackDiffers = "read_back_differs" => Transient,
     /// The worker's own host had no file descriptor, memory or local port left to reach the switch with.
@@ -146,21 +143,22 @@ codes! {
     LeaseLost = "lease_lost" => Deferred,
     /// The address is being taken off another server.
     AddressReleasing = "address_releasing" => Deferred,
-    /// The worker shuts down.
-    ShuttingDown = "shutting_down" => Deferred,
-    /// More messages wait for the switch than a worker holds.
-    LaneFull = "lane_full" => Deferred,
     /// The switch's site is frozen.
     Frozen = "frozen" => Deferred,
     /// The switch's site had as many commits in the last minute as it may have.
     SiteLimit = "site_limit" => Deferred,
     /// A commit was sent and no answer came.
-    CommitUnanswered = "commit_unanswered" => Unknown,
+    CommitUnanswered = "commit_unanswered" => Deferred,
     /// The broker gave the message up after too many deliveries.
     DeliveryLimit = "delivery_limit" => Permanent,
 }
 
 impl Code {
+    /// False for what a person or a limit decided: however long it lasts, no change is given up for it.
+    pub const fn ages(self) -> bool {
+        !matches!(self, Self::Frozen | Self::SiteLimit)
+    }
+
     /// The code of a text as stored.
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
@@ -213,11 +211,5 @@ mod tests {
             let class = format!("{:?}", code.class()).to_lowercase();
             assert!(page.contains(&format!("| `{code}` | {class} |")), "{code} {class}");
         }
-    }
-
-    #[test]
-    fn only_an_unanswered_commit_is_of_unknown_outcome() {
-        let unknown: Vec<_> = Code::ALL.iter().filter(|code| code.class() == FailureClass::Unknown).collect();
-        assert_eq!(unknown, [&Code::CommitUnanswered]);
     }
 }

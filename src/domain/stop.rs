@@ -24,12 +24,7 @@ pub struct FailedPush {
 pub const fn speaks_against_site(failure: &Failure) -> bool {
     !matches!(
         failure.code,
-        Code::LeaseLost
-            | Code::DatabaseTrouble
-            | Code::WorkerTrouble
-            | Code::Frozen
-            | Code::SiteLimit
-            | Code::ShuttingDown
+        Code::LeaseLost | Code::DatabaseTrouble | Code::WorkerTrouble | Code::Frozen | Code::SiteLimit
     )
 }
 

@@ -88,7 +88,7 @@ gauges! {
     events_oldest: Seconds, "events_waiting_oldest_seconds", "Age of the oldest event not published yet";
     dead_letters: Gauge, "dead_letters_waiting", "Dead letters that wait for somebody";
     statements: Counter, "database_statements", "Statements sent to the database";
-    circuits: Gauge, "circuits_open", "Switches that are not tried because they did not answer";
+    troubled: Gauge, "switches_in_trouble", "Switches that were tried in vain the last time";
     frozen: Family<BySite, Gauge>, "site_frozen", "Sites that are frozen, by somebody or automatically";
     drift: Gauge, "drift_standing", "Bindings that switches hold otherwise than pushed, and that nobody is mending";
     queues: Family<ByQueue, Gauge>, "queue_messages", "Messages ready in each queue";
@@ -126,7 +126,7 @@ impl Gauges {
         self.events_waiting.set(counts.events_waiting);
         self.events_oldest.set(counts.events_oldest_ms as f64 / 1000.0);
         self.dead_letters.set(counts.dead_letters_waiting);
-        self.circuits.set(counts.circuits_open);
+        self.troubled.set(counts.switches_in_trouble);
         // A site that was thawed is gone.
         self.frozen.clear();
         for (site, kind) in &counts.sites_frozen {

@@ -44,6 +44,18 @@ struct ByPart {
     part: &'static str,
 }
 
+/// One label, `cause`: `admitted`, `slot-free` or `tick`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByCause {
+    cause: &'static str,
+}
+
+/// One label, `task`: a long-lived task of the process.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByTask {
+    task: &'static str,
+}
+
 /// One label, `door`: `api`, `page` or `hook`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByDoor {
@@ -101,21 +113,23 @@ metrics! {
     pushes_failed: Family<ByCode, Counter> = Family::default(),
         "push_failures", "Pushes that could not be done, by reason";
     retries: Family<ByCode, Counter> = Family::default(),
-        "retries", "Messages sent to the retry ladder, by reason";
+        "retries", "Failures after which a switch or a change is tried again, by reason";
     dead: Family<ByCode, Counter> = Family::default(),
-        "dead_letters", "Messages sent to the dead letters, by reason";
-    lease_waits: Counter = Counter::default(),
-        "lease_waits", "Looks at a lease that another worker held";
+        "dead_letters", "Dead letters written, by reason";
+    wakes: Family<ByCause, Counter> = Family::default(),
+        "dispatcher_wakes", "Looks of the dispatcher that found switches to drive, by what woke it";
     troubles: Family<ByPart, Counter> = Family::default(),
         "troubles", "Calls to the database or the broker that failed and were tried again";
     drifted: Family<ByDrift, Counter> = Family::default(),
         "drift", "Bindings found to be held otherwise than pushed, by what was found and what was done";
     held: Gauge = Gauge::default(),
-        "messages_held", "Messages taken in and not settled yet";
+        "messages_held", "Messages received and not acknowledged yet";
     sessions: Gauge = Gauge::default(),
         "sessions_open", "Sessions to switches that are open or being opened";
     refused: Family<ByDoor, Counter> = doors(),
         "credentials_refused", "Wrong tokens and signatures that were shown, by door";
+    tasks_restarted: Family<ByTask, Counter> = Family::default(),
+        "tasks_restarted", "Long-lived tasks that panicked or ended early, by task";
     connections: Gauge = Gauge::default(),
         "http_connections", "Connections to the API and the pages that are open";
     displaced: Counter = Counter::default(),
@@ -139,19 +153,19 @@ impl Metrics {
         self.pushes_failed.get_or_create(&ByCode { code }).inc();
     }
 
-    /// A message went to the retry ladder.
+    /// A switch or a change failed and is tried again.
     pub fn retried(&self, code: &'static str) {
         self.retries.get_or_create(&ByCode { code }).inc();
     }
 
-    /// A message went to the dead letters.
+    /// A dead letter was written.
     pub fn buried(&self, code: &'static str) {
         self.dead.get_or_create(&ByCode { code }).inc();
     }
 
-    /// Another worker had the lease.
-    pub fn lease_waited(&self) {
-        self.lease_waits.inc();
+    /// The dispatcher found switches to drive, woken by this.
+    pub fn woken(&self, cause: &'static str) {
+        self.wakes.get_or_create(&ByCause { cause }).inc();
     }
 
     /// A call to the `database` or the `broker` failed and is tried again.
@@ -189,6 +203,11 @@ impl Metrics {
         self.refused.get_or_create(&ByDoor { door }).inc();
     }
 
+    /// A long-lived task panicked or ended early.
+    pub fn task_restarted(&self, task: &'static str) {
+        self.tasks_restarted.get_or_create(&ByTask { task }).inc();
+    }
+
     /// So many connections to the API and the pages are open.
     pub fn http_connections(&self, open: usize) {
         self.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
@@ -218,6 +237,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.command_settled("create", Duration::from_millis(70));
         metrics.buried("invalid_json");
+        metrics.task_restarted("intake");
         let text = metrics.text(&Figures::default());
         let page = include_str!("../../docs/METRICS.md");
         let helps: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use super::admit::LOCK_INTENTS;
 use super::commands::Outcome;
 use super::connect::Store;
-use super::engine::{Tx, args};
+use super::engine::args;
 use super::error::StoreError;
 use super::event_body::{EventOf, EventRow, event_row};
 use super::outbox::write_events;
+use super::tx::Tx;
 use super::vmacs::Vmac;
 use crate::domain::adopt::{Adoptable, FoundPort};
 use crate::domain::{BindingState, SwitchBinding};
@@ -39,7 +40,8 @@ const INTENTS: &str = "UPDATE intents SET issued_at_ms = $2, issued_rank = 0, ar
         last_issued_rank = CASE WHEN last_issued_at_ms >= $2 THEN last_issued_rank ELSE 0 END,
         last_arrival = last_arrival + 1, action = 'create', message_key = $3, wants = 'bound'
     FROM {rows} WHERE intents.server_id = CAST(e.value->>'server_id' AS BIGINT)
-        AND intents.ip_address = e.value->>'ip' AND intents.issued_at_ms < $2";
+        AND intents.ip_address = e.value->>'ip' AND intents.issued_at_ms < $2
+        AND intents.server_id {in}SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows}{/in}";
 
 impl Store {
     /// Makes rows of bindings that stand: `active`, each port `bound` as it was found, each with its event. What took an
@@ -52,7 +54,7 @@ impl Store {
         for batch in found.chunks(BATCH) {
             // Asked for each time: a clock that is carried on may be ahead, and a revoke issued right after would come too late.
             let now = self.engine.ask_for_the_time().await?;
-            let mut tx = self.engine.begin("adopt bindings").await?;
+            let mut tx = self.begin("adopt bindings").await?;
             made.extend(adopt_batch(&mut tx, batch, now).await?);
             tx.commit("adopt bindings").await?;
         }

@@ -7,8 +7,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::connect::Store;
-use super::engine::{Row, Tx, args};
+use super::engine::{Row, args};
 use super::error::StoreError;
+use super::tx::{Statement, Tx};
 use crate::domain::SwitchName;
 
 /// How many times smaller than its base a content packed against it must be; otherwise it becomes a base itself.
@@ -18,6 +19,33 @@ const BASE_GAIN_MIN: usize = 8;
 struct Packed {
     content: Vec<u8>,
     base: Option<String>,
+}
+
+/// What is kept already that a new backup may be like.
+struct Kept {
+    /// The beginning of the same content, where it is there.
+    head: Option<Vec<u8>>,
+    /// Others are packed against the same content: it is left as it is.
+    is_base: bool,
+    /// What the switch's last backup was packed against, or its own content, with its hash.
+    base: Option<(String, Vec<u8>)>,
+}
+
+impl Kept {
+    async fn read(tx: &mut Tx, switch: &SwitchName, hash: &str) -> Result<Self, StoreError> {
+        let sql = "SELECT (SELECT SUBSTR(c.packed, 1, 32) FROM config_contents c WHERE c.content_hash = $2) AS head,
+                       EXISTS (SELECT 1 FROM config_contents o WHERE o.base_hash = $2) AS is_base,
+                       k.content_hash AS base_hash, k.packed AS base_packed
+                   FROM (SELECT 1 AS one) AS once LEFT JOIN config_contents k ON k.content_hash = (
+                       SELECT COALESCE(c.base_hash, c.content_hash)
+                       FROM config_backups b JOIN config_contents c ON c.content_hash = b.content_hash
+                       WHERE b.switch = $1 ORDER BY b.id DESC LIMIT 1)";
+        let what = "look what a backup is like";
+        let rows = tx.run(what, sql, args![switch.as_str(), hash]).await?;
+        let row = rows.first().ok_or(StoreError::NoAnswer { what })?;
+        let base: (Option<String>, Option<Vec<u8>>) = (row.get("base_hash")?, row.get("base_packed")?);
+        Ok(Self { head: row.get("head")?, is_base: row.get("is_base")?, base: base.0.zip(base.1) })
+    }
 }
 
 fn unpacked(id: i64) -> impl Fn(std::io::Error) -> StoreError {
@@ -68,51 +96,55 @@ impl Store {
     /// When the database fails.
     pub async fn save_backup(&self, switch: &SwitchName, content: &str, push_id: &str) -> Result<i64, StoreError> {
         let now = self.now().await?;
-        let hash = hex::encode(Sha256::digest(content.as_bytes()));
-        let mut tx = self.engine.begin("keep a backup").await?;
-        // No need to wait for the disk: what is written down before the commit is sent comes after it, and takes it along.
-        tx.on_postgres("leave the disk its time", "SET LOCAL synchronous_commit = off").await?;
-        if !self.has_content(&mut tx, &hash).await? {
-            let packed = self.pack(&mut tx, switch, content).await?;
-            let bytes = i64::try_from(content.len()).unwrap_or(i64::MAX);
-            let sql = "INSERT INTO config_contents (content_hash, packed, base_hash, bytes) VALUES ($1, $2, $3, $4)
-                       ON CONFLICT (content_hash) DO UPDATE SET packed = excluded.packed, base_hash = excluded.base_hash";
-            tx.run("keep a backup's content", sql, args![hash.as_str(), packed.content, packed.base, bytes]).await?;
-        }
-        let sql =
-            "INSERT INTO config_backups (switch, content_hash, push_id, taken_at) VALUES ($1, $2, $3, $4) RETURNING id";
-        let rows = tx.run("keep a backup", sql, args![switch.as_str(), hash, push_id, now]).await?;
-        let id = rows.first().ok_or(StoreError::NoAnswer { what: "keep a backup" })?.get("id")?;
+        let mut tx = self.begin("keep a backup").await?;
+        let id = self.keep_backup(&mut tx, switch, content, push_id, now).await?;
         tx.commit("keep a backup").await?;
         Ok(id)
     }
 
-    /// True when the content is there, sealed or not as it is wanted now. A base is left as it is: others are packed
-    /// against it.
-    async fn has_content(&self, tx: &mut Tx, hash: &str) -> Result<bool, StoreError> {
-        let known = "SELECT SUBSTR(c.packed, 1, 32) AS head,
-                         EXISTS (SELECT 1 FROM config_contents o WHERE o.base_hash = c.content_hash) AS is_base
-                     FROM config_contents c WHERE c.content_hash = $1";
-        let rows = tx.run("look for a backup's content", known, args![hash]).await?;
-        let Some(row) = rows.first() else { return Ok(false) };
-        let head: Vec<u8> = row.get("head")?;
-        let is_base: bool = row.get("is_base")?;
-        Ok(is_base || self.vault.is_as_wanted(&head))
+    /// The same within a transaction.
+    pub(super) async fn keep_backup(
+        &self,
+        tx: &mut Tx,
+        switch: &SwitchName,
+        content: &str,
+        push_id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<i64, StoreError> {
+        let hash = hex::encode(Sha256::digest(content.as_bytes()));
+        let kept = Kept::read(tx, switch, &hash).await?;
+        let insert = match &kept.head {
+            Some(head) if kept.is_base || self.vault.is_as_wanted(head) => None,
+            _ => Some(self.insert_content(switch, content, &hash, kept)?),
+        };
+        let sql =
+            "INSERT INTO config_backups (switch, content_hash, push_id, taken_at) VALUES ($1, $2, $3, $4) RETURNING id";
+        let backup = Statement::new(sql, args![switch.as_str(), hash, push_id, now]);
+        let rows = tx.run_after("keep a backup", insert, backup).await?;
+        rows.first().ok_or(StoreError::NoAnswer { what: "keep a backup" })?.get("id")
+    }
+
+    fn insert_content(
+        &self,
+        switch: &SwitchName,
+        content: &str,
+        hash: &str,
+        kept: Kept,
+    ) -> Result<Statement, StoreError> {
+        let packed = self.pack(switch, content, kept)?;
+        let bytes = i64::try_from(content.len()).unwrap_or(i64::MAX);
+        let sql = "INSERT INTO config_contents (content_hash, packed, base_hash, bytes) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT (content_hash) DO UPDATE SET packed = excluded.packed, base_hash = excluded.base_hash";
+        Ok(Statement::new(sql, args![hash, packed.content, packed.base, bytes]))
     }
 
     /// Packs against the content that the switch's last backup was packed against, unless little is gained by it.
-    async fn pack(&self, tx: &mut Tx, switch: &SwitchName, content: &str) -> Result<Packed, StoreError> {
-        let base = "SELECT k.content_hash, k.packed FROM config_contents k WHERE k.content_hash = (
-                        SELECT COALESCE(c.base_hash, c.content_hash)
-                        FROM config_backups b JOIN config_contents c ON c.content_hash = b.content_hash
-                        WHERE b.switch = $1 ORDER BY b.id DESC LIMIT 1)";
-        let rows = tx.run("look for a backup's base", base, args![switch.as_str()]).await?;
+    fn pack(&self, switch: &SwitchName, content: &str, kept: Kept) -> Result<Packed, StoreError> {
         let pack = |base: &[u8]| {
             let packed = self.vault.pack(content.as_bytes(), base);
             packed.map_err(|source| StoreError::Pack { switch: switch.to_string(), source: Arc::new(source) })
         };
-        if let Some(row) = rows.first() {
-            let (base, base_packed): (String, Vec<u8>) = (row.get("content_hash")?, row.get("packed")?);
+        if let Some((base, base_packed)) = kept.base {
             // One that is not sealed as is wanted now, or whose key is gone, is no base any more.
             let usable = self.vault.is_as_wanted(&base_packed);
             if let Some(text) = usable.then(|| self.vault.unpack(&base_packed, &[]).ok()).flatten() {

@@ -85,6 +85,20 @@ impl Clock {
     }
 }
 
+/// By how much two workers' times may differ, milliseconds: each is ahead by as long as the database took to answer.
+const APART_MAX_MS: i64 = 1_000;
+
+/// The time at which something is due that is due at once, for all workers, whosever time is ahead.
+pub(super) fn at_once_ms(now: DateTime<Utc>) -> i64 {
+    now.timestamp_millis() - APART_MAX_MS
+}
+
+/// A span as the database keeps it: whole milliseconds.
+pub(super) fn millis(span: Duration) -> i64 {
+    // So that sums of a few of them do not overflow either.
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

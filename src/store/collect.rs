@@ -1,4 +1,4 @@
-//! Keeping dead letters as they leave their queue, and answering their producers where nothing else does.
+//! Keeping the dead letters of messages that are no commands, or that the broker gave up, and answering their producers where nothing else does.
 //!
 //! A letter has two identities. Its burial is one sending to the dead letters: it is kept once, however often it is
 //! collected and whatever became of the letter since. Its message is what the producer sent: while a letter waits, copies
@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 
 use super::commands::{Outcome, known_commands};
 use super::connect::Store;
-use super::engine::{Arg, Tx, args};
+use super::engine::{Arg, args};
 use super::error::StoreError;
 use super::event_body::{Answered, EventOf, EventRow, event_row};
 use super::outbox::write_events;
+use super::tx::Tx;
 use crate::domain::{BindableAddress, Code, Failure, LongBody, SwitchName};
 
 /// A dead letter as it leaves its queue.
@@ -84,19 +85,36 @@ impl Store {
     /// When the database fails.
     pub async fn collect(&self, letters: &[DeadLetter]) -> Result<(), StoreError> {
         let now = self.now().await?;
-        let mut tx = self.engine.begin("keep dead letters").await?;
-        let kept = kept(&mut tx, letters).await?;
-        let content = |letter| Some((DeadLetter::key(letter)?, letter.body_hash.as_str()));
-        let commands = known_commands(&mut tx, letters.iter().filter_map(content)).await?;
-        let mut events = Vec::new();
-        for letter in letters.iter().filter(|letter| !kept.contains(&letter.burial_id)) {
-            let id = keep(&mut tx, letter, now).await?;
-            let has_answer = letter.key().is_some_and(|key| commands.contains(&(key, letter.body_hash.as_str())));
-            events.extend((!has_answer).then(|| answer(letter, id, now)).flatten());
-        }
-        write_events(&mut tx, events, now).await?;
+        let mut tx = self.begin("keep dead letters").await?;
+        keep_all(&mut tx, letters, now).await?;
         tx.commit("keep dead letters").await
     }
+}
+
+/// The same within a transaction.
+pub(super) async fn keep_all(tx: &mut Tx, letters: &[DeadLetter], now: DateTime<Utc>) -> Result<(), StoreError> {
+    if letters.is_empty() {
+        return Ok(());
+    }
+    let kept = kept(tx, letters).await?;
+    let content = |letter| Some((DeadLetter::key(letter)?, letter.body_hash.as_str()));
+    let commands = known_commands(tx, letters.iter().filter_map(content)).await?;
+    let mut events = Vec::new();
+    for letter in letters.iter().filter(|letter| !kept.contains(&letter.burial_id)) {
+        let id = keep(tx, letter, now).await?;
+        let has_answer = letter.key().is_some_and(|key| commands.contains(&(key, letter.body_hash.as_str())));
+        events.extend((!has_answer).then(|| answer(letter, id, now)).flatten());
+    }
+    write_events(tx, events, now).await
+}
+
+/// Counts further copies of messages on the letters that wait for them.
+pub(super) async fn count_copies(tx: &mut Tx, copies: Vec<(&str, i64)>) -> Result<(), StoreError> {
+    let sql = "UPDATE dead_letters SET copies = copies + CAST(e.value->>'copies' AS BIGINT) FROM {rows}
+               WHERE dead_letters.state = 'waiting' AND dead_letters.message_identity = e.value->>'identity'
+                   AND dead_letters.message_identity {in}SELECT e.value->>'identity' FROM {rows}{/in}";
+    let rows = copies.into_iter().map(|(identity, copies)| json!({"identity": identity, "copies": copies})).collect();
+    tx.batch("count copies", sql, rows, Vec::new()).await.map(|_| ())
 }
 
 /// The burials that are kept already.
@@ -107,26 +125,31 @@ async fn kept(tx: &mut Tx, letters: &[DeadLetter]) -> Result<HashSet<String>, St
     rows.iter().map(|row| row.get("burial_id")).collect()
 }
 
+/// What becomes of a letter whose message has one that waits: it counts the copies, and the newest has the say, because its
+/// key and time of issue are those of the newest command.
+pub(super) const ON_COPY: &str = "ON CONFLICT (message_identity) WHERE state = 'waiting' DO UPDATE SET
+        copies = dead_letters.copies
+            + CASE WHEN dead_letters.burial_id = excluded.burial_id THEN 0 ELSE excluded.copies END,
+        burial_id = excluded.burial_id, message_key = COALESCE(excluded.message_key, dead_letters.message_key),
+        issued_at_ms = COALESCE(excluded.issued_at_ms, dead_letters.issued_at_ms),
+        sent_timestamp = COALESCE(excluded.sent_timestamp, dead_letters.sent_timestamp),
+        arrival = COALESCE(excluded.arrival, dead_letters.arrival),
+        reason_code = excluded.reason_code, error_text = excluded.error_text, attempts = excluded.attempts,
+        switch = excluded.switch, server_id = COALESCE(excluded.server_id, dead_letters.server_id),
+        ip_address = COALESCE(excluded.ip_address, dead_letters.ip_address), last_failed_at = excluded.last_failed_at";
+
 /// Keeps one, and gives its letter's number.
 async fn keep(tx: &mut Tx, letter: &DeadLetter, now: DateTime<Utc>) -> Result<i64, StoreError> {
-    // Of copies, the newest has the say: its key and time of issue are those of the newest command.
-    let sql = "INSERT INTO dead_letters (burial_id, message_identity, message_id, message_key, correlation_id, traceparent,
+    let sql = format!(
+        "INSERT INTO dead_letters (burial_id, message_identity, message_id, message_key, correlation_id, traceparent,
             routing_key, issued_at_ms, replay_number, body, headers, reason_code, error_text, attempts, switch,
             server_id, ip_address, first_failed_at, last_failed_at, collected_at, sent_timestamp, arrival,
             body_bytes, body_sha256)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
             $23, $24)
-        ON CONFLICT (message_identity) WHERE state = 'waiting' DO UPDATE SET
-            copies = dead_letters.copies + CASE WHEN dead_letters.burial_id = excluded.burial_id THEN 0 ELSE 1 END,
-            burial_id = excluded.burial_id, message_key = COALESCE(excluded.message_key, dead_letters.message_key),
-            issued_at_ms = COALESCE(excluded.issued_at_ms, dead_letters.issued_at_ms),
-            sent_timestamp = COALESCE(excluded.sent_timestamp, dead_letters.sent_timestamp),
-            arrival = COALESCE(excluded.arrival, dead_letters.arrival),
-            reason_code = excluded.reason_code, error_text = excluded.error_text, attempts = excluded.attempts,
-            switch = excluded.switch, server_id = COALESCE(excluded.server_id, dead_letters.server_id),
-            ip_address = COALESCE(excluded.ip_address, dead_letters.ip_address), last_failed_at = excluded.last_failed_at
-        RETURNING id";
-    let rows = tx.run("keep a dead letter", sql, columns(letter, now)).await?;
+        {ON_COPY} RETURNING id"
+    );
+    let rows = tx.run("keep a dead letter", &sql, columns(letter, now)).await?;
     rows.first().ok_or(StoreError::NoAnswer { what: "keep a dead letter" })?.get("id")
 }
 

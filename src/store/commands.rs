@@ -1,21 +1,25 @@
-//! The inbox: commands by key, their outcomes, and those that nobody drives.
+//! The inbox: commands by key, and their outcomes.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
+use super::bury::{Burial, bury};
+use super::clock::at_once_ms;
 use super::connect::Store;
-use super::engine::{Row, Tx, args, batch_arg};
+use super::engine::{Row, args, batch_arg};
 use super::error::StoreError;
-use super::event_body::{Answered, EventOf, event_row};
+use super::event_body::{Answered, EventOf, EventRow, event_row};
 use super::outbox::write_events;
+use super::tx::{Statement, Tx};
 use super::vmacs::Vmac;
-use crate::domain::{Action, BindableAddress, Code, Desired, Failure, IntentOrder, MessageKey, Moment, Position};
+use crate::domain::{
+    Action, BindableAddress, Code, Desired, Failure, IntentOrder, MessageKey, Moment, Position, SwitchName,
+};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -63,8 +67,12 @@ pub struct OpenCommand {
     pub traceparent: Option<String>,
     /// Its place in the order of commands.
     pub position: Position,
-    /// Attempts so far.
+    /// How often it was tried before it could be admitted.
     pub attempts: i64,
+    /// For how long it was made to wait for that, milliseconds.
+    pub waited_ms: i64,
+    /// What tells its message from others.
+    pub message_identity: Option<String>,
     /// Which replay it is.
     pub replay_number: i64,
     /// The row it drives.
@@ -148,6 +156,8 @@ impl OpenCommand {
             traceparent: row.get("traceparent")?,
             position: position(row, "")?,
             attempts: row.get("attempts")?,
+            waited_ms: row.get("waited_ms")?,
+            message_identity: row.get("message_identity")?,
             replay_number: row.get("replay_number")?,
             vmac_id: row.get("vmac_id")?,
             received_at: row.get("received_at")?,
@@ -181,13 +191,14 @@ pub(super) fn position(row: &Row, prefix: &str) -> Result<Position, StoreError> 
 /// What is read of commands: bodies only by whoever publishes them again.
 pub(super) const COLUMNS: &str =
     "message_key, message_id, action, server_id, ip_address, correlation_id, traceparent, issued_at_ms, issued_rank,
-    arrival, attempts, replay_number, vmac_id, received_at, outcome, outcome_code, outcome_text, body_hash, finished_at";
+    arrival, attempts, waited_ms, message_identity, replay_number, vmac_id, received_at, outcome, outcome_code, outcome_text, body_hash, finished_at";
 
 /// Gives commands their outcome; `$2` is the time.
 const CLOSE: &str = "UPDATE commands SET outcome = e.value->>'outcome', outcome_code = e.value->>'code',
         outcome_text = e.value->>'text', vmac_id = COALESCE(CAST(e.value->>'vmac_id' AS BIGINT), vmac_id),
         finished_at = $2
-    FROM {rows} WHERE commands.message_key = e.value->>'key'";
+    FROM {rows} WHERE commands.message_key = e.value->>'key'
+        AND commands.message_key {in}SELECT e.value->>'key' FROM {rows}{/in}";
 
 /// A row of the batch for [`CLOSE`].
 #[derive(Serialize)]
@@ -199,17 +210,48 @@ struct Closed<'a> {
     vmac_id: Option<i64>,
 }
 
-/// A command to be closed, with its event.
+/// A command to be closed, with its event and, where it failed, its dead letter.
+#[derive(Clone)]
 pub(super) struct Closing<'a> {
     pub command: &'a OpenCommand,
     pub outcome: Outcome,
     pub vmac: Option<&'a Vmac>,
     pub failure: Option<&'a Failure>,
     pub superseded_by: Option<String>,
+    /// The switch that it failed on.
+    pub switch: Option<&'a SwitchName>,
+    /// Attempts until it failed.
+    pub attempts: i64,
 }
 
-/// Closes commands and writes one event for each.
+impl<'a> Closing<'a> {
+    pub fn of(command: &'a OpenCommand, outcome: Outcome, failure: Option<&'a Failure>) -> Self {
+        Self { command, outcome, vmac: None, failure, superseded_by: None, switch: None, attempts: command.attempts }
+    }
+}
+
+/// Closes commands: one event for each, and one dead letter for each that failed.
 pub(super) async fn close(tx: &mut Tx, closings: &[Closing<'_>], now: DateTime<Utc>) -> Result<(), StoreError> {
+    let letters = bury_failed(tx, closings, now).await?;
+    tx.together("close commands", [close_statement(closings, now)]).await?;
+    write_events(tx, events_of(closings, &letters, now).collect(), now).await
+}
+
+/// Writes the dead letters of those that failed, and answers with their numbers.
+pub(super) async fn bury_failed(
+    tx: &mut Tx,
+    closings: &[Closing<'_>],
+    now: DateTime<Utc>,
+) -> Result<HashMap<MessageKey, i64>, StoreError> {
+    let failed = closings.iter().filter_map(|closing| {
+        let Closing { command, switch, attempts, .. } = *closing;
+        Some(Burial { command, failure: Cow::Borrowed(closing.failure?), switch, attempts })
+    });
+    bury(tx, &failed.collect::<Vec<_>>(), now).await
+}
+
+/// Gives commands their outcomes.
+pub(super) fn close_statement(closings: &[Closing<'_>], now: DateTime<Utc>) -> Option<Statement> {
     let closed = closings.iter().map(|closing| Closed {
         key: &closing.command.key,
         outcome: closing.outcome,
@@ -217,7 +259,16 @@ pub(super) async fn close(tx: &mut Tx, closings: &[Closing<'_>], now: DateTime<U
         text: closing.failure.map(|failure| &failure.text).or(closing.superseded_by.as_ref()),
         vmac_id: closing.vmac.map(|vmac| vmac.id),
     });
-    let events = closings.iter().map(|closing| {
+    Statement::batch(CLOSE, closed.collect(), args![now])
+}
+
+/// The answers to those who asked.
+pub(super) fn events_of<'a>(
+    closings: &'a [Closing<'a>],
+    letters: &'a HashMap<MessageKey, i64>,
+    now: DateTime<Utc>,
+) -> impl Iterator<Item = EventRow<'a>> {
+    closings.iter().map(move |closing| {
         let event = EventOf {
             outcome: closing.outcome,
             server_id: Some(closing.command.server_id),
@@ -226,13 +277,22 @@ pub(super) async fn close(tx: &mut Tx, closings: &[Closing<'_>], now: DateTime<U
             reason: closing.failure.map(Cow::Borrowed),
             superseded_by: closing.superseded_by.clone(),
             answers: Some(closing.command.answered()),
-            dead_letter_id: None,
+            dead_letter_id: letters.get(&closing.command.key).copied(),
         };
         event_row(event, now)
-    });
-    tx.batch("close commands", CLOSE, closed.collect(), args![now]).await?;
-    write_events(tx, events.collect(), now).await?;
-    Ok(())
+    })
+}
+
+/// Has commands tried at once that wait for one of these addresses to be free.
+pub(super) async fn have_waiting_tried(
+    tx: &mut Tx,
+    released: impl Iterator<Item = BindableAddress>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE commands SET due_at_ms = $2 WHERE outcome IS NULL AND vmac_id IS NULL
+                   AND ip_address {in}SELECT e.value->>'ip' FROM {rows}{/in}";
+    let rows = released.map(|ip| json!({"ip": ip})).collect();
+    tx.batch("have waiting commands tried", sql, rows, args![at_once_ms(now)]).await.map(|_| ())
 }
 
 impl Store {
@@ -255,49 +315,6 @@ impl Store {
         }
         Ok(outcomes)
     }
-
-    /// Notes that the messages of these commands come again after this long, and counts their attempts, so
-    /// that no sweeper takes them for lost before that.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn note_due(&self, due: &[(MessageKey, Duration)]) -> Result<(), StoreError> {
-        if due.is_empty() {
-            return Ok(());
-        }
-        let now_ms = self.now().await?.timestamp_millis();
-        let rows = due.iter().map(|(key, delay)| json!({"key": key, "due_at_ms": now_ms + millis(*delay)}));
-        let rows: Vec<_> = rows.collect();
-        let mut tx = self.engine.begin("note when commands are due").await?;
-        let sql = "SELECT message_key FROM commands WHERE outcome IS NULL
-                   AND message_key {in}SELECT e.value->>'key' FROM {rows}{/in} ORDER BY message_key {for_update}";
-        tx.batch("lock commands", sql, rows.clone(), Vec::new()).await?;
-        let sql = "UPDATE commands SET due_at_ms = CAST(e.value->>'due_at_ms' AS BIGINT)
-                   FROM {rows} WHERE commands.message_key = e.value->>'key' AND commands.outcome IS NULL";
-        tx.batch("note when commands are due", sql, rows, Vec::new()).await?;
-        tx.commit("note when commands are due").await
-    }
-
-    /// Commands whose message should have come again this long ago, with their bodies as they came.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn open_commands_due(
-        &self,
-        ago: Duration,
-        limit: i64,
-    ) -> Result<Vec<(OpenCommand, Vec<u8>)>, StoreError> {
-        let before_ms = self.now().await?.timestamp_millis() - millis(ago);
-        let sql = format!(
-            "SELECT {COLUMNS}, body FROM commands WHERE outcome IS NULL AND due_at_ms < $1 ORDER BY due_at_ms LIMIT $2"
-        );
-        let rows = self.engine.read("look for forgotten commands", &sql, args![before_ms, limit]).await?;
-        rows.iter().map(|row| Ok((OpenCommand::from_row(row)?, row.get("body")?))).collect()
-    }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
 }
 
 /// Those of the messages, each a key with the hash of its content, that commands came with: the same key with another

@@ -11,12 +11,12 @@ use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 
 use super::engine::Engine;
 use super::error::StoreError;
+use super::outbox::Outbox;
 use super::private_files;
-use super::queue::QueuedAt;
 use super::refusal::told;
 use super::seal::BackupKey;
 use super::vault::Vault;
-use crate::domain::{Pools, ServiceUrl};
+use crate::domain::{Pools, RetryPolicy, ServiceUrl};
 
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,8 +24,12 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may take to answer when it is given back.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections to Postgres for what does not wait for the disk: the outbox of one process is one task.
+const UNSYNCED_CONNECTIONS_MAX: u32 = 2;
 /// How much longer than Postgres itself its client waits for a statement.
 const SERVER_FIRST: Duration = Duration::from_secs(1);
+/// Longest time for a transaction between two of its statements: what holds locks and says nothing is paused or cut off.
+const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(5);
 
 /// The store. Cheap to clone.
 #[derive(Clone)]
@@ -33,13 +37,14 @@ pub struct Store {
     pub(super) engine: Engine,
     pub(super) vault: Arc<Vault>,
     pub(super) pools: Arc<Pools>,
-    pub(super) queued_at: Arc<QueuedAt>,
+    pub(super) retry: RetryPolicy,
+    pub(super) outbox: Arc<Outbox>,
 }
 
 /// How the store is opened.
 #[derive(Debug)]
 pub struct StoreOptions {
-    /// Connections kept to Postgres.
+    /// Connections kept to Postgres, beside one or two for what does not wait for the disk.
     pub connections_max: u32,
     /// Longest time for one statement.
     pub statement_timeout: Duration,
@@ -47,6 +52,8 @@ pub struct StoreOptions {
     pub backup_key: Option<BackupKey>,
     /// The pools that MACs are handed out from.
     pub pools: Pools,
+    /// When what fails is tried again.
+    pub retry: RetryPolicy,
     /// Make a SQLite file where there is none.
     pub create: bool,
 }
@@ -58,6 +65,7 @@ impl Default for StoreOptions {
             statement_timeout: Duration::from_secs(30),
             backup_key: None,
             pools: Pools::default(),
+            retry: RetryPolicy::default(),
             create: true,
         }
     }
@@ -71,6 +79,7 @@ impl Store {
     pub async fn connect(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
         let vault = Arc::new(Vault::new(options.backup_key));
         let pools = Arc::new(options.pools);
+        let retry = options.retry;
         let (connections_max, timeout) = (options.connections_max, options.statement_timeout);
         let shown = ServiceUrl::new(url);
         let engine = match shown.scheme() {
@@ -79,7 +88,7 @@ impl Store {
             _ => return Err(StoreError::UnknownUrl),
         };
         engine
-            .map(|engine| Self { engine, vault, pools, queued_at: Arc::default() })
+            .map(|engine| Self { engine, vault, pools, retry, outbox: Arc::default() })
             .map_err(|source| StoreError::Connect { url: shown, source: Arc::new(source) })
     }
 
@@ -147,7 +156,17 @@ async fn is_sound(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error
 async fn postgres(url: &str, connections_max: u32, timeout: Duration) -> Result<Engine, sqlx::Error> {
     let session = session_settings(timeout);
     let connect = known_parameters(url).parse::<PgConnectOptions>()?.application_name("vmacd");
-    let pool = PgPoolOptions::new()
+    let unsynced = pool_of(UNSYNCED_CONNECTIONS_MAX, format!("{session}; SET synchronous_commit = off"));
+    let pool = pool_of(connections_max, session).connect_with(connect.clone());
+    let pool = told(&connect, pool.await).await?;
+    // Most verbs never need one.
+    let unsynced = unsynced.connect_lazy_with(connect);
+    Ok(Engine::postgres(pool, unsynced, timeout + SERVER_FIRST))
+}
+
+/// At most so many connections, each with these settings.
+fn pool_of(connections_max: u32, session: String) -> PgPoolOptions {
+    PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(move |connection, _| {
@@ -156,31 +175,31 @@ async fn postgres(url: &str, connections_max: u32, timeout: Duration) -> Result<
         })
         // It was asked when it was released; one that broke since then fails its statement, which is tried again.
         .test_before_acquire(false)
-        .after_release(|connection, _| Box::pin(answers(connection)))
-        .connect_with(connect.clone());
-    let pool = told(&connect, pool.await).await?;
-    Ok(Engine::postgres(pool, timeout + SERVER_FIRST))
+        .after_release(|connection, _| Box::pin(is_usable(connection)))
 }
 
-/// A connection whose statement was given up is asked for a sign of life before it is used again. The pool asks too,
-/// but without a limit: where a network swallows everything it would keep the place until TCP gives up, and a few of
-/// those are all places there are.
-async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+/// Asked when a connection is given back: with a transaction left open it must not come back. The driver's own count is right
+/// because every begin runs to its end ([`Store::begin`]).
+///
+/// The pool pings as well, but without a limit: where a network swallows everything a connection would keep its place until
+/// TCP gives up, and a few of those are all places there are.
+async fn is_usable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     match tokio::time::timeout(RELEASE_TIMEOUT, connection.ping()).await {
-        Ok(answer) => answer.map(|()| true),
+        Ok(answered) => answered.map(|()| !connection.is_in_transaction()),
         Err(_) => Err(sqlx::Error::PoolTimedOut),
     }
 }
 
 /// The server ends what takes too long by itself: a statement that its client gave up would go on waiting for its
-/// locks, and a worker that is paused within a transaction would keep everybody else from theirs.
+/// locks, and a worker that is paused or cut off within a transaction would keep everybody else from theirs, among them
+/// whoever admits in its place: between two statements there is no work that takes seconds.
 ///
 /// A plan that was made while a table was small reads all of it, and is kept until the table is analysed: an index is
 /// used wherever there is one. Compiling a statement costs more than a batch gains by it.
 fn session_settings(timeout: Duration) -> String {
-    let timeout_ms = timeout.as_millis();
+    let (statement_ms, idle_ms) = (timeout.as_millis(), timeout.min(IDLE_IN_TRANSACTION_MAX).as_millis());
     format!(
-        "SET statement_timeout = {timeout_ms}; SET idle_in_transaction_session_timeout = {timeout_ms}; \
+        "SET statement_timeout = {statement_ms}; SET idle_in_transaction_session_timeout = {idle_ms}; \
          SET enable_seqscan = off; SET jit = off"
     )
 }

@@ -30,8 +30,8 @@ pub struct Counts {
     pub events_oldest_ms: i64,
     /// Dead letters that wait for somebody.
     pub dead_letters_waiting: i64,
-    /// Switches that are not tried.
-    pub circuits_open: i64,
+    /// Switches that were tried in vain the last time.
+    pub switches_in_trouble: i64,
     /// Sites that are frozen, each with the kinds of its freezes.
     pub sites_frozen: Vec<(String, &'static str)>,
     /// Bindings that drifted and stand so.
@@ -47,7 +47,7 @@ const COUNTS: &str = "SELECT
     (SELECT COUNT(*) FROM unpublished_events) AS events_waiting,
     (SELECT created_at FROM events WHERE id = (SELECT MIN(event_id) FROM unpublished_events)) AS oldest_event,
     (SELECT COUNT(*) FROM dead_letters WHERE state = 'waiting') AS dead_letters_waiting,
-    (SELECT COUNT(*) FROM switches WHERE circuit_open_until > $1) AS circuits_open,
+    (SELECT COUNT(*) FROM switch_leases WHERE failures > 0) AS switches_in_trouble,
     (SELECT COUNT(*) FROM freezes WHERE until > $1) AS freezes,
     (SELECT COUNT(*) FROM drift) AS drift_standing";
 
@@ -80,7 +80,7 @@ impl Store {
             events_waiting: row.get("events_waiting")?,
             events_oldest_ms: age_ms(oldest_event.map(|at| at.timestamp_millis())),
             dead_letters_waiting: row.get("dead_letters_waiting")?,
-            circuits_open: row.get("circuits_open")?,
+            switches_in_trouble: row.get("switches_in_trouble")?,
             sites_frozen: kinds.collect::<BTreeSet<_>>().into_iter().collect(),
             drift_standing: row.get("drift_standing")?,
         })

@@ -7,12 +7,14 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 use serde_json::json;
 
+use super::clock::millis;
 use super::commands::lock_vmacs;
 use super::connect::Store;
-use super::engine::{Row, Tx, args};
+use super::engine::{Row, args};
 use super::error::StoreError;
 use super::event_body::drift_row;
 use super::outbox::write_events;
+use super::tx::Tx;
 use super::vmacs::Vmac;
 use super::work::queue;
 use crate::domain::drift::Drift;
@@ -71,15 +73,16 @@ pub struct Settlement<'a> {
 
 const CLAIM_DUE: &str = "UPDATE switches SET history_due_at_ms = $2,
         drift_due_at_ms = CASE WHEN drift_due_at_ms <= $1 THEN $2 ELSE drift_due_at_ms END
-    WHERE name IN (SELECT name FROM switches
-        WHERE (drift_due_at_ms <= $1 OR history_due_at_ms <= $1) AND COALESCE(drift, $3) <> 'off'
-            AND (circuit_open_until IS NULL OR circuit_open_until <= $4)
-        ORDER BY drift_due_at_ms, name LIMIT $5 {skip_locked})
+    WHERE name {in}SELECT s.name FROM switches s
+        WHERE (s.drift_due_at_ms <= $1 OR s.history_due_at_ms <= $1) AND COALESCE(s.drift, $3) <> 'off'
+            AND NOT EXISTS (SELECT 1 FROM switch_leases l WHERE l.switch = s.name AND l.failures > 0
+                AND l.failure_code <> 'frozen' AND l.next_try_at_ms > $1)
+        ORDER BY s.drift_due_at_ms, s.name LIMIT $4 {skip_locked}{/in}
     RETURNING name, drift, drift_due_at_ms, last_commit_seen";
 
 impl Store {
     /// Claims switches whose look is due, at most so many: no other worker looks at them before it has ended. Switches
-    /// that are not tried are passed over. Those seen for the first time are spread over the interval.
+    /// that do not answer are passed over until they are tried again. Those seen for the first time are spread over the interval.
     ///
     /// # Errors
     /// When the database fails.
@@ -88,7 +91,7 @@ impl Store {
         let now_ms = now.timestamp_millis();
         self.spread_looks(pace, now_ms).await?;
         let until_ms = now_ms + millis(CLAIM);
-        let arguments = args![now_ms, until_ms, pace.mode.as_str(), now, limit];
+        let arguments = args![now_ms, until_ms, pace.mode.as_str(), limit];
         let rows = self.engine.write("claim switches to look at", CLAIM_DUE, arguments).await?;
         rows.iter().map(|row| due(row, until_ms, pace.mode)).collect()
     }
@@ -147,7 +150,7 @@ impl Store {
     /// When the database fails.
     pub async fn settle_drift(&self, settlement: &Settlement<'_>) -> Result<Vec<Drift>, StoreError> {
         let now = self.now().await?;
-        let mut tx = self.engine.begin("settle a look").await?;
+        let mut tx = self.begin("settle a look").await?;
         lock(&mut tx, settlement.switch).await?;
         let known = standing(&mut tx, settlement.switch).await?;
         if settlement.found.is_empty() && known.is_empty() {
@@ -183,10 +186,6 @@ const CLAIM: Duration = Duration::from_secs(600);
 const SOONER: u32 = 10;
 /// Never: without a pace for histories only what a switch holds is looked at.
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
-}
 
 fn due(row: &Row, until_ms: i64, default: DriftMode) -> Result<LookDue, StoreError> {
     let mode = super::inventory::of_word(row, "drift")?.unwrap_or(default);

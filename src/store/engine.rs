@@ -6,7 +6,8 @@
 //! - `{in}SELECT ...{/in}`: is one of these; on Postgres as an array, which is looked up by index whatever the planner
 //!   thinks of the tables' sizes (decision 0014);
 //! - `{for_update}` and `{skip_locked}`: row locks, nothing on SQLite, where a write transaction is alone;
-//! - `{unhex}x{/unhex}`: bytes of a hexadecimal text.
+//! - `{unhex}x{/unhex}`: bytes of a hexadecimal text;
+//! - `{now_ms}`: the database's clock, milliseconds since 1970.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,11 +18,10 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Decode, Executor, Row as _, Transaction, Type};
+use sqlx::{AssertSqlSafe, Decode, Executor, Row as _, Type};
 
 use super::StoreError;
 use super::clock::Clock;
-use super::outbox::{Event, Fresh};
 use super::refusal::told;
 
 /// One argument of a statement.
@@ -87,46 +87,31 @@ pub(super) use args;
 pub(super) struct Engine {
     pub pools: Pools,
     pub clock: Arc<Clock>,
-    meter: Meter,
-    pub fresh: Arc<Fresh>,
+    pub meter: Meter,
 }
 
 /// Sends statements within their time limit, and counts them.
 #[derive(Clone, Default)]
-struct Meter {
+pub(super) struct Meter {
     sent: Arc<AtomicU64>,
     timeout: Duration,
 }
 
 #[derive(Clone)]
 pub(super) enum Pools {
-    Postgres(PgPool),
-    /// Writers queue for the one connection instead of failing with "database is locked".
-    Sqlite {
-        write: SqlitePool,
-        read: SqlitePool,
+    Postgres {
+        pool: PgPool,
+        /// Connections whose commits do not wait for the disk.
+        unsynced: PgPool,
     },
+    /// Writers queue for the one connection instead of failing with "database is locked".
+    Sqlite { write: SqlitePool, read: SqlitePool },
 }
 
 /// A row of either engine.
 pub(super) enum Row {
     Postgres(PgRow),
     Sqlite(SqliteRow),
-}
-
-/// A write transaction; rolled back when dropped.
-pub(super) struct Tx {
-    kind: TxKind,
-    meter: Meter,
-    /// Where its events go once it is committed.
-    pub fresh: Arc<Fresh>,
-    /// The events that it wrote.
-    pub events: Vec<Event>,
-}
-
-enum TxKind {
-    Postgres(Transaction<'static, Postgres>),
-    Sqlite(Transaction<'static, Sqlite>),
 }
 
 macro_rules! query {
@@ -142,8 +127,8 @@ macro_rules! query {
 }
 
 impl Engine {
-    pub fn postgres(pool: PgPool, timeout: Duration) -> Self {
-        Self::new(Pools::Postgres(pool), timeout)
+    pub fn postgres(pool: PgPool, unsynced: PgPool, timeout: Duration) -> Self {
+        Self::new(Pools::Postgres { pool, unsynced }, timeout)
     }
 
     pub fn sqlite(write: SqlitePool, read: SqlitePool, timeout: Duration) -> Self {
@@ -151,7 +136,7 @@ impl Engine {
     }
 
     fn new(pools: Pools, timeout: Duration) -> Self {
-        Self { pools, clock: Arc::default(), meter: Meter::new(timeout), fresh: Arc::default() }
+        Self { pools, clock: Arc::default(), meter: Meter::new(timeout) }
     }
 
     /// Statements sent since the store was opened.
@@ -173,7 +158,7 @@ impl Engine {
     /// As [`Self::now`], from the database itself.
     pub async fn ask_for_the_time(&self) -> Result<DateTime<Utc>, StoreError> {
         let sql = match &self.pools {
-            Pools::Postgres(_) => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now_ms",
+            Pools::Postgres { .. } => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now_ms",
             Pools::Sqlite { .. } => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now_ms",
         };
         let rows = self.read("ask for the time", sql, Vec::new()).await?;
@@ -185,7 +170,7 @@ impl Engine {
     pub async fn read(&self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         let work = async {
             match &self.pools {
-                Pools::Postgres(pool) => told(&pool.connect_options(), on_postgres(pool, sql, arguments).await).await,
+                Pools::Postgres { pool, .. } => on_postgres_pool(pool, sql, arguments).await,
                 Pools::Sqlite { read, .. } => on_sqlite(read, sql, arguments).await,
             }
         };
@@ -196,76 +181,36 @@ impl Engine {
     pub async fn write(&self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         let work = async {
             match &self.pools {
-                Pools::Postgres(pool) => told(&pool.connect_options(), on_postgres(pool, sql, arguments).await).await,
+                Pools::Postgres { pool, .. } => on_postgres_pool(pool, sql, arguments).await,
                 Pools::Sqlite { write, .. } => on_sqlite(write, sql, arguments).await,
             }
         };
         self.meter.send(what, work).await
     }
 
-    /// Begins a write transaction; on SQLite it is alone from the start.
-    pub async fn begin(&self, what: &'static str) -> Result<Tx, StoreError> {
+    /// As [`Self::write`], but on Postgres does not wait for the disk: if the server crashes within a second, the write may be
+    /// lost. Whatever is synced later takes it along.
+    pub async fn write_unsynced(
+        &self,
+        what: &'static str,
+        sql: &str,
+        arguments: Vec<Arg>,
+    ) -> Result<Vec<Row>, StoreError> {
         let work = async {
-            Ok(match &self.pools {
-                Pools::Postgres(pool) => TxKind::Postgres(told(&pool.connect_options(), pool.begin().await).await?),
-                Pools::Sqlite { write, .. } => TxKind::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            })
-        };
-        let kind = self.meter.send(what, work).await?;
-        Ok(Tx { kind, meter: self.meter.clone(), fresh: self.fresh.clone(), events: Vec::new() })
-    }
-}
-
-impl Tx {
-    /// Runs a statement and gives the rows that it returns.
-    pub async fn run(&mut self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
-        let work = async {
-            match &mut self.kind {
-                TxKind::Postgres(tx) => on_postgres(&mut **tx, sql, arguments).await,
-                TxKind::Sqlite(tx) => on_sqlite(&mut **tx, sql, arguments).await,
+            match &self.pools {
+                Pools::Postgres { unsynced, .. } => on_postgres_pool(unsynced, sql, arguments).await,
+                Pools::Sqlite { write, .. } => on_sqlite(write, sql, arguments).await,
             }
         };
         self.meter.send(what, work).await
     }
-
-    /// Runs a statement over a batch; nothing at all for an empty one.
-    pub async fn batch(
-        &mut self,
-        what: &'static str,
-        sql: &str,
-        rows: Vec<impl Serialize>,
-        mut more: Vec<Arg>,
-    ) -> Result<Vec<Row>, StoreError> {
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        more.insert(0, batch_arg(rows));
-        self.run(what, sql, more).await
-    }
-
-    /// Runs a statement that only Postgres needs: on SQLite a write transaction is alone.
-    pub async fn on_postgres(&mut self, what: &'static str, sql: &'static str) -> Result<(), StoreError> {
-        match self.kind {
-            TxKind::Postgres(_) => self.run(what, sql, Vec::new()).await.map(|_| ()),
-            TxKind::Sqlite(_) => Ok(()),
-        }
-    }
-
-    /// Makes everything durable.
-    pub async fn commit(self, what: &'static str) -> Result<(), StoreError> {
-        let work = async {
-            match self.kind {
-                TxKind::Postgres(tx) => tx.commit().await,
-                TxKind::Sqlite(tx) => tx.commit().await,
-            }
-        };
-        self.meter.send(what, work).await?;
-        self.fresh.add(self.events);
-        Ok(())
-    }
 }
 
-async fn on_postgres<'c>(
+async fn on_postgres_pool(pool: &PgPool, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, sqlx::Error> {
+    told(&pool.connect_options(), on_postgres(pool, sql, arguments).await).await
+}
+
+pub(super) async fn on_postgres<'c>(
     executor: impl Executor<'c, Database = Postgres>,
     sql: &str,
     arguments: Vec<Arg>,
@@ -274,7 +219,7 @@ async fn on_postgres<'c>(
     Ok(rows.into_iter().map(Row::Postgres).collect())
 }
 
-async fn on_sqlite<'c>(
+pub(super) async fn on_sqlite<'c>(
     executor: impl Executor<'c, Database = Sqlite>,
     sql: &str,
     arguments: Vec<Arg>,
@@ -327,10 +272,11 @@ fn parsed<T: std::str::FromStr>(column: &str, text: &str) -> Result<T, StoreErro
     text.parse().map_err(|_| StoreError::Content { column: column.to_owned(), text: text.to_owned() })
 }
 
-fn for_postgres(sql: &str) -> String {
+pub(super) fn for_postgres(sql: &str) -> String {
     sql.replace("{rows}", "jsonb_array_elements($1::jsonb) AS e(value)")
         .replace("{in}", "= ANY(ARRAY(")
         .replace("{/in}", "))")
+        .replace("{now_ms}", "(SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT))")
         .replace("{for_update}", "FOR UPDATE")
         .replace("{skip_locked}", "FOR UPDATE SKIP LOCKED")
         .replace("{unhex}", "decode(")
@@ -341,6 +287,7 @@ fn for_sqlite(sql: &str) -> String {
     sql.replace("{rows}", "json_each($1) AS e")
         .replace("{in}", "IN (")
         .replace("{/in}", ")")
+        .replace("{now_ms}", "CAST(unixepoch('subsec') * 1000 AS INTEGER)")
         .replace("{for_update}", "")
         .replace("{skip_locked}", "")
         .replace("{unhex}", "unhex(")
@@ -352,7 +299,8 @@ impl Meter {
         Self { sent: Arc::default(), timeout }
     }
 
-    async fn send<T>(
+    /// Counts a statement, and waits for its answer no longer than its limit.
+    pub async fn send<T>(
         &self,
         what: &'static str,
         work: impl Future<Output = Result<T, sqlx::Error>>,

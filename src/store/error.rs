@@ -135,6 +135,9 @@ pub enum StoreError {
         /// The switch.
         switch: String,
     },
+    /// Another worker takes the messages in by now; nothing was written.
+    #[error("another worker takes messages in now")]
+    TurnLost,
 }
 
 impl StoreError {
@@ -158,7 +161,8 @@ impl StoreError {
             | Self::NotFound { .. }
             | Self::Refused(_)
             | Self::Inventory(_)
-            | Self::LeaseLost { .. } => false,
+            | Self::LeaseLost { .. }
+            | Self::TurnLost => false,
         }
     }
 

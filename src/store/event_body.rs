@@ -23,7 +23,7 @@ pub(super) struct EventOf<'a> {
     /// For a superseded command: which newer one won.
     pub superseded_by: Option<String>,
     pub answers: Option<Answered<'a>>,
-    /// The dead letter that keeps the message, where it is there already.
+    /// The dead letter that keeps the message.
     pub dead_letter_id: Option<i64>,
 }
 
@@ -73,6 +73,7 @@ pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: String, now: DateTim
         mac_address: Some(vmac.mac_address),
         status: EventStatus::Drifted(Drifted::Drift),
         reason: Some(EventReason { code: ReasonCode::of_drift(kind), text: text.into() }),
+        waiting_since: None,
         switch_bindings: &vmac.switch_bindings,
         dead_letter_id: None,
         message_id: None,
@@ -86,6 +87,41 @@ pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: String, now: DateTim
         message_key,
         correlation_id,
         traceparent,
+        vmac_id: Some(vmac.id),
+    }
+}
+
+/// The routing key of an event that tells why a command is not done yet.
+pub const WAITING_KEY: &str = "vmac.waiting";
+
+/// The event of a row that waits for a switch: why, and since when.
+pub(super) fn waiting_row<'a>(
+    vmac: &'a Vmac,
+    failure: &'a Failure,
+    since: DateTime<Utc>,
+    answered: Answered<'a>,
+    now: DateTime<Utc>,
+) -> EventRow<'a> {
+    let body = EventBody {
+        vmac_id: Some(vmac.id),
+        server_id: Some(vmac.server_id),
+        ip_address: Some(vmac.ip_address),
+        mac_address: Some(vmac.mac_address),
+        status: EventStatus::Waiting(Waits::Waiting),
+        reason: Some(EventReason::of(failure.code, Cow::Borrowed(&failure.text))),
+        waiting_since: Some(since.to_rfc3339_opts(SecondsFormat::Millis, true)),
+        switch_bindings: &vmac.switch_bindings,
+        dead_letter_id: None,
+        message_id: answered.message_id,
+        correlation_id: answered.correlation_id,
+        occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
+    };
+    EventRow {
+        routing_key: WAITING_KEY.to_owned(),
+        body,
+        message_key: answered.key,
+        correlation_id: answered.correlation_id,
+        traceparent: answered.traceparent,
         vmac_id: Some(vmac.id),
     }
 }
@@ -112,10 +148,13 @@ pub struct EventBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "EventReason<'a>")]
     reason: Option<EventReason<'a>>,
+    /// Since when it waits, UTC to the millisecond, where the event says that it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("format" = "date-time", "pattern" = TIME_SINCE_1970))]
+    waiting_since: Option<String>,
     /// Where the binding stands on each switch port.
     switch_bindings: &'a [SwitchBinding],
-    /// The dead letter that keeps a message which no command of its own answers: one that cannot be read, or has the
-    /// `message_id` of another.
+    /// The dead letter that keeps a message which could not be done, or not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i64", range(min = 1))]
     dead_letter_id: Option<i64>,
@@ -134,6 +173,14 @@ pub struct EventBody<'a> {
 enum EventStatus {
     Ended(Outcome),
     Drifted(Drifted),
+    Waiting(Waits),
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Waits {
+    /// The command is not done yet, because its switch cannot be brought to what is wanted; it goes on by itself.
+    Waiting,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -210,6 +257,7 @@ impl<'a> EventBody<'a> {
             message_id: event.answers.and_then(|answered| answered.message_id),
             correlation_id: event.answers.and_then(|answered| answered.correlation_id),
             occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
+            waiting_since: None,
             reason: reason(event),
         }
     }

@@ -16,7 +16,8 @@ use crate::domain::{BindingState, InterfaceName, SwitchName};
 const BATCH: usize = 500;
 
 const UPDATE: &str = "UPDATE virtual_macs SET switch_bindings = e.value->'switch_bindings'
-    FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT)";
+    FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT)
+        AND virtual_macs.id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
 
 /// A binding that tables of a switch showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         for shown in shown.chunks(BATCH) {
             let now = self.now().await?;
-            let mut tx = self.engine.begin("note evidence").await?;
+            let mut tx = self.begin("note evidence").await?;
             let ids = shown.iter().map(|shown| json!({"id": shown.vmac_id})).collect();
             let mut vmacs = lock_vmacs(&mut tx, ids).await?;
             vmacs.retain(|id, vmac| as_of.get(id) == Some(&vmac.updated_at));

@@ -3,13 +3,12 @@
 //! that what failed before counts no more.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
 use super::connect::Store;
-use super::engine::{Row, Tx, args};
+use super::engine::{Row, args};
 use super::error::StoreError;
-use super::work::lock_work;
-use crate::domain::{Failure, Freeze, FreezeKind, FreezeOrder, Scope, SiteName, SwitchName};
+use super::tx::Tx;
+use crate::domain::{Code, Freeze, FreezeKind, FreezeOrder, Scope, SiteName};
 
 /// The freeze of a row of `switches s`, as columns of its own.
 pub(super) const FREEZE_COLUMNS: &str = "f.site AS freeze_site, f.until AS freeze_until, f.reason AS freeze_reason,
@@ -48,18 +47,6 @@ impl Store {
         rows.iter().filter_map(|row| freeze_of(row).transpose()).collect()
     }
 
-    /// The sites whose last freeze ended after this time, by hand or by itself.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn thawed_since(&self, since: DateTime<Utc>) -> Result<Vec<Scope>, StoreError> {
-        let sql = "SELECT DISTINCT f.site FROM freezes f WHERE f.until > $1 AND f.until <= $2
-                       AND NOT EXISTS (SELECT 1 FROM freezes g WHERE g.until > $2 AND g.site IN ('*', f.site))
-                   ORDER BY f.site";
-        let rows = self.engine.read("read which sites were thawed", sql, args![since, self.now().await?]).await?;
-        rows.iter().map(|row| row.parse("site")).collect()
-    }
-
     /// The sites of the inventory, with how many switches each has.
     ///
     /// # Errors
@@ -82,7 +69,7 @@ impl Store {
             return Err(StoreError::NotFound { what: "site", id: order.site.to_string() });
         }
         let now = self.now().await?;
-        let mut tx = self.engine.begin("freeze a site").await?;
+        let mut tx = self.begin("freeze a site").await?;
         let known = in_force(&mut tx, &order.site, now).await?;
         let freeze = match known.into_iter().find(|(_, freeze)| freeze.is_of(order)) {
             Some((id, freeze)) => prolong(&mut tx, id, freeze, order.until).await?,
@@ -105,7 +92,7 @@ impl Store {
             made_at: self.now().await?,
             kind: FreezeKind::Automatic,
         };
-        let mut tx = self.engine.begin("stop a site").await?;
+        let mut tx = self.begin("stop a site").await?;
         let known = in_force(&mut tx, &freeze.site, freeze.made_at).await?;
         if known.iter().any(|(_, known)| known.kind == FreezeKind::Automatic) {
             return Ok(false);
@@ -120,31 +107,16 @@ impl Store {
     /// [`StoreError::NotFound`] where it has none, or when the database fails.
     pub async fn thaw(&self, site: &Scope) -> Result<Vec<Freeze>, StoreError> {
         let now = self.now().await?;
-        let mut tx = self.engine.begin("thaw a site").await?;
+        let mut tx = self.begin("thaw a site").await?;
         let ended = in_force(&mut tx, site, now).await?;
         if ended.is_empty() {
             return Err(StoreError::NotFound { what: "freeze of", id: site.to_string() });
         }
         let sql = "UPDATE freezes SET until = $2 WHERE site = $1 AND until > $2";
         tx.run("thaw a site", sql, args![site.to_string(), now]).await?;
+        have_tried(&mut tx, site).await?;
         tx.commit("thaw a site").await?;
         Ok(ended.into_iter().map(|(_, freeze)| freeze).collect())
-    }
-
-    /// Writes on every row that waits for the switch why it waits, where that is not said already.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn note_why_waiting(&self, switch: &SwitchName, failure: &Failure) -> Result<(), StoreError> {
-        let what = "write down why rows wait";
-        let now: DateTime<Utc> = self.now().await?;
-        let mut tx = self.engine.begin(what).await?;
-        let rows = lock_work(&mut tx, switch, &failure.text).await?;
-        let sql = "UPDATE virtual_macs SET failure_code = $2, failure_text = $3, updated_at = $4
-                   WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
-        let rows = rows.iter().map(|id| json!({"id": id})).collect();
-        tx.batch(what, sql, rows, args![failure.code.as_str(), failure.text.as_str(), now]).await?;
-        tx.commit(what).await
     }
 }
 
@@ -163,6 +135,13 @@ async fn in_force(tx: &mut Tx, site: &Scope, now: DateTime<Utc>) -> Result<Vec<(
         }
     }
     Ok(known)
+}
+
+/// Has the switches of a thawed site tried at once.
+async fn have_tried(tx: &mut Tx, site: &Scope) -> Result<(), StoreError> {
+    let sql = "UPDATE switch_leases SET next_try_at_ms = 0 WHERE failure_code = $2 AND ($1 = '*' OR switch IN
+                   (SELECT name FROM switches WHERE COALESCE(site, '-') = $1))";
+    tx.run("have a site's switches tried", sql, args![site.to_string(), Code::Frozen.as_str()]).await.map(|_| ())
 }
 
 async fn prolong(tx: &mut Tx, id: i64, freeze: Freeze, until: DateTime<Utc>) -> Result<Freeze, StoreError> {

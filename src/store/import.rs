@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::connect::Store;
-use super::engine::{Tx, args};
+use super::engine::args;
 use super::error::StoreError;
 use super::inventory::word;
+use super::tx::Tx;
 use crate::domain::{Inventory, Server, Switch, SwitchName};
 
 /// Servers written with one statement.
@@ -49,7 +50,7 @@ impl Store {
         let before = self.export().await?;
         check(inventory, &before)?;
         let mut report = ImportReport { added: 0, updated: 0, unchanged: 0 };
-        let mut tx = self.engine.begin("take an inventory in").await?;
+        let mut tx = self.begin("take an inventory in").await?;
         self.check_macs(&mut tx, inventory).await?;
         let known: HashMap<&SwitchName, &Switch> = before.switches.iter().map(|known| (&known.name, known)).collect();
         for switch in &inventory.switches {
@@ -160,8 +161,7 @@ async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<
                ON CONFLICT (name) DO UPDATE SET host = excluded.host, port = excluded.port,
                    host_key = excluded.host_key, dialect = excluded.dialect, dialect_found = NULL,
                    ssh_profile = excluded.ssh_profile, credential = excluded.credential, site = excluded.site,
-                   drift = excluded.drift,
-                   circuit_failures = 0, circuit_open_until = NULL, updated_at = excluded.updated_at";
+                   drift = excluded.drift, updated_at = excluded.updated_at";
     let arguments = args![
         switch.name.as_str(),
         switch.host.as_str(),
@@ -174,7 +174,11 @@ async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<
         switch.site.as_ref().map(ToString::to_string),
         switch.drift.map(|mode| mode.as_str().to_owned())
     ];
-    tx.run("write a switch", sql, arguments).await.map(|_| ())
+    tx.run("write a switch", sql, arguments).await?;
+    // What kept it from being reached may be fixed.
+    let sql = "INSERT INTO switch_leases (switch, holder, token) VALUES ($1, '', 0)
+               ON CONFLICT (switch) DO UPDATE SET next_try_at_ms = 0";
+    tx.run("have a switch tried", sql, args![switch.name.as_str()]).await.map(|_| ())
 }
 
 /// Primary addresses are unique: servers may exchange theirs.

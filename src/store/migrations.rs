@@ -39,6 +39,7 @@ const SOURCES: &[Source] = sources![
     "0011_freezes_side_by_side",
     "0012_long_bodies",
     "0013_page_sessions",
+    "0014_rows_drive",
 ];
 
 /// The tables of Postgres, from the first to the newest.

@@ -3,7 +3,7 @@
 //! By aggregate: `admit` takes commands in, `work` says what waits for a switch, `settle` writes what a push
 //! came to; `leases`, `pushes` and `backups` serve the push; `freezes` and `site_pushes` hold it back; `commands`, `vmacs`,
 //! `outbox`, `dead_letters` (`collect` keeps new ones), `adopt`, `inventory`, `taken` (MACs that no row has) and `queue` are
-//! what their names say. `engine` is the layer that hides which database it is; `tables` brings its tables up to date, `copy`
+//! what their names say. `engine` and `tx` hide which database it is; `tables` brings its tables up to date, `copy`
 //! and `close` are for SQLite's files.
 //!
 //! Guarantees: one transaction per call; a constant number of statements per group, whatever its size (in admission as many
@@ -13,6 +13,7 @@
 mod admit;
 mod adopt;
 mod backups;
+mod bury;
 mod clock;
 mod close;
 mod collect;
@@ -22,15 +23,16 @@ mod copy;
 mod counts;
 mod dead_letters;
 mod drift;
+mod due;
 mod engine;
 mod error;
 mod event_body;
 mod evidence;
 mod freezes;
-mod give_up;
 mod import;
 mod inbox;
 mod inventory;
+mod journal;
 mod leases;
 mod migrations;
 mod outbox;
@@ -47,12 +49,15 @@ mod settle;
 mod site_pushes;
 mod tables;
 mod taken;
+mod turns;
+mod tx;
 mod vault;
 mod vmacs;
+mod waiting;
 mod work;
 mod work_item;
 
-pub use admit::{Admission, Incoming, Rehearsal};
+pub use admit::{Admission, Incoming, IntakeBatch, Rehearsal};
 pub use backups::Backup;
 pub use collect::DeadLetter;
 pub use commands::{CommandOutcome, OpenCommand, Outcome};
@@ -61,21 +66,24 @@ pub use copy::DatabaseCopy;
 pub use counts::Counts;
 pub use dead_letters::{DeadLetterCause, DeadLetterFilter, DeadLetterRow, FullDeadLetter};
 pub use drift::{LookDue, LookEnd, Pace, Settlement};
+pub use due::Due;
 pub use error::StoreError;
-pub use event_body::{DRIFT_KEY, EventBody};
+pub use event_body::{DRIFT_KEY, EventBody, WAITING_KEY};
 pub use evidence::Shown;
-pub use give_up::FailedMessage;
 pub use import::ImportReport;
 pub use inbox::CommandRecord;
-pub use inventory::{Circuit, KnownSwitch};
-pub use leases::Lease;
+pub use inventory::KnownSwitch;
+pub use journal::{OpenedPush, SentPush, SiteLimits};
+pub use leases::{Lease, Trouble};
 pub use outbox::Event;
 pub use overview::SwitchOverview;
 pub use page_sessions::SessionLimits;
 pub use pushes::{PushRecord, PushRow, PushState};
-pub use queue::{ClaimLimit, NewQueueMessage, QueueMessage};
+pub use queue::{ClaimLimit, ClaimedMessages, NewQueueMessage, QueueClaim, QueueMessage};
 pub use seal::BackupKey;
-pub use settle::{BindingEnd, BindingResult, Settled};
+pub use settle::{Finished, GatheredRow, PushResults, Settled};
 pub use taken::{ElsewhereConflict, ElsewhereMac, ElsewhereReport, NewReservation, PoolFigures, Reservation, Reserved};
+pub use turns::Fence;
 pub use vmacs::{TimelineEntry, Vmac, VmacFilter};
+pub use waiting::WaitingCommand;
 pub use work_item::{WorkItem, WorkPort};

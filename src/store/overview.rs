@@ -1,4 +1,4 @@
-//! How the switches are: circuit, lease, what waits, the last push.
+//! How the switches are: trouble, lease, what waits, the last push.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,6 +8,7 @@ use super::engine::{Row, args};
 use super::error::StoreError;
 use super::freezes::{FREEZE_COLUMNS, FREEZE_JOIN};
 use super::inventory::KnownSwitch;
+use super::leases::TROUBLE_COLUMNS;
 use super::vmacs::has_status;
 use crate::domain::{Status, SwitchName};
 
@@ -30,9 +31,9 @@ pub struct SwitchOverview {
 }
 
 impl SwitchOverview {
-    fn from_row(row: &Row, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
-            known: KnownSwitch::from_row(row, now)?,
+            known: KnownSwitch::from_row(row)?,
             changes_waiting: row.get("changes_waiting")?,
             lease_holder: row.get("lease_holder")?,
             last_push_id: row.get("last_push_id")?,
@@ -42,17 +43,17 @@ impl SwitchOverview {
     }
 }
 
-/// `$1` is the time.
+/// `$1` is the time, `$2` the same in milliseconds.
 fn overview() -> String {
-    format!("{OVERVIEW_COLUMNS}, {FREEZE_COLUMNS} {OVERVIEW_FROM} {FREEZE_JOIN}")
+    format!("{OVERVIEW_COLUMNS}, {FREEZE_COLUMNS}, {TROUBLE_COLUMNS} {OVERVIEW_FROM} {FREEZE_JOIN}")
 }
 
-const OVERVIEW_COLUMNS: &str = "SELECT s.*, l.holder AS lease_holder, p.id AS last_push_id, p.state AS last_push_state,
-        p.started_at AS last_push_at,
+const OVERVIEW_COLUMNS: &str = "SELECT s.*, CASE WHEN l.expires_at_ms > $2 THEN l.holder END AS lease_holder,
+        p.id AS last_push_id, p.state AS last_push_state, p.started_at AS last_push_at,
         (SELECT COUNT(*) FROM switch_work w WHERE w.switch = s.name) AS changes_waiting";
 
 const OVERVIEW_FROM: &str = "FROM switches s
-    LEFT JOIN switch_leases l ON l.switch = s.name AND l.expires_at > $1
+    LEFT JOIN switch_leases l ON l.switch = s.name
     LEFT JOIN pushes p ON p.id = (SELECT MAX(q.id) FROM pushes q WHERE q.switch = s.name)";
 
 const PULSE: &str = "SELECT
@@ -62,12 +63,12 @@ const PULSE: &str = "SELECT
     (SELECT COUNT(*) FROM dead_letters WHERE state = 'waiting') AS letters,
     (SELECT COUNT(*) FROM switch_work) AS changes,
     (SELECT COUNT(*) FROM pushes WHERE finished_at IS NULL) AS pushes,
-    (SELECT COUNT(*) FROM switches WHERE circuit_open_until > $1) AS circuits,
+    (SELECT COUNT(*) FROM switch_leases WHERE failures > 0) AS troubled,
     (SELECT COUNT(*) FROM freezes WHERE until > $1) AS freezes";
 
 impl Store {
     /// Figures that are others once something happened that people watch for: rows, events, dead letters, what waits
-    /// for switches, pushes, circuits, frozen sites. A retry that fails again as before does not show in them.
+    /// for switches, pushes, switches in trouble, frozen sites. A retry that fails again as before does not show in them.
     ///
     /// # Errors
     /// When the database fails.
@@ -76,7 +77,7 @@ impl Store {
         let rows = self.engine.read("look whether anything happened", PULSE, args![now]).await?;
         let row = rows.first().ok_or(StoreError::NoAnswer { what: "look whether anything happened" })?;
         let names =
-            ["newest_row", "newest_event", "newest_letter", "letters", "changes", "pushes", "circuits", "freezes"];
+            ["newest_row", "newest_event", "newest_letter", "letters", "changes", "pushes", "troubled", "freezes"];
         names.iter().map(|name| row.get(name)).collect()
     }
 
@@ -93,19 +94,20 @@ impl Store {
         rows.first().ok_or(StoreError::NoAnswer { what: "count virtual MACs" })?.get("rows_counted")
     }
 
-    /// The switches that need a look: not tried, or with changes that wait; the most changes first.
+    /// The switches that need attention: in trouble, or with changes that wait; the most changes first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn switches_in_need(&self, limit: i64) -> Result<Vec<SwitchOverview>, StoreError> {
         let now = self.now().await?;
         let sql = format!(
-            "SELECT * FROM ({}) AS looked WHERE changes_waiting > 0 OR circuit_open_until > $1
-             ORDER BY changes_waiting DESC, name LIMIT $2",
+            "SELECT * FROM ({}) AS looked WHERE changes_waiting > 0 OR trouble_failures > 0
+             ORDER BY changes_waiting DESC, name LIMIT $3",
             overview()
         );
-        let rows = self.engine.read("look for switches in need", &sql, args![now, limit]).await?;
-        rows.iter().map(|row| SwitchOverview::from_row(row, now)).collect()
+        let rows =
+            self.engine.read("look for switches in need", &sql, args![now, now.timestamp_millis(), limit]).await?;
+        rows.iter().map(SwitchOverview::from_row).collect()
     }
 
     /// The switches whose names come after this one, by name.
@@ -114,9 +116,10 @@ impl Store {
     /// When the database fails.
     pub async fn switch_overviews(&self, after: &str, limit: i64) -> Result<Vec<SwitchOverview>, StoreError> {
         let now = self.now().await?;
-        let sql = format!("{} WHERE s.name > $2 ORDER BY s.name LIMIT $3", overview());
-        let rows = self.engine.read("look at the switches", &sql, args![now, after, limit]).await?;
-        rows.iter().map(|row| SwitchOverview::from_row(row, now)).collect()
+        let sql = format!("{} WHERE s.name > $3 ORDER BY s.name LIMIT $4", overview());
+        let rows =
+            self.engine.read("look at the switches", &sql, args![now, now.timestamp_millis(), after, limit]).await?;
+        rows.iter().map(SwitchOverview::from_row).collect()
     }
 
     /// One switch.
@@ -125,9 +128,10 @@ impl Store {
     /// [`StoreError::NotFound`], or when the database fails.
     pub async fn switch_overview(&self, name: &SwitchName) -> Result<SwitchOverview, StoreError> {
         let now = self.now().await?;
-        let sql = format!("{} WHERE s.name = $2", overview());
-        let rows = self.engine.read("look at a switch", &sql, args![now, name.as_str()]).await?;
+        let sql = format!("{} WHERE s.name = $3", overview());
+        let rows =
+            self.engine.read("look at a switch", &sql, args![now, now.timestamp_millis(), name.as_str()]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "switch", id: name.to_string() })?;
-        SwitchOverview::from_row(row, now)
+        SwitchOverview::from_row(row)
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::clock::millis;
 use super::connect::Store;
 use super::engine::args;
 use super::error::StoreError;
@@ -31,7 +32,7 @@ impl Store {
         let what = "begin a login";
         let now = self.now().await?;
         let (opened_after, used_after) = horizon(now, limits);
-        let mut tx = self.engine.begin(what).await?;
+        let mut tx = self.begin(what).await?;
         let ended = "DELETE FROM page_sessions WHERE opened_at_ms <= $1 OR used_at_ms <= $2";
         tx.run(what, ended, args![opened_after, used_after]).await?;
         let too_many = "DELETE FROM page_sessions WHERE key IN
@@ -75,8 +76,4 @@ impl Store {
 fn horizon(now: DateTime<Utc>, limits: &SessionLimits) -> (i64, i64) {
     let now_ms = now.timestamp_millis();
     (now_ms - millis(limits.age_max), now_ms - millis(limits.idle))
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

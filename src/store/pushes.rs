@@ -1,4 +1,4 @@
-//! The journal of pushes: written before a commit is sent, completed after.
+//! Reading the journal of pushes. What writes it is `journal`.
 
 use std::collections::HashSet;
 
@@ -7,21 +7,18 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::connect::Store;
-use super::engine::{Row, Tx, args, batch_arg};
+use super::engine::{Row, args, batch_arg};
 use super::error::StoreError;
-use super::leases::{HELD, Lease};
 use crate::domain::SwitchName;
 
 /// How far a push came, as the journal knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushState {
-    /// Planned; nothing was committed.
-    Prepared,
     /// The commit was sent, or is about to be.
     Sent,
     /// It stands on the switch for good.
     Confirmed,
-    /// The switch refused it, or it was called off before the commit.
+    /// The switch refused it.
     Refused,
     /// The switch does not hold it: it never happened, or was rolled back.
     NotApplied,
@@ -31,18 +28,10 @@ impl PushState {
     /// As stored.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Prepared => "prepared",
             Self::Sent => "sent",
             Self::Confirmed => "confirmed",
             Self::Refused => "refused",
             Self::NotApplied => "not_applied",
-        }
-    }
-
-    const fn is_end(self) -> bool {
-        match self {
-            Self::Prepared | Self::Sent => false,
-            Self::Confirmed | Self::Refused | Self::NotApplied => true,
         }
     }
 }
@@ -72,7 +61,7 @@ pub struct PushRecord {
     pub switch: SwitchName,
     /// The worker that made it.
     pub worker: String,
-    /// `prepared`, `sent`, `confirmed`, `refused`, `not_applied`.
+    /// `sent`, `confirmed`, `refused`, `not_applied`.
     pub state: String,
     /// What it changes; lists leave long ones out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,83 +135,4 @@ impl Store {
         let rows = self.engine.read("look pushes up", sql, vec![batch, switch.as_str().into()]).await?;
         rows.iter().map(|row| row.get("id")).collect()
     }
-
-    /// Writes a new push down, if the lease is still held.
-    ///
-    /// # Errors
-    /// [`StoreError::LeaseLost`], or when the database fails.
-    pub async fn push_prepared(&self, lease: &Lease, push: &PushRow) -> Result<(), StoreError> {
-        let now = self.now().await?;
-        let sql = format!(
-            "INSERT INTO pushes (id, switch, lease_token, worker, state, plan, backup_id, changes, started_at)
-             SELECT $4, switch, token, holder, 'prepared', $5, $6, $7, $8 FROM switch_leases
-             WHERE {HELD} AND expires_at > $8 RETURNING id"
-        );
-        let arguments = lease.args(args![push.id.as_str(), push.plan.clone(), push.backup_id, push.changes, now]);
-        fenced(lease, self.engine.write("write a push down", &sql, arguments).await?.len())
-    }
-
-    /// Writes down how far a push came, if the lease is still held; that the commit is sent only if it has not run out
-    /// either.
-    ///
-    /// # Errors
-    /// [`StoreError::LeaseLost`], or when the database fails.
-    pub async fn push_advanced(
-        &self,
-        lease: &Lease,
-        id: &str,
-        state: PushState,
-        error: Option<String>,
-    ) -> Result<(), StoreError> {
-        let now = self.now().await?;
-        let sent = (state == PushState::Sent).then_some(now);
-        let finished = state.is_end().then_some(now);
-        let sql = format!(
-            "UPDATE pushes SET state = $5, error = COALESCE($6, error), sent_at = COALESCE($7, sent_at),
-                 finished_at = COALESCE($8, finished_at)
-             WHERE id = $4 AND switch = $1 AND EXISTS
-                 (SELECT 1 FROM switch_leases WHERE {HELD} AND ($7 IS NULL OR expires_at > $7))
-             RETURNING id"
-        );
-        let arguments = lease.args(args![id, state.as_str(), error, sent, finished]);
-        fenced(lease, self.engine.write("write down how far a push came", &sql, arguments).await?.len())
-    }
-
-    /// The pushes to the switch whose end is not known, oldest first.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn pushes_unresolved(&self, switch: &SwitchName) -> Result<Vec<PushRow>, StoreError> {
-        let sql = "SELECT id, plan, changes, backup_id FROM pushes
-                   WHERE switch = $1 AND finished_at IS NULL ORDER BY started_at, id";
-        let rows = self.engine.read("look for unresolved pushes", sql, args![switch.as_str()]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(PushRow {
-                    id: row.get("id")?,
-                    plan: row.json("plan")?,
-                    changes: row.get("changes")?,
-                    backup_id: row.get("backup_id")?,
-                })
-            })
-            .collect()
-    }
-}
-
-/// Writes down that pushes under the lease's switch are there for good. Its transaction holds the lease.
-pub(super) async fn pushes_confirmed(
-    tx: &mut Tx,
-    lease: &Lease,
-    ids: &[String],
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let sql = "UPDATE pushes SET state = $3, finished_at = $4
-               WHERE switch = $2 AND id {in}SELECT e.value->>'id' FROM {rows}{/in}";
-    let rows = ids.iter().map(|id| json!({"id": id})).collect();
-    let more = args![lease.switch.as_str(), PushState::Confirmed.as_str(), now];
-    tx.batch("write pushes' ends down", sql, rows, more).await.map(|_| ())
-}
-
-fn fenced(lease: &Lease, written: usize) -> Result<(), StoreError> {
-    if written == 0 { Err(lease.lost()) } else { Ok(()) }
 }

@@ -1,15 +1,21 @@
-//! The table of the embedded queue: messages are claimed for a while, and removed when acknowledged.
+//! The table of the embedded queue: the oldest messages are claimed for a while, and removed when acknowledged.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::connect::Store;
-use super::engine::{Row, args, batch_arg};
+use super::engine::{Row, args};
 use super::error::StoreError;
+use super::tx::Tx;
 use crate::domain::BODY_BYTES_MAX;
+
+/// A longer body is read in pieces of so many bytes.
+const PIECE_BYTES: i64 = 8 << 20;
+/// Messages written by one statement.
+const ROWS_MAX: usize = 100;
 
 /// A message to be queued.
 #[derive(Debug, Clone)]
@@ -20,45 +26,7 @@ pub struct NewQueueMessage {
     pub properties: Value,
     /// The body.
     pub body: Vec<u8>,
-    /// How long it is not handed out.
-    pub delay: Duration,
 }
-
-/// A message handed out.
-#[derive(Debug, Clone)]
-pub struct QueueMessage {
-    /// Its number.
-    pub id: i64,
-    /// Proof of this delivery; it is worth nothing once the claim ran out and the message went to another.
-    pub claim_token: String,
-    /// Properties and headers.
-    pub properties: Value,
-    /// The body, or the first [`BODY_BYTES_MAX`] bytes of a longer one.
-    pub body: Vec<u8>,
-    /// The size of the whole body.
-    pub body_bytes: i64,
-    /// How often it was handed out, this time included.
-    pub deliveries: i64,
-}
-
-/// When this process queued messages last: an answer of the clock that is a moment behind the one before would let a
-/// message overtake the one that was queued before it.
-#[derive(Debug, Default)]
-pub(super) struct QueuedAt(AtomicI64);
-
-/// A clock that is behind by more was set back.
-const BEHIND_MAX_MS: i64 = 1_000;
-
-impl QueuedAt {
-    fn next(&self, now_ms: i64) -> i64 {
-        let next = |last: i64| if last < now_ms + BEHIND_MAX_MS { last.max(now_ms) } else { now_ms };
-        let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
-        next(before.unwrap_or(now_ms))
-    }
-}
-
-/// A longer body is read in pieces of so many bytes.
-const PIECE_BYTES: i64 = 8 << 20;
 
 /// How much is claimed at once.
 #[derive(Debug, Clone, Copy)]
@@ -69,54 +37,100 @@ pub struct ClaimLimit {
     pub bytes: i64,
 }
 
-const OF_CLAIMS: &str = "(SELECT q.id FROM queue_messages q JOIN {rows}
-    ON q.id = CAST(e.value->>'id' AS BIGINT) AND q.claim_token = e.value->>'claim_token')";
+/// Messages of one queue, claimed together until they are removed or the claim runs out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueClaim {
+    queue: String,
+    token: String,
+    ids: Vec<i64>,
+}
 
-impl QueueMessage {
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: row.get("id")?,
-            claim_token: row.get("claim_token")?,
-            properties: row.json("properties")?,
-            body: row.get("body")?,
-            body_bytes: row.get("body_bytes")?,
-            deliveries: row.get("deliveries")?,
-        })
+/// A claim and its messages, oldest first.
+#[derive(Debug)]
+pub struct ClaimedMessages {
+    /// What removes them.
+    pub claim: QueueClaim,
+    /// At least one.
+    pub messages: Vec<QueueMessage>,
+}
+
+/// A message handed out.
+#[derive(Debug, Clone)]
+pub struct QueueMessage {
+    /// Its number.
+    pub id: i64,
+    /// Properties and headers.
+    pub properties: Value,
+    /// The body, or the first [`BODY_BYTES_MAX`] bytes of a longer one.
+    pub body: Vec<u8>,
+    /// The size of the whole body.
+    pub body_bytes: i64,
+    /// How often it was handed out, this time included.
+    pub deliveries: i64,
+}
+
+/// One of the oldest messages of a queue.
+struct Waiting {
+    id: i64,
+    bytes: i64,
+    deliveries: i64,
+    is_claimed: bool,
+}
+
+impl QueueClaim {
+    /// The queue.
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    /// How many messages it has.
+    pub fn messages(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn rows(&self) -> Vec<Value> {
+        self.ids.iter().map(|id| json!({"id": id})).collect()
     }
 }
 
+/// A row of the batch that queues messages.
+#[derive(Serialize)]
+struct NewRow<'a> {
+    position: usize,
+    queue: &'a str,
+    properties: &'a Value,
+    body: String,
+}
+
+/// The ids of a batch, as `{in}` takes them.
+const IDS: &str = "{in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
+
 impl Store {
-    /// Queues messages and, in the same transaction, removes those that they take the place of, each
-    /// named by number and claim.
+    /// Queues messages in their order, all of them or none.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_publish(
-        &self,
-        messages: &[NewQueueMessage],
-        in_place_of: &[(i64, String)],
-    ) -> Result<(), StoreError> {
-        let now_ms = self.queued_at.next(self.now().await?.timestamp_millis());
-        let mut tx = self.engine.begin("queue messages").await?;
-        for message in messages {
-            let sql = "INSERT INTO queue_messages (queue, properties, body, available_at_ms, enqueued_at_ms)
-                       VALUES ($1, $2, $3, $4, $5)";
-            let available_at_ms = now_ms + millis(message.delay);
-            let arguments = args![
-                message.queue.as_str(),
-                message.properties.clone(),
-                message.body.clone(),
-                available_at_ms,
-                now_ms
-            ];
-            tx.run("queue a message", sql, arguments).await?;
+    pub async fn queue_publish(&self, messages: &[NewQueueMessage]) -> Result<(), StoreError> {
+        if messages.is_empty() {
+            return Ok(());
         }
-        let sql = format!("DELETE FROM queue_messages WHERE id IN {OF_CLAIMS}");
-        tx.batch("take messages off the queue", &sql, claims(in_place_of), Vec::new()).await?;
+        let now_ms = self.now().await?.timestamp_millis();
+        let mut tx = self.begin("queue messages").await?;
+        let sql = "INSERT INTO queue_messages (queue, properties, body, available_at_ms, enqueued_at_ms)
+            SELECT e.value->>'queue', e.value->'properties', {unhex}e.value->>'body'{/unhex}, $2, $2
+            FROM {rows} ORDER BY CAST(e.value->>'position' AS BIGINT)";
+        for some in messages.chunks(ROWS_MAX) {
+            let rows: Vec<_> = some.iter().enumerate().map(new_row).collect();
+            tx.batch("queue messages", sql, rows, args![now_ms]).await?;
+        }
         tx.commit("queue messages").await
     }
 
-    /// Hands out messages that are due, oldest first; they come again when the claim runs out.
+    /// Claims the oldest messages of a queue for so long, unless a claim of it lasts. None where there is nothing to claim,
+    /// which is found out without a write.
+    ///
+    /// A message that was handed out before is claimed with fewer others, in the end alone: what crashes its consumer, or takes
+    /// too long, does not use up the deliveries of others.
     ///
     /// # Errors
     /// When the database fails.
@@ -124,31 +138,26 @@ impl Store {
         &self,
         queue: &str,
         limit: ClaimLimit,
-        claim: Duration,
-    ) -> Result<Vec<QueueMessage>, StoreError> {
+        lasts: Duration,
+    ) -> Result<Option<ClaimedMessages>, StoreError> {
         let now_ms = self.now().await?.timestamp_millis();
-        let sql = "UPDATE queue_messages SET claim_token = $1, available_at_ms = $2, deliveries = deliveries + 1
-                   WHERE id IN (SELECT s.id FROM (
-                           SELECT d.id, SUM(d.bytes) OVER (ORDER BY d.available_at_ms, d.id) - d.bytes AS ahead FROM (
-                               SELECT id, available_at_ms, CAST(LENGTH(body) AS BIGINT) AS bytes FROM queue_messages
-                               WHERE queue = $3 AND available_at_ms <= $4
-                               ORDER BY available_at_ms, id LIMIT $5 {skip_locked}) d) s
-                       WHERE s.ahead < $6)
-                   RETURNING id, claim_token, properties, SUBSTR(body, 1, CAST($7 AS INTEGER)) AS body,
-                       CAST(LENGTH(body) AS BIGINT) AS body_bytes, deliveries";
-        let arguments = args![
-            Uuid::now_v7().to_string(),
-            now_ms + millis(claim),
-            queue,
-            now_ms,
-            limit.messages,
-            limit.bytes,
-            BODY_BYTES_MAX as i64
-        ];
-        let rows = self.engine.write("hand messages out", sql, arguments).await?;
-        let mut messages = rows.iter().map(QueueMessage::from_row).collect::<Result<Vec<_>, _>>()?;
-        messages.sort_by_key(|message| message.id);
-        Ok(messages)
+        let sql = oldest("");
+        let oldest_one = self.engine.read("look for messages", &sql, args![queue, now_ms, 1_i64]).await?;
+        if oldest_one.first().map(Waiting::from_row).transpose()?.is_none_or(|waiting| waiting.is_claimed) {
+            return Ok(None);
+        }
+        let mut tx = self.begin("claim messages").await?;
+        // Consumers wait for each other here, and see what the one before claimed.
+        let rows = tx.run("look for messages", &oldest("{for_update}"), args![queue, now_ms, limit.messages]).await?;
+        let waiting = rows.iter().map(Waiting::from_row).collect::<Result<Vec<_>, _>>()?;
+        let ids = within(limit, waiting);
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        let claim = QueueClaim { queue: queue.to_owned(), token: Uuid::now_v7().to_string(), ids };
+        let messages = write_claim(&mut tx, &claim, now_ms.saturating_add(millis(lasts))).await?;
+        tx.commit("claim messages").await?;
+        Ok(Some(ClaimedMessages { claim, messages }))
     }
 
     /// A piece of a message's body, from this byte on; empty behind its end.
@@ -162,41 +171,118 @@ impl Store {
         rows.first().map_or(Ok(Vec::new()), |row| row.get("piece"))
     }
 
-    /// Removes messages that were handed out under these claims, and says how many.
+    /// Removes what is still claimed under this claim; nothing where it was removed, or claimed anew, already.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_ack(&self, of: &[(i64, String)]) -> Result<usize, StoreError> {
-        if of.is_empty() {
-            return Ok(0);
-        }
-        let sql = format!("DELETE FROM queue_messages WHERE id IN {OF_CLAIMS} RETURNING id");
-        Ok(self.engine.write("take messages off the queue", &sql, vec![batch_arg(claims(of))]).await?.len())
+    pub async fn queue_remove(&self, claim: &QueueClaim) -> Result<(), StoreError> {
+        let mut tx = self.begin("remove messages").await?;
+        remove_claimed(&mut tx, claim).await?;
+        tx.commit("remove messages").await
     }
 
-    /// Sets when messages handed out under these claims come again: at once, or after a longer claim.
+    /// Gives up a claim whose messages were not handed out: they can be claimed at once, and this was not a delivery.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_reclaim(&self, of: &[(i64, String)], after: Duration) -> Result<(), StoreError> {
-        if of.is_empty() {
-            return Ok(());
-        }
-        let at_ms = self.now().await?.timestamp_millis() + millis(after);
-        let sql = format!("UPDATE queue_messages SET available_at_ms = $2 WHERE id IN {OF_CLAIMS}");
-        self.engine.write("set when messages come again", &sql, vec![batch_arg(claims(of)), at_ms.into()]).await?;
-        Ok(())
+    pub async fn queue_release(&self, claim: &QueueClaim) -> Result<(), StoreError> {
+        let mut tx = self.begin("release messages").await?;
+        let sql = format!(
+            "UPDATE queue_messages SET claim_token = NULL, available_at_ms = enqueued_at_ms, deliveries = deliveries - 1
+             WHERE id {IDS} AND claim_token = $2"
+        );
+        tx.batch("release messages", &sql, claim.rows(), args![claim.token.as_str()]).await?;
+        tx.commit("release messages").await
     }
 
-    /// How many messages of the queue are due.
+    /// How many messages the queue has, claimed ones included.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn queue_depth(&self, queue: &str) -> Result<i64, StoreError> {
-        let now_ms = self.now().await?.timestamp_millis();
-        let sql = "SELECT COUNT(*) AS due FROM queue_messages WHERE queue = $1 AND available_at_ms <= $2";
-        let rows = self.engine.read("count messages", sql, args![queue, now_ms]).await?;
-        rows.first().ok_or(StoreError::NoAnswer { what: "count messages" })?.get("due")
+        let sql = "SELECT COUNT(*) AS messages FROM queue_messages WHERE queue = $1";
+        let rows = self.engine.read("count messages", sql, args![queue]).await?;
+        rows.first().ok_or(StoreError::NoAnswer { what: "count messages" })?.get("messages")
+    }
+}
+
+/// Removes exactly the messages of this claim. False when not all of them were still claimed under it: they were handed out
+/// again, and the transaction that admits them must be rolled back.
+pub(super) async fn remove_claimed(tx: &mut Tx, claim: &QueueClaim) -> Result<bool, StoreError> {
+    let sql = format!("DELETE FROM queue_messages WHERE id {IDS} AND claim_token = $2 RETURNING id");
+    let removed = tx.batch("remove messages", &sql, claim.rows(), args![claim.token.as_str()]).await?;
+    Ok(removed.len() == claim.ids.len())
+}
+
+fn new_row<'a>((position, message): (usize, &'a NewQueueMessage)) -> NewRow<'a> {
+    let NewQueueMessage { queue, properties, body } = message;
+    NewRow { position, queue, properties, body: hex::encode(body) }
+}
+
+/// The oldest messages. The column `available_at_ms` says until when a claim lasts; without a claim it means nothing.
+fn oldest(lock: &str) -> String {
+    format!(
+        "SELECT id, CAST(LENGTH(body) AS BIGINT) AS bytes, deliveries,
+            CAST(CASE WHEN claim_token IS NOT NULL AND available_at_ms > $2 THEN 1 ELSE 0 END AS BIGINT) AS is_claimed
+         FROM queue_messages WHERE queue = $1 ORDER BY id LIMIT $3 {lock}"
+    )
+}
+
+/// The messages to claim, from the oldest on; none while one of them is claimed.
+fn within(limit: ClaimLimit, waiting: Vec<Waiting>) -> Vec<i64> {
+    if waiting.iter().any(|waiting| waiting.is_claimed) {
+        return Vec::new();
+    }
+    let came_before = waiting.first().map_or(0, |oldest| oldest.deliveries.clamp(0, 32));
+    let messages = (limit.messages >> came_before).max(1);
+    let mut bytes = 0;
+    let fits = |waiting: &Waiting| {
+        let fits = bytes < limit.bytes;
+        bytes += waiting.bytes;
+        fits
+    };
+    waiting
+        .into_iter()
+        .take(usize::try_from(messages).unwrap_or(1))
+        .take_while(fits)
+        .map(|waiting| waiting.id)
+        .collect()
+}
+
+async fn write_claim(tx: &mut Tx, claim: &QueueClaim, until_ms: i64) -> Result<Vec<QueueMessage>, StoreError> {
+    let sql = format!(
+        "UPDATE queue_messages SET claim_token = $2, available_at_ms = $3, deliveries = deliveries + 1 WHERE id {IDS}
+         RETURNING id, properties, SUBSTR(body, 1, CAST($4 AS INTEGER)) AS body,
+            CAST(LENGTH(body) AS BIGINT) AS body_bytes, deliveries"
+    );
+    let arguments = args![claim.token.as_str(), until_ms, BODY_BYTES_MAX as i64];
+    let rows = tx.batch("claim messages", &sql, claim.rows(), arguments).await?;
+    let mut messages = rows.iter().map(QueueMessage::from_row).collect::<Result<Vec<_>, _>>()?;
+    messages.sort_by_key(|message| message.id);
+    Ok(messages)
+}
+
+impl Waiting {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let is_claimed: i64 = row.get("is_claimed")?;
+        Ok(Self {
+            id: row.get("id")?,
+            bytes: row.get("bytes")?,
+            deliveries: row.get("deliveries")?,
+            is_claimed: is_claimed != 0,
+        })
+    }
+}
+
+impl QueueMessage {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            properties: row.json("properties")?,
+            body: row.get("body")?,
+            body_bytes: row.get("body_bytes")?,
+            deliveries: row.get("deliveries")?,
+        })
     }
 }
 
@@ -204,20 +290,30 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
 }
 
-fn claims(of: &[(i64, String)]) -> Vec<Value> {
-    of.iter().map(|(id, claim_token)| json!({"id": id, "claim_token": claim_token})).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn waiting(deliveries: i64, claimed: Option<i64>) -> Vec<Waiting> {
+        (1..=8).map(|id| Waiting { id, bytes: 10, deliveries, is_claimed: claimed == Some(id) }).collect()
+    }
+
     #[test]
-    fn a_clock_that_trembles_does_not_let_a_message_overtake_another() {
-        let queued_at = QueuedAt::default();
-        assert_eq!(
-            [5_000, 4_999, 5_001, 4_500, 1_000].map(|now_ms| queued_at.next(now_ms)),
-            [5_000, 5_000, 5_001, 5_001, 1_000]
-        );
+    fn a_claim_is_bounded_in_messages_and_bytes() {
+        let claim = |messages, bytes| within(ClaimLimit { messages, bytes }, waiting(0, None));
+        assert_eq!(claim(3, 1_000), [1, 2, 3]);
+        assert_eq!(claim(8, 25), [1, 2, 3], "the last may exceed it");
+        assert!(claim(8, 0).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_claimed_while_a_claim_lasts() {
+        assert!(within(ClaimLimit { messages: 8, bytes: 1_000 }, waiting(1, Some(4))).is_empty());
+    }
+
+    #[test]
+    fn what_came_before_is_claimed_with_fewer_others() {
+        let claim = |deliveries| within(ClaimLimit { messages: 8, bytes: 1_000 }, waiting(deliveries, None)).len();
+        assert_eq!([0, 1, 2, 3, 99].map(claim), [8, 4, 2, 1, 1]);
     }
 }

@@ -47,7 +47,7 @@ impl Store {
 impl Engine {
     async fn migrate(&self) -> Result<(), MigrateError> {
         match &self.pools {
-            Pools::Postgres(pool) => migrate_postgres(pool).await,
+            Pools::Postgres { pool, .. } => migrate_postgres(pool).await,
             Pools::Sqlite { write, .. } => migrate_sqlite(write).await,
         }
     }
@@ -55,7 +55,7 @@ impl Engine {
     /// The version of the tables that this program works with.
     fn tables_wanted(&self) -> i64 {
         let migrations = match &self.pools {
-            Pools::Postgres(_) => &*ON_POSTGRES,
+            Pools::Postgres { .. } => &*ON_POSTGRES,
             Pools::Sqlite { .. } => &*ON_SQLITE,
         };
         migrations.iter().map(|migration| migration.version).max().unwrap_or(0)

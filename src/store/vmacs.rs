@@ -136,7 +136,8 @@ pub(super) const UPDATE_VMACS: &str = "UPDATE virtual_macs SET
                        THEN $2 ELSE activated_at END,
         revoked_at = CASE WHEN e.value->>'status' = 'revoked' AND virtual_macs.status <> 'revoked'
                      THEN $2 ELSE revoked_at END
-    FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT)";
+    FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT)
+        AND virtual_macs.id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
 
 /// The condition that a row has the status, with what finds the few among many: no index holds the status itself, which
 /// changes in the life of every row (decision 0019).

@@ -1,16 +1,18 @@
 //! What waits for a switch.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
 
+use super::clock::at_once_ms;
 use super::commands::lock_vmacs;
 use super::connect::Store;
-use super::engine::{Row, Tx, args, batch_arg};
+use super::engine::{Row, args, batch_arg};
 use super::error::StoreError;
+use super::leases::work_is_due;
+use super::tx::{Statement, Tx};
 use super::vmacs::{UPDATE_VMACS, Vmac, on_switch};
 use super::work_item::{SERVERS, WorkItem, give_servers, other_servers};
 use crate::domain::{BindingState, SwitchName};
@@ -28,7 +30,8 @@ pub(super) async fn work_of(
     tx: &mut Tx,
     rows: &[(i64, Vec<SwitchName>)],
 ) -> Result<BTreeMap<SwitchName, Vec<WorkItem>>, StoreError> {
-    let sql = "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, NULL AS traceparent
+    let sql = "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, NULL AS traceparent,
+                   CAST(0 AS BIGINT) AS work_attempts
                FROM virtual_macs v JOIN servers s ON s.id = v.server_id
                WHERE v.id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} ORDER BY v.id";
     let ids = rows.iter().map(|(id, _)| json!({"id": id})).collect();
@@ -46,37 +49,21 @@ pub(super) async fn work_of(
     Ok(work)
 }
 
-/// Locks the rows that wait for the switch and have another failure text, in the order of everybody; their ids.
-pub(super) async fn lock_work(tx: &mut Tx, switch: &SwitchName, text: &str) -> Result<Vec<i64>, StoreError> {
-    let sql = "SELECT v.id FROM virtual_macs v
-               WHERE v.id IN (SELECT w.vmac_id FROM switch_work w WHERE w.switch = $1)
-                   AND COALESCE(v.failure_text, '') <> $2
-               ORDER BY v.id {for_update}";
-    let rows = tx.run("lock rows that wait", sql, args![switch.as_str(), text]).await?;
-    rows.iter().map(|row| row.get("id")).collect()
-}
-
 impl Store {
-    /// True when something waits for the switch.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn has_work(&self, switch: &SwitchName) -> Result<bool, StoreError> {
-        let sql = format!("SELECT 1 AS one {WAITING} LIMIT 1");
-        let rows = self.engine.read("look whether anything waits", &sql, args![switch.as_str()]).await?;
-        Ok(!rows.is_empty())
-    }
-
-    /// The rows that wait for the switch, those that wait longest first.
+    /// The rows that are due on the switch, those that have been due longest first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn work(&self, switch: &SwitchName, limit: i64) -> Result<Vec<WorkItem>, StoreError> {
+        let now_ms = self.now().await?.timestamp_millis();
         let sql = format!(
-            "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, {TRACE} AS traceparent
-             {WAITING} ORDER BY w.queued_at_ms, w.vmac_id LIMIT $2"
+            "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, {TRACE} AS traceparent,
+                 w.attempts AS work_attempts
+             {WAITING} AND {} ORDER BY w.due_at_ms, w.vmac_id LIMIT $2",
+            work_is_due("$3", "$4")
         );
-        let rows = self.engine.read("read what waits for a switch", &sql, args![switch.as_str(), limit]).await?;
+        let arguments = args![switch.as_str(), limit, now_ms, self.latest_ms(now_ms)];
+        let rows = self.engine.read("read what is due on a switch", &sql, arguments).await?;
         self.items(rows, switch).await
     }
 
@@ -88,7 +75,8 @@ impl Store {
     pub async fn wanted_on(&self, switch: &SwitchName) -> Result<Vec<WorkItem>, StoreError> {
         let mut arguments = Vec::new();
         let sql = format!(
-            "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, NULL AS traceparent
+            "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, NULL AS traceparent,
+                 CAST(0 AS BIGINT) AS work_attempts
              FROM virtual_macs v JOIN servers s ON s.id = v.server_id
              WHERE v.status IN ('active', 'revoked') AND {} ORDER BY v.id",
             on_switch(switch, &mut arguments)
@@ -116,21 +104,10 @@ impl Store {
     /// When the database fails.
     pub async fn queue_again(&self, switch: &SwitchName, rows: &[i64]) -> Result<(), StoreError> {
         let now = self.now().await?;
-        let mut tx = self.engine.begin("queue rows for a switch again").await?;
+        let mut tx = self.begin("queue rows for a switch again").await?;
         let vmacs = lock_vmacs(&mut tx, rows.iter().map(|id| json!({"id": id})).collect()).await?;
         queue(&mut tx, switch, vmacs.into_values().collect(), now).await?;
         tx.commit("queue rows for a switch again").await
-    }
-
-    /// The switches for which something has waited longer than this, with how much.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn switches_with_work(&self, longer_than: Duration) -> Result<Vec<(SwitchName, i64)>, StoreError> {
-        let before_ms = self.now().await?.timestamp_millis() - i64::try_from(longer_than.as_millis()).unwrap_or(0);
-        let sql = "SELECT switch, COUNT(*) AS waiting FROM switch_work WHERE queued_at_ms <= $1 GROUP BY switch";
-        let rows = self.engine.read("look for waiting switches", sql, args![before_ms]).await?;
-        rows.iter().map(|row| Ok((row.parse("switch")?, row.get("waiting")?))).collect()
     }
 }
 
@@ -141,13 +118,32 @@ pub(super) struct Waits {
     pub vmac_id: i64,
 }
 
-/// Queues rows for switches, in one order for all.
-pub(super) async fn queue_work(tx: &mut Tx, mut work: Vec<Waits>, now: DateTime<Utc>) -> Result<(), StoreError> {
+/// Queues rows for switches, due at once, in one order for all. What is queued already goes on as it was.
+pub(super) async fn queue_work(tx: &mut Tx, work: Vec<Waits>, now: DateTime<Utc>) -> Result<(), StoreError> {
+    tx.together("queue work", [queued(work, now)]).await
+}
+
+/// The statement of [`queue_work`].
+pub(super) fn queued(work: Vec<Waits>, now: DateTime<Utc>) -> Option<Statement> {
+    queued_by(work, "NOTHING", now)
+}
+
+/// The same for rows whose intent is new: what is queued already begins anew.
+pub(super) fn queued_anew(work: Vec<Waits>, now: DateTime<Utc>) -> Option<Statement> {
+    let anew = "UPDATE SET queued_at_ms = excluded.queued_at_ms, due_at_ms = excluded.due_at_ms, attempts = 0,
+        first_failed_at_ms = NULL, failing_from_ms = NULL, reason_code = NULL, reason_text = NULL, told_at_ms = NULL";
+    queued_by(work, anew, now)
+}
+
+fn queued_by(mut work: Vec<Waits>, again: &str, now: DateTime<Utc>) -> Option<Statement> {
     work.sort_unstable();
-    let sql = "INSERT INTO switch_work (switch, vmac_id, queued_at_ms)
-        SELECT e.value->>'switch', CAST(e.value->>'vmac_id' AS BIGINT), $2 FROM {rows} WHERE true
-        ON CONFLICT (switch, vmac_id) DO NOTHING";
-    tx.batch("queue work", sql, work, args![now.timestamp_millis()]).await.map(|_| ())
+    work.dedup();
+    let sql = format!(
+        "INSERT INTO switch_work (switch, vmac_id, queued_at_ms, due_at_ms)
+         SELECT e.value->>'switch', CAST(e.value->>'vmac_id' AS BIGINT), $2, $3 FROM {{rows}} WHERE true
+         ON CONFLICT (switch, vmac_id) DO {again}"
+    );
+    Statement::batch(&sql, work, args![now.timestamp_millis(), at_once_ms(now)])
 }
 
 /// Queues locked rows for the switch once more.
@@ -163,5 +159,9 @@ pub(super) async fn queue(
     }
     tx.batch("change rows", UPDATE_VMACS, vmacs.iter().collect(), args![now]).await?;
     let due = vmacs.iter().filter(|vmac| vmac.switches_due().contains(switch));
-    queue_work(tx, due.map(|vmac| Waits { switch: switch.clone(), vmac_id: vmac.id }).collect(), now).await
+    tx.together(
+        "queue work",
+        [queued_anew(due.map(|vmac| Waits { switch: switch.clone(), vmac_id: vmac.id }).collect(), now)],
+    )
+    .await
 }

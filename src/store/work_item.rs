@@ -22,6 +22,8 @@ pub struct WorkItem {
     pub ports: Vec<WorkPort>,
     /// The trace of the newest command that waits for the row, where its producer gave one.
     pub trace: Option<TraceParent>,
+    /// Attempts on this switch that failed by the row's own fault.
+    pub attempts: i64,
 }
 
 /// One of the row's ports.
@@ -60,14 +62,16 @@ impl Facts {
 }
 
 impl WorkItem {
-    /// The row of a query with its server's `pxe_mac`, `primary_ip`, `server_vlan_name`, and `traceparent`.
+    /// The row of a query with its server's `pxe_mac`, `primary_ip`, `server_vlan_name`, and `traceparent` and
+    /// `work_attempts`.
     pub(super) fn from_row(row: &Row, switch: &SwitchName) -> Result<Self, StoreError> {
         let vmac = Vmac::from_row(row)?;
         let traceparent: Option<String> = row.get("traceparent")?;
         let facts = Facts::from_row(row)?;
         let due = vmac.switch_bindings.iter().filter(|port| port.switch == *switch && vmac.is_due(port));
         let ports = due.map(|port| WorkPort::new(&vmac, port, facts.clone())).collect();
-        Ok(Self { ports, trace: traceparent.and_then(|text| text.parse().ok()), vmac })
+        let attempts = row.get("work_attempts")?;
+        Ok(Self { ports, trace: traceparent.and_then(|text| text.parse().ok()), attempts, vmac })
     }
 }
 

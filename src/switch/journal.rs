@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::plan::{Change, EndState, Ownership, PresentBinding, Wish};
-use crate::domain::{Failure, Mac, TraceId};
+use crate::domain::plan::{Change, Ownership, PresentBinding, Wish, WishResult};
+use crate::domain::{Failure, TraceId};
 
 /// How far a push has come. Each name is what is true if it stops there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,17 +12,15 @@ pub enum Stage {
     Connected,
     /// The candidate is locked; ending the session gives it back.
     Locked,
-    /// The committed configuration is kept.
+    /// The committed configuration is in hand; it is kept together with the plan.
     BackedUp,
     /// What is bound is known.
     Read,
     /// The rows that wait are known.
     Gathered,
-    /// The journal has the plan.
-    Prepared,
     /// The candidate holds the changes; ending the session discards them.
     Loaded,
-    /// The journal says that the commit is being sent.
+    /// The journal has the plan and the backup, and says that the commit is being sent.
     Sent,
     /// The changes are in force, and are rolled back by the switch unless confirmed.
     Committed,
@@ -41,7 +39,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The name used in logs and in the setting `worker.abort_at`.
+    /// The name used in logs and failpoints.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Connected => "connected",
@@ -49,7 +47,6 @@ impl Stage {
             Self::BackedUp => "backed-up",
             Self::Read => "read",
             Self::Gathered => "gathered",
-            Self::Prepared => "prepared",
             Self::Loaded => "loaded",
             Self::Sent => "sent",
             Self::Committed => "committed",
@@ -121,17 +118,14 @@ pub trait Journal {
     /// Called at each stage.
     fn reached(&mut self, stage: Stage);
     /// Earlier pushes to this switch whose end is not known, oldest first.
-    async fn unresolved(&mut self) -> Result<Vec<PushIntent>, Failure>;
-    /// Keeps the committed configuration; answers with the backup's number.
-    async fn backed_up(&mut self, push_id: &str, text: &str) -> Result<i64, Failure>;
-    /// Written before anything is loaded.
-    async fn prepared(&mut self, push: &PushIntent) -> Result<(), Failure>;
-    /// Written before the commit is sent; fails when the lease is gone, or the site is to be left alone.
-    async fn sent(&mut self, push_id: &str) -> Result<(), Failure>;
-    /// Asked before a confirmation; fails when the lease is gone.
-    async fn may_commit(&mut self) -> Result<(), Failure>;
-    /// Told when a push's end is known. What was confirmed may be written down later: until then it is looked at again.
-    async fn resolved(&mut self, push_id: &str, end: PushEnd) -> Result<(), Failure>;
+    fn unresolved(&mut self) -> Result<Vec<PushIntent>, Failure>;
+    /// Called before the commit is sent: keeps the plan and `before`, the configuration that was committed until now, and
+    /// answers with the backup's number. Fails where the lease is lost, or the site is frozen or at its limit.
+    async fn sent(&mut self, push: &PushIntent, before: &str) -> Result<i64, Failure>;
+    /// Asked before a confirmation; fails where the lease is no longer to be trusted.
+    fn may_commit(&self) -> Result<(), Failure>;
+    /// Told when a push's end is known. It is written down with the results: until then the push is looked at again.
+    fn resolved(&mut self, push_id: &str, end: PushEnd);
 }
 
 /// A journal that also knows what the rows want.
@@ -145,26 +139,6 @@ pub trait Demand: Journal {
     fn traces(&self, _vmac_ids: &[i64]) -> Vec<TraceId> {
         Vec::new()
     }
-}
-
-/// What a push did for a wish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reached {
-    /// How the address stands now.
-    pub end: EndState,
-    /// The MAC bound to it before.
-    pub previous_mac: Option<Mac>,
-    /// The push and the backup before it; none where nothing had to be changed.
-    pub push: Option<(String, Option<i64>)>,
-}
-
-/// The result for one wish, with interface and VLAN as the switch has them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WishResult {
-    /// The wish.
-    pub wish: Wish,
-    /// What became of it.
-    pub end: Result<Reached, Failure>,
 }
 
 /// What a push came to.

@@ -33,7 +33,7 @@ pub use client::{SwitchClient, Timeouts};
 pub use error::{SwitchError, refusal};
 pub use guards::VlanGuards;
 pub use history::{CommitEntry, PendingConfirm, commits_since, pending_confirm};
-pub use journal::{Demand, Journal, PushContent, PushEnd, PushIntent, PushReport, Reached, Stage, WishResult};
+pub use journal::{Demand, Journal, PushContent, PushEnd, PushIntent, PushReport, Stage};
 pub use netconf::{Decoder, Element, Framing, FramingError, Reply, RpcError, Severity, XmlError, encode};
 pub use preview::{ChangePreview, preview_changes};
 pub use push::push;

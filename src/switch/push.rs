@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use super::client::SwitchClient;
 use super::error::SwitchError;
-use super::journal::{Demand, PushContent, PushIntent, PushReport, Reached, Stage, WishResult};
+use super::journal::{Demand, PushContent, PushIntent, PushReport, Stage};
 use super::narrow::{AddressSteps, by_address, narrow};
 use super::planning::planned;
 use super::transaction::{PushOptions, Transaction, Tried};
 use crate::domain::Failure;
-use crate::domain::plan::{Change, Step};
+use crate::domain::plan::{Change, Reached, Step, WishResult};
 
 /// Pushes what the journal gathers. Never fails as such: the report says what became of what.
 pub async fn push<D: Demand>(client: &mut SwitchClient, demand: &mut D, options: &PushOptions) -> PushReport {
@@ -42,8 +42,7 @@ struct Push<'a, D> {
 
 impl<D: Demand> Push<'_, D> {
     async fn locked(&mut self) -> Result<(), Failure> {
-        let push_id = Uuid::now_v7().to_string();
-        let backup_id = self.transaction.open(&push_id).await?;
+        let before = self.transaction.open().await?;
         let present = self.transaction.client.bindings().await;
         let present = self.transaction.seen(present)?;
         self.demand().reached(Stage::Read);
@@ -61,7 +60,7 @@ impl<D: Demand> Push<'_, D> {
             }
         }
         let group = by_address(steps);
-        if group.is_empty() { Ok(()) } else { self.push_groups(group, push_id, backup_id).await }
+        if group.is_empty() { Ok(()) } else { self.push_groups(group, &before).await }
     }
 
     fn demand(&mut self) -> &mut D {
@@ -69,13 +68,11 @@ impl<D: Demand> Push<'_, D> {
     }
 
     /// Pushes a group; what is refused is narrowed, the parts tried one after another.
-    async fn push_groups(&mut self, group: Vec<AddressSteps>, push_id: String, backup_id: i64) -> Result<(), Failure> {
+    async fn push_groups(&mut self, group: Vec<AddressSteps>, before: &str) -> Result<(), Failure> {
         let mut groups = VecDeque::from([group]);
-        let mut push_id = Some(push_id);
         while let Some(group) = groups.pop_front() {
-            let push_id = push_id.take().unwrap_or_else(|| Uuid::now_v7().to_string());
-            match self.try_group(&group, push_id, backup_id).await? {
-                Tried::Confirmed { push_id } => {
+            match self.try_group(&group, before).await? {
+                Tried::Confirmed { push_id, backup_id } => {
                     for step in group.into_iter().flatten() {
                         self.reached(step, Some((push_id.clone(), Some(backup_id))));
                     }
@@ -92,23 +89,23 @@ impl<D: Demand> Push<'_, D> {
         Ok(())
     }
 
-    async fn try_group(&mut self, group: &[AddressSteps], push_id: String, backup_id: i64) -> Result<Tried, Failure> {
+    async fn try_group(&mut self, group: &[AddressSteps], before: &str) -> Result<Tried, Failure> {
         let changes: Vec<Change> = group.iter().flatten().flat_map(|step| step.changes.clone()).collect();
-        let intent =
-            PushIntent { id: push_id, content: PushContent::Changes(changes.clone()), backup_id: Some(backup_id) };
-        self.transaction.prepared(&intent).await?;
         match self.transaction.client.load(&changes).await {
             Ok(()) => {
                 let rows: Vec<i64> = group.iter().flatten().map(|step| step.wish.vmac_id).collect();
                 let traces = self.demand().traces(&rows);
-                self.transaction.commit(intent, &traces).await
+                let id = Uuid::now_v7().to_string();
+                let intent = PushIntent { id, content: PushContent::Changes(changes), backup_id: None };
+                self.transaction.commit(intent, before, &traces).await
             }
-            Err(error) => self.transaction.refused(&intent, error).await,
+            Err(error) => self.transaction.load_failed(error).await,
         }
     }
 
     fn reached(&mut self, step: Step, push: Option<(String, Option<i64>)>) {
-        let reached = Reached { end: step.end, previous_mac: step.previous_mac, push };
+        let (end, previous_mac) = (step.end, step.previous_mac);
+        let reached = Reached { end, previous_mac, push, evidence: Vec::new() };
         self.results.push(WishResult { wish: step.wish, end: Ok(reached) });
     }
 

@@ -38,7 +38,7 @@ pub(super) async fn resolve<J: Journal>(
             Standing::Settled => PushEnd::NotApplied,
         };
         tracing::info!(switch = client.name(), push = push.id, ?end, "found out how an earlier push ended");
-        journal.resolved(&push.id, end).await?;
+        journal.resolved(&push.id, end);
     }
     Ok(())
 }
@@ -59,7 +59,7 @@ async fn end_pending<J: Journal>(
     push: &PushIntent,
 ) -> Result<PushEnd, Failure> {
     let held = is_held(client, push).await?;
-    journal.may_commit().await?;
+    journal.may_commit()?;
     let ended = if held { client.confirm(&push.id).await } else { client.roll_back(&push.id).await };
     ended.map_err(|error| error.failure())?;
     // Its time may have run out just before it was confirmed.

@@ -80,7 +80,7 @@ async fn load(client: &mut SwitchClient, wanted: &Wanted) -> Result<Difference, 
 /// Brings the configuration back, if what would change is what was agreed to.
 ///
 /// # Errors
-/// [`Failure`]: of the class unknown where a commit was sent and no answer came.
+/// [`Failure`]: `commit_unanswered` where a commit was sent and no answer came.
 pub async fn restore<J: Journal>(
     client: &mut SwitchClient,
     journal: &mut J,
@@ -99,21 +99,19 @@ async fn locked<J: Journal>(
     wanted: &Wanted,
     agreed: &Difference,
 ) -> Result<RestoreEnd, Failure> {
-    let push_id = Uuid::now_v7().to_string();
-    let backup_id = transaction.open(&push_id).await?;
+    let before = transaction.open().await?;
     let content = PushContent::Whole { restored_backup_id: wanted.backup_id, text_sha256: agreed.text_sha256.clone() };
-    let intent = PushIntent { id: push_id, content, backup_id: Some(backup_id) };
-    transaction.prepared(&intent).await?;
+    let intent = PushIntent { id: Uuid::now_v7().to_string(), content, backup_id: None };
     let tried = match load(transaction.client, wanted).await {
         Ok(difference) if difference != *agreed => {
-            transaction.call_off(&intent).await?;
+            transaction.discard().await?;
             return Ok(RestoreEnd::Changed);
         }
-        Ok(_) => transaction.commit(intent, &[]).await?,
-        Err(error) => transaction.refused(&intent, error).await?,
+        Ok(_) => transaction.commit(intent, &before, &[]).await?,
+        Err(error) => transaction.load_failed(error).await?,
     };
     match tried {
-        Tried::Confirmed { push_id } => Ok(RestoreEnd::Restored { push_id, backup_id }),
+        Tried::Confirmed { push_id, backup_id } => Ok(RestoreEnd::Restored { push_id, backup_id }),
         Tried::Refused(error, _) => Err(error.failure()),
         Tried::RolledBack(failure) => Err(failure),
     }

@@ -1,7 +1,8 @@
 //! What every change of a switch shares: from the lock to the confirmation, with everything written down before it is
 //! done.
 //!
-//! Lock, settle what an earlier push left open, back up; load; commit confirmed, read back, confirm; unlock. What is true
+//! Lock, settle what an earlier push left open, read what is committed; load; keep plan and backup; commit confirmed, read
+//! back, confirm; unlock. What is true
 //! on the switch if it stops at a stage stands at [`Stage`]. Guarantees:
 //! - the candidate is ours alone from before the load until after the confirmation;
 //! - nothing is committed that the journal does not have, and nothing after the lease is gone;
@@ -35,7 +36,7 @@ pub(super) struct Transaction<'a, J> {
 
 /// How a load or a commit ended.
 pub(super) enum Tried {
-    Confirmed { push_id: String },
+    Confirmed { push_id: String, backup_id: i64 },
     Refused(SwitchError, Vec<RpcError>),
     RolledBack(Failure),
 }
@@ -52,14 +53,13 @@ impl<'a, J: Journal> Transaction<'a, J> {
         Ok(Self { client, journal, options, session_usable: true })
     }
 
-    /// Settles earlier pushes, and keeps the committed configuration; answers with the backup's number.
-    pub async fn open(&mut self, push_id: &str) -> Result<i64, Failure> {
+    /// Settles earlier pushes; answers with the committed configuration.
+    pub async fn open(&mut self) -> Result<String, Failure> {
         self.resolve_earlier().await?;
         let text = self.client.committed_text().await;
         let text = self.seen(text)?;
-        let backup_id = self.journal.backed_up(push_id, &text).await?;
         self.journal.reached(Stage::BackedUp);
-        Ok(backup_id)
+        Ok(text)
     }
 
     /// Settles earlier pushes, and stops where somebody else's confirmed commit is pending: our commit would
@@ -67,7 +67,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
     async fn resolve_earlier(&mut self) -> Result<(), Failure> {
         let history = self.client.history().await;
         let mut history = self.seen(history)?;
-        let unresolved = self.journal.unresolved().await?;
+        let unresolved = self.journal.unresolved()?;
         if !unresolved.is_empty() {
             let resolved = resolve(self.client, self.journal, &unresolved, &history).await;
             if let Err(failure) = &resolved {
@@ -102,39 +102,33 @@ impl<'a, J: Journal> Transaction<'a, J> {
         }
     }
 
-    /// Writes the push down; nothing is loaded before.
-    pub async fn prepared(&mut self, intent: &PushIntent) -> Result<(), Failure> {
-        self.journal.prepared(intent).await?;
-        self.journal.reached(Stage::Prepared);
-        Ok(())
-    }
-
-    /// Commits what was loaded, reads it back, and confirms it or takes it back. The traces stand in the commit log.
-    pub async fn commit(&mut self, intent: PushIntent, traces: &[TraceId]) -> Result<Tried, Failure> {
+    /// Commits what was loaded, reads it back, and confirms it or takes it back. `before` is what was committed until
+    /// now; the traces stand in the commit log.
+    pub async fn commit(&mut self, intent: PushIntent, before: &str, traces: &[TraceId]) -> Result<Tried, Failure> {
         self.journal.reached(Stage::Loaded);
-        if let Err(failure) = self.journal.sent(&intent.id).await {
-            match failure.code {
-                Code::Frozen | Code::SiteLimit => self.call_off(&intent).await?,
-                _ => self.discard().await?,
+        let backup_id = match self.journal.sent(&intent, before).await {
+            Ok(backup_id) => backup_id,
+            Err(failure) => {
+                self.discard().await?;
+                return Err(failure);
             }
-            return Err(failure);
-        }
+        };
         self.journal.reached(Stage::Sent);
         let timeout_min = self.options.confirm_timeout_min;
         if let Err(error) = self.client.commit_confirmed(&intent.id, traces, timeout_min).await {
-            return self.refused(&intent, error).await;
+            return self.commit_failed(&intent, error).await;
         }
         self.journal.reached(Stage::Committed);
-        self.conclude(intent).await
+        self.conclude(intent, backup_id).await
     }
 
-    async fn conclude(&mut self, intent: PushIntent) -> Result<Tried, Failure> {
+    async fn conclude(&mut self, intent: PushIntent, backup_id: i64) -> Result<Tried, Failure> {
         let missing = self.missing(&intent).await?;
-        self.journal.may_commit().await?;
+        self.journal.may_commit()?;
         if let Some(missing) = missing {
             let rolled_back = self.client.roll_back(&intent.id).await;
             self.seen(rolled_back)?;
-            self.journal.resolved(&intent.id, PushEnd::NotApplied).await?;
+            self.journal.resolved(&intent.id, PushEnd::NotApplied);
             let text = format!("{}: committed, but not there when read back: {missing}", self.client.name());
             return Ok(Tried::RolledBack(Failure::new(Code::ReadBackDiffers, text)));
         }
@@ -144,14 +138,14 @@ impl<'a, J: Journal> Transaction<'a, J> {
         self.journal.reached(Stage::Answered);
         // A worker that was suspended after reading back may have confirmed what had been rolled back by then.
         if let Some(missing) = self.missing(&intent).await? {
-            self.journal.resolved(&intent.id, PushEnd::NotApplied).await?;
+            self.journal.resolved(&intent.id, PushEnd::NotApplied);
             let text = format!("{}: rolled back before it was confirmed: {missing}", self.client.name());
             return Ok(Tried::RolledBack(Failure::new(Code::ReadBackDiffers, text)));
         }
         self.journal.reached(Stage::Confirmed);
-        self.journal.resolved(&intent.id, PushEnd::Confirmed).await?;
+        self.journal.resolved(&intent.id, PushEnd::Confirmed);
         self.journal.reached(Stage::Resolved);
-        Ok(Tried::Confirmed { push_id: intent.id })
+        Ok(Tried::Confirmed { push_id: intent.id, backup_id })
     }
 
     async fn missing(&mut self, intent: &PushIntent) -> Result<Option<String>, Failure> {
@@ -159,34 +153,33 @@ impl<'a, J: Journal> Transaction<'a, J> {
         self.seen(missing)
     }
 
-    /// After a refused load or commit the candidate is brought back; any other error ends the push.
-    pub async fn refused(&mut self, intent: &PushIntent, error: SwitchError) -> Result<Tried, Failure> {
+    /// After a refused load the candidate is brought back; any other error ends the push.
+    pub async fn load_failed(&mut self, error: SwitchError) -> Result<Tried, Failure> {
         match &error {
             SwitchError::Refused { errors, .. } => {
                 let errors = errors.clone();
-                self.call_off(intent).await?;
+                self.discard().await?;
                 Ok(Tried::Refused(error, errors))
             }
             _ => {
-                // A switch in trouble may have committed all the same: the next push finds out.
-                let is_certain = !matches!(error, SwitchError::Unanswered { .. } | SwitchError::Trouble { .. });
                 let failure = error.failure();
                 self.note(&failure);
-                if is_certain {
-                    self.journal.resolved(&intent.id, PushEnd::Refused).await?;
-                }
                 Err(failure)
             }
         }
     }
 
-    /// Gives up before the commit what was loaded.
-    pub async fn call_off(&mut self, intent: &PushIntent) -> Result<(), Failure> {
-        self.discard().await?;
-        self.journal.resolved(&intent.id, PushEnd::Refused).await
+    /// The same after a refused commit, which the journal has.
+    async fn commit_failed(&mut self, intent: &PushIntent, error: SwitchError) -> Result<Tried, Failure> {
+        // A switch in trouble may have committed all the same: the next push finds out.
+        if !matches!(error, SwitchError::Unanswered { .. } | SwitchError::Trouble { .. }) {
+            self.journal.resolved(&intent.id, PushEnd::Refused);
+        }
+        self.load_failed(error).await
     }
 
-    async fn discard(&mut self) -> Result<(), Failure> {
+    /// Gives up before the commit what was loaded.
+    pub async fn discard(&mut self) -> Result<(), Failure> {
         let discarded = self.client.discard().await;
         self.seen(discarded)
     }

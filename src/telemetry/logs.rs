@@ -11,14 +11,6 @@ use crate::domain::shown;
 /// What libraries say is kept down unless the filter names them; lapin's news are told by the broker's own log.
 const LIBRARIES: &str = "lapin=off,sqlx=warn,russh=warn";
 
-/// Logs panics. Nothing but events is written to stderr, or whoever reads it as JSON lines would stumble.
-pub(super) fn tell_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let backtrace = std::backtrace::Backtrace::capture();
-        tracing::error!(%panic, %backtrace, "panicked: this is a fault in vmacd");
-    }));
-}
-
 /// Which events are logged.
 pub(super) fn filter() -> EnvFilter {
     let asked = std::env::var("VMACD_LOG").unwrap_or_else(|_| "info".to_owned());

@@ -1,11 +1,12 @@
 //! What the program tells about itself while it runs: the log, and the traces that it exports.
 //!
-//! `logs` writes events to stderr; `export` sends spans to an OpenTelemetry collector, where the settings name one;
+//! `logs` writes events to stderr, `panics` has panics among them; `export` sends spans to an OpenTelemetry collector, where the settings name one;
 //! `spans` is how the worker ties its spans to one another and to the producer's. A span that is to be exported has
 //! the target [`SPANS`] and the level TRACE: while nothing is exported, none of them is ever made.
 
 mod export;
 mod logs;
+mod panics;
 mod spans;
 
 use tracing_subscriber::layer::SubscriberExt;
@@ -14,12 +15,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::TelemetrySettings;
 
 pub use export::{Exporting, TelemetryError};
+pub use panics::take_last_panic;
 pub use spans::{SPANS, continue_trace, fail, link, link_to_producer, trace_id};
 
 /// Starts logging, of panics too. `VMACD_LOG` filters (`info` unless told; the syntax is tracing's `target=level,...`),
 /// `VMACD_LOG_FORMAT=json` prints one JSON object a line.
 pub fn start_logs() {
-    logs::tell_panics();
+    panics::log_panics();
     tracing_subscriber::registry().with(logs::filter()).with(logs::layer()).init();
 }
 
@@ -32,7 +34,7 @@ pub fn start(settings: &TelemetrySettings) -> Result<Exporting, TelemetryError> 
         start_logs();
         return Ok(Exporting::nothing());
     }
-    logs::tell_panics();
+    panics::log_panics();
     let exporting = export::to(settings);
     let layer = exporting.as_ref().ok().and_then(Exporting::layer);
     let logs = tracing_subscriber::Layer::with_filter(logs::layer(), logs::filter());

@@ -88,6 +88,7 @@ impl Guesses {
             Some(end) if now < end && known.untold > 1 => {}
             Some(end) if now < end => {
                 let (guesses, door) = (self.clone(), door.clone());
+                #[expect(clippy::disallowed_methods, reason = "it sleeps, writes one line and ends")]
                 tokio::spawn(async move {
                     tokio::time::sleep_until(end).await;
                     guesses.lock().write(&door, peer);

@@ -9,12 +9,12 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// Whether one part that the worker needs answers.
+/// Whether one part that the worker needs answers, or one of its tasks runs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Readiness {
-    /// The part: `database` or `broker`.
+    /// The part: `database`, `broker`, or a task of the process such as `intake`.
     pub part: &'static str,
-    /// Whether it answers.
+    /// Whether it answers, or runs.
     pub ready: bool,
     /// What is wrong, when it does not.
     pub error: Option<String>,
@@ -23,7 +23,7 @@ pub struct Readiness {
 /// Asks the process how it is.
 #[async_trait]
 pub trait Vitals: Send + Sync + 'static {
-    /// One entry per part that the worker needs.
+    /// One entry per part that the worker needs, and per task.
     async fn readiness(&self) -> Vec<Readiness>;
 
     /// Everything measured, in the OpenMetrics text format.

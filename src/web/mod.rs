@@ -22,4 +22,5 @@ mod server;
 pub use app::App;
 pub use guard::Access;
 pub use health::{Readiness, Vitals};
-pub use routes::{Front, serve};
+pub use routes::Front;
+pub use server::Server;

@@ -1,6 +1,5 @@
 //! The routes, and who may use which.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,8 @@ use super::api::{self, ApiCode, Problem};
 use super::guard::{Access, Guard, refuse_other_sites, require_token};
 use super::guesses::Guesses;
 use super::health::{self, Vitals};
-use super::{App, deadlines, hooks, pages, server};
+use super::server::Server;
+use super::{App, deadlines, hooks, pages};
 use crate::config::HttpSettings;
 use crate::metrics::Metrics;
 
@@ -31,17 +31,13 @@ pub struct Front {
     pub metrics: Arc<Metrics>,
 }
 
-/// Answers on the listener until `shutdown` resolves. `/healthz` and `/readyz` answer everybody, as supervisors ask
-/// without credentials; a hook answers whoever signs with its secret.
-pub async fn serve(listener: TcpListener, front: Front, app: App, shutdown: impl Future<Output = ()> + Send) {
-    let stopping = CancellationToken::new();
-    let router = router(&front, app, stopping.clone());
-    let running = server::run(listener, router, &front.settings, front.metrics.clone(), stopping.clone());
-    let stop = async {
-        shutdown.await;
-        stopping.cancel();
-    };
-    tokio::join!(running, stop);
+impl Server {
+    /// Serves on the listener, once it runs, until `stopping` is cancelled. `/healthz` and `/readyz` answer everybody, as
+    /// supervisors ask without credentials; a hook answers whoever signs with its secret.
+    pub fn new(listener: TcpListener, front: &Front, app: App, stopping: CancellationToken) -> Self {
+        let router = router(front, app, stopping.clone());
+        Self::over(listener, router, &front.settings, front.metrics.clone(), stopping)
+    }
 }
 
 fn router(front: &Front, app: App, stopping: CancellationToken) -> Router {

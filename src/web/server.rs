@@ -19,6 +19,7 @@ use super::api::{ApiCode, Problem};
 use super::connections::{Bounds, Connection, Connections, Turn};
 use super::send_limit::SendLimit;
 use crate::config::HttpSettings;
+use crate::failpoint;
 use crate::metrics::Metrics;
 
 /// Bytes kept of a client that sends faster than it is answered; the longest head of a request.
@@ -28,34 +29,51 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Time between two lines of the log about that.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// Answers on the listener by these routes until `stopping` is cancelled; answers that were begun are finished.
-pub(super) async fn run(
+/// What answers over HTTP.
+pub struct Server {
     listener: TcpListener,
-    router: Router,
-    settings: &HttpSettings,
-    metrics: Arc<Metrics>,
-    stopping: CancellationToken,
-) {
-    let bounds = Bounds { all: settings.connections_max, per_address: settings.connections_per_address_max };
-    let connections = Connections::new(bounds, metrics);
-    let served = Served {
-        router,
-        head_timeout: Duration::from_millis(settings.head_timeout_ms),
-        send_timeout: Duration::from_millis(settings.send_timeout_ms),
-        stopping: stopping.clone(),
-    };
-    let mut told = None;
-    while let Some(taken) = stopping.run_until_cancelled(listener.accept()).await {
-        match taken {
-            Ok((stream, address)) => match connections.admit(address.ip().into()) {
-                Some(connection) => {
-                    tokio::spawn(served.clone().serve(stream, connection));
-                    // What it has sent already is read before the next one may want its place.
-                    tokio::task::yield_now().await;
-                }
-                None => refuse(&stream),
-            },
-            Err(error) => cannot_accept(&error, &connections, &mut told).await,
+    connections: Connections,
+    served: Served,
+}
+
+impl Server {
+    /// Answers on the listener by these routes, until `stopping` is cancelled.
+    pub(super) fn over(
+        listener: TcpListener,
+        router: Router,
+        settings: &HttpSettings,
+        metrics: Arc<Metrics>,
+        stopping: CancellationToken,
+    ) -> Self {
+        let bounds = Bounds { all: settings.connections_max, per_address: settings.connections_per_address_max };
+        let served = Served {
+            router,
+            head_timeout: Duration::from_millis(settings.head_timeout_ms),
+            send_timeout: Duration::from_millis(settings.send_timeout_ms),
+            stopping,
+        };
+        Self { listener, connections: Connections::new(bounds, metrics), served }
+    }
+
+    /// Takes connections until it is stopped; answers that were begun are finished. Where this panicked it may be called
+    /// again: what is open stays open.
+    pub async fn run(&self) {
+        let (stopping, connections) = (&self.served.stopping, &self.connections);
+        let mut told = None;
+        failpoint::hit("http::accept");
+        while let Some(taken) = stopping.run_until_cancelled(self.listener.accept()).await {
+            match taken {
+                Ok((stream, address)) => match connections.admit(address.ip().into()) {
+                    Some(connection) => {
+                        #[expect(clippy::disallowed_methods, reason = "one connection: its panic is its own")]
+                        tokio::spawn(self.served.clone().serve(stream, connection));
+                        // What it has sent already is read before the next one may want its place.
+                        tokio::task::yield_now().await;
+                    }
+                    None => refuse(&stream),
+                },
+                Err(error) => cannot_accept(&error, connections, &mut told).await,
+            }
         }
     }
 }

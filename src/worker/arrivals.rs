@@ -23,9 +23,17 @@ const WAIT_MAX: Duration = Duration::from_millis(500);
 /// The arrivals of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    last: Mutex<HashMap<SwitchName, Instant>>,
+    last: Mutex<HashMap<SwitchName, Last>>,
     /// Messages being taken in now; for which switches they are is not known yet.
     admitting: AtomicUsize,
+}
+
+/// The last command for a switch.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    at: Instant,
+    /// Another came just before it.
+    is_burst: bool,
 }
 
 /// Messages that are being taken in, until dropped.
@@ -49,7 +57,9 @@ impl Arrivals {
 
     /// A command for the switch arrived.
     pub fn note(&self, switch: &SwitchName) {
-        self.last().insert(switch.clone(), Instant::now());
+        let (at, mut last) = (Instant::now(), self.last());
+        let is_burst = last.get(switch).is_some_and(|last| at.duration_since(last.at) < QUIET);
+        last.insert(switch.clone(), Last { at, is_burst });
     }
 
     /// Ends when the burst for the switch is over, or after a small part of what its last push took.
@@ -69,11 +79,11 @@ impl Arrivals {
         if self.admitting.load(Ordering::Relaxed) >= BURST_MIN {
             Some(now + QUIET)
         } else {
-            Some(last + QUIET).filter(|until| *until > now)
+            Some(last.at + QUIET).filter(|until| last.is_burst && *until > now)
         }
     }
 
-    fn last(&self) -> MutexGuard<'_, HashMap<SwitchName, Instant>> {
+    fn last(&self) -> MutexGuard<'_, HashMap<SwitchName, Last>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -96,14 +106,14 @@ mod tests {
     async fn a_command_that_came_alone_is_not_waited_with() {
         let arrivals = Arrivals::default();
         assert!(waited(&arrivals, None).await < QUIET, "nothing ever came");
-        arrivals.last().insert(switch(), Instant::now() - QUIET);
+        arrivals.note(&switch());
         assert!(waited(&arrivals, None).await < QUIET);
     }
 
     #[tokio::test]
     async fn a_trickle_for_other_switches_is_not_waited_for() {
         let arrivals = Arrivals::default();
-        arrivals.last().insert(switch(), Instant::now() - QUIET);
+        arrivals.note(&switch());
         let _admitting = (arrivals.admitting(3), arrivals.admitting(4));
         assert!(waited(&arrivals, None).await < QUIET);
     }
@@ -112,7 +122,8 @@ mod tests {
     async fn a_burst_is_waited_for_at_most_a_part_of_a_push() {
         let arrivals = Arrivals::default();
         arrivals.note(&switch());
-        assert!(waited(&arrivals, None).await < WAIT_UNKNOWN, "the burst ends");
+        arrivals.note(&switch());
+        assert!((5..250).contains(&waited(&arrivals, None).await.as_millis()), "the burst ends");
         let _admitting = arrivals.admitting(BURST_MIN);
         let waited = waited(&arrivals, Some(Duration::from_millis(400))).await;
         assert!((50..250).contains(&waited.as_millis()), "{waited:?}");

@@ -29,7 +29,6 @@ impl Phase {
             | Stage::BackedUp
             | Stage::Read
             | Stage::Gathered
-            | Stage::Prepared
             | Stage::Loaded
             | Stage::Resolved
             | Stage::Unlocked

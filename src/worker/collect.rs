@@ -1,11 +1,12 @@
-//! Moves dead letters from their queue into the table `dead_letters`.
+//! Moves what the broker gave up from its queue into the table `dead_letters`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
-use crate::broker::{Consumer, DeadReason, Delivery, Message};
+use crate::broker::{Batch, Consumer, DeadReason, Delivery, Message};
 use crate::domain::Issued;
+use crate::failpoint;
 use crate::metrics::DATABASE;
 use crate::store::DeadLetter;
 
@@ -21,17 +22,21 @@ pub(super) async fn run(context: Arc<Context>, mut consumer: Consumer) {
             batch = consumer.next_batch(BATCH_MAX, Duration::from_millis(5)) => batch,
         };
         match batch {
-            Some(deliveries) => collect(&context, deliveries).await,
+            Some(batch) => {
+                failpoint::hit("collect::batch");
+                collect(&context, batch).await;
+            }
             None => return,
         }
     }
     consumer.stop().await;
 }
 
-async fn collect(context: &Context, deliveries: Vec<Delivery>) {
+async fn collect(context: &Context, batch: Batch) {
+    let Batch { deliveries, receipt } = batch;
     let now = context.store.time().await;
-    let letter = |delivery: Delivery| (dead_letter(delivery.dead_reason(now), delivery.message), delivery.receipt);
-    let (letters, receipts): (Vec<_>, Vec<_>) = deliveries.into_iter().map(letter).unzip();
+    let letter = |delivery: Delivery| dead_letter(delivery.dead_reason(now), delivery.message);
+    let letters: Vec<_> = deliveries.into_iter().map(letter).collect();
     let mut delay = Duration::from_millis(100);
     while let Err(error) = context.store.collect(&letters).await {
         tracing::warn!(error = super::chain(&error), "dead letters not collected; trying again");
@@ -41,14 +46,16 @@ async fn collect(context: &Context, deliveries: Vec<Delivery>) {
         }
         delay = (delay * 2).min(Duration::from_secs(5));
     }
+    letters.iter().for_each(|letter| context.metrics.buried(letter.reason_code.as_str()));
     context.events_due.notify_one();
-    if let Err(error) = context.broker.ack(receipts).await {
+    if let Err(error) = context.broker.ack(receipt).await {
         // They come again and are recognised by their burial.
         tracing::warn!(error = super::chain(&error), "dead letters collected but not acknowledged");
     }
 }
 
-fn dead_letter(reason: DeadReason, message: Message) -> DeadLetter {
+/// The letter of a message that cannot be done, for this reason.
+pub(super) fn dead_letter(reason: DeadReason, message: Message) -> DeadLetter {
     // What the broker gave up by itself was never stamped: from now on it has a time, whenever it is replayed.
     let issued_at_ms = match message.issued() {
         Issued::Unsaid => Some(reason.last_failed_ms),

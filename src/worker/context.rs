@@ -1,7 +1,7 @@
 //! What every task of the worker shares.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -9,16 +9,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::arrivals::Arrivals;
-use super::lanes::Lanes;
-use super::retry::RetryPolicy;
-use super::settle::Held;
+use super::lease::Leases;
+use super::session::IdleSessions;
 use super::slots::Slots;
+use super::supervise::Supervisor;
 use super::turnstile::Turnstile;
-use super::waiting::Waiting;
 use crate::broker::Broker;
 use crate::config::Settings;
+use crate::domain::SwitchName;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Admission, Store};
 
 /// What the worker is made of, put together by the composition root.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub struct Parts {
     pub settings: Arc<Settings>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What keeps the tasks of the process running.
+    pub supervisor: Supervisor,
 }
 
 /// The shared state of one worker.
@@ -39,63 +41,73 @@ pub(super) struct Context {
     pub broker: Broker,
     pub settings: Arc<Settings>,
     pub metrics: Arc<Metrics>,
-    pub policy: RetryPolicy,
     /// This worker's name in leases, journals and logs.
     pub holder: String,
-    /// Told when rows changed, so that the outbox publishes at once.
+    /// Told when this worker admitted work for a switch whose lease it does not have.
+    pub work_admitted: Notify,
+    /// Told when this process wrote events, so that the outbox publishes at once.
     pub events_due: Notify,
+    /// Told when there are events that another process wrote and does not publish.
+    pub others_events_due: Notify,
     /// No new work is begun once this is cancelled.
     pub stopping: CancellationToken,
-    /// Tasks that settle messages; a shutdown waits for them.
-    pub settling: TaskTracker,
+    /// Cancelled once the worker has stopped: leases are renewed until then.
+    pub ended: CancellationToken,
+    /// The switches that are being driven; a shutdown waits for them.
+    pub lanes: TaskTracker,
     /// Bounds the sessions and pushes that run at the same time.
     pub slots: Slots,
     /// Pushes whose commit was sent and whose end is not known yet: a shutdown waits for them.
     pub commits_in_flight: AtomicUsize,
-    pub lanes: Lanes,
+    pub leases: Leases,
+    pub idle_sessions: IdleSessions,
     pub arrivals: Arrivals,
     pub turnstile: Turnstile,
-    /// Held while the messages for a subnet's addresses are published.
-    pub spreading: tokio::sync::Mutex<()>,
-    waiting: Mutex<Waiting<Held>>,
 }
 
 impl Context {
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, broker, settings, metrics } = parts;
-        let retry = &settings.retry;
-        let policy = RetryPolicy {
-            attempts_max: retry.attempts_max,
-            delay_min: Duration::from_millis(retry.delay_min_ms),
-            delay_max: Duration::from_millis(retry.delay_max_ms),
-            age_max: Duration::from_millis(retry.age_max_ms),
-            circuit_open: Duration::from_millis(settings.worker.circuit_open_ms),
-        };
+        let Parts { store, broker, settings, metrics, supervisor } = parts;
         Arc::new(Self {
             holder: holder_name(&settings.worker.name),
-            slots: Slots::new(settings.worker.sessions_max, settings.worker.pushes_max, metrics.clone())
-                .with_site_pushes_max(settings.limits.site_pushes_max),
-            policy,
+            slots: Slots::new(
+                settings.worker.sessions_max,
+                settings.worker.pushes_max,
+                settings.limits.site_pushes_max,
+                metrics.clone(),
+            ),
             store,
             broker,
             settings,
             metrics,
+            work_admitted: Notify::new(),
             events_due: Notify::new(),
-            stopping: CancellationToken::new(),
-            settling: TaskTracker::new(),
+            others_events_due: Notify::new(),
+            stopping: supervisor.stopping().clone(),
+            ended: CancellationToken::new(),
+            lanes: TaskTracker::new(),
             commits_in_flight: AtomicUsize::new(0),
-            lanes: Lanes::default(),
+            leases: Leases::default(),
+            idle_sessions: IdleSessions::default(),
             arrivals: Arrivals::default(),
             turnstile: Turnstile::default(),
-            spreading: tokio::sync::Mutex::default(),
-            waiting: Mutex::default(),
         })
     }
 
-    /// The registry of held messages. Never kept across an await.
-    pub fn waiting(&self) -> MutexGuard<'_, Waiting<Held>> {
-        // A panic elsewhere leaves the maps consistent enough: every method is short and total.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes note of a command that was admitted, and wakes whoever goes on from here.
+    pub fn admitted(&self, admission: &Admission) {
+        if let Admission::Work { switches, .. } = admission {
+            switches.iter().for_each(|switch| self.arrivals.note(switch));
+            self.poke(switches);
+        }
+    }
+
+    /// Something is due on the switches: those that are being driven here see it by themselves.
+    pub fn poke(&self, switches: &[SwitchName]) {
+        let elsewhere = switches.iter().filter(|switch| !self.leases.poke(switch)).count();
+        if elsewhere > 0 {
+            self.work_admitted.notify_one();
+        }
     }
 
     /// Ends after this long, or once no commit is in flight after that.

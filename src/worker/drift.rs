@@ -11,18 +11,20 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::context::Context;
 use super::lease::failure;
 use super::push::journal::wishes;
 use super::session::connect;
 use super::survey;
+use super::task_health::Beat;
 use crate::domain::audit::LearnedMac;
 use crate::domain::drift::{Drift, drift};
 use crate::domain::evidence::{EvidenceTable, TableEntry, Tables};
 use crate::domain::plan::{Wish, macs_at};
 use crate::domain::{BindingState, Desired, DriftMode, Failure, Status};
+use crate::failpoint;
 use crate::metrics::DATABASE;
 use crate::store::{LookDue, LookEnd, Pace, Settlement, Shown, StoreError, WorkItem};
 use crate::switch::{CommitEntry, SwitchClient, commits_since};
@@ -35,15 +37,24 @@ const TICKS: u32 = 10;
 const TICK_MIN: Duration = Duration::from_millis(100);
 const TICK_MAX: Duration = Duration::from_secs(5);
 
-/// Looks until the worker stops; not at all where the settings say so.
-pub(super) async fn run(context: Arc<Context>) {
-    let Some(pace) = pace(&context) else { return };
+/// Looks until the worker stops.
+pub(super) async fn run(context: Arc<Context>, beat: Beat) {
+    let pace = pace(&context);
     let shortest = pace.history_interval.unwrap_or(pace.interval).min(pace.interval);
     let tick = (shortest / TICKS).clamp(TICK_MIN, TICK_MAX);
     let room = Arc::new(Semaphore::new(SIDE_BY_SIDE));
     let mut looks = JoinSet::new();
     while context.pause(tick).await {
-        while looks.try_join_next().is_some() {}
+        beat.now();
+        failpoint::pause("drift::look").await;
+        while let Some(ended) = looks.try_join_next() {
+            // The panic of a look is one of this task.
+            if let Err(panic) = ended.map_err(JoinError::try_into_panic)
+                && let Ok(panic) = panic
+            {
+                std::panic::resume_unwind(panic);
+            }
+        }
         let due = claim(&context, &pace, room.available_permits()).await;
         for due in due {
             let Ok(permit) = room.clone().acquire_owned().await else { return };
@@ -52,11 +63,14 @@ pub(super) async fn run(context: Arc<Context>) {
     }
 }
 
-fn pace(context: &Context) -> Option<Pace> {
+fn pace(context: &Context) -> Pace {
     let settings = &context.settings.drift;
-    let span = |ms: u64| (ms > 0).then(|| Duration::from_millis(ms));
-    let history_interval = span(settings.history_interval_ms);
-    Some(Pace { interval: span(settings.interval_ms)?, history_interval, mode: settings.mode })
+    let history_interval = Duration::from_millis(settings.history_interval_ms);
+    Pace {
+        interval: Duration::from_millis(settings.interval_ms),
+        history_interval: (!history_interval.is_zero()).then_some(history_interval),
+        mode: settings.mode,
+    }
 }
 
 async fn claim(context: &Context, pace: &Pace, room: usize) -> Vec<LookDue> {
@@ -181,7 +195,7 @@ impl Look<'_> {
         }
         if !new.is_empty() {
             self.context.events_due.notify_one();
-            self.context.lanes.poke(self.context, &self.due.switch);
+            self.context.poke(std::slice::from_ref(&self.due.switch));
         }
     }
 }

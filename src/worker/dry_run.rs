@@ -78,9 +78,9 @@ async fn under_lease(visit: &mut Visit, wishes: Vec<Wish>, patience: Duration) -
     let present = visit.client.bindings().await.map_err(|error| error.failure())?;
     let owned = visit.store.ownership(&visit.switch, &wishes, &present).await;
     let owned = owned.map_err(|error| lease::failure(&error))?;
-    let (lease, ttl) = (visit.lease(patience).await?, visit.ttl());
+    let lease = visit.lease(patience).await?;
     let preview = switch::preview_changes(&mut visit.client, wishes, &owned);
-    let seen = lease::keeping(&visit.store, &lease, ttl, preview).await;
+    let seen = lease::keeping(&visit.store, &lease, preview).await;
     visit.release(&lease).await;
     seen
 }

@@ -1,31 +1,141 @@
-//! Keeping a switch's lease while something is done to the switch, and waiting for it.
+//! The leases in hand: each is trusted by this process's own clock, for less than the database granted, and one statement
+//! renews them all.
+//!
+//! Trust is counted from before the question went out, so that it ends before the database lets anybody else have the
+//! lease, however long the answer took. Past it nothing is committed any more: no question needs to be asked for that.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
-
+use super::context::Context;
+use super::task_health::Beat;
 use crate::config::Settings;
 use crate::domain::{Code, Failure, SwitchName, chain};
+use crate::failpoint;
+use crate::metrics::DATABASE;
 use crate::store::{Lease, Store, StoreError};
 
-/// Renews the lease for as long as it is polled. That the lease is gone is found out by the checks
-/// before each commit and each write.
-pub(super) async fn keep(store: &Store, lease: &Lease, ttl: Duration) -> std::convert::Infallible {
-    loop {
-        tokio::time::sleep(ttl / 3).await;
-        match store.renew(lease, ttl).await {
-            Ok(true) => {}
-            Ok(false) => tracing::warn!(switch = %lease.switch, "the lease went to another worker during a push"),
-            Err(error) => tracing::warn!(switch = %lease.switch, error = chain(&error), "lease not renewed"),
+/// The part of a lease's time by which two clocks may run apart meanwhile.
+const MARGIN: u32 = 10;
+/// Time between two looks at a lease that another holds, for those who wait for it.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A lease that this process holds.
+#[derive(Debug)]
+pub(super) struct LeaseInHand {
+    pub lease: Lease,
+    ttl: Duration,
+    trusted_until: Mutex<Instant>,
+    /// Work for the switch was admitted since its rows were gathered last.
+    poked: AtomicBool,
+}
+
+impl LeaseInHand {
+    /// The answer to a question that went out at `asked`.
+    pub fn new(lease: Lease, asked: Instant, ttl: Duration) -> Self {
+        let (trusted_until, poked) = (Mutex::new(asked + trust(ttl)), AtomicBool::new(false));
+        Self { lease, ttl, trusted_until, poked }
+    }
+
+    /// Fails once the lease is not to be trusted any more.
+    pub fn check(&self) -> Result<(), Failure> {
+        if Instant::now() < *self.trusted_until() {
+            return Ok(());
+        }
+        Err(failure(&StoreError::LeaseLost { switch: self.lease.switch.to_string() }))
+    }
+
+    /// Whether work was admitted since this was asked before.
+    pub fn take_poked(&self) -> bool {
+        self.poked.swap(false, Ordering::SeqCst)
+    }
+
+    fn renewed(&self, asked: Instant) {
+        *self.trusted_until() = asked + trust(self.ttl);
+    }
+
+    fn lost(&self) {
+        *self.trusted_until() = Instant::now();
+    }
+
+    fn trusted_until(&self) -> MutexGuard<'_, Instant> {
+        self.trusted_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn trust(ttl: Duration) -> Duration {
+    ttl - ttl / MARGIN
+}
+
+/// The leases of a worker's lanes.
+#[derive(Debug, Default)]
+pub(super) struct Leases(Mutex<HashMap<SwitchName, Arc<LeaseInHand>>>);
+
+impl Leases {
+    /// Takes a lease into hand.
+    pub fn hold(&self, lease: LeaseInHand) -> Arc<LeaseInHand> {
+        let lease = Arc::new(lease);
+        self.held().insert(lease.lease.switch.clone(), lease.clone());
+        lease
+    }
+
+    /// Puts a lease out of hand. True where work was admitted for its switch meanwhile: somebody must look once more.
+    pub fn let_go(&self, lease: &LeaseInHand) -> bool {
+        self.held().remove(&lease.lease.switch);
+        lease.take_poked()
+    }
+
+    /// Work was admitted for the switch. True where its lease is in hand: then whoever has it goes on with that work.
+    pub fn poke(&self, switch: &SwitchName) -> bool {
+        let held = self.held();
+        let lease = held.get(switch);
+        lease.inspect(|lease| lease.poked.store(true, Ordering::SeqCst)).is_some()
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<SwitchName, Arc<LeaseInHand>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Renews every lease in hand until the worker has stopped.
+pub(super) async fn keep(context: Arc<Context>, beat: Beat) {
+    let ttl = Duration::from_millis(context.settings.lease.ttl_ms);
+    while context.ended.run_until_cancelled(tokio::time::sleep(ttl / 3)).await.is_some() {
+        beat.now();
+        failpoint::hit("lease::renew");
+        let held: Vec<_> = context.leases.held().values().cloned().collect();
+        if let Err(error) = renew(&context.store, &held, ttl).await {
+            tracing::warn!(leases = held.len(), error = chain(&error), "leases not renewed; trying again");
+            context.metrics.trouble(DATABASE);
         }
     }
 }
 
-/// Does the work while the lease is renewed.
-pub(super) async fn keeping<T>(store: &Store, lease: &Lease, ttl: Duration, work: impl Future<Output = T>) -> T {
+async fn renew(store: &Store, held: &[Arc<LeaseInHand>], ttl: Duration) -> Result<(), StoreError> {
+    let asked = Instant::now();
+    let leases: Vec<Lease> = held.iter().map(|lease| lease.lease.clone()).collect();
+    let still_held = store.renew(&leases, ttl).await?;
+    for lease in held {
+        if still_held.contains(&lease.lease.switch) { lease.renewed(asked) } else { lease.lost() }
+    }
+    Ok(())
+}
+
+/// Does the work while its one lease is renewed: for operators' verbs, which have no worker.
+pub(super) async fn keeping<T>(store: &Store, lease: &Arc<LeaseInHand>, work: impl Future<Output = T>) -> T {
+    let renewing = async {
+        loop {
+            tokio::time::sleep(lease.ttl / 3).await;
+            if let Err(error) = renew(store, std::slice::from_ref(lease), lease.ttl).await {
+                tracing::warn!(switch = %lease.lease.switch, error = chain(&error), "lease not renewed; trying again");
+            }
+        }
+    };
     tokio::select! {
         done = work => done,
-        never = keep(store, lease, ttl) => match never {},
+        () = renewing => unreachable!("it is renewed for as long as the work goes on"),
     }
 }
 
@@ -39,12 +149,13 @@ pub(super) async fn wait_for(
     switch: &SwitchName,
     holder: &str,
     patience: Duration,
-) -> Result<Lease, Failure> {
+) -> Result<Arc<LeaseInHand>, Failure> {
     let deadline = Instant::now() + patience;
-    let (ttl, poll) = (Duration::from_millis(settings.lease.ttl_ms), Duration::from_millis(settings.lease.poll_ms));
+    let ttl = Duration::from_millis(settings.lease.ttl_ms);
     loop {
+        let asked = Instant::now();
         if let Some(lease) = store.acquire(switch, holder, ttl).await.map_err(|error| failure(&error))? {
-            return Ok(lease);
+            return Ok(Arc::new(LeaseInHand::new(lease, asked, ttl)));
         }
         if Instant::now() >= deadline {
             let other = store.lease_holder(switch).await.map_err(|error| failure(&error))?;
@@ -52,7 +163,7 @@ pub(super) async fn wait_for(
             let text = format!("{switch}: the worker {other} has been pushing to it for {patience:?}");
             return Err(Failure::new(Code::LeaseHeld, text));
         }
-        tokio::time::sleep(poll.min(deadline - Instant::now())).await;
+        tokio::time::sleep(LOOK_EVERY.min(deadline - Instant::now())).await;
     }
 }
 
@@ -60,7 +171,50 @@ pub(super) async fn wait_for(
 pub(super) fn failure(error: &StoreError) -> Failure {
     let code = match error {
         StoreError::LeaseLost { .. } => Code::LeaseLost,
+        StoreError::NotFound { what: "switch", .. } => Code::UnknownSwitch,
         _ => Code::DatabaseTrouble,
     };
     Failure::new(code, chain(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(10);
+
+    fn in_hand(asked_ago: Duration) -> LeaseInHand {
+        let lease = Lease { switch: "sw-1".parse().expect("a name"), holder: "w".to_owned(), token: 1 };
+        let asked = Instant::now().checked_sub(asked_ago).expect("an instant");
+        LeaseInHand::new(lease, asked, TTL)
+    }
+
+    #[test]
+    fn a_lease_is_trusted_for_less_than_was_granted_counted_from_the_question() {
+        assert!(in_hand(Duration::from_millis(8_900)).check().is_ok());
+        let late = in_hand(Duration::from_millis(9_000)).check().expect_err("the answer took nine seconds");
+        assert_eq!(late.code, Code::LeaseLost);
+    }
+
+    #[test]
+    fn a_renewal_counts_from_its_own_question_and_a_lost_lease_is_not_trusted() {
+        let lease = in_hand(Duration::from_secs(9));
+        lease.renewed(Instant::now());
+        assert!(lease.check().is_ok());
+        lease.lost();
+        assert!(lease.check().is_err());
+    }
+
+    #[test]
+    fn work_that_comes_while_a_lease_is_in_hand_is_not_forgotten_when_it_is_let_go() {
+        let (leases, switch) = (Leases::default(), "sw-1".parse().expect("a name"));
+        assert!(!leases.poke(&switch), "nobody has it: the dispatcher must look");
+        let lease = leases.hold(in_hand(Duration::ZERO));
+        assert!(leases.poke(&switch));
+        assert!(lease.take_poked(), "seen before the rows were gathered");
+        assert!(!leases.let_go(&lease));
+        let lease = leases.hold(in_hand(Duration::ZERO));
+        assert!(leases.poke(&switch));
+        assert!(leases.let_go(&lease), "it came too late for the last push");
+    }
 }

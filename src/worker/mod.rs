@@ -1,45 +1,44 @@
 //! The worker: takes messages in, brings the switches to what the rows desire, settles the messages.
 //!
-//! Start reading here. One message travels like this:
-//! - [`intake`] takes a batch of deliveries, reads the commands and has the store admit them in one
-//!   transaction; what needs a switch is held in [`waiting`] and the switches' lanes are poked.
-//! - [`lane`] is one task per switch. It takes the lease, pushes everything that waits for the switch,
-//!   whichever worker took it in ([`push`]), and has the store write the results.
-//! - [`settle`] is the only place that acknowledges, retries or dead-letters a message.
-//! - [`traces`] are the spans of all that, for whoever traces.
-//! - [`sweep`] drives again what no message drives, [`outbox`] publishes the events, [`collect`] moves
-//!   dead letters into the database.
-//! - [`freezes`] goes on when a site is thawed, [`stop`] freezes one by itself when its commits go wrong.
-//! - [`drift`] looks slowly at what the switches hold, and tells or mends what is no longer as it was pushed.
-//! - [`restore`] brings a whole configuration back when an operator asks for it, under the same lease; [`mod@dry_run`] shows
-//!   under it what commands would change. Both come by a [`visit`].
+//! Start reading here. One command travels like this:
+//! - [`intake`] takes a batch of messages, has the store admit them in one transaction, and acknowledges them. From there
+//!   on nothing but the rows stands for a command.
+//! - [`dispatcher`] claims the switches that are due and starts a [`lane`] for each, as many as there are free slots.
+//! - [`push`] brings a switch to what its rows want: everything that is due there goes into one commit.
+//! - [`settle`] has the store write what that came to: results, outcomes, events, what is tried again and when.
+//! - [`outbox`] publishes the events.
 //!
-//! Laws: at most one push per switch at a time, different switches in parallel; a message is
-//! acknowledged only after what it asked for stands in the database; a worker whose lease is gone
-//! writes nothing and commits nothing.
+//! Beside that: [`waiting`] tries commands again that could not be admitted yet, [`lease`] keeps the leases in hand,
+//! [`session`] the idle sessions, [`run`] starts and stops all this, [`supervise`] keeps the tasks running ([`task_health`]
+//! is how each is), [`collect`] moves what the broker gave up into the database, [`stop`] freezes a site by
+//! itself when its commits go wrong, [`drift`] looks slowly at what the switches hold, and [`traces`] are the spans of all
+//! that. [`restore`] brings a whole configuration back when an operator asks for it; [`mod@dry_run`] shows what commands
+//! would change. Both come by a [`visit`].
+//!
+//! Laws: at most one push per switch at a time, different switches in parallel; a message is acknowledged once its
+//! command is durable; a worker whose lease is gone writes nothing and commits nothing.
 
 mod arrivals;
 mod call_off;
 mod collect;
 mod context;
+mod dispatcher;
 mod drift;
 mod dry_run;
-mod freezes;
 mod intake;
 mod lane;
-mod lanes;
 mod lease;
 mod outbox;
 mod push;
 mod restore;
-mod retry;
 mod run;
 mod session;
 mod settle;
 mod slots;
 mod stop;
+mod supervise;
 mod survey;
-mod sweep;
+mod task_health;
 mod traces;
 mod turnstile;
 mod visit;
@@ -50,6 +49,8 @@ pub use dry_run::{DryRun, dry_run};
 pub use restore::{Disagreement, RestorePreview, Restorer};
 pub use run::{Worker, WorkerError};
 pub use session::{credential, timeouts};
+pub use supervise::{Supervisor, TaskFailed, TaskName, TaskState};
 pub use survey::survey;
+pub use task_health::Beat;
 
 use crate::domain::chain;

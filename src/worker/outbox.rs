@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
-
 use super::context::Context;
+use super::task_health::Beat;
 use crate::broker::EventMessage;
+use crate::failpoint;
 use crate::metrics::{BROKER, DATABASE};
 use crate::store::Event;
 
@@ -14,18 +14,21 @@ use crate::store::Event;
 const EVENTS_MAX: u16 = 500;
 /// Time for which claimed events are left to this worker.
 pub(super) const CLAIM: Duration = Duration::from_secs(10);
-/// Longest time between two looks, for events that another process wrote and does not publish.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Time between two beats of a task that has nothing to do.
+const BEAT_EVERY: Duration = Duration::from_secs(5);
 
 /// Publishes until the worker stops; then once more, so that what the last settlements wrote goes out.
-pub(super) async fn run(context: Arc<Context>) {
-    let mut look = tokio::time::interval(LOOK_EVERY);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+pub(super) async fn run(context: Arc<Context>, beat: Beat) {
+    // What was at hand when it ran before, if it did.
+    publish(&context).await;
     loop {
+        beat.now();
         tokio::select! {
             () = context.stopping.cancelled() => return publish(&context).await,
             () = context.events_due.notified() => publish_own(&context).await,
-            _ = look.tick() => publish(&context).await,
+            () = context.others_events_due.notified() => publish(&context).await,
+            () = tokio::time::sleep(BEAT_EVERY) => {}
         }
     }
 }
@@ -37,6 +40,7 @@ pub(super) async fn publish(context: &Context) {
 }
 
 async fn publish_own(context: &Context) {
+    failpoint::hit("outbox::publish");
     while publish_group(context, context.store.own_events(EVENTS_MAX.into())).await {}
 }
 

@@ -10,13 +10,13 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::call_off::InFlight;
-use super::lease;
+use super::lease::{self, LeaseInHand};
 use super::push::journal::{StoreJournal, wishes};
 use super::visit::Visit;
 use crate::config::Settings;
 use crate::domain::plan::{PortVlans, PresentBinding, Wish, plan};
 use crate::domain::{Desired, Failure, SwitchName};
-use crate::store::{Lease, Store};
+use crate::store::{PushResults, SiteLimits, Store};
 use crate::switch::{self, Difference, Journal, PushOptions, RestoreEnd, Stage, Wanted};
 
 /// A session to the switch that is to be restored.
@@ -70,9 +70,9 @@ impl Restorer {
     /// own refusal.
     pub async fn preview(&mut self, wanted: &Wanted, patience: Duration) -> Result<RestorePreview, Failure> {
         let visit = &mut self.visit;
-        let (lease, ttl) = (visit.lease(patience).await?, visit.ttl());
+        let lease = visit.lease(patience).await?;
         let preview = switch::preview(&mut visit.client, wanted);
-        let difference = lease::keeping(&visit.store, &lease, ttl, preview).await;
+        let difference = lease::keeping(&visit.store, &lease, preview).await;
         visit.release(&lease).await;
         let difference = difference?;
         let disagreeing = self.disagreeing(&difference.bindings).await?;
@@ -92,23 +92,34 @@ impl Restorer {
     ) -> Result<RestoreEnd, Failure> {
         let lease = self.visit.lease(patience).await?;
         let end = self.under(&lease, wanted, agreed).await;
+        // Where the results were written, the lease was given back with them.
         self.visit.release(&lease).await;
         end
     }
 
-    async fn under(&mut self, lease: &Lease, wanted: &Wanted, agreed: &RestorePreview) -> Result<RestoreEnd, Failure> {
+    async fn under(
+        &mut self,
+        lease: &Arc<LeaseInHand>,
+        wanted: &Wanted,
+        agreed: &RestorePreview,
+    ) -> Result<RestoreEnd, Failure> {
         let rows: Vec<i64> = agreed.disagreeing.iter().map(|row| row.wish.vmac_id).collect();
         let Visit { store, settings, switch, client, .. } = &mut self.visit;
         store.queue_again(switch, &rows).await.map_err(|error| lease::failure(&error))?;
+        let limits = SiteLimits { heeds_freezes: !self.despite_freeze, commits_per_minute_max: 0 };
+        let opened = store.open_push(&lease.lease, limits).await.map_err(|error| lease::failure(&error))?;
         let count = AtomicUsize::new(0);
         let in_flight = InFlight::new(&count);
-        let journal = StoreJournal::new(store, settings, lease, &in_flight, ());
-        let mut journal = journal.despite_freeze(self.despite_freeze);
+        let mut journal = StoreJournal::new(store, lease, &in_flight, limits, ());
+        journal.unresolved = opened.unresolved;
         journal.reached(Stage::Connected);
         let options = PushOptions { confirm_timeout_min: settings.ssh.confirm_timeout_min };
-        let ttl = Duration::from_millis(settings.lease.ttl_ms);
         let end = switch::restore(client, &mut journal, &options, wanted, &agreed.difference);
-        lease::keeping(store, lease, ttl, end).await
+        let end = lease::keeping(store, lease, end).await;
+        let results = PushResults { ends: journal.ends(), ..PushResults::default() };
+        let written = store.settle(&lease.lease, &results).await.map_err(|error| lease::failure(&error));
+        let end = end?;
+        written.map(|_| end)
     }
 
     /// Closes the session in order.

@@ -3,51 +3,100 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Parts};
-use super::settle::{Verdict, settle};
-use super::{collect, drift, freezes, intake, outbox, sweep};
-use crate::broker::{BrokerError, Prefetch, QueueKind};
+use super::supervise::{Supervisor, TaskFailed, TaskName};
+use super::task_health::Beat;
+use super::{collect, dispatcher, drift, intake, lease, outbox, session};
+use crate::broker::{Broker, BrokerError, Prefetch, QueueKind};
 
 /// Dead letters held unacknowledged at once.
 const DEAD_PREFETCH: Prefetch = Prefetch { messages: 100, bytes: 8 << 20 };
 
-/// Why the worker cannot start.
+/// Why the worker, or one of its tasks, cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// The broker refused to be consumed from.
     #[error("cannot consume from the broker")]
     Consume(#[from] BrokerError),
+    /// A task failed however often it was started again.
+    #[error(transparent)]
+    Task(#[from] TaskFailed),
 }
 
 /// A running worker.
 pub struct Worker {
     context: Arc<Context>,
-    tasks: JoinSet<()>,
+    supervisor: Supervisor,
 }
 
 impl Worker {
     /// Starts every task of the worker.
-    ///
-    /// # Errors
-    /// When the broker cannot be consumed from.
-    pub async fn start(parts: Parts) -> Result<Self, WorkerError> {
+    pub fn start(parts: Parts) -> Self {
+        let supervisor = parts.supervisor.clone();
         let context = Context::new(parts);
-        context.store.claim_own_events(outbox::CLAIM);
-        let broker = &context.settings.broker;
+        let worker = Self { context, supervisor };
+        worker.start_consumers();
+        worker.start_rounds();
+        worker
+    }
+
+    fn start_consumers(&self) {
+        let broker = &self.context.settings.broker;
         let prefetch = Prefetch { messages: broker.prefetch, bytes: broker.prefetch_bytes_max };
-        let commands = context.broker.consume(QueueKind::Commands, prefetch).await?;
-        let dead = context.broker.consume(QueueKind::Dead, DEAD_PREFETCH).await?;
-        let mut tasks = JoinSet::new();
-        tasks.spawn(intake::run(context.clone(), commands));
-        tasks.spawn(collect::run(context.clone(), dead));
-        tasks.spawn(sweep::run(context.clone()));
-        tasks.spawn(freezes::run(context.clone()));
-        tasks.spawn(outbox::run(context.clone()));
-        tasks.spawn(drift::run(context.clone()));
-        Ok(Self { context, tasks })
+        let context = self.context.clone();
+        self.supervisor.run(TaskName::Intake, None, move |_| {
+            let context = context.clone();
+            async move {
+                let commands = context.broker.consume(QueueKind::Commands, prefetch).await?;
+                intake::run(context, commands).await;
+                Ok(())
+            }
+        });
+        let context = self.context.clone();
+        self.supervisor.run(TaskName::Collector, None, move |_| {
+            let context = context.clone();
+            async move {
+                let dead = context.broker.consume(QueueKind::Dead, DEAD_PREFETCH).await?;
+                collect::run(context, dead).await;
+                Ok(())
+            }
+        });
+    }
+
+    /// The tasks that go round. One statement may take all its time in a round.
+    fn start_rounds(&self) {
+        let settings = &self.context.settings;
+        let statement = Duration::from_millis(settings.database.statement_timeout_ms);
+        self.round(TaskName::Dispatcher, statement, dispatcher::run);
+        self.round(TaskName::Leases, statement + Duration::from_millis(settings.lease.ttl_ms), lease::keep);
+        self.round(TaskName::Sessions, statement, session::close_idle);
+        if settings.drift.interval_ms > 0 {
+            self.round(TaskName::Drift, statement, drift::run);
+        }
+        match self.context.broker {
+            Broker::Amqp(_) => {
+                self.context.store.claim_own_events(outbox::CLAIM);
+                self.round(TaskName::Outbox, statement, outbox::run);
+            }
+            // Events are rows, and nobody is published to.
+            Broker::Embedded(_) => self.context.store.publish_nowhere(),
+        }
+    }
+
+    fn round<F>(&self, name: TaskName, period: Duration, run: fn(Arc<Context>, Beat) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let context = self.context.clone();
+        self.supervisor.run(name, Some(period), move |beat| {
+            let running = run(context.clone(), beat);
+            async move {
+                running.await;
+                Ok(())
+            }
+        });
     }
 
     /// This worker's name in leases and journals.
@@ -55,30 +104,39 @@ impl Worker {
         &self.context.holder
     }
 
-    /// Runs until `shutdown` is cancelled, then stops: no new work, the commits in flight finish, their
-    /// results are written and their events published, what is held is handed back, leases released.
-    pub async fn run_until(mut self, shutdown: CancellationToken) {
-        shutdown.cancelled().await;
+    /// Runs until `shutdown` is cancelled, then stops: no new work, the commits in flight finish, their results are written
+    /// and their events published, leases are given back.
+    ///
+    /// # Errors
+    /// [`WorkerError::Task`] where a task failed too often in a row. The worker has stopped in the same way then.
+    pub async fn run_until(self, shutdown: CancellationToken) -> Result<(), WorkerError> {
+        let ended = tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            failed = self.supervisor.failed() => Err(failed.into()),
+        };
         tracing::info!("stopping: finishing the commits in flight");
-        self.context.stopping.cancel();
+        self.supervisor.stopping().cancel();
+        self.context.lanes.close();
         let half = Duration::from_millis(self.context.settings.worker.shutdown_grace_ms) / 2;
         let in_order = tokio::select! {
-            () = self.context.lanes.ended() => true,
+            () = self.context.lanes.wait() => true,
             () = self.context.no_commit_in_flight_after(half) => false,
         };
-        if !in_order || tokio::time::timeout(half, self.hand_back()).await.is_err() {
-            tracing::warn!("stopped before everything was finished; what is not acknowledged comes again");
+        self.context.ended.cancel();
+        if !in_order || tokio::time::timeout(half, self.end()).await.is_err() {
+            tracing::warn!("stopped before everything was finished; the rows say what is still to be done");
         }
+        ended
     }
 
-    async fn hand_back(&mut self) {
-        let held = self.context.waiting().take_all();
-        settle(&self.context, held.into_iter().map(|held| (held, Verdict::HandBack)).collect());
-        while self.tasks.join_next().await.is_some() {}
-        let left = self.context.waiting().take_all();
-        settle(&self.context, left.into_iter().map(|held| (held, Verdict::HandBack)).collect());
-        self.context.settling.close();
-        self.context.settling.wait().await;
-        outbox::publish(&self.context).await;
+    async fn end(&self) {
+        self.supervisor.ended().await;
+        session::close_all_idle(&self.context).await;
+        if matches!(self.context.broker, Broker::Amqp(_)) {
+            // Of its own: if it panics, which is logged, the stop goes on in order.
+            let context = self.context.clone();
+            #[expect(clippy::disallowed_methods, reason = "it is awaited here")]
+            let _ = tokio::spawn(async move { outbox::publish(&context).await }).await;
+        }
     }
 }

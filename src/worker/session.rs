@@ -1,11 +1,15 @@
-//! The lane's open session to its switch: opened when a push needs it, kept for the next one.
+//! Sessions to switches: opened when a push needs one, kept for the next one while they are idle.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::slots::SessionSlot;
+use super::task_health::Beat;
 use crate::config::Settings;
 use crate::domain::{Code, Dialect, Failure, Switch, SwitchName};
+use crate::store::KnownSwitch;
 use crate::switch::{Credential, SwitchClient, Timeouts};
 
 /// A session that may be open.
@@ -15,12 +19,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub fn new(switch: SwitchName) -> Self {
+    fn new(switch: SwitchName) -> Self {
         Self { switch, open: None }
-    }
-
-    pub fn is_open(&self) -> bool {
-        self.open.is_some()
     }
 
     /// The open client.
@@ -29,15 +29,10 @@ impl Session {
     }
 
     /// Connects and logs in.
-    pub async fn open(&mut self, context: &Context) -> Result<&mut SwitchClient, Failure> {
+    pub async fn open(&mut self, context: &Context, known: &KnownSwitch) -> Result<&mut SwitchClient, Failure> {
         self.abandon();
-        let known = context
-            .store
-            .switch(&self.switch)
-            .await
-            .map_err(|error| Failure::new(unknown_or_trouble(&error), format!("{}: {error}", self.switch)))?;
         let opening = connect(&context.settings, &known.switch, known.dialect_found);
-        let (client, slot) = context.slots.open(known.circuit.failures > 0, opening).await;
+        let (client, slot) = context.slots.open(known.trouble.is_some(), opening).await;
         let client = client?;
         self.remember(context, known.dialect_found, client.dialect()).await;
         Ok(&mut self.open.insert((client, slot)).0)
@@ -65,8 +60,67 @@ impl Session {
     }
 }
 
-fn unknown_or_trouble(error: &crate::store::StoreError) -> Code {
-    if error.is_input() { Code::UnknownSwitch } else { Code::DatabaseTrouble }
+/// The sessions that no push uses now.
+#[derive(Default)]
+pub(super) struct IdleSessions(Mutex<HashMap<SwitchName, (Session, Instant)>>);
+
+impl IdleSessions {
+    /// The switch's session, which may have to be opened.
+    pub fn take(&self, switch: &SwitchName) -> Session {
+        let idle = self.idle().remove(switch);
+        idle.map_or_else(|| Session::new(switch.clone()), |(session, _)| session)
+    }
+
+    /// Keeps a session for the next push.
+    pub fn put_back(&self, session: Session) {
+        if session.open.is_some() {
+            self.idle().insert(session.switch.clone(), (session, Instant::now()));
+        }
+    }
+
+    /// Takes those out that have been idle for so long.
+    fn older_than(&self, age: Duration) -> Vec<Session> {
+        let mut idle = self.idle();
+        let old = idle.iter().filter(|(_, (_, since))| since.elapsed() >= age).map(|(switch, _)| switch.clone());
+        let old: Vec<SwitchName> = old.collect();
+        old.iter().filter_map(|switch| idle.remove(switch)).map(|(session, _)| session).collect()
+    }
+
+    /// Takes the one out that has been idle for longest.
+    fn oldest(&self) -> Option<Session> {
+        let mut idle = self.idle();
+        let oldest = idle.iter().min_by_key(|(_, (_, since))| *since).map(|(switch, _)| switch.clone())?;
+        idle.remove(&oldest).map(|(session, _)| session)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, HashMap<SwitchName, (Session, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes sessions that are idle for too long, and one when another is wanted that may not be opened, until the worker
+/// stops.
+pub(super) async fn close_idle(context: Arc<Context>, beat: Beat) {
+    let age = Duration::from_millis(context.settings.ssh.session_idle_ms);
+    let look = (age / 4).clamp(Duration::from_millis(50), Duration::from_secs(5));
+    loop {
+        beat.now();
+        tokio::select! {
+            () = context.stopping.cancelled() => break,
+            () = context.slots.session_wanted() => close_all(context.idle_sessions.oldest()).await,
+            () = tokio::time::sleep(look) => close_all(context.idle_sessions.older_than(age)).await,
+        }
+    }
+}
+
+/// Closes every idle session in order.
+pub(super) async fn close_all_idle(context: &Context) {
+    close_all(context.idle_sessions.older_than(Duration::ZERO)).await;
+}
+
+async fn close_all(sessions: impl IntoIterator<Item = Session>) {
+    let closing = sessions.into_iter().map(|mut session| async move { session.close().await });
+    futures_util::future::join_all(closing).await;
 }
 
 /// Connects and logs in as the settings say.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::holder_name;
-use super::lease;
+use super::lease::{self, LeaseInHand};
 use super::session::connect;
 use crate::config::Settings;
 use crate::domain::{Failure, SwitchName};
-use crate::store::{Lease, Store};
+use crate::store::Store;
 use crate::switch::SwitchClient;
 
 /// The session, and what is needed for the lease.
@@ -37,22 +37,17 @@ impl Visit {
         Ok(Self { store, settings, switch: switch.clone(), client, holder })
     }
 
-    /// How long the lease holds unless it is renewed.
-    pub fn ttl(&self) -> Duration {
-        Duration::from_millis(self.settings.lease.ttl_ms)
-    }
-
     /// Takes the lease, waiting for whoever has it.
     ///
     /// # Errors
     /// As [`lease::wait_for`].
-    pub async fn lease(&self, patience: Duration) -> Result<Lease, Failure> {
+    pub async fn lease(&self, patience: Duration) -> Result<Arc<LeaseInHand>, Failure> {
         lease::wait_for(&self.store, &self.settings, &self.switch, &self.holder, patience).await
     }
 
     /// Gives the lease back.
-    pub async fn release(&self, lease: &Lease) {
-        if let Err(error) = self.store.release(lease).await {
+    pub async fn release(&self, lease: &LeaseInHand) {
+        if let Err(error) = self.store.release(&lease.lease).await {
             tracing::warn!(switch = %self.switch, error = super::chain(&error), "lease not released; it expires by itself");
         }
     }

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, run by `tests/run` against servers of its own (see `tests/servers`).
 #![allow(missing_docs, reason = "tests are named by sentences")]
+#![allow(clippy::disallowed_methods, reason = "a test waits for what it starts")]
 
 mod api;
 mod broker;

@@ -1,75 +1,98 @@
 //! Consuming: a task that keeps a session open, however often the broker goes away.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use lapin::message::Delivery as LapinDelivery;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
-use lapin::types::FieldTable;
-use lapin::{Channel, Connection, Consumer as LapinConsumer};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::in_hand::{Flow, InHand};
-use super::{Shared, ackers, bounded, close, connect_reading, declare, reject, wire};
-use crate::broker::delivery::{Delivery, Proof, Receipt};
-use crate::broker::error::BrokerError;
+use super::control::Control;
+use super::in_hand::InHand;
+use super::reader::{HandedOut, Reader};
+use super::{Shared, close, connect_reading, declare, upgrade};
+use crate::broker::delivery::{Batch, Delivery, Proof, Receipt};
 use crate::broker::port::Prefetch;
 use crate::broker::topology::QueueKind;
+use crate::domain::chain;
 
-/// The tag of our only consumer on its channel.
-const TAG: &str = "vmacd";
 /// Time before the first try to get back, doubled up to the longest.
 const BACK_OFF_MIN: Duration = Duration::from_millis(100);
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
-/// A consumer of one queue of RabbitMQ.
+/// A consumer of one queue of RabbitMQ; dropped, it ends its session.
 pub struct AmqpConsumer {
-    deliveries: mpsc::Receiver<Delivery>,
+    messages: mpsc::Receiver<HandedOut>,
     /// Taken from the channel, not handed out yet.
-    ready: Vec<Delivery>,
-    stop: CancellationToken,
+    ready: VecDeque<HandedOut>,
+    stop: DropGuard,
+    sessions: JoinHandle<()>,
 }
 
 impl AmqpConsumer {
     pub(super) fn start(shared: Arc<Shared>, kind: QueueKind, prefetch: Prefetch) -> Self {
-        let (sender, deliveries) = mpsc::channel(usize::from(prefetch.messages).max(1));
-        let in_hand = InHand::new(prefetch.bytes);
-        let stop = CancellationToken::new();
+        let (sender, messages) = mpsc::channel(usize::from(prefetch.messages).max(1));
+        let stop = shared.closing.child_token();
         shared.consumers_down.fetch_add(1, Ordering::Relaxed);
-        let session = Sessions { shared, kind, prefetch: prefetch.messages, in_hand, sender, stop: stop.clone() };
-        tokio::spawn(session.keep());
-        Self { deliveries, ready: Vec::new(), stop }
+        let in_hand = InHand::new(prefetch.bytes);
+        let sessions = Sessions { shared, kind, prefetch: prefetch.messages, in_hand, sender, stop: stop.clone() };
+        let sessions = tokio::spawn(sessions.keep());
+        Self { messages, ready: VecDeque::new(), stop: stop.drop_guard(), sessions }
     }
 
-    pub(crate) async fn next_batch(&mut self, max: usize, linger: Duration) -> Option<Vec<Delivery>> {
-        if self.ready.is_empty() {
-            self.ready.push(self.deliveries.recv().await?);
+    pub(crate) async fn next_batch(&mut self, max: usize, linger: Duration) -> Option<Batch> {
+        self.first().await?;
+        // A message that came alone does not wait for others.
+        if !self.messages.is_empty() {
+            self.gather(max, linger).await;
         }
-        // One that came alone is not waited with.
-        let linger = if self.deliveries.is_empty() { Duration::ZERO } else { linger };
+        let first = self.ready.front()?.session.number;
+        let count = self.ready.iter().take(max.max(1)).take_while(|message| message.session.number == first).count();
+        batch(self.ready.drain(..count).collect())
+    }
+
+    async fn gather(&mut self, max: usize, linger: Duration) {
         let deadline = tokio::time::Instant::now() + linger;
-        while self.ready.len() < max {
-            match tokio::time::timeout_at(deadline, self.deliveries.recv()).await {
-                Ok(Some(delivery)) => self.ready.push(delivery),
+        while self.is_of_one_session() && self.ready.len() < max {
+            match tokio::time::timeout_at(deadline, self.messages.recv()).await {
+                Ok(Some(message)) => self.ready.push_back(message),
                 Ok(None) | Err(_) => break,
             }
         }
-        let count = max.min(self.ready.len());
-        Some(self.ready.drain(..count).collect())
     }
 
-    pub(crate) async fn stop(mut self) {
-        self.stop.cancel();
-        let mut left = std::mem::take(&mut self.ready);
-        while let Some(delivery) = self.deliveries.recv().await {
-            left.push(delivery);
+    /// Waits for a message. Those of a session that is gone are passed over: they come again.
+    async fn first(&mut self) -> Option<()> {
+        loop {
+            self.ready.retain(|message| message.session.is_live());
+            if !self.ready.is_empty() {
+                return Some(());
+            }
+            let message = self.messages.recv().await?;
+            self.ready.push_back(message);
         }
-        let receipts = left.into_iter().map(|delivery| delivery.receipt).collect();
-        let _ = tokio::time::timeout(BACK_OFF_MAX, reject(ackers(receipts))).await;
     }
+
+    /// Whether all that are ready came over one session; sessions follow one another.
+    fn is_of_one_session(&self) -> bool {
+        let session = |message: Option<&HandedOut>| message.map(|message| message.session.number);
+        session(self.ready.front()) == session(self.ready.back())
+    }
+
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        let _ = tokio::time::timeout(BACK_OFF_MAX, self.sessions).await;
+    }
+}
+
+fn batch(messages: Vec<HandedOut>) -> Option<Batch> {
+    let last = messages.last()?;
+    let (session, tag) = (last.session.clone(), last.tag);
+    let (deliveries, shares): (Vec<Delivery>, Vec<_>) =
+        messages.into_iter().map(|message| (message.delivery, message.share)).unzip();
+    Some(Batch { deliveries, receipt: Receipt(Proof::Amqp { session, last: tag, _shares: shares.into() }) })
 }
 
 /// The task behind a consumer.
@@ -78,24 +101,15 @@ struct Sessions {
     kind: QueueKind,
     prefetch: u16,
     in_hand: Arc<InHand>,
-    sender: mpsc::Sender<Delivery>,
+    sender: mpsc::Sender<HandedOut>,
     stop: CancellationToken,
 }
 
-/// An open session.
-struct Session {
-    connection: Connection,
-    channel: Channel,
-    consumer: LapinConsumer,
-    flow: Arc<Flow>,
-}
-
-/// How a session ended.
-enum Ended {
-    /// It was stopped; the connection stays open for what is still to be settled.
-    Stopped,
-    /// It broke, for this reason.
-    Broken(String),
+impl Drop for Sessions {
+    /// A consumer that is gone is none that is down.
+    fn drop(&mut self) {
+        self.shared.consumers_down.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Sessions {
@@ -103,103 +117,62 @@ impl Sessions {
         let mut back_off = BACK_OFF_MIN;
         let queue = self.shared.topology.queue(self.kind);
         while !self.stop.is_cancelled() {
-            let problem = match self.open().await {
-                Ok(Session { connection, channel, consumer, flow }) => {
-                    self.shared.consumers_down.fetch_sub(1, Ordering::Relaxed);
-                    tracing::info!(queue, "consuming");
-                    back_off = BACK_OFF_MIN;
-                    let ended = self.run(&channel, consumer, &flow).await;
-                    match ended {
-                        Ended::Stopped => return self.linger(connection).await,
-                        Ended::Broken(problem) => {
-                            self.shared.consumers_down.fetch_add(1, Ordering::Relaxed);
-                            tokio::spawn(async move { close(&connection).await });
-                            problem
-                        }
-                    }
-                }
-                Err(error) => format!(
-                    "{error}: {}",
-                    std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()
-                ),
-            };
+            let Err(problem) = self.connected(&mut back_off).await else { return };
             tracing::warn!(queue, problem, "not consuming; connecting again");
-            let stopped = self.stop.run_until_cancelled(tokio::time::sleep(back_off)).await.is_none();
-            if stopped {
-                return;
-            }
+            let _ = self.stop.run_until_cancelled(tokio::time::sleep(back_off)).await;
             back_off = (back_off * 2).min(BACK_OFF_MAX);
         }
     }
 
-    async fn open(&self) -> Result<Session, BrokerError> {
-        let Shared { target, topology, rpc_timeout, .. } = &*self.shared;
-        let flow = self.in_hand.flow();
-        let connection = connect_reading(target, *rpc_timeout, Some(flow.clone())).await?;
+    /// Consumes over one connection; an error says why that ended, if it was not stopped.
+    async fn connected(&self, back_off: &mut Duration) -> Result<(), String> {
+        let Shared { target, rpc_timeout, .. } = &*self.shared;
+        let (reading, flow) = (self.in_hand.reading(), self.in_hand.flow());
+        let connecting = connect_reading(target, *rpc_timeout, Some(flow.clone()));
+        let Some(connection) = self.stop.run_until_cancelled(connecting).await else { return Ok(()) };
+        let connection = connection.map_err(|error| chain(&error))?;
+        drop(reading);
+        let control = Control { connection: &connection, timeout: *rpc_timeout, in_hand: Some(self.in_hand.clone()) };
+        let reader = Reader { control, flow, prefetch: self.prefetch, kind: self.kind, sender: &self.sender };
+        let ended = self.stop.run_until_cancelled(self.consume(&reader, back_off)).await;
+        // Nobody waits for what is still to be read, and the answer to the close is behind it.
+        let reading = self.in_hand.reading();
+        if ended.is_none() {
+            close(&connection).await;
+            return Ok(());
+        }
+        tokio::spawn(async move {
+            close(&connection).await;
+            drop(reading);
+        });
+        ended.unwrap_or(Ok(()))
+    }
+
+    async fn consume(&self, reader: &Reader<'_>, back_off: &mut Duration) -> Result<(), String> {
+        let topology = &self.shared.topology;
         // A broker that lost its data gets its queues back.
-        declare::declare(&connection, topology, *rpc_timeout).await?;
-        let channel = bounded("open a channel", *rpc_timeout, connection.create_channel()).await?;
-        // Per consumer: quorum queues refuse the global kind.
-        let qos = channel.basic_qos(self.prefetch, BasicQosOptions { global: false });
-        bounded("set the prefetch", *rpc_timeout, qos).await?;
+        declare::declare(&reader.control, topology).await.map_err(|error| chain(&error))?;
+        let _up = Up::new(&self.shared.consumers_down);
+        *back_off = BACK_OFF_MIN;
+        upgrade::replace_former_queue(reader, topology).await?;
         let queue = topology.queue(self.kind);
-        let consume = channel.basic_consume(
-            queue.as_str().into(),
-            TAG.into(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        );
-        let consumer = bounded("consume", *rpc_timeout, consume).await?;
-        Ok(Session { connection, channel, consumer, flow })
+        tracing::info!(queue, "consuming");
+        reader.read(&queue).await
     }
+}
 
-    async fn run(&self, channel: &Channel, mut consumer: LapinConsumer, flow: &Flow) -> Ended {
-        loop {
-            let next = tokio::select! {
-                () = self.stop.cancelled() => break,
-                next = consumer.next() => next,
-            };
-            match next {
-                Some(Ok(delivery)) => {
-                    if !self.hand_on(delivery, flow).await {
-                        break;
-                    }
-                }
-                Some(Err(error)) => return Ended::Broken(error.to_string()),
-                None => return Ended::Broken("the broker cancelled the consumer".to_owned()),
-            }
-        }
-        // The answer to the cancel is behind all that was sent before.
-        self.in_hand.lift();
-        let cancel = channel.basic_cancel(TAG.into(), BasicCancelOptions::default());
-        let _ = tokio::time::timeout(self.shared.rpc_timeout, cancel).await;
-        self.hand_out_rest(consumer, flow).await;
-        Ended::Stopped
+/// A consumer that has its connection, until dropped.
+struct Up<'a>(&'a AtomicUsize);
+
+impl<'a> Up<'a> {
+    fn new(down: &'a AtomicUsize) -> Self {
+        down.fetch_sub(1, Ordering::Relaxed);
+        Self(down)
     }
+}
 
-    /// What was prefetched before the cancel is still ours to settle.
-    async fn hand_out_rest(&self, mut consumer: LapinConsumer, flow: &Flow) {
-        while let Ok(Some(Ok(delivery))) = tokio::time::timeout(BACK_OFF_MIN, consumer.next()).await {
-            if !self.hand_on(delivery, flow).await {
-                return;
-            }
-        }
-    }
-
-    /// False where nobody takes it.
-    async fn hand_on(&self, delivery: LapinDelivery, flow: &Flow) -> bool {
-        let acker = delivery.acker.clone();
-        let (message, dead) = wire::received(delivery);
-        let _share = Arc::new(flow.take(message.bytes()));
-        let receipt = Receipt(Proof::Amqp { acker, _share });
-        self.sender.send(Delivery { message, receipt, dead }).await.is_ok()
-    }
-
-    /// Keeps the connection until the broker is closed: receipts handed out are settled over it.
-    async fn linger(self, connection: Connection) {
-        let Self { shared, sender, .. } = self;
-        drop(sender);
-        shared.closing.cancelled().await;
-        close(&connection).await;
+impl Drop for Up<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -1,109 +1,123 @@
 //! Exchanges and queues, declared with what correctness needs; limits are left to the broker's policies.
 //!
-//! Every queue is a quorum queue. A retry queue has one fixed delay, because messages of different delays in
-//! one queue wait behind one another; what expires goes back to `vmac.commands` with its own routing key,
-//! which is why each rung has a fanout exchange of its own in front. Dead-lettering is at least once, which
-//! RabbitMQ does only together with `reject-publish`.
+//! Both queues are quorum queues. Their arguments are the same for every version of RabbitMQ, because they cannot be
+//! changed later: a version ignores the arguments that it does not know (tried with 3.10.8).
+//!
+//! - `vmac.commands` has a single active consumer: one worker at a time receives, in order, and the next one when that is
+//!   gone. Where its node is lost, RabbitMQ 4.3 waits 60 s unless told otherwise
+//!   (<https://www.rabbitmq.com/docs/quorum-queues>). Its delivery limit also keeps the order: with one, what a consumer
+//!   did not acknowledge returns to the head of the queue.
+//! - `vmac.dead` has a limit that is never reached. Without one, RabbitMQ drops what was delivered 20 times since 4.0
+//!   (<https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling>); -1 means no limit there, but before 4.0 it
+//!   drops a message that is returned once (tried with 3.10.8).
+//! - Dead-lettering is at least once, which RabbitMQ does only together with `reject-publish`.
 
-use std::time::Duration;
+use lapin::ExchangeKind;
+use lapin::types::AMQPValue;
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
-use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ExchangeKind};
-
-use super::bounded;
+use super::control::{Control, is_inequivalent, text};
 use crate::broker::error::BrokerError;
-use crate::broker::topology::{DELIVERY_LIMIT, Topology};
+use crate::broker::topology::{DELIVERY_LIMIT, QueueKind, Topology};
 
-/// Declares everything. What is there already must be declared the same.
-pub(super) async fn declare(
-    connection: &Connection,
-    topology: &Topology,
-    timeout: Duration,
-) -> Result<(), BrokerError> {
-    let channel = bounded("open a channel", timeout, connection.create_channel()).await?;
-    let declare = Declare { channel, timeout };
-    let (commands, events, dead) = (topology.commands(), topology.events(), topology.dead());
-    declare.exchange(&commands, ExchangeKind::Topic).await?;
-    declare.exchange(&events, ExchangeKind::Topic).await?;
-    declare.exchange(&dead, ExchangeKind::Fanout).await?;
-    declare.queue(&dead, &[]).await?;
-    declare.bind(&dead, "").await?;
-    let work = [
-        ("x-dead-letter-exchange", text(&dead)),
-        ("x-dead-letter-strategy", text("at-least-once")),
-        ("x-overflow", text("reject-publish")),
-        ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERY_LIMIT)),
-    ];
-    declare.queue(&commands, &work).await?;
-    // Everything: what is no command must end in the dead letters, not nowhere.
-    declare.bind(&commands, "#").await?;
-    for delay_ms in &topology.rungs_ms {
-        declare.rung(&topology.retry(*delay_ms), *delay_ms, &commands).await?;
-    }
+/// Deliveries of a dead letter: more than will ever be.
+const UNLIMITED: i64 = 2_000_000_000;
+/// How long RabbitMQ waits for a consumer whose node is lost, milliseconds.
+const CONSUMER_DISCONNECTED_TIMEOUT_MS: i64 = 10_000;
+
+type Arguments = Vec<(&'static str, AMQPValue)>;
+
+/// How a queue is declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Declared {
+    /// As this version declares it.
+    Now,
+    /// As the earlier version declared it; it is not bound by this version.
+    Formerly,
+}
+
+/// Declares everything. A queue of the earlier version is left to the consumer that replaces it.
+pub(super) async fn declare(control: &Control<'_>, topology: &Topology) -> Result<(), BrokerError> {
+    control.declare_exchange(&topology.commands(), ExchangeKind::Topic).await?;
+    control.declare_exchange(&topology.events(), ExchangeKind::Topic).await?;
+    control.declare_exchange(&topology.dead(), ExchangeKind::Fanout).await?;
+    declare_queue(control, topology, QueueKind::Dead).await?;
+    declare_queue(control, topology, QueueKind::Commands).await?;
     Ok(())
 }
 
-/// The messages ready in each queue: a passive declaration answers with them.
-pub(super) async fn depths(
-    connection: &Connection,
+/// Declares and binds a queue, unless it is still the earlier version's.
+///
+/// # Errors
+/// Also where it is declared otherwise than by either version.
+pub(super) async fn declare_queue(
+    control: &Control<'_>,
     topology: &Topology,
-    timeout: Duration,
-) -> Result<Vec<(String, i64)>, BrokerError> {
-    let channel = bounded("open a channel", timeout, connection.create_channel()).await?;
-    let mut depths = Vec::new();
-    for name in topology.queues() {
-        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let asked = channel.queue_declare(name.as_str().into(), options, FieldTable::default());
-        let queue = bounded("count a queue's messages", timeout, asked).await?;
-        depths.push((name, i64::from(queue.message_count())));
+    kind: QueueKind,
+) -> Result<Declared, BrokerError> {
+    let queue = topology.queue(kind);
+    let refused = match control.declare_queue(&queue, &arguments(topology, kind)).await {
+        Ok(()) => return bind(control, topology, kind, &queue).await.map(|()| Declared::Now),
+        Err(error) if is_inequivalent(&error, &queue) => error,
+        Err(error) => return Err(error),
+    };
+    match control.declare_queue(&queue, &former_arguments(topology, kind)).await {
+        Ok(()) => return Ok(Declared::Formerly),
+        Err(error) if is_inequivalent(&error, &queue) => {}
+        Err(error) => return Err(error),
     }
-    Ok(depths)
+    // It may have been replaced between the two requests.
+    control.declare_queue(&queue, &arguments(topology, kind)).await.map_err(|_| refused)?;
+    bind(control, topology, kind, &queue).await.map(|()| Declared::Now)
 }
 
-struct Declare {
-    channel: Channel,
-    timeout: Duration,
+/// Declares and binds the queue that receives messages while the earlier version's is replaced.
+pub(super) async fn declare_moving(
+    control: &Control<'_>,
+    topology: &Topology,
+    kind: QueueKind,
+) -> Result<(), BrokerError> {
+    let moving = topology.moving(kind);
+    let mut arguments = arguments(topology, kind);
+    // It has one consumer, the one that holds the lock, and must tell whether there is another.
+    arguments.retain(|(name, _)| *name != "x-single-active-consumer");
+    control.declare_queue(&moving, &arguments).await?;
+    bind(control, topology, kind, &moving).await
 }
 
-impl Declare {
-    async fn rung(&self, name: &str, delay_ms: u64, commands: &str) -> Result<(), BrokerError> {
-        let arguments = [
-            ("x-message-ttl", AMQPValue::LongLongInt(i64::try_from(delay_ms).unwrap_or(i64::MAX))),
-            ("x-dead-letter-exchange", text(commands)),
+/// Binds to the exchange of the kind.
+async fn bind(control: &Control<'_>, topology: &Topology, kind: QueueKind, queue: &str) -> Result<(), BrokerError> {
+    control.bind(queue, &topology.queue(kind), routing_key(kind)).await
+}
+
+/// The routing key that queues of the kind are bound with.
+pub(super) fn routing_key(kind: QueueKind) -> &'static str {
+    match kind {
+        // Everything: what is not a command must end in the dead letters, not nowhere.
+        QueueKind::Commands => "#",
+        QueueKind::Dead => "",
+    }
+}
+
+fn arguments(topology: &Topology, kind: QueueKind) -> Arguments {
+    let mut arguments = former_arguments(topology, kind);
+    match kind {
+        QueueKind::Commands => arguments.extend([
+            ("x-single-active-consumer", AMQPValue::Boolean(true)),
+            ("x-consumer-disconnected-timeout", AMQPValue::LongLongInt(CONSUMER_DISCONNECTED_TIMEOUT_MS)),
+        ]),
+        QueueKind::Dead => arguments.push(("x-delivery-limit", AMQPValue::LongLongInt(UNLIMITED))),
+    }
+    arguments
+}
+
+fn former_arguments(topology: &Topology, kind: QueueKind) -> Arguments {
+    match kind {
+        QueueKind::Commands => vec![
+            ("x-dead-letter-exchange", text(&topology.dead())),
             ("x-dead-letter-strategy", text("at-least-once")),
             ("x-overflow", text("reject-publish")),
-        ];
-        self.exchange(name, ExchangeKind::Fanout).await?;
-        self.queue(name, &arguments).await?;
-        self.bind(name, "").await
+            ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERY_LIMIT)),
+        ],
+        QueueKind::Dead => Vec::new(),
     }
-
-    async fn exchange(&self, name: &str, kind: ExchangeKind) -> Result<(), BrokerError> {
-        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        let declared = self.channel.exchange_declare(name.into(), kind, options, FieldTable::default());
-        bounded("declare an exchange", self.timeout, declared).await
-    }
-
-    async fn queue(&self, name: &str, arguments: &[(&str, AMQPValue)]) -> Result<(), BrokerError> {
-        let mut table = FieldTable::default();
-        table.insert("x-queue-type".into(), text("quorum"));
-        for (key, value) in arguments {
-            table.insert((*key).into(), value.clone());
-        }
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        bounded("declare a queue", self.timeout, self.channel.queue_declare(name.into(), options, table)).await?;
-        Ok(())
-    }
-
-    /// Binds the queue to the exchange of the same name.
-    async fn bind(&self, name: &str, routing_key: &str) -> Result<(), BrokerError> {
-        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-        let bound = self.channel.queue_bind(name.into(), name.into(), routing_key.into(), options, none);
-        bounded("bind a queue", self.timeout, bound).await
-    }
-}
-
-fn text(value: &str) -> AMQPValue {
-    AMQPValue::LongString(value.into())
 }

@@ -1,6 +1,6 @@
 //! How many bytes of messages a consumer has in hand, and when its socket may read more.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
@@ -11,7 +11,8 @@ const UNDER_WAY_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct InHand {
     max: usize,
-    is_lifted: AtomicBool,
+    /// Answers that are waited for, behind whatever comes before them.
+    awaited: AtomicUsize,
     bytes: AtomicUsize,
     /// The socket that waits for fewer.
     waiting: Mutex<Option<Waker>>,
@@ -25,6 +26,10 @@ pub(super) struct Flow {
     under_way: AtomicUsize,
 }
 
+/// Until dropped, nothing is full.
+#[derive(Debug)]
+pub(super) struct Reading(Arc<InHand>);
+
 /// The bytes of one message, in hand until dropped.
 #[derive(Debug)]
 pub(in crate::broker) struct Share {
@@ -35,8 +40,8 @@ pub(in crate::broker) struct Share {
 impl InHand {
     /// Nothing in hand; full from `max` bytes on.
     pub fn new(max: usize) -> Arc<Self> {
-        let (is_lifted, bytes, waiting) = (AtomicBool::new(false), AtomicUsize::new(0), Mutex::default());
-        Arc::new(Self { max, is_lifted, bytes, waiting })
+        let (awaited, bytes, waiting) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
+        Arc::new(Self { max, awaited, bytes, waiting })
     }
 
     /// For a new connection.
@@ -44,10 +49,11 @@ impl InHand {
         Arc::new(Flow { in_hand: self.clone(), under_way: AtomicUsize::new(0) })
     }
 
-    /// From now on nothing is full.
-    pub fn lift(&self) {
-        self.is_lifted.store(true, Ordering::SeqCst);
+    /// Reads on for an answer, however much is in hand: no more comes than the prefetch has messages.
+    pub fn reading(self: &Arc<Self>) -> Reading {
+        self.awaited.fetch_add(1, Ordering::SeqCst);
         self.wake();
+        Reading(self.clone())
     }
 
     fn wake(&self) {
@@ -58,6 +64,11 @@ impl InHand {
 }
 
 impl Flow {
+    /// What the connection's messages are counted in.
+    pub fn in_hand(&self) -> &Arc<InHand> {
+        &self.in_hand
+    }
+
     /// The socket passes so many messages on.
     pub fn pass(&self, messages: usize) {
         self.under_way.fetch_add(messages, Ordering::SeqCst);
@@ -86,7 +97,13 @@ impl Flow {
         let in_hand = &self.in_hand;
         let is_full = in_hand.bytes.load(Ordering::SeqCst) >= in_hand.max
             || self.under_way.load(Ordering::SeqCst) >= UNDER_WAY_MAX;
-        is_full && !in_hand.is_lifted.load(Ordering::SeqCst)
+        is_full && in_hand.awaited.load(Ordering::SeqCst) == 0
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.awaited.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -131,8 +148,10 @@ mod tests {
         drop(second);
         let _third = flow.take(100);
         assert!(flow.is_full(&waker) && in_hand.flow().is_full(&waker), "also for another connection");
-        in_hand.lift();
-        assert!(!flow.is_full(&waker));
+        let reading = in_hand.reading();
+        assert!(!flow.is_full(&waker), "an answer is waited for");
+        drop(reading);
+        assert!(flow.is_full(&waker));
     }
 
     #[test]

@@ -6,11 +6,15 @@
 //! through an outage and can leave a channel waiting for ever.
 
 mod consumer;
+mod control;
 mod declare;
 mod frames;
 mod in_hand;
 mod publisher;
+mod reader;
+mod session;
 mod socket;
+mod upgrade;
 mod wire;
 
 use std::sync::Arc;
@@ -19,28 +23,28 @@ use std::time::Duration;
 
 use futures_util::future::maybe_done;
 use futures_util::poll;
-use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties, ErrorKind};
 use tokio_util::sync::CancellationToken;
 
-use super::delivery::{DeadReason, Proof, Receipt};
+use super::delivery::{Proof, Receipt};
 use super::error::BrokerError;
 use super::message::{EventMessage, Message};
 use super::port::Prefetch;
 use super::topology::{QueueKind, Topology};
+use control::Control;
 use in_hand::Flow;
 use publisher::{Parcel, Publisher};
 use socket::{ShorteningRuntime, Socket};
 
 pub use consumer::AmqpConsumer;
 pub(super) use in_hand::Share;
-pub(super) use lapin::Acker;
+pub(super) use session::Session;
 
-/// Seconds between heartbeats unless the URL says otherwise; a peer that is silent for two of them is gone.
-/// RabbitMQ's own default of 60 would leave a consumer deaf for two minutes.
-const HEARTBEAT_S: u16 = 10;
+/// Seconds between heartbeats unless the URL says otherwise. RabbitMQ looks once in each such time and closes a connection that
+/// was silent at two looks, thus within 18 s. RabbitMQ's own default of 60 would leave a consumer deaf for two minutes.
+const HEARTBEAT_S: u16 = 6;
 
 /// An error of RabbitMQ's client.
 pub type AmqpError = lapin::Error;
@@ -78,7 +82,8 @@ impl AmqpBroker {
         rpc_timeout: Duration,
     ) -> Result<Self, BrokerError> {
         let connection = connect(&target, rpc_timeout).await?;
-        declare::declare(&connection, &topology, rpc_timeout).await?;
+        let control = Control { connection: &connection, timeout: rpc_timeout, in_hand: None };
+        declare::declare(&control, &topology).await?;
         close(&connection).await;
         let publisher = Publisher::new(target.clone(), rpc_timeout);
         let closing = CancellationToken::new();
@@ -90,39 +95,16 @@ impl AmqpBroker {
         AmqpConsumer::start(self.shared.clone(), kind, prefetch)
     }
 
-    pub(super) async fn ack(&self, receipts: Vec<Receipt>) -> Result<(), BrokerError> {
-        // `Ok(false)` and errors alike: the session is gone, the message comes again. One limit for all of them: a
-        // socket that takes nothing takes none.
-        let ackers: Vec<Acker> = ackers(receipts).collect();
-        let work = together(ackers.iter().map(|acker| acker.ack(BasicAckOptions::default())));
-        let _ = tokio::time::timeout(self.shared.rpc_timeout, work).await;
+    pub(super) async fn ack(&self, receipt: Receipt) -> Result<(), BrokerError> {
+        if let Proof::Amqp { session, last, .. } = &receipt.0 {
+            session.ack(*last).await;
+        }
         Ok(())
-    }
-
-    pub(super) async fn requeue(&self, receipts: Vec<Receipt>) -> Result<(), BrokerError> {
-        let _ = tokio::time::timeout(self.shared.rpc_timeout, reject(ackers(receipts))).await;
-        Ok(())
-    }
-
-    pub(super) async fn retry(&self, again: &[(Receipt, Message, Duration)]) -> Result<(), BrokerError> {
-        let topology = &self.shared.topology;
-        let parcel = |message, delay| wire::command(&topology.retry(topology.rung_ms(delay)), message, None);
-        let parcels = again.iter().map(|(_, message, delay)| parcel(message, *delay)).collect();
-        self.shared.publisher.publish(parcels).await?;
-        self.ack(again.iter().map(|(receipt, ..)| receipt.clone()).collect()).await
-    }
-
-    pub(super) async fn dead(&self, dead: &[(Receipt, Message, DeadReason)]) -> Result<(), BrokerError> {
-        let exchange = self.shared.topology.dead();
-        let parcel = |message, reason| wire::command(&exchange, message, Some(reason));
-        let parcels = dead.iter().map(|(_, message, reason)| parcel(message, reason)).collect();
-        self.shared.publisher.publish(parcels).await?;
-        self.ack(dead.iter().map(|(receipt, ..)| receipt.clone()).collect()).await
     }
 
     pub(super) async fn publish_commands(&self, messages: &[Message]) -> Result<(), BrokerError> {
         let exchange = self.shared.topology.commands();
-        let parcels = messages.iter().map(|message| wire::command(&exchange, message, None)).collect();
+        let parcels = messages.iter().map(|message| wire::command(&exchange, message)).collect();
         self.shared.publisher.publish(parcels).await
     }
 
@@ -136,9 +118,20 @@ impl AmqpBroker {
     pub(super) async fn depths(&self) -> Result<Vec<(String, i64)>, BrokerError> {
         let shared = &self.shared;
         let connection = connect(&shared.target, shared.rpc_timeout).await?;
-        let depths = declare::depths(&connection, &shared.topology, shared.rpc_timeout).await;
+        let depths = self.depths_over(&connection).await;
         close(&connection).await;
         depths
+    }
+
+    async fn depths_over(&self, connection: &Connection) -> Result<Vec<(String, i64)>, BrokerError> {
+        let control = Control { connection, timeout: self.shared.rpc_timeout, in_hand: None };
+        let mut depths = Vec::new();
+        for kind in [QueueKind::Commands, QueueKind::Dead] {
+            let queue = self.shared.topology.queue(kind);
+            let depth = control.depth(&queue).await?;
+            depths.extend(depth.map(|depth| (queue, i64::from(depth.messages))));
+        }
+        Ok(depths)
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -148,20 +141,6 @@ impl AmqpBroker {
     pub(super) async fn close(&self) {
         self.shared.closing.cancel();
         self.shared.publisher.close().await;
-    }
-}
-
-fn ackers(receipts: Vec<Receipt>) -> impl Iterator<Item = Acker> {
-    receipts.into_iter().filter_map(|receipt| match receipt.0 {
-        Proof::Amqp { acker, .. } => Some(acker),
-        Proof::Embedded { .. } => None,
-    })
-}
-
-/// Hands deliveries back.
-async fn reject(ackers: impl Iterator<Item = Acker>) {
-    for acker in ackers {
-        let _ = acker.reject(BasicRejectOptions { requeue: true }).await;
     }
 }
 

@@ -12,26 +12,23 @@ use crate::broker::headers::bounded;
 use crate::broker::message::{EventMessage, Message};
 use crate::domain::TraceParent;
 
-/// The header in which a dead letter carries its reason whole.
+/// The header in which a dead letter of the earlier version carries its reason.
 const DEAD: &str = "x-vmacd-dead";
 /// The header that says what is known of a body of which only the beginning is there.
 const LONG_BODY: &str = "x-vmacd-body";
 const PERSISTENT: u8 = 2;
-/// Longest error told in headers, characters.
-const ERROR_CHARS_MAX: usize = 2000;
-/// Most attempts or replays that are believed.
-const COUNT_MAX: i64 = 1 << 20;
+/// Most replays that are believed.
+const REPLAYS_MAX: i64 = 1 << 20;
 /// What RabbitMQ adds by itself when it delivers again or dead-letters; sent along again it would be untrue.
 const OF_THE_BROKER: [&str; 5] = ["x-death", "x-first-death", "x-last-death", "x-delivery-count", "x-acquired-count"];
+/// What the earlier version wrote beside; nothing is read from it.
+const OF_THE_EARLIER_VERSION: [&str; 5] =
+    ["x-vmacd-attempt", "x-vmacd-first-seen", "x-vmacd-age", "x-vmacd-reason", "x-vmacd-error"];
 
 /// A command on its way to an exchange.
-pub(super) fn command<'a>(exchange: &str, message: &'a Message, dead: Option<&DeadReason>) -> Parcel<'a> {
-    let dead = dead.map(|reason| DeadReason { text: brief(&reason.text), ..reason.clone() });
+pub(super) fn command<'a>(exchange: &str, message: &'a Message) -> Parcel<'a> {
     let mut headers = to_table(&bounded(message.headers.clone()));
     let numbers = [
-        ("x-vmacd-attempt", Some(i64::from(message.attempt)).filter(|attempt| *attempt > 0)),
-        ("x-vmacd-first-seen", message.first_seen_ms),
-        ("x-vmacd-age", i64::try_from(message.age_ms).ok().filter(|age_ms| *age_ms > 0)),
         ("x-vmacd-issued-at", message.issued_at_ms),
         ("x-vmacd-arrival", message.arrival),
         ("x-vmacd-replay", Some(message.replay_number).filter(|replay| *replay > 0)),
@@ -42,9 +39,6 @@ pub(super) fn command<'a>(exchange: &str, message: &'a Message, dead: Option<&De
     let texts = [
         ("x-vmacd-key", message.key.clone()),
         ("traceparent", message.traceparent.clone()),
-        ("x-vmacd-reason", dead.as_ref().map(|reason| reason.code.to_string())),
-        ("x-vmacd-error", dead.as_ref().map(|reason| reason.text.clone())),
-        (DEAD, dead.as_ref().map(|reason| json!(reason).to_string())),
         (LONG_BODY, message.long_body.as_ref().map(|long| json!(long).to_string())),
     ];
     for (name, value) in texts.into_iter().filter_map(|(name, value)| Some((name, value?))) {
@@ -56,12 +50,6 @@ pub(super) fn command<'a>(exchange: &str, message: &'a Message, dead: Option<&De
     }
     let (exchange, routing_key) = (exchange.to_owned(), message.routing_key.clone());
     Parcel { exchange, routing_key, mandatory: true, properties, body: &message.body }
-}
-
-/// All headers together travel in one frame, of 128 KiB unless the broker is told otherwise: what is longer would cost
-/// the connection each time it is tried.
-fn brief(text: &str) -> String {
-    text.chars().take(ERROR_CHARS_MAX).collect()
 }
 
 /// An event on its way; nobody has to listen.
@@ -101,31 +89,23 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
     let mut headers = readable(properties.headers().as_ref());
     let of_the_broker = headers.contains_key("x-death");
     headers.retain(|name, _| !OF_THE_BROKER.iter().any(|prefix| name.starts_with(prefix)));
+    headers.retain(|name, _| !OF_THE_EARLIER_VERSION.contains(&name.as_str()));
     // Anybody can set these: what vmacd never writes counts as nothing.
     let mut number = |name: &str| headers.remove(name).and_then(|value| value.as_i64()).filter(|number| *number >= 0);
-    let attempt = number("x-vmacd-attempt").filter(|attempt| *attempt <= COUNT_MAX);
-    let age_ms = number("x-vmacd-age").and_then(|age_ms| u64::try_from(age_ms).ok()).unwrap_or(0);
-    let (first_seen_ms, issued_at_ms) = (number("x-vmacd-first-seen"), number("x-vmacd-issued-at"));
-    let arrival = number("x-vmacd-arrival");
-    let replay_number = number("x-vmacd-replay").filter(|replay| *replay <= COUNT_MAX).unwrap_or(0);
+    let (issued_at_ms, arrival) = (number("x-vmacd-issued-at"), number("x-vmacd-arrival"));
+    let replay_number = number("x-vmacd-replay").filter(|replay| *replay <= REPLAYS_MAX).unwrap_or(0);
     let mut text = |name: &str| headers.remove(name).and_then(|value| value.as_str().map(str::to_owned));
     let (key, traceparent) = (text("x-vmacd-key"), text("traceparent").filter(|trace| is_traceparent(trace)));
     // On what the broker itself gave up, the reason would be one that the producer wrote.
     let dead = text(DEAD).filter(|_| !of_the_broker).and_then(|reason| serde_json::from_str(&reason).ok());
     let claimed = text(LONG_BODY).and_then(|long| serde_json::from_str(&long).ok());
     let (body, long_body) = without_trailer(delivery.data);
-    // For people who look at the queue; the whole reason is in `DEAD`.
-    text("x-vmacd-reason");
-    text("x-vmacd-error");
     let message = Message {
         message_id: properties.message_id().as_ref().map(ToString::to_string),
         correlation_id: properties.correlation_id().as_ref().map(ToString::to_string),
         traceparent,
         routing_key: delivery.routing_key.to_string(),
         timestamp: properties.timestamp().and_then(|timestamp| i64::try_from(timestamp).ok()),
-        attempt: attempt.and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(0),
-        first_seen_ms,
-        age_ms,
         key,
         issued_at_ms,
         arrival,

@@ -12,13 +12,15 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::{Broker, Message};
 use crate::cli::fault::Fault;
 use crate::cli::open::Session;
+use crate::cli::serve::serve_http;
 use crate::cli::vitals::Surroundings;
 use crate::config::{DatabaseSettings, RetrySettings, Secret, ServiceUrl, Settings, SshSettings, WorkerSettings};
 use crate::domain::{Action, Inventory};
+use crate::metrics::Metrics;
 use crate::sim::{Estate, Options};
 use crate::store::Store;
-use crate::web::{self, Access, App, Front};
-use crate::worker::{Parts, Worker};
+use crate::web::{Access, App, Front};
+use crate::worker::{Parts, Supervisor, Worker, WorkerError};
 
 /// The switches' login.
 const LOGIN: &str = "vmacd";
@@ -36,7 +38,7 @@ pub(super) struct Stage {
     pub database: PathBuf,
     folder: PathBuf,
     shutdown: CancellationToken,
-    worker: JoinHandle<()>,
+    worker: JoinHandle<Result<(), WorkerError>>,
 }
 
 impl Stage {
@@ -62,15 +64,18 @@ impl Stage {
         let store = session.store_to_serve().await?;
         store.import(&inventory).await?;
         let broker = session.broker(&store).await?;
+        let metrics = Arc::<Metrics>::default();
         let parts = Parts {
             store: store.clone(),
             broker: broker.clone(),
             settings: session.settings.clone(),
-            metrics: Arc::default(),
+            supervisor: Supervisor::new(metrics.clone()),
+            metrics,
         };
         let shutdown = CancellationToken::new();
-        let http = page(&parts, &session.settings, &shutdown).await;
-        let worker = tokio::spawn(Worker::start(parts).await?.run_until(shutdown.clone()));
+        let http = page(&parts, &session.settings).await;
+        #[expect(clippy::disallowed_methods, reason = "it is awaited when the demo ends")]
+        let worker = tokio::spawn(Worker::start(parts).run_until(shutdown.clone()));
         Ok(Self { store, broker, estate, inventory, http, database, folder, shutdown, worker })
     }
 
@@ -109,7 +114,7 @@ fn settings(database: &std::path::Path) -> Settings {
     }
 }
 
-async fn page(parts: &Parts, settings: &Settings, shutdown: &CancellationToken) -> Option<std::net::SocketAddr> {
+async fn page(parts: &Parts, settings: &Settings) -> Option<std::net::SocketAddr> {
     // The usual port may be taken on a developer's machine; the demo does not depend on it.
     let listener = match TcpListener::bind(&settings.http.addr).await {
         Ok(listener) => listener,
@@ -117,13 +122,12 @@ async fn page(parts: &Parts, settings: &Settings, shutdown: &CancellationToken) 
     };
     let address = listener.local_addr().ok();
     let app = App::new(parts.store.clone(), parts.broker.clone());
-    let stop = shutdown.clone().cancelled_owned();
     let front = Front {
         vitals: Arc::new(Surroundings::new(parts.clone())),
         access: Access::Open,
         settings: settings.http.clone(),
         metrics: parts.metrics.clone(),
     };
-    tokio::spawn(web::serve(listener, front, app, stop));
+    serve_http(&parts.supervisor, listener, &front, app);
     address
 }

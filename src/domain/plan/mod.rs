@@ -10,6 +10,7 @@ mod elsewhere;
 mod elsewhere_tests;
 mod families;
 mod ownership;
+mod result;
 #[cfg(test)]
 mod tests;
 mod vlans;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::{BindableAddress, Desired, Failure, InterfaceName, Mac, VlanName};
 pub use families::unsupported;
 pub use ownership::{LeftPort, Ownership, addresses_elsewhere, macs_at};
+pub use result::{Reached, WishResult};
 pub use vlans::{PortVlans, wants_port_vlans};
 
 /// A static binding as a switch's committed configuration holds it.

@@ -7,11 +7,13 @@ use serde_json::Value;
 
 use super::change::new_binding;
 use super::choice::{Choice, Try, choose, place_row, takers};
-use super::decide::{Allocation, Decision, Verdict, taken};
+use super::decide::{Allocation, Decision, Verdict};
 use super::read::{World, rows as read_rows};
+use super::refuse::taken;
 use crate::domain::{BindableAddress, Failure, GroupName, Mac, Pools, SwitchBinding, VlanName};
-use crate::store::engine::{Tx, args};
+use crate::store::engine::args;
 use crate::store::error::StoreError;
+use crate::store::tx::Tx;
 use crate::store::vmacs::Vmac;
 
 /// Rounds of trying MACs before it is given up.

@@ -1,32 +1,37 @@
 //! What each command is answered, once everything about its group is decided and written.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 
 use super::decide::{Decision, Verdict, place};
 use super::read::World;
+use super::wait::Wait;
 use super::{Admission, Answers, Incoming};
-use crate::domain::{Code, Command, Failure, FailureClass, IntentOrder, MessageKey};
+use crate::domain::{Code, Command, Failure, IntentOrder, MessageKey};
+use crate::store::collect::DeadLetter;
 use crate::store::commands::{CommandOutcome, OpenCommand, Outcome};
+use crate::store::error::StoreError;
 use crate::store::vmacs::Vmac;
 
 impl Decision {
     /// The answer to one command of the round.
-    pub fn admission(&self, incoming: &Incoming, world: &World) -> Admission {
-        let Some(known) = world.inbox.get(&incoming.key) else {
-            return defer("it did not reach the inbox");
-        };
+    ///
+    /// # Errors
+    /// [`StoreError::NoAnswer`] where there is none, so that nothing of the group is acknowledged.
+    pub fn admission(&self, incoming: &Incoming, world: &World) -> Result<Admission, StoreError> {
+        let known = world.inbox.get(&incoming.key).ok_or(NONE)?;
         if !world.is_command(incoming) {
-            return reused(incoming);
+            return Ok(Admission::Refused { failure: reused(incoming) });
         }
-        match self.verdicts.get(&incoming.key) {
-            Some(Verdict::Failed(failure)) if is_for_now(failure) => Admission::NotNow { failure: failure.clone() },
-            Some(Verdict::Failed(failure)) => Admission::Refused { failure: failure.clone() },
-            Some(Verdict::Answered) => answered(known.outcome.as_ref()),
-            Some(Verdict::OnRow) => on_row(world.live.get(&incoming.command.ip_address), &incoming.command),
-            Some(Verdict::NothingToRevoke) => done(Outcome::Revoked, world.revoked.get(&place(incoming)), None),
-            Some(Verdict::Superseded(newer)) => superseded(world.live.get(&place(incoming).1), newer),
-            None => defer("its group held another message with the same id"),
-        }
+        Ok(match self.verdicts.get(&incoming.key).ok_or(NONE)? {
+            Verdict::Failed(failure) => Admission::Refused { failure: failure.clone() },
+            Verdict::Waits(Wait { failure, .. }) | Verdict::StillWaits(failure) => {
+                Admission::Waits { failure: failure.clone() }
+            }
+            Verdict::Answered => answered(known.outcome.as_ref().ok_or(NONE)?),
+            Verdict::OnRow => on_row(world.live.get(&incoming.command.ip_address).ok_or(NONE)?, &incoming.command),
+            Verdict::NothingToRevoke => done(Outcome::Revoked, world.revoked.get(&place(incoming)), None),
+            Verdict::Superseded(newer) => superseded(world.live.get(&place(incoming).1), newer),
+        })
     }
 
     /// The open commands that this round overtook, with their answers.
@@ -38,40 +43,37 @@ impl Decision {
     }
 }
 
+/// Every command has an answer; where one has none, that is a fault.
+const NONE: StoreError = StoreError::NoAnswer { what: "admit a command" };
+
 /// The answer to a message that may be in the group more than once.
-pub(super) fn of_group(incoming: &Incoming, answers: &Answers) -> Admission {
-    answers.get(&incoming.content()).cloned().unwrap_or_else(|| defer("its group did not reach it"))
+pub(super) fn of_group(incoming: &Incoming, answers: &Answers) -> Result<Admission, StoreError> {
+    answers.get(&incoming.content()).cloned().ok_or(NONE)
 }
 
-fn reused(incoming: &Incoming) -> Admission {
+fn reused(incoming: &Incoming) -> Failure {
     let text =
         format!("{} was used before with another body; publish this one with a message_id of its own", incoming.key);
-    Admission::Refused { failure: Failure::new(Code::MessageIdReused, text) }
+    Failure::new(Code::MessageIdReused, text)
+}
+
+/// The dead letter of a message with the id of another command.
+pub(super) fn letter_of_reused(incoming: &Incoming, now: DateTime<Utc>) -> DeadLetter {
+    incoming.letter(&reused(incoming), now)
 }
 
 fn superseded(row: Option<&Vmac>, newer: &IntentOrder) -> Admission {
     done(Outcome::Superseded, row, Some(superseded_text(newer)))
 }
 
-fn defer(text: &str) -> Admission {
-    Admission::NotNow { failure: Failure::new(Code::DatabaseTrouble, text) }
-}
-
-/// True when the same command may be done another time.
-pub(super) fn is_for_now(failure: &Failure) -> bool {
-    matches!(failure.class(), FailureClass::Deferred | FailureClass::Transient)
-}
-
-fn answered(outcome: Option<&CommandOutcome>) -> Admission {
-    let Some(outcome) = outcome else { return defer("its outcome is not known yet") };
+fn answered(outcome: &CommandOutcome) -> Admission {
     match outcome.failure() {
         Some(failure) => Admission::Refused { failure },
         None => Admission::Done { outcome: outcome.clone() },
     }
 }
 
-fn on_row(row: Option<&Vmac>, command: &Command) -> Admission {
-    let Some(row) = row else { return defer("its row is gone") };
+fn on_row(row: &Vmac, command: &Command) -> Admission {
     match row.is_done_for(command.action, command.server_id) {
         true => done(Outcome::of_success(command.action), Some(row), None),
         false => Admission::Work { vmac_id: row.id, switches: row.switches_waiting() },

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::decide::Allocation;
 use super::read::{Place, World};
-use crate::domain::{Code, Failure, Mac, Pool, Pools, SwitchName};
-use crate::store::engine::Tx;
+use crate::domain::{Action, Code, Failure, Mac, Pool, Pools, SwitchName};
 use crate::store::error::StoreError;
 use crate::store::taken::{Holder, exhausted, find_free, holders, reserved_differently, unknown_pool};
+use crate::store::tx::Tx;
 
 /// Rounds of drawing before free MACs are looked for.
 const ROUNDS_OF_DRAWS: u32 = 4;
@@ -42,7 +42,13 @@ pub(super) async fn choose(
     round: u32,
     rng: &mut impl Rng,
 ) -> Result<Vec<Choice>, StoreError> {
-    let reserved = reserved(tx, &left).await?;
+    // The statement that makes a row refuses one whose place has a reservation; mostly none has, and then nobody needs to ask.
+    let is_drawn = |allocation: &Allocation| {
+        pool_of(allocation, world, pools).is_ok_and(|pool| fixed(allocation, pool, None).is_none())
+    };
+    let must_ask =
+        round > 0 || !left.iter().all(|allocation| allocation.action == Action::Create && is_drawn(allocation));
+    let reserved = if must_ask { reserved(tx, &left).await? } else { HashMap::new() };
     let mut choices = Vec::new();
     let mut drawn: Vec<(&Pool, Vec<Allocation>)> = Vec::new();
     for allocation in left {

@@ -7,15 +7,14 @@ use chrono::{DateTime, Utc};
 use super::Incoming;
 use super::change::{bind, join, take_along, unbind};
 use super::read::{Known, Place, World};
+use super::refuse::{at_the_door, differs, not_bound, taken};
+use super::wait::Wait;
 use crate::domain::{
-    Action, BindableAddress, Code, Command, Desired, Failure, GroupName, IntentOrder, Mac, MessageKey, PoolName,
-    Position, VlanName,
+    Action, BindableAddress, Command, Desired, Failure, GroupName, IntentOrder, Mac, MessageKey, PoolName, Position,
+    VlanName,
 };
 use crate::store::commands::OpenCommand;
 use crate::store::vmacs::Vmac;
-
-/// How far ahead of the database's clock a time of issue may be, milliseconds.
-const AHEAD_MAX_MS: i64 = 300_000;
 
 /// What a command gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +27,12 @@ pub(super) enum Verdict {
     NothingToRevoke,
     /// A newer intent won.
     Superseded(IntentOrder),
-    /// It cannot be done, or not now, by the failure's class.
+    /// It cannot be done, or not now, by the failure's class; [`Decision::let_wait`] tells the two apart.
     Failed(Failure),
+    /// It cannot be done now, and is tried again.
+    Waits(Wait),
+    /// It waits already, and its own tries are what counts: this was a copy.
+    StillWaits(Failure),
 }
 
 /// A row to be made.
@@ -110,43 +113,6 @@ pub(super) fn position(incoming: &Incoming, world: &World) -> Position {
 fn order(incoming: &Incoming, world: &World) -> IntentOrder {
     let action = incoming.command.action;
     IntentOrder { position: position(incoming, world), key: incoming.key.clone(), action, wants: action.wants() }
-}
-
-/// What can be said without looking at the place: known outcomes, wrong clocks, unknown servers.
-fn at_the_door(incoming: &Incoming, world: &World, now: DateTime<Utc>) -> Option<Verdict> {
-    let known = world.inbox.get(&incoming.key)?;
-    if known.outcome.is_some() && incoming.replay_number <= known.command.replay_number {
-        return Some(Verdict::Answered);
-    }
-    // One that was admitted before stays so, whatever the clock does while it waits.
-    let is_admitted = !known.is_new && known.outcome.is_none();
-    let failure = (!is_admitted).then(|| too_far_ahead(incoming, now)).flatten().or_else(|| refusal(incoming, world));
-    failure.map(Verdict::Failed)
-}
-
-fn too_far_ahead(incoming: &Incoming, now: DateTime<Utc>) -> Option<Failure> {
-    let ahead_ms = incoming.issued.earliest_ms()?.saturating_sub(now.timestamp_millis());
-    let text = || {
-        let ahead_s = ahead_ms / 1000;
-        format!("issued {ahead_s} s ahead of the database's clock ({}); at most 300 s", now.to_rfc3339())
-    };
-    (ahead_ms > AHEAD_MAX_MS).then(|| Failure::new(Code::IssuedInFuture, text()))
-}
-
-fn refusal(incoming: &Incoming, world: &World) -> Option<Failure> {
-    let (server_id, ip) = place(incoming);
-    let Some(server) = world.servers.get(&server_id) else {
-        let text = format!("the inventory has no server {server_id}; import it, then replay");
-        return Some(Failure::new(Code::UnknownServer, text));
-    };
-    if server.ports.is_empty() {
-        let text = format!("the inventory knows no port of server {server_id}; import its ports, then replay");
-        return Some(Failure::new(Code::ServerWithoutPort, text));
-    }
-    world.primaries.get(&ip).map(|owner| {
-        let text = format!("{ip} is the primary address of server {owner}, which keeps its PXE MAC");
-        Failure::new(Code::PrimaryAddress, text)
-    })
 }
 
 /// Decides about one server's address: a command that is older than the newest there joins it where both ask for the same
@@ -234,11 +200,6 @@ fn carry_along(
     Verdict::OnRow
 }
 
-fn not_bound(command: &Command, server_id: i64) -> Failure {
-    let text = format!("{} has no virtual MAC on server {server_id}; create it, then replay", command.ip_address);
-    Failure::new(Code::NotBound, text)
-}
-
 /// Open commands that want something else than the place's new newest intent, and are older.
 fn supersede_open(place: Place, world: &World, decision: &mut Decision) {
     let Some(winner) = decision.intents.get(&place).cloned() else { return };
@@ -309,41 +270,6 @@ fn has(row: &Vmac, server_id: i64) -> bool {
 /// True when the command names the group that shares the address.
 fn shares(row: &Vmac, incoming: &Incoming) -> bool {
     row.group.is_some() && row.group == incoming.command.group
-}
-
-/// The failure of a command for an address that another server has.
-pub(super) fn taken(row: &Vmac) -> Failure {
-    let (ip, server_id) = (row.ip_address, row.server_id);
-    match row.desired {
-        Desired::Bound => Failure::new(
-            Code::AddressTaken,
-            match &row.group {
-                Some(group) => {
-                    format!("{ip} is shared by the servers of group {group}; a create that names it joins them")
-                }
-                None => format!("{ip} has a virtual MAC for server {server_id}; revoke it there first, then replay"),
-            },
-        ),
-        Desired::Unbound => Failure::new(Code::AddressReleasing, format!("{ip} is being taken off server {server_id}")),
-    }
-}
-
-fn differs(row: &Vmac, incoming: &Incoming) -> Option<Failure> {
-    let command = &incoming.command;
-    let text = match (command.mac_address, &command.vlan_name, &row.vlan_name) {
-        (Some(mac), _, _) if mac != row.mac_address => {
-            format!("{} is bound to {}, not to {mac}", row.ip_address, row.mac_address)
-        }
-        (_, Some(asked), Some(vlan)) if asked != vlan => {
-            format!("{} is bound in VLAN {vlan}, not in {asked}", row.ip_address)
-        }
-        _ if command.group.is_some() && command.group != row.group => match &row.group {
-            Some(group) => format!("{} is shared by group {group}", row.ip_address),
-            None => format!("{} is not shared by a group", row.ip_address),
-        },
-        _ => return None,
-    };
-    Some(Failure::new(Code::BoundDifferently, format!("{text}; revoke it first, or ask without them")))
 }
 
 fn has_its_row(incoming: &Incoming, inbox: &HashMap<MessageKey, Known>) -> bool {

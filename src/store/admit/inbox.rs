@@ -2,52 +2,55 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Incoming;
 use super::answer::driven_row;
-use super::decide::{Decision, position};
+use super::decide::{Decision, Verdict, position};
 use super::read::World;
 use crate::domain::{Action, BindableAddress, MessageKey, Position};
-use crate::store::engine::{Tx, args};
-use crate::store::error::StoreError;
+use crate::store::clock::millis;
+use crate::store::engine::args;
+use crate::store::tx::Statement;
 
-/// Writes them. A key that another worker wrote meanwhile, for another address (those of one address wait for each
-/// other), breaks the transaction, which is run again and knows it then.
-pub(super) async fn write(
-    tx: &mut Tx,
+/// What writes them: new ones, and known ones that go on. A key that another worker wrote meanwhile, for another address
+/// (those of one address wait for each other), breaks the transaction, which is run again and knows it then.
+pub(super) fn statements(
     group: &[&Incoming],
     decision: &Decision,
     world: &World,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+) -> [Option<Statement>; 2] {
     let is_new = |incoming: &&&Incoming| world.inbox.get(&incoming.key).is_some_and(|known| known.is_new);
-    let row = |incoming| InboxRow::of(incoming, decision, world);
+    let row = |incoming| InboxRow::of(incoming, decision, world, now);
     let (new, known): (Vec<_>, Vec<_>) = group.iter().partition(is_new);
-    let (new, known) = (new.into_iter().map(row).collect(), known.into_iter().map(row).collect::<Vec<_>>());
-    let sql = "INSERT INTO commands (message_key, message_id, action, server_id, ip_address, issued_at_ms, issued_rank,
-            arrival, body_hash, body, correlation_id, traceparent, replay_number, attempts, vmac_id, due_at_ms, received_at)
+    let (new, known) = (new.into_iter().map(row).collect(), known.into_iter().map(row).collect::<Vec<InboxRow>>());
+    let insert =
+        "INSERT INTO commands (message_key, message_id, action, server_id, ip_address, issued_at_ms, issued_rank,
+            arrival, body_hash, body, correlation_id, traceparent, headers, message_identity, sent_timestamp,
+            stamped_at_ms, replay_number, attempts, waited_ms, vmac_id, due_at_ms, received_at)
         SELECT e.value->>'key', e.value->>'message_id', e.value->>'action', CAST(e.value->>'server_id' AS BIGINT),
             e.value->>'ip', CAST(e.value->>'issued_at_ms' AS BIGINT), CAST(e.value->>'issued_rank' AS BIGINT),
             CAST(e.value->>'arrival' AS BIGINT), e.value->>'body_hash',
-            {unhex}e.value->>'body'{/unhex}, e.value->>'correlation_id', e.value->>'traceparent',
-            CAST(e.value->>'replay' AS BIGINT), CAST(e.value->>'attempts' AS BIGINT),
-            CAST(e.value->>'vmac_id' AS BIGINT), $3, $2
+            {unhex}e.value->>'body'{/unhex}, e.value->>'correlation_id', e.value->>'traceparent', e.value->'headers',
+            e.value->>'message_identity', CAST(e.value->>'timestamp' AS BIGINT),
+            CAST(e.value->>'stamped_at_ms' AS BIGINT), CAST(e.value->>'replay' AS BIGINT),
+            CAST(e.value->>'attempts' AS BIGINT), CAST(e.value->>'waited_ms' AS BIGINT),
+            CAST(e.value->>'vmac_id' AS BIGINT), CAST(e.value->>'due_at_ms' AS BIGINT), $2
         FROM {rows} WHERE true ORDER BY e.value->>'key'";
-    tx.batch("write the inbox", sql, new, args![now, now.timestamp_millis()]).await?;
-    let sql = "UPDATE commands SET due_at_ms = $2, attempts = CASE
-            WHEN attempts > CAST(e.value->>'attempts' AS BIGINT) THEN attempts
-            ELSE CAST(e.value->>'attempts' AS BIGINT) END
-        FROM {rows} WHERE commands.message_key = e.value->>'key'";
-    tx.batch("note what came again", sql, known.clone(), args![now.timestamp_millis()]).await?;
-    let going_on = known.into_iter().filter(|row| row.vmac_id.is_some()).collect();
-    let sql = "UPDATE commands SET vmac_id = CAST(e.value->>'vmac_id' AS BIGINT), outcome = NULL, outcome_code = NULL,
-            outcome_text = NULL, finished_at = NULL
-        FROM {rows} WHERE commands.message_key = e.value->>'key'";
-    tx.batch("tie commands to rows", sql, going_on, Vec::new()).await.map(|_| ())
+    let going_on = known.into_iter().filter(|row| row.goes_on).collect();
+    let go_on = "UPDATE commands SET vmac_id = COALESCE(CAST(e.value->>'vmac_id' AS BIGINT), vmac_id), outcome = NULL, outcome_code = NULL,
+            outcome_text = NULL, finished_at = NULL, message_identity = e.value->>'message_identity',
+            headers = e.value->'headers', replay_number = CAST(e.value->>'replay' AS BIGINT),
+            attempts = CAST(e.value->>'attempts' AS BIGINT), waited_ms = CAST(e.value->>'waited_ms' AS BIGINT),
+            due_at_ms = CAST(e.value->>'due_at_ms' AS BIGINT)
+        FROM {rows} WHERE commands.message_key = e.value->>'key'
+            AND commands.message_key {in}SELECT e.value->>'key' FROM {rows}{/in}";
+    [Statement::batch(insert, new, args![now]), Statement::batch(go_on, going_on, Vec::new())]
 }
 
 /// A row of the batches above.
-#[derive(Clone, Serialize)]
+#[derive(Serialize)]
 struct InboxRow<'a> {
     key: &'a MessageKey,
     message_id: Option<&'a str>,
@@ -61,14 +64,27 @@ struct InboxRow<'a> {
     body: String,
     correlation_id: Option<&'a str>,
     traceparent: Option<&'a str>,
+    headers: &'a Value,
+    message_identity: &'a str,
+    timestamp: Option<i64>,
+    stamped_at_ms: Option<i64>,
     replay: i64,
     attempts: i64,
+    waited_ms: i64,
+    due_at_ms: i64,
+    /// It is not just answered again.
+    goes_on: bool,
     vmac_id: Option<i64>,
 }
 
 impl<'a> InboxRow<'a> {
-    fn of(incoming: &'a Incoming, decision: &Decision, world: &World) -> Self {
+    fn of(incoming: &'a Incoming, decision: &Decision, world: &World, now: DateTime<Utc>) -> Self {
         let command = &incoming.command;
+        let verdict = decision.verdicts.get(&incoming.key);
+        let wait = match verdict {
+            Some(Verdict::Waits(wait)) => Some(wait),
+            _ => None,
+        };
         let Position { moment, arrival } = position(incoming, world);
         Self {
             key: &incoming.key,
@@ -83,8 +99,15 @@ impl<'a> InboxRow<'a> {
             body: hex::encode(&incoming.body),
             correlation_id: incoming.correlation_id.as_deref(),
             traceparent: incoming.traceparent.as_deref(),
+            headers: &incoming.headers,
+            message_identity: &incoming.message_identity,
+            timestamp: incoming.timestamp,
+            stamped_at_ms: incoming.stamped_at_ms,
             replay: incoming.replay_number,
-            attempts: incoming.attempt,
+            attempts: wait.map_or(0, |wait| wait.attempts),
+            waited_ms: wait.map_or(0, |wait| millis(wait.waited)),
+            due_at_ms: now.timestamp_millis() + wait.map_or(0, |wait| millis(wait.delay)),
+            goes_on: !matches!(verdict, Some(Verdict::Answered | Verdict::StillWaits(_))),
             vmac_id: driven_row(&incoming.key, decision, world).map(|row| row.id),
         }
     }

@@ -17,20 +17,26 @@ mod choice;
 mod decide;
 mod inbox;
 mod read;
+mod refuse;
 mod rehearse;
 mod rotate;
+mod wait;
 mod write;
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use rand::Rng;
+use serde_json::Value;
+use uuid::Uuid;
 
+use super::collect::{DeadLetter, count_copies, keep_all};
 use super::commands::CommandOutcome;
 use super::connect::Store;
-use super::engine::Tx;
 use super::error::StoreError;
-use crate::domain::{Arrival, Command, Failure, Issued, MessageKey, Pools, SwitchName};
+use super::turns::Fence;
+use super::tx::Tx;
+use crate::domain::{Arrival, Command, Failure, Issued, MessageKey, SwitchName};
 pub(super) use read::LOCK_INTENTS;
 pub use rehearse::Rehearsal;
 
@@ -54,14 +60,20 @@ pub struct Incoming {
     pub body: Vec<u8>,
     /// A hash of routing key and body: the same key must come with the same.
     pub body_hash: String,
+    /// What tells its message from others.
+    pub message_identity: String,
     /// The producer's correlation id.
     pub correlation_id: Option<String>,
     /// The producer's trace.
     pub traceparent: Option<String>,
+    /// The producer's other headers.
+    pub headers: Value,
+    /// The property `timestamp` as it came.
+    pub timestamp: Option<i64>,
+    /// When it was issued, where vmacd stamped it, milliseconds since 1970.
+    pub stamped_at_ms: Option<i64>,
     /// Which replay it is; 0 for none.
     pub replay_number: i64,
-    /// Attempts so far.
-    pub attempt: i64,
 }
 
 /// What became of a command that was taken in.
@@ -84,11 +96,20 @@ pub enum Admission {
         /// Why.
         failure: Failure,
     },
-    /// Not now; the failure's class says whether it costs an attempt.
-    NotNow {
+    /// It waits in the inbox, and is tried again by itself.
+    Waits {
         /// Why.
         failure: Failure,
     },
+}
+
+/// Messages that came one after another, to be taken in together.
+#[derive(Debug, Default)]
+pub struct IntakeBatch {
+    /// Those that are commands, in the order of their arrival.
+    pub commands: Vec<Incoming>,
+    /// Those that are none.
+    pub letters: Vec<DeadLetter>,
 }
 
 impl Store {
@@ -99,21 +120,98 @@ impl Store {
     /// # Errors
     /// When the database fails; nothing was taken in then.
     pub async fn admit(&self, group: &[Incoming], rng: &mut impl Rng) -> Result<Vec<Admission>, StoreError> {
+        self.admit_again_on_clash(None, group, &[], rng).await
+    }
+
+    /// Takes a batch of messages in, in one transaction, as long as the fence holds: commands, and dead letters of what is
+    /// none. Answers for each command, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError::TurnLost`] where another worker takes the messages in by now; or when the database fails. Nothing was
+    /// taken in then.
+    pub async fn admit_batch(
+        &self,
+        fence: &Fence,
+        batch: &IntakeBatch,
+        rng: &mut impl Rng,
+    ) -> Result<Vec<Admission>, StoreError> {
+        self.admit_again_on_clash(Some(fence), &batch.commands, &batch.letters, rng).await
+    }
+
+    async fn admit_again_on_clash(
+        &self,
+        fence: Option<&Fence>,
+        group: &[Incoming],
+        letters: &[DeadLetter],
+        rng: &mut impl Rng,
+    ) -> Result<Vec<Admission>, StoreError> {
         let mut clashes = 0;
         loop {
-            match self.admit_once(group, rng).await {
+            match self.admit_once(fence, group, letters, rng).await {
                 Err(error) if error.is_clash() && clashes < CLASHES_MAX => clashes += 1,
                 result => return result,
             }
         }
     }
 
-    async fn admit_once(&self, group: &[Incoming], rng: &mut impl Rng) -> Result<Vec<Admission>, StoreError> {
+    async fn admit_once(
+        &self,
+        fence: Option<&Fence>,
+        group: &[Incoming],
+        letters: &[DeadLetter],
+        rng: &mut impl Rng,
+    ) -> Result<Vec<Admission>, StoreError> {
         let now: DateTime<Utc> = self.now().await?;
-        let mut tx = self.engine.begin("take commands in").await?;
-        let taken = take_in(&mut tx, group, &self.pools, rng, now).await?;
+        let mut tx = self.begin("take commands in").await?;
+        let taken = self.take_in(&mut tx, fence, group, rng, now).await?;
+        keep_all(&mut tx, letters, now).await?;
         tx.commit("take commands in").await?;
         Ok(taken.admissions)
+    }
+
+    async fn take_in(
+        &self,
+        tx: &mut Tx,
+        mut fence: Option<&Fence>,
+        group: &[Incoming],
+        rng: &mut impl Rng,
+        now: DateTime<Utc>,
+    ) -> Result<TakenIn, StoreError> {
+        let (mut answers, mut drawn) = (Answers::new(), Vec::new());
+        let rounds = rounds(group);
+        match (rounds.len(), fence) {
+            // Whoever locks intents checks the fence with the same statement.
+            (0, Some(fence)) => fence.check(tx).await?,
+            (0 | 1, _) => {}
+            (_, _) => read::lock_all(tx, fence.take(), &rounds).await?,
+        }
+        for round in rounds {
+            let mut world = read::read(tx, fence.take(), &round, now).await?;
+            let (commands, reused): (Vec<&Incoming>, Vec<&Incoming>) =
+                round.iter().copied().partition(|message| world.is_command(message));
+            let mut decision = decide::decide(&commands, &mut world, now);
+            drawn.extend(allocate::allocate(tx, &mut decision, &mut world, &self.pools, rng, now).await?);
+            drawn.extend(rotate::rotate(tx, &mut decision, &mut world, &self.pools, rng, now).await?);
+            decision.let_wait(&commands, &world, &self.retry);
+            write::write(tx, &commands, &decision, &world, now).await?;
+            let letters: Vec<DeadLetter> =
+                reused.iter().map(|message| answer::letter_of_reused(message, now)).collect();
+            keep_all(tx, &letters, now).await?;
+            // A command of an earlier round that this one overtook has its outcome.
+            let overtaken: HashMap<_, _> = decision.overtaken(&world).into_iter().collect();
+            for ((key, _), answer) in &mut answers {
+                if let (Admission::Work { .. }, Some(now)) = (&answer, overtaken.get(*key)) {
+                    *answer = now.clone();
+                }
+            }
+            for message in &round {
+                answers.insert(message.content(), decision.admission(message, &world)?);
+            }
+        }
+        let admissions: Vec<Admission> =
+            group.iter().map(|incoming| answer::of_group(incoming, &answers)).collect::<Result<_, _>>()?;
+        count_copies(tx, copies(group, &admissions)).await?;
+        Ok(TakenIn { admissions, drawn })
     }
 }
 
@@ -121,6 +219,35 @@ impl Store {
 type Answers<'a> = HashMap<(&'a MessageKey, &'a str), Admission>;
 
 impl Incoming {
+    /// Its dead letter, where it is not in the inbox.
+    pub fn letter(&self, failure: &Failure, now: DateTime<Utc>) -> DeadLetter {
+        DeadLetter {
+            burial_id: Uuid::now_v7().to_string(),
+            message_identity: self.message_identity.clone(),
+            message_id: self.message_id.clone(),
+            message_key: Some(self.key.0.clone()),
+            correlation_id: self.correlation_id.clone(),
+            traceparent: self.traceparent.clone(),
+            routing_key: self.command.action.routing_key().to_owned(),
+            issued_at_ms: self.stamped_at_ms,
+            timestamp: self.timestamp,
+            arrival: Some(self.arrival.number),
+            replay_number: self.replay_number,
+            body: self.body.clone(),
+            long_body: None,
+            body_hash: self.body_hash.clone(),
+            headers: self.headers.clone(),
+            reason_code: failure.code,
+            error_text: failure.text.clone(),
+            attempts: 1,
+            switch: None,
+            server_id: Some(self.command.server_id),
+            ip_address: Some(self.command.ip_address),
+            first_failed_ms: now.timestamp_millis(),
+            last_failed_ms: now.timestamp_millis(),
+        }
+    }
+
     /// What tells it from the other messages of a group.
     fn content(&self) -> (&MessageKey, &str) {
         (&self.key, &self.body_hash)
@@ -134,36 +261,15 @@ struct TakenIn {
     drawn: Vec<i64>,
 }
 
-async fn take_in(
-    tx: &mut Tx,
-    group: &[Incoming],
-    pools: &Pools,
-    rng: &mut impl Rng,
-    now: DateTime<Utc>,
-) -> Result<TakenIn, StoreError> {
-    let (mut answers, mut drawn) = (Answers::new(), Vec::new());
-    let rounds = rounds(group);
-    if rounds.len() > 1 {
-        read::lock_all(tx, &rounds).await?;
-    }
-    for round in rounds {
-        let mut world = read::read(tx, &round, now).await?;
-        let commands: Vec<&Incoming> = round.iter().copied().filter(|message| world.is_command(message)).collect();
-        let mut decision = decide::decide(&commands, &mut world, now);
-        drawn.extend(allocate::allocate(tx, &mut decision, &mut world, pools, rng, now).await?);
-        drawn.extend(rotate::rotate(tx, &mut decision, &mut world, pools, rng, now).await?);
-        write::write(tx, &commands, &decision, &world, now).await?;
-        // A command of an earlier round that this one overtook has its outcome.
-        let overtaken: HashMap<_, _> = decision.overtaken(&world).into_iter().collect();
-        for ((key, _), answer) in &mut answers {
-            if let (Admission::Work { .. }, Some(now)) = (&answer, overtaken.get(*key)) {
-                *answer = now.clone();
-            }
+/// Of messages that are in the group more than once and are dead letters, how many more there are than one.
+fn copies<'a>(group: &'a [Incoming], admissions: &[Admission]) -> Vec<(&'a str, i64)> {
+    let mut counted: HashMap<&str, i64> = HashMap::new();
+    for (incoming, admission) in group.iter().zip(admissions) {
+        if matches!(admission, Admission::Refused { .. }) {
+            *counted.entry(&incoming.message_identity).or_default() += 1;
         }
-        answers.extend(round.iter().map(|message| (message.content(), decision.admission(message, &world))));
     }
-    let admissions = group.iter().map(|incoming| answer::of_group(incoming, &answers)).collect();
-    Ok(TakenIn { admissions, drawn })
+    counted.into_iter().map(|(identity, count)| (identity, count - 1)).filter(|(_, more)| *more > 0).collect()
 }
 
 /// Each message once, in rounds: those for one address come one after another, as if each had come alone. Of those with

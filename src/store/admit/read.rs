@@ -1,15 +1,19 @@
 //! What the database holds for a group of commands, locked where it may change.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::Incoming;
-use crate::domain::{Action, BindableAddress, IntentOrder, Mac, MessageKey, Position, Server, ServerPort};
+use crate::domain::{Action, BindableAddress, IntentOrder, Mac, MessageKey, Position, Server, ServerPort, SwitchName};
 use crate::store::commands::{COLUMNS, CommandOutcome, OpenCommand, position};
-use crate::store::engine::{Row, Tx};
+use crate::store::engine::{Row, args};
 use crate::store::error::StoreError;
+use crate::store::leases::{TROUBLE_COLUMNS, Trouble};
+use crate::store::turns::{Fence, held_turn};
+use crate::store::tx::Tx;
 use crate::store::vmacs::Vmac;
 
 /// A server's address.
@@ -34,6 +38,8 @@ pub(super) struct World {
     pub revoked: HashMap<Place, Vmac>,
     /// Open commands of a server's address.
     pub open: HashMap<Place, Vec<OpenCommand>>,
+    /// The trouble of the servers' switches.
+    pub troubles: HashMap<SwitchName, Trouble>,
     /// The rows that finished commands of the group answer with.
     pub answers: HashMap<i64, Vmac>,
 }
@@ -67,7 +73,9 @@ impl Known {
             correlation_id: incoming.correlation_id.clone(),
             traceparent: incoming.traceparent.clone(),
             position: incoming.issued.position(incoming.command.action, incoming.arrival, None, now.timestamp_millis()),
-            attempts: incoming.attempt,
+            attempts: 0,
+            waited_ms: 0,
+            message_identity: Some(incoming.message_identity.clone()),
             replay_number: incoming.replay_number,
             vmac_id: None,
             received_at: now,
@@ -87,23 +95,34 @@ impl Known {
 
 /// Reads everything, and locks what may change. Locks are taken in one order by everybody: intents by place, rows by
 /// number, commands by key.
-pub(super) async fn read(tx: &mut Tx, group: &[&Incoming], now: DateTime<Utc>) -> Result<World, StoreError> {
+pub(super) async fn read(
+    tx: &mut Tx,
+    fence: Option<&Fence>,
+    group: &[&Incoming],
+    now: DateTime<Utc>,
+) -> Result<World, StoreError> {
     let mut world = World::default();
-    servers(tx, group, &mut world).await?;
     let places = places(group);
-    intents(tx, &places, &mut world).await?;
+    intents(tx, fence, &places, &mut world).await?;
+    servers(tx, group, &mut world).await?;
     rows(tx, &places, &mut world).await?;
+    if group.iter().any(|incoming| incoming.command.action == Action::Revoke) {
+        revoked_rows(tx, &places, &mut world).await?;
+    }
     commands(tx, group, &places, &mut world).await?;
     for incoming in group {
-        world.inbox.entry(incoming.key.clone()).or_insert_with(|| Known::new(incoming, now));
+        let known = world.inbox.entry(incoming.key.clone()).or_insert_with(|| Known::new(incoming, now));
+        if incoming.replay_number > known.command.replay_number && known.body_hash == incoming.body_hash {
+            known.command.message_identity = Some(incoming.message_identity.clone());
+        }
     }
     answers(tx, &mut world).await?;
     Ok(world)
 }
 
 /// Locks the intents of all rounds before the first: a later one may be about another server, and would lock out of order.
-pub(super) async fn lock_all(tx: &mut Tx, rounds: &[Vec<&Incoming>]) -> Result<(), StoreError> {
-    tx.batch("lock intents", LOCK_INTENTS, places(&rounds.concat()), Vec::new()).await.map(|_| ())
+pub(super) async fn lock_all(tx: &mut Tx, fence: Option<&Fence>, rounds: &[Vec<&Incoming>]) -> Result<(), StoreError> {
+    lock_intents(tx, fence, places(&rounds.concat())).await.map(|_| ())
 }
 
 /// The distinct places of the group, in one order for all workers.
@@ -119,35 +138,45 @@ fn places(group: &[&Incoming]) -> Vec<Value> {
     places.into_iter().map(|(server_id, ip)| json!({"server_id": server_id, "ip": ip})).collect()
 }
 
+/// The servers of the group with their ports, and those whose primary address is asked for.
 async fn servers(tx: &mut Tx, group: &[&Incoming], world: &mut World) -> Result<(), StoreError> {
     let asked: Vec<Value> =
         group.iter().map(|i| json!({"server_id": i.command.server_id, "ip": i.command.ip_address})).collect();
-    let sql = "SELECT * FROM servers WHERE id IN (
-                   SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows}
-                   UNION SELECT s.id FROM servers s JOIN {rows} ON s.primary_ip = e.value->>'ip')";
-    for row in tx.batch("read servers", sql, asked.clone(), Vec::new()).await? {
-        let server = Server {
-            id: row.get("id")?,
-            pxe_mac: row.parse::<Mac>("pxe_mac")?,
-            primary_ip: row.parse_optional("primary_ip")?,
-            vlan_name: row.parse_optional("vlan_name")?,
-            ports: Vec::new(),
+    let sql = format!(
+        "SELECT s.*, p.switch AS port_switch, p.interface AS port_interface, {TROUBLE_COLUMNS}
+               FROM servers s LEFT JOIN server_ports p ON p.server_id = s.id
+               LEFT JOIN switch_leases l ON l.switch = p.switch
+               WHERE s.id {{in}}SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {{rows}}
+                   UNION SELECT o.id FROM servers o JOIN {{rows}} ON o.primary_ip = e.value->>'ip'{{/in}}
+               ORDER BY s.id, p.switch, p.interface"
+    );
+    for row in tx.batch("read servers", &sql, asked, Vec::new()).await? {
+        let id: i64 = row.get("id")?;
+        let server = match world.servers.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(server_of(&row)?),
         };
         if let Some(ip) = server.primary_ip {
-            world.primaries.insert(ip, server.id);
+            world.primaries.insert(ip, id);
         }
-        world.servers.insert(server.id, server);
-    }
-    let sql = "SELECT * FROM server_ports
-               WHERE server_id {in}SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows}{/in}
-               ORDER BY server_id, switch, interface";
-    for row in tx.batch("read ports", sql, asked, Vec::new()).await? {
-        let port = ServerPort { switch: row.parse("switch")?, interface: row.parse("interface")? };
-        if let Some(server) = world.servers.get_mut(&row.get("server_id")?) {
-            server.ports.push(port);
+        if let Some(switch) = row.parse_optional::<SwitchName>("port_switch")? {
+            if let Some(trouble) = Trouble::from_row(&row)? {
+                world.troubles.insert(switch.clone(), trouble);
+            }
+            server.ports.push(ServerPort { switch, interface: row.parse("port_interface")? });
         }
     }
     Ok(())
+}
+
+fn server_of(row: &Row) -> Result<Server, StoreError> {
+    Ok(Server {
+        id: row.get("id")?,
+        pxe_mac: row.parse::<Mac>("pxe_mac")?,
+        primary_ip: row.parse_optional("primary_ip")?,
+        vlan_name: row.parse_optional("vlan_name")?,
+        ports: Vec::new(),
+    })
 }
 
 /// Locks the intents of places, making those that are not there yet, below every real one.
@@ -157,8 +186,26 @@ pub(crate) const LOCK_INTENTS: &str = "INSERT INTO intents
     WHERE true ORDER BY 1, 2
     ON CONFLICT (server_id, ip_address) DO UPDATE SET server_id = excluded.server_id RETURNING *";
 
-async fn intents(tx: &mut Tx, places: &[Value], world: &mut World) -> Result<(), StoreError> {
-    for row in tx.batch("lock intents", LOCK_INTENTS, places.to_vec(), Vec::new()).await? {
+/// Locks intents, as long as the fence holds.
+async fn lock_intents(tx: &mut Tx, fence: Option<&Fence>, places: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+    let what = "lock intents";
+    match fence {
+        Some(Fence::Turn { queue, turn }) => {
+            let sql = LOCK_INTENTS.replace("WHERE true", &format!("WHERE {}", held_turn("$2", "$3")));
+            let rows = tx.batch(what, &sql, places, args![queue.as_str(), *turn]).await?;
+            if rows.is_empty() { Err(StoreError::TurnLost) } else { Ok(rows) }
+        }
+        fence => {
+            if let Some(fence) = fence {
+                fence.check(tx).await?;
+            }
+            tx.batch(what, LOCK_INTENTS, places, Vec::new()).await
+        }
+    }
+}
+
+async fn intents(tx: &mut Tx, fence: Option<&Fence>, places: &[Value], world: &mut World) -> Result<(), StoreError> {
+    for row in lock_intents(tx, fence, places.to_vec()).await? {
         let place = (row.get("server_id")?, row.parse("ip_address")?);
         let (newest, last) = (position(&row, "")?, position(&row, "last_")?);
         if last.moment.ms >= 0 {
@@ -175,7 +222,7 @@ async fn intents(tx: &mut Tx, places: &[Value], world: &mut World) -> Result<(),
     Ok(())
 }
 
-/// Live rows of the addresses, whoever's they are, and the last revoked ones of the places.
+/// Live rows of the addresses, whoever's they are.
 pub(super) async fn rows(tx: &mut Tx, places: &[Value], world: &mut World) -> Result<(), StoreError> {
     let sql = "SELECT * FROM virtual_macs WHERE revoked_at IS NULL
                AND ip_address {in}SELECT e.value->>'ip' FROM {rows}{/in} ORDER BY id {for_update}";
@@ -183,6 +230,11 @@ pub(super) async fn rows(tx: &mut Tx, places: &[Value], world: &mut World) -> Re
         let vmac = Vmac::from_row(&row)?;
         world.live.insert(vmac.ip_address, vmac);
     }
+    Ok(())
+}
+
+/// The last revoked rows of the places: what a revoke is answered with where nothing is left to revoke.
+async fn revoked_rows(tx: &mut Tx, places: &[Value], world: &mut World) -> Result<(), StoreError> {
     let sql = "SELECT * FROM virtual_macs WHERE id IN (
                    SELECT MAX(v.id) FROM virtual_macs v JOIN {rows} ON v.ip_address = e.value->>'ip'
                        AND v.server_id = CAST(e.value->>'server_id' AS BIGINT)

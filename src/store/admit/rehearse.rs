@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rand::Rng;
 
-use super::{Admission, CLASHES_MAX, Incoming, take_in};
+use super::{Admission, CLASHES_MAX, Incoming};
 use crate::domain::SwitchName;
 use crate::store::connect::Store;
 use crate::store::error::StoreError;
@@ -41,8 +41,8 @@ impl Store {
     async fn rehearse_once(&self, group: &[Incoming], rng: &mut impl Rng) -> Result<Rehearsal, StoreError> {
         let now = self.now().await?;
         // Never committed: dropped, it is rolled back.
-        let mut tx = self.engine.begin("rehearse commands").await?;
-        let taken = take_in(&mut tx, group, &self.pools, rng, now).await?;
+        let mut tx = self.begin("rehearse commands").await?;
+        let taken = self.take_in(&mut tx, None, group, rng, now).await?;
         let work = work_of(&mut tx, &waiting(&taken.admissions)).await?;
         Ok(Rehearsal { admissions: taken.admissions, drawn: taken.drawn, work })
     }

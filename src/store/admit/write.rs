@@ -1,22 +1,25 @@
 //! Carrying a decision out.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::answer::{driven_row, is_for_now, superseded_text};
+use super::answer::{driven_row, superseded_text};
 use super::decide::{Decision, Verdict};
-use super::read::World;
+use super::read::{Known, World};
 use super::{Incoming, inbox};
+use crate::domain::Failure;
+use crate::store::bury::{Burial, bury};
 use crate::store::commands::{Closing, CommandOutcome, Outcome, close};
-use crate::store::engine::{Tx, args};
+use crate::store::engine::args;
 use crate::store::error::StoreError;
 use crate::store::event_body::{EventOf, EventRow, event_row};
 use crate::store::outbox::write_events;
+use crate::store::tx::{Statement, Tx};
 use crate::store::vmacs::{UPDATE_VMACS, Vmac};
-use crate::store::work::{Waits, queue_work};
+use crate::store::work::{Waits, queued, queued_anew};
 
 /// Writes rows, the inbox, work, intents, outcomes and events.
 pub(super) async fn write(
@@ -27,19 +30,22 @@ pub(super) async fn write(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let changed: Vec<&Vmac> = decision.changed.iter().filter_map(|ip| world.live.get(ip)).collect();
-    tx.batch("change rows", UPDATE_VMACS, changed, args![now]).await?;
-    write_intents(tx, decision, world).await?;
-    inbox::write(tx, group, decision, world, now).await?;
-    take_off_work(tx, decision, world).await?;
-    write_work(tx, decision, world, now).await?;
+    let [new, going_on] = inbox::statements(group, decision, world, now);
+    let [anew, again] = work(decision, world, now);
+    let rows = Statement::batch(UPDATE_VMACS, changed, args![now]);
+    let statements = [rows, intents(decision, world), new, going_on, taken_off(decision, world), anew, again];
+    tx.together("write commands and their work", statements).await?;
+    say_why(tx, decision, world).await?;
     let closings = closings(group, decision, world);
     close(tx, &closings, now).await?;
+    bury(tx, &failed_again(group, decision, world), now).await?;
     let again = answers_again(group, decision, world, now);
     write_events(tx, again, now).await?;
     Ok(())
 }
 
-async fn write_intents(tx: &mut Tx, decision: &Decision, world: &World) -> Result<(), StoreError> {
+/// New positions, and new newest intents.
+fn intents(decision: &Decision, world: &World) -> Option<Statement> {
     let sql = "UPDATE intents SET last_issued_at_ms = CAST(e.value->>'last_ms' AS BIGINT),
             last_issued_rank = CAST(e.value->>'last_rank' AS BIGINT),
             last_arrival = CAST(e.value->>'last_arrival' AS BIGINT),
@@ -49,7 +55,8 @@ async fn write_intents(tx: &mut Tx, decision: &Decision, world: &World) -> Resul
             action = COALESCE(e.value->>'action', action), message_key = COALESCE(e.value->>'key', message_key),
             wants = COALESCE(e.value->>'wants', wants)
         FROM {rows} WHERE intents.server_id = CAST(e.value->>'server_id' AS BIGINT)
-            AND intents.ip_address = e.value->>'ip'";
+            AND intents.ip_address = e.value->>'ip'
+            AND intents.server_id {in}SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows}{/in}";
     let places: BTreeSet<_> = decision.last.keys().chain(decision.intents.keys()).collect();
     let rows = places.into_iter().filter_map(|place| {
         let (newest, last) = (decision.intents.get(place), world.last.get(place)?);
@@ -60,11 +67,11 @@ async fn write_intents(tx: &mut Tx, decision: &Decision, world: &World) -> Resul
             "action": newest.map(|order| order.action), "key": newest.map(|order| &order.key),
             "wants": newest.map(|order| order.wants)}))
     });
-    tx.batch("write intents", sql, rows.collect(), Vec::new()).await.map(|_| ())
+    Statement::batch(sql, rows.collect(), Vec::new())
 }
 
 /// Takes rows off the switches whose turn it is no more: nothing is to be done there before the address is bound elsewhere.
-async fn take_off_work(tx: &mut Tx, decision: &Decision, world: &World) -> Result<(), StoreError> {
+fn taken_off(decision: &Decision, world: &World) -> Option<Statement> {
     let changed = decision.changed.iter().filter_map(|ip| world.live.get(ip));
     let left = changed.flat_map(|row| {
         let due = row.switches_due();
@@ -73,14 +80,35 @@ async fn take_off_work(tx: &mut Tx, decision: &Decision, world: &World) -> Resul
     });
     let sql = "DELETE FROM switch_work WHERE (switch, vmac_id) IN (
         SELECT e.value->>'switch', CAST(e.value->>'vmac_id' AS BIGINT) FROM {rows})";
-    tx.batch("take work off", sql, left.collect(), Vec::new()).await.map(|_| ())
+    Statement::batch(sql, left.collect(), Vec::new())
 }
 
-/// Queues the rows of the commands that go on for their switches.
-async fn write_work(tx: &mut Tx, decision: &Decision, world: &World, now: DateTime<Utc>) -> Result<(), StoreError> {
+/// Queues the rows of the commands that go on for their switches; those whose intent is new begin anew there.
+fn work(decision: &Decision, world: &World, now: DateTime<Utc>) -> [Option<Statement>; 2] {
     let driven = decision.verdicts.keys().filter_map(|key| driven_row(key, decision, world));
-    let work = driven.flat_map(|row| row.switches_due().into_iter().map(|switch| Waits { switch, vmac_id: row.id }));
-    queue_work(tx, work.collect(), now).await
+    let (anew, again): (Vec<&Vmac>, Vec<&Vmac>) = driven.partition(|row| decision.changed.contains(&row.ip_address));
+    let work = |rows: Vec<&Vmac>| {
+        let of = |row: &Vmac| {
+            let id = row.id;
+            row.switches_due().into_iter().map(move |switch| Waits { switch, vmac_id: id }).collect::<Vec<_>>()
+        };
+        rows.into_iter().flat_map(of).collect()
+    };
+    [queued_anew(work(anew), now), queued(work(again), now)]
+}
+
+/// Rows whose switch is in trouble say why they wait from the start: the next try may be minutes away.
+async fn say_why(tx: &mut Tx, decision: &Decision, world: &World) -> Result<(), StoreError> {
+    let driven: BTreeMap<i64, &Vmac> =
+        decision.verdicts.keys().filter_map(|key| driven_row(key, decision, world)).map(|row| (row.id, row)).collect();
+    let rows = driven.into_values().filter_map(|row| {
+        let trouble = row.switches_due().iter().find_map(|switch| world.troubles.get(switch))?;
+        Some(json!({"id": row.id, "code": trouble.code, "text": trouble.text}))
+    });
+    let sql = "UPDATE virtual_macs SET failure_code = e.value->>'code', failure_text = e.value->>'text'
+        FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT) AND status = 'pending'
+            AND virtual_macs.id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
+    tx.batch("say why rows wait", sql, rows.collect(), Vec::new()).await.map(|_| ())
 }
 
 /// What ends with this group, in the order of arrival, because events are told in that order: first what it overtook.
@@ -89,31 +117,44 @@ fn closings<'a>(group: &[&Incoming], decision: &'a Decision, world: &'a World) -
         let (key, verdict) = decision.verdicts.get_key_value(&incoming.key)?;
         let command = &world.inbox.get(key)?.command;
         let live = world.live.get(&command.ip_address).filter(|row| row.knows(command.server_id));
-        let closing =
-            |outcome, vmac, failure, superseded_by| Closing { command, outcome, vmac, failure, superseded_by };
         match verdict {
-            Verdict::Answered => None,
+            Verdict::Answered | Verdict::Waits(_) | Verdict::StillWaits(_) => None,
             Verdict::OnRow => {
                 let row = live.filter(|row| row.is_done_for(command.action, command.server_id))?;
-                Some(closing(Outcome::of_success(command.action), Some(row), None, None))
+                Some(Closing { vmac: Some(row), ..Closing::of(command, Outcome::of_success(command.action), None) })
             }
             Verdict::NothingToRevoke => {
                 let row = world.revoked.get(&(command.server_id, command.ip_address));
-                Some(closing(Outcome::Revoked, row, None, None))
+                Some(Closing { vmac: row, ..Closing::of(command, Outcome::Revoked, None) })
             }
-            Verdict::Superseded(newer) => Some(closing(Outcome::Superseded, live, None, Some(superseded_text(newer)))),
-            Verdict::Failed(failure) if is_for_now(failure) => None,
-            Verdict::Failed(failure) => Some(closing(Outcome::Failed, live, Some(failure), None)),
+            Verdict::Superseded(newer) => {
+                let superseded_by = Some(superseded_text(newer));
+                Some(Closing { vmac: live, superseded_by, ..Closing::of(command, Outcome::Superseded, None) })
+            }
+            Verdict::Failed(failure) => {
+                let attempts = command.attempts + 1;
+                Some(Closing { vmac: live, attempts, ..Closing::of(command, Outcome::Failed, Some(failure)) })
+            }
         }
     });
     let overtaken = decision.superseded.iter().map(|(command, newer)| Closing {
-        command,
-        outcome: Outcome::Superseded,
         vmac: world.live.get(&command.ip_address),
-        failure: None,
         superseded_by: Some(superseded_text(newer)),
+        ..Closing::of(command, Outcome::Superseded, None)
     });
     overtaken.chain(of_group).collect()
+}
+
+/// A message that comes again although it failed is a dead letter again, or a copy of the one that waits.
+fn failed_again<'a>(group: &[&Incoming], decision: &Decision, world: &'a World) -> Vec<Burial<'a>> {
+    let answered = group.iter().filter(|incoming| decision.verdicts.get(&incoming.key) == Some(&Verdict::Answered));
+    let known = answered.filter_map(|incoming| world.inbox.get(&incoming.key));
+    let failed = known.filter_map(|known| Some((known, known.outcome.as_ref()?.failure()?)));
+    let burial = |(known, failure): (&'a Known, Failure)| {
+        let attempts = known.command.attempts;
+        Burial { command: &known.command, failure: Cow::Owned(failure), switch: None, attempts }
+    };
+    failed.map(burial).collect()
 }
 
 /// Whoever asks again for what is known is answered again.

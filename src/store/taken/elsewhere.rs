@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::connect::Store;
-use super::super::engine::{Tx, args};
+use super::super::engine::args;
 use super::super::error::StoreError;
+use super::super::tx::Tx;
 use super::hold_allocation;
 use super::holders::Holder;
 use crate::domain::Mac;
@@ -84,7 +85,7 @@ impl Store {
         let lines: HashMap<Mac, &ElsewhereMac> = macs.iter().rev().map(|entry| (entry.mac_address, entry)).collect();
         let mut distinct: Vec<&ElsewhereMac> = lines.values().copied().collect();
         distinct.sort_by_key(|entry| entry.mac_address);
-        let mut tx = self.engine.begin("take MACs in").await?;
+        let mut tx = self.begin("take MACs in").await?;
         let (mut added, mut conflicts) = (0, Vec::new());
         for (at, batch) in distinct.chunks(BATCH).enumerate() {
             let rows: Vec<Value> =

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::super::connect::Store;
-use super::super::engine::{Arg, Row, Tx, args};
+use super::super::engine::{Arg, Row, args};
 use super::super::error::StoreError;
+use super::super::tx::Tx;
 use crate::domain::{Pool, PoolName, Pools, Prefix, Strategy, odds_of_any_clash, odds_of_clash};
 
 /// One pool and how much of it is used.

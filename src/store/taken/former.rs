@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::super::engine::{Tx, args};
+use super::super::engine::args;
 use super::super::error::StoreError;
+use super::super::tx::Tx;
 use crate::domain::Mac;
 
 /// Notes MACs that are taken off rows: they are never handed out again, and bindings with them are still vmacd's own. The row

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use rand::Rng;
 
-use super::super::engine::{Row, Tx, args};
+use super::super::engine::{Row, args};
 use super::super::error::StoreError;
+use super::super::tx::Tx;
 use super::figures::used;
 use crate::domain::{Code, Failure, Mac, Pool, Pools};
 

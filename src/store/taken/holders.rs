@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::super::engine::{Row, Tx};
+use super::super::engine::Row;
 use super::super::error::StoreError;
+use super::super::tx::Tx;
 use crate::domain::{BindableAddress, Mac, shown};
 
 /// What has a MAC.

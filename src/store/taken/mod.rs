@@ -21,8 +21,8 @@ pub(super) use holders::{Holder, holders};
 pub use reservations::{NewReservation, Reservation, Reserved};
 pub(super) use reservations::{reserved_differently, unknown_pool};
 
-use super::engine::Tx;
 use super::error::StoreError;
+use super::tx::Tx;
 
 /// Keeps other transactions from making rows until this one is over, after those that made some are. Reading and locking
 /// rows goes on. On SQLite a write transaction is alone anyway.

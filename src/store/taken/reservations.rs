@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::super::connect::Store;
-use super::super::engine::{Row, Tx, args};
+use super::super::engine::{Row, args};
 use super::super::error::StoreError;
+use super::super::tx::Tx;
 use super::{exhausted, find_free, hold_allocation, holders};
 use crate::domain::{BindableAddress, Code, Failure, Mac, Pool, PoolName, SwitchName, VlanName};
 
@@ -81,7 +82,7 @@ impl Store {
 
     async fn reserve_once(&self, wanted: &NewReservation, rng: &mut impl Rng) -> Result<Reserved, StoreError> {
         let now = self.now().await?;
-        let mut tx = self.engine.begin("reserve a MAC").await?;
+        let mut tx = self.begin("reserve a MAC").await?;
         hold_allocation(&mut tx).await?;
         if let Some(known) = known(&mut tx, wanted).await? {
             tx.commit("reserve a MAC").await?;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{BASE, schemas};
 use crate::broker::{COMMANDS, EVENTS};
 use crate::domain::Action;
-use crate::store::{DRIFT_KEY, Outcome};
+use crate::store::{DRIFT_KEY, Outcome, WAITING_KEY};
 
 const DESCRIPTION: &str = "Virtual MAC addresses for extra IP addresses on Juniper switch ports: commands in, events out, over \
     AMQP 0-9-1. With the setting `broker.namespace` its value stands before the name of each exchange. Publish persistent, wait \
@@ -20,6 +20,7 @@ const PERSISTENT: u8 = 2;
 #[derive(Clone, Copy)]
 enum Told {
     Outcome(Outcome),
+    Waiting,
     Drift,
 }
 
@@ -27,6 +28,7 @@ impl Told {
     fn routing_key(self) -> String {
         match self {
             Self::Outcome(outcome) => outcome.routing_key(),
+            Self::Waiting => WAITING_KEY.to_owned(),
             Self::Drift => DRIFT_KEY.to_owned(),
         }
     }
@@ -52,7 +54,7 @@ fn document() -> Value {
 
 /// An entry for each command, and one for each event.
 fn of_each(command: fn(Action) -> (String, Value), event: fn(Told) -> (String, Value)) -> Map<String, Value> {
-    let told = Outcome::ALL.into_iter().map(Told::Outcome).chain([Told::Drift]);
+    let told = Outcome::ALL.into_iter().map(Told::Outcome).chain([Told::Waiting, Told::Drift]);
     Action::ALL.into_iter().map(command).chain(told.map(event)).collect()
 }
 
@@ -92,6 +94,9 @@ fn receive(action: Action) -> (String, Value) {
 fn send(told: Told) -> (String, Value) {
     let key = told.routing_key();
     let summary = match told {
+        Told::Waiting => {
+            "It is not done yet, because its switch cannot be brought to what is wanted; it goes on by itself"
+        }
         Told::Drift => "A switch no longer holds what was pushed; the reason says what was found and done",
         Told::Outcome(Outcome::Active) => {
             "The virtual MAC is bound on every switch port it belongs on, read back from the switch"

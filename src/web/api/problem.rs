@@ -114,7 +114,7 @@ impl From<Failure> for Problem {
             (Code::NotUtf8 | Code::NotJson, _) => (StatusCode::BAD_REQUEST, "The body cannot be read"),
             (Code::TooLarge, _) => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             (_, FailureClass::Permanent) => (StatusCode::UNPROCESSABLE_ENTITY, "This cannot be done"),
-            (_, FailureClass::Transient | FailureClass::Deferred | FailureClass::Unknown) => {
+            (_, FailureClass::Transient | FailureClass::Deferred) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "This cannot be done now")
             }
         };

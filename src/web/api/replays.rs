@@ -38,6 +38,7 @@ impl Replays {
             ReplayView { id: id.clone(), state: "running".to_owned(), total: letters.len(), done: 0, error: None };
         self.remember(view.clone());
         let (replays, app) = (self.clone(), app.clone());
+        #[expect(clippy::disallowed_methods, reason = "one replay, whose state is asked for")]
         tokio::spawn(async move {
             let progress = |done| replays.change(&id, |view| view.done = done);
             let result = broker::replay(&app.broker, &app.store, &letters, progress).await;

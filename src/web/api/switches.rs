@@ -57,7 +57,7 @@ async fn list(
     Ok(Page::new(items, &cut, |switch: &SwitchView| switch.name.clone()).answer(&uri))
 }
 
-/// Shows one switch: circuit, lease, what waits, the last push.
+/// Shows one switch: trouble, lease, what waits, the last push.
 #[utoipa::path(get, path = "/switches/{name}", tag = "switches",
     params(("name" = String, Path, description = "its name in the inventory")),
     responses(

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, 
 
 use crate::domain::evidence::Evidence;
 use crate::domain::{Desired, DriftMode, Freeze, Status, SwitchBinding};
-use crate::store::{Backup, CommandRecord, PushRecord, SwitchOverview, Vmac};
+use crate::store::{Backup, CommandRecord, PushRecord, SwitchOverview, Trouble, Vmac};
 
 /// How an address looks: OpenAPI has a format for each of the two families.
 pub(super) fn address_schema() -> Schema {
@@ -200,10 +200,8 @@ pub(super) struct SwitchView {
     site: Option<String>,
     /// While its site is frozen, the freeze that ends last.
     freeze: Option<FreezeView>,
-    /// It is not tried before this time; none while it is tried.
-    circuit_open_until: Option<DateTime<Utc>>,
-    /// The last failure to reach it.
-    circuit_reason: Option<String>,
+    /// Why it is not brought to what its rows want, while it is not.
+    trouble: Option<TroubleView>,
     last_seen_at: Option<DateTime<Utc>>,
     /// What is done about drift: `observe`, `enforce` or `off`.
     drift: String,
@@ -215,6 +213,28 @@ pub(super) struct SwitchView {
     last_push_id: Option<String>,
     last_push_state: Option<String>,
     last_push_at: Option<DateTime<Utc>>,
+}
+
+/// Why a switch is not brought to what its rows want.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TroubleView {
+    /// The reason code.
+    code: String,
+    /// What happened, the last time.
+    text: String,
+    /// Tries in a row that failed.
+    failures: i64,
+    /// Since when.
+    since: DateTime<Utc>,
+    /// When it is tried again.
+    next_try_at: DateTime<Utc>,
+}
+
+impl From<Trouble> for TroubleView {
+    fn from(trouble: Trouble) -> Self {
+        let Trouble { code, text, failures, since, next_try_at } = trouble;
+        Self { code: code.to_string(), text, failures, since, next_try_at }
+    }
 }
 
 impl SwitchView {
@@ -229,8 +249,7 @@ impl SwitchView {
             host_key_pinned: known.switch.host_key.is_some(),
             site: known.switch.site.map(|site| site.to_string()),
             freeze: known.freeze.map(FreezeView::from),
-            circuit_open_until: known.circuit.open_until,
-            circuit_reason: known.circuit.reason,
+            trouble: known.trouble.map(TroubleView::from),
             last_seen_at: known.last_seen_at,
             drift: known.switch.drift.unwrap_or(drift).as_str().to_owned(),
             drift_seen_at: known.drift_seen_at,
@@ -287,7 +306,7 @@ pub(super) struct PushView {
     pub id: String,
     switch: String,
     worker: String,
-    /// `prepared`, `sent`, `confirmed`, `refused` or `not_applied`.
+    /// `sent`, `confirmed`, `refused` or `not_applied`.
     state: String,
     /// How many changes.
     changes: i64,

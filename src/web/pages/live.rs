@@ -52,6 +52,7 @@ impl Live {
         }
         let receiver = self.0.pulse.subscribe();
         if !self.0.looking.swap(true, Ordering::SeqCst) {
+            #[expect(clippy::disallowed_methods, reason = "it ends with the pages that are kept live")]
             tokio::spawn(look(self.0.clone()));
         }
         Some(receiver)

@@ -30,7 +30,7 @@ pub(super) async fn show(State(app): State<App>) -> Result<Markup, Failed> {
             (tile("/vmacs?status=active", active, "active"))
             (tile("/vmacs?status=failed", counts.rows_failed, "failed"))
             (tile("/dead-letters", counts.dead_letters_waiting, "dead letters"))
-            (tile("/switches", counts.circuits_open, "switches not tried"))
+            (tile("/switches", counts.switches_in_trouble, "switches in trouble"))
         }
         @if !causes.is_empty() { h2 { "Dead letters by cause" } (dead_letters::causes(&causes, "/")) }
         (needs(&needy))
@@ -55,7 +55,7 @@ fn counted(count: i64) -> String {
 fn needs(switches: &[SwitchOverview]) -> Markup {
     html! {
         h2 { "Switches with work or trouble" }
-        @if switches.is_empty() { p .faint { "None: nothing waits, and every switch is tried." } }
+        @if switches.is_empty() { p .faint { "All switches reachable, no pending changes." } }
         @else { (switches::table(switches)) }
     }
 }

@@ -1,7 +1,6 @@
-//! Switches: circuit, lease, what waits, pushes and backups.
+//! Switches: trouble, lease, what waits, pushes and backups.
 
 use axum::extract::State;
-use chrono::Utc;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -61,12 +60,10 @@ pub(super) fn table(switches: &[SwitchOverview]) -> Markup {
 }
 
 fn state(overview: &SwitchOverview) -> Markup {
-    let circuit = &overview.known.circuit;
-    let open = circuit.open_until.is_some_and(|until| until > Utc::now());
     html! {
         span {
             @if let Some(freeze) = &overview.known.freeze { (status("frozen")) span .faint { " " (freeze.end()) } }
-            @else if open { (status("open")) span .faint { " not tried, " (time_or_dash(circuit.open_until)) } }
+            @else if let Some(trouble) = &overview.known.trouble { (status("open")) span .faint { " " (trouble.code) ", next attempt " (time_or_dash(Some(trouble.next_try_at))) } }
             @else if overview.lease_holder.is_some() { (status("sent")) }
             @else if overview.known.last_seen_at.is_some() { span .active { "reachable" } }
             @else { span .faint { "never pushed to" } }
@@ -108,7 +105,7 @@ fn facts(overview: &SwitchOverview, drift: DriftMode) -> Markup {
     let known = &overview.known;
     html! {
         p { (state(overview)) }
-        @if let Some(reason) = &known.circuit.reason { p .note .bad[known.circuit.open_until.is_some()] { "Last failure to reach it: " (safe(reason)) } }
+        @if let Some(trouble) = &known.trouble { p .note .bad { "Waiting since " (moment_or_dash(Some(trouble.since))) ", " (trouble.failures) " failed attempts. Latest error: " (safe(&trouble.text)) } }
         dl {
             dt { "Address" } dd .mono { (safe(&known.switch.host)) ":" (known.switch.port) }
             dt { "Site" } dd { (or_dash(known.switch.site.as_ref())) }

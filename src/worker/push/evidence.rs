@@ -3,16 +3,28 @@
 use std::time::Duration;
 
 use crate::domain::evidence::Tables;
-use crate::domain::plan::EndState;
+use crate::domain::plan::{EndState, WishResult};
 use crate::switch::{PushReport, SwitchClient};
 use crate::worker::context::Context;
 
 /// Longest time that results wait for evidence.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the switch's table shows, where the push bound anything and the settings ask for it.
-pub(super) async fn gather(context: &Context, client: &mut SwitchClient, report: &mut PushReport) -> Tables {
-    let bound = |result: &crate::switch::WishResult| {
+/// Notes in the results which of the switch's tables show the bindings, where the push bound anything and the settings ask
+/// for it.
+pub(super) async fn gather(context: &Context, client: &mut SwitchClient, report: &mut PushReport) {
+    let tables = tables(context, client, report).await;
+    for WishResult { wish, end } in &mut report.results {
+        if let Ok(reached) = end
+            && reached.end == EndState::Bound
+        {
+            reached.evidence = tables.showing(wish.ip, wish.mac, &wish.interface);
+        }
+    }
+}
+
+async fn tables(context: &Context, client: &mut SwitchClient, report: &mut PushReport) -> Tables {
+    let bound = |result: &WishResult| {
         result.end.as_ref().is_ok_and(|reached| reached.end == EndState::Bound && reached.push.is_some())
     };
     if !context.settings.worker.evidence || !report.session_usable || !report.results.iter().any(bound) {

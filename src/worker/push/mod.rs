@@ -1,61 +1,45 @@
 //! One push to one switch, between the switch client and the store.
 //!
-//! The transaction itself is the switch client's; here is what it writes down on the way (the
-//! [`StoreJournal`]), what its report means for the rows, and the spans of both.
+//! The transaction itself is the switch client's; here is what it writes down on the way (the [`StoreJournal`]), how long
+//! a slot is kept for it, and the spans of both.
 
 mod evidence;
 pub(super) mod journal;
-mod report;
 mod trace;
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::call_off::InFlight;
 use super::context::Context;
-use super::lease;
+use super::lease::{LeaseInHand, failure};
 use super::session::Session;
+use super::settle::settle;
 use super::slots::PushSlot;
 use super::stop;
-use crate::domain::evidence::Tables;
-use crate::domain::{Failure, MessageKey, SiteName, SwitchName};
-use crate::store::{CommandOutcome, Lease, StoreError};
+use crate::domain::{Code, Failure};
+use crate::failpoint;
+use crate::store::{OpenedPush, PushResults, Settled, SiteLimits, StoreError};
 use crate::switch::{self, Journal, PushOptions, PushReport, Stage};
 
-pub(super) use journal::site_limit;
 use journal::{PushJournal, Rows, StoreJournal};
 
-/// What a push came to, for the messages that wait.
-#[derive(Default)]
-pub(super) struct Pushed {
-    /// True when nothing was to be done.
-    pub is_empty: bool,
-    /// Commands that have an outcome now.
-    pub finished: Vec<(MessageKey, CommandOutcome)>,
-    /// Rows whose change failed, but not for good.
-    pub failed: Vec<(i64, Failure)>,
-    /// Other switches whose turn it is now.
-    pub due: Vec<SwitchName>,
-    /// Why nothing could be done at all.
-    pub whole: Option<Failure>,
-}
+/// How long a push slot is kept while a session is being opened.
+const OPENING_MAX: Duration = Duration::from_secs(1);
 
 /// What a push is made under.
 #[derive(Clone, Copy)]
 pub(super) struct Order<'a> {
-    /// The switch's lease, held.
-    pub lease: &'a Lease,
+    /// The switch's lease.
+    pub lease: &'a LeaseInHand,
     /// Told how far its commit is.
     pub in_flight: &'a InFlight<'a>,
-    /// How long the switch's last push took.
+    /// How long the push before it under the same lease took.
     pub last_push: Option<Duration>,
-    /// The switch's site.
-    pub site: Option<&'a SiteName>,
 }
 
-/// Pushes everything that waits for the lane's switch and writes the results. It may be dropped at any moment:
-/// the next push finds out what was done.
+/// Pushes everything that is due on the switch and writes the results. It may be dropped at any moment: the next push
+/// finds out what was done.
 ///
 /// # Errors
 /// When the results could not be written because the lease is gone or the worker stops.
@@ -63,58 +47,117 @@ pub(super) async fn push(
     context: &Arc<Context>,
     session: &mut Session,
     order: Order<'_>,
-    slot: PushSlot<'_>,
-) -> Result<Pushed, StoreError> {
-    let ttl = Duration::from_millis(context.settings.lease.ttl_ms);
-    let mut journal = journal_of(context, order);
-    let report = tokio::select! {
-        report = attempt(context, session, &mut journal, order.site, slot) => report,
-        never = lease::keep(&context.store, order.lease, ttl) => match never {},
+    slot: &mut Option<PushSlot>,
+) -> Result<Settled, StoreError> {
+    let started = Instant::now();
+    let limits = limits(context);
+    let opened = match context.store.open_push(&order.lease.lease, limits).await {
+        Err(StoreError::LeaseLost { switch }) => return Err(StoreError::LeaseLost { switch }),
+        opened => opened.map_err(|error| failure(&error)),
+    };
+    failpoint::hit("push::opened");
+    let mut journal = journal_of(context, order, limits);
+    let site = opened.as_ref().ok().and_then(|opened| opened.known.switch.site.clone());
+    let report = match opened.and_then(may_push) {
+        Ok(opened) => attempt(context, session, &mut journal, opened, slot).await,
+        Err(failure) => PushReport { session_usable: true, ..PushReport::failed(failure) },
     };
     if !report.session_usable {
         session.abandon();
     }
-    let failures = report.whole.iter().chain(report.results.iter().filter_map(|result| result.end.as_ref().err()));
-    stop::consider(context, order.lease, failures).await;
-    report::write(context, &mut journal, report).await
+    journal.trace.reported(report.whole.as_ref());
+    failpoint::hit("push::reported");
+    let settled = write(context, &mut journal, &report).await?;
+    journal.reached(Stage::Settled);
+    count(context, started.elapsed(), &report, &settled);
+    if settled.failed_pushes {
+        stop::consider(context, &order.lease.lease, site.as_ref()).await;
+    }
+    Ok(settled)
 }
 
-fn journal_of<'a>(context: &'a Context, order: Order<'a>) -> PushJournal<'a> {
-    let Order { lease, in_flight, last_push, .. } = order;
-    let (generations, producers, shown) = (HashMap::new(), HashMap::new(), Tables::default());
-    let rows = Rows { context, last_push, generations, producers, shown };
-    let journal = StoreJournal::new(&context.store, &context.settings, lease, in_flight, rows);
-    journal.within(context.settings.limits.site_commits_per_minute_max).settled_with_results()
+fn limits(context: &Context) -> SiteLimits {
+    let commits_per_minute_max = context.settings.limits.site_commits_per_minute_max.into();
+    SiteLimits { heeds_freezes: true, commits_per_minute_max }
+}
+
+fn may_push(opened: OpenedPush) -> Result<OpenedPush, Failure> {
+    match opened.held_back {
+        Some(failure) => Err(failure),
+        None => Ok(opened),
+    }
+}
+
+fn journal_of<'a>(context: &'a Context, order: Order<'a>, limits: SiteLimits) -> PushJournal<'a> {
+    let rows = Rows { context, order, gathered: Default::default(), producers: Default::default() };
+    StoreJournal::new(&context.store, order.lease, order.in_flight, limits, rows)
+}
+
+async fn write(
+    context: &Arc<Context>,
+    journal: &mut PushJournal<'_>,
+    report: &PushReport,
+) -> Result<Settled, StoreError> {
+    let gathered = std::mem::take(&mut journal.rows.gathered);
+    let results =
+        PushResults { ends: journal.ends(), gathered, results: &report.results, whole: report.whole.as_ref() };
+    settle(context, &journal.lease.lease, &results).await
 }
 
 /// Uses the session that is open. One may have died of old age, which says nothing about the switch: then, and where
-/// there is none, a new one. While it is opened others may push.
-async fn attempt<'a>(
-    context: &'a Context,
+/// there is none, a new one. While that takes long others may push.
+async fn attempt(
+    context: &Context,
     session: &mut Session,
     journal: &mut PushJournal<'_>,
-    site: Option<&SiteName>,
-    slot: PushSlot<'a>,
+    opened: OpenedPush,
+    slot: &mut Option<PushSlot>,
 ) -> PushReport {
     let options = PushOptions { confirm_timeout_min: context.settings.ssh.confirm_timeout_min };
+    journal.unresolved = opened.unresolved;
     if let Some(client) = session.client() {
         journal.reached(Stage::Connected);
         let mut report = switch::push(client, journal, &options).await;
         if !report.lost_before_use {
-            journal.rows.shown = evidence::gather(context, client, &mut report).await;
+            evidence::gather(context, client, &mut report).await;
             return report;
         }
     }
-    drop(slot);
     journal.trace.does("connect");
-    match session.open(context).await {
-        Ok(client) => {
-            journal.reached(Stage::Connected);
-            let _slot = context.slots.push(site).await;
-            let mut report = switch::push(client, journal, &options).await;
-            journal.rows.shown = evidence::gather(context, client, &mut report).await;
-            report
+    if opened.known.trouble.is_some() {
+        *slot = None;
+    }
+    let client = {
+        let mut opening = std::pin::pin!(session.open(context, &opened.known));
+        match tokio::time::timeout(OPENING_MAX, &mut opening).await {
+            Ok(client) => client,
+            Err(_) => {
+                *slot = None;
+                opening.await
+            }
         }
-        Err(failure) => PushReport::failed(failure),
+    };
+    let client = match client {
+        Ok(client) => client,
+        Err(failure) => return PushReport::failed(failure),
+    };
+    if slot.is_none() {
+        *slot = Some(context.slots.push().await);
+    }
+    journal.reached(Stage::Connected);
+    let mut report = switch::push(client, journal, &options).await;
+    evidence::gather(context, client, &mut report).await;
+    report
+}
+
+fn count(context: &Context, took: Duration, report: &PushReport, settled: &Settled) {
+    match &report.whole {
+        // Held back is not failed.
+        Some(failure) if matches!(failure.code, Code::Frozen | Code::SiteLimit) => {}
+        Some(failure) => {
+            tracing::warn!(code = %failure.code, error = failure.text, "push failed");
+            context.metrics.push_failed(failure.code.as_str());
+        }
+        None => context.metrics.pushed(took, settled.finished.len()),
     }
 }

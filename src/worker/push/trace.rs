@@ -7,7 +7,6 @@ use crate::domain::{Failure, SwitchName};
 use crate::store::WorkItem;
 use crate::switch::{PushIntent, Stage};
 use crate::telemetry::{SPANS, fail, link_to_producer};
-use crate::worker::context::Context;
 
 /// The spans of one push.
 #[derive(Debug)]
@@ -40,32 +39,17 @@ impl PushTrace {
         }
     }
 
-    pub fn backed_up(&self, push_id: &str, backup_id: i64) {
-        self.whole.record("vmacd.push_id", push_id).record("vmacd.backup_id", backup_id);
-    }
-
-    /// Where a group is narrowed, each part is prepared as a push of its own.
-    pub fn prepared(&self, push: &PushIntent) {
+    /// Where a group is narrowed, each part is sent as a push of its own.
+    pub fn sent(&self, push: &PushIntent, backup_id: i64) {
+        self.whole.record("vmacd.push_id", &*push.id).record("vmacd.backup_id", backup_id);
         self.doing.record("vmacd.push_id", &*push.id).record("vmacd.changes", push.content.len());
     }
 
-    /// These rows are brought to what they want: those who wait for them wait no longer.
-    pub fn gathered(&self, context: &Context, items: &[WorkItem]) {
+    /// These rows are brought to what they want, for those who asked.
+    pub fn gathered(&self, items: &[WorkItem]) {
         self.whole.record("vmacd.changes", items.iter().map(|item| item.ports.len()).sum::<usize>());
-        if self.whole.is_disabled() {
-            return;
-        }
-        let mut waiting = context.waiting();
-        for item in items {
-            let mut is_held = false;
-            waiting.visit_vmac(item.vmac.id, |held| {
-                held.trace.carried_by(&self.whole);
-                is_held = true;
-            });
-            // Another worker holds its message, or nobody does any more.
-            if let (false, Some(producer)) = (is_held, &item.trace) {
-                link_to_producer(&self.whole, producer);
-            }
+        if !self.whole.is_disabled() {
+            items.iter().filter_map(|item| item.trace.as_ref()).for_each(|asked| link_to_producer(&self.whole, asked));
         }
     }
 
@@ -89,11 +73,10 @@ impl PushTrace {
 const fn after(stage: Stage) -> Option<&'static str> {
     match stage {
         Stage::Connected => Some("lock"),
-        Stage::Locked => Some("backup"),
+        Stage::Locked => Some("look for earlier pushes"),
         Stage::BackedUp => Some("read"),
         Stage::Read => Some("gather"),
-        Stage::Gathered => Some("plan"),
-        Stage::Prepared => Some("load"),
+        Stage::Gathered => Some("load"),
         Stage::Loaded | Stage::Confirmed => Some("journal"),
         Stage::Sent => Some("commit"),
         Stage::Committed => Some("read back"),

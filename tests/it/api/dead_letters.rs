@@ -29,7 +29,8 @@ async fn waiting(serve: &Serve, count: usize) -> Vec<Value> {
 
 #[tokio::test]
 async fn one_is_found_read_replayed_and_active() {
-    let world = World::real(1, 1).await;
+    let mut world = World::real(1, 1).await;
+    world.settings = world.settings.clone().set("VMACD_RETRY_AGE_MAX_MS", 1_000);
     let serve = world.serve().await;
     let switch = world.estate.switch(&world.switch_of(0)).expect("a switch");
     switch.stop();

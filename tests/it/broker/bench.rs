@@ -2,29 +2,33 @@
 
 use std::time::Duration;
 
+use lapin::options::BasicPublishOptions;
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel};
 use serde_json::json;
+use sqlx::{Connection, SqliteConnection};
 use vmacd::broker::{
-    AmqpTarget, Broker, BrokerError, BrokerSettings, Consumer, DeadReason, Delivery, Message, Prefetch, QueueKind,
+    AmqpTarget, Batch, Broker, BrokerError, BrokerSettings, Consumer, DeadReason, Message, Prefetch, QueueKind,
 };
 use vmacd::domain::Code;
-use vmacd::store::{Store, StoreOptions};
+use vmacd::store::{NewQueueMessage, Store, StoreOptions};
 
 use crate::support::{Rabbit, patience, run_dir, unique};
 
-/// The ladder's only two rungs.
-pub const RUNG_MIN: Duration = Duration::from_millis(200);
-pub const RUNG_MAX: Duration = Duration::from_millis(400);
+/// Delays of the earlier version's retry queues, other than the defaults.
+const FORMER_DELAYS: (Duration, Duration) = (Duration::from_millis(300), Duration::from_millis(700));
 
 /// A broker under test.
 pub struct Bench {
     pub broker: Broker,
     settings: BrokerSettings,
     store: Store,
+    file: String,
 }
 
 impl Bench {
     pub async fn embedded() -> Self {
-        Self::new(None).await.expect("the embedded queue")
+        Self::new(None, Rabbit::namespace()).await.expect("the embedded queue")
     }
 
     pub async fn rabbitmq() -> Self {
@@ -36,25 +40,26 @@ impl Bench {
         Self::on(AmqpTarget { url: url.to_owned(), ca: None }).await.expect("a broker")
     }
 
-    /// On this RabbitMQ, which may refuse.
-    pub async fn on(target: AmqpTarget) -> Result<Self, BrokerError> {
-        Self::new(Some(target)).await
+    /// On the shared RabbitMQ, with names that may be there already.
+    pub async fn within(namespace: &str) -> Self {
+        let target = AmqpTarget { url: Rabbit::shared().url().to_owned(), ca: None };
+        Self::new(Some(target), namespace.to_owned()).await.expect("a broker")
     }
 
-    async fn new(amqp: Option<AmqpTarget>) -> Result<Self, BrokerError> {
-        let file = run_dir().join(unique("queue")).with_extension("db");
-        let store = Store::connect(&format!("sqlite://{}", file.display()), StoreOptions::default()).await;
+    /// On this RabbitMQ, which may refuse.
+    pub async fn on(target: AmqpTarget) -> Result<Self, BrokerError> {
+        Self::new(Some(target), Rabbit::namespace()).await
+    }
+
+    async fn new(amqp: Option<AmqpTarget>, namespace: String) -> Result<Self, BrokerError> {
+        let file = run_dir().join(unique("queue")).with_extension("db").display().to_string();
+        let store = Store::connect(&format!("sqlite://{file}"), StoreOptions::default()).await;
         let store = store.expect("a database");
         store.migrate().await.expect("tables");
-        let settings = BrokerSettings {
-            amqp,
-            namespace: Rabbit::namespace(),
-            rpc_timeout: Duration::from_secs(10),
-            delay_min: RUNG_MIN,
-            delay_max: RUNG_MAX,
-        };
+        let (rpc_timeout, former_delays) = (Duration::from_secs(10), FORMER_DELAYS);
+        let settings = BrokerSettings { amqp, namespace, rpc_timeout, former_delays };
         let broker = Broker::connect(settings.clone(), &store).await?;
-        Ok(Self { broker, settings, store })
+        Ok(Self { broker, settings, store, file })
     }
 
     /// The same queues as another process sees them.
@@ -66,13 +71,20 @@ impl Bench {
         Broker::connect(self.settings.clone(), &self.store).await
     }
 
+    /// The same queues by way of another URL.
+    pub async fn another_through(&self, url: &str) -> Broker {
+        let amqp = Some(AmqpTarget { url: url.to_owned(), ca: None });
+        let settings = BrokerSettings { amqp, ..self.settings.clone() };
+        Broker::connect(settings, &self.store).await.expect("a broker")
+    }
+
     /// The name of a queue or exchange as the broker knows it.
     pub fn name(&self, plain: &str) -> String {
         format!("{}{plain}", self.settings.namespace)
     }
 
     pub async fn commands(&self) -> Consumer {
-        self.broker.consume(QueueKind::Commands, prefetch(100)).await.expect("a consumer")
+        commands_of(&self.broker).await
     }
 
     pub async fn dead(&self) -> Consumer {
@@ -86,6 +98,65 @@ impl Bench {
             .await
             .expect("published");
     }
+
+    /// The bodies of the next `count` messages, each batch acknowledged.
+    #[track_caller]
+    pub fn receive(&self, consumer: &mut Consumer, count: usize) -> impl Future<Output = Vec<String>> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let mut received = Vec::new();
+            while received.len() < count {
+                let next = consumer.next_batch(count - received.len(), Duration::from_millis(20));
+                let batch = tokio::time::timeout(patience(), next).await;
+                let batch = batch.unwrap_or_else(|_| panic!("{caller}: only {received:?} of {count} came"));
+                let batch = batch.expect("the consumer goes on");
+                received.extend(bodies(&batch));
+                self.broker.ack(batch.receipt).await.expect("acknowledged");
+            }
+            received
+        }
+    }
+
+    /// Puts a message among the dead letters as the earlier version did.
+    pub async fn bury_as_formerly(&self, body: &str, reason: &DeadReason) {
+        let message = message(body);
+        if self.settings.amqp.is_none() {
+            let mut properties = json!(message);
+            properties["dead"] = json!(reason);
+            properties["attempt"] = json!(4);
+            let queue = self.name("vmac.dead");
+            let queued = NewQueueMessage { queue, properties, body: body.as_bytes().to_vec() };
+            return self.store.queue_publish(&[queued]).await.expect("queued");
+        }
+        let (_connection, channel) = Rabbit::shared().channel().await;
+        let mut headers = FieldTable::default();
+        headers.insert("x-vmacd-attempt".into(), AMQPValue::LongLongInt(4));
+        headers.insert("x-vmacd-error".into(), AMQPValue::LongString(reason.text.as_str().into()));
+        headers.insert("x-vmacd-dead".into(), AMQPValue::LongString(json!(reason).to_string().into()));
+        let properties = BasicProperties::default().with_headers(headers).with_message_id(format!("id-{body}").into());
+        send(&channel, &self.name("vmac.dead"), &message.routing_key, body, properties).await;
+    }
+
+    /// Changes the embedded queue behind its back.
+    pub async fn change_queue(&self, sql: &'static str) {
+        let connection = SqliteConnection::connect(&format!("sqlite://{}", self.file)).await;
+        sqlx::query(sql).execute(&mut connection.expect("the database")).await.expect("changed");
+    }
+}
+
+/// Publishes a message as any producer may, and waits for the broker to have it.
+pub async fn send(channel: &Channel, exchange: &str, routing_key: &str, body: &str, properties: BasicProperties) {
+    channel.confirm_select(lapin::options::ConfirmSelectOptions::default()).await.expect("confirms");
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let properties = properties.with_delivery_mode(2);
+    let confirm =
+        channel.basic_publish(exchange.into(), routing_key.into(), options, body.as_bytes(), properties).await;
+    let confirmed = confirm.expect("published").await.expect("confirmed");
+    assert!(matches!(confirmed, lapin::Confirmation::Ack(None)), "{confirmed:?}");
+}
+
+pub async fn commands_of(broker: &Broker) -> Consumer {
+    broker.consume(QueueKind::Commands, prefetch(100)).await.expect("a consumer")
 }
 
 /// So many messages, whatever their size.
@@ -123,21 +194,26 @@ pub fn reason(id: &str) -> DeadReason {
     }
 }
 
-/// The next `count` deliveries.
+/// The next `count` messages, with the receipt of the last batch. Nothing is acknowledged, so that on the embedded queue
+/// they must be there to be claimed at once.
 #[track_caller]
-pub fn take(consumer: &mut Consumer, count: usize) -> impl Future<Output = Vec<Delivery>> {
+pub fn take(consumer: &mut Consumer, count: usize) -> impl Future<Output = Batch> {
     let caller = std::panic::Location::caller();
     async move {
-        let mut taken = Vec::new();
-        while taken.len() < count {
-            let next = consumer.next_batch(count - taken.len(), Duration::from_millis(20));
-            match tokio::time::timeout(patience(), next).await {
-                Ok(Some(batch)) => taken.extend(batch),
-                Ok(None) => panic!("{caller}: the consumer ended after {} of {count}", taken.len()),
-                Err(_) => panic!("{caller}: {} of {count} came", taken.len()),
+        let mut taken: Option<Batch> = None;
+        loop {
+            let mut deliveries = taken.map_or_else(Vec::new, |batch| batch.deliveries);
+            let next = consumer.next_batch(count - deliveries.len(), Duration::from_millis(20));
+            let batch = tokio::time::timeout(patience(), next).await;
+            let batch = batch.unwrap_or_else(|_| panic!("{caller}: {} of {count} came", deliveries.len()));
+            let batch = batch.unwrap_or_else(|| panic!("{caller}: the consumer ended"));
+            deliveries.extend(batch.deliveries);
+            let whole = Batch { deliveries, receipt: batch.receipt };
+            if whole.deliveries.len() == count {
+                return whole;
             }
+            taken = Some(whole);
         }
-        taken
     }
 }
 
@@ -147,6 +223,6 @@ pub async fn is_silent(consumer: &mut Consumer) -> bool {
 }
 
 /// The bodies, in their order.
-pub fn bodies(deliveries: &[Delivery]) -> Vec<String> {
-    deliveries.iter().map(|delivery| String::from_utf8_lossy(&delivery.message.body).into_owned()).collect()
+pub fn bodies(batch: &Batch) -> Vec<String> {
+    batch.deliveries.iter().map(|delivery| String::from_utf8_lossy(&delivery.message.body).into_owned()).collect()
 }

@@ -1,5 +1,5 @@
 //! The broker's conformance suite: each case runs on the embedded queue and on RabbitMQ. What only RabbitMQ can
-//! suffer, restarts and alarms, stands in `outage`, against nodes of its own.
+//! suffer, restarts and alarms, is in `outage`, against nodes of its own; `upgrade` replaces the earlier version's queues.
 
 /// Makes two tests of each case, one for each broker.
 macro_rules! on_both_brokers {
@@ -21,5 +21,8 @@ macro_rules! on_both_brokers {
 
 pub mod bench;
 mod consuming;
+mod former;
+mod order;
 mod outage;
 mod settling;
+mod upgrade;

@@ -4,7 +4,7 @@ use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use vmacd::broker::BrokerError;
 
-use super::bench::{Bench, bodies, message, take};
+use super::bench::{Bench, bodies, commands_of, is_silent, message, take};
 use crate::support::{Proxy, Rabbit, eventually};
 
 #[tokio::test]
@@ -23,10 +23,9 @@ async fn a_consumer_goes_on_after_a_crash_of_the_private_broker() {
     rabbit.start_again();
     eventually("it is back", async || bench.broker.is_connected()).await;
     // The receipts are of a session that is gone: passed over, and the messages come again.
-    bench.broker.ack(held.into_iter().map(|delivery| delivery.receipt).collect()).await.expect("passed over");
-    let mut again = bodies(&take(&mut consumer, 2).await);
-    again.sort();
-    assert_eq!(again, ["a", "b"]);
+    assert!(!held.receipt.is_live());
+    bench.broker.ack(held.receipt).await.expect("passed over");
+    assert_eq!(bench.receive(&mut consumer, 2).await, ["a", "b"]);
     bench.publish(&["c"]).await;
     assert_eq!(bodies(&take(&mut consumer, 1).await), ["c"]);
 }
@@ -46,6 +45,43 @@ async fn a_cut_connection_is_built_anew() {
     assert_eq!(bodies(&take(&mut consumer, 1).await), ["a"], "what was not settled comes again");
     bench.publish(&["b"]).await;
     assert_eq!(bodies(&take(&mut consumer, 1).await), ["b"]);
+}
+
+#[tokio::test]
+async fn a_batch_ends_where_the_session_does() {
+    let rabbit = Rabbit::shared();
+    let proxy = Proxy::start(rabbit.authority()).await;
+    let bench = Bench::of(&rabbit.url_through(proxy.port())).await;
+    let mut consumer = bench.commands().await;
+    bench.publish(&["a", "b", "c"]).await;
+    let old = take(&mut consumer, 1).await;
+    // The others are in the consumer's hand, and come again over the next session.
+    proxy.cut();
+    eventually("it notices", async || !bench.broker.is_connected()).await;
+    proxy.restore();
+    let new = take(&mut consumer, 3).await;
+    assert_eq!(bodies(&new), ["a", "b", "c"]);
+    assert!(!old.receipt.is_live() && new.receipt.is_live() && new.receipt.session() > old.receipt.session());
+    bench.broker.ack(new.receipt).await.expect("acknowledged");
+    assert!(is_silent(&mut consumer).await);
+}
+
+#[tokio::test]
+async fn another_consumer_takes_over_within_seconds_when_the_connection_of_the_first_dies() {
+    let rabbit = Rabbit::shared();
+    let proxy = Proxy::start(rabbit.authority()).await;
+    let bench = Bench::of(rabbit.url()).await;
+    let first = bench.another_through(&rabbit.url_through(proxy.port())).await;
+    let mut active = commands_of(&first).await;
+    bench.publish(&["a", "b", "c"]).await;
+    let held = take(&mut active, 2).await;
+    let mut waiting = bench.commands().await;
+    assert!(is_silent(&mut waiting).await);
+    proxy.cut();
+    let started = std::time::Instant::now();
+    assert_eq!(bench.receive(&mut waiting, 3).await, ["a", "b", "c"]);
+    assert!(started.elapsed() < std::time::Duration::from_secs(5), "after {:?}", started.elapsed());
+    assert!(!held.receipt.is_live() && !held.receipt.confirm().await);
 }
 
 #[tokio::test]
@@ -108,7 +144,7 @@ async fn a_private_broker_short_of_memory_takes_no_message_and_delivers_all_the_
     let blocked = bench.broker.publish_command(message("b")).await;
     assert!(matches!(blocked, Err(BrokerError::Timeout { .. })), "{blocked:?}");
     let held = take(&mut bench.commands().await, 1).await;
-    bench.broker.ack(held.into_iter().map(|delivery| delivery.receipt).collect()).await.expect("acknowledged");
+    bench.broker.ack(held.receipt).await.expect("acknowledged");
     rabbit.ctl(&["set_vm_memory_high_watermark", "0.6"]);
     eventually("it takes messages again", async || bench.broker.publish_command(message("c")).await).await;
 }

@@ -1,112 +1,116 @@
-//! What becomes of a delivery: acknowledged, handed back, tried again later, or dead.
+//! What becomes of a batch, and what its receipt says of the session.
 
-use std::time::{Duration, Instant};
+use vmacd::broker::{Message, Prefetch, QueueKind};
+use vmacd::domain::{BODY_BYTES_MAX, Code};
 
-use vmacd::broker::Message;
-use vmacd::domain::Code;
-
-use super::bench::{Bench, RUNG_MAX, RUNG_MIN, bodies, is_silent, message, reason, take};
+use super::bench::{Bench, bodies, is_silent, message, reason, take};
+use crate::support::eventually;
 
 on_both_brokers! {
     an_acknowledged_message_does_not_come_again,
-    a_message_handed_back_comes_again_at_once,
-    a_retry_comes_after_its_delay_with_what_was_added_to_it,
-    a_longer_delay_does_not_hold_up_a_shorter_one,
-    a_dead_message_is_on_the_dead_queue_with_its_reason,
-    a_message_that_is_delivered_for_ever_is_given_up,
     settling_twice_does_no_harm,
 }
 
 async fn an_acknowledged_message_does_not_come_again(bench: &Bench) {
-    bench.publish(&["a"]).await;
-    let mut consumer = bench.commands().await;
-    let held = take(&mut consumer, 1).await;
-    bench.broker.ack(held.into_iter().map(|delivery| delivery.receipt).collect()).await.expect("acknowledged");
-    consumer.stop().await;
+    for round in 0..20 {
+        let body = round.to_string();
+        bench.publish(&[&body]).await;
+        let mut consumer = bench.commands().await;
+        let batch = take(&mut consumer, 1).await;
+        assert_eq!(bodies(&batch), [body]);
+        bench.broker.ack(batch.receipt).await.expect("acknowledged");
+        consumer.stop().await;
+    }
     assert!(is_silent(&mut bench.commands().await).await);
 }
 
-async fn a_message_handed_back_comes_again_at_once(bench: &Bench) {
-    bench.publish(&["a"]).await;
+async fn settling_twice_does_no_harm(bench: &Bench) {
+    bench.publish(&["a", "b"]).await;
     let mut consumer = bench.commands().await;
-    for _ in 0..3 {
-        let held = take(&mut consumer, 1).await;
-        assert_eq!(held[0].message, message("a"));
-        bench.broker.requeue(held.into_iter().map(|delivery| delivery.receipt).collect()).await.expect("handed back");
-    }
-    assert_eq!(take(&mut consumer, 1).await.len(), 1);
+    let first = take(&mut consumer, 1).await;
+    bench.broker.ack(first.receipt.clone()).await.expect("acknowledged");
+    bench.broker.ack(first.receipt.clone()).await.expect("passed over");
+    let second = take(&mut consumer, 1).await;
+    bench.broker.ack(second.receipt).await.expect("acknowledged");
+    bench.broker.ack(first.receipt).await.expect("passed over");
+    bench.publish(&["c"]).await;
+    assert_eq!(bodies(&take(&mut consumer, 1).await), ["c"], "the consumer goes on");
+    consumer.stop().await;
 }
 
-async fn a_retry_comes_after_its_delay_with_what_was_added_to_it(bench: &Bench) {
-    bench.publish(&["a"]).await;
-    let mut consumer = bench.commands().await;
-    let held = take(&mut consumer, 1).await.remove(0);
-    let again = Message { attempt: 1, key: Some("k".to_owned()), first_seen_ms: Some(7), ..held.message };
-    let start = Instant::now();
-    bench.broker.retry(&[(held.receipt, again.clone(), RUNG_MIN)]).await.expect("put on the ladder");
-    let got = take(&mut consumer, 1).await.remove(0);
-    assert!(start.elapsed() >= RUNG_MIN, "after {:?}", start.elapsed());
-    assert_eq!(got.message, again, "routing key, body and headers are those it came with");
-    bench.broker.ack(vec![got.receipt]).await.expect("acknowledged");
-    assert!(is_silent(&mut consumer).await, "the original is gone");
-}
-
-async fn a_longer_delay_does_not_hold_up_a_shorter_one(bench: &Bench) {
-    bench.publish(&["long", "short"]).await;
-    let mut consumer = bench.commands().await;
-    let mut held = take(&mut consumer, 2).await;
-    let (short, long) = (held.pop().expect("two"), held.pop().expect("one"));
-    let beyond = RUNG_MAX * 100;
-    bench.broker.retry(&[(long.receipt, long.message, beyond)]).await.expect("put on the ladder");
-    bench.broker.retry(&[(short.receipt, short.message, Duration::ZERO)]).await.expect("put on the ladder");
-    assert_eq!(bodies(&take(&mut consumer, 1).await), ["short"]);
-    assert_eq!(bodies(&take(&mut consumer, 1).await), ["long"]);
-}
-
-async fn a_dead_message_is_on_the_dead_queue_with_its_reason(bench: &Bench) {
-    bench.broker.publish_command(Message { body: vec![0xc3, 0x28], ..message("") }).await.expect("published");
-    let mut consumer = bench.commands().await;
-    let held = take(&mut consumer, 1).await.remove(0);
-    bench.broker.dead(&[(held.receipt, held.message.clone(), reason("d-1"))]).await.expect("buried");
-    let mut dead = bench.dead().await;
-    let letter = take(&mut dead, 1).await.remove(0);
-    assert_eq!(letter.message, held.message);
-    assert_eq!(letter.dead_reason(chrono::Utc::now()), reason("d-1"));
-    bench.broker.ack(vec![letter.receipt]).await.expect("acknowledged");
-    assert!(is_silent(&mut dead).await && is_silent(&mut consumer).await);
-}
-
-async fn a_message_that_is_delivered_for_ever_is_given_up(bench: &Bench) {
+#[tokio::test]
+async fn a_message_that_is_delivered_for_ever_is_given_up() {
+    let bench = Bench::rabbitmq().await;
     // Its producer cannot say why it is dead.
     let forged = serde_json::json!({"x-vmacd-dead": serde_json::json!(reason("forged")).to_string()});
     let headers = forged.as_object().cloned().unwrap_or_default();
     bench.broker.publish_command(Message { headers, ..message("poison") }).await.expect("published");
-    let mut consumer = bench.commands().await;
     let (mut dead, mut deliveries) = (bench.dead().await, 0);
     let letter = loop {
+        let mut consumer = bench.commands().await;
         tokio::select! {
-            held = take(&mut consumer, 1) => {
+            _held = take(&mut consumer, 1) => {
                 deliveries += 1;
                 assert!(deliveries < 500, "it comes for ever");
-                let receipts = held.into_iter().map(|delivery| delivery.receipt).collect();
-                bench.broker.requeue(receipts).await.expect("handed back");
             }
-            mut letter = take(&mut dead, 1) => break letter.remove(0),
+            mut letter = take(&mut dead, 1) => break letter.deliveries.remove(0),
         }
+        consumer.stop().await;
     };
     assert!(deliveries >= 100, "after {deliveries}");
     assert_eq!(letter.message.body, b"poison");
     assert_eq!(letter.dead_reason(chrono::Utc::now()).code, Code::DeliveryLimit);
 }
 
-async fn settling_twice_does_no_harm(bench: &Bench) {
-    bench.publish(&["a", "b"]).await;
+#[tokio::test]
+async fn the_embedded_queue_marks_a_message_that_was_delivered_too_often() {
+    let bench = Bench::embedded().await;
+    bench.publish(&["poison", "fine"]).await;
+    bench.change_queue("UPDATE queue_messages SET deliveries = 100 WHERE body = CAST('poison' AS BLOB)").await;
     let mut consumer = bench.commands().await;
-    let held = take(&mut consumer, 2).await;
-    let first = held[0].receipt.clone();
-    bench.broker.ack(vec![first.clone()]).await.expect("acknowledged");
-    bench.broker.ack(vec![first]).await.expect("passed over");
-    bench.broker.ack(vec![held[1].receipt.clone()]).await.expect("acknowledged");
-    consumer.stop().await;
-    assert!(is_silent(&mut bench.commands().await).await, "the second was settled all the same");
+    let batch = consumer.next_batch(10, std::time::Duration::ZERO).await.expect("a batch");
+    assert_eq!(bodies(&batch), ["poison"], "it comes alone");
+    assert!(batch.deliveries[0].given_up);
+    assert_eq!(batch.deliveries[0].dead_reason(chrono::Utc::now()).code, Code::DeliveryLimit);
+    assert_eq!(batch.receipt.queue_claim().map(|claim| claim.messages()), Some(1));
+    bench.broker.ack(batch.receipt).await.expect("acknowledged");
+    assert!(!take(&mut consumer, 1).await.deliveries[0].given_up);
+}
+
+#[tokio::test]
+async fn a_receipt_tells_whether_its_session_is_still_there() {
+    let bench = Bench::rabbitmq().await;
+    bench.publish(&["a", "b"]).await;
+    let mut first = bench.commands().await;
+    let (one, two) = (take(&mut first, 1).await.receipt, take(&mut first, 1).await.receipt);
+    assert_eq!(one.session(), two.session());
+    assert!(one.is_live() && one.confirm().await && two.confirm().await);
+    first.stop().await;
+    assert!(!two.is_live() && !two.confirm().await);
+    let other = take(&mut bench.commands().await, 1).await.receipt;
+    assert_ne!(other.session(), one.session());
+}
+
+#[tokio::test]
+async fn a_session_is_confirmed_although_no_more_bytes_are_read() {
+    let bench = Bench::rabbitmq().await;
+    let sent: Vec<Message> = (0..300).map(|_| Message { body: vec![b'x'; BODY_BYTES_MAX], ..message("") }).collect();
+    bench.broker.publish_commands(&sent).await.expect("published");
+    let prefetch = Prefetch { messages: 200, bytes: BODY_BYTES_MAX };
+    let mut consumer = bench.broker.consume(QueueKind::Commands, prefetch).await.expect("a consumer");
+    let batch = take(&mut consumer, 1).await;
+    assert!(batch.receipt.confirm().await && batch.receipt.is_live());
+}
+
+#[tokio::test]
+async fn a_deleted_queue_ends_the_session() {
+    let bench = Bench::rabbitmq().await;
+    bench.publish(&["a"]).await;
+    let mut consumer = bench.commands().await;
+    let batch = take(&mut consumer, 1).await;
+    let (_connection, channel) = crate::support::Rabbit::shared().channel().await;
+    let queue = bench.name("vmac.commands");
+    channel.queue_delete(queue.as_str().into(), lapin::options::QueueDeleteOptions::default()).await.expect("deleted");
+    eventually("the session is over", async || !batch.receipt.is_live()).await;
+    assert!(!batch.receipt.confirm().await);
 }

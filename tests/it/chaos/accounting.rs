@@ -69,8 +69,7 @@ async fn embedded(world: &World) -> Broker {
         amqp: None,
         namespace: String::new(),
         rpc_timeout: second * 10,
-        delay_min: second,
-        delay_max: second,
+        former_delays: (second, second),
     };
     Broker::connect(settings, &store).await.expect("the embedded queue")
 }

@@ -106,9 +106,6 @@ fn settings() -> Settings {
         .set("VMACD_DATABASE_STATEMENT_TIMEOUT_MS", 5_000)
         .set("VMACD_RETRY_DELAY_MIN_MS", 100)
         .set("VMACD_RETRY_DELAY_MAX_MS", 1_600)
-        .set("VMACD_WORKER_CIRCUIT_OPEN_MS", 300)
-        .set("VMACD_WORKER_SWEEP_AFTER_MS", 3_000)
-        .set("VMACD_WORKER_SWEEP_INTERVAL_MS", 500)
         .set("VMACD_LEASE_TTL_MS", 2_000)
         // Everything goes wrong here, on purpose: nobody is there to thaw a site that stops by itself.
         .set("VMACD_LIMITS_STOP_FAILURES_MAX", 0)

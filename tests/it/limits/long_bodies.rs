@@ -148,7 +148,6 @@ async fn long_bodies_in_the_embedded_queue_are_refused_in_bounded_memory_and_hol
 /// Puts a message into the table as it is, past all checks of whoever publishes.
 async fn queue(store: &Store, message_id: &str, body: Vec<u8>) {
     let properties = json!({"message_id": message_id, "routing_key": "vmac.create"});
-    let delay = std::time::Duration::ZERO;
-    let message = NewQueueMessage { queue: "vmac.commands".to_owned(), properties, body, delay };
-    store.queue_publish(&[message], &[]).await.expect("queued");
+    let message = NewQueueMessage { queue: "vmac.commands".to_owned(), properties, body };
+    store.queue_publish(&[message]).await.expect("queued");
 }

@@ -12,7 +12,6 @@ use vmacd::store::{DeadLetterFilter, FullDeadLetter, Outcome, Store, StoreOption
 use super::events::Events;
 use super::world::World;
 use crate::support::eventually;
-use crate::support::http::get;
 use crate::support::vmacd::run;
 
 /// Ids that all kinds of messages share; the last ones are none.
@@ -59,8 +58,7 @@ impl Books {
             amqp,
             namespace: world.namespace.clone(),
             rpc_timeout: Duration::from_secs(10),
-            delay_min: Duration::from_millis(100),
-            delay_max: Duration::from_millis(400),
+            former_delays: (Duration::from_millis(100), Duration::from_millis(400)),
         };
         let broker = Broker::connect(settings, &store).await.expect("a broker");
         Self { store, broker }
@@ -265,32 +263,6 @@ async fn what_is_refused_is_answered_about_itself_with_its_dead_letter() {
     assert_eq!((&broken["message_id"], &broken["server_id"]), (&json!("order-2"), &Value::Null));
     assert_eq!(broken["dead_letter_id"], letter_of("not_json"));
     assert_eq!(failed["unknown_server"]["server_id"], 999_999);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn dead_letters_of_the_embedded_queue_are_collected_whatever_else_is_in_hand() {
-    const ORDERS: u32 = 150;
-    let world = World::embedded(1, 1).await;
-    let books = Books::of(&world).await;
-    world.switches()[0].set_commit_time(Duration::from_secs(600));
-    let serve = world.serve().await;
-    let order = |number: u32| Message {
-        message_id: Some(format!("order-{number}")),
-        routing_key: "vmac.create".to_owned(),
-        body: world.body(0, number).to_string().into_bytes(),
-        ..Message::default()
-    };
-    books.broker.publish_commands(&(1..=ORDERS).map(order).collect::<Vec<_>>()).await.expect("published");
-    let held = async || {
-        let text = get(&format!("{}/metrics", serve.http_url()), None).await.body;
-        let line = text.lines().find_map(|line| line.strip_prefix("vmacd_messages_held "));
-        line.and_then(|value| value.parse::<f64>().ok()).unwrap_or_default()
-    };
-    eventually("all orders are in hand", async || held().await >= f64::from(ORDERS)).await;
-    let bad = Message { body: b"{ broken".to_vec(), ..order(0) };
-    books.broker.publish_command(bad).await.expect("published");
-    eventually("the bad one is a dead letter", async || books.letters().await.len() == 1).await;
-    assert!(held().await >= f64::from(ORDERS), "the orders are in hand all the same");
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ async fn queues_and_exchanges_stand_under_their_names() {
     let world = World::real(1, 1).await;
     let _worker = world.serve().await;
     let (_connection, channel) = Rabbit::shared().channel().await;
-    for queue in ["vmac.commands", "vmac.dead", "vmac.retry.100"] {
+    for queue in ["vmac.commands", "vmac.dead"] {
         let name = format!("{}{queue}", world.namespace);
         let options = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
         channel.queue_declare(name.as_str().into(), options, Default::default()).await.expect(queue);

@@ -52,8 +52,12 @@ async fn many_are_replayed_page_by_page_and_those_gone_meanwhile_are_left_out() 
     let world = World::embedded(1, 1).await;
     let store = store(&world).await;
     let (delay_min, delay_max) = (Duration::from_secs(1), Duration::from_secs(60));
-    let settings =
-        BrokerSettings { amqp: None, namespace: String::new(), rpc_timeout: delay_max, delay_min, delay_max };
+    let settings = BrokerSettings {
+        amqp: None,
+        namespace: String::new(),
+        rpc_timeout: delay_max,
+        former_delays: (delay_min, delay_max),
+    };
     let broker = Broker::connect(settings, &store).await.expect("the embedded queue");
     let ids = store.dead_letter_ids(&DeadLetterFilter::default()).await.expect("their numbers");
     // Somebody else is quicker with one of the second page.

@@ -168,7 +168,7 @@ async fn a_worker_that_has_the_switch_is_waited_for_and_named() {
 async fn a_restore_that_dies_before_its_confirmation_is_rolled_back_by_the_switch() {
     let changed = Changed::new().await;
     let (text, sim) = (changed.text(), &changed.world.switches()[0]);
-    let dying = changed.world.settings.clone().set("VMACD_WORKER_ABORT_AT", "committed");
+    let dying = changed.world.settings.clone().set("FAILPOINTS", "push::committed=abort");
     assert_eq!(changed.restore_with(&["--yes"], &dying).await.code, None, "it died");
     assert_eq!((changed.text(), sim.is_commit_pending()), (changed.then.clone(), true));
     assert_eq!(changed.push_states().await[0], "sent", "the journal tells that its end is not known");

@@ -88,9 +88,6 @@ impl World {
             .set("VMACD_SSH_PASSWORD", "vmacd")
             .set("VMACD_RETRY_DELAY_MIN_MS", 100)
             .set("VMACD_RETRY_DELAY_MAX_MS", 400)
-            .set("VMACD_WORKER_CIRCUIT_OPEN_MS", 200)
-            .set("VMACD_WORKER_SWEEP_AFTER_MS", 3_000)
-            .set("VMACD_WORKER_SWEEP_INTERVAL_MS", 500)
             .set("VMACD_LEASE_TTL_MS", 3_000)
             // Looks that nobody waits for would count as requests; tests of drift turn them on.
             .set("VMACD_DRIFT_INTERVAL_MS", 0);

@@ -1,20 +1,23 @@
 //! A store with a small inventory, and short words for what is asked of it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
+use vmacd::domain::plan::{EndState, Reached, Wish, WishResult};
 use vmacd::domain::{
-    Action, Arrival, BindingState, Command, Failure, Inventory, Issued, Mac, MessageKey, Status, SwitchName,
+    Action, Arrival, Command, Desired, Failure, FailureClass, Inventory, Issued, MessageKey, RetryPolicy, Status,
+    SwitchName,
 };
 use vmacd::store::{
-    Admission, BindingEnd, BindingResult, CommandOutcome, Event, Incoming, Lease, Settled, Store, StoreOptions, Vmac,
+    Admission, CommandOutcome, Event, GatheredRow, Incoming, Lease, PushResults, Settled, Store, StoreOptions, Vmac,
     VmacFilter, WorkItem, WorkPort,
 };
 
-use crate::support::postgres::{Database, migrated_database};
+use crate::support::postgres::{Database, Postgres, fresh_database_on, migrated_database};
 use crate::support::{run_dir, unique};
 
 /// Long enough for any test.
@@ -24,7 +27,7 @@ pub const LONG: Duration = Duration::from_secs(60);
 pub struct Bench {
     pub store: Store,
     url: String,
-    _database: Option<Database>,
+    database: Option<Database>,
 }
 
 impl Bench {
@@ -40,11 +43,17 @@ impl Bench {
         Self::new(database.url(), Some(database)).await
     }
 
+    /// On a server that nobody else writes to.
+    pub async fn on(server: &Postgres) -> Self {
+        let database = fresh_database_on(server.url()).await;
+        Self::new(database.url(), Some(database)).await
+    }
+
     async fn new(url: String, database: Option<Database>) -> Self {
         let store = open(&url).await;
         store.migrate().await.expect("tables");
         store.import(&inventory()).await.expect("an inventory");
-        Self { store, url, _database: database }
+        Self { store, url, database }
     }
 
     /// Where the database is.
@@ -52,9 +61,31 @@ impl Bench {
         &self.url
     }
 
+    /// Host and port of its Postgres.
+    pub fn authority(&self) -> Option<&str> {
+        self.database.as_ref().map(Database::authority)
+    }
+
     /// The same database as another process sees it.
     pub async fn another(&self) -> Store {
         open(&self.url).await
+    }
+
+    /// The same database by another policy of trying again.
+    pub async fn with_retry(&self, retry: RetryPolicy) -> Store {
+        let options = StoreOptions { retry, ..StoreOptions::default() };
+        Store::connect(&self.url, options).await.expect("a database")
+    }
+
+    /// The number that a query gives.
+    pub async fn number(&self, sql: &'static str) -> i64 {
+        if self.url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("a database");
+            sqlx::query(sql).fetch_one(&mut connection).await.expect("a row").get(0)
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.expect("a database");
+            sqlx::query(sql).fetch_one(&mut connection).await.expect("a row").get(0)
+        }
     }
 
     /// Runs a statement behind the store's back.
@@ -95,44 +126,52 @@ impl Bench {
         self.store.acquire(&switch(name), "worker-1", LONG).await.expect("an answer").expect("a free lease")
     }
 
-    /// What waits for a switch.
+    /// What is due on a switch.
     pub async fn work(&self, name: &str) -> Vec<WorkItem> {
         self.store.work(&switch(name), 10_000).await.expect("work")
     }
 
-    /// Everything that waits for the switch reaches its end, as a push would report it.
-    pub async fn settle(&self, name: &str) -> Settled {
-        let results = self.results(name, |item, port| reached(item.vmac.mac_address, end_of(port))).await;
-        self.settle_with(name, &results).await
+    /// Everything is due at once, whatever failed before.
+    pub async fn make_due(&self) {
+        self.execute("UPDATE switch_work SET due_at_ms = 0".to_owned()).await;
+        self.execute("UPDATE switch_leases SET next_try_at_ms = 0".to_owned()).await;
     }
 
-    /// Everything that waits for the switch fails that way.
+    /// Everything that is due on the switch reaches its end, as a push would report it.
+    pub async fn settle(&self, name: &str) -> Settled {
+        let pushed = self.pushed(name, |_, port| reached(end_of(port))).await;
+        self.settle_with(name, &pushed).await
+    }
+
+    /// Everything that is due on the switch fails that way: the changes, or the switch where it is the switch's failure.
     pub async fn fail(&self, name: &str, failure: &Failure) -> Settled {
-        let results = self.results(name, |_, _| BindingEnd::Failed(failure.clone())).await;
-        self.settle_with(name, &results).await
+        if failure.class() == FailureClass::Deferred {
+            let lease = self.lease(name).await;
+            let results = PushResults { whole: Some(failure), ..PushResults::default() };
+            return self.store.settle(&lease, &results).await.expect("settled");
+        }
+        let pushed = self.pushed(name, |_, _| Err(failure.clone())).await;
+        self.settle_with(name, &pushed).await
     }
 
     /// Settles under a lease of its own.
-    pub async fn settle_with(&self, name: &str, results: &[BindingResult]) -> Settled {
+    pub async fn settle_with(&self, name: &str, pushed: &Pushed) -> Settled {
         let lease = self.lease(name).await;
-        let settled = self.store.settle(&lease, &[], results).await.expect("settled");
+        let settled = self.store.settle(&lease, &pushed.results()).await.expect("settled");
         self.store.release(&lease).await.expect("released");
         settled
     }
 
-    /// A result for every port that waits on the switch.
-    pub async fn results(&self, name: &str, end: impl Fn(&WorkItem, &WorkPort) -> BindingEnd) -> Vec<BindingResult> {
-        let result = |item: &WorkItem| -> Vec<BindingResult> {
-            let result = |port: &WorkPort| BindingResult {
-                vmac_id: item.vmac.id,
-                generation: item.vmac.generation,
-                interface: port.interface.clone(),
-                vlan: Some("v100".parse().expect("a name")),
-                end: end(item, port),
-            };
-            item.ports.iter().map(result).collect()
-        };
-        self.work(name).await.iter().flat_map(result).collect()
+    /// A push that gathers what is due on the switch, with this end for each port.
+    pub async fn pushed(&self, name: &str, end: impl Fn(&WorkItem, &WorkPort) -> Result<Reached, Failure>) -> Pushed {
+        let mut pushed = Pushed::default();
+        for item in self.work(name).await {
+            let row = GatheredRow { generation: item.vmac.generation, attempts: item.attempts };
+            pushed.gathered.insert(item.vmac.id, row);
+            let result = |port| WishResult { wish: wish(&item, port), end: end(&item, port) };
+            pushed.ends.extend(item.ports.iter().map(result));
+        }
+        pushed
     }
 
     /// Every event that was not claimed yet, oldest first.
@@ -156,17 +195,45 @@ async fn open(url: &str) -> Store {
     Store::connect(url, StoreOptions::default()).await.expect("a database")
 }
 
-fn end_of(port: &WorkPort) -> BindingState {
+/// How a push that goes well ends for the port.
+pub fn end_of(port: &WorkPort) -> EndState {
     match port.desired {
-        vmacd::domain::Desired::Bound => BindingState::Bound,
-        vmacd::domain::Desired::Unbound => BindingState::Removed,
+        Desired::Bound => EndState::Bound,
+        Desired::Unbound => EndState::Removed,
+    }
+}
+
+/// A push, as far as the store is told of it.
+#[derive(Default)]
+pub struct Pushed {
+    pub gathered: HashMap<i64, GatheredRow>,
+    pub ends: Vec<WishResult>,
+}
+
+impl Pushed {
+    /// As the store takes them.
+    pub fn results(&self) -> PushResults<'_> {
+        PushResults { gathered: self.gathered.clone(), results: &self.ends, ..PushResults::default() }
+    }
+}
+
+fn wish(item: &WorkItem, port: &WorkPort) -> Wish {
+    Wish {
+        vmac_id: item.vmac.id,
+        desired: port.desired,
+        leaving: port.leaving,
+        interface: port.interface.clone(),
+        ip: item.vmac.ip_address,
+        mac: item.vmac.mac_address,
+        pxe_mac: port.pxe_mac,
+        primary_ip: port.primary_ip,
+        vlan: Some("v100".parse().expect("a name")),
     }
 }
 
 /// A port that reached its end by a push.
-pub fn reached(mac: Mac, state: BindingState) -> BindingEnd {
-    let push_id = Some("push-1".to_owned());
-    BindingEnd::Reached { state, mac, previous_mac: None, backup_id: None, push_id, evidence: Vec::new() }
+pub fn reached(end: EndState) -> Result<Reached, Failure> {
+    Ok(Reached { end, previous_mac: None, push: Some(("push-1".to_owned(), None)), evidence: Vec::new() })
 }
 
 /// A switch's name.
@@ -238,7 +305,7 @@ pub fn when(incoming: Incoming, issued: Issued) -> Incoming {
 }
 
 fn incoming(action: Action, key: &str, server_id: i64, ip: &str) -> Incoming {
-    let body = format!("{action} {server_id} {ip}").into_bytes();
+    let body = format!("{action} {server_id} {ip}");
     Incoming {
         key: MessageKey(key.to_owned()),
         message_id: Some(key.to_owned()),
@@ -257,11 +324,14 @@ fn incoming(action: Action, key: &str, server_id: i64, ip: &str) -> Incoming {
         },
         issued: Issued::At { ms: 1_000, nanos: 0 },
         arrival: Arrival { number: 1, is_kept: false },
-        body_hash: format!("hash of {}", String::from_utf8_lossy(&body)),
-        body,
+        body_hash: format!("hash of {body}"),
+        message_identity: format!("message {key} {body}"),
+        body: body.into_bytes(),
         correlation_id: Some("corr".to_owned()),
         traceparent: None,
+        headers: json!({}),
+        timestamp: None,
+        stamped_at_ms: None,
         replay_number: 0,
-        attempt: 0,
     }
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use serde_json::json;
-use vmacd::domain::{Code, Freeze, FreezeKind, FreezeOrder, Scope};
-use vmacd::store::{Lease, PushRow, PushState, Store, StoreError};
+use vmacd::domain::plan::{Wish, WishResult};
+use vmacd::domain::{Code, Desired, Failure, Freeze, FreezeKind, FreezeOrder, Scope};
+use vmacd::store::{Lease, PushResults, PushState, SiteLimits, Store, StoreError};
 
-use super::bench::{Bench, create, inventory, switch};
+use super::bench::{Bench, inventory, switch};
+use super::leases::{NO_LIMITS, sent};
 
 on_both_engines! {
     a_site_is_frozen_until_its_time_or_until_it_is_thawed,
@@ -17,13 +18,13 @@ on_both_engines! {
     a_site_is_stopped_once_until_it_is_thawed,
     a_short_freeze_ends_no_longer_one_and_no_stop,
     a_thaw_ends_every_freeze_of_a_site_and_says_which,
-    a_site_is_thawed_when_its_last_freeze_ends,
+    a_thaw_has_the_switches_of_its_site_tried_at_once,
+    a_frozen_site_is_committed_to_by_whoever_knows_of_it,
     the_same_freeze_again_is_made_longer_and_never_shorter,
     many_workers_stop_a_site_once,
     failed_pushes_count_by_site_until_it_is_thawed,
     what_was_found_out_by_a_later_lease_counts_for_nothing,
     many_workers_together_keep_to_a_sites_commits,
-    rows_that_wait_say_why_once,
 }
 
 const WINDOW: Duration = Duration::from_secs(600);
@@ -63,8 +64,6 @@ async fn a_site_is_frozen_until_its_time_or_until_it_is_thawed(bench: &Bench) {
     assert_eq!(bench.store.counts().await.expect("counts").sites_frozen, [("ams1".to_owned(), "manual")]);
     bench.store.thaw(&site("ams1")).await.expect("thawed");
     assert_eq!((freeze_of(bench, "sw-a").await, bench.store.freezes().await.expect("freezes").len()), (None, 0));
-    let thawed = bench.store.thawed_since(made.made_at).await.expect("an answer");
-    assert_eq!(thawed, [site("ams1")]);
     let again = bench.store.thaw(&site("ams1")).await;
     assert!(matches!(again, Err(StoreError::NotFound { .. })), "{again:?}");
     bench.store.freeze(&order("ams1", -1)).await.expect("written");
@@ -171,19 +170,43 @@ async fn a_thaw_ends_every_freeze_of_a_site_and_says_which(bench: &Bench) {
     assert!(matches!(again, Err(StoreError::NotFound { .. })), "{again:?}");
 }
 
-async fn a_site_is_thawed_when_its_last_freeze_ends(bench: &Bench) {
+async fn a_thaw_has_the_switches_of_its_site_tried_at_once(bench: &Bench) {
     place(bench).await;
-    let began = bench.store.freeze(&by("alice", 60)).await.expect("frozen").made_at;
-    bench.store.freeze(&by("bob", 7_200)).await.expect("frozen");
-    // Ends as it is made.
-    bench.store.freeze(&by("carol", -1)).await.expect("written");
-    let thawed = async || bench.store.thawed_since(began - TimeDelta::hours(1)).await.expect("an answer");
-    assert_eq!(thawed().await, [], "bob's freeze goes on");
-    bench.store.freeze(&order("*", 60)).await.expect("frozen");
+    let next_try_at_ms = async |name: &str| {
+        let known = bench.store.switch(&switch(name)).await.expect("a switch");
+        known.trouble.expect("trouble").next_try_at.timestamp_millis()
+    };
+    for (scope, tried) in [("ams1", [true, false]), ("*", [true, true])] {
+        let frozen = bench.store.freeze(&order(scope, 3_600)).await.expect("frozen");
+        for name in ["sw-a", "sw-b"] {
+            bench.fail(name, &frozen.failure(&switch(name))).await;
+        }
+        bench.store.thaw(&site(scope)).await.expect("thawed");
+        assert_eq!([next_try_at_ms("sw-a").await == 0, next_try_at_ms("sw-b").await == 0], tried, "{scope}");
+    }
+    // What fails for another reason is left to its own time.
+    bench.fail("sw-a", &Failure::new(Code::Unreachable, "no route")).await;
+    bench.store.freeze(&order("ams1", 3_600)).await.expect("frozen");
     bench.store.thaw(&site("ams1")).await.expect("thawed");
-    assert_eq!(thawed().await, [], "all sites are frozen");
-    bench.store.thaw(&Scope::All).await.expect("thawed");
-    assert_eq!(thawed().await, [Scope::All, site("ams1")]);
+    assert!(next_try_at_ms("sw-a").await > 0);
+}
+
+async fn a_frozen_site_is_committed_to_by_whoever_knows_of_it(bench: &Bench) {
+    place(bench).await;
+    let lease = bench.lease("sw-a").await;
+    let heeding = SiteLimits { heeds_freezes: true, commits_per_minute_max: 0 };
+    assert!(bench.store.open_push(&lease, heeding).await.expect("an answer").held_back.is_none());
+    // Frozen after the push was opened: the statement that writes it down sees it.
+    bench.store.freeze(&order("ams1", 3_600)).await.expect("frozen");
+    let refused = bench.store.push_sent(&lease, &sent("p-1"), heeding).await.expect("an answer");
+    assert_eq!(refused.map_err(|failure| failure.code), Err(Code::Frozen));
+    let opened = bench.store.open_push(&lease, heeding).await.expect("an answer");
+    assert_eq!(opened.held_back.map(|failure| failure.code), Some(Code::Frozen));
+    assert!(opened.unresolved.is_empty() && opened.known.freeze.is_some());
+    assert_eq!(bench.number("SELECT COUNT(*) FROM config_backups").await, 0, "nothing of it is kept");
+    assert!(bench.store.push_sent(&lease, &sent("p-1"), NO_LIMITS).await.expect("an answer").is_ok());
+    let elsewhere = bench.lease("sw-b").await;
+    assert!(bench.store.push_sent(&elsewhere, &sent("p-2"), heeding).await.expect("an answer").is_ok());
 }
 
 async fn the_same_freeze_again_is_made_longer_and_never_shorter(bench: &Bench) {
@@ -212,11 +235,33 @@ async fn many_workers_stop_a_site_once(bench: &Bench) {
     assert_eq!(in_force(bench).await.len(), 1);
 }
 
-/// A push whose commit was sent.
-async fn sent(store: &Store, lease: &Lease, id: &str) {
-    let push = PushRow { id: id.to_owned(), plan: json!([]), changes: 1, backup_id: None };
-    store.push_prepared(lease, &push).await.expect("written down");
-    store.push_advanced(lease, id, PushState::Sent, None).await.expect("written down");
+/// A push whose commit was sent, and what it came to, settled with what speaks against the site; true where that is new.
+async fn push(store: &Store, lease: &Lease, id: &str, end: Option<PushState>) -> bool {
+    store.push_sent(lease, &sent(id), NO_LIMITS).await.expect("written down").expect("allowed");
+    settle(store, lease, id, end, Code::ReadBackDiffers).await
+}
+
+async fn settle(store: &Store, lease: &Lease, id: &str, end: Option<PushState>, code: Code) -> bool {
+    let ends: Vec<_> = end.map(|end| (id.to_owned(), end)).into_iter().collect();
+    let result = WishResult { wish: nobodys(), end: Err(Failure::new(code, "not there")) };
+    let results = PushResults { ends: &ends, results: &[result], ..PushResults::default() };
+    store.settle(lease, &results).await.expect("settled").failed_pushes
+}
+
+/// A wish of a row that is gone: only what it came to matters.
+fn nobodys() -> Wish {
+    let mac = "02:00:00:00:00:09".parse().expect("a MAC");
+    Wish {
+        vmac_id: -1,
+        desired: Desired::Bound,
+        leaving: false,
+        interface: "ge-0/0/9".parse().expect("a name"),
+        ip: "10.0.9.9".parse().expect("an address"),
+        mac,
+        pxe_mac: mac,
+        primary_ip: None,
+        vlan: None,
+    }
 }
 
 async fn failed(bench: &Bench, name: &str) -> Vec<String> {
@@ -226,17 +271,15 @@ async fn failed(bench: &Bench, name: &str) -> Vec<String> {
 
 async fn failed_pushes_count_by_site_until_it_is_thawed(bench: &Bench) {
     place(bench).await;
-    let (a, b) = (bench.lease("sw-a").await, bench.lease("sw-b").await);
-    for (id, end) in [("good", PushState::Confirmed), ("refused", PushState::Refused), ("back", PushState::NotApplied)]
-    {
-        sent(&bench.store, &a, id).await;
-        bench.store.push_advanced(&a, id, end, None).await.expect("written down");
-    }
-    assert!(bench.store.note_failed_pushes(&a).await.expect("noted"));
-    assert!(!bench.store.note_failed_pushes(&a).await.expect("noted"), "nothing new");
-    sent(&bench.store, &a, "lost").await;
-    assert!(bench.store.note_failed_pushes(&a).await.expect("noted"));
-    assert!(!bench.store.note_failed_pushes(&b).await.expect("noted"));
+    let store = &bench.store;
+    // Each settlement gives the lease back: nothing more is due.
+    let lease = async || bench.lease("sw-a").await;
+    assert!(!push(store, &lease().await, "good", Some(PushState::Confirmed)).await);
+    assert!(!push(store, &lease().await, "refused", Some(PushState::Refused)).await);
+    assert!(push(store, &lease().await, "back", Some(PushState::NotApplied)).await);
+    assert!(push(store, &lease().await, "lost", None).await);
+    let other = Failure::new(Code::ReadBackDiffers, "not there");
+    bench.fail("sw-b", &other).await;
     assert_eq!(failed(bench, "sw-a").await, ["back", "lost"]);
     assert!(failed(bench, "sw-b").await.is_empty(), "another site");
     bench.store.stop_site(Some(&"ams1".parse().expect("a name")), "commits fail", "w").await.expect("stopped");
@@ -247,11 +290,12 @@ async fn failed_pushes_count_by_site_until_it_is_thawed(bench: &Bench) {
 
 async fn what_was_found_out_by_a_later_lease_counts_for_nothing(bench: &Bench) {
     let crashed = bench.lease("sw-a").await;
-    sent(&bench.store, &crashed, "crashed").await;
+    bench.store.push_sent(&crashed, &sent("crashed"), NO_LIMITS).await.expect("written down").expect("allowed");
     bench.store.release(&crashed).await.expect("released");
     let next = bench.lease("sw-a").await;
-    bench.store.push_advanced(&next, "crashed", PushState::NotApplied, None).await.expect("found out");
-    assert!(!bench.store.note_failed_pushes(&next).await.expect("noted"), "its worker died; the switch did nothing");
+    let found = settle(&bench.store, &next, "crashed", Some(PushState::NotApplied), Code::ReadBackDiffers).await;
+    assert!(!found, "its worker died; the switch did nothing");
+    assert!(failed(bench, "sw-a").await.is_empty());
 }
 
 async fn many_workers_together_keep_to_a_sites_commits(bench: &Bench) {
@@ -261,34 +305,21 @@ async fn many_workers_together_keep_to_a_sites_commits(bench: &Bench) {
     wide.servers.clear();
     bench.store.import(&wide).await.expect("imported");
     let other = bench.another().await;
+    let limits = |max| SiteLimits { heeds_freezes: true, commits_per_minute_max: max };
     let tries = (0..8).map(|number| {
         let store = if number % 2 == 0 { &bench.store } else { &other };
         async move {
             let lease = bench.lease(&format!("sw-{number}")).await;
-            let push = PushRow { id: format!("p-{number}"), plan: json!([]), changes: 1, backup_id: None };
-            store.push_prepared(&lease, &push).await.expect("written down");
-            store.push_sent_within(&lease, &push.id, 3).await.expect("an answer")
+            let id = format!("p-{number}");
+            store.push_sent(&lease, &sent(&id), limits(3)).await.expect("an answer").map_err(|failure| failure.code)
         }
     });
     let sent = futures_util::future::join_all(tries).await;
-    assert_eq!(sent.iter().filter(|sent| **sent).count(), 3, "{sent:?}");
-    assert!(!bench.store.may_site_commit(&switch("sw-0"), 3).await.expect("an answer"));
-    assert!(bench.store.may_site_commit(&switch("sw-0"), 4).await.expect("an answer"));
-}
-
-async fn rows_that_wait_say_why_once(bench: &Bench) {
-    bench.admit_all(&[create("m-1", 1, "10.0.1.7"), create("m-2", 2, "10.0.2.7")]).await;
-    let freeze = bench.store.freeze(&order("-", 60)).await.expect("frozen");
-    let failure = freeze.failure(&switch("sw-a"));
-    bench.store.note_why_waiting(&switch("sw-a"), &failure).await.expect("written");
-    let row = bench.row("10.0.1.7").await;
-    assert_eq!(
-        (row.failure_code.as_deref(), row.failure_text),
-        (Some(Code::Frozen.as_str()), Some(failure.text.clone()))
-    );
-    assert_eq!((row.attempts, bench.row("10.0.2.7").await.failure_code), (0, None), "on another switch");
-    bench.store.note_why_waiting(&switch("sw-a"), &failure).await.expect("written");
-    assert_eq!(bench.row("10.0.1.7").await.updated_at, row.updated_at);
-    bench.settle("sw-a").await;
-    assert_eq!(bench.row("10.0.1.7").await.failure_code, None);
+    assert_eq!(sent.iter().filter(|sent| sent.is_ok()).count(), 3, "{sent:?}");
+    assert!(sent.iter().all(|sent| sent.is_ok() || *sent == Err(Code::SiteLimit)), "{sent:?}");
+    bench.execute("UPDATE switch_leases SET expires_at_ms = 0".to_owned()).await;
+    let lease = bench.lease("sw-0").await;
+    let held_back = async |max| bench.store.open_push(&lease, limits(max)).await.expect("an answer").held_back;
+    assert_eq!(held_back(3).await.map(|failure| failure.code), Some(Code::SiteLimit));
+    assert!(held_back(4).await.is_none());
 }

@@ -1,6 +1,6 @@
 //! Switches, servers and their ports.
 
-use vmacd::domain::Dialect;
+use vmacd::domain::{Code, Dialect, Failure};
 use vmacd::store::StoreError;
 
 use super::bench::{Bench, inventory, switch};
@@ -11,7 +11,8 @@ on_both_engines! {
     a_contradiction_is_refused_and_nothing_written,
     servers_may_exchange_their_primary_addresses,
     a_pinned_key_and_a_found_dialect_are_kept,
-    a_switch_that_fails_often_is_left_alone_for_a_while,
+    what_is_fixed_at_a_switch_has_it_tried_at_once,
+    the_lease_of_a_switch_is_made_with_it,
 }
 
 async fn what_was_imported_is_exported(bench: &Bench) {
@@ -66,15 +67,29 @@ async fn a_pinned_key_and_a_found_dialect_are_kept(bench: &Bench) {
     assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
 }
 
-async fn a_switch_that_fails_often_is_left_alone_for_a_while(bench: &Bench) {
-    let name = switch("sw-a");
-    bench.store.circuit_failed(&name, "no route", 2, 60_000).await.expect("noted");
-    assert!(bench.store.switch(&name).await.expect("found").circuit.open_until.is_none());
-    bench.store.circuit_failed(&name, "no route", 2, 60_000).await.expect("noted");
-    let circuit = bench.store.switch(&name).await.expect("found").circuit;
-    assert!(circuit.open_until.is_some(), "{circuit:?}");
-    assert_eq!((circuit.failures, circuit.reason.as_deref()), (2, Some("no route")));
-    bench.store.circuit_closed(&name).await.expect("noted");
-    let circuit = bench.store.switch(&name).await.expect("found").circuit;
-    assert_eq!((circuit.failures, circuit.open_until), (0, None));
+async fn what_is_fixed_at_a_switch_has_it_tried_at_once(bench: &Bench) {
+    let (name, failure) = (switch("sw-a"), Failure::new(Code::HostKeyChanged, "another key"));
+    let fails = async || {
+        bench.fail("sw-a", &failure).await;
+        let trouble = bench.store.switch(&name).await.expect("found").trouble.expect("trouble");
+        assert!(trouble.next_try_at > trouble.since, "{trouble:?}");
+    };
+    let next_try_at_ms = async || {
+        let known = bench.store.switch(&name).await.expect("found");
+        known.trouble.expect("the trouble stays until the switch was tried").next_try_at.timestamp_millis()
+    };
+    fails().await;
+    bench.store.trust(&name, "SHA256:abc").await.expect("pinned");
+    assert_eq!(next_try_at_ms().await, 0);
+    fails().await;
+    let mut changed = inventory();
+    changed.switches[0].host = "127.0.0.2".to_owned();
+    bench.store.import(&changed).await.expect("imported");
+    assert_eq!(next_try_at_ms().await, 0);
+}
+
+async fn the_lease_of_a_switch_is_made_with_it(bench: &Bench) {
+    assert_eq!(bench.number("SELECT COUNT(*) FROM switch_leases").await, 2);
+    let known = bench.store.switch(&switch("sw-a")).await.expect("found");
+    assert_eq!((known.trouble, known.last_seen_at), (None, None));
 }

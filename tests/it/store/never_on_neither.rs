@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use vmacd::domain::{BindingState, Desired, Status};
-use vmacd::store::{BindingEnd, Incoming, Vmac, VmacFilter};
+use vmacd::domain::plan::EndState;
+use vmacd::domain::{Desired, Status};
+use vmacd::store::{Incoming, Vmac, VmacFilter};
 
-use super::bench::{Bench, create, issued, reached, revoke, rotate, take};
+use super::bench::{Bench, create, end_of, issued, reached, revoke, rotate, take};
 
 on_both_engines! {
     an_address_that_is_wanted_is_always_held_somewhere,
@@ -81,21 +82,15 @@ async fn history(bench: &Bench, case: u32, steps: &[Step]) {
 async fn push(bench: &Bench, case: u32, switch: &'static str, held: &mut Held) {
     let before = held.clone();
     let wanted_before = live(bench, case).await.is_some_and(|row| row.desired == Desired::Bound);
-    let results = bench
-        .results(switch, |item, port| {
-            let state = if port.desired == Desired::Bound { BindingState::Bound } else { BindingState::Removed };
-            reached(item.vmac.mac_address, state)
-        })
-        .await;
-    for result in &results {
-        let BindingEnd::Reached { state, mac, .. } = &result.end else { continue };
-        let at = (switch, result.interface.to_string());
-        match state {
-            BindingState::Bound => held.insert(at, mac.to_string()),
+    let pushed = bench.pushed(switch, |_, port| reached(end_of(port))).await;
+    for result in &pushed.ends {
+        let at = (switch, result.wish.interface.to_string());
+        match result.end.as_ref().map(|reached| reached.end) {
+            Ok(EndState::Bound) => held.insert(at, result.wish.mac.to_string()),
             _ => held.remove(&at),
         };
     }
-    bench.settle_with(switch, &results).await;
+    bench.settle_with(switch, &pushed).await;
     assert!(!wanted_before || before.is_empty() || !held.is_empty(), "on neither after a push of {switch}: {before:?}");
 }
 

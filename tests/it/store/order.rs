@@ -181,7 +181,7 @@ async fn a_create_in_another_vlan_waits_until_the_revoke_before_it_is_done(bench
     let create = in_vlan("m-3", "v200");
     let admissions = bench.admit_all(&[when(revoke("m-2", 1, IP), Issued::Unsaid), create.clone()]).await;
     assert!(
-        matches!(&admissions[1], Admission::NotNow { failure } if failure.code == Code::AddressReleasing),
+        matches!(&admissions[1], Admission::Waits { failure } if failure.code == Code::AddressReleasing),
         "{admissions:?}"
     );
     bench.settle("sw-a").await;

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, LONG, revoke};
-use crate::support::eventually;
+use sqlx::{Connection, Executor, PgConnection};
+use vmacd::store::{SessionLimits, Store, StoreOptions};
+
+use super::bench::{Bench, LONG, inventory, revoke, rng};
+use crate::support::postgres::Postgres;
+use crate::support::{eventually, unique};
 
 on_both_engines! {
     an_event_is_handed_out_once_until_its_claim_runs_out,
     what_was_published_is_not_handed_out_again,
     two_publishers_never_have_the_same_event,
     what_a_publisher_writes_is_its_own_until_its_claim_runs_out,
+    what_is_written_for_nobody_to_publish_is_never_handed_out,
 }
 
 /// So many events.
@@ -74,4 +79,45 @@ async fn what_a_publisher_writes_is_its_own_until_its_claim_runs_out(bench: &Ben
     })
     .await;
     assert_eq!(found, bench.store.own_events(10));
+}
+
+async fn what_is_written_for_nobody_to_publish_is_never_handed_out(bench: &Bench) {
+    bench.store.publish_nowhere();
+    events(bench, 3).await;
+    assert_eq!(bench.store.own_events(10), []);
+    assert_eq!(bench.events().await, []);
+    bench.store.claim_own_events(LONG);
+    bench.admit_all(&[revoke("m-9", 1, "10.0.1.99")]).await;
+    let written = bench.store.own_events(10);
+    assert_eq!(written.len(), 1);
+    assert!(written[0].body.contains("10.0.1.99"), "{written:?}");
+}
+
+const LIMITS: SessionLimits = SessionLimits { idle: LONG, age_max: LONG, count_max: 10_000 };
+
+/// With a standby that never comes, a commit that waits for the disk waits for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claiming_and_marking_events_does_not_wait_for_the_disk() {
+    let postgres = Postgres::private();
+    let store = Store::connect(postgres.url(), StoreOptions::default()).await.expect("a database");
+    store.migrate().await.expect("tables");
+    store.import(&inventory()).await.expect("an inventory");
+    store.admit(&[revoke("m-1", 1, "10.0.1.10")], &mut rng()).await.expect("an event");
+    let mut server = PgConnection::connect(postgres.url()).await.expect("a server");
+    server.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.expect("a setting");
+    server.execute("SELECT pg_reload_conf()").await.expect("a reload");
+    let writing = tokio::spawn({
+        let store = store.clone();
+        async move { while store.open_page_session(&unique("login"), &LIMITS).await.is_ok() {} }
+    });
+    let mut a_write_waits = async || {
+        let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        server.fetch_optional(waiting).await.expect("an answer").is_some()
+    };
+    eventually("a write waits for the disk", &mut a_write_waits).await;
+    let claimed = store.claim_events(10, LONG).await.expect("events");
+    store.unclaim_events(&[claimed[0].id]).await.expect("unclaimed");
+    store.mark_published(&[claimed[0].id]).await.expect("marked");
+    assert!(a_write_waits().await, "it waits on");
+    writing.abort();
 }

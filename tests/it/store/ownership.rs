@@ -1,7 +1,7 @@
 //! What the rows remember of the ports that they had.
 
-use vmacd::domain::plan::{LeftPort, Ownership, PresentBinding, Wish};
-use vmacd::domain::{BindingState, Desired, Mac};
+use vmacd::domain::plan::{EndState, LeftPort, Ownership, PresentBinding, Wish};
+use vmacd::domain::{Desired, Mac};
 
 use super::bench::{Bench, create, reached, revoke, switch, take};
 
@@ -32,8 +32,8 @@ async fn a_port_that_a_row_was_revoked_on_or_left_is_remembered_with_its_last_ma
     bench.admit(create("m-1", 1, IP)).await;
     bench.settle("sw-a").await;
     bench.admit(revoke("m-2", 1, IP)).await;
-    let results = bench.results("sw-a", |_, _| reached(PXE, BindingState::Restored)).await;
-    bench.settle_with("sw-a", &results).await;
+    let restored = bench.pushed("sw-a", |_, _| reached(EndState::Restored)).await;
+    bench.settle_with("sw-a", &restored).await;
     assert_eq!(owned(bench, &[held("ge-0/0/1", IP, PXE)]).await.left, left(PXE));
     let other_switch = bench.store.ownership(&switch("sw-b"), &[], &[]).await.expect("an answer");
     assert_eq!(other_switch, Ownership::default());

@@ -30,7 +30,7 @@ async fn a_rotation_gives_the_row_another_mac_and_keeps_the_one_before_for_good(
     let row = bench.row(IP).await;
     assert_eq!((row.id, row.status, row.switch_bindings[0].state), (id, Status::Pending, BindingState::Pending));
     assert_ne!(row.mac_address, before);
-    assert_eq!(bench.settle("sw-a").await.finished[0].1.status, Outcome::Active);
+    assert_eq!(bench.settle("sw-a").await.finished[0].failed, None);
     assert_eq!(bench.status(IP).await, Status::Active);
     assert!(bench.store.ours_among(&[before]).await.expect("an answer").contains(&before), "it stays vmacd's own");
     let mut again = create("m-3", 1, "10.0.1.11");
@@ -63,7 +63,7 @@ async fn a_mac_that_is_taken_is_refused_and_nothing_changes(bench: &Bench) {
 }
 
 async fn a_rotation_before_its_create_is_tried_again(bench: &Bench) {
-    let Admission::NotNow { failure } = bench.admit(rotate("m-2", 1, IP)).await else { panic!("taken in") };
+    let Admission::Waits { failure } = bench.admit(rotate("m-2", 1, IP)).await else { panic!("taken in") };
     assert_eq!(failure.code, Code::NotBound);
     let before = bound(bench).await;
     bench.admit(rotate("m-2", 1, IP)).await;

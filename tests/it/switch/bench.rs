@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use vmacd::domain::plan::{LeftPort, Ownership, PresentBinding, Wish, macs_at};
+use vmacd::domain::plan::{LeftPort, Ownership, PresentBinding, Wish, WishResult, macs_at};
 use vmacd::domain::{Code, Desired, Failure, Inventory, Mac, Switch};
 use vmacd::sim::{Estate, Options, SimHandle, SimServer};
 use vmacd::switch::{
@@ -131,7 +131,7 @@ pub fn timeouts() -> Timeouts {
 
 /// The codes of what failed, one for each wish that has a result, `None` for those that were reached.
 pub fn codes(report: &PushReport) -> Vec<(i64, Option<Code>)> {
-    let code = |result: &vmacd::switch::WishResult| result.end.as_ref().err().map(|failure| failure.code);
+    let code = |result: &WishResult| result.end.as_ref().err().map(|failure| failure.code);
     let mut codes: Vec<_> = report.results.iter().map(|result| (result.wish.vmac_id, code(result))).collect();
     codes.sort_by_key(|(id, _)| *id);
     codes
@@ -157,7 +157,7 @@ pub struct Notes {
     /// The call that fails from now on, as a lost lease or a database that went away would.
     pub failing: Option<&'static str>,
     /// What happens when it is asked whether a confirmation may be sent.
-    pub at_may_commit: Option<Box<dyn FnMut() + Send>>,
+    pub at_may_commit: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Notes {
@@ -178,36 +178,30 @@ impl Journal for Notes {
         self.stages.push(stage);
     }
 
-    async fn unresolved(&mut self) -> Result<Vec<PushIntent>, Failure> {
+    fn unresolved(&mut self) -> Result<Vec<PushIntent>, Failure> {
         self.call("unresolved").map(|()| self.open.clone())
     }
 
-    async fn backed_up(&mut self, _push_id: &str, text: &str) -> Result<i64, Failure> {
-        self.call("backed_up")?;
-        self.backups.push(text.to_owned());
+    async fn sent(&mut self, push: &PushIntent, before: &str) -> Result<i64, Failure> {
+        self.call("sent")?;
+        self.backups.push(before.to_owned());
+        self.open.push(push.clone());
         Ok(i64::try_from(self.backups.len()).expect("few"))
     }
 
-    async fn prepared(&mut self, push: &PushIntent) -> Result<(), Failure> {
-        self.call("prepared").map(|()| self.open.push(push.clone()))
-    }
-
-    async fn sent(&mut self, _push_id: &str) -> Result<(), Failure> {
-        self.call("sent")
-    }
-
-    async fn may_commit(&mut self) -> Result<(), Failure> {
-        if let Some(happens) = &mut self.at_may_commit {
+    fn may_commit(&self) -> Result<(), Failure> {
+        if let Some(happens) = &self.at_may_commit {
             happens();
         }
         self.call("may_commit")
     }
 
-    async fn resolved(&mut self, push_id: &str, end: PushEnd) -> Result<(), Failure> {
-        self.call("resolved")?;
-        self.open.retain(|push| push.id != push_id);
-        self.ends.push(end);
-        Ok(())
+    fn resolved(&mut self, push_id: &str, end: PushEnd) {
+        // Told and forgotten, as by a worker that dies before the results are written down.
+        if self.call("resolved").is_ok() {
+            self.open.retain(|push| push.id != push_id);
+            self.ends.push(end);
+        }
     }
 }
 

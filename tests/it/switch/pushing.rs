@@ -40,10 +40,8 @@ async fn a_push_takes_its_stages_in_their_order() {
     let mut notes = Notes::of(vec![bench.create(0, 1)]);
     bench.push(&mut notes).await;
     use Stage::*;
-    let expected = [
-        Locked, BackedUp, Read, Gathered, Prepared, Loaded, Sent, Committed, ReadBack, Answered, Confirmed, Resolved,
-        Unlocked,
-    ];
+    let expected =
+        [Locked, BackedUp, Read, Gathered, Loaded, Sent, Committed, ReadBack, Answered, Confirmed, Resolved, Unlocked];
     assert_eq!(notes.stages, expected);
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 /// Each module of the crate's root, and the others it may use. A new module needs a row of its own.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("failpoint", &[]),
     ("config", &["domain"]),
     ("telemetry", &["domain", "config"]),
     ("store", &["domain"]),
@@ -14,8 +15,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("broker", &["store", "domain"]),
     ("switch", &["domain"]),
     ("metrics", &["store"]),
-    ("worker", &["broker", "store", "switch", "domain", "config", "telemetry", "metrics"]),
-    ("web", &["broker", "store", "switch", "domain", "config", "metrics"]),
+    ("worker", &["broker", "store", "switch", "domain", "config", "telemetry", "metrics", "failpoint"]),
+    ("web", &["failpoint", "broker", "store", "switch", "domain", "config", "metrics"]),
     // The simulator must not share the client's rendering, parsing or transactions: it would agree with its bugs.
     ("sim", &[]),
     ("cli", &["web", "worker", "sim", "broker", "store", "switch", "domain", "config", "metrics", "telemetry"]),

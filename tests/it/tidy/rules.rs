@@ -92,6 +92,20 @@ fn the_time_is_the_databases() {
 }
 
 #[test]
+fn a_claim_takes_no_more_rows_than_its_limit() {
+    // Postgres may run `IN (SELECT ... LIMIT n FOR UPDATE SKIP LOCKED)` once a row, and lock more rows than n each time
+    // (bug #15715); what `{in}` makes of it runs once.
+    let mut violations = Vec::new();
+    for source in sources("src/store") {
+        let strings = source.text.split('"').filter(|text| text.contains("{skip_locked}"));
+        let plain = strings.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let wrong = plain.filter(|text| text.contains("IN (SELECT") || text.contains("IN ( SELECT"));
+        violations.extend(wrong.map(|text| format!("{}: {text}", source.path)));
+    }
+    assert_none("`IN (SELECT` with {skip_locked} (write {in}SELECT ...{/in})", violations);
+}
+
+#[test]
 fn functions_are_short() {
     let mut violations = Vec::new();
     for source in sources("src").into_iter().chain(sources("tests")).chain(sources("benches")) {

@@ -4,33 +4,35 @@ use std::collections::BTreeSet;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
-use super::state::{Copy, Inbox, Kind, Outcome, Stage, State, Status};
+use super::state::{Copy, Inbox, Kind, Outcome, State, Status};
 use crate::support::is_long;
 use Kind::{Create, Revoke};
 
-const WORKERS: usize = 2;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Action {
-    /// The queue hands it to a worker, which begins to take it in.
-    Deliver(usize, usize),
-    /// The worker goes on with an unacknowledged copy: what is to be durable is written or published, and then, where
-    /// that was the end of it, the copy acknowledged.
-    Step(usize, usize, Stage),
-    /// As a step, but the worker dies before it acknowledges.
-    Interrupted(usize, usize, Stage),
-    /// A message whose work failed has no attempts left.
-    GiveUp(usize, usize),
-    Plan(usize, usize),
+    /// The broker hands the message to the worker that consumes.
+    Deliver(usize),
+    /// A worker goes on with an unacknowledged copy: it admits it, and then acknowledges it.
+    Step(usize, Copy),
+    /// A worker tries a waiting command again.
+    TryAgain(usize),
+    /// And commits that, where it saw no live row before.
+    TryEnds,
+    /// A command, or a row, has waited for too long.
+    CommandTooLate(usize),
+    RowTooLate(usize),
+    Plan(usize),
     SwitchTakes,
     SwitchRefuses,
-    PushFails,
+    SwitchInTrouble,
     SettlePush,
-    Sweep(usize),
-    Crash(usize),
+    KillConsumer,
+    /// The worker that pushes, or that tries a waiting command.
+    KillPusher,
+    /// The worker that consumes is paused until the broker gives it up; it goes on late.
+    TakenForDead,
+    /// The producer sends it once more.
     Duplicate(usize),
-    /// Somebody empties the queue of what was taken in before.
-    Purge(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,21 +41,25 @@ pub(super) enum Rule {
     OneLiveRow,
     MacNeverAgain,
     AnsweredAgainTheSame,
-    AcknowledgedAfterCommit,
-    AcknowledgedAfterCopy,
-    AcknowledgedAfterDeadLetter,
-    GivenUpBeforeDead,
+    AcknowledgedAfterAdmission,
+    AcknowledgedInOrder,
+    AdmissionChecksTheTurn,
+    WhoeverTakesATurnIsConnected,
+    DeadLettersComeWithTheOutcome,
     OldGenerationsFinishNothing,
     BegunOnce,
-    SweptWhenForgotten,
+    WaitingCommandsAreTriedAgain,
 }
 
 pub(super) struct Intents {
-    /// Server and kind; where they have times of issue, in the order of these.
+    /// Server and kind, in the order in which they are published.
     pub commands: &'static [(usize, Kind)],
-    /// They have none: they count in the order in which they are taken in first.
+    /// They have no times of issue: they count in the order in which they are admitted first. With times they may be
+    /// published in any order, and count in the order of these.
     pub by_arrival: bool,
-    /// Crashes, purges and duplicates (the producer's, or the sweeper's who did not wait) together.
+    /// They have no ids either.
+    pub anonymous: bool,
+    /// Kills, pauses and duplicates together.
     pub troubles_max: u8,
     pub broken: Option<Rule>,
 }
@@ -66,11 +72,13 @@ impl Model for Intents {
         let commands = self.commands.len();
         vec![State {
             copies: vec![vec![Copy::Queued]; commands],
+            session: 0,
+            turn: None,
             inbox: vec![Inbox::Unknown; commands],
             arrivals: Vec::new(),
+            trying: None,
             told: vec![BTreeSet::new(); commands],
             dead_letter: vec![false; commands],
-            purged: vec![false; commands],
             intents: [None; 2],
             rows: Vec::new(),
             push: None,
@@ -80,57 +88,47 @@ impl Model for Intents {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        for worker in 0..WORKERS {
-            actions.extend((0..state.rows.len()).map(|row| Action::Plan(worker, row)));
-            actions.push(Action::Crash(worker));
+        for row in 0..state.rows.len() {
+            actions.extend([Action::Plan(row), Action::RowTooLate(row)]);
         }
+        let next = state.copies.iter().position(|copies| copies.contains(&Copy::Queued));
         for (command, copies) in state.copies.iter().enumerate() {
-            for copy in copies {
-                match *copy {
-                    Copy::Queued => actions.extend((0..WORKERS).map(|worker| Action::Deliver(command, worker))),
-                    Copy::With(worker, stage) => actions
-                        .extend([Action::Step(command, worker, stage), Action::Interrupted(command, worker, stage)]),
-                }
-                if let Copy::With(worker, Stage::Failed) = *copy {
-                    actions.push(Action::GiveUp(command, worker));
-                }
+            actions.extend(copies.iter().map(|copy| Action::Step(command, *copy)));
+            if copies.contains(&Copy::Queued) && (!self.by_arrival || next == Some(command)) {
+                actions.push(Action::Deliver(command));
             }
-            actions.extend([Action::Sweep(command), Action::Duplicate(command), Action::Purge(command)]);
+            actions.extend([Action::TryAgain(command), Action::CommandTooLate(command)]);
+            actions.extend((!self.anonymous).then_some(Action::Duplicate(command)));
         }
-        actions.extend([Action::SwitchTakes, Action::SwitchRefuses, Action::PushFails, Action::SettlePush]);
+        actions.extend([Action::TryEnds, Action::SwitchTakes, Action::SwitchRefuses, Action::SwitchInTrouble]);
+        actions.extend([Action::SettlePush, Action::KillConsumer, Action::KillPusher, Action::TakenForDead]);
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
         let mut next = state.clone();
         match action {
-            Action::Deliver(command, worker) => {
-                let copy = self.deliver(&mut next, command, worker)?;
-                next.replace(command, Copy::Queued, copy);
+            Action::Deliver(command) => self.deliver(&mut next, command),
+            Action::Step(command, copy) => {
+                self.in_order(state, command, copy).then_some(())?;
+                self.step(&mut next, command, copy)?;
             }
-            Action::Step(command, worker, stage) => {
-                let copy = self.step(&mut next, command, worker, stage)?;
-                next.replace(command, Copy::With(worker, stage), copy);
+            Action::TryAgain(command) => self.try_again(&mut next, command)?,
+            Action::TryEnds => {
+                let command = next.trying.take()?;
+                if next.inbox[command] == Inbox::Waits {
+                    self.admit(&mut next, command, true);
+                }
             }
-            Action::Interrupted(command, worker, stage) => {
-                let copy = self.step(&mut next, command, worker, stage)?;
-                next.copies[command].extend(copy);
-                next.trouble(Action::Crash(worker))?;
+            Action::CommandTooLate(command) => self.command_too_late(&mut next, command)?,
+            Action::RowTooLate(row) => self.row_too_late(&mut next, row)?,
+            Action::KillConsumer | Action::KillPusher | Action::TakenForDead | Action::Duplicate(_) => {
+                next.trouble(action)?;
             }
-            Action::GiveUp(command, worker) => {
-                self.give_up(&mut next, command);
-                let dead = next.disposal(command).unwrap_or(Some(Stage::Dead));
-                next.replace(command, Copy::With(worker, Stage::Failed), dead.map(|stage| Copy::With(worker, stage)));
-            }
-            Action::Sweep(command) => {
-                let open = matches!(next.inbox[command], Inbox::Open(_)) && self.keeps(Rule::SweptWhenForgotten);
-                (open && next.copies[command].is_empty()).then(|| next.copies[command].push(Copy::Queued))?;
-            }
-            Action::Crash(_) | Action::Duplicate(_) | Action::Purge(_) => next.trouble(action)?,
             Action::SettlePush => self.settle_push(&mut next)?,
             _ => next.advance_push(action)?,
         }
         next.copies.iter_mut().for_each(|copies| copies.sort());
-        Some(next)
+        (next != *state).then_some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -152,14 +150,19 @@ impl Model for Intents {
                 })
             }),
             Property::always("a command changes an intent once", |model: &Self, state: &State| {
-                state.rows.iter().map(|row| usize::from(row.generation)).sum::<usize>() <= model.commands.len()
+                let changes = state.rows.iter().map(|row| usize::from(row.generation)).sum::<usize>();
+                model.anonymous || changes <= model.commands.len()
             }),
             Property::always("what the newest intent came to is so", |model: &Self, state: &State| {
                 (0..2).all(|server| model.newest_is_so(state, server))
             }),
+            Property::always("what was published last is so in the end", |model: &Self, state: &State| {
+                !model.by_arrival || !state.is_quiet() || (0..2).all(|server| model.last_is_so(state, server))
+            }),
             Property::always("where nothing goes on all is answered", |model: &Self, state: &State| {
                 let goes_on = state.push.is_some() || state.rows.iter().any(|row| row.work);
-                goes_on || model.next_steps(state).iter().any(|(action, _)| !action.is_trouble()) || state.is_quiet()
+                let goes_on = goes_on || model.next_steps(state).iter().any(|(action, _)| action.goes_on());
+                goes_on || state.is_quiet() || state.waits_for_a_person()
             }),
             Property::sometimes("the newest command is done", |_, state: &State| {
                 matches!(state.inbox.last(), Some(Inbox::Answered(Outcome::Done(_))))
@@ -169,14 +172,23 @@ impl Model for Intents {
 }
 
 impl Action {
-    fn is_trouble(self) -> bool {
-        matches!(self, Self::Crash(_) | Self::Interrupted(..) | Self::Duplicate(_) | Self::Purge(_))
+    /// It happens by itself: no trouble, and no end by age.
+    fn goes_on(self) -> bool {
+        let is_trouble =
+            matches!(self, Self::KillConsumer | Self::KillPusher | Self::TakenForDead | Self::Duplicate(_));
+        !is_trouble && !matches!(self, Self::CommandTooLate(_) | Self::RowTooLate(_))
     }
 }
 
 impl Intents {
     pub(super) fn keeps(&self, rule: Rule) -> bool {
         self.broken != Some(rule)
+    }
+
+    /// A worker admits what it has in hand in the order in which it got it, and acknowledges it in that order.
+    fn in_order(&self, state: &State, command: usize, copy: Copy) -> bool {
+        let is_free = copy == Copy::Admitted && !self.keeps(Rule::AcknowledgedInOrder);
+        !self.by_arrival || is_free || !state.copies[..command].iter().any(|copies| copies.contains(&copy))
     }
 
     /// A command's place in the order of commands; none before it came.
@@ -204,46 +216,81 @@ impl Intents {
             newest => newest != Some(Inbox::Answered(Outcome::Superseded)),
         }
     }
+
+    /// What the producer said last of a server's address is what is there, unless it failed.
+    fn last_is_so(&self, state: &State, server: usize) -> bool {
+        let of_server = |c: &usize| self.commands[*c].0 == server;
+        let Some(last) = (0..self.commands.len()).rfind(of_server) else { return true };
+        let failed = (0..self.commands.len()).filter(of_server).any(|c| state.dead_letter[c]);
+        let is_bound = state.bound.is_some_and(|row| state.rows[row].server == server);
+        failed || is_bound == (self.commands[last].1 == Create)
+    }
 }
 
 const AGAIN: &[(usize, Kind)] = &[(0, Create), (0, Revoke), (0, Create)];
 const MOVED: &[(usize, Kind)] = &[(0, Create), (0, Revoke), (1, Create)];
 const CALLED_OFF: &[(usize, Kind)] = &[(0, Create), (0, Revoke)];
 const CLAIMED_TWICE: &[(usize, Kind)] = &[(0, Create), (1, Create)];
+const FOUGHT_FOR: &[(usize, Kind)] = &[(0, Create), (0, Revoke), (1, Create), (0, Create)];
+
+/// Commands with times, without times, and without ids.
+fn timed(commands: &'static [(usize, Kind)], troubles_max: u8) -> Intents {
+    Intents { commands, by_arrival: false, anonymous: false, troubles_max, broken: None }
+}
+
+fn untimed(commands: &'static [(usize, Kind)], troubles_max: u8) -> Intents {
+    Intents { by_arrival: true, ..timed(commands, troubles_max) }
+}
+
+fn anonymous(commands: &'static [(usize, Kind)], troubles_max: u8) -> Intents {
+    Intents { anonymous: true, ..untimed(commands, troubles_max) }
+}
 
 #[test]
 fn the_newest_intent_wins_and_nothing_is_lost_in_every_interleaving() {
-    let timed = [(AGAIN, 0), (MOVED, 0), (CALLED_OFF, 1), (CLAIMED_TWICE, 1)].map(|case| (case, false));
-    let untimed = [(CALLED_OFF, 1), (AGAIN, 0)].map(|case| (case, true));
-    // The last one has the most states.
-    let untimed = &untimed[..if is_long() { 2 } else { 1 }];
-    for &((commands, troubles_max), by_arrival) in timed.iter().chain(untimed) {
-        let model = Intents { commands, by_arrival, troubles_max, broken: None };
-        let checker = model.checker().symmetry().spawn_dfs().join();
-        eprintln!("{} states", checker.unique_state_count());
+    let mut models = vec![
+        timed(AGAIN, 0),
+        timed(MOVED, 1),
+        timed(CALLED_OFF, 2),
+        timed(CLAIMED_TWICE, 2),
+        untimed(CALLED_OFF, 2),
+        untimed(AGAIN, 1),
+        untimed(MOVED, 1),
+        untimed(FOUGHT_FOR, 0),
+        anonymous(CALLED_OFF, 2),
+    ];
+    if is_long() {
+        models.extend([timed(AGAIN, 2), timed(MOVED, 2), untimed(FOUGHT_FOR, 1), anonymous(AGAIN, 2)]);
+    }
+    for model in models {
+        let told = format!("{:?}, {} troubles", model.commands, model.troubles_max);
+        let checker = model.checker().spawn_dfs().join();
+        eprintln!("{} states: {told}", checker.unique_state_count());
         checker.assert_properties();
     }
 }
 
 #[test]
-fn each_rule_of_claims_and_intents_is_needed() {
+fn each_rule_of_the_order_of_intents_is_needed() {
     use Rule::*;
+    let in_the_end = "what was published last is so in the end";
     let table = [
-        (NewestIntentWins, CALLED_OFF, "what the newest intent came to is so"),
-        (OneLiveRow, CLAIMED_TWICE, "an address has one live row"),
-        (MacNeverAgain, AGAIN, "a MAC is never handed out twice"),
-        (AnsweredAgainTheSame, CALLED_OFF, "a command has one outcome"),
-        (AcknowledgedAfterCommit, CALLED_OFF, "no message is lost"),
-        (AcknowledgedAfterCopy, CALLED_OFF, "no message is lost"),
-        (AcknowledgedAfterDeadLetter, CALLED_OFF, "no message is lost"),
-        (GivenUpBeforeDead, CALLED_OFF, "no message is lost"),
-        (OldGenerationsFinishNothing, CALLED_OFF, "a command fails by a push of its own"),
-        (BegunOnce, CALLED_OFF, "a command changes an intent once"),
-        (SweptWhenForgotten, MOVED, "where nothing goes on all is answered"),
+        (NewestIntentWins, timed(CALLED_OFF, 1), "what the newest intent came to is so"),
+        (OneLiveRow, untimed(FOUGHT_FOR, 0), "an address has one live row"),
+        (MacNeverAgain, timed(AGAIN, 1), "a MAC is never handed out twice"),
+        (AnsweredAgainTheSame, timed(CALLED_OFF, 1), "a command has one outcome"),
+        (AcknowledgedAfterAdmission, timed(CALLED_OFF, 1), "no message is lost"),
+        (AcknowledgedInOrder, anonymous(CALLED_OFF, 1), in_the_end),
+        (AdmissionChecksTheTurn, anonymous(CALLED_OFF, 1), in_the_end),
+        (WhoeverTakesATurnIsConnected, anonymous(CALLED_OFF, 1), in_the_end),
+        (DeadLettersComeWithTheOutcome, timed(CALLED_OFF, 1), "no message is lost"),
+        (OldGenerationsFinishNothing, timed(CALLED_OFF, 1), "a command fails by a push of its own"),
+        (BegunOnce, timed(CALLED_OFF, 1), "a command changes an intent once"),
+        (WaitingCommandsAreTriedAgain, timed(MOVED, 1), "where nothing goes on all is answered"),
     ];
-    for (rule, commands, property) in table {
-        let model = Intents { commands, by_arrival: false, troubles_max: 1, broken: Some(rule) };
-        let checker = model.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    for (rule, model, property) in table {
+        let model = Intents { broken: Some(rule), ..model };
+        let checker = model.checker().finish_when(HasDiscoveries::AllOf([property].into())).spawn_bfs().join();
         assert!(checker.discovery(property).is_some(), "without {rule:?} `{property}` holds all the same");
     }
 }

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use stateright::Representative;
-
 use super::model::Action;
 use Kind::{Create, Revoke};
 
-/// Copies of one message, not counting one that is published while its original is yet to be acknowledged.
+/// Copies of one message.
 const COPIES_MAX: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,34 +22,31 @@ pub(super) enum Outcome {
     Taken,
     /// The switch refused a push that was to do this.
     Refused(Kind),
-    GivenUp,
+    /// It waited for too long.
+    TooLate,
 }
 
-/// What the inbox says of a command; an open one may be tied to a row.
+/// What the inbox says of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Inbox {
     Unknown,
-    Open(Option<usize>),
+    /// It cannot be done yet.
+    Waits,
+    /// It drives this row.
+    Open(usize),
     Answered(Outcome),
 }
 
-/// A copy of a message: in the queue, or with a worker that has not acknowledged it.
+/// A copy of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Copy {
     Queued,
-    With(usize, Stage),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Stage {
-    /// In a transaction that has its place locked and saw no live row.
-    Admitting,
-    /// It waits for the outcome of this row.
-    Held(usize),
-    /// Its work failed in a way that may pass.
-    Failed,
-    /// It failed for good: to be published to the dead letters.
-    Dead,
+    /// In the hand of the worker that consumes.
+    Delivered,
+    /// Its command is durable; it is yet to be acknowledged.
+    Admitted,
+    /// In the hand of a worker that was paused until the broker gave its session up: the message is delivered again.
+    Late(usize),
 }
 
 /// What is known of the row's port, and in a push how it ended.
@@ -78,13 +73,12 @@ pub(super) struct Row {
     pub generation: u8,
     pub status: Status,
     pub port: Port,
-    /// It stands in `switch_work`.
+    /// It is in `switch_work`.
     pub work: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Push {
-    pub worker: usize,
     pub row: usize,
     pub desired: Kind,
     pub generation: u8,
@@ -94,13 +88,17 @@ pub(super) struct Push {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct State {
     pub copies: Vec<Vec<Copy>>,
+    /// The session that the broker gives messages to, and the one whose turn it is as far as the database knows.
+    pub session: usize,
+    pub turn: Option<usize>,
     pub inbox: Vec<Inbox>,
-    /// The commands in the order in which they were taken in first, where that decides.
+    /// The commands in the order in which they were admitted first.
     pub arrivals: Vec<usize>,
+    /// A waiting command that is being tried again, by a transaction that saw no live row.
+    pub trying: Option<usize>,
     /// Every outcome that was ever told.
     pub told: Vec<BTreeSet<Outcome>>,
     pub dead_letter: Vec<bool>,
-    pub purged: Vec<bool>,
     /// The newest intent of each server.
     pub intents: [Option<usize>; 2],
     pub rows: Vec<Row>,
@@ -121,44 +119,32 @@ impl State {
         copies.extend(by);
     }
 
-    pub(super) fn add(&mut self, command: usize) -> bool {
-        let may = self.copies[command].len() < COPIES_MAX;
-        self.copies[command].extend(may.then_some(Copy::Queued));
-        may
-    }
-
-    pub(super) fn answer(&mut self, command: usize, outcome: Outcome) -> Option<Stage> {
+    /// Gives a command its outcome, and its dead letter with it.
+    pub(super) fn answer(&mut self, command: usize, outcome: Outcome, with_letter: bool) {
         self.inbox[command] = Inbox::Answered(outcome);
         self.told[command].insert(outcome);
-        self.disposal(command)?
+        self.dead_letter[command] |= outcome.is_failure() && with_letter;
     }
 
-    pub(super) fn supersede(&mut self, command: usize) {
-        if matches!(self.inbox[command], Inbox::Open(_)) {
-            self.answer(command, Outcome::Superseded);
-        }
-    }
-
-    /// What becomes of a message whose command has an outcome; nothing where that says all.
-    pub(super) fn disposal(&self, command: usize) -> Option<Option<Stage>> {
-        match self.inbox[command] {
-            Inbox::Answered(Outcome::Done(_) | Outcome::Superseded) => Some(None),
-            Inbox::Answered(_) => Some(Some(Stage::Dead)),
-            _ => None,
-        }
-    }
-
-    /// It is in the queue, unacknowledged, answered or a dead letter; and if it is a dead letter, it is known to be one.
+    /// It is in the queue, unacknowledged, in the inbox, or answered; and it is a dead letter if it failed.
     pub(super) fn is_safe(&self, command: usize) -> bool {
-        let ended = self.disposal(command);
-        let dead = self.dead_letter[command];
-        let gone = self.copies[command].is_empty() && !self.purged[command];
-        (!gone || ended == Some(None) || dead) && (!dead || ended == Some(Some(Stage::Dead)))
+        match self.inbox[command] {
+            Inbox::Unknown => self.copies[command].iter().any(|copy| !matches!(copy, Copy::Late(_))),
+            Inbox::Answered(outcome) => outcome.is_failure() == self.dead_letter[command],
+            Inbox::Waits | Inbox::Open(_) => true,
+        }
     }
 
     pub(super) fn is_quiet(&self) -> bool {
         let answered = |inbox: &Inbox| matches!(inbox, Inbox::Answered(_));
-        self.inbox.iter().all(answered) && self.copies.iter().all(Vec::is_empty)
+        self.inbox.iter().all(answered) && self.copies.iter().all(Vec::is_empty) && self.push.is_none()
+    }
+
+    /// The address was to be taken off one server and could not: what waits for it does so until somebody revokes it once
+    /// more, or it is too late.
+    pub(super) fn waits_for_a_person(&self) -> bool {
+        let is_stuck = |row: usize| self.rows[row].status == Status::Failed && self.rows[row].desired == Revoke;
+        self.live().is_some_and(is_stuck) && !self.inbox.iter().any(|inbox| matches!(inbox, Inbox::Open(_)))
     }
 
     /// The unluckiest of generators: it always draws the lowest MAC first.
@@ -170,11 +156,12 @@ impl State {
         self.rows.len() - 1
     }
 
+    /// A push by whoever claimed the switch; one at a time.
     pub(super) fn advance_push(&mut self, action: Action) -> Option<()> {
-        if let Action::Plan(worker, index) = action {
+        if let Action::Plan(index) = action {
             let row = self.rows.get(index).filter(|row| row.work && self.push.is_none())?;
             let (desired, generation) = (row.desired, row.generation);
-            self.push = Some(Push { worker, row: index, desired, generation, end: Port::Pending });
+            self.push = Some(Push { row: index, desired, generation, end: Port::Pending });
             return Some(());
         }
         let push = self.push.as_mut().filter(|push| push.end == Port::Pending)?;
@@ -184,51 +171,41 @@ impl State {
                 self.bound = if push.desired == Create { Some(push.row) } else { None };
             }
             Action::SwitchRefuses => push.end = Port::Failed,
-            _ => {
-                let Push { worker, row, .. } = self.push.take()?;
-                let held = Copy::With(worker, Stage::Held(row));
-                let of_row = self.copies.iter_mut().flatten().filter(|copy| **copy == held);
-                of_row.for_each(|copy| *copy = Copy::With(worker, Stage::Failed));
-            }
+            // Trouble of the switch: the row is tried again.
+            _ => self.push = None,
         }
         Some(())
     }
 
+    /// A worker dies, or is taken for dead.
     pub(super) fn trouble(&mut self, action: Action) -> Option<()> {
         self.troubles_left = self.troubles_left.checked_sub(1)?;
         match action {
-            Action::Crash(worker) => {
-                let push = self.push.take_if(|push| push.worker == worker).is_some();
-                let here = |copy: &&mut Copy| matches!(copy, Copy::With(w, _) if *w == worker);
-                let copies = self.copies.iter_mut().flatten().filter(here).map(|copy| *copy = Copy::Queued).count();
-                (push || copies > 0).then_some(())
+            Action::KillConsumer | Action::TakenForDead => {
+                let late = Copy::Late(self.session);
+                for copies in &mut self.copies {
+                    let in_hand = copies.iter().filter(|copy| **copy == Copy::Delivered).count();
+                    let again = copies.iter_mut().filter(|copy| matches!(copy, Copy::Delivered | Copy::Admitted));
+                    again.for_each(|copy| *copy = Copy::Queued);
+                    copies.extend((action == Action::TakenForDead).then_some(late).into_iter().cycle().take(in_hand));
+                }
+                self.session += 1;
             }
-            Action::Duplicate(command) => self.add(command).then_some(()),
-            Action::Purge(command) => {
-                let at = self.copies[command].iter().position(|copy| *copy == Copy::Queued)?;
-                self.copies[command].remove(at);
-                self.purged[command] = true;
-                (self.inbox[command] != Inbox::Unknown).then_some(())
+            Action::KillPusher => {
+                (self.push.take().is_some() || self.trying.take().is_some()).then_some(())?;
             }
-            _ => None,
+            Action::Duplicate(command) => {
+                (self.copies[command].len() < COPIES_MAX).then(|| self.copies[command].push(Copy::Queued))?;
+            }
+            _ => return None,
         }
+        Some(())
     }
 }
 
-/// Which of the two workers is which makes no difference.
-impl Representative for State {
-    fn representative(&self) -> Self {
-        let mut other = self.clone();
-        other.push.iter_mut().for_each(|push| push.worker = 1 - push.worker);
-        for copies in &mut other.copies {
-            for copy in copies.iter_mut() {
-                if let Copy::With(worker, _) = copy {
-                    *worker = 1 - *worker;
-                }
-            }
-            copies.sort();
-        }
-        other.min(self.clone())
+impl Outcome {
+    pub(super) fn is_failure(self) -> bool {
+        !matches!(self, Self::Done(_) | Self::Superseded)
     }
 }
 

@@ -1,0 +1,199 @@
+//! Taking messages in: a batch becomes one database transaction, and is acknowledged. From there on the rows drive; nothing
+//! of a message lives on here.
+//!
+//! The broker hands the queue to one worker at a time, so that commands are admitted in the order in which they were
+//! published. A worker takes a numbered turn for each session with the broker: where another has taken over meanwhile,
+//! what this one has in hand is not admitted a second time.
+
+mod read;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+
+use super::context::Context;
+use super::traces;
+use crate::broker::{Batch, COMMANDS, Consumer, Receipt};
+use crate::domain::chain;
+use crate::failpoint;
+use crate::metrics::DATABASE;
+use crate::store::{Admission, DeadLetter, Fence, IntakeBatch, StoreError};
+
+pub(super) use read::read_command;
+use read::refused_letters;
+
+/// Runs until the worker stops or the consumer ends.
+pub(super) async fn run(context: Arc<Context>, mut consumer: Consumer) {
+    let worker = &context.settings.worker;
+    let linger = Duration::from_millis(worker.intake_linger_ms);
+    let mut intake = Intake { context: &context, turn: None };
+    let mut stopping = std::pin::pin!(context.stopping.cancelled());
+    loop {
+        let batch = tokio::select! {
+            () = &mut stopping => break,
+            batch = consumer.next_batch(worker.intake_batch_max, linger) => batch,
+        };
+        match batch {
+            Some(batch) => {
+                failpoint::hit("intake::batch");
+                intake.take_in(batch).await;
+            }
+            None => return,
+        }
+    }
+    consumer.stop().await;
+}
+
+struct Intake<'a> {
+    context: &'a Arc<Context>,
+    /// The turn, and the session that it was taken for.
+    turn: Option<(u64, Fence)>,
+}
+
+/// Why a batch is not admitted now. Its messages come again.
+enum Left {
+    /// Its session is gone, or the worker stops.
+    ToOthers,
+    /// The database refuses it for what it holds.
+    Refused(StoreError),
+}
+
+impl Intake<'_> {
+    async fn take_in(&mut self, batch: Batch) {
+        let Batch { deliveries, receipt } = batch;
+        let count = deliveries.len();
+        let _admitting = self.context.arrivals.admitting(count);
+        self.context.metrics.taken_in(count);
+        let spans: Vec<_> = deliveries.iter().map(|delivery| traces::message(&delivery.message)).collect();
+        let whole = traces::intake(&spans);
+        let read = read::read_all(deliveries, &self.context.turnstile, self.context.store.time().await);
+        if self.admit(&receipt, read).await {
+            // Whatever becomes of it, the commands are durable: messages that come again are known.
+            failpoint::hit("intake::admitted");
+            if let Err(error) = self.context.broker.ack(receipt).await {
+                tracing::warn!(error = chain(&error), "messages admitted but not acknowledged");
+            }
+            failpoint::hit("intake::acknowledged");
+        }
+        drop((spans, whole));
+        self.context.metrics.settled(count);
+    }
+
+    /// Admits a batch, patiently; false where its messages are left to come again. A batch that the database refuses is
+    /// admitted one by one, so that the message at fault is alone.
+    async fn admit(&mut self, receipt: &Receipt, batch: IntakeBatch) -> bool {
+        match self.admit_patiently(receipt, &batch, true).await {
+            Ok(admissions) => {
+                self.tell(&batch, &admissions);
+                true
+            }
+            Err(Left::ToOthers) => false,
+            Err(Left::Refused(error)) => {
+                tracing::warn!(error = chain(&error), "the database refused a batch; admitting it one by one");
+                self.admit_each(receipt, batch).await
+            }
+        }
+    }
+
+    async fn admit_each(&mut self, receipt: &Receipt, batch: IntakeBatch) -> bool {
+        let IntakeBatch { commands, letters } = batch;
+        let one = |command| IntakeBatch { commands: vec![command], letters: Vec::new() };
+        let parts = commands.into_iter().map(one);
+        let letters = letters.into_iter().map(|letter| IntakeBatch { commands: Vec::new(), letters: vec![letter] });
+        for part in parts.chain(letters) {
+            match self.admit_patiently(receipt, &part, false).await {
+                Ok(admissions) => self.tell(&part, &admissions),
+                Err(Left::ToOthers) => return false,
+                Err(Left::Refused(error)) => {
+                    let refused = refused_letters(part, &error, self.context.store.time().await);
+                    if !self.keep_patiently(&refused).await {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Tries for as long as the database is away; meanwhile nothing is acknowledged, and the prefetch bounds what is held.
+    /// What is not all of the receipt's messages leaves them on the embedded queue.
+    async fn admit_patiently(
+        &mut self,
+        receipt: &Receipt,
+        batch: &IntakeBatch,
+        is_whole: bool,
+    ) -> Result<Vec<Admission>, Left> {
+        let (mut delay, mut rng) = (Duration::from_millis(50), rand::make_rng::<StdRng>());
+        loop {
+            let admitted = match self.fence(receipt, is_whole).await {
+                Ok(Some(fence)) => self.context.store.admit_batch(&fence, batch, &mut rng).await,
+                Ok(None) => return Err(Left::ToOthers),
+                Err(error) => Err(error),
+            };
+            match admitted {
+                Ok(admissions) => return Ok(admissions),
+                // A turn that was lost while the session lives is taken once more: then the session is the one that counts.
+                Err(StoreError::TurnLost) if receipt.queue_claim().is_none() => self.turn = None,
+                Err(StoreError::TurnLost) => return Err(Left::ToOthers),
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(error = chain(&error), "the database does not take messages in; trying again");
+                    self.context.metrics.trouble(DATABASE);
+                    if !self.context.pause(delay).await {
+                        return Err(Left::ToOthers);
+                    }
+                    delay = (delay * 2).min(Duration::from_secs(5));
+                }
+                Err(error) => return Err(Left::Refused(error)),
+            }
+            if !receipt.is_live() {
+                return Err(Left::ToOthers);
+            }
+        }
+    }
+
+    /// What the admission depends on; none where the messages' session is gone.
+    async fn fence(&mut self, receipt: &Receipt, is_whole: bool) -> Result<Option<Fence>, StoreError> {
+        if let Some(claim) = receipt.queue_claim() {
+            return Ok(Some(if is_whole { Fence::Claim(claim.clone()) } else { Fence::None }));
+        }
+        let session = receipt.session();
+        if let Some((of, turn)) = &self.turn
+            && *of == session
+        {
+            return Ok(Some(turn.clone()));
+        }
+        let turn =
+            self.context.store.take_turn(&format!("{}{COMMANDS}", self.context.settings.broker.namespace)).await?;
+        // Asked after the turn was taken: a worker that takes over later takes a later turn.
+        if !receipt.confirm().await {
+            return Ok(None);
+        }
+        if let Fence::Turn { turn, .. } = &turn {
+            tracing::info!(turn, "this worker admits commands now");
+        }
+        self.turn = Some((session, turn.clone()));
+        Ok(Some(turn))
+    }
+
+    /// Keeps letters of what the database refuses; that it refuses those too must not lose them.
+    async fn keep_patiently(&self, letters: &[DeadLetter]) -> bool {
+        let mut delay = Duration::from_millis(50);
+        while let Err(error) = self.context.store.collect(letters).await {
+            tracing::error!(error = chain(&error), "the database refused a message and its dead letter; trying again");
+            self.context.metrics.trouble(DATABASE);
+            if !self.context.pause(delay).await {
+                return false;
+            }
+            delay = (delay * 2).min(Duration::from_secs(5));
+        }
+        true
+    }
+
+    /// Wakes whoever goes on from here, and counts.
+    fn tell(&self, batch: &IntakeBatch, admissions: &[Admission]) {
+        batch.letters.iter().for_each(|letter| self.context.metrics.buried(letter.reason_code.as_str()));
+        admissions.iter().for_each(|admission| self.context.admitted(admission));
+        self.context.events_due.notify_one();
+    }
+}

@@ -1,0 +1,113 @@
+//! Reading messages: which commands they carry, and the dead letters of what is no command.
+
+use chrono::{DateTime, Utc};
+
+use crate::broker::{DeadReason, Delivery, Message, new_burial_id, parse_command, spread};
+use crate::domain::{Arrival, Code, Command, Failure, Issued, TraceParent, chain};
+use crate::store::{DeadLetter, Incoming, IntakeBatch, StoreError};
+use crate::worker::collect::dead_letter;
+use crate::worker::turnstile::Turnstile;
+
+/// Reads each message: one or several commands, or a dead letter.
+pub(super) fn read_all(deliveries: Vec<Delivery>, turnstile: &Turnstile, now: DateTime<Utc>) -> IntakeBatch {
+    let now_ms = now.timestamp_millis();
+    let mut batch = IntakeBatch::default();
+    for delivery in deliveries {
+        let arrival = turnstile.pass(delivery.message.arrival, now_ms);
+        if delivery.given_up {
+            batch.letters.push(dead_letter(delivery.dead_reason(now), delivery.message));
+            continue;
+        }
+        let mut message = delivery.message;
+        match read(&mut message, arrival, now_ms) {
+            Ok(commands) => batch.commands.extend(commands),
+            Err(failure) => batch.letters.push(letter(message, failure, now_ms)),
+        }
+    }
+    batch
+}
+
+/// The letters of what the database refuses to admit.
+pub(super) fn refused_letters(part: IntakeBatch, error: &StoreError, now: DateTime<Utc>) -> Vec<DeadLetter> {
+    let failure = Failure::new(Code::DatabaseTrouble, format!("the database refused it: {}", chain(error)));
+    let of_command = |incoming: Incoming| incoming.letter(&failure, now);
+    part.commands.into_iter().map(of_command).chain(part.letters).collect()
+}
+
+/// The commands of a message: one, or one for each address of a subnet.
+fn read(message: &mut Message, arrival: Arrival, now_ms: i64) -> Result<Vec<Incoming>, Failure> {
+    let Some(spread) = spread(message)? else {
+        let mut incoming = read_command(message, arrival)?;
+        stamp(message, arrival, now_ms);
+        incoming.stamped_at_ms = message.issued_at_ms;
+        return Ok(vec![incoming]);
+    };
+    stamp(message, arrival, now_ms);
+    spread.messages(message).map(|mut one| read_command(&mut one, arrival)).collect()
+}
+
+/// What its first arrival decides stays with a message whatever becomes of it.
+fn stamp(message: &mut Message, arrival: Arrival, now_ms: i64) {
+    message.arrival = Some(arrival.number);
+    match message.issued() {
+        Issued::Unsaid => message.issued_at_ms = Some(now_ms),
+        // A broker that stamps what passes may stamp it anew.
+        Issued::Within { from_ms, until_ms } if from_ms == until_ms => message.issued_at_ms = Some(from_ms),
+        Issued::Within { .. } | Issued::At { .. } => {}
+    }
+}
+
+/// Reads the command that a message carries, and stamps its key on the message.
+///
+/// # Errors
+/// What a dead letter would say.
+pub(in crate::worker) fn read_command(message: &mut Message, arrival: Arrival) -> Result<Incoming, Failure> {
+    let command = parse_command(message)?;
+    Ok(incoming(message, command, arrival))
+}
+
+fn incoming(message: &mut Message, command: Command, arrival: Arrival) -> Incoming {
+    let issued = command.issued.unwrap_or_else(|| message.issued());
+    // A stamp of vmacd's own tells no two messages apart.
+    let said = if command.issued.is_none() && message.issued_at_ms.is_some() { Issued::Unsaid } else { issued };
+    let key = command.key(message.message_id.as_deref().or(message.key.as_deref()), said, arrival.number);
+    message.key = Some(key.0.clone());
+    Incoming {
+        key,
+        message_id: message.message_id.clone(),
+        issued,
+        arrival,
+        body_hash: message.content_hash(),
+        message_identity: message.identity(),
+        body: message.body.clone(),
+        correlation_id: message.correlation_id.clone(),
+        traceparent: message.traceparent.clone(),
+        headers: message.headers.clone().into(),
+        timestamp: message.timestamp,
+        stamped_at_ms: message.issued_at_ms,
+        replay_number: message.replay_number,
+        command,
+    }
+}
+
+/// The dead letter of a message that is no command.
+fn letter(message: Message, failure: Failure, now_ms: i64) -> DeadLetter {
+    let trace = message.traceparent.as_deref().and_then(|trace| trace.parse::<TraceParent>().ok());
+    tracing::warn!(
+        code = %failure.code, error = failure.text, message_id = message.message_id,
+        trace_id = trace.map(|trace| tracing::field::display(trace.trace_id)),
+        "a message is no command: it goes to the dead letters"
+    );
+    let reason = DeadReason {
+        burial_id: new_burial_id(),
+        code: failure.code,
+        text: failure.text,
+        attempts: 1,
+        switch: None,
+        server_id: None,
+        ip: None,
+        first_failed_ms: now_ms,
+        last_failed_ms: now_ms,
+    };
+    dead_letter(reason, message)
+}
