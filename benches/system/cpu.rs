@@ -2,7 +2,7 @@
 
 use crate::process::{cpu_seconds, server_pid, tree_cpu_seconds};
 use crate::stats::median;
-use crate::support::vmacd::Serve;
+use crate::worker::Worker;
 use crate::world::World;
 
 /// Seconds of CPU of everybody who takes part.
@@ -16,9 +16,9 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    pub fn now(world: &World, worker: &Serve) -> Self {
+    pub fn now(world: &World, worker: Option<&Worker>) -> Self {
         Self {
-            worker: cpu_seconds(worker.pid()),
+            worker: worker.map_or(0.0, |worker| cpu_seconds(worker.pid())),
             switches: world.sims.cpu_seconds(),
             rabbitmq: tree_cpu_seconds(server_pid("rabbitmq")),
             postgres: tree_cpu_seconds(server_pid("postgres")),

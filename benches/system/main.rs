@@ -3,8 +3,10 @@
 //!
 //! Started by `benches/run`, which brings the servers up. Each scenario prints its rows as it ends; together they are the
 //! table of docs/BENCHMARKS.md.
+#![allow(clippy::disallowed_methods, reason = "a test waits for what it starts")]
 
 mod baseline;
+mod counts;
 mod cpu;
 mod document;
 mod flow;
@@ -15,11 +17,13 @@ mod process;
 mod producer;
 mod scenarios;
 mod sims;
+mod statements;
 mod stats;
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
 mod table;
 mod watch;
+mod worker;
 mod world;
 
 use std::any::Any;

@@ -1,6 +1,7 @@
 //! The command line: `[--quick | --full] [--write] [SCENARIO...]`.
 
 use crate::scenarios;
+use crate::worker::Program;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,11 @@ impl Options {
 
     /// The scenarios to run, in their order.
     pub fn scenarios(&self) -> impl Iterator<Item = &'static str> {
-        let wanted = |name: &&str| self.names.is_empty() || self.names.iter().any(|asked| asked == name);
+        let usual = |name: &str| name != "before" || Program::before().is_some();
+        let wanted = move |name: &&str| match &self.names[..] {
+            [] => usual(name),
+            names => names.iter().any(|asked| asked == name),
+        };
         scenarios::NAMES.iter().copied().filter(wanted)
     }
 

@@ -15,7 +15,7 @@ use crate::world::World;
 /// When the first event for each create came.
 type Arrivals = Arc<Mutex<Vec<Option<Instant>>>>;
 
-/// A consumer of the world's events.
+/// A consumer of a world's events.
 pub struct Watch {
     _connection: Connection,
     arrivals: Arrivals,
@@ -25,11 +25,16 @@ pub struct Watch {
 impl Watch {
     /// Listens from now on. The exchange must be there: a worker declares it.
     pub async fn start(world: &World) -> Self {
+        Self::start_in(&world.namespace).await
+    }
+
+    /// The same, by the prefix of the exchange's name.
+    pub async fn start_in(namespace: &str) -> Self {
         let (connection, channel) = Rabbit::shared().channel().await;
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         let queue = channel.queue_declare("".into(), options, FieldTable::default()).await.expect("a queue");
         let name = queue.name().clone();
-        let exchange = format!("{}vmac.events", world.namespace);
+        let exchange = format!("{namespace}vmac.events");
         let (bind, none) = (QueueBindOptions::default(), FieldTable::default());
         channel.queue_bind(name.clone(), exchange.into(), "#".into(), bind, none).await.expect("bound");
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };

@@ -6,12 +6,14 @@ use std::net::Ipv4Addr;
 use serde_json::Value;
 
 use crate::sims::{Estate, Sims};
+use crate::support::Rabbit;
 use crate::support::postgres::{Database, fresh_database};
-use crate::support::vmacd::{Serve, Settings, run};
-use crate::support::{Rabbit, http};
+use crate::support::vmacd::{Settings, run_program};
+use crate::worker::{Program, Worker};
 
 /// What a measurement stands in.
 pub struct World {
+    program: Program,
     pub sims: Sims,
     pub settings: Settings,
     pub namespace: String,
@@ -44,7 +46,12 @@ pub struct Create {
 impl World {
     /// Starts the switches and imports their inventory into a fresh database.
     pub async fn start(estate: Estate) -> Self {
-        let world = Self::empty(estate).await;
+        Self::start_with(&Program::measured(), estate).await
+    }
+
+    /// As [`Self::start`], for workers of that program. The switches are always this build's.
+    pub async fn start_with(program: &Program, estate: Estate) -> Self {
+        let world = Self { program: program.clone(), ..Self::empty(estate).await };
         world.import().await;
         world
     }
@@ -59,13 +66,13 @@ impl World {
             .set("VMACD_BROKER_NAMESPACE", &namespace)
             .set("VMACD_SSH_PASSWORD", "vmacd");
         let servers = servers(&sims.inventory);
-        Self { sims, settings, namespace, database, servers }
+        Self { program: Program::measured(), sims, settings, namespace, database, servers }
     }
 
     /// Imports the inventory as it stands.
     pub async fn import(&self) {
         let file = self.sims.inventory_file().display().to_string();
-        run(&["inventory", "import", &file], &self.settings).await.ok();
+        run_program(self.program.path(), &["inventory", "import", &file], &self.settings).await.ok();
     }
 
     /// Starts switches of which the first so many seem to be elsewhere: at `port`. Gives their names too.
@@ -82,8 +89,8 @@ impl World {
     }
 
     /// Starts a worker.
-    pub async fn serve(&self) -> Serve {
-        Serve::start(&self.settings).await
+    pub async fn serve(&self) -> Worker {
+        Worker::start(&self.program, &self.settings).await
     }
 
     /// So many creates, numbered from `first`: round robin over the switches, and over each switch's servers.
@@ -116,15 +123,4 @@ fn servers(inventory: &Value) -> Vec<Server> {
     let switches = inventory["switches"].as_array().map_or(1, Vec::len).max(1);
     let ports = all.len() / switches;
     (0..ports).flat_map(|port| all.iter().skip(port).step_by(ports).cloned()).collect()
-}
-
-/// One figure of a worker's `/metrics`, summed over its labels; 0 where it has none yet.
-pub async fn metric(worker: &Serve, name: &str) -> f64 {
-    let answer = http::get(&format!("{}/metrics", worker.http_url()), None).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let of = |line: &str| {
-        let (series, value) = line.split_once(' ')?;
-        (series.split('{').next() == Some(name)).then(|| value.trim().parse::<f64>().ok())?
-    };
-    answer.body.lines().filter_map(of).sum()
 }

@@ -13,7 +13,7 @@ use crate::sims::Estate;
 use crate::stats::{median, spread};
 use crate::table::Row;
 use crate::watch::Watch;
-use crate::world::{World, metric};
+use crate::world::World;
 
 const NAME: &str = "group";
 const ESTATE: Estate = Estate { switches: 1, ports: 10, commit_time: "2s" };
@@ -58,8 +58,8 @@ async fn group(creates: usize) -> Group {
     let (mut watch, producer) = (Watch::start(&world).await, Producer::to(&world).await);
     let limit = Duration::from_secs(120);
     let alone = flow_with(&producer, &mut watch, &world.creates(0, 1), limit).await;
-    let held = async || metric(&worker, "vmacd_push_seconds_sum").await;
-    let pushes = async || metric(&worker, "vmacd_push_seconds_count").await;
+    let held = async || worker.metric("vmacd_push_seconds_sum").await;
+    let pushes = async || worker.metric("vmacd_push_seconds_count").await;
     let before = (held().await, pushes().await);
     let all = flow_with(&producer, &mut watch, &world.creates(1, creates), limit).await;
     let group = Group {

@@ -10,9 +10,9 @@ use crate::process::resident_mb;
 use crate::producer::Producer;
 use crate::sims::Estate;
 use crate::stats::{median, spread};
-use crate::support::vmacd::Serve;
 use crate::table::Row;
 use crate::watch::Watch;
+use crate::worker::Worker;
 use crate::world::World;
 
 const NAME: &str = "growth";
@@ -22,7 +22,7 @@ const GOAL: f64 = 1.2;
 /// A world with many rows, and what was measured in it.
 struct Grown {
     world: World,
-    worker: Serve,
+    worker: Worker,
     producer: Producer,
     watch: Watch,
     rows: usize,

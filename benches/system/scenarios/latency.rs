@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::Connection;
-
 use crate::baseline::Baseline;
 use crate::flow::flow_with;
 use crate::fsync::Disk;
@@ -13,62 +11,81 @@ use crate::sims::Estate;
 use crate::stats::percentile;
 use crate::table::Row;
 use crate::watch::Watch;
+use crate::worker::{Program, Worker};
 use crate::world::World;
 
 const NAME: &str = "latency";
 const SWITCHES: usize = 10;
 const GOAL_MS: f64 = 30.0;
 
+/// Creates one at a time, and in turn with them what the switch alone takes.
+pub(super) struct Lone {
+    world: World,
+    _worker: Worker,
+    watch: Watch,
+    producer: Producer,
+    baseline: Baseline,
+    /// Milliseconds from the publish to the event.
+    pub whole: Vec<f64>,
+    /// Milliseconds that the switch takes by itself.
+    pub own: Vec<f64>,
+    /// As `whole`, of the first at each switch, which open its session.
+    cold: Vec<f64>,
+}
+
+impl Lone {
+    /// Starts switches and a worker of that program, and opens the sessions.
+    pub(super) async fn start(program: &Program) -> Self {
+        let world = World::start_with(program, Estate { switches: SWITCHES, ports: 10, commit_time: "0s" }).await;
+        let worker = world.serve().await;
+        let (watch, producer) = (Watch::start(&world).await, Producer::to(&world).await);
+        let baseline = Baseline::open(&world).await;
+        let (whole, own, cold) = (Vec::new(), Vec::new(), Vec::new());
+        let mut lone = Self { world, _worker: worker, watch, producer, baseline, whole, own, cold };
+        for number in 0..SWITCHES {
+            let took = lone.publish_to_event_ms(number).await;
+            lone.cold.push(took);
+        }
+        lone
+    }
+
+    /// The next one.
+    pub(super) async fn one(&mut self) {
+        // Both at the same switch: of the numbers, so many in turn are for all switches once.
+        let (lap, at) = (self.whole.len() / SWITCHES, self.whole.len() % SWITCHES);
+        let number = SWITCHES * (1 + 2 * lap) + at;
+        let took = self.publish_to_event_ms(number).await;
+        self.whole.push(took);
+        let [create] = &self.world.creates(number + SWITCHES, 1)[..] else { unreachable!("one was asked for") };
+        self.own.push(self.baseline.push(create).await);
+    }
+
+    /// The ten slowest creates: their numbers and milliseconds, in words.
+    pub(super) fn slowest(&self) -> String {
+        let mut all: Vec<(usize, f64)> = self.whole.iter().copied().enumerate().collect();
+        all.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        all.iter().take(10).map(|(number, ms)| format!("{number}: {ms:.1} ms")).collect::<Vec<_>>().join(", ")
+    }
+
+    async fn publish_to_event_ms(&mut self, number: usize) -> f64 {
+        let create = self.world.creates(number, 1);
+        let limit = Duration::from_secs(30);
+        flow_with(&self.producer, &mut self.watch, &create, limit).await.seconds * 1000.0
+    }
+}
+
 pub async fn run(options: &Options) -> Vec<Row> {
     let creates = options.of(50, 200, 1_000);
-    let world = World::start(Estate { switches: SWITCHES, ports: 10, commit_time: "0s" }).await;
-    let _worker = world.serve().await;
-    let (mut watch, producer) = (Watch::start(&world).await, Producer::to(&world).await);
-    let mut baseline = Baseline::open(&world).await;
-    let limit = Duration::from_secs(30);
-    // The first to each switch opens its session.
-    let mut cold = Vec::new();
-    for create in world.creates(0, SWITCHES) {
-        cold.push(flow_with(&producer, &mut watch, &[create], limit).await.seconds * 1000.0);
-    }
-    let (mut whole, mut own, mut syncs, mut disk) = (Vec::new(), Vec::new(), Vec::new(), Disk::open());
-    let before = Commits::of(&world).await;
-    for (ours, theirs) in world.creates(SWITCHES, creates).iter().zip(world.creates(SWITCHES + creates, creates)) {
-        whole.push(flow_with(&producer, &mut watch, std::slice::from_ref(ours), limit).await.seconds * 1000.0);
-        own.push(baseline.push(&theirs).await);
+    let mut lone = Lone::start(&Program::measured()).await;
+    let (mut syncs, mut disk) = (Vec::new(), Disk::open());
+    for _ in 0..creates {
+        lone.one().await;
         syncs.push(disk.sync_ms());
     }
-    let commits = Commits::of(&world).await.since(&before, creates);
-    let mut rows = rows(&whole, &own, &cold);
-    rows.push(Row::context(NAME, "Postgres for each create", commits, "the database's and the server's own counts"));
+    let mut rows = rows(&lone.whole, &lone.own, &lone.cold);
     let syncs = format!("{:.1} / {:.1} ms", percentile(&syncs, 0.5), percentile(&syncs, 0.99));
     rows.push(Row::context(NAME, "one sync of the disk, p50 / p99", syncs, "4 KiB; alternating with the creates"));
     rows
-}
-
-/// What Postgres has counted.
-struct Commits {
-    transactions: f64,
-    syncs: f64,
-}
-
-impl Commits {
-    async fn of(world: &World) -> Self {
-        // Postgres' backends report what they count once a second.
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
-        let mut connection = world.database.connect().await;
-        let sql = "SELECT xact_commit::float8, (SELECT wal_sync::float8 FROM pg_stat_wal)
-                   FROM pg_stat_database WHERE datname = current_database()";
-        let (transactions, syncs) = sqlx::query_as(sql).fetch_one(&mut connection).await.expect("counts");
-        let _ = connection.close().await;
-        Self { transactions, syncs }
-    }
-
-    fn since(&self, before: &Self, creates: usize) -> String {
-        let each = |now: f64, before: f64| (now - before) / creates as f64;
-        let (transactions, syncs) = (each(self.transactions, before.transactions), each(self.syncs, before.syncs));
-        format!("{transactions:.1} transactions, {syncs:.1} syncs of its log")
-    }
 }
 
 fn rows(whole: &[f64], own: &[f64], cold: &[f64]) -> Vec<Row> {

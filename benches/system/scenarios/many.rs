@@ -19,7 +19,7 @@ pub async fn run(options: &Options) -> Vec<Row> {
     let (creates, peer_creates) = (options.of(2_000, 10_000, 10_000), options.of(100, 1_000, 1_000));
     let (mut ours, mut theirs, mut cpu_ms) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.of(1, 3, 3) {
-        let (rate, cpu) = one(estate, creates).await;
+        let (rate, cpu) = one(&World::start(estate).await, creates).await;
         ours.push(rate);
         cpu_ms.push(cpu);
         theirs.push(peers::run("celery_pyez_careful", estate, peer_creates, 300).await.per_second());
@@ -37,12 +37,11 @@ pub async fn run(options: &Options) -> Vec<Row> {
 }
 
 /// Creates a second, and [`Cpu::per_create_ms`].
-async fn one(estate: Estate, creates: usize) -> (f64, [f64; 5]) {
-    let world = World::start(estate).await;
+pub(super) async fn one(world: &World, creates: usize) -> (f64, [f64; 5]) {
     let worker = world.serve().await;
-    let before = Cpu::now(&world, &worker);
-    let flow = flow(&world, &world.creates(0, creates), Duration::from_secs(300)).await;
-    let cpu = Cpu::now(&world, &worker).since(&before);
+    let before = Cpu::now(world, Some(&worker));
+    let flow = flow(world, &world.creates(0, creates), Duration::from_secs(300)).await;
+    let cpu = Cpu::now(world, Some(&worker)).since(&before);
     eprintln!("   {creates} creates: {:.2} s, {:.0} a second; CPU seconds: {cpu:?}", flow.seconds, flow.per_second());
     (flow.per_second(), cpu.per_create_ms(creates))
 }

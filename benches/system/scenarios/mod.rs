@@ -1,9 +1,12 @@
 //! What is measured, one file each.
 
 mod backups;
+mod before;
+mod cost;
 mod dead;
 mod dead_many;
 mod depth;
+mod floor;
 mod group;
 mod growth;
 mod latency;
@@ -16,8 +19,22 @@ use crate::options::Options;
 use crate::table::Row;
 
 /// Every scenario, in the order of the table.
-pub const NAMES: &[&str] =
-    &["group", "many", "pipeline", "latency", "dead", "dead-many", "growth", "depth", "switches", "backups", "workers"];
+pub const NAMES: &[&str] = &[
+    "group",
+    "many",
+    "pipeline",
+    "floor",
+    "latency",
+    "cost",
+    "before",
+    "dead",
+    "dead-many",
+    "growth",
+    "depth",
+    "switches",
+    "backups",
+    "workers",
+];
 
 /// Runs one of [`NAMES`].
 pub async fn run(name: &str, options: &Options) -> Vec<Row> {
@@ -25,7 +42,10 @@ pub async fn run(name: &str, options: &Options) -> Vec<Row> {
         "group" => group::run(options).await,
         "many" => many::run(options).await,
         "pipeline" => pipeline::run(options).await,
+        "floor" => floor::run(options).await,
         "latency" => latency::run(options).await,
+        "cost" => cost::run(options).await,
+        "before" => before::run(options).await,
         "dead" => dead::run(options).await,
         "dead-many" => dead_many::run(options).await,
         "growth" => growth::run(options).await,

@@ -23,17 +23,23 @@ const GOAL: f64 = 0.5;
 /// As many as vmacd itself holds.
 const PREFETCH: u16 = 4_096;
 const ACK_EVERY: usize = 256;
+pub(super) const ESTATE: Estate = Estate { switches: 20, ports: 10, commit_time: "0s" };
 
 /// One measurement on fresh switches.
 struct Run {
+    whole: Whole,
+    /// Messages a second of RabbitMQ alone.
+    moved: f64,
+}
+
+/// The whole way, from the publish to the event.
+pub(super) struct Whole {
     /// Creates a second.
     plain: f64,
     /// Creates a second of the time that the switches' CPU leaves.
-    without_switches: f64,
-    /// Messages a second of RabbitMQ alone.
-    moved: f64,
+    pub without_switches: f64,
     /// As [`Cpu::per_create_ms`].
-    cpu_ms: [f64; 5],
+    pub cpu_ms: [f64; 5],
 }
 
 pub async fn run(options: &Options) -> Vec<Row> {
@@ -43,7 +49,7 @@ pub async fn run(options: &Options) -> Vec<Row> {
         runs.push(one(creates).await);
     }
     let of = |figure: fn(&Run) -> f64| runs.iter().map(figure).collect::<Vec<_>>();
-    let (plain, without, moved) = (of(|r| r.plain), of(|r| r.without_switches), of(|r| r.moved));
+    let (plain, without, moved) = (of(|r| r.whole.plain), of(|r| r.whole.without_switches), of(|r| r.moved));
     let (ratio, plain_ratio) = (median(&without) / median(&moved), median(&plain) / median(&moved));
     let conditions = format!("{creates} creates, 20 switches, commit 0 s, quorum queues; alternating");
     let measured = format!("{ratio:.2}: {} against {} messages a second", spread(&without, 0), spread(&moved, 0));
@@ -72,30 +78,34 @@ pub async fn run(options: &Options) -> Vec<Row> {
         Row::context(
             NAME,
             "CPU for each create",
-            cpu::each(&runs.iter().map(|run| run.cpu_ms).collect::<Vec<_>>()),
+            cpu::each(&runs.iter().map(|run| run.whole.cpu_ms).collect::<Vec<_>>()),
             &conditions,
         ),
     ]
 }
 
 async fn one(creates: usize) -> Run {
-    let world = World::start(Estate { switches: 20, ports: 10, commit_time: "0s" }).await;
+    let world = World::start(ESTATE).await;
     let creates = world.creates(0, creates);
     let moved = creates.len() as f64 / move_only(&creates).await;
+    eprintln!("   RabbitMQ alone {moved:.0} a second");
+    Run { whole: publish_to_event(&world, &creates).await, moved }
+}
+
+/// Starts a worker and sends it the creates.
+pub(super) async fn publish_to_event(world: &World, creates: &[Create]) -> Whole {
     let worker = world.serve().await;
-    let before = Cpu::now(&world, &worker);
-    let flow = flow(&world, &creates, Duration::from_secs(300)).await;
-    let cpu = Cpu::now(&world, &worker).since(&before);
+    let before = Cpu::now(world, Some(&worker));
+    let flow = flow(world, creates, Duration::from_secs(300)).await;
+    let cpu = Cpu::now(world, Some(&worker)).since(&before);
     let without_switches = flow.creates as f64 / (flow.seconds - cpu.switches / cores());
     eprintln!(
-        "   {:.0} a second, without the switches' CPU {without_switches:.0}; RabbitMQ alone {moved:.0}; published in {:.2} s of {:.2} s; \
-         CPU seconds: {cpu:?}",
+        "   {:.0} a second, without the switches' CPU {without_switches:.0}; published in {:.2} s of {:.2} s; CPU seconds: {cpu:?}",
         flow.per_second(),
         flow.publishing_s,
         flow.seconds,
     );
-    let cpu_ms = cpu.per_create_ms(flow.creates);
-    Run { plain: flow.per_second(), without_switches, moved, cpu_ms }
+    Whole { plain: flow.per_second(), without_switches, cpu_ms: cpu.per_create_ms(flow.creates) }
 }
 
 /// Seconds from the first publish to the last acknowledgement of the same messages through a quorum queue.

@@ -6,10 +6,10 @@ use crate::options::Options;
 use crate::process::peak_memory_mb;
 use crate::producer::Producer;
 use crate::sims::Estate;
-use crate::support::vmacd::Serve;
 use crate::table::Row;
 use crate::watch::Watch;
-use crate::world::{World, metric};
+use crate::worker::Worker;
+use crate::world::World;
 
 const NAME: &str = "switches";
 const GOAL_MB: f64 = 500.0;
@@ -57,12 +57,12 @@ pub async fn run(options: &Options) -> Vec<Row> {
 }
 
 /// Waits for every create; gives the most sessions that were open.
-async fn until_all(worker: &Serve, watch: &mut Watch, creates: usize) -> f64 {
+async fn until_all(worker: &Worker, watch: &mut Watch, creates: usize) -> f64 {
     let deadline = Instant::now() + Duration::from_secs(180);
     let mut most: f64 = 0.0;
     while watch.until(creates, Duration::from_millis(50)).await.is_err() {
         assert!(Instant::now() < deadline, "{} of {creates} creates were active", watch.count());
-        most = most.max(metric(worker, "vmacd_sessions_open").await);
+        most = most.max(worker.metric("vmacd_sessions_open").await);
     }
-    most.max(metric(worker, "vmacd_sessions_open").await)
+    most.max(worker.metric("vmacd_sessions_open").await)
 }

@@ -18,25 +18,32 @@ const NAME: &str = "workers";
 const SWITCHES: usize = 96;
 const WORKERS: [usize; 3] = [1, 2, 4];
 const GOALS: [f64; 2] = [1.8, 3.0];
+pub(super) const GOAL_CPU: f64 = 1.15;
 
 /// What bounds a worker.
 #[derive(Clone, Copy)]
-struct Bound {
+pub(super) struct Bound {
     commit_time: &'static str,
     /// `worker.pushes_max` and `worker.changes_per_commit_max`, where they are not the defaults.
     limits: Option<(usize, usize)>,
     creates: usize,
 }
 
+impl Bound {
+    /// How many switches a worker may push to at a time.
+    pub(super) fn by_slots(options: &Options) -> Self {
+        Self { commit_time: "1s", limits: Some((options.of(16, 8, 8), 10)), creates: SWITCHES * 20 }
+    }
+
+    pub(super) fn estate(&self) -> Estate {
+        Estate { switches: SWITCHES, ports: 4, commit_time: self.commit_time }
+    }
+}
+
 pub async fn run(options: &Options) -> Vec<Row> {
-    let by_slots = Bound { commit_time: "1s", limits: Some((options.of(16, 8, 8), 10)), creates: SWITCHES * 20 };
     let by_cores = Bound { commit_time: "0s", limits: None, creates: options.of(2_000, 10_000, 10_000) };
-    let (slots, cpu) = (rates(by_slots).await, rates(by_cores).await);
-    let conditions = format!(
-        "{SWITCHES} switches, commit 1 s, {} creates; each worker {} pushes at a time of 10 changes: the push slots are the bound",
-        by_slots.creates,
-        options.of(16, 8, 8)
-    );
+    let (slots, cpu) = (rates(Bound::by_slots(options)).await, rates(by_cores).await);
+    let conditions = slots_conditions(options);
     let mut rows = Vec::new();
     for (at, goal) in GOALS.into_iter().enumerate() {
         let ratio = slots[at + 1].0 / slots[0].0;
@@ -44,8 +51,20 @@ pub async fn run(options: &Options) -> Vec<Row> {
         let measured = format!("{ratio:.2} x: {:.0} against {:.0} creates a second", slots[at + 1].0, slots[0].0);
         rows.push(Row::goal(NAME, &what, measured, &format!(">= {goal} x"), ratio >= goal, &conditions));
     }
+    let ratio = slots[2].1 / slots[0].1;
+    let what = "CPU for each create of 4 workers / of 1, commit 1 s";
+    let measured = format!("{ratio:.2} x: {:.2} against {:.2} ms", slots[2].1, slots[0].1);
+    rows.push(Row::goal(NAME, what, measured, "<= 1.15 x", ratio <= GOAL_CPU, &conditions));
     rows.push(bound_by_cores(&cpu, by_cores.creates));
     rows
+}
+
+pub(super) fn slots_conditions(options: &Options) -> String {
+    format!(
+        "{SWITCHES} switches, commit 1 s, {} creates; each worker {} pushes at a time of 10 changes: the push slots are the bound",
+        SWITCHES * 20,
+        options.of(16, 8, 8)
+    )
 }
 
 fn bound_by_cores(rates: &[(f64, f64)], creates: usize) -> Row {
@@ -64,13 +83,13 @@ fn bound_by_cores(rates: &[(f64, f64)], creates: usize) -> Row {
 async fn rates(bound: Bound) -> Vec<(f64, f64)> {
     let mut rates = Vec::new();
     for workers in WORKERS {
-        rates.push(rate(bound, workers).await);
+        rates.push(rate(World::start(bound.estate()).await, bound, workers).await);
     }
     rates
 }
 
-async fn rate(bound: Bound, workers: usize) -> (f64, f64) {
-    let mut world = World::start(Estate { switches: SWITCHES, ports: 4, commit_time: bound.commit_time }).await;
+/// Creates a second and the workers' CPU milliseconds for each create.
+pub(super) async fn rate(mut world: World, bound: Bound, workers: usize) -> (f64, f64) {
     if let Some((pushes, changes)) = bound.limits {
         let settings = world.settings.clone().set("VMACD_WORKER_PUSHES_MAX", pushes);
         world.settings = settings.set("VMACD_WORKER_CHANGES_PER_COMMIT_MAX", changes);
