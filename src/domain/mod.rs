@@ -47,7 +47,10 @@ pub use configuration::{difference, redacted, redacted_difference};
 pub use drift::DriftMode;
 pub use failure::{Code, Failure, FailureClass, chain};
 pub use freeze::{Freeze, FreezeError, FreezeKind, FreezeOrder, Scope};
-pub use inventory::{CredentialName, Dialect, DialectChoice, Inventory, Server, ServerPort, SshProfile, Switch};
+pub use inventory::{
+    CredentialName, Dialect, DialectChoice, Inventory, InventoryConflict, InventoryPlace, Server, ServerPort,
+    SshProfile, Switch, inventory_conflicts,
+};
 pub use issued::{Arrival, Issued, IssuedError, Moment, Position};
 pub use lifecycle::{Desired, Status, StatusError, derive_status};
 pub use long_body::{BODY_BYTES_MAX, LongBody, LongBodyReader, shortened_body};

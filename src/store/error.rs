@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::domain::{Failure, ServiceUrl, shown};
+use crate::domain::{Failure, InventoryConflict, ServiceUrl, shown};
 
 /// An error of the store. Never shows a URL's password.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -126,9 +126,9 @@ pub enum StoreError {
     /// It cannot be done, for this reason.
     #[error(transparent)]
     Refused(Failure),
-    /// The inventory contradicts itself or what is stored.
-    #[error("{0}")]
-    Inventory(String),
+    /// The inventory contradicts itself or what is stored; nothing of it was written.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Inventory(Vec<InventoryConflict>),
     /// The lease went to another worker; nothing was written.
     #[error("the lease of {switch} went to another worker")]
     LeaseLost {
@@ -195,7 +195,8 @@ impl StoreError {
     /// True when two transactions stood in each other's way, or wrote the same key: the whole transaction may be run
     /// again at once.
     pub(super) fn is_clash(&self) -> bool {
-        let clash = |state: String| matches!(state.as_str(), "40001" | "40P01" | "23505");
+        // SQLite: 1555 a primary key, 2067 a unique index.
+        let clash = |state: String| matches!(state.as_str(), "40001" | "40P01" | "23505" | "1555" | "2067");
         matches!(self, Self::Query { source, .. } if sql_state(source).is_some_and(clash))
     }
 }

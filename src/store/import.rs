@@ -1,6 +1,6 @@
 //! Taking an inventory in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,11 +10,16 @@ use super::connect::Store;
 use super::engine::args;
 use super::error::StoreError;
 use super::inventory::word;
+use super::taken::holders;
 use super::tx::Tx;
-use crate::domain::{Inventory, Server, Switch, SwitchName};
+use crate::domain::{
+    Inventory, InventoryConflict, InventoryPlace, Mac, Server, Switch, SwitchName, inventory_conflicts,
+};
 
 /// Servers written with one statement.
 const BATCH: usize = 500;
+/// Imports that stood in each other's way are run again so often.
+const CLASHES_MAX: u32 = 5;
 
 /// What an import came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,7 +37,7 @@ impl Store {
     /// pinned host key and a site stay when the file has none. All or nothing.
     ///
     /// # Errors
-    /// [`StoreError::Inventory`] names what does not fit; or when the database fails.
+    /// [`StoreError::Inventory`] has everything that does not fit; or when the database fails.
     pub async fn import(&self, inventory: &Inventory) -> Result<ImportReport, StoreError> {
         self.import_with(inventory, |_| ()).await
     }
@@ -46,12 +51,39 @@ impl Store {
         inventory: &Inventory,
         mut progress: impl FnMut(usize),
     ) -> Result<ImportReport, StoreError> {
+        let mut clashes = 0;
+        loop {
+            match self.import_once(inventory, &mut progress).await {
+                // Another import was faster: what it wrote is checked against now.
+                Err(error) if error.is_clash() && clashes < CLASHES_MAX => clashes += 1,
+                result => return result,
+            }
+        }
+    }
+
+    /// Everything for which [`Self::import`] would refuse the inventory.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn conflicts(&self, inventory: &Inventory) -> Result<Vec<InventoryConflict>, StoreError> {
+        let before = self.export().await?;
+        let mut tx = self.begin("check an inventory").await?;
+        all_conflicts(&mut tx, inventory, &before).await
+    }
+
+    async fn import_once(
+        &self,
+        inventory: &Inventory,
+        progress: &mut impl FnMut(usize),
+    ) -> Result<ImportReport, StoreError> {
         let now = self.now().await?;
         let before = self.export().await?;
-        check(inventory, &before)?;
         let mut report = ImportReport { added: 0, updated: 0, unchanged: 0 };
         let mut tx = self.begin("take an inventory in").await?;
-        self.check_macs(&mut tx, inventory).await?;
+        let conflicts = all_conflicts(&mut tx, inventory, &before).await?;
+        if !conflicts.is_empty() {
+            return Err(StoreError::Inventory(conflicts));
+        }
         let known: HashMap<&SwitchName, &Switch> = before.switches.iter().map(|known| (&known.name, known)).collect();
         for switch in &inventory.switches {
             let known = known.get(&switch.name).copied();
@@ -73,22 +105,26 @@ impl Store {
         tx.commit("take an inventory in").await?;
         Ok(report)
     }
+}
 
-    async fn check_macs(&self, tx: &mut Tx, inventory: &Inventory) -> Result<(), StoreError> {
-        let macs = inventory.servers.iter().map(|server| json!({"mac": server.pxe_mac})).collect();
-        let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}
-                   UNION ALL SELECT mac_address FROM taken_macs WHERE kind <> 'elsewhere'
-                       AND mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
-        match tx.batch("look PXE MACs up", sql, macs, Vec::new()).await?.first() {
-            Some(row) => {
-                let mac: String = row.get("mac_address")?;
-                Err(StoreError::Inventory(format!(
-                    "{mac} is a virtual MAC, or kept to be one; it cannot be a server's PXE MAC"
-                )))
-            }
-            None => Ok(()),
-        }
+/// What contradicts itself, or what is known already, and PXE MACs that are virtual ones.
+async fn all_conflicts(
+    tx: &mut Tx,
+    inventory: &Inventory,
+    before: &Inventory,
+) -> Result<Vec<InventoryConflict>, StoreError> {
+    let mut conflicts = inventory_conflicts(inventory, before);
+    let macs: Vec<Mac> = inventory.servers.iter().map(|server| server.pxe_mac).collect();
+    let holders = holders(tx, &macs).await?;
+    for (at, Server { id, pxe_mac, .. }) in inventory.servers.iter().enumerate() {
+        let holder = holders.get(pxe_mac).into_iter().flatten().find(|holder| holder.is_vmacd());
+        conflicts.extend(holder.map(|holder| InventoryConflict {
+            place: InventoryPlace::Server(at),
+            field: "pxe_mac",
+            text: format!("server {id}: {pxe_mac} {holder}; it cannot be a server's PXE MAC"),
+        }));
     }
+    Ok(conflicts)
 }
 
 /// The servers that are new or differ, with their ports in order.
@@ -120,37 +156,6 @@ impl ImportReport {
     const fn total(&self) -> usize {
         self.added + self.updated + self.unchanged
     }
-}
-
-/// Refuses what contradicts itself, or what is known already.
-fn check(inventory: &Inventory, before: &Inventory) -> Result<(), StoreError> {
-    let refuse = |text: String| Err(StoreError::Inventory(text));
-    let mut replaced = HashSet::new();
-    for server in &inventory.servers {
-        if !replaced.insert(server.id) {
-            return refuse(format!("server {} is named twice", server.id));
-        }
-    }
-    let mut primaries = HashMap::new();
-    let kept = before.servers.iter().filter(|server| !replaced.contains(&server.id));
-    for server in kept.chain(&inventory.servers) {
-        if let Some(ip) = server.primary_ip
-            && let Some(other) = primaries.insert(ip, server.id)
-        {
-            return refuse(format!("servers {other} and {} both have the primary address {ip}", server.id));
-        }
-    }
-    let known: HashSet<&SwitchName> =
-        inventory.switches.iter().chain(&before.switches).map(|switch| &switch.name).collect();
-    for server in &inventory.servers {
-        if server.id <= 0 {
-            return refuse(format!("server {}: its number must be positive", server.id));
-        }
-        if let Some(port) = server.ports.iter().find(|port| !known.contains(&port.switch)) {
-            return refuse(format!("server {} has a port on {}, which is no known switch", server.id, port.switch));
-        }
-    }
-    Ok(())
 }
 
 async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<(), StoreError> {

@@ -69,6 +69,11 @@ impl Holder {
         })
     }
 
+    /// True for what vmacd itself hands out, handed out or keeps for later.
+    pub const fn is_vmacd(&self) -> bool {
+        matches!(self.kind, HolderKind::Live | HolderKind::Revoked | HolderKind::Reserved | HolderKind::Former)
+    }
+
     /// True for the reservation of that place.
     pub fn is_reservation_of(&self, server_id: i64, ip: BindableAddress) -> bool {
         self.kind == HolderKind::Reserved && self.server_id == Some(server_id) && self.ip_address == Some(ip)

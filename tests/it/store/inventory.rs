@@ -1,14 +1,16 @@
 //! Switches, servers and their ports.
 
-use vmacd::domain::{Code, Dialect, Failure};
-use vmacd::store::StoreError;
+use vmacd::domain::{Code, Dialect, Failure, InventoryPlace, Mac};
+use vmacd::store::{ImportReport, StoreError};
 
-use super::bench::{Bench, inventory, switch};
+use super::bench::{Bench, create, inventory, switch};
 
 on_both_engines! {
     what_was_imported_is_exported,
     importing_again_changes_nothing,
-    a_contradiction_is_refused_and_nothing_written,
+    everything_that_contradicts_is_refused_in_one_go_and_nothing_written,
+    imports_at_once_that_contradict_are_told_so_and_not_by_the_database,
+    a_virtual_mac_is_no_servers_own,
     servers_may_exchange_their_primary_addresses,
     a_pinned_key_and_a_found_dialect_are_kept,
     what_is_fixed_at_a_switch_has_it_tried_at_once,
@@ -29,21 +31,59 @@ async fn importing_again_changes_nothing(bench: &Bench) {
     assert_eq!(bench.store.export().await.expect("an inventory"), changed);
 }
 
-async fn a_contradiction_is_refused_and_nothing_written(bench: &Bench) {
-    let mut twice = inventory();
-    twice.servers[0].primary_ip = twice.servers[1].primary_ip;
-    let mut unknown = inventory();
-    unknown.servers[0].ports[0].switch = switch("sw-z");
-    let mut number = inventory();
-    number.servers[0].id = 0;
-    number.servers[0].primary_ip = None;
-    let mut again = inventory();
-    again.servers.push(again.servers[0].clone());
-    for (inventory, named) in [(again, "named twice"), (twice, "10.0.2.1"), (unknown, "sw-z"), (number, "server 0")] {
-        let refused = bench.store.import(&inventory).await;
-        assert!(matches!(&refused, Err(StoreError::Inventory(text)) if text.contains(named)), "{refused:?}");
+async fn everything_that_contradicts_is_refused_in_one_go_and_nothing_written(bench: &Bench) {
+    let mut wrong = inventory();
+    wrong.servers[0].primary_ip = wrong.servers[1].primary_ip;
+    wrong.servers[0].ports[0].switch = switch("sw-z");
+    let same = wrong.servers[1].ports[0].clone();
+    wrong.servers[1].ports.push(same);
+    wrong.servers.push(wrong.servers[0].clone());
+    let mut zero = wrong.servers[0].clone();
+    (zero.id, zero.primary_ip, zero.ports) = (0, None, Vec::new());
+    wrong.servers.push(zero);
+    let refused = bench.store.import(&wrong).await.expect_err("refused");
+    assert!(refused.is_input(), "{refused:?}");
+    let told = refused.to_string();
+    for named in ["10.0.2.1", "no such switch", "named twice; keep one\n", "server 1 is named twice", "server 0"] {
+        assert!(told.contains(named), "{named}: {told}");
     }
+    let conflicts = bench.store.conflicts(&wrong).await.expect("an answer");
+    assert!(matches!(refused, StoreError::Inventory(told) if told == conflicts));
     assert_eq!(bench.store.export().await.expect("an inventory"), inventory());
+}
+
+async fn imports_at_once_that_contradict_are_told_so_and_not_by_the_database(bench: &Bench) {
+    let with_server = |id: i64| {
+        let mut inventory = inventory();
+        let mut server = inventory.servers.remove(0);
+        inventory.switches.clear();
+        (server.id, server.pxe_mac) = (id, Mac::of_number(0x5254_0001_0000 + id.unsigned_abs()));
+        server.primary_ip = Some("10.0.9.9".parse().expect("an address"));
+        inventory.servers = vec![server];
+        inventory
+    };
+    let other = bench.another().await;
+    for round in 0..8 {
+        let (one, two) = (with_server(100 + 2 * round), with_server(101 + 2 * round));
+        let told = |result: Result<ImportReport, StoreError>| result.map_err(|error| error.to_string());
+        let (first, second) = tokio::join!(bench.store.import(&one), other.import(&two));
+        for told in [told(first), told(second)] {
+            let is_plain = |text: &String| text.contains("primary address 10.0.9.9");
+            assert!(told.as_ref().err().is_none_or(is_plain), "{told:?}");
+        }
+        let owners = bench.number("SELECT COUNT(*) FROM servers WHERE primary_ip = '10.0.9.9'").await;
+        assert_eq!(owners, 1);
+    }
+}
+
+async fn a_virtual_mac_is_no_servers_own(bench: &Bench) {
+    bench.admit(create("m-1", 1, "10.0.1.10")).await;
+    let mut wrong = inventory();
+    wrong.servers[1].pxe_mac = bench.row("10.0.1.10").await.mac_address;
+    let conflicts = bench.store.conflicts(&wrong).await.expect("an answer");
+    let [conflict] = conflicts.as_slice() else { panic!("{conflicts:?}") };
+    assert_eq!((conflict.place, conflict.field), (InventoryPlace::Server(1), "pxe_mac"));
+    assert!(conflict.text.contains("is the virtual MAC of 10.0.1.10 (server 1); it cannot"), "{conflict}");
 }
 
 async fn servers_may_exchange_their_primary_addresses(bench: &Bench) {

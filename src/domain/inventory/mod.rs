@@ -1,6 +1,10 @@
 //! The switches and servers that vmacd knows.
 
+mod conflicts;
+
 use serde::{Deserialize, Serialize};
+
+pub use conflicts::{InventoryConflict, InventoryPlace, inventory_conflicts};
 
 use super::{BindableAddress, DriftMode, InterfaceName, Mac, SiteName, SwitchName, VlanName};
 
@@ -133,4 +137,11 @@ pub struct ServerPort {
     pub switch: SwitchName,
     /// The interface there.
     pub interface: InterfaceName,
+}
+
+impl ServerPort {
+    /// True when both names mean the same port (unit 0 may be left out).
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.switch == other.switch && self.interface.same_interface(&other.interface)
+    }
 }
