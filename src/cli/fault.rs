@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::hint;
 use super::output::printable_lines;
@@ -31,11 +31,13 @@ pub(super) struct Fault {
     pub error: anyhow::Error,
     /// What to do, where that is known.
     pub hint: Option<String>,
+    /// Each thing that is wrong in a file, for programs.
+    pub problems: Option<Value>,
 }
 
 impl Fault {
     fn new(kind: Kind, code: &'static str, error: impl Into<anyhow::Error>) -> Self {
-        Self { kind, code, error: error.into(), hint: None }
+        Self { kind, code, error: error.into(), hint: None, problems: None }
     }
 
     /// The input is at fault, in this sentence.
@@ -51,6 +53,11 @@ impl Fault {
     /// The same, with what to do.
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same, with each thing that is wrong in a file.
+    pub fn with_problems(self, problems: Value) -> Self {
+        Self { problems: Some(problems), ..self }
     }
 
     /// The same, with what it came amid.
@@ -74,7 +81,11 @@ impl Fault {
     }
 
     fn json(&self) -> String {
-        json!({"code": self.code, "text": self.text(), "hint": self.hint}).to_string()
+        let mut told = json!({"code": self.code, "text": self.text(), "hint": self.hint});
+        if let Some(problems) = &self.problems {
+            told["problems"] = problems.clone();
+        }
+        told.to_string()
     }
 
     fn lines(&self) -> String {

@@ -16,6 +16,7 @@ mod demo;
 mod descriptors;
 mod dry_run;
 mod fault;
+mod files;
 mod freeze;
 mod hint;
 mod inventory;

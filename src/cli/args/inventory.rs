@@ -10,10 +10,11 @@ use crate::domain::{Scope, SwitchName};
 /// `vmacd inventory ...`
 #[derive(Debug, Subcommand)]
 pub enum InventoryVerb {
-    /// Read switches and servers from a file (.json, .toml; servers also .csv); again updates
+    /// Import switches and servers from a file, whole or not at all; importing again updates them
     #[command(after_help = examples!["vmacd inventory import inventory.json", "vmacd inventory import servers.csv"])]
     Import {
-        /// The file
+        /// A .json or .toml file, or a table of servers (.csv, .tsv, .txt) with the columns id, pxe_mac, primary_ip,
+        /// vlan_name, switch and interface
         file: PathBuf,
     },
     /// Print the inventory as JSON

@@ -22,6 +22,7 @@ mod extremes;
 mod freeze;
 mod hostile;
 mod http;
+mod imports;
 mod ipv6;
 mod lifecycle;
 mod moving;

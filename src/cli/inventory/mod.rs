@@ -1,0 +1,85 @@
+//! `vmacd inventory`: switches and servers in and out.
+//!
+//! `table` reads servers from what a spreadsheet saves, `tree` the whole inventory from JSON or TOML; `read` is what
+//! both make, with the place of each entry, so that a conflict is told by its line.
+
+mod read;
+mod table;
+mod tree;
+
+use std::path::Path;
+
+use super::args::InventoryVerb;
+use super::fault::Fault;
+use super::files::{self, Kind, Problems};
+use super::open::Session;
+use super::output::Output;
+use super::progress::Progress;
+use crate::domain::{Inventory, inventory_conflicts};
+use crate::store::{Store, StoreError};
+use read::Read;
+
+/// Runs one of the verbs.
+pub(super) async fn run(session: Session, output: Output, verb: InventoryVerb) -> Result<(), Fault> {
+    match verb {
+        InventoryVerb::Import { file } => import(session, output, &file).await,
+        InventoryVerb::Export => {
+            let inventory = session.store_as_it_is().await?.export().await?;
+            let text = serde_json::to_string_pretty(&inventory)?;
+            output.one(&inventory, || text)
+        }
+    }
+}
+
+async fn import(session: Session, output: Output, file: &Path) -> Result<(), Fault> {
+    let mut problems = Problems::new(file);
+    let read = read_file(file, &mut problems)?;
+    if !problems.is_empty() {
+        note_conflicts(session.store_as_it_is().await.ok(), &read, &mut problems).await;
+        return Err(problems.into_fault());
+    }
+    let store = session.store().await?;
+    let inventory = &read.inventory;
+    let progress = Progress::new(output, "importing", inventory.switches.len() + inventory.servers.len());
+    let imported = store.import_with(inventory, |done| progress.at(done)).await;
+    progress.done();
+    match imported {
+        Ok(report) => output.one(&report, || {
+            format!("{} added, {} updated, {} unchanged", report.added, report.updated, report.unchanged)
+        }),
+        Err(StoreError::Inventory(conflicts)) => {
+            read.note(conflicts, &mut problems);
+            Err(problems.into_fault())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads an inventory file by its ending.
+fn read_file(file: &Path, problems: &mut Problems) -> Result<Read, Fault> {
+    let Some(kind) = Kind::of(file) else {
+        let text = "unknown kind of file; expected .json or .toml, or .csv for servers";
+        return Err(Fault::input(format!("{}: {text}", file.display())));
+    };
+    let text = files::read(file, problems)?;
+    Ok(match kind {
+        Kind::Table => table::read(&text, problems),
+        Kind::Json => files::json(&text, problems).map(|root| tree::read(&root, problems)).unwrap_or_default(),
+        Kind::Toml => files::toml(&text, problems).map(|root| tree::read(&root, problems)).unwrap_or_default(),
+    })
+}
+
+/// What else is wrong in a file that is refused already: with the database where it can be asked.
+async fn note_conflicts(store: Option<Store>, read: &Read, problems: &mut Problems) {
+    let asked = match &store {
+        Some(store) => store.conflicts(&read.inventory).await.ok(),
+        None => None,
+    };
+    let conflicts = asked.unwrap_or_else(|| {
+        let mut conflicts = inventory_conflicts(&read.inventory, &Inventory::default());
+        // The database may know the switch.
+        conflicts.retain(|conflict| conflict.field != "switch");
+        conflicts
+    });
+    read.note(conflicts, problems);
+}
