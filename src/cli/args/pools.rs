@@ -44,7 +44,7 @@ pub struct ReleaseArgs {
 /// `vmacd macs ...`
 #[derive(Debug, Subcommand)]
 pub enum MacsVerb {
-    /// Read MACs that something else uses, so that none of them is handed out; again changes nothing
+    /// Import MACs that something else uses, so that none of them is handed out; importing again changes nothing
     #[command(after_help = examples![
         "vmacd macs import used.csv                          # a column mac or mac_address, perhaps description",
         "vmacd macs import interfaces.csv --format netbox    # lines without a MAC are passed over",

@@ -1,59 +1,58 @@
 //! `vmacd macs import`: MACs that something else uses.
+//!
+//! `table` reads what a spreadsheet or NetBox's tables save, `objects` what its API answers; `list` is what both make.
 
-mod lines;
-mod read;
+mod list;
+mod objects;
+mod table;
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use super::args::{MacsFormat, MacsVerb};
 use super::fault::Fault;
+use super::files::{self, Kind, Problems};
 use super::open::Session;
 use super::output::Output;
 use super::progress::Progress;
+use crate::domain::shown;
 use crate::store::{ElsewhereMac, ElsewhereReport};
-use read::{BadLine, List};
-
-/// Bad lines that are told one by one.
-const TOLD_MAX: usize = 20;
 
 /// Runs the verb.
 pub(super) async fn run(session: Session, output: Output, verb: MacsVerb) -> Result<(), Fault> {
     let MacsVerb::Import { file, source, format } = verb;
-    let macs = open(&file, format)?;
+    let macs = read_file(&file, format)?;
     let name = || file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let store = session.store().await?;
     let progress = Progress::new(output, "importing", macs.len());
     let report = store.import_elsewhere(&macs, &source.unwrap_or_else(name), |done| progress.at(done)).await?;
     progress.done();
-    output.one(&report, || told(&report))
+    output.one(&report, || told(&file, &report))
 }
 
-fn told(report: &ElsewhereReport) -> String {
+fn told(file: &Path, report: &ElsewhereReport) -> String {
+    let file = shown(&file.to_string_lossy()).into_owned();
     let counts =
         format!("{} added, {} unchanged, {} in conflict", report.added, report.unchanged, report.conflicts.len());
-    let conflicts = report.conflicts.iter().map(|conflict| format!("line {}: {}", conflict.line, conflict.text));
+    let conflicts =
+        report.conflicts.iter().map(|conflict| format!("{file}, line {}: {}", conflict.line, conflict.text));
     std::iter::once(counts).chain(conflicts).collect::<Vec<_>>().join("\n")
 }
 
-fn open(file: &Path, format: Option<MacsFormat>) -> Result<Vec<ElsewhereMac>, Fault> {
-    let at_fault = |error: String| Fault::input(format!("{}: {error}", file.display()));
-    let ending = file.extension().and_then(|ending| ending.to_str());
-    let input = BufReader::new(File::open(file).map_err(|error| at_fault(error.to_string()))?);
-    let list = match (ending, format) {
-        (Some("json"), None | Some(MacsFormat::Netbox)) => read::json(input),
-        (_, Some(MacsFormat::Netbox)) => read::csv(input, true),
-        (Some("csv"), None) | (_, Some(MacsFormat::Csv)) => read::csv(input, false),
-        _ => return Err(at_fault("unknown kind of file; expected .csv or .json, or name it with --format".to_owned())),
+/// The MACs of a file, all or none.
+fn read_file(file: &Path, format: Option<MacsFormat>) -> Result<Vec<ElsewhereMac>, Fault> {
+    let mut problems = Problems::new(file);
+    let kind = Kind::of(file);
+    if format.is_none() && !matches!(kind, Some(Kind::Json | Kind::Table)) {
+        let text = "unknown kind of file; expected .csv or .json, or say which with --format";
+        return Err(Fault::input(format!("{}: {text}", file.display())));
+    }
+    let text = files::read(file, &mut problems)?;
+    // What an API answered may be kept under any name.
+    let is_json = kind == Some(Kind::Json) || text.trim_start().starts_with(['[', '{']);
+    let macs = match format {
+        None | Some(MacsFormat::Netbox) if is_json => objects::read(&text, &mut problems),
+        Some(MacsFormat::Netbox) => table::read_with_gaps(&text, &mut problems),
+        None | Some(MacsFormat::Csv) => table::read(&text, &mut problems),
     };
-    let List { macs, bad } = list.map_err(at_fault)?;
-    if bad.is_empty() { Ok(macs) } else { Err(at_fault(refusal(&bad))) }
-}
-
-fn refusal(bad: &[BadLine]) -> String {
-    let told = bad.iter().take(TOLD_MAX).map(|bad| format!("\nline {}: {}", bad.line, bad.problem));
-    let more = bad.len().saturating_sub(TOLD_MAX);
-    let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
-    format!("nothing was taken in; mend what cannot be read:{}{more}", told.collect::<String>())
+    problems.check().map(|()| macs)
 }

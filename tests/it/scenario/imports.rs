@@ -24,6 +24,10 @@ impl Desk {
         run(&["inventory", "import", &file(ending, bytes)], &self.settings).await
     }
 
+    async fn macs(&self, ending: &str, bytes: &[u8]) -> Output {
+        run(&["macs", "import", &file(ending, bytes), "--format", "netbox"], &self.settings).await
+    }
+
     /// The ids and numbers of ports of the servers that the database has.
     async fn servers(&self) -> Vec<(i64, usize)> {
         let inventory = run(&["inventory", "export", "--json"], &self.settings).await.json();
@@ -113,4 +117,26 @@ async fn a_file_is_imported_whole_or_not_at_all_and_all_its_errors_are_told_at_o
 
 fn place(problem: &Value) -> Value {
     json!([problem["file"], problem["line"], problem["field"]])
+}
+
+#[tokio::test]
+async fn every_mac_of_an_export_of_netbox_is_imported_and_a_page_of_several_is_refused() {
+    let desk = Desk::new().await;
+    let table = "Name,Device,Label,Enabled,Type,Primary MAC,MAC Addresses,Description\r\n\
+                 eth0,host-1,,True,1000BASE-T (1GE),00:00:5E:00:53:21,\"00:00:5E:00:53:21,00:00:5E:00:53:22\",uplink\r\n\
+                 lo,host-1,,True,Virtual,,,\r\n";
+    assert_eq!(desk.macs("csv", table.as_bytes()).await.ok(), "2 added, 0 unchanged, 0 in conflict\n");
+    let interfaces = json!([{"id": 1, "mac_address": "00:00:5E:00:53:31",
+        "primary_mac_address": {"id": 7, "mac_address": "00:00:5E:00:53:31"},
+        "mac_addresses": [{"id": 7, "mac_address": "00:00:5E:00:53:31"}, {"id": 8, "mac_address": "00:00:5E:00:53:32"}]}]);
+    let text = format!("\u{feff}{interfaces}");
+    assert_eq!(desk.macs("json", text.as_bytes()).await.ok(), "2 added, 0 unchanged, 0 in conflict\n");
+    let entry = json!({"id": 1, "display": "00:00:5E:00:53:41", "mac_address": "00:00:5E:00:53:41"});
+    let page =
+        json!({"count": 120, "next": "https://netbox.example.net/?offset=1", "previous": null, "results": [entry]});
+    let refused = desk.macs("json", page.to_string().as_bytes()).await;
+    assert_refused(&refused, &["is one page of several, with 1 of 120 entries", "fetch all pages"]);
+    let whole = json!({"count": 1, "next": null, "previous": null, "results": [entry]});
+    let told = desk.macs("json", whole.to_string().as_bytes()).await.ok();
+    assert_eq!(told, "1 added, 0 unchanged, 0 in conflict\n", "nothing of the page was imported before");
 }

@@ -141,15 +141,22 @@ async fn an_import_of_macs_names_bad_lines_and_conflicts_and_does_nothing_by_hal
     let bad = file("csv", "MAC Address,description\n02-A6-00-00-00-02,ok\nrouter\u{1b}[2J,bad\n02:a6,bad\n");
     let refused = vmacd(&world, &["macs", "import", &bad]).await;
     assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("line 3: `router\\u001b[2J` is not a MAC address"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("line 4: `02:a6`") && !refused.stderr.contains('\u{1b}'), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("line 3, MAC Address: `router\\u001b[2J` is not a MAC address"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("line 4, MAC Address: `02:a6`") && !refused.stderr.contains('\u{1b}'),
+        "{}",
+        refused.stderr
+    );
     let netbox =
         r#"[{"id": 1, "mac_address": "02:A6:00:00:00:01"}, {"id": 2, "mac_address": "02:A6:00:00:00:02"}, {"id": 3}]"#;
-    let told = vmacd(&world, &["macs", "import", &file("json", netbox)]).await.ok();
-    assert!(
-        told.starts_with("1 added, 0 unchanged, 1 in conflict\nline 1: 02:a6:00:00:00:01 is the virtual MAC of"),
-        "{told}"
-    );
+    let list = file("json", netbox);
+    let told = vmacd(&world, &["macs", "import", &list]).await.ok();
+    let conflict = format!("{list}, line 1: 02:a6:00:00:00:01 is the virtual MAC of");
+    assert!(told.starts_with(&format!("1 added, 0 unchanged, 1 in conflict\n{conflict}")), "{told}");
     let refused =
         vmacd(&world, &["reserve", "--server", "9", "--ip", "10.250.0.1", "--mac", "02:a6:00:00:00:02"]).await;
     assert!(refused.stderr.contains("is used elsewhere (imported from macs"), "{}", refused.stderr);
