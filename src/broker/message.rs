@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::content_encoding::{UNREAD, decoded};
 use super::headers::bounded;
 use crate::domain::{Issued, LongBody, shortened_body};
 
@@ -97,6 +98,21 @@ impl Message {
             Issued::At { ms, .. } if self.timestamp == Some(ms / 1000) => Some(Issued::stamped(ms)),
             issued => Some(issued),
         }
+    }
+
+    /// The message with its body as it was before it was encoded, where that can be read; else with the body as it came and the
+    /// encoding beside it, for whoever reads the command to refuse. Of a body that is cut, nothing can be read.
+    pub(super) fn decoded(mut self, encoding: Option<&str>) -> Self {
+        let kept = self.headers.remove(UNREAD);
+        let Some(encoding) = encoding.or(kept.as_ref().and_then(Value::as_str)) else { return self };
+        match decoded(encoding, &self.body) {
+            Ok(None) => {}
+            Ok(Some(body)) if self.long_body.is_none() => self.body = body,
+            Ok(Some(_)) | Err(_) => {
+                self.headers.insert(UNREAD.to_owned(), json!(encoding));
+            }
+        }
+        self
     }
 
     /// About what it takes in memory, bytes.

@@ -9,6 +9,7 @@ mod amqp;
 mod body;
 #[cfg(test)]
 mod body_tests;
+mod content_encoding;
 mod delivery;
 mod embedded;
 mod error;

@@ -1,8 +1,10 @@
 //! From a message's body to a command: every field checked, every refusal with its reason.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::body::{Asked, CreateBody, MoveBody, RevokeBody, RotateBody, TEXT_CHARS_MAX};
+use super::content_encoding::{UNREAD, decoded};
 use super::message::Message;
 use crate::domain::{Action, BODY_BYTES_MAX, BindableAddress, Code, Command, Failure, GroupName, Issued, Mac, shown};
 
@@ -58,6 +60,10 @@ fn readable(message: &Message) -> Result<&str, Failure> {
     if message.long_body.is_some() || body.len() > BODY_BYTES_MAX {
         let text = format!("the body has {bytes} bytes; at most {BODY_BYTES_MAX}");
         return Err(Failure::new(Code::TooLarge, text));
+    }
+    // Kept beside a body that could not be decoded when it came.
+    if let Some(encoding) = message.headers.get(UNREAD).and_then(Value::as_str) {
+        decoded(encoding, body)?;
     }
     std::str::from_utf8(body).map_err(|error| {
         Failure::new(Code::NotUtf8, format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))

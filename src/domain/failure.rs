@@ -59,6 +59,8 @@ codes! {
     NotJson = "not_json" => Permanent,
     /// The body is larger than 64 KiB.
     TooLarge = "too_large" => Permanent,
+    /// The body is encoded in a way that is not read, or not encoded as the message says.
+    InvalidEncoding = "invalid_encoding" => Permanent,
     /// The routing key names no command.
     UnknownCommand = "unknown_command" => Permanent,
     /// A field is unknown, missing or of the wrong type.

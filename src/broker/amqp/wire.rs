@@ -114,7 +114,8 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
         body,
         long_body: long_body.or(claimed),
     };
-    (message.bounded().without_empty_ids(), dead)
+    let encoding = properties.content_encoding().as_ref().map(ShortString::as_str);
+    (message.bounded().decoded(encoding).without_empty_ids(), dead)
 }
 
 /// What is no trace is left out, as section 4.3 of W3C Trace Context asks; what a later version adds is carried on

@@ -112,6 +112,9 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let (status, title) = match (failure.code, failure.class()) {
             (Code::NotUtf8 | Code::NotJson, _) => (StatusCode::BAD_REQUEST, "The body cannot be read"),
+            (Code::InvalidEncoding, _) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is encoded in a way that is not read")
+            }
             (Code::TooLarge, _) => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             (_, FailureClass::Permanent) => (StatusCode::UNPROCESSABLE_ENTITY, "This cannot be done"),
             (_, FailureClass::Transient | FailureClass::Deferred) => {

@@ -1,5 +1,10 @@
 //! Bad input ends in the dead letters with its reason and its original bytes; the worker goes on.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use lapin::BasicProperties;
 use serde_json::json;
 
 use super::world::World;
@@ -48,6 +53,58 @@ async fn every_kind_of_bad_input_is_dead_lettered_with_its_reason_and_bytes() {
         let kept = &body[..body.len().min(64 << 10)];
         assert!(bytes == kept, "{id}: {} bytes of {}", bytes.len(), body.len());
     }
+    world.assert_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zipped_message_is_read_and_one_in_another_encoding_is_refused_by_name() {
+    let world = World::real(1, 1).await;
+    let _worker = world.serve().await;
+    let encoded = async |id: &str, encoding: &str, body: &[u8]| {
+        let properties = BasicProperties::default().with_message_id(id.into()).with_content_encoding(encoding.into());
+        world.publish_with("vmac.create", properties, body).await;
+    };
+    let zipped = |body: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(body).expect("in memory");
+        encoder.finish().expect("in memory")
+    };
+    encoded("zipped", "gzip", &zipped(world.body(0, 1).to_string().as_bytes())).await;
+    encoded("plain", "utf-8", world.body(0, 2).to_string().as_bytes()).await;
+    world.until("active", 2).await;
+    let (bomb, deflated) = (zipped(&vec![b' '; 32 << 20]), b"\x78\x9c\xab\xae\x05".to_vec());
+    let refused = [
+        ("bomb", "gzip", bomb, "too_large", "65536 bytes once it is unzipped"),
+        ("not-zipped", "gzip", b"{}".to_vec(), "invalid_encoding", "but the body is not"),
+        ("deflated", "deflate", deflated, "invalid_encoding", "content_encoding `deflate` is not read"),
+    ];
+    for (id, encoding, body, _, _) in &refused {
+        encoded(id, encoding, body).await;
+    }
+    let letters = eventually("all are dead-lettered", async || {
+        let letters = world.dead_letters().await;
+        if letters.len() == refused.len() { Ok(letters) } else { Err(letters) }
+    })
+    .await;
+    let letter_of = |letters: &[serde_json::Value], id: &str| {
+        letters.iter().find(|letter| letter["message_id"] == id).cloned().unwrap_or_default()
+    };
+    for (id, _, body, code, text) in &refused {
+        let letter = letter_of(&letters, id);
+        assert_eq!(letter["reason_code"], *code, "{letter}");
+        assert!(letter["error_text"].as_str().is_some_and(|error| error.contains(text)), "{letter}");
+        let shown = world.vmacd(&["dead-letters", "show", &letter["id"].to_string()]).await;
+        assert_eq!(hex(shown["body_hex"].as_str().expect("the bytes")), *body, "{id}");
+    }
+    // Replayed, it is refused for the same reason.
+    let first = letter_of(&letters, "deflated")["id"].to_string();
+    world.vmacd(&["dead-letters", "replay", "--id", &first]).await;
+    eventually("it is refused again", async || {
+        let again = letter_of(&world.dead_letters().await, "deflated");
+        let is_another = again["id"].is_i64() && again["id"].to_string() != first;
+        if is_another && again["reason_code"] == "invalid_encoding" { Ok(()) } else { Err(again) }
+    })
+    .await;
     world.assert_consistent().await;
 }
 
