@@ -1,11 +1,57 @@
 //! The hooks of the settings: secrets read from their files, mappings checked before anything is taken by them.
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use chrono::FixedOffset;
+
 use super::load::from_file;
-use super::settings::HookFields;
-use super::{ConfigError, HookSettings, Secret, Settings};
+use super::signed::{SignedPart, signed_parts};
+use super::{ConfigError, HookFields, HookSettings, Secret, SecretEncoding, Settings};
 
 /// Longest name of a hook, characters; it begins the ids of its commands.
 const NAME_CHARS_MAX: usize = 40;
+/// What may be before a secret in base64 (Standard Webhooks).
+const SECRET_PREFIX: &str = "whsec_";
+
+impl HookSettings {
+    /// The key of its signatures; none where the secret is not written as the settings say.
+    pub fn key(&self) -> Option<Vec<u8>> {
+        let secret = self.secret.reveal();
+        match self.secret_encoding {
+            SecretEncoding::Text => Some(secret.as_bytes().to_vec()),
+            SecretEncoding::Base64 => {
+                let text = secret.strip_prefix(SECRET_PREFIX).unwrap_or(secret);
+                STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()
+            }
+        }
+    }
+
+    /// What is signed, where the delivery has a time or has none. The setting was checked at start.
+    pub fn signed_parts(&self, has_time: bool) -> Vec<SignedPart<'_>> {
+        match self.signed.as_str() {
+            "" if has_time => vec![SignedPart::Timestamp, SignedPart::Text("."), SignedPart::Body],
+            "" => vec![SignedPart::Body],
+            text => signed_parts(text).unwrap_or_default(),
+        }
+    }
+
+    /// The offset of times that name none.
+    pub fn offset(&self) -> Option<FixedOffset> {
+        match self.time_zone.as_str() {
+            "UTC" | "Z" => FixedOffset::east_opt(0),
+            text => text.parse().ok(),
+        }
+    }
+
+    /// The lists of values of `action`, with their keys.
+    fn lists(&self) -> [(&'static str, &[String]); 4] {
+        [(".create", &self.create), (".move", &self.r#move), (".rotate", &self.rotate), (".revoke", &self.revoke)]
+    }
+
+    fn signs(&self, part: SignedPart<'_>) -> bool {
+        signed_parts(&self.signed).is_ok_and(|parts| parts.contains(&part))
+    }
+}
 
 impl Settings {
     /// Reads the secrets that stand in files.
@@ -24,38 +70,106 @@ impl Settings {
     /// # Errors
     /// [`ConfigError::Invalid`] for the first setting that cannot be used, by its whole name.
     pub(super) fn validate_hooks(&self) -> Result<(), ConfigError> {
-        let problems = self.hooks.iter().filter_map(|(name, hook)| Some((name, problem(name, hook)?)));
-        match problems.into_iter().next() {
-            None => Ok(()),
-            Some((name, (key, problem))) => {
-                Err(ConfigError::Invalid { setting: format!("hooks.{name}{key}"), problem })
-            }
-        }
+        let problems = self.hooks.iter().filter_map(|(name, hook)| {
+            let (key, problem) = problem(name, hook).or_else(|| self.shared_secret(name, hook))?;
+            Some(ConfigError::Invalid { setting: format!("hooks.{name}{key}"), problem })
+        });
+        problems.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Under one secret a delivery recorded at one hook would be right at the other too, unless the name of the hook is signed.
+    fn shared_secret(&self, name: &str, hook: &HookSettings) -> Option<(&'static str, String)> {
+        let mut earlier = self.hooks.iter().take_while(|(other, _)| *other != name);
+        let (other, _) = earlier.find(|(_, other)| {
+            other.key() == hook.key() && !(hook.signs(SignedPart::Hook) && other.signs(SignedPart::Hook))
+        })?;
+        let problem = format!(
+            "is the secret of hooks.{other} too: a delivery recorded at one would be accepted at the other. Give each hook a \
+             secret of its own, or have the name of the hook signed ({{hook}} in `signed` of both)"
+        );
+        Some((".secret", problem))
     }
 }
 
 /// What is wrong with a hook, and with which of its keys.
-fn problem(name: &str, hook: &HookSettings) -> Option<(String, String)> {
-    let in_both = hook.create.iter().find(|value| hook.revoke.contains(value));
-    let both = in_both.map(|value| format!("`{value}` stands in `revoke` too: it cannot mean both"));
+fn problem(name: &str, hook: &HookSettings) -> Option<(&'static str, String)> {
+    let is_named = |header: &str| header.is_empty() || is_token(header);
     let rules = [
-        ("", !is_name(name), "the name of a hook has letters, digits, `-` and `_`, at most 40".to_owned()),
+        ("", !is_name(name), "the name of a hook has letters, digits, `-` and `_`, at most 40"),
+        (".secret", hook.secret.is_empty(), "must be set, here or by `secret_file`: deliveries are signed with it"),
+        (".secret", hook.key().is_none_or(|key| key.is_empty()), "is not base64, which `secret_encoding` says it is"),
+        (".signature_header", !is_token(&hook.signature_header), "is not a valid name of a header"),
+        (".timestamp_header", !is_named(&hook.timestamp_header), "is not a valid name of a header"),
+        (".id_header", !is_named(&hook.id_header), "is not a valid name of a header"),
         (
-            ".secret",
-            hook.secret.is_empty(),
-            "must be set, here or by `secret_file`: deliveries are signed with it".to_owned(),
+            ".time_zone",
+            !hook.time_zone.is_empty() && hook.offset().is_none(),
+            "expected UTC, or an offset such as +01:00",
         ),
-        (".signature_header", !is_token(&hook.signature_header), "is no name of a header".to_owned()),
         (
             ".create",
-            hook.create.is_empty() && hook.revoke.is_empty(),
-            "name a value of `action` here or in `revoke`".to_owned(),
+            hook.lists().iter().all(|(_, values)| values.is_empty()),
+            "name a value of `action` here or in another list",
         ),
-        (".create", both.is_some(), both.unwrap_or_default()),
+        (
+            ".fields.to_server_id",
+            !hook.r#move.is_empty() && hook.fields.to_server_id.is_empty(),
+            "must be set for `move`",
+        ),
+        (
+            ".fields.ip_address",
+            hook.fields.ip_address.is_empty() && hook.fields.subnet.is_empty(),
+            "must be set, or `subnet`: a JSON pointer such as /data/ip",
+        ),
     ];
     let broken = rules.into_iter().find(|(_, broken, _)| *broken);
-    let broken = broken.map(|(key, _, problem)| (key.to_owned(), problem));
-    broken.or_else(|| pointers(hook).into_iter().find_map(|pointer| pointer.problem()))
+    let broken = broken.map(|(key, _, problem)| (key, problem.to_owned()));
+    broken
+        .or_else(|| twice(hook))
+        .or_else(|| signing(hook))
+        .or_else(|| pointers(hook).into_iter().find_map(Pointer::problem))
+}
+
+/// A value of `action` that stands in two lists.
+fn twice(hook: &HookSettings) -> Option<(&'static str, String)> {
+    let lists = hook.lists();
+    lists.iter().enumerate().find_map(|(at, (key, values))| {
+        let (other, value) = lists[at + 1..].iter().find_map(|(other, others)| {
+            values.iter().find(|value| others.contains(value)).map(|value| (other.trim_start_matches('.'), value))
+        })?;
+        Some((*key, format!("`{value}` is in `{other}` too: it cannot mean both")))
+    })
+}
+
+/// What is wrong with what is said to be signed.
+fn signing(hook: &HookSettings) -> Option<(&'static str, String)> {
+    if !hook.signed.is_empty()
+        && let Err(problem) = signed_parts(&hook.signed)
+    {
+        return Some((".signed", problem));
+    }
+    let (signs_id, signs_time) =
+        (hook.signs(SignedPart::Id), hook.signed.is_empty() || hook.signs(SignedPart::Timestamp));
+    let rules = [
+        (".signed", signs_id && hook.id_header.is_empty(), "holds {id}: name its header by `id_header`"),
+        (
+            ".id_header",
+            !signs_id && !hook.id_header.is_empty(),
+            "is not signed ({id} in `signed`), and whoever repeats a delivery could give it another id: map `fields.message_id`, or \
+             leave both out, and the hash of the body is the id",
+        ),
+        (
+            ".id_header",
+            !hook.id_header.is_empty() && !hook.fields.message_id.is_empty(),
+            "is set and `fields.message_id` too: which is the id?",
+        ),
+        (
+            ".timestamp_header",
+            !signs_time && !hook.timestamp_header.is_empty(),
+            "is not signed ({timestamp} in `signed`), so it proves nothing",
+        ),
+    ];
+    rules.into_iter().find(|(_, broken, _)| *broken).map(|(key, _, problem)| (key, problem.to_owned()))
 }
 
 /// A pointer of a hook.
@@ -66,25 +180,28 @@ struct Pointer<'a> {
 }
 
 impl Pointer<'_> {
-    fn problem(&self) -> Option<(String, String)> {
+    fn problem(self) -> Option<(&'static str, String)> {
         let problem = match self.text {
             "" if self.required => "must be set: a JSON pointer such as /data/id".to_owned(),
             "" => return None,
             text if is_pointer(text) => return None,
             text => format!(
-                "`{text}` is no JSON pointer (RFC 6901) such as /data/id: each part begins with `/`, `~` is `~0`"
+                "`{text}` is not a valid JSON pointer (RFC 6901) such as /data/id: each part begins with `/`, `~` is `~0`"
             ),
         };
-        Some((self.key.to_owned(), problem))
+        Some((self.key, problem))
     }
 }
 
-fn pointers(hook: &HookSettings) -> [Pointer<'_>; 7] {
-    let HookFields { server_id, ip_address, message_id, issued_at, reference, vlan_name } = &hook.fields;
+fn pointers(hook: &HookSettings) -> [Pointer<'_>; 9] {
+    let HookFields { server_id, to_server_id, ip_address, subnet, message_id, issued_at, reference, vlan_name } =
+        &hook.fields;
     [
         (".action", &hook.action, true),
         (".fields.server_id", server_id, true),
-        (".fields.ip_address", ip_address, true),
+        (".fields.to_server_id", to_server_id, false),
+        (".fields.ip_address", ip_address, false),
+        (".fields.subnet", subnet, false),
         (".fields.message_id", message_id, false),
         (".fields.issued_at", issued_at, false),
         (".fields.reference", reference, false),
@@ -109,64 +226,5 @@ fn is_token(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOOK: &str = r#"
-        [hooks.billing]
-        secret = "s3cret-of-billing"
-        action = "/event"
-        create = ["address.added"]
-        revoke = ["address.removed"]
-        fields = { server_id = "/service/server~1id", ip_address = "/ip" }
-    "#;
-
-    fn read(text: &str) -> Result<Settings, ConfigError> {
-        let mut settings: Settings = toml::from_str(text).expect("settings");
-        settings.read_hook_secrets()?;
-        settings.validate()?;
-        Ok(settings)
-    }
-
-    #[test]
-    fn a_hook_is_taken_and_its_secret_never_printed() {
-        let settings = read(HOOK).expect("taken");
-        let printed = format!("{settings:?} {}", toml::to_string(&settings).expect("TOML"));
-        assert!(!printed.contains("s3cret-of-billing"), "{printed}");
-        assert_eq!(settings.hooks["billing"].signature_header, "X-Signature-256");
-    }
-
-    #[test]
-    fn a_secret_can_stand_in_a_file() {
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(file.path(), "from a file\n").expect("written");
-        let named = format!("secret_file = {:?}", file.path());
-        let settings = read(&HOOK.replace("secret = \"s3cret-of-billing\"", &named)).expect("taken");
-        assert_eq!(settings.hooks["billing"].secret.reveal(), "from a file");
-        let error =
-            read(&HOOK.replace("secret = \"s3cret-of-billing\"", "secret_file = \"/no/such\"")).expect_err("refused");
-        assert_eq!(error.to_string(), "hooks.billing.secret_file: cannot read the file that it names");
-    }
-
-    #[test]
-    fn what_cannot_work_is_named_at_start() {
-        for (good, bad, expected) in [
-            ("hooks.billing", "hooks.\"a b\"", "hooks.a b: the name"),
-            ("s3cret-of-billing", "", "hooks.billing.secret: must be set"),
-            ("action =", "signature_header = \"X Y\"\naction =", "hooks.billing.signature_header: is no name"),
-            ("\"/event\"", "\"\"", "hooks.billing.action: must be set"),
-            ("\"/event\"", "\"event\"", "hooks.billing.action: `event` is no JSON pointer"),
-            ("/server~1id", "/server~id", "hooks.billing.fields.server_id: `/service/server~id` is no"),
-            (", ip_address = \"/ip\"", "", "hooks.billing.fields.ip_address: must be set"),
-            ("\"/ip\"", "\"/ip\", issued_at = \"at\"", "hooks.billing.fields.issued_at: `at` is no"),
-            ("[\"address.removed\"]", "[\"address.added\"]", "hooks.billing.create: `address.added` stands in"),
-        ] {
-            assert!(HOOK.contains(good), "{good}");
-            let error = read(&HOOK.replacen(good, bad, 1)).expect_err(expected).to_string();
-            assert!(error.starts_with(expected), "{error}");
-        }
-        let neither = HOOK.replace("[\"address.added\"]", "[]").replace("[\"address.removed\"]", "[]");
-        let error = read(&neither).expect_err("refused").to_string();
-        assert!(error.starts_with("hooks.billing.create: name a value"), "{error}");
-    }
-}
+#[path = "hooks_tests.rs"]
+mod tests;

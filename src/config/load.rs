@@ -285,7 +285,11 @@ mod tests {
                 let with = |number: f64| {
                     let value = if is_whole { Value::Integer(number as i64) } else { Value::Float(number) };
                     let keys = Table::from_iter([(key.name.to_owned(), value)]);
-                    typed_settings(Table::from_iter([(section.name.clone(), Value::Table(keys))]))
+                    let of = |name: &str, keys| Table::from_iter([(name.to_owned(), Value::Table(keys))]);
+                    typed_settings(match section.name.split_once('.') {
+                        None => of(&section.name, keys),
+                        Some((root, name)) => of(root, of(name, keys)),
+                    })
                 };
                 let name = format!("{}.{}", section.name, key.name);
                 assert!(with(range.min).is_ok() && with(range.max).is_ok(), "{name}: {range}");

@@ -7,21 +7,24 @@
 //! `settings` is where a setting is added: name, default, range and meaning stand there once, and `document` tells them.
 
 mod document;
+mod hook_settings;
 mod hooks;
 mod load;
 mod pools;
 mod secret;
 mod section;
 mod settings;
+mod signed;
 mod validate;
 
 pub use crate::domain::ServiceUrl;
 pub use document::{example, tables, variables};
+pub use hook_settings::{HookFields, HookSettings, SecretEncoding};
 pub use load::{ConfigError, load};
 pub use secret::Secret;
 pub use section::{Key, Range, SectionDoc};
 pub use settings::{
-    AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, DriftSettings, HookFields, HookSettings,
-    HttpSettings, LeaseSettings, Migrate, PoolSettings, RetrySettings, Settings, SshSettings, TelemetrySettings,
-    WorkerSettings,
+    AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, DriftSettings, HttpSettings,
+    LeaseSettings, Migrate, PoolSettings, RetrySettings, Settings, SshSettings, TelemetrySettings, WorkerSettings,
 };
+pub use signed::SignedPart;

@@ -61,6 +61,8 @@ pub struct SectionDoc {
 impl Key {
     pub(super) fn new(name: &'static str, doc: &[&str], default: &impl Serialize, range: Option<Range>) -> Self {
         let default = Value::try_from(default).expect("a default is a value of TOML");
+        // `move` is a word of Rust's own.
+        let name = name.strip_prefix("r#").unwrap_or(name);
         Self { name, meaning: joined(doc), default, range }
     }
 }
@@ -102,13 +104,26 @@ pub(super) fn range_of<T: fmt::Display>(range: &RangeInclusive<T>, _of: &T) -> R
 /// settings are given their types, so that a number that does not fit its type is named too.
 pub(super) fn out_of_range(sections: &[SectionDoc], settings: &Table) -> Option<(String, String)> {
     sections.iter().find_map(|section| {
-        let values = settings.get(&section.name)?.as_table()?;
-        section.keys.iter().find_map(|key| {
-            let (value, range) = (values.get(key.name)?, key.range?);
-            let problem = || format!("{value} is out of range: expected {range}{}", unit(key.name));
-            (!range.holds(value)).then(|| (format!("{}.{}", section.name, key.name), problem()))
+        set_tables(section, settings).into_iter().find_map(|(name, values)| {
+            section.keys.iter().find_map(|key| {
+                let (value, range) = (values.get(key.name)?, key.range?);
+                let problem = || format!("{value} is out of range: expected {range}{}", unit(key.name));
+                (!range.holds(value)).then(|| (format!("{name}.{}", key.name), problem()))
+            })
         })
     })
+}
+
+/// What is set of a section, by its whole name: of one with names, each.
+fn set_tables<'a>(section: &SectionDoc, settings: &'a Table) -> Vec<(String, &'a Table)> {
+    let table = |name: &str| settings.get(name).and_then(Value::as_table);
+    match section.name.strip_suffix(".NAME") {
+        None => table(&section.name).map(|values| (section.name.clone(), values)).into_iter().collect(),
+        Some(root) => {
+            let named = table(root).into_iter().flatten();
+            named.filter_map(|(name, value)| Some((format!("{root}.{name}"), value.as_table()?))).collect()
+        }
+    }
 }
 
 /// The unit that the end of a name says.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
 use super::section::{section, sections};
+use super::{HookSettings, Secret};
 use crate::domain::{DriftMode, RetryPolicy, ServiceUrl, Strategy};
 
 /// Upper bounds of spans, milliseconds. Nothing that adds a span to a time comes near its limits with them.
@@ -227,44 +227,6 @@ section!(
         vlans: Vec<String> = Vec::new(),
         /// Switches that it serves, by their names in the inventory: creates for servers with a port there.
         switches: Vec<String> = Vec::new(),
-    }
-);
-
-section!(
-    /// `[hooks.NAME]`
-    HookSettings {
-        /// Secret under which deliveries are signed (HMAC-SHA256 of the body).
-        secret: Secret = Secret::default(),
-        /// File that holds the secret instead.
-        secret_file: PathBuf = PathBuf::new(),
-        /// Header with the signature, in hexadecimal digits, with or without `sha256=` before them.
-        signature_header: String = "X-Signature-256".to_owned(),
-        /// JSON pointer (RFC 6901) to the field that says what happened.
-        action: String = String::new(),
-        /// Values of it that ask for a virtual MAC.
-        create: Vec<String> = Vec::new(),
-        /// Values of it that take one off; every other one is ignored.
-        revoke: Vec<String> = Vec::new(),
-        /// Where the fields of the command stand.
-        fields: HookFields = HookFields::default(),
-    }
-);
-
-section!(
-    /// `[hooks.NAME.fields]`: JSON pointers; an empty one means that there is no such field
-    HookFields {
-        /// The server's number, as a number or a text; required.
-        server_id: String = String::new(),
-        /// The address; required.
-        ip_address: String = String::new(),
-        /// The event's id, the idempotency key; without one the hash of the body is.
-        message_id: String = String::new(),
-        /// When it happened: RFC 3339, or seconds since 1970, or milliseconds (a number above 10^11). 0 says nothing.
-        issued_at: String = String::new(),
-        /// The other system's own reference.
-        reference: String = String::new(),
-        /// The VLAN, for a create.
-        vlan_name: String = String::new(),
     }
 );
 

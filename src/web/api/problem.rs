@@ -51,8 +51,8 @@ api_codes! {
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not take this method";
     /// The token is missing or wrong.
     Unauthorized = "unauthorized", UNAUTHORIZED, "The API token is missing or wrong";
-    /// A hook's delivery is not signed, or not with its secret.
-    BadSignature = "bad_signature", UNAUTHORIZED, "The signature is missing or wrong";
+    /// A hook's delivery is not signed, not with its secret, or too long ago.
+    BadSignature = "bad_signature", UNAUTHORIZED, "The signature is missing, wrong or too old";
     /// A page of another site asks, or the address is reached under a foreign name.
     CrossSite = "cross_site", FORBIDDEN, "Other sites may not ask this";
     /// A parameter of the path or the query, or a header, cannot be read.

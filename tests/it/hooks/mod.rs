@@ -3,6 +3,7 @@
 mod accepted;
 mod documented;
 mod refused;
+mod senders;
 
 use serde_json::{Value, json};
 
@@ -50,10 +51,17 @@ pub(crate) fn event(world: &World, id: &str, what: &str, number: u32) -> Value {
 
 /// HMAC-SHA256 in hexadecimal digits, as OpenSSL makes it: not by the code under test.
 fn sign(secret: &str, body: &str) -> String {
+    sign_with("-sha256", &format!("key:{secret}"), body)
+}
+
+/// The same with another hash, and a key that is written as OpenSSL's `-macopt` has it.
+fn sign_with(hash: &str, key: &str, body: &str) -> String {
     let file = run_dir().join(unique("body"));
     std::fs::write(&file, body).expect("a file");
-    let made =
-        std::process::Command::new("openssl").args(["dgst", "-sha256", "-r", "-hmac", secret]).arg(&file).output();
+    let made = std::process::Command::new("openssl")
+        .args(["dgst", hash, "-r", "-mac", "HMAC", "-macopt", key])
+        .arg(&file)
+        .output();
     let made = String::from_utf8(made.expect("OpenSSL runs").stdout).expect("text");
     made.split_whitespace().next().expect("a digest").to_owned()
 }
@@ -61,6 +69,11 @@ fn sign(secret: &str, body: &str) -> String {
 /// Sends a body to a hook, with this signature where one is given.
 pub(crate) async fn send(serve: &Serve, hook: &str, body: &str, signature: Option<String>) -> Answer {
     let headers = signature.into_iter().map(|signature| ("x-signature-256", signature)).collect();
+    post(serve, hook, headers, body).await
+}
+
+/// The same with headers of the test's own.
+async fn post(serve: &Serve, hook: &str, headers: Vec<(&'static str, String)>, body: &str) -> Answer {
     let asking = Ask { method: "POST", headers, body: Some(body.to_owned()) };
     ask(&format!("{}/hooks/{hook}", serve.http_url()), asking).await
 }

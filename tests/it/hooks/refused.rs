@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{HOOK, SECRET, deliver, event, send, serve, sign, with_file};
+use super::{HOOK, SECRET, deliver, event, post, send, serve, sign, with_file};
 use crate::scenario::world::World;
 use crate::support::http::{Ask, ask};
-use crate::support::vmacd::run;
+use crate::support::vmacd::{Serve, run};
 
 #[tokio::test]
 async fn what_is_not_rightly_signed_is_refused_and_publishes_nothing() {
@@ -48,15 +48,32 @@ async fn what_would_be_a_dead_letter_is_a_problem_that_names_the_field() {
     };
     let cases = [
         (with("/address/ip", json!("224.0.0.1")), 422, "invalid_address", "ip_address: "),
-        (with("/address/ip", json!(null)), 422, "invalid_field", "ip_address: nothing stands at /address/ip"),
+        (with("/address/ip", json!(null)), 422, "invalid_field", "ip_address: nothing is at /address/ip"),
         (with("/service/server_id", json!("-4")), 422, "invalid_field", "server_id: "),
         (with("/service/server_id", json!("four")), 422, "invalid_field", "server_id: `four` at /service/server_id"),
-        (with("/created_at", json!("yesterday")), 422, "invalid_field", "issued_at: "),
+        (
+            with("/created_at", json!("yesterday")),
+            422,
+            "invalid_field",
+            "issued_at: `yesterday` at /created_at is not a time",
+        ),
+        (
+            with("/created_at", json!("2026-11-21 10:00:00")),
+            422,
+            "invalid_field",
+            "issued_at: `2026-11-21 10:00:00` at",
+        ),
+        (
+            with("/address/ip", json!("192.0.2.8/29")),
+            422,
+            "invalid_address",
+            "ip_address: `192.0.2.8/29` at /address/ip is a",
+        ),
         (with("/id", json!("x".repeat(201))), 422, "invalid_field", "message_id: longer than 200"),
         (with("/id", json!("ü".repeat(190))), 422, "invalid_field", "message_id: longer than 255 bytes"),
         (with("/order", json!("a\u{0}b")), 422, "invalid_field", "reference: "),
-        (with("/event", json!(null)), 422, "invalid_field", "action: nothing stands at /event"),
-        ("[]".to_owned(), 422, "invalid_field", "action: nothing stands at /event"),
+        (with("/event", json!(null)), 422, "invalid_field", "action: nothing is at /event"),
+        ("[]".to_owned(), 422, "invalid_field", "action: nothing is at /event"),
         ("{".to_owned(), 400, "not_json", "EOF"),
         ("x".repeat((64 << 10) + 1), 413, "too_large", ""),
     ];
@@ -72,20 +89,51 @@ async fn what_would_be_a_dead_letter_is_a_problem_that_names_the_field() {
 }
 
 #[tokio::test]
+async fn a_compressed_body_and_one_in_parts_are_refused_by_name() {
+    let world = World::embedded(1, 1).await;
+    let serve = serve(&world).await;
+    let body = event(&world, "evt-1", "address.added", 1).to_string();
+    let signature = ("x-signature-256", sign(SECRET, &body));
+    let packed = post(&serve, "billing", vec![signature, ("content-encoding", "gzip".to_owned())], &body).await;
+    assert_eq!((packed.status, packed.json()["code"].as_str()), (415, Some("invalid_encoding")), "{packed:?}");
+    let parts = "--x\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\nevt-1\r\n--x--\r\n";
+    let signature = ("x-signature-256", sign(SECRET, parts));
+    let kind = ("content-type", "multipart/form-data; boundary=x".to_owned());
+    let parted = post(&serve, "billing", vec![signature, kind], parts).await;
+    assert_eq!(parted.status, 400, "{parted:?}");
+    assert!(parted.body.contains("sent as multipart/form-data"), "{parted:?}");
+}
+
+#[tokio::test]
+async fn two_hooks_never_have_one_secret_unless_the_name_of_the_hook_is_signed() {
+    let world = World::embedded(1, 1).await;
+    let second = HOOK.replace("hooks.billing", "hooks.panel");
+    let started = run(&["serve"], &with_file(&world.settings, &format!("{HOOK}{second}"))).await;
+    assert_eq!(started.code, Some(1), "{started:?}");
+    assert!(started.stderr.contains("hooks.panel.secret: is the secret of hooks.billing too"), "{started:?}");
+    assert!(!started.stderr.contains(SECRET), "{started:?}");
+
+    let named = format!("{HOOK}{second}").replace("action =", "signed = \"{hook}.{body}\"\n    action =");
+    let serve = Serve::start(&with_file(&world.settings, &named)).await;
+    let body = event(&world, "evt-1", "address.added", 1).to_string();
+    let signature = sign(SECRET, &format!("billing.{body}"));
+    let elsewhere = send(&serve, "panel", &body, Some(signature.clone())).await;
+    assert_eq!((elsewhere.status, elsewhere.json()["code"].as_str()), (401, Some("bad_signature")), "{elsewhere:?}");
+    assert_eq!(send(&serve, "billing", &body, Some(signature)).await.status, 202);
+    world.until("active", 1).await;
+}
+
+#[tokio::test]
 async fn a_mapping_that_cannot_work_is_named_at_start_and_a_secret_never_printed() {
     let world = World::embedded(1, 1).await;
     for (good, bad, expected) in [
         (
             "\"/service/server_id\"",
             "\"service.server_id\"",
-            "hooks.billing.fields.server_id: `service.server_id` is no JSON pointer",
+            "hooks.billing.fields.server_id: `service.server_id` is not a valid JSON pointer",
         ),
         ("s3cret-of-billing", "", "hooks.billing.secret: must be set"),
-        (
-            "[\"address.removed\"]",
-            "[\"address.added\"]",
-            "hooks.billing.create: `address.added` stands in `revoke` too",
-        ),
+        ("[\"address.removed\"]", "[\"address.added\"]", "hooks.billing.create: `address.added` is in `revoke` too"),
     ] {
         let started = run(&["serve"], &with_file(&world.settings, &HOOK.replacen(good, bad, 1))).await;
         assert_eq!(started.code, Some(1), "{started:?}");

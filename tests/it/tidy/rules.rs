@@ -15,6 +15,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper_util", &["src/web/server"]),
     ("clap", &["src/cli", "src/main.rs"]),
     ("ring", &["src/store/seal"]),
+    ("base64", &["src/config/hooks", "src/web/hooks/shown"]),
     ("flate2", &["src/broker/content_encoding"]),
     ("hmac", &["src/web/hooks/signature"]),
     ("opentelemetry", &["src/telemetry"]),
