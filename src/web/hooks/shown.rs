@@ -107,7 +107,7 @@ mod tests {
             (long_base64.clone(), &long_tag),
             (long_base64.replace('+', "-").replace('/', "_"), &long_tag),
         ] {
-            assert_eq!(Shown::read(&header).tags, [expected.clone()], "{header}");
+            assert_eq!(Shown::read(&header).tags, std::slice::from_ref(expected), "{header}");
         }
     }
 

@@ -66,9 +66,8 @@ impl Check<'_> {
         if !shown.tags.iter().any(|(hash, tag)| is_tag(*hash, &key, &signed, tag)) {
             return Err(SignatureError::Wrong(self.hook.signature_header.clone(), self.said(&parts)));
         }
-        match timestamp.filter(|_| parts.contains(&SignedPart::Timestamp)) {
-            Some(timestamp) => self.is_fresh(&timestamp, now)?,
-            None => {}
+        if let Some(timestamp) = timestamp.filter(|_| parts.contains(&SignedPart::Timestamp)) {
+            self.is_fresh(&timestamp, now)?;
         }
         Ok(id)
     }
