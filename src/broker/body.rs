@@ -2,9 +2,10 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::domain::{
-    Action, AddressOrSubnet, GroupName, PLAIN_TEXT, PoolName, SharedMac, TIME_SINCE_1970, VirtualMac, VlanName,
+    Action, BindableAddress, GroupName, PLAIN_TEXT, PoolName, SharedMac, Subnet, TIME_SINCE_1970, VirtualMac, VlanName,
 };
 
 /// Longest `requested_by`, `reference` and ids, characters.
@@ -15,7 +16,8 @@ pub(super) const TEXT_CHARS_MAX: usize = 200;
 pub(super) struct Asked {
     pub server_id: i64,
     pub to_server_id: Option<i64>,
-    pub ip_address: String,
+    pub ip_address: Option<String>,
+    pub subnet: Option<String>,
     pub vlan_name: Option<String>,
     pub mac_address: Option<String>,
     pub pool: Option<String>,
@@ -23,6 +25,14 @@ pub(super) struct Asked {
     pub issued_at: Option<String>,
     pub requested_by: Option<String>,
     pub reference: Option<String>,
+}
+
+/// What a schema says of the two fields, of which a body has one.
+fn address_or_subnet() -> Value {
+    json!([
+        {"required": ["ip_address"], "properties": {"ip_address": {"type": "string"}, "subnet": {"type": "null"}}},
+        {"required": ["subnet"], "properties": {"subnet": {"type": "string"}, "ip_address": {"type": "null"}}},
+    ])
 }
 
 /// A command's body: the fields of all commands, and its own.
@@ -36,13 +46,17 @@ macro_rules! body {
         #[derive(Debug, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         #[schemars(rename = $name)]
+        #[schemars(extend("oneOf" = address_or_subnet()))]
         pub struct $type {
             #[doc = $server]
             #[schemars(range(min = 1, max = i64::MAX), example = 1042)]
             server_id: i64,
             #[doc = $address]
-            #[schemars(with = "AddressOrSubnet", example = &"10.0.48.6", example = &"2001:db8:48::6")]
-            ip_address: String,
+            #[schemars(with = "Option<BindableAddress>", example = &"10.0.48.6", example = &"2001:db8:48::6")]
+            ip_address: Option<String>,
+            /// A subnet, in place of `ip_address`: the same for each of its addresses, at most 1,024.
+            #[schemars(with = "Option<Subnet>", example = &"10.0.48.8/29")]
+            subnet: Option<String>,
             $($(#[$attribute])* $field: $kind,)*
             /// When it was asked for; of several commands for one address the newest counts.
             #[schemars(extend("format" = "date-time", "pattern" = TIME_SINCE_1970), example = &"2026-11-21T10:00:00.000Z")]
@@ -57,10 +71,11 @@ macro_rules! body {
 
         impl From<$type> for Asked {
             fn from(body: $type) -> Self {
-                let $type { server_id, ip_address, $($field,)* issued_at, requested_by, reference } = body;
+                let $type { server_id, ip_address, subnet, $($field,)* issued_at, requested_by, reference } = body;
                 Self {
                     server_id,
                     ip_address,
+                    subnet,
                     $($field: $field.into(),)*
                     issued_at,
                     requested_by,
@@ -75,7 +90,7 @@ macro_rules! body {
 body!(
     /// Asks for a virtual MAC for an address of a server.
     CreateBody = "vmac.create" of "The server's number in the panel.",
-    "The unicast address, IPv4 or IPv6 (on ELS switches), one of the server's extra ones; or a subnet, for each address in it." {
+    "The unicast address, IPv4 or IPv6 (on ELS switches), one of the server's extra ones." {
         /// The VLAN; found in the inventory or on the switch where it is left out.
         #[schemars(with = "Option<VlanName>", example = &"VLAN.13")]
         vlan_name: Option<String>,
@@ -93,7 +108,7 @@ body!(
 
 body!(
     /// Gives an address another virtual MAC.
-    RotateBody = "vmac.rotate" of "The server's number in the panel.", "The address, or a subnet for each address in it." {
+    RotateBody = "vmac.rotate" of "The server's number in the panel.", "The address." {
         /// The new MAC; a random one where it is left out.
         #[schemars(with = "Option<VirtualMac>", example = &"02:5e:10:9a:0c:45")]
         mac_address: Option<String>,
@@ -102,7 +117,7 @@ body!(
 
 body!(
     /// Takes an address with its virtual MAC to another server.
-    MoveBody = "vmac.move" of "The server that the address leaves.", "The address, or a subnet for each address in it." {
+    MoveBody = "vmac.move" of "The server that the address leaves.", "The address." {
         /// The server that it goes to.
         #[schemars(range(min = 1, max = i64::MAX), example = 1043)]
         to_server_id: i64,
@@ -114,7 +129,7 @@ body!(
 
 body!(
     /// Takes the virtual MAC of an address off again.
-    RevokeBody = "vmac.revoke" of "The server's number in the panel.", "The address, or a subnet for each address in it." {}
+    RevokeBody = "vmac.revoke" of "The server's number in the panel.", "The address." {}
 );
 
 /// The schema of a command's body by itself.

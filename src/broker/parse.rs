@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::body::{Asked, CreateBody, MoveBody, RevokeBody, RotateBody, TEXT_CHARS_MAX};
 use super::content_encoding::{UNREAD, decoded};
 use super::message::Message;
-use crate::domain::{Action, BODY_BYTES_MAX, BindableAddress, Code, Command, Failure, GroupName, Issued, Mac, shown};
+use crate::domain::{
+    Action, AddressError, BODY_BYTES_MAX, BindableAddress, Code, Command, Failure, GroupName, Issued, Mac, shown,
+};
 
 /// Longest sentence of a refusal, characters.
 const REFUSAL_CHARS_MAX: usize = 500;
@@ -16,19 +18,35 @@ const REFUSAL_CHARS_MAX: usize = 500;
 /// # Errors
 /// A permanent [`Failure`] that names what is wrong and where.
 pub fn parse_command(message: &Message) -> Result<Command, Failure> {
-    parse(message).map_err(|failure| Failure::new(failure.code, brief(&failure.text)))
+    parse(message).map_err(brief)
 }
 
-/// A refusal quotes what it refuses: shortened, because it also travels in a header, and safe to show.
-fn brief(text: &str) -> String {
-    let shown = shown(text);
-    match shown.char_indices().nth(REFUSAL_CHARS_MAX) {
+/// The subnet that a message asks for in place of one address, if it does.
+///
+/// # Errors
+/// As [`parse_command`], for all that is wrong with the form of the body.
+pub(super) fn subnet_of(message: &Message) -> Result<Option<String>, Failure> {
+    let asked = asked(message).map(|(_, asked)| asked);
+    asked.and_then(|asked| if asked.subnet.is_some() { subnet(asked).map(Some) } else { Ok(None) }).map_err(brief)
+}
+
+/// A refusal quotes what it refuses: shortened, and safe to show.
+fn brief(failure: Failure) -> Failure {
+    let shown = shown(&failure.text);
+    let text = match shown.char_indices().nth(REFUSAL_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &shown[..end]),
         None => shown.into_owned(),
-    }
+    };
+    Failure::new(failure.code, text)
 }
 
 fn parse(message: &Message) -> Result<Command, Failure> {
+    let (action, asked) = asked(message)?;
+    command(action, asked)
+}
+
+/// What a message asks for, as far as its form says it.
+fn asked(message: &Message) -> Result<(Action, Asked), Failure> {
     let Some(action) = Action::from_text(&message.routing_key).filter(|a| a.routing_key() == message.routing_key)
     else {
         let known = Action::ALL.map(Action::routing_key).join(", ");
@@ -50,7 +68,7 @@ fn parse(message: &Message) -> Result<Command, Failure> {
         Action::Move => read::<MoveBody>(text)?.into(),
         Action::Revoke => read::<RevokeBody>(text)?.into(),
     };
-    command(action, asked)
+    Ok((action, asked))
 }
 
 /// Longer bodies than a command may have are kept in part, and refused whatever that part says.
@@ -81,8 +99,7 @@ fn command(action: Action, asked: Asked) -> Result<Command, Failure> {
     let (server_id, from_server_id) = servers(&asked)?;
     plain_text("requested_by", asked.requested_by.as_deref())?;
     plain_text("reference", asked.reference.as_deref())?;
-    let ip_address: BindableAddress =
-        asked.ip_address.parse().map_err(|error| Failure::new(Code::InvalidAddress, format!("ip_address: {error}")))?;
+    let ip_address = address(asked.ip_address.as_deref(), asked.subnet.as_deref())?;
     let group = asked.group.as_deref().map(str::parse::<GroupName>).transpose();
     let group = group.map_err(|error| invalid("group", error.to_string()))?;
     let mac_address = asked.mac_address.as_deref().map(|text| mac(text, group.is_some())).transpose()?;
@@ -101,6 +118,39 @@ fn command(action: Action, asked: Asked) -> Result<Command, Failure> {
         requested_by: asked.requested_by,
         reference: asked.reference,
     })
+}
+
+/// The one address that is asked for.
+fn address(ip_address: Option<&str>, subnet: Option<&str>) -> Result<BindableAddress, Failure> {
+    let refused = |text| Failure::new(Code::InvalidAddress, text);
+    let text = match (ip_address, subnet) {
+        (Some(text), None) => text,
+        (Some(_), Some(_)) => return Err(both()),
+        (None, _) => {
+            return Err(invalid("ip_address", "missing; give `ip_address`, or `subnet` for a whole subnet".to_owned()));
+        }
+    };
+    text.parse().map_err(|error| match &error {
+        AddressError::WithPrefix { subnet, .. } => {
+            refused(format!("ip_address: {error}, or `\"subnet\": \"{subnet}\"` for every address of the subnet"))
+        }
+        _ => refused(format!("ip_address: {error}")),
+    })
+}
+
+/// The subnet of a body that has one; a subnet becomes several commands, each with an address.
+fn subnet(asked: Asked) -> Result<String, Failure> {
+    match asked {
+        Asked { ip_address: Some(_), .. } => Err(both()),
+        Asked { mac_address: Some(_), .. } => {
+            Err(invalid("mac_address", "one MAC cannot be bound to every address of a subnet; leave it out".to_owned()))
+        }
+        Asked { subnet, .. } => Ok(subnet.unwrap_or_default()),
+    }
+}
+
+fn both() -> Failure {
+    invalid("subnet", "stands in place of `ip_address`; give one of the two".to_owned())
 }
 
 /// The server that the command is about, and the one that a move takes the address from.
@@ -193,14 +243,32 @@ mod tests {
                 Code::InvalidAddress,
                 "ip_address",
             ),
-            ("vmac.create", br#"{"server_id": 1, "ip_address": "fe80::1"}"#, Code::InvalidAddress, "link-local"),
+            ("vmac.create", br#"{"server_id": 1}"#, Code::InvalidField, "ip_address: missing"),
+            ("vmac.create", br#"{"server_id": 1, "ip_address": null}"#, Code::InvalidField, "ip_address: missing"),
             (
                 "vmac.create",
-                br#"{"server_id": 1, "ip_address": "10.0.0.1", "vlan_name": "V\n1"}"#,
-                Code::InvalidVlan,
-                "V\\n1",
+                br#"{"server_id": 1, "ip_address": "192.0.2.10/31"}"#,
+                Code::InvalidAddress,
+                "write 192.0.2.10 for this address alone, or `\"subnet\": \"192.0.2.10/31\"`",
             ),
             (
+                "vmac.revoke",
+                br#"{"server_id": 1, "ip_address": "192.0.2.77/24"}"#,
+                Code::InvalidAddress,
+                "write 192.0.2.77 for this address alone, or `\"subnet\": \"192.0.2.0/24\"`",
+            ),
+            (
+                "vmac.move",
+                br#"{"server_id": 1, "to_server_id": 2, "ip_address": "2001:db8::6/64"}"#,
+                Code::InvalidAddress,
+                "write 2001:db8::6 for",
+            ),
+            (
+                "vmac.rotate",
+                br#"{"server_id": 1, "ip_address": "10.0.0.1", "subnet": "10.0.0.0/29"}"#,
+                Code::InvalidField,
+                "one of the two",
+            ),
                 "vmac.create",
                 br#"{"server_id": 1, "ip_address": "10.0.0.1", "mac_address": "00:11:22:33:44:55"}"#,
                 Code::InvalidMac,
@@ -209,6 +277,14 @@ mod tests {
             (
                 "vmac.create",
                 br#"{"server_id": 1, "ip_address": "10.0.0.1", "issued_at": "yesterday"}"#,
+            ("vmac.create", br#"{"server_id": 1, "ip_address": "fe80::1"}"#, Code::InvalidAddress, "link-local"),
+            (
+                "vmac.create",
+                br#"{"server_id": 1, "ip_address": "10.0.0.1", "vlan_name": "V\n1"}"#,
+                Code::InvalidVlan,
+                "V\\n1",
+            ),
+            (
                 Code::InvalidField,
                 "issued_at",
             ),

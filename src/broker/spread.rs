@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::message::{ID_BYTES_MAX, Message};
-use super::parse::parse_command;
-use crate::domain::{BODY_BYTES_MAX, BindableAddress, Code, Failure, addresses_of};
+use super::parse::{parse_command, subnet_of};
+use crate::domain::{BindableAddress, Code, Failure, addresses_of};
 
 /// A command for a whole subnet, checked for each of its addresses.
 #[derive(Debug, PartialEq)]
@@ -21,17 +21,18 @@ impl Spread {
     }
 }
 
-/// What a message whose `ip_address` is a subnet stands for; none where it is none.
+/// What a message with a `subnet` stands for; none where it has none.
 ///
 /// # Errors
 /// A permanent [`Failure`] where the subnet, or a message for one of its addresses, is at fault; nothing is spread then.
 pub fn spread(message: &Message) -> Result<Option<Spread>, Failure> {
-    let Some((body, subnet)) = subnet_of(message) else { return Ok(None) };
-    if !body.get("mac_address").is_none_or(Value::is_null) {
-        let text = "mac_address: one MAC cannot be bound to every address of a subnet; leave it out";
-        return Err(Failure::new(Code::InvalidField, text));
+    if !may_have_subnet(&message.body) {
+        return Ok(None);
     }
-    let refused = |error| Failure::new(Code::InvalidAddress, format!("ip_address: {error}"));
+    let Some(subnet) = subnet_of(message)? else { return Ok(None) };
+    let body = serde_json::from_slice(&message.body);
+    let body: Map<String, Value> = body.map_err(|error| Failure::new(Code::NotJson, error.to_string()))?;
+    let refused = |error| Failure::new(Code::InvalidAddress, format!("subnet: {error}"));
     let addresses = addresses_of(&subnet).map_err(refused)?;
     let spread = Spread { body, addresses };
     spread.messages(&Message { headers: Map::new(), ..message.clone() }).try_for_each(|one| check(&one))?;
@@ -52,19 +53,15 @@ fn check(message: &Message) -> Result<(), Failure> {
     }
 }
 
-/// The body and its subnet; whatever else is wrong with a body is for the reader of commands to say.
-fn subnet_of(message: &Message) -> Option<(Map<String, Value>, String)> {
-    let body = &message.body;
-    if message.long_body.is_some() || body.len() > BODY_BYTES_MAX || !body.contains(&b'/') {
-        return None;
-    }
-    let body: Map<String, Value> = serde_json::from_slice(body).ok()?;
-    let subnet = body.get("ip_address")?.as_str().filter(|text| text.contains('/'))?.to_owned();
-    Some((body, subnet))
+/// Whether it is worth reading: most bodies have no subnet, and are read once. The name may be written with escapes.
+fn may_have_subnet(body: &[u8]) -> bool {
+    let holds = |text: &[u8]| body.windows(text.len()).any(|part| part == text);
+    holds(b"subnet") || holds(b"\\u")
 }
 
 fn one_of(message: &Message, body: &Map<String, Value>, address: &BindableAddress) -> Message {
     let mut body = body.clone();
+    body.remove("subnet");
     body.insert("ip_address".to_owned(), address.to_string().into());
     let own = |id: &Option<String>| id.as_ref().map(|id| format!("{id}/{address}"));
     Message {
@@ -90,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_subnet_is_a_message_for_each_address_with_an_id_of_its_own() {
-        let body = json!({"server_id": 7, "ip_address": "10.0.48.8/30", "reference": "order/1"});
+        let body = json!({"server_id": 7, "subnet": "10.0.48.8/30", "reference": "order/1"});
         let messages = asked(&body).expect("right").expect("a subnet");
         let ids: Vec<_> = messages.iter().filter_map(|message| message.message_id.as_deref()).collect();
         assert_eq!(ids, ["order-1/10.0.48.9", "order-1/10.0.48.10"]);
@@ -101,12 +98,14 @@ mod tests {
     #[test]
     fn a_message_about_one_address_is_left_alone() {
         assert_eq!(asked(&json!({"server_id": 7, "ip_address": "10.0.48.8", "reference": "order/1"})), Ok(None));
+        let body = json!({"server_id": 7, "ip_address": "10.0.48.8", "subnet": null, "reference": "subnet 1"});
+        assert_eq!(asked(&body), Ok(None));
         assert_eq!(asked(&json!("10.0.48.8/30")), Ok(None));
     }
 
     #[test]
     fn an_id_that_leaves_no_room_for_the_addresses_is_refused() {
-        let body = json!({"server_id": 7, "ip_address": "10.0.48.8/30"}).to_string().into_bytes();
+        let body = json!({"server_id": 7, "subnet": "10.0.48.8/30"}).to_string().into_bytes();
         let message = Message { routing_key: "vmac.create".to_owned(), body, ..Message::default() };
         let asked = |id: &str| spread(&Message { message_id: Some(id.to_owned()), ..message.clone() });
         // Two bytes a character; the longer of the two addresses is 10.0.48.10.
@@ -119,10 +118,12 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_before_anything_is_spread() {
         for (body, expected) in [
-            (json!({"server_id": 7, "ip_address": "10.0.48.9/29"}), "write 10.0.48.8/29"),
-            (json!({"server_id": 7, "ip_address": "10.0.48.8/29", "mac_address": "02:5e:10:00:00:01"}), "leave it out"),
-            (json!({"server_id": 7, "ip_address": "10.0.48.8/29", "colour": 1}), "`colour`"),
-            (json!({"server_id": 0, "ip_address": "10.0.48.8/29"}), "server_id"),
+            (json!({"server_id": 7, "subnet": "10.0.48.9/29"}), "`ip_address` 10.0.48.9; the subnet is 10.0.48.8/29"),
+            (json!({"server_id": 7, "subnet": "10.0.48.8"}), "is not a valid subnet"),
+            (json!({"server_id": 7, "subnet": "10.0.48.8/29", "ip_address": "10.0.48.9"}), "one of the two"),
+            (json!({"server_id": 7, "subnet": "10.0.48.8/29", "mac_address": "02:5e:10:00:00:01"}), "leave it out"),
+            (json!({"server_id": 7, "subnet": "10.0.48.8/29", "colour": 1}), "`colour`"),
+            (json!({"server_id": 0, "subnet": "10.0.48.8/29"}), "server_id"),
         ] {
             let failure = asked(&body).expect_err("refused");
             assert!(failure.text.contains(expected), "{failure}");

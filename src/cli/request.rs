@@ -11,7 +11,7 @@ use super::open::Session;
 use super::output::Output;
 use super::{dry_run, subnet, suggest};
 use crate::broker::{self, Message, RequestIds};
-use crate::domain::{Action, Code, Failure, MessageKey};
+use crate::domain::{Action, AddressError, BindableAddress, Code, Failure, MessageKey};
 use crate::store::{CommandOutcome, Store};
 
 /// Time between two looks for the outcome.
@@ -48,14 +48,11 @@ pub(super) async fn revoke(session: Session, output: Output, args: RevokeArgs) -
     request(session, output, Action::Revoke, args.target, body).await
 }
 
-fn is_subnet(target: &Target) -> bool {
-    target.ip.contains('/')
-}
-
 fn body(target: &Target) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("server_id".to_owned(), target.server.into());
-    body.insert("ip_address".to_owned(), target.ip.clone().into());
+    insert(&mut body, "ip_address", target.which.ip.clone());
+    insert(&mut body, "subnet", target.which.subnet.clone());
     insert(&mut body, "requested_by", target.requested_by.clone());
     insert(&mut body, "reference", target.reference.clone());
     body
@@ -74,9 +71,10 @@ async fn request(
     target: Target,
     body: Map<String, Value>,
 ) -> Result<(), Fault> {
-    if is_subnet(&target) {
+    if target.which.subnet.is_some() {
         return subnet::request(session, output, action, target, body).await;
     }
+    refuse_prefix(&target)?;
     let message = message(action, &body, target.message_id.clone())?;
     if target.dry_run {
         return dry_run::run(session, output, vec![message], &target).await;
@@ -93,6 +91,17 @@ async fn request(
         return Err(Fault { kind: Kind::Input, ..failure.into() });
     }
     report(&store, output, &key, &outcome, target.server).await
+}
+
+/// An address with a prefix is refused here, in the words of the command line.
+fn refuse_prefix(target: &Target) -> Result<(), Fault> {
+    match target.which.ip.as_deref().map(str::parse::<BindableAddress>) {
+        Some(Err(AddressError::WithPrefix { text, ip, subnet })) => {
+            let hint = format!("for every address of the subnet: --subnet {subnet}");
+            Err(Fault::from(AddressError::WithPrefix { text, ip, subnet }).with_hint(hint))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The message as any producer would publish it.

@@ -38,8 +38,9 @@ pub(super) async fn request(
     target: Target,
     body: Map<String, Value>,
 ) -> Result<(), Fault> {
-    let addresses = addresses_of(&target.ip).map_err(|error| Fault::input(error.to_string()))?;
     let message = message(action, &body, target.message_id.clone())?;
+    let subnet = target.which.subnet.as_deref().unwrap_or_default();
+    let addresses = addresses_of(subnet).map_err(|error| Fault::input(error.to_string()))?;
     if target.dry_run {
         return dry_run::run(session, output, spread(&message)?, &target).await;
     }

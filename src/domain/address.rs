@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::shown;
@@ -22,6 +23,16 @@ pub enum AddressError {
     /// The text is no IP address at all.
     #[error("`{}` is not an IP address: expected one such as 10.0.48.6 or 2001:db8::6", shown(.0))]
     Malformed(String),
+    /// An address with the length of its net's prefix, as interfaces have it; or a whole subnet.
+    #[error("`{text}` has a prefix length: write {ip} for this address alone")]
+    WithPrefix {
+        /// As it was written.
+        text: String,
+        /// The address without it.
+        ip: IpAddr,
+        /// The subnet that it is in.
+        subnet: IpNet,
+    },
     /// An address that no server can hold.
     #[error("{ip} is not a unicast address that a server can hold: it is {kind}")]
     NotUnicast {
@@ -64,7 +75,7 @@ impl FromStr for BindableAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let ip: IpAddr = text.parse().map_err(|_| AddressError::Malformed(text.chars().take(60).collect()))?;
+        let ip: IpAddr = text.parse().map_err(|_| no_address(text))?;
         Self::try_from(ip)
     }
 }
@@ -78,6 +89,13 @@ impl TryFrom<IpAddr> for BindableAddress {
             IpAddr::V6(v6) => unusable_v6(v6)?,
         };
         kind.map_or(Ok(Self(ip)), |kind| Err(AddressError::NotUnicast { ip, kind }))
+    }
+}
+
+fn no_address(text: &str) -> AddressError {
+    match text.parse::<IpNet>() {
+        Ok(net) => AddressError::WithPrefix { text: text.to_owned(), ip: net.addr(), subnet: net.trunc() },
+        Err(_) => AddressError::Malformed(text.chars().take(60).collect()),
     }
 }
 
@@ -141,9 +159,7 @@ mod tests {
         for text in ["10.0.48.6", "2001:db8::6", "fd00::1", "100::1", "fec0::1"] {
             assert!(text.parse::<BindableAddress>().is_ok(), "{text}");
         }
-        for text in
-            ["10.0.48", "10.0.48.6/24", "2001:db8::/64", "2001:db8::6%ge0", "fe80::1%1", "[2001:db8::6]", "x\ny"]
-        {
+        for text in ["10.0.48", "10.0.48.6/33", "10.0.48.6/", "2001:db8::6%ge0", "fe80::1%1", "[2001:db8::6]", "x\ny"] {
             assert!(refusal(text).contains("is not an IP address"), "{text:?}");
         }
         for (text, kind) in [
@@ -162,6 +178,19 @@ mod tests {
         assert!(refusal("fe80::6").ends_with("every link has it, so that it names no server"));
         assert!(refusal("febf::6").contains("link-local"));
         assert!(refusal("::ffff:10.0.48.6").ends_with("write 10.0.48.6"));
+    }
+
+    #[test]
+    fn an_address_with_a_prefix_is_refused_and_the_address_alone_named() {
+        for (text, ip) in [
+            ("192.0.2.10/31", "192.0.2.10"),
+            ("192.0.2.77/24", "192.0.2.77"),
+            ("192.0.2.77/32", "192.0.2.77"),
+            ("2001:DB8::6/64", "2001:db8::6"),
+            ("2001:db8::6/128", "2001:db8::6"),
+        ] {
+            assert_eq!(refusal(text), format!("`{text}` has a prefix length: write {ip} for this address alone"));
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub use pool::{Pool, Strategy};
 pub use pools::{PoolProblem, Pools};
 pub use prefix::{Prefix, PrefixError};
 pub use retry::RetryPolicy;
-pub use schema::{AddressOrSubnet, PLAIN_TEXT, SharedMac, TIME_SINCE_1970, VirtualMac};
+pub use schema::{PLAIN_TEXT, SharedMac, Subnet, TIME_SINCE_1970, VirtualMac};
 pub use service_url::{ServiceUrl, UrlError};
 pub use shown::shown;
 pub use stop::{FailedPush, reason_to_stop, speaks_against_site};

@@ -33,8 +33,8 @@ pub struct VirtualMac;
 /// The same, or a MAC of VRRP: what the servers of a group may share. Only its schema is used.
 pub struct SharedMac;
 
-/// An address, or a subnet with each address in it. Only its schema is used.
-pub struct AddressOrSubnet;
+/// A subnet of at most 1,024 addresses. Only its schema is used.
+pub struct Subnet;
 
 /// A locally administered unicast MAC in the notations that [`Mac`] reads.
 const VIRTUAL_MAC: &str = concat!(
@@ -86,14 +86,14 @@ schemas! {
             {"format": "ipv6", "pattern": format!("^{FIRST_GROUP}({})$", ipv6_rest())},
         ],
     });
-    AddressOrSubnet => json_schema!({
+    Subnet => json_schema!({
         "type": "string",
         "anyOf": [
             {
-                "pattern": format!(r"^{FIRST_OCTET}(\.{OCTET}){{3}}(/(2[2-9]|3[0-2]))?$"),
-                "not": {"const": "255.255.255.255"},
+                "pattern": format!(r"^{FIRST_OCTET}(\.{OCTET}){{3}}/(2[2-9]|3[0-2])$"),
+                "not": {"const": "255.255.255.255/32"},
             },
-            {"pattern": format!("^{FIRST_GROUP}({})(/(11[89]|12[0-8]))?$", ipv6_rest())},
+            {"pattern": format!("^{FIRST_GROUP}({})/(11[89]|12[0-8])$", ipv6_rest())},
         ],
     });
     Mac => json_schema!({"type": "string", "pattern": "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$"});

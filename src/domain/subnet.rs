@@ -12,14 +12,18 @@ const ADDRESSES_MAX: usize = 1_024;
 /// The text names no subnet whose addresses can be bound.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubnetError {
-    /// It is no prefix.
-    #[error("`{0}` is no subnet such as 10.0.48.8/29 or 2001:db8::10/124")]
+    /// It is not a prefix.
+    #[error("`{0}` is not a valid subnet such as 10.0.48.8/29 or 2001:db8::10/124")]
     NotASubnet(String),
     /// Bits behind the prefix are set.
-    #[error("`{text}` is an address within its subnet: write {subnet}, or the address alone")]
+    #[error(
+        "`{text}` is an address within a subnet: for this address alone write `ip_address` {ip}; the subnet is {subnet}"
+    )]
     HostBits {
         /// As it was written.
         text: String,
+        /// The address without the prefix.
+        ip: IpAddr,
         /// The subnet it is in.
         subnet: IpNet,
     },
@@ -39,7 +43,7 @@ pub enum SubnetError {
 pub fn addresses_of(text: &str) -> Result<Vec<BindableAddress>, SubnetError> {
     let net: IpNet = text.parse().map_err(|_| SubnetError::NotASubnet(shown(text).into_owned()))?;
     if net.trunc() != net {
-        return Err(SubnetError::HostBits { text: shown(text).into_owned(), subnet: net.trunc() });
+        return Err(SubnetError::HostBits { text: shown(text).into_owned(), ip: net.addr(), subnet: net.trunc() });
     }
     let anycast = matches!(net, IpNet::V6(v6) if v6.prefix_len() < 127).then(|| net.network());
     let hosts: Vec<IpAddr> = net.hosts().filter(|ip| Some(*ip) != anycast).take(ADDRESSES_MAX + 1).collect();
@@ -77,10 +81,11 @@ mod tests {
     #[test]
     fn what_is_no_subnet_is_named_with_what_would_be() {
         let refusal = |text| told(text).expect_err("refused");
-        assert!(refusal("10.0.48.9/29").ends_with("write 10.0.48.8/29, or the address alone"));
-        assert!(refusal("2001:db8::9/126").ends_with("write 2001:db8::8/126, or the address alone"));
-        assert!(refusal("10.0.48.0/33").contains("is no subnet"));
-        assert!(refusal("2001:db8::/129\n").starts_with("`2001:db8::/129\\n` is no"));
+        assert!(refusal("10.0.48.9/29").ends_with("write `ip_address` 10.0.48.9; the subnet is 10.0.48.8/29"));
+        assert!(refusal("2001:db8::9/126").ends_with("write `ip_address` 2001:db8::9; the subnet is 2001:db8::8/126"));
+        assert!(refusal("10.0.48.0/33").contains("is not a valid subnet"));
+        assert!(refusal("10.0.48.8").contains("is not a valid subnet"));
+        assert!(refusal("2001:db8::/129\n").starts_with("`2001:db8::/129\\n` is not"));
         assert!(refusal("10.0.0.0/8").contains("more than 1024"));
         assert!(refusal("2001:db8::/117").contains("more than 1024"));
         assert!(refusal("2001:db8::/64").contains("2001:db8::/64 has more than 1024"));

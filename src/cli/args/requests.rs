@@ -13,9 +13,9 @@ pub struct Target {
     /// The server's number in the panel
     #[arg(long)]
     pub server: i64,
-    /// The address, or a subnet for each address in it (10.0.48.8/29)
-    #[arg(long)]
-    pub ip: String,
+    /// The address, or the subnet.
+    #[command(flatten)]
+    pub which: Which,
     /// Who asks, kept on the row
     #[arg(long)]
     pub requested_by: Option<String>,
@@ -36,13 +36,25 @@ pub struct Target {
     pub timeout: Duration,
 }
 
+/// One address, or each address of a subnet.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// The address
+    #[arg(long)]
+    pub ip: Option<String>,
+    /// A subnet, for each address in it (10.0.48.8/29)
+    #[arg(long)]
+    pub subnet: Option<String>,
+}
+
 /// `vmacd create`
 #[derive(Debug, Args)]
 #[command(after_help = examples![
     "vmacd create --server 1042 --ip 10.0.48.6 --wait",
     "vmacd create --server 1042 --ip 10.0.48.6 --vlan VLAN.13 --reference order-7781",
     "vmacd create --server 1042 --ip 10.0.48.6 --message-id order-7781    # again is harmless",
-    "vmacd create --server 1042 --ip 10.0.48.8/29 --wait                  # all six addresses, an outcome for each",
+    "vmacd create --server 1042 --subnet 10.0.48.8/29 --wait              # all six addresses, an outcome for each",
     "vmacd create --server 1042 --ip 10.0.48.9 --group lb-7 --mac 00:00:5e:00:01:33    # shared, as VRRP does",
     "vmacd create --server 1042 --ip 2001:db8:48::6 --wait                # IPv6, on ELS switches",
     "vmacd create --server 1042 --ip 10.0.48.6 --dry-run                  # each switch shows what it would change",
@@ -69,7 +81,7 @@ pub struct CreateArgs {
 #[derive(Debug, Args)]
 #[command(after_help = examples![
     "vmacd move --server 1042 --ip 10.0.48.6 --to 1043 --wait",
-    "vmacd move --server 1042 --ip 10.0.48.8/29 --to 1043 --wait    # every address of the subnet",
+    "vmacd move --server 1042 --subnet 10.0.48.8/29 --to 1043 --wait    # every address of the subnet",
 ])]
 pub struct MoveArgs {
     /// Who and which address.
@@ -97,7 +109,7 @@ pub struct RotateArgs {
 
 /// `vmacd revoke`
 #[derive(Debug, Args)]
-#[command(after_help = examples!["vmacd revoke --server 1042 --ip 10.0.48.6 --wait --timeout 5m", "vmacd revoke --server 1042 --ip 10.0.48.8/29", "vmacd revoke --server 1042 --ip 10.0.48.6 --dry-run"])]
+#[command(after_help = examples!["vmacd revoke --server 1042 --ip 10.0.48.6 --wait --timeout 5m", "vmacd revoke --server 1042 --subnet 10.0.48.8/29", "vmacd revoke --server 1042 --ip 10.0.48.6 --dry-run"])]
 pub struct RevokeArgs {
     /// Who and which address.
     #[command(flatten)]

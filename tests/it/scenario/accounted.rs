@@ -153,7 +153,7 @@ fn mixed(world: &World) -> Vec<Sent> {
             json!({"server_id": 999_999, "ip_address": world.address(0, number(4))}).to_string(),
             false,
         );
-        add(id, "vmac.create", json!({"server_id": 1, "ip_address": "10.9.9.9/29"}).to_string(), false);
+        add(id, "vmac.create", json!({"server_id": 1, "subnet": "10.9.9.9/29"}).to_string(), false);
         // The same message twice.
         add(id, "vmac.create", format!("{{ broken {index} 1"), false);
         add(id, "vmac.create", format!("{{ broken {index} 1"), false);
@@ -271,7 +271,8 @@ async fn an_id_that_was_used_before_is_not_reported_with_the_first_outcome() {
     let _serve = world.serve().await;
     let server = world.server(0).to_string();
     let create = async |ip: String, vlan: &str| {
-        let arguments = ["create", "--server", &server, "--ip", &ip, "--vlan", vlan, "--message-id", "m", "--wait"];
+        let which = if ip.contains('/') { "--subnet" } else { "--ip" };
+        let arguments = ["create", "--server", &server, which, &ip, "--vlan", vlan, "--message-id", "m", "--wait"];
         run(&arguments, &world.settings).await
     };
     for (first, other) in [(world.address(0, 1), world.address(0, 2)), (net(&world), net(&world))] {

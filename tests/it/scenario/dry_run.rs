@@ -15,8 +15,10 @@ const EVERYTHING: &str = "SELECT CAST(COALESCE(SUM(hashtext(line)), 0) AS BIGINT
 
 async fn ask(world: &World, verb: &str, index: usize, ip: &str, more: &[&str]) -> Output {
     let server = world.server(index).to_string();
-    let arguments: Vec<&str> =
-        [verb, "--server", &server, "--ip", ip].into_iter().chain(more.iter().copied()).collect();
+    let arguments: Vec<&str> = [verb, "--server", &server, if ip.contains('/') { "--subnet" } else { "--ip" }, ip]
+        .into_iter()
+        .chain(more.iter().copied())
+        .collect();
     run(&arguments, &world.settings).await
 }
 

@@ -84,13 +84,16 @@ async fn a_prefix_is_asked_for_as_a_whole_and_one_too_large_is_refused() {
             .await;
     let _serve = world.serve().await;
     let server = world.server(0).to_string();
-    let created = world.vmacd(&["create", "--server", &server, "--ip", "2001:db8:48::10/125", "--wait"]).await;
+    let created = world.vmacd(&["create", "--server", &server, "--subnet", "2001:db8:48::10/125", "--wait"]).await;
     assert_eq!(created.as_array().map(Vec::len), Some(7), "all but the routers' anycast address: {created}");
     world.assert_consistent().await;
-    for (ip, expected) in
-        [("2001:db8::/64", "more than 1024"), ("fe80::6", "link-local"), ("::ffff:10.0.0.6", "write 10.0.0.6")]
-    {
-        let refused = run(&["create", "--server", &server, "--ip", ip], &world.settings).await;
+    for (which, ip, expected) in [
+        ("--subnet", "2001:db8::/64", "more than 1024"),
+        ("--ip", "2001:db8::6/64", "write 2001:db8::6 for this address alone"),
+        ("--ip", "fe80::6", "link-local"),
+        ("--ip", "::ffff:10.0.0.6", "write 10.0.0.6"),
+    ] {
+        let refused = run(&["create", "--server", &server, which, ip], &world.settings).await;
         assert!(refused.code == Some(1) && refused.stderr.contains(expected), "{ip}: {refused:?}");
     }
 }

@@ -254,13 +254,14 @@ async fn a_dead_letter_that_is_replayed_is_not_newer_for_it() {
 async fn a_command_for_a_subnet_keeps_its_place_before_what_was_published_after_it() {
     let world = World::real(1, 1).await;
     let about = |ip: &str| json!({"server_id": world.server(0), "ip_address": ip}).to_string();
+    let all = json!({"server_id": world.server(0), "subnet": "10.0.0.8/29"}).to_string();
     let mut worker = world.serve().await;
-    world.publish("vmac.create", Some("create-all"), about("10.0.0.8/29").as_bytes()).await;
+    world.publish("vmac.create", Some("create-all"), all.as_bytes()).await;
     world.until("active", 6).await;
     worker.sigterm();
     worker.wait().await;
     // The subnet's messages, one for each address, come behind the create.
-    world.publish("vmac.revoke", Some("revoke-all"), about("10.0.0.8/29").as_bytes()).await;
+    world.publish("vmac.revoke", Some("revoke-all"), all.as_bytes()).await;
     world.publish("vmac.create", Some("create-one"), about("10.0.0.10").as_bytes()).await;
     let _worker = world.serve().await;
     world.until("revoked", 5).await;

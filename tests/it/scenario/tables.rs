@@ -110,7 +110,7 @@ async fn a_worker_that_may_brings_older_tables_up_to_date_and_no_other_verb_does
         let (file, list) = (file.display().to_string(), list.display().to_string());
         for verb in [
             ["create", "--server", "1", "--ip", "10.0.0.1"].as_slice(),
-            &["create", "--server", "1", "--ip", "10.0.0.0/29"],
+            &["create", "--server", "1", "--subnet", "10.0.0.0/29"],
             &["revoke", "--server", "1", "--ip", "10.0.0.1"],
             &["reserve", "--server", "1", "--ip", "10.0.0.1"],
             &["inventory", "import", &file],
