@@ -8,6 +8,32 @@ use crate::store::StoreError;
 /// An error of the broker. Never shows a URL's password.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BrokerError {
+    /// RabbitMQ refused, and said why.
+    #[error("RabbitMQ refused to {what}: {said}")]
+    Refused {
+        /// What it was asked.
+        what: &'static str,
+        /// The reply code of AMQP 0-9-1, such as 403.
+        code: u16,
+        /// What it said.
+        said: String,
+    },
+    /// An exchange or queue that the login may not declare is not there.
+    #[error("RabbitMQ has no {what} {name}, and this login may not declare it ({said})")]
+    Missing {
+        /// An exchange or a queue.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// What RabbitMQ said when it was to be declared.
+        said: String,
+    },
+    /// RabbitMQ's certificate is not trusted.
+    #[error("RabbitMQ's certificate is not accepted: {said}")]
+    Certificate {
+        /// Why.
+        said: String,
+    },
     /// RabbitMQ answered with an error, or not at all.
     #[error("RabbitMQ failed to {what}")]
     Amqp {

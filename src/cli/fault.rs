@@ -8,7 +8,7 @@ use super::hint;
 use super::output::printable_lines;
 use crate::broker::{BrokerError, ReplayError};
 use crate::config::ConfigError;
-use crate::domain::{AddressError, Code, Failure, MacError, NameError, VmacNameError};
+use crate::domain::{AddressError, Code, Failure, MacError, NameError, VmacNameError, chain};
 use crate::sim::SimError;
 use crate::store::StoreError;
 use crate::worker::WorkerError;
@@ -67,7 +67,7 @@ impl Fault {
 
     /// The fault with its causes, in one text.
     pub fn text(&self) -> String {
-        format!("{:#}", self.error)
+        chain(self.error.as_ref())
     }
 
     /// Prints the fault to stderr, with its causes and what to do, and answers with its exit code.

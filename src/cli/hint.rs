@@ -49,13 +49,39 @@ pub(super) fn of_store(error: &StoreError) -> Option<String> {
 
 /// For the broker.
 pub(super) fn of_broker(error: &BrokerError) -> Option<String> {
-    match error {
-        BrokerError::Amqp { .. } | BrokerError::Timeout { .. } => Some(
-            "RabbitMQ is the one of `amqp.url` (VMACD_AMQP_URL): does it run, and may this login use its vhost?"
-                .to_owned(),
-        ),
-        BrokerError::NotTaken { .. } => Some("look at RabbitMQ's alarms and at the length of its queues".to_owned()),
-        BrokerError::Store(error) => of_store(error),
+    let hint = match error {
+        BrokerError::Amqp { .. } | BrokerError::Timeout { .. } => {
+            "RabbitMQ is the one of `amqp.url` (VMACD_AMQP_URL): does it run, and does amqp or amqps fit its port?"
+        }
+        BrokerError::Certificate { .. } => {
+            "the host in `amqp.url` must be a name in the certificate, and `amqp.ca_file` (VMACD_AMQP_CA_FILE) its CA where the system does not trust it"
+        }
+        BrokerError::Refused { what, code, .. } => of_refusal(what, *code),
+        BrokerError::Missing { .. } => {
+            "let a login that may configure start `vmacd serve` once, which declares everything; or grant this one the right (docs/OPERATING.md, \"RabbitMQ permissions\")"
+        }
+        BrokerError::NotTaken { .. } => "look at RabbitMQ's alarms and at the length of its queues",
+        BrokerError::Store(error) => return of_store(error),
+    };
+    Some(hint.to_owned())
+}
+
+/// For what RabbitMQ refuses by this reply code.
+fn of_refusal(what: &str, code: u16) -> &'static str {
+    match (what, code) {
+        ("connect", 403) => {
+            "check user and password in `amqp.url` (VMACD_AMQP_URL); special characters of a password are percent-encoded there"
+        }
+        (_, 403) => {
+            "an administrator of RabbitMQ must grant this login the right: `rabbitmqctl set_permissions` (docs/OPERATING.md, \"RabbitMQ permissions\")"
+        }
+        (_, 406) => {
+            "a queue or exchange of this name exists with other arguments: delete it when it is empty, or set `broker.namespace`"
+        }
+        (_, 530) => {
+            "the virtual host at the end of `amqp.url` must exist, and the login must have permissions there: `rabbitmqctl list_permissions -p VHOST`"
+        }
+        _ => "`rabbitmqctl list_queues` and `rabbitmqctl list_exchanges` show what there is at RabbitMQ",
     }
 }
 

@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize};
 /// An error with its causes in one line, for where it is told: no error's own text repeats its cause.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    causes.map(ToString::to_string).fold(error.to_string(), |text, cause| {
+        // Some errors say their cause already.
+        let is_said = text == cause || text.ends_with(&format!(": {cause}"));
+        if is_said { text } else { format!("{text}: {cause}") }
+    })
 }
 
 /// How a failure is treated.

@@ -1,7 +1,7 @@
 //! TLS to RabbitMQ and to Postgres, against real servers with a private CA.
 
 use sqlx::{Connection, Executor, PgConnection, Row};
-use vmacd::broker::AmqpTarget;
+use vmacd::broker::{AmqpTarget, BrokerError};
 use vmacd::store::{Store, StoreOptions};
 
 use crate::broker::bench::{Bench, bodies, take};
@@ -24,8 +24,7 @@ async fn amqps_trusts_the_ca_of_the_settings_and_no_other_on_a_private_broker() 
     assert_eq!(bodies(&take(&mut bench.commands().await, 1).await), ["a"]);
     for ca in [None, Some(Certificates::make().ca())] {
         let refused = Bench::on(AmqpTarget { url: url.clone(), ca }).await.map(|_| ()).expect_err("a stranger");
-        let source = std::error::Error::source(&refused).map(ToString::to_string).unwrap_or_default();
-        assert!(source.to_lowercase().contains("certificate"), "{refused}: {source}");
+        assert!(matches!(refused, BrokerError::Certificate { .. }), "{refused:?}");
         assert!(!format!("{refused:?}").contains("guest:guest"), "the password is not shown");
     }
 }

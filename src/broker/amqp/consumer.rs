@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -115,17 +115,28 @@ impl Drop for Sessions {
 impl Sessions {
     async fn keep(self) {
         let mut back_off = BACK_OFF_MIN;
+        let mut said = None;
         let queue = self.shared.topology.queue(self.kind);
         while !self.stop.is_cancelled() {
-            let Err(problem) = self.connected(&mut back_off).await else { return };
-            tracing::warn!(queue, problem, "not consuming; connecting again");
+            let began = Instant::now();
+            let Err(problem) = self.connected().await else { return };
+            // What is refused at once is not tried all the time.
+            if began.elapsed() > BACK_OFF_MAX {
+                (back_off, said) = (BACK_OFF_MIN, None);
+            }
+            if said.as_ref() == Some(&problem) {
+                tracing::debug!(queue, problem, "still not consuming; connecting again");
+            } else {
+                tracing::warn!(queue, problem, "not consuming; connecting again");
+            }
+            said = Some(problem);
             let _ = self.stop.run_until_cancelled(tokio::time::sleep(back_off)).await;
             back_off = (back_off * 2).min(BACK_OFF_MAX);
         }
     }
 
     /// Consumes over one connection; an error says why that ended, if it was not stopped.
-    async fn connected(&self, back_off: &mut Duration) -> Result<(), String> {
+    async fn connected(&self) -> Result<(), String> {
         let Shared { target, rpc_timeout, .. } = &*self.shared;
         let (reading, flow) = (self.in_hand.reading(), self.in_hand.flow());
         let connecting = connect_reading(target, *rpc_timeout, Some(flow.clone()));
@@ -134,7 +145,7 @@ impl Sessions {
         drop(reading);
         let control = Control { connection: &connection, timeout: *rpc_timeout, in_hand: Some(self.in_hand.clone()) };
         let reader = Reader { control, flow, prefetch: self.prefetch, kind: self.kind, sender: &self.sender };
-        let ended = self.stop.run_until_cancelled(self.consume(&reader, back_off)).await;
+        let ended = self.stop.run_until_cancelled(self.consume(&reader)).await;
         // Nobody waits for what is still to be read, and the answer to the close is behind it.
         let reading = self.in_hand.reading();
         if ended.is_none() {
@@ -148,12 +159,11 @@ impl Sessions {
         ended.unwrap_or(Ok(()))
     }
 
-    async fn consume(&self, reader: &Reader<'_>, back_off: &mut Duration) -> Result<(), String> {
+    async fn consume(&self, reader: &Reader<'_>) -> Result<(), String> {
         let topology = &self.shared.topology;
         // A broker that lost its data gets its queues back.
         declare::declare(&reader.control, topology).await.map_err(|error| chain(&error))?;
         let _up = Up::new(&self.shared.consumers_down);
-        *back_off = BACK_OFF_MIN;
         upgrade::replace_former_queue(reader, topology).await?;
         let queue = topology.queue(self.kind);
         tracing::info!(queue, "consuming");

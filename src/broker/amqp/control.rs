@@ -8,12 +8,14 @@ use lapin::options::{
     ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
+use lapin::{Channel, Connection, ExchangeKind};
 
 use super::in_hand::InHand;
 use super::{AmqpError, bounded};
 use crate::broker::error::BrokerError;
 
+/// The code of a refusal: the login may not.
+const DENIED: u16 = 403;
 /// The code of a refusal: there is none of that name.
 const NOT_FOUND: u16 = 404;
 /// The code of a refusal: another connection owns it.
@@ -53,6 +55,20 @@ impl Control<'_> {
         let declare =
             async |channel: Channel| channel.exchange_declare(name.into(), kind, options, FieldTable::default()).await;
         self.ask("declare an exchange", declare).await
+    }
+
+    /// Whether there is an exchange of that name, of whatever kind.
+    pub async fn has_exchange(&self, name: &str) -> Result<bool, BrokerError> {
+        let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        let ask = async |channel: Channel| {
+            let declared = channel.exchange_declare(name.into(), ExchangeKind::Topic, options, FieldTable::default());
+            declared.await
+        };
+        match self.ask("find an exchange", ask).await {
+            Ok(()) => Ok(true),
+            Err(error) if is_refused(&error, NOT_FOUND, name) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Declares a quorum queue.
@@ -130,11 +146,14 @@ pub(super) fn is_inequivalent(error: &BrokerError, queue: &str) -> bool {
     is_refused(error, INEQUIVALENT, queue)
 }
 
-/// The refusal must name the queue: lapin sometimes answers a new channel with what ended another one before.
-fn is_refused(error: &BrokerError, code: u16, queue: &str) -> bool {
-    let BrokerError::Amqp { source, .. } = error else { return false };
-    let ErrorKind::ProtocolError(refusal) = source.kind() else { return false };
-    refusal.get_id() == code && refusal.get_message().as_str().contains(&format!("'{queue}'"))
+/// True where the login may not do this with any of these.
+pub(super) fn is_denied(error: &BrokerError, names: &[&str]) -> bool {
+    names.iter().any(|name| is_refused(error, DENIED, name))
+}
+
+/// The refusal must name the queue or exchange: lapin sometimes answers a new channel with what ended another one before.
+fn is_refused(error: &BrokerError, expected: u16, name: &str) -> bool {
+    matches!(error, BrokerError::Refused { code, said, .. } if *code == expected && said.contains(&format!("'{name}'")))
 }
 
 pub(super) fn text(value: &str) -> AMQPValue {

@@ -11,11 +11,15 @@
 //!   (<https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling>); -1 means no limit there, but before 4.0 it
 //!   drops a message that is returned once (tried with 3.10.8).
 //! - Dead-lettering is at least once, which RabbitMQ does only together with `reject-publish`.
+//!
+//! A login that may not declare uses what is there as it is: whoever declared it answers for its arguments.
 
 use lapin::ExchangeKind;
 use lapin::types::AMQPValue;
 
-use super::control::{Control, is_inequivalent, text};
+use std::sync::Once;
+
+use super::control::{Control, is_denied, is_inequivalent, text};
 use crate::broker::error::BrokerError;
 use crate::broker::topology::{DELIVERY_LIMIT, QueueKind, Topology};
 
@@ -37,12 +41,35 @@ pub(super) enum Declared {
 
 /// Declares everything. A queue of the earlier version is left to the consumer that replaces it.
 pub(super) async fn declare(control: &Control<'_>, topology: &Topology) -> Result<(), BrokerError> {
-    control.declare_exchange(&topology.commands(), ExchangeKind::Topic).await?;
-    control.declare_exchange(&topology.events(), ExchangeKind::Topic).await?;
-    control.declare_exchange(&topology.dead(), ExchangeKind::Fanout).await?;
+    declare_exchange(control, &topology.commands(), ExchangeKind::Topic).await?;
+    declare_exchange(control, &topology.events(), ExchangeKind::Topic).await?;
+    declare_exchange(control, &topology.dead(), ExchangeKind::Fanout).await?;
     declare_queue(control, topology, QueueKind::Dead).await?;
     declare_queue(control, topology, QueueKind::Commands).await?;
     Ok(())
+}
+
+async fn declare_exchange(control: &Control<'_>, name: &str, kind: ExchangeKind) -> Result<(), BrokerError> {
+    match control.declare_exchange(name, kind).await {
+        Err(error) if is_denied(&error, &[name]) => match control.has_exchange(name).await? {
+            true => say_used_as_it_is(),
+            false => return Err(missing("exchange", name, error)),
+        },
+        declared => declared?,
+    }
+    Ok(())
+}
+
+fn say_used_as_it_is() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| tracing::info!("this login may not declare exchanges and queues: those that are there are used"));
+}
+
+fn missing(what: &'static str, name: &str, denied: BrokerError) -> BrokerError {
+    match denied {
+        BrokerError::Refused { said, .. } => BrokerError::Missing { what, name: name.to_owned(), said },
+        other => other,
+    }
 }
 
 /// Declares and binds a queue, unless it is still the earlier version's.
@@ -58,6 +85,10 @@ pub(super) async fn declare_queue(
     let refused = match control.declare_queue(&queue, &arguments(topology, kind)).await {
         Ok(()) => return bind(control, topology, kind, &queue).await.map(|()| Declared::Now),
         Err(error) if is_inequivalent(&error, &queue) => error,
+        // Declaring it needs a right at its dead-letter exchange too.
+        Err(error) if is_denied(&error, &[&queue, &topology.dead()]) => {
+            return find(control, topology, kind, error).await.map(|()| Declared::Now);
+        }
         Err(error) => return Err(error),
     };
     match control.declare_queue(&queue, &former_arguments(topology, kind)).await {
@@ -68,6 +99,25 @@ pub(super) async fn declare_queue(
     // It may have been replaced between the two requests.
     control.declare_queue(&queue, &arguments(topology, kind)).await.map_err(|_| refused)?;
     bind(control, topology, kind, &queue).await.map(|()| Declared::Now)
+}
+
+/// Finds a queue that the login may not declare, and binds it if the login may.
+async fn find(
+    control: &Control<'_>,
+    topology: &Topology,
+    kind: QueueKind,
+    denied: BrokerError,
+) -> Result<(), BrokerError> {
+    let queue = topology.queue(kind);
+    if control.depth(&queue).await?.is_none() {
+        return Err(missing("queue", &queue, denied));
+    }
+    say_used_as_it_is();
+    match bind(control, topology, kind, &queue).await {
+        // Queue and exchange have one name.
+        Err(error) if is_denied(&error, &[&queue]) => Ok(()),
+        bound => bound,
+    }
 }
 
 /// Declares and binds the queue that receives messages while the earlier version's is replaced.

@@ -197,7 +197,22 @@ async fn bounded<T>(
     work: impl Future<Output = Result<T, lapin::Error>>,
 ) -> Result<T, BrokerError> {
     match tokio::time::timeout(timeout, work).await {
-        Ok(result) => result.map_err(|source| BrokerError::Amqp { what, source: Arc::new(source) }),
+        Ok(result) => result.map_err(|source| failed(what, source)),
         Err(_) => Err(BrokerError::Timeout { what, after_ms: timeout.as_millis() }),
+    }
+}
+
+/// What RabbitMQ refuses by these codes stays refused until somebody changes something; the other codes tell of trouble.
+const REFUSALS: [u16; 5] = [403, 404, 405, 406, 530];
+
+fn failed(what: &'static str, source: lapin::Error) -> BrokerError {
+    match source.kind() {
+        ErrorKind::ProtocolError(refusal) if REFUSALS.contains(&refusal.get_id()) => {
+            BrokerError::Refused { what, code: refusal.get_id(), said: refusal.get_message().to_string() }
+        }
+        ErrorKind::IOError(error) if error.to_string().contains("certificate") => {
+            BrokerError::Certificate { said: error.to_string() }
+        }
+        _ => BrokerError::Amqp { what, source: Arc::new(source) },
     }
 }

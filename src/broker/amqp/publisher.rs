@@ -43,7 +43,7 @@ impl Publisher {
         }
         let mut session = self.session.lock().await;
         let result = self.publish_on(&mut session, &parcels).await;
-        if matches!(result, Err(BrokerError::Amqp { .. } | BrokerError::Timeout { .. }))
+        if matches!(result, Err(BrokerError::Amqp { .. } | BrokerError::Refused { .. } | BrokerError::Timeout { .. }))
             && let Some((connection, _)) = session.take()
         {
             tokio::spawn(async move { close(&connection).await });

@@ -46,6 +46,11 @@ impl Bench {
         Self::new(Some(target), namespace.to_owned()).await.expect("a broker")
     }
 
+    /// The same by another login.
+    pub async fn within_as(target: AmqpTarget, namespace: &str) -> Result<Self, BrokerError> {
+        Self::new(Some(target), namespace.to_owned()).await
+    }
+
     /// On this RabbitMQ, which may refuse.
     pub async fn on(target: AmqpTarget) -> Result<Self, BrokerError> {
         Self::new(Some(target), Rabbit::namespace()).await
@@ -102,6 +107,17 @@ impl Bench {
     /// The bodies of the next `count` messages, each batch acknowledged.
     #[track_caller]
     pub fn receive(&self, consumer: &mut Consumer, count: usize) -> impl Future<Output = Vec<String>> {
+        self.receive_by(&self.broker, consumer, count)
+    }
+
+    /// The same from a consumer of another broker.
+    #[track_caller]
+    pub fn receive_by(
+        &self,
+        broker: &Broker,
+        consumer: &mut Consumer,
+        count: usize,
+    ) -> impl Future<Output = Vec<String>> {
         let caller = std::panic::Location::caller();
         async move {
             let mut received = Vec::new();
@@ -111,7 +127,7 @@ impl Bench {
                 let batch = batch.unwrap_or_else(|_| panic!("{caller}: only {received:?} of {count} came"));
                 let batch = batch.expect("the consumer goes on");
                 received.extend(bodies(&batch));
-                self.broker.ack(batch.receipt).await.expect("acknowledged");
+                broker.ack(batch.receipt).await.expect("acknowledged");
             }
             received
         }

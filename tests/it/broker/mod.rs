@@ -1,5 +1,6 @@
 //! The broker's conformance suite: each case runs on the embedded queue and on RabbitMQ. What only RabbitMQ can
-//! suffer, restarts and alarms, is in `outage`, against nodes of its own; `upgrade` replaces the earlier version's queues.
+//! suffer, restarts and alarms, is in `outage`, against nodes of its own; `upgrade` replaces the earlier version's queues;
+//! `permissions` has logins that may not do everything.
 
 /// Makes two tests of each case, one for each broker.
 macro_rules! on_both_brokers {
@@ -24,5 +25,6 @@ mod consuming;
 mod former;
 mod order;
 mod outage;
+mod permissions;
 mod settling;
 mod upgrade;

@@ -5,8 +5,8 @@ use sqlx::Executor;
 
 use super::world::World;
 use crate::support::postgres::fresh_database;
-use crate::support::vmacd::{Output, Settings, run};
-use crate::support::{eventually, free_port, run_dir, unique};
+use crate::support::vmacd::{Output, Serve, Settings, run};
+use crate::support::{Rabbit, eventually, free_port, run_dir, unique};
 
 /// Asserts that the error says these words and its hint those.
 #[track_caller]
@@ -42,6 +42,58 @@ async fn tables_that_are_missing_old_or_new_are_told_apart() {
     connection.execute("DELETE FROM _sqlx_migrations WHERE version > 1001").await.expect("changed");
     connection.execute("UPDATE _sqlx_migrations SET version = 1").await.expect("changed");
     assert_advised(&run(&["list"], &settings).await, "older (version 1)", "vmacd migrate");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_login_may_not_declare_uses_what_is_there_or_says_what_is_missing() {
+    let world = World::real(1, 1).await;
+    let login = Rabbit::shared().login(["^$", ".*", ".*"]);
+    let limited = world.settings.clone().set("VMACD_AMQP_URL", &login.url);
+    let missing = run(&["serve"], &limited).await;
+    assert_advised(&missing, "this login may not declare it", "a login that may configure");
+    assert_eq!(missing.code, Some(2));
+    assert_eq!(missing.stderr.matches("ACCESS_REFUSED").count(), 1, "{missing:?}");
+    let server = world.server(0).to_string();
+    // A login that may declares everything.
+    run(&["create", "--server", &server, "--ip", &world.address(0, 1)], &world.settings).await.ok();
+    let _worker = Serve::start(&limited).await;
+    run(&["create", "--server", &server, "--ip", &world.address(0, 2), "--wait"], &limited).await.ok();
+    world.until("active", 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_a_worker_lacks_is_reported_once_and_it_goes_on_when_it_has_it() {
+    let world = World::real(1, 1).await;
+    let server = world.server(0).to_string();
+    run(&["revoke", "--server", &server, "--ip", &world.address(0, 9)], &world.settings).await.ok();
+    let login = Rabbit::shared().login(["^$", ".*", "vmac.dead$"]);
+    let limited = world.settings.clone().set("VMACD_AMQP_URL", &login.url).set("VMACD_LOG", "info");
+    let mut worker = Serve::spawn(&limited);
+    let line = worker.wait_for_line("not consuming").await;
+    assert!(line.contains("vmac.commands' in vhost") && line.contains(&login.user), "{line}");
+    Rabbit::shared().ctl(&["set_permissions", &login.user, "^$", ".*", ".*"]);
+    let body = world.body(0, 1).to_string();
+    world.publish("vmac.create", Some("m-1"), body.as_bytes()).await;
+    world.until("active", 1).await;
+    assert_eq!(worker.log().matches("not consuming").count(), 1, "{}", worker.log());
+}
+
+#[tokio::test]
+async fn what_rabbitmq_refuses_is_said_once_with_what_to_do() {
+    let world = World::embedded(1, 1).await;
+    let url = Rabbit::shared().url().to_owned();
+    let stranger = Rabbit::shared().login(["^$", "^$", "^$"]);
+    for (url, said, hint) in [
+        (url.replace("guest:guest", "guest:wrong"), "ACCESS_REFUSED", "check user and password"),
+        (url.replace("%2f", "none"), "NOT_ALLOWED", "the virtual host"),
+        (stranger.url.clone(), "ACCESS_REFUSED", "a login that may configure"),
+    ] {
+        let settings = world.settings.clone().set("VMACD_AMQP_URL", url);
+        let settings = settings.set("VMACD_BROKER_NAMESPACE", Rabbit::namespace());
+        let refused = run(&["create", "--server", "1", "--ip", "10.0.0.9"], &settings).await;
+        assert_advised(&refused, said, hint);
+        assert_eq!((refused.code, refused.stderr.matches(said).count()), (Some(2), 1), "{refused:?}");
+    }
 }
 
 #[tokio::test]

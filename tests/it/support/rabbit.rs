@@ -13,6 +13,14 @@ pub struct Rabbit {
     url: String,
 }
 
+/// A login of a test's own.
+pub struct Login {
+    /// Its name.
+    pub user: String,
+    /// The URL with it.
+    pub url: String,
+}
+
 impl Rabbit {
     /// The node that all tests of this run share.
     pub fn shared() -> Self {
@@ -44,6 +52,14 @@ impl Rabbit {
     /// Its URL by way of another port of 127.0.0.1 (a proxy's).
     pub fn url_through(&self, port: u16) -> String {
         self.url.replace(self.authority(), &format!("127.0.0.1:{port}"))
+    }
+
+    /// A new login that may configure, write and read what these patterns match, on the node's default virtual host.
+    pub fn login(&self, [configure, write, read]: [&str; 3]) -> Login {
+        let user = unique("login");
+        self.ctl(&["add_user", &user, "secret"]);
+        self.ctl(&["set_permissions", &user, configure, write, read]);
+        Login { url: self.url.replace("guest:guest", &format!("{user}:secret")), user }
     }
 
     /// A prefix for `broker.namespace` that no other test has.
