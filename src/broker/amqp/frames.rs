@@ -2,13 +2,16 @@
 //! for as many messages as the prefetch allows.
 //!
 //! Of a body that is too long for a command the first [`BODY_BYTES_MAX`] bytes are passed on, followed by a trailer with
-//! its size and the SHA-256 of the whole; its content header is changed to say so. Headers that are too long are replaced
-//! by a note. Everything else is passed on as it comes. The format: AMQP 0-9-1, sections 2.3 and 4.2.
+//! its size and the SHA-256 of the whole; its content header is changed to say so. Headers that are too long or too deep
+//! are replaced by a note, and texts that are not UTF-8 are read as Latin-1 ([`texts`]). Everything else is passed on as it
+//! comes. The format: AMQP 0-9-1, sections 2.3 and 4.2.
 
 use std::collections::HashMap;
 
+use super::texts::{self, Unreadable};
 use crate::domain::{BODY_BYTES_MAX, LongBody, LongBodyReader};
 
+const METHOD: u8 = 1;
 const HEADER: u8 = 2;
 const BODY: u8 = 3;
 const FRAME_END: u8 = 0xCE;
@@ -25,6 +28,8 @@ const GATHERED_BYTES_MAX: usize = 1 << 20;
 /// Where the size of the body is in a content header, and where the flags of its properties are.
 const SIZE_AT: usize = 4;
 const FLAGS_AT: usize = 12;
+/// Longest method that has texts of producers, bytes: three short strings and a few numbers.
+const METHOD_BYTES_MAX: usize = 1_024;
 /// Size and SHA-256 behind a body that was shortened.
 const TRAILER_BYTES: usize = 8 + 32;
 
@@ -45,6 +50,8 @@ enum State {
     Start,
     /// So many bytes are passed on.
     Pass(usize),
+    /// So many bytes of a method come, its end included.
+    Method { channel: u16, left: usize },
     /// So many bytes of a content header come, its end included.
     Header { channel: u16, left: usize },
     /// So many bytes of a long body come, and the end of their frame.
@@ -66,6 +73,7 @@ impl Shortener {
                     self.state = if left == 0 { State::Start } else { State::Pass(left) };
                     now.len()
                 }
+                State::Method { channel, left } => self.method(channel, left, bytes, out),
                 State::Header { channel, left } => {
                     messages += usize::from(left <= bytes.len());
                     self.header(channel, left, bytes, out)
@@ -86,7 +94,7 @@ impl Shortener {
         match self.state {
             State::Pass(left) => left,
             State::Foreign => usize::MAX,
-            State::Start | State::Header { .. } | State::Long { .. } => 0,
+            State::Start | State::Method { .. } | State::Header { .. } | State::Long { .. } => 0,
         }
     }
 
@@ -101,6 +109,7 @@ impl Shortener {
             let (kind, channel) = (start[0], u16::from_be_bytes([start[1], start[2]]));
             let size = u32::from_be_bytes([start[3], start[4], start[5], start[6]]) as usize;
             self.state = match kind {
+                METHOD if size <= METHOD_BYTES_MAX => State::Method { channel, left: size + 1 },
                 HEADER if size <= GATHERED_BYTES_MAX => State::Header { channel, left: size + 1 },
                 BODY if self.long.contains_key(&channel) => State::Long { channel, left: size + 1 },
                 _ => {
@@ -108,6 +117,19 @@ impl Shortener {
                     State::Pass(size + 1)
                 }
             };
+        }
+        now.len()
+    }
+
+    fn method(&mut self, channel: u16, left: usize, bytes: &[u8], out: &mut Vec<u8>) -> usize {
+        let (now, left) = part(bytes, left);
+        self.gathered.extend_from_slice(now);
+        self.state = State::Method { channel, left };
+        if left == 0 {
+            let mut method = std::mem::take(&mut self.gathered);
+            method.pop();
+            frame(METHOD, channel, &texts::method(&method).unwrap_or(method), out);
+            self.state = State::Start;
         }
         now.len()
     }
@@ -125,10 +147,7 @@ impl Shortener {
                 let shortened = (BODY_BYTES_MAX + TRAILER_BYTES) as u64;
                 header[SIZE_AT..FLAGS_AT].copy_from_slice(&shortened.to_be_bytes());
             }
-            if header.len() > HEADER_BYTES_MAX {
-                header = with_a_note(&header).unwrap_or(header);
-            }
-            frame(HEADER, channel, &header, out);
+            frame(HEADER, channel, &readable(header), out);
             self.state = State::Start;
         }
         now.len()
@@ -188,9 +207,26 @@ fn body_bytes(header: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(header.get(SIZE_AT..FLAGS_AT)?.try_into().ok()?))
 }
 
+/// The content header as lapin can read it and has room for it.
+fn readable(mut header: Vec<u8>) -> Vec<u8> {
+    if header.len() > HEADER_BYTES_MAX {
+        let text = |bytes| format!("{bytes} bytes of headers were left out; at most {HEADER_BYTES_MAX} are read");
+        header = with_a_note(&header, text).unwrap_or(header);
+    }
+    match texts::header(&header) {
+        Ok(readable) => readable,
+        Err(Unreadable::Form) => header,
+        Err(Unreadable::Deep) => {
+            let text = |bytes| format!("{bytes} bytes of headers were left out: tables within tables go too deep");
+            let header = with_a_note(&header, text).unwrap_or(header);
+            texts::header(&header).unwrap_or(header)
+        }
+    }
+}
+
 /// The content header with a note in place of its table of headers, the third of the properties (the first two are
 /// short strings).
-fn with_a_note(header: &[u8]) -> Option<Vec<u8>> {
+fn with_a_note(header: &[u8], text: impl Fn(usize) -> String) -> Option<Vec<u8>> {
     let flags = u16::from_be_bytes([*header.get(FLAGS_AT)?, *header.get(FLAGS_AT + 1)?]);
     let has = |property: u16| flags & (0x8000 >> property) != 0;
     let mut at = FLAGS_AT + 2;
@@ -202,7 +238,7 @@ fn with_a_note(header: &[u8]) -> Option<Vec<u8>> {
     }
     let bytes = u32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?) as usize;
     let rest = header.get(at + 4 + bytes..)?;
-    let table = note(&format!("{bytes} bytes of headers were left out; at most {HEADER_BYTES_MAX} are read"));
+    let table = note(&text(bytes));
     Some([&header[..at], &table, rest].concat())
 }
 

@@ -4,7 +4,6 @@ use sha2::{Digest, Sha256};
 use super::*;
 
 const CHANNEL: u16 = 3;
-const METHOD: u8 = 1;
 
 fn framed(kind: u8, channel: u16, content: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -115,6 +114,18 @@ fn headers_that_are_too_long_are_replaced_by_a_note() {
     let text = String::from_utf8_lossy(&passed);
     assert!(passed.len() < 200 && passed.ends_with(b"rest"), "{text}");
     assert!(text.contains("x-vmacd-headers") && text.contains("65536 bytes of headers were left out"), "{text}");
+}
+
+#[test]
+fn headers_that_are_too_deep_are_replaced_by_a_note_and_texts_become_readable() {
+    let deep = (0..5_000)
+        .fold(Vec::new(), |inner: Vec<u8>, _| [&b"\x01kF"[..], &(inner.len() as u32).to_be_bytes(), &inner].concat());
+    let mut bytes = framed(METHOD, CHANNEL, b"\0\x3c\0\x3c\x03tag\0\0\0\0\0\0\0\x01\0\x01e\x03v\xf6x");
+    frame(HEADER, CHANNEL, &header(2, &deep), &mut bytes);
+    frame(BODY, CHANNEL, b"{}", &mut bytes);
+    let out = frames(&passed_on(&bytes, 1_000));
+    assert!(out[0].2.ends_with("\x04vöx".as_bytes()), "{:?}", out[0]);
+    assert!(String::from_utf8_lossy(&out[1].2).contains("go too deep"), "{:?}", out[1]);
 }
 
 proptest! {

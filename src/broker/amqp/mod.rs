@@ -14,6 +14,7 @@ mod publisher;
 mod reader;
 mod session;
 mod socket;
+mod texts;
 mod upgrade;
 mod wire;
 

@@ -24,6 +24,7 @@ mod hostile;
 mod http;
 mod imports;
 mod ipv6;
+mod latin;
 mod lifecycle;
 mod moving;
 mod names;
