@@ -121,7 +121,7 @@ fn read(message: &Message) -> Result<(), Failure> {
 fn is_kindness(body: &Value) -> bool {
     let text = |field: &str| body[field].as_str().unwrap_or_default();
     let (mac, time) = (text("mac_address"), text("issued_at"));
-    mac != mac.trim() || time.contains(' ') || time.contains(":60") || time.starts_with("19")
+    mac != mac.trim() || body["issued_at"] == "" || time.contains(' ') || time.contains(":60") || time.starts_with("19")
 }
 
 /// What no schema can say: a time of the right shape may be none, or lie before 1970 by its offset; a whole number

@@ -92,7 +92,8 @@ impl Message {
     fn timestamp_in_ms(&self) -> Option<Issued> {
         let number = match self.headers.get(TIMESTAMP_IN_MS)? {
             Value::String(text) => text.trim().parse().ok()?,
-            value => value.as_i64()?,
+            // Some clients write every number as a double.
+            value => value.as_i64().or_else(|| value.as_f64().map(|number| number as i64))?,
         };
         match Issued::of_number(number)? {
             Issued::At { ms, .. } if self.timestamp == Some(ms / 1000) => Some(Issued::stamped(ms)),
@@ -193,6 +194,14 @@ mod tests {
         assert_ne!(other(sent(None)).identity(), sent(None).identity());
     }
 
+    #[test]
+    fn an_empty_id_is_none() {
+        let empty = || Some(String::new());
+        let message = Message { message_id: empty(), correlation_id: empty(), key: empty(), ..sent(None) };
+        let message = message.without_empty_ids();
+        assert_eq!((message.message_id, message.correlation_id, message.key), (None, None, None));
+    }
+
     fn issued(timestamp: Option<i64>, header: Value) -> Issued {
         let headers = Map::from_iter([(TIMESTAMP_IN_MS.to_owned(), header)]);
         Message { timestamp, headers, ..Message::default() }.issued()
@@ -212,6 +221,8 @@ mod tests {
             (Some(ms), Value::Null, exact),
             (None, json!(ms), exact),
             (None, json!(ms.to_string()), exact),
+            (None, json!(ms as f64), exact),
+            (Some(0), json!(0.0), Issued::Unsaid),
             (Some(1_795_255_100), json!(ms), exact),
             // A broker stamped it.
             (Some(1_795_255_200), json!(ms), Issued::stamped(ms)),

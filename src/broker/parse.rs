@@ -114,7 +114,7 @@ fn command(action: Action, asked: Asked) -> Result<Command, Failure> {
         mac_address,
         pool: pool.map_err(|error| invalid("pool", format!("{error}")))?,
         group,
-        issued: asked.issued_at.as_deref().map(issued).transpose()?,
+        issued: asked.issued_at.as_deref().filter(|text| !text.is_empty()).map(issued).transpose()?,
         requested_by: asked.requested_by,
         reference: asked.reference,
     })
@@ -213,6 +213,14 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_time_of_issue_is_none() {
+        for time in [r#""""#, "null"] {
+            let body = format!(r#"{{"server_id": 1, "ip_address": "10.0.0.1", "issued_at": {time}}}"#);
+            assert_eq!(parse("vmac.create", body.as_bytes()).expect("a command").issued, None);
+        }
+    }
+
+    #[test]
     fn every_refusal_names_its_reason() {
         let large = format!("{{\"reference\": \"{}\"}}", "x".repeat(BODY_BYTES_MAX));
         let table: &[(&str, &[u8], Code, &str)] = &[
@@ -269,14 +277,6 @@ mod tests {
                 Code::InvalidField,
                 "one of the two",
             ),
-                "vmac.create",
-                br#"{"server_id": 1, "ip_address": "10.0.0.1", "mac_address": "00:11:22:33:44:55"}"#,
-                Code::InvalidMac,
-                "locally",
-            ),
-            (
-                "vmac.create",
-                br#"{"server_id": 1, "ip_address": "10.0.0.1", "issued_at": "yesterday"}"#,
             ("vmac.create", br#"{"server_id": 1, "ip_address": "fe80::1"}"#, Code::InvalidAddress, "link-local"),
             (
                 "vmac.create",
@@ -285,6 +285,14 @@ mod tests {
                 "V\\n1",
             ),
             (
+                "vmac.create",
+                br#"{"server_id": 1, "ip_address": "10.0.0.1", "mac_address": "00:11:22:33:44:55"}"#,
+                Code::InvalidMac,
+                "locally",
+            ),
+            (
+                "vmac.create",
+                br#"{"server_id": 1, "ip_address": "10.0.0.1", "issued_at": "yesterday"}"#,
                 Code::InvalidField,
                 "issued_at",
             ),

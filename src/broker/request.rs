@@ -25,7 +25,7 @@ pub struct RequestIds {
 /// What the worker would refuse is refused here already, in its words.
 pub fn request(action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Message, Failure> {
     let message = Message {
-        message_id: Some(ids.message_id.filter(|id| !id.is_empty()).unwrap_or_else(|| Uuid::now_v7().to_string())),
+        message_id: ids.message_id,
         correlation_id: ids.correlation_id,
         // What is none is left out, as for messages (W3C Trace Context, section 4.3).
         traceparent: ids.traceparent.filter(|trace| trace.parse::<TraceParent>().is_ok()),
@@ -33,6 +33,8 @@ pub fn request(action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Message
         body,
         ..Message::default()
     };
+    let mut message = message.without_empty_ids();
+    message.message_id.get_or_insert_with(|| Uuid::now_v7().to_string());
     if spread(&message)?.is_none() {
         parse_command(&message)?;
     }

@@ -92,7 +92,7 @@ pub(super) fn received(delivery: LapinDelivery) -> (Message, Option<DeadReason>)
     headers.retain(|name, _| !OF_THE_EARLIER_VERSION.contains(&name.as_str()));
     // Anybody can set these: what vmacd never writes counts as nothing.
     let mut number = |name: &str| headers.remove(name).and_then(|value| value.as_i64()).filter(|number| *number >= 0);
-    let (issued_at_ms, arrival) = (number("x-vmacd-issued-at"), number("x-vmacd-arrival"));
+    let (issued_at_ms, arrival) = (number("x-vmacd-issued-at").filter(|ms| *ms > 0), number("x-vmacd-arrival"));
     let replay_number = number("x-vmacd-replay").filter(|replay| *replay <= REPLAYS_MAX).unwrap_or(0);
     let mut text = |name: &str| headers.remove(name).and_then(|value| value.as_str().map(str::to_owned));
     let (key, traceparent) = (text("x-vmacd-key"), text("traceparent").filter(|trace| is_traceparent(trace)));
