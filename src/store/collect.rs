@@ -17,7 +17,7 @@ use super::error::StoreError;
 use super::event_body::{Answered, EventOf, EventRow, event_row};
 use super::outbox::write_events;
 use super::tx::Tx;
-use crate::domain::{BindableAddress, Code, Failure, LongBody, SwitchName};
+use crate::domain::{Action, BindableAddress, Code, Failure, LongBody, SwitchName};
 
 /// A dead letter as it leaves its queue.
 #[derive(Debug, Clone)]
@@ -187,6 +187,8 @@ fn columns(letter: &DeadLetter, now: DateTime<Utc>) -> Vec<Arg> {
 fn answer(letter: &DeadLetter, id: i64, now: DateTime<Utc>) -> Option<EventRow<'_>> {
     let (message_id, correlation_id) = (letter.message_id.as_deref(), letter.correlation_id.as_deref());
     message_id.or(correlation_id)?;
+    let action = Action::from_text(&letter.routing_key).filter(|action| action.routing_key() == letter.routing_key);
+    let traceparent = letter.traceparent.as_deref();
     let event = EventOf {
         outcome: Outcome::Failed,
         server_id: letter.server_id,
@@ -194,7 +196,7 @@ fn answer(letter: &DeadLetter, id: i64, now: DateTime<Utc>) -> Option<EventRow<'
         vmac: None,
         reason: Some(Cow::Owned(Failure::new(letter.reason_code, letter.error_text.clone()))),
         superseded_by: None,
-        answers: Some(Answered { key: None, message_id, correlation_id, traceparent: letter.traceparent.as_deref() }),
+        answers: Some(Answered { action, key: None, message_id, correlation_id, traceparent }),
         dead_letter_id: Some(id),
     };
     Some(event_row(event, now))

@@ -173,6 +173,7 @@ impl OpenCommand {
     /// Whom an event about this command answers.
     pub(super) fn answered(&self) -> Answered<'_> {
         Answered {
+            action: Some(self.action),
             key: Some(&self.key.0),
             message_id: self.message_id.as_deref(),
             correlation_id: self.correlation_id.as_deref(),

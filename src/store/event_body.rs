@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::commands::Outcome;
 use super::vmacs::Vmac;
 use crate::domain::drift::DriftKind;
-use crate::domain::{BindableAddress, Code, Failure, Mac, SwitchBinding, TIME_SINCE_1970};
+use crate::domain::{Action, BindableAddress, Code, Failure, Mac, SwitchBinding, TIME_SINCE_1970};
 
 /// What an event is about and whom it answers.
 pub(super) struct EventOf<'a> {
@@ -30,6 +30,8 @@ pub(super) struct EventOf<'a> {
 /// The command that an event answers.
 #[derive(Clone, Copy)]
 pub(super) struct Answered<'a> {
+    /// What it asks for; none where its routing key is not a command's.
+    pub action: Option<Action>,
     /// None for a message that is no command of its own, such as one with the id of another.
     pub key: Option<&'a str>,
     pub message_id: Option<&'a str>,
@@ -68,6 +70,7 @@ pub const DRIFT_KEY: &str = "vmac.drift";
 pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: String, now: DateTime<Utc>) -> EventRow<'_> {
     let body = EventBody {
         vmac_id: Some(vmac.id),
+        action: None,
         server_id: Some(vmac.server_id),
         ip_address: Some(vmac.ip_address),
         mac_address: Some(vmac.mac_address),
@@ -104,6 +107,7 @@ pub(super) fn waiting_row<'a>(
 ) -> EventRow<'a> {
     let body = EventBody {
         vmac_id: Some(vmac.id),
+        action: answered.action,
         server_id: Some(vmac.server_id),
         ip_address: Some(vmac.ip_address),
         mac_address: Some(vmac.mac_address),
@@ -135,6 +139,8 @@ pub struct EventBody<'a> {
     /// The row; null where there never was one.
     #[schemars(range(min = 1))]
     vmac_id: Option<i64>,
+    /// What the command asks for; null where none is answered, or its routing key is not a command's.
+    action: Option<Action>,
     /// The server's number in the panel; null where the message that is answered could not be read.
     #[schemars(range(min = 1))]
     server_id: Option<i64>,
@@ -248,6 +254,7 @@ impl<'a> EventBody<'a> {
     fn of(event: EventOf<'a>, now: DateTime<Utc>) -> Self {
         Self {
             vmac_id: event.vmac.map(|vmac| vmac.id),
+            action: event.answers.and_then(|answered| answered.action),
             server_id: event.server_id,
             ip_address: event.ip,
             mac_address: event.vmac.map(|vmac| vmac.mac_address),
@@ -295,7 +302,7 @@ mod tests {
     #[test]
     fn a_body_has_null_where_nothing_is_and_no_reason_where_none_is_needed() {
         let expected = json!({
-            "vmac_id": null, "server_id": 1042, "ip_address": "10.0.48.6", "mac_address": null, "status": "revoked",
+            "vmac_id": null, "action": null, "server_id": 1042, "ip_address": "10.0.48.6", "mac_address": null, "status": "revoked",
             "switch_bindings": [], "message_id": null, "correlation_id": null, "occurred_at": "1970-01-01T00:00:00.000Z",
         });
         assert_eq!(body(event(Outcome::Revoked, None, None)), expected);

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use lapin::BasicProperties;
 use serde_json::{Value, json};
 use vmacd::broker::{AmqpTarget, Broker, BrokerSettings, Message};
 use vmacd::domain::MessageKey;
@@ -263,6 +264,70 @@ async fn what_is_refused_is_answered_about_itself_with_its_dead_letter() {
     assert_eq!((&broken["message_id"], &broken["server_id"]), (&json!("order-2"), &Value::Null));
     assert_eq!(broken["dead_letter_id"], letter_of("not_json"));
     assert_eq!(failed["unknown_server"]["server_id"], 999_999);
+    assert!(failed.values().all(|event| event["action"] == "create"), "{failed:?}");
+}
+
+/// Bodies and routing keys that are not commands, each with its code.
+fn not_commands(world: &World) -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let about = |fields: Value| {
+        let mut body = world.body(0, 1);
+        body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+        body.to_string().into_bytes()
+    };
+    vec![
+        ("vmac.create", Vec::new(), "not_json"),
+        ("vmac.create", b"{ broken".to_vec(), "not_json"),
+        ("vmac.create", b"{\xff}".to_vec(), "not_utf8"),
+        ("vmac.create", b"[]".to_vec(), "invalid_field"),
+        ("vmac.create", vec![b'x'; 70_000], "too_large"),
+        ("vmac.create", about(json!({"colour": "red"})), "invalid_field"),
+        ("vmac.create", about(json!({"subnet": "10.0.0.16/28"})), "invalid_field"),
+        ("vmac.create", about(json!({"ip_address": "10.0.0.16/28"})), "invalid_address"),
+        ("vmac.create", about(json!({"ip_address": null, "subnet": "10.0.0.17/28"})), "invalid_address"),
+        ("vmac.revoke", about(json!({"vlan_name": "VLAN.13"})), "invalid_field"),
+        ("vmac.dance", about(json!({})), "unknown_command"),
+        ("create", about(json!({})), "unknown_command"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_gives_an_id_is_answered_however_broken_the_message_is() {
+    let world = World::real(1, 1).await;
+    let events = Events::bound(&world).await;
+    let _serve = world.serve().await;
+    let mut expected = Vec::new();
+    for (index, (routing_key, body, code)) in not_commands(&world).into_iter().enumerate() {
+        let (id, other) = (format!("m-{index}"), format!("c-{index}"));
+        let properties = BasicProperties::default();
+        let by_id = properties.clone().with_message_id(id.as_str().into());
+        let by_correlation = properties.clone().with_message_id("".into()).with_correlation_id(other.as_str().into());
+        for properties in [by_id, by_correlation, properties] {
+            world.publish_with(routing_key, properties, &body).await;
+        }
+        expected.push((json!(id), Value::Null, code.to_owned()));
+        expected.push((Value::Null, json!(other), code.to_owned()));
+    }
+    let mut answers = Vec::new();
+    eventually("all are answered", async || {
+        let failed = events.take().await.into_iter().filter(|event| event.routing_key == "vmac.failed");
+        answers.extend(failed.map(|event| event.body));
+        if answers.len() >= expected.len() { Ok(()) } else { Err(answers.len()) }
+    })
+    .await;
+    let letters = eventually("all are kept", async || {
+        let letters = world.dead_letters().await;
+        if letters.len() == expected.len() / 2 * 3 { Ok(letters) } else { Err(letters.len()) }
+    })
+    .await;
+    for (id, other, code) in &expected {
+        let mut own = answers.iter().filter(|body| (&body["message_id"], &body["correlation_id"]) == (id, other));
+        let (Some(answer), None) = (own.next(), own.next()) else { panic!("{id} {other}: {answers:?}") };
+        assert_eq!((&answer["reason"]["code"], &answer["status"]), (&json!(code), &json!("failed")), "{answer}");
+        assert_eq!(answer["action"].is_null(), code == "unknown_command", "{answer}");
+        let letter = letters.iter().find(|letter| letter["id"] == answer["dead_letter_id"]).expect("its letter");
+        assert_eq!((&letter["reason_code"], &letter["message_id"]), (&json!(code), id), "{letter}");
+    }
+    assert_eq!(answers.len(), expected.len(), "nobody can tell what is answered without an id");
 }
 
 #[tokio::test]
