@@ -3,6 +3,7 @@
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use vmacd::broker::BrokerError;
+use vmacd::domain::chain;
 
 use super::bench::{Bench, bodies, commands_of, is_silent, message, take};
 use crate::support::{Proxy, Rabbit, eventually};
@@ -131,8 +132,10 @@ async fn a_queue_that_was_declared_otherwise_is_named() {
     let classic = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     channel.queue_declare(queue.as_str().into(), classic, FieldTable::default()).await.expect("declared");
     let refused = bench.try_another().await.map(|_| ()).expect_err("another kind of queue");
-    let source = std::error::Error::source(&refused).map(ToString::to_string).unwrap_or_default();
-    assert!(source.contains(&queue) && source.contains("x-queue-type"), "{refused}: {source}");
+    let text = chain(&refused);
+    assert!(matches!(refused, BrokerError::Refused { code: 406, .. }), "{text}");
+    assert!(text.contains(&queue) && text.contains("x-queue-type"), "{text}");
+    assert_eq!(text.matches("PRECONDITION_FAILED").count(), 1, "{text}");
 }
 
 #[tokio::test]

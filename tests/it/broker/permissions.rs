@@ -1,7 +1,5 @@
-//! RabbitMQ logins that may not do everything, and queues that somebody else declared.
+//! RabbitMQ logins that may not do everything.
 
-use lapin::options::QueueDeclareOptions;
-use lapin::types::FieldTable;
 use vmacd::broker::{AmqpTarget, BrokerError};
 use vmacd::domain::chain;
 
@@ -53,20 +51,6 @@ async fn what_is_not_there_and_may_not_be_declared_is_named_once_with_what_the_b
         "{text}"
     );
     assert_eq!(count(&text, "ACCESS_REFUSED"), 1, "{text}");
-}
-
-#[tokio::test]
-async fn a_queue_that_was_declared_otherwise_is_refused_once_with_what_the_broker_said() {
-    let namespace = Rabbit::namespace();
-    let (_connection, channel) = Rabbit::shared().channel().await;
-    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let queue = format!("{namespace}vmac.commands");
-    channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await.expect("a classic queue");
-    let error = refusal(Rabbit::shared().url(), &namespace).await;
-    let text = chain(&error);
-    assert!(matches!(error, BrokerError::Refused { code: 406, .. }), "{text}");
-    assert!(text.contains(&queue), "{text}");
-    assert_eq!(count(&text, "PRECONDITION_FAILED"), 1, "{text}");
 }
 
 #[tokio::test]
