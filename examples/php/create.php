@@ -11,7 +11,7 @@
  *     php create.php 1042 10.0.48.6 "order 7781"
  *
  * Prints the MAC. Exit code 0: bound. 1: refused, with the reason. 2: no answer, or the broker is at fault; running it
- * again with the same message_id (VMACD_MESSAGE_ID) is harmless.
+ * again with the same message_id (VMAC_MESSAGE_ID) is harmless.
  */
 declare(strict_types=1);
 
@@ -26,7 +26,7 @@ require is_file($installed) ? $installed : 'PhpAmqpLib/autoload.php';
 
 // The setting `broker.namespace`, where the service has one.
 define('NAMESPACE_PREFIX', getenv('VMACD_BROKER_NAMESPACE') ?: '');
-define('TIMEOUT_S', (float) (getenv('VMACD_TIMEOUT_S') ?: 60));
+define('TIMEOUT_S', (float) (getenv('VMAC_TIMEOUT_S') ?: 60));
 
 function connect(string $url): AMQPStreamConnection
 {
@@ -104,7 +104,7 @@ function main(array $arguments): int
 {
     [, $serverId, $ipAddress] = $arguments;
     $body = ['server_id' => (int) $serverId, 'ip_address' => $ipAddress, 'requested_by' => 'example', 'reference' => $arguments[3] ?? null];
-    $messageId = getenv('VMACD_MESSAGE_ID') ?: bin2hex(random_bytes(16));
+    $messageId = getenv('VMAC_MESSAGE_ID') ?: bin2hex(random_bytes(16));
     $connection = connect((string) getenv('VMACD_AMQP_URL'));
     try {
         $channel = $connection->channel();

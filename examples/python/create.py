@@ -9,7 +9,7 @@ Shows: a queue of one's own for the events, bound before anything is published; 
     ./create.py 1042 10.0.48.6 "order 7781"
 
 Prints the MAC. Exit code 0: bound. 1: refused, with the reason. 2: no answer, or the broker is at fault; running it again
-with the same message_id (VMACD_MESSAGE_ID) is harmless.
+with the same message_id (VMAC_MESSAGE_ID) is harmless.
 """
 
 import json
@@ -23,13 +23,13 @@ from pika.exceptions import AMQPError
 
 # VMACD_BROKER_NAMESPACE: the setting `broker.namespace`, where the service has one.
 NAMESPACE = os.environ.get("VMACD_BROKER_NAMESPACE", "")
-TIMEOUT_S = float(os.environ.get("VMACD_TIMEOUT_S", "60"))
+TIMEOUT_S = float(os.environ.get("VMAC_TIMEOUT_S", "60"))
 
 
 def main():
     server_id, ip_address, reference = int(sys.argv[1]), sys.argv[2], (sys.argv[3:] or [None])[0]
     body = {"server_id": server_id, "ip_address": ip_address, "requested_by": "example", "reference": reference}
-    message_id = os.environ.get("VMACD_MESSAGE_ID", str(uuid.uuid4()))
+    message_id = os.environ.get("VMAC_MESSAGE_ID", str(uuid.uuid4()))
     connection = pika.BlockingConnection(pika.URLParameters(os.environ["VMACD_AMQP_URL"]))
     try:
         channel = connection.channel()

@@ -13,7 +13,7 @@
 set -euo pipefail
 server_id=$1 ip_address=$2 reference=${3:-}
 namespace=${VMACD_BROKER_NAMESPACE:-}   # the setting `broker.namespace`, where the service has one
-timeout_s=${VMACD_TIMEOUT_S:-60}
+timeout_s=${VMAC_TIMEOUT_S:-60}
 again_s=10
 
 issued_at=$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)

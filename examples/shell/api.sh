@@ -2,17 +2,17 @@
 # Asks vmacd for a virtual MAC over its HTTP API with curl, and waits for the outcome.
 #
 #   apt install curl jq
-#   export VMACD_URL=http://127.0.0.1:8080  VMACD_API_TOKEN=...   (no token where the service asks for none)
+#   export VMAC_URL=http://127.0.0.1:8080  VMACD_API_TOKEN=...   (no token where the service asks for none)
 #   ./api.sh 1042 10.0.48.6 "order 7781"
 #
 # Shows: the idempotency key, the 202 with its Location, the problem details of a refusal (RFC 9457), and polling.
 # Prints the MAC. Exit code 0: bound. 1: refused, with the reason. 2: no answer. Running it again with the same
-# VMACD_MESSAGE_ID is harmless.
+# VMAC_MESSAGE_ID is harmless.
 set -euo pipefail
 server_id=$1 ip_address=$2 reference=${3:-}
-url=${VMACD_URL:-http://127.0.0.1:8080}
-timeout_s=${VMACD_TIMEOUT_S:-60}
-message_id=${VMACD_MESSAGE_ID:-example-$(date +%s%N)-$$}
+url=${VMAC_URL:-http://127.0.0.1:8080}
+timeout_s=${VMAC_TIMEOUT_S:-60}
+message_id=${VMAC_MESSAGE_ID:-example-$(date +%s%N)-$$}
 
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT

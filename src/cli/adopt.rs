@@ -22,7 +22,7 @@ pub(super) async fn run(session: Session, output: Output, args: AdoptArgs) -> Re
         let fault = Fault::input("nobody can be asked here, and nothing was done");
         return Err(fault.with_hint("--yes takes over without asking, --dry-run shows what would be"));
     }
-    let store = session.store_as_it_is().await?;
+    let store = session.store().await?;
     let looked = look(&session, &store, output, &args.switch).await?;
     let mut report = Report::new(adopt(&looked.seen, &looked.known), looked.unseen, args.dry_run);
     if !args.dry_run {

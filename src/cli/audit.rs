@@ -21,7 +21,7 @@ pub(super) async fn run(session: Session, output: Output, args: AuditArgs) -> Re
         let fault = Fault::input("nobody can be asked here, and nothing was done");
         return Err(fault.with_hint("--yes mends without asking"));
     }
-    let store = session.store_as_it_is().await?;
+    let store = session.store().await?;
     let looked = look(&session, &store, output, &args.switch).await?;
     let switches = looked.seen.len() + looked.unseen.len();
     let found = Found { findings: audit(&looked.seen, &looked.known), unseen: looked.unseen, switches };

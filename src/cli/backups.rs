@@ -17,17 +17,17 @@ const LISTED_MAX: i64 = 1000;
 pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> Result<(), Fault> {
     match verb {
         BackupsVerb::List { switch } => {
-            let store = session.store_as_it_is().await?;
+            let store = session.store().await?;
             suggest::known_switch(&store, &switch).await?;
             let backups = store.backups(&switch, i64::MAX, LISTED_MAX).await?;
             output.list(&backups, &["ID", "TAKEN", "BYTES", "STORED", "CONTENT", "PUSH"], row)
         }
         BackupsVerb::Show { id, with_secrets } => {
-            let (backup, content) = session.store_as_it_is().await?.backup(id).await?;
+            let (backup, content) = session.store().await?.backup(id).await?;
             let content = if with_secrets { content } else { redacted(&content) };
             output.one(&serde_json::json!({"backup": backup, "content": content}), || content.trim_end().to_owned())
         }
-        BackupsVerb::Diff { from, to } => diff(&session.store_as_it_is().await?, output, from, to).await,
+        BackupsVerb::Diff { from, to } => diff(&session.store().await?, output, from, to).await,
         BackupsVerb::Restore(args) => restore::run(session, output, args).await,
         BackupsVerb::Keygen { file: None } => {
             let key = BackupKey::generate();

@@ -21,7 +21,7 @@ const DISCARDED_AT_ONCE: usize = 500;
 
 /// Runs one of the verbs.
 pub(super) async fn run(session: Session, output: Output, verb: DeadLettersVerb) -> Result<(), Fault> {
-    let store = session.store_as_it_is().await?;
+    let store = session.store().await?;
     match verb {
         DeadLettersVerb::List(selection) => list(&store, output, &selection).await,
         DeadLettersVerb::Show { id } => show(&store, output, id).await,

@@ -24,7 +24,7 @@ pub(super) async fn run(
     messages: Vec<Message>,
     target: &Target,
 ) -> Result<(), Fault> {
-    let store = session.store_as_it_is().await?;
+    let store = session.store().await?;
     let looking = Progress::spinner(output, "the switches compare".to_owned());
     let tried = dry_run(&store, &session.settings, messages, target.timeout).await?;
     looking.done();

@@ -60,6 +60,12 @@ impl Fault {
         Self { problems: Some(problems), ..self }
     }
 
+    /// The same, with more to know about what to do.
+    pub fn hint_also(self, more: &str) -> Self {
+        let hint = self.hint.as_ref().map_or_else(|| more.to_owned(), |hint| format!("{hint} {more}"));
+        self.with_hint(hint)
+    }
+
     /// The same, with what it came amid.
     pub fn context(self, text: String) -> Self {
         Self { error: self.error.context(text), ..self }

@@ -23,7 +23,7 @@ struct Frozen {
 
 /// `vmacd freeze`
 pub(super) async fn freeze(session: Session, output: Output, args: FreezeArgs) -> Result<(), Fault> {
-    let store = session.store_as_it_is().await?;
+    let store = session.store().await?;
     let now = store.now().await?;
     let made_by = std::env::var("USER").unwrap_or_else(|_| "the command line".to_owned());
     let order = FreezeOrder { site: args.site.scope(), until: until(&args.until, now)?, reason: args.reason, made_by };
@@ -38,7 +38,7 @@ pub(super) async fn freeze(session: Session, output: Output, args: FreezeArgs) -
 
 /// `vmacd thaw`
 pub(super) async fn thaw(session: Session, output: Output, args: ThawArgs) -> Result<(), Fault> {
-    let (site, store) = (args.site.scope(), session.store_as_it_is().await?);
+    let (site, store) = (args.site.scope(), session.store().await?);
     suggest::known_site(&store, &site).await?;
     let thawed = store.thaw(&site).await?;
     let still: Vec<Freeze> = store.freezes().await?.into_iter().filter(|freeze| freeze.site.meets(&site)).collect();
@@ -53,7 +53,7 @@ fn lines(what: &str, freezes: &[Freeze]) -> String {
 
 /// `vmacd freezes`
 pub(super) async fn list(session: Session, output: Output) -> Result<(), Fault> {
-    let store: Store = session.store_as_it_is().await?;
+    let store: Store = session.store().await?;
     output.list(&store.freezes().await?, &["SITE", "UNTIL", "KIND", "BY", "SINCE", "REASON"], row)
 }
 

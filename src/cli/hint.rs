@@ -6,13 +6,13 @@ use crate::domain::Code;
 use crate::store::StoreError;
 
 const DATABASE: &str =
-    "the database is the one of `database.url` (VMACD_DATABASE_URL): does it run, and may this machine reach it?";
+    "the database is the one of `database.url` (VMACD_DATABASE_URL): is it running, and may this machine reach it?";
 
 /// For the settings.
 pub(super) fn of_config(error: &ConfigError) -> Option<String> {
     let hint = match error {
         ConfigError::Unreadable { .. } => {
-            "the settings file is the one of --config or VMACD_CONFIG; without either it may be missing"
+            "the settings file is the one of --config or VMACD_CONFIG, else ./vmacd.toml or /etc/vmacd/vmacd.toml where one is there"
         }
         ConfigError::UnreadableSecret { .. } => "write the path of a file that vmacd may read",
         ConfigError::Invalid { setting, .. } if setting == "api.token" => {
@@ -21,7 +21,10 @@ pub(super) fn of_config(error: &ConfigError) -> Option<String> {
         ConfigError::Malformed { .. } | ConfigError::WrongForm { .. } | ConfigError::Invalid { .. } => {
             "docs/SETTINGS.md has every setting with its range; `vmacd config` prints those in force"
         }
-        ConfigError::UnknownVariable { .. } => return None,
+        ConfigError::UnknownVariable { nearest: Some(nearest), .. } => return Some(format!("did you mean {nearest}?")),
+        ConfigError::UnknownVariable { nearest: None, .. } => {
+            "`vmacd config --example` prints every setting; each is also a variable VMACD_<SECTION>_<KEY>"
+        }
     };
     Some(hint.to_owned())
 }
@@ -30,7 +33,7 @@ pub(super) fn of_config(error: &ConfigError) -> Option<String> {
 pub(super) fn of_store(error: &StoreError) -> Option<String> {
     let hint = match error {
         StoreError::Connect { url, .. } if url.scheme() == Some("sqlite") => {
-            "`vmacd migrate` makes the database; or it stands elsewhere: `database.url` (VMACD_DATABASE_URL) names it"
+            "may this user read and write the file and its folder?"
         }
         StoreError::Connect { .. } | StoreError::Timeout { .. } => DATABASE,
         StoreError::TablesMissing | StoreError::TablesOld { .. } => "`vmacd migrate` brings the tables up to date",

@@ -14,7 +14,7 @@ const COLUMNS: &[&str] = &["ID", "SERVER", "ADDRESS", "MAC", "VLAN", "STATUS", "
 
 /// Lists virtual MACs, oldest first.
 pub(super) async fn run(session: Session, output: Output, args: ListArgs) -> Result<(), Fault> {
-    let store = session.store_as_it_is().await?;
+    let store = session.store().await?;
     if let Some(switch) = &args.switch {
         suggest::known_switch(&store, switch).await?;
     }

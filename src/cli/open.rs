@@ -1,5 +1,6 @@
 //! Putting settings, store and broker together.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,8 +9,11 @@ use super::descriptors;
 use super::fault::Fault;
 use super::output::Output;
 use crate::broker::{self, Broker};
-use crate::config::{self, Migrate, Settings};
+use crate::config::{self, Migrate, Origins, ServiceUrl, Settings};
 use crate::store::{BackupKey, Store, StoreError, StoreOptions};
+
+/// What the packaged unit reads beside the settings file.
+const SERVICE_ENVIRONMENT: &str = "/etc/vmacd/environment";
 
 /// The stores that were opened, to be closed when the program ends.
 #[derive(Clone, Default)]
@@ -32,24 +36,32 @@ impl Stores {
 /// The settings of one run of the program, and what they lead to.
 pub(super) struct Session {
     pub settings: Arc<Settings>,
+    /// None for settings of the program's own.
+    origins: Option<Arc<Origins>>,
     stores: Stores,
 }
 
 impl Session {
     /// With settings of the program's own.
     pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), stores: Stores::default() }
+        Self { settings: Arc::new(settings), origins: None, stores: Stores::default() }
     }
 
-    /// Reads the settings: `--config`, else `VMACD_CONFIG`, else `vmacd.toml` where there is one. What is opened by them
-    /// is found in `stores` afterwards.
+    /// Reads the settings: `--config`, else `VMACD_CONFIG`, else the usual files. What is opened by them is found in
+    /// `stores` afterwards.
     pub fn load(config: Option<&Path>, stores: &Stores) -> Result<Self, Fault> {
         let from_environment = || std::env::var_os("VMACD_CONFIG").map(PathBuf::from);
         let file = config.map(Path::to_owned).or_else(from_environment);
-        let variables =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let settings = config::load(file.as_deref(), variables.filter(|(name, _)| name != "VMACD_CONFIG"))?;
-        Ok(Self { settings: Arc::new(settings), stores: stores.clone() })
+        let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let of_vmacd = variables.filter(|(name, _)| name.starts_with("VMACD_") || name.starts_with("OTEL_"));
+        let as_text = |(name, value): (String, OsString)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(Fault::input(format!("{name} is not UTF-8"))),
+        };
+        let variables = of_vmacd.map(as_text).collect::<Result<Vec<_>, _>>()?;
+        let loaded = config::load(file.as_deref(), variables.into_iter())?;
+        let (settings, origins) = (Arc::new(loaded.settings), Some(Arc::new(loaded.origins)));
+        Ok(Self { settings, origins, stores: stores.clone() })
     }
 
     /// The same with settings that fit the file descriptors of the process.
@@ -57,11 +69,11 @@ impl Session {
         Self { settings: Arc::new(descriptors::fitted(&self.settings)), ..self }
     }
 
-    /// The store as it is, for verbs that look: whoever looks changes no tables. They must be there, as this version
-    /// knows them.
-    pub async fn store_as_it_is(&self) -> Result<Store, Fault> {
+    /// The store as it is: its tables must be there, as this version knows them. No verb makes a database by the way: it
+    /// would be another one than was meant.
+    pub async fn store(&self) -> Result<Store, Fault> {
         let store = self.connect(false).await?;
-        store.check_tables().await?;
+        store.check_tables().await.map_err(|error| self.advised(error))?;
         Ok(store)
     }
 
@@ -80,7 +92,8 @@ impl Session {
             pools: self.settings.mac_pools()?,
             retry: self.settings.retry.policy(),
         };
-        let store = Store::connect(database.url.reveal(), options).await?;
+        let connected = Store::connect(database.url.reveal(), options).await;
+        let store = connected.map_err(|error| self.advised(error))?;
         if self.settings.amqp.url.is_empty() {
             store.publish_nowhere();
         }
@@ -88,29 +101,76 @@ impl Session {
         Ok(store)
     }
 
-    /// The store for verbs that begin something: tables are made where there are none, unless the settings forbid it, and
-    /// a SQLite file with them. Tables that are there are never changed: workers may be running on them.
-    pub async fn store(&self) -> Result<Store, Fault> {
-        let may_make = self.settings.database.migrate == Migrate::Auto;
-        let store = self.connect(may_make).await?;
+    /// The fault, with which database it is and why that one.
+    fn advised(&self, error: StoreError) -> Fault {
+        let missing = match &error {
+            StoreError::Connect { .. } => absent_file(&self.settings.database.url).is_some(),
+            error => matches!(error, StoreError::TablesMissing),
+        };
+        if !missing {
+            let is_connect = matches!(error, StoreError::Connect { .. });
+            let fault = Fault::from(error);
+            return if is_connect { fault.hint_also(&self.origin()) } else { fault };
+        }
+        Fault::from(error).with_hint(format!(
+            "nothing was done. Which database: {}. If another one is meant, set VMACD_DATABASE_URL or name the settings file \
+             with --config; `vmacd migrate` makes this one{}",
+            self.which_database(),
+            unread_environment()
+        ))
+    }
+
+    /// The database, as it is found, and the setting that says so.
+    fn which_database(&self) -> String {
+        let url = &self.settings.database.url;
+        let file = sqlite_file(url).map(|file| format!(" ({})", file.display())).unwrap_or_default();
+        format!("{url}{file}; {}", self.origin())
+    }
+
+    fn origin(&self) -> String {
+        self.origins.as_ref().map(|origins| origins.sentence("database.url")).unwrap_or_default()
+    }
+
+    /// The store for imports, with which a database is set up: it is made where there is none, unless the settings forbid
+    /// it, and that is said. Tables that are there are never changed: workers may be running on them.
+    pub async fn store_to_set_up(&self) -> Result<Store, Fault> {
+        match self.settings.database.migrate {
+            Migrate::Auto => self.made_where_missing().await,
+            Migrate::Never => self.store().await,
+        }
+    }
+
+    async fn made_where_missing(&self) -> Result<Store, Fault> {
+        let store = self.connect(true).await?;
         match store.check_tables().await {
-            Err(StoreError::TablesMissing) if may_make => store.migrate().await?,
-            checked => checked?,
+            Err(StoreError::TablesMissing) => self.make_tables(&store).await?,
+            checked => checked.map_err(|error| self.advised(error))?,
         }
         Ok(store)
+    }
+
+    async fn make_tables(&self, store: &Store) -> Result<(), Fault> {
+        store.migrate().await?;
+        if self.origins.is_some() {
+            tracing::info!("made a new database: {}", self.which_database());
+        }
+        Ok(())
     }
 
     /// The store for the worker, its tables brought up to date where the settings say so.
     pub async fn store_to_serve(&self) -> Result<Store, Fault> {
         match self.settings.database.migrate {
             Migrate::Auto => self.migrated().await,
-            Migrate::Never => self.store_as_it_is().await,
+            Migrate::Never => self.store().await,
         }
     }
 
     async fn migrated(&self) -> Result<Store, Fault> {
         let store = self.connect(true).await?;
-        store.migrate().await?;
+        match store.check_tables().await {
+            Err(StoreError::TablesMissing) => self.make_tables(&store).await?,
+            _ => store.migrate().await?,
+        }
         Ok(store)
     }
 
@@ -164,7 +224,31 @@ impl Session {
 
     /// `vmacd config`
     pub fn print(&self, output: Output) -> Result<(), Fault> {
-        let as_toml = || toml::to_string(&*self.settings).unwrap_or_default().trim_end().to_owned();
-        output.one(&*self.settings, as_toml)
+        let mut data = serde_json::to_value(&*self.settings)?;
+        data["origins"] = serde_json::to_value(self.origins.as_deref())?;
+        let toml = toml::to_string(&*self.settings).map_err(Fault::service)?;
+        let annotated = |origins: &Arc<Origins>| origins.annotate(toml.trim_end());
+        output.one(&data, || self.origins.as_ref().map(annotated).unwrap_or_default())
+    }
+}
+
+/// The file of a SQLite database, whole; none for other databases and for one in memory.
+fn sqlite_file(url: &ServiceUrl) -> Option<PathBuf> {
+    let file = url.reveal().strip_prefix("sqlite:")?;
+    let file = file.strip_prefix("//").unwrap_or(file).split('?').next().unwrap_or_default();
+    (!file.is_empty() && !file.contains(":memory:")).then(|| std::path::absolute(file).unwrap_or_else(|_| file.into()))
+}
+
+fn absent_file(url: &ServiceUrl) -> Option<PathBuf> {
+    sqlite_file(url).filter(|file| !file.exists())
+}
+
+/// The secrets of the service stand in a file that the unit reads and this program does not.
+fn unread_environment() -> &'static str {
+    match Path::new(SERVICE_ENVIRONMENT).exists() {
+        true => {
+            ". The service also has the variables in /etc/vmacd/environment: `set -a; . /etc/vmacd/environment` gives them to this shell"
+        }
+        false => "",
     }
 }

@@ -13,7 +13,7 @@ const FULL_SOON: f64 = 0.5;
 
 /// Lists the pools.
 pub(super) async fn run(session: Session, output: Output) -> Result<(), Fault> {
-    let store = session.store_as_it_is().await?;
+    let store = session.store().await?;
     output.list(&store.pool_figures().await?, COLUMNS, row)
 }
 

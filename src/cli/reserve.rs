@@ -30,14 +30,14 @@ pub(super) async fn reserve(session: Session, output: Output, args: ReserveArgs)
 
 /// `vmacd release`
 pub(super) async fn release(session: Session, output: Output, args: ReleaseArgs) -> Result<(), Fault> {
-    let store = session.store_as_it_is().await?;
+    let store = session.store().await?;
     let released = store.release_reservation(args.server, args.ip).await?;
     output.one(&released, || format!("{} is free again", released.mac_address))
 }
 
 /// `vmacd reservations`
 pub(super) async fn list(session: Session, output: Output) -> Result<(), Fault> {
-    let store = session.store_as_it_is().await?;
+    let store = session.store().await?;
     let mut all: Vec<Reservation> = Vec::new();
     loop {
         let page = store.reservations(all.last().map(|last| last.mac_address), PAGE).await?;

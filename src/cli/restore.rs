@@ -22,7 +22,7 @@ pub(super) async fn run(session: Session, output: Output, args: RestoreArgs) -> 
         let fault = Fault::input("nobody can be asked here, and nothing was changed");
         return Err(fault.with_hint("--yes restores without asking, --dry-run shows what would change"));
     }
-    let store = session.store_as_it_is().await?;
+    let store = session.store().await?;
     let (backup, wanted) = wanted(&store, &args).await?;
     let restorer = Restorer::open(store, session.settings.clone(), &args.switch).await?;
     let mut restorer = restorer.despite_freeze(args.despite_freeze);

@@ -16,7 +16,7 @@ use crate::store::{Store, TimelineEntry, Vmac};
 /// Shows what is found under an IP address, a MAC or a row's id; of several rows the newest.
 pub(super) async fn run(session: Session, output: Output, args: &ShowArgs) -> Result<(), Fault> {
     let what = args.what.parse()?;
-    let store = session.store_as_it_is().await?;
+    let store = session.store().await?;
     watch(output, args.watch.watch, async |output| document(&store, output, what).await).await
 }
 

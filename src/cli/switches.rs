@@ -17,7 +17,7 @@ use crate::switch::fetch_host_key;
 
 /// Runs one of the verbs.
 pub(super) async fn run(session: Session, output: Output, verb: SwitchesVerb) -> Result<(), Fault> {
-    let store = session.store_as_it_is().await?;
+    let store = session.store().await?;
     match verb {
         SwitchesVerb::List { site } => list(&store, output, site.as_ref(), session.settings.drift.mode).await,
         SwitchesVerb::Check { name } => check::run(&session, &store, output, &name).await,

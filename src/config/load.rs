@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use toml::{Table, Value};
+use toml::Table;
 
 use super::Settings;
+use super::origins::{Loaded, Origins};
 use super::section::out_of_range;
+use super::variables::overlay_all;
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,15 +37,13 @@ pub enum ConfigError {
         /// What is wrong, without the value.
         problem: String,
     },
-    /// A variable names a setting that does not exist.
-    #[error("{variable}: there is no setting `{key}` in section `{section}`; `vmacd config` lists them")]
+    /// A variable begins as those of vmacd do, and is none of them.
+    #[error("{variable} is set, but there is no such setting")]
     UnknownVariable {
         /// The variable.
         variable: String,
-        /// The section it names.
-        section: String,
-        /// The key that is not there.
-        key: String,
+        /// The one that may be meant.
+        nearest: Option<String>,
     },
     /// A variable's value has the wrong form.
     #[error("{variable}: expected {expected}")]
@@ -63,36 +63,53 @@ pub enum ConfigError {
     },
 }
 
-/// Reads the settings: `file` as given (`--config` or `VMACD_CONFIG`), else `vmacd.toml` where it
-/// exists; then `variables`, those of the environment.
+/// Where the settings are looked for when no file is named; the first that is there counts.
+const USUAL_FILES: [&str; 2] = ["vmacd.toml", "/etc/vmacd/vmacd.toml"];
+
+/// Reads the settings: `file` as given (`--config` or `VMACD_CONFIG`), else `vmacd.toml` in this folder, else
+/// `/etc/vmacd/vmacd.toml`, where there is one; then `variables`, those of the environment.
 ///
 /// # Errors
 /// [`ConfigError`] names the file, variable or setting at fault.
-pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> Result<Settings, ConfigError> {
-    let mut table = match file {
-        Some(path) => read_file(path)?,
-        None if Path::new("vmacd.toml").exists() => read_file(Path::new("vmacd.toml"))?,
-        None => Table::new(),
+pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> Result<Loaded, ConfigError> {
+    load_from(file, &USUAL_FILES.map(Path::new), variables)
+}
+
+fn load_from(
+    file: Option<&Path>,
+    usual: &[&Path],
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<Loaded, ConfigError> {
+    let found = match file {
+        Some(path) => Some((path, read_file(path)?)),
+        None => first_there(usual)?,
     };
-    let known = Table::try_from(Settings::default()).expect("the defaults are a table");
-    let (standard, own): (Vec<_>, Vec<_>) = variables.partition(|(name, _)| name.starts_with("OTEL_"));
-    let standard = standard.into_iter().filter_map(|(name, value)| Some((own_name(&name)?.to_owned(), value)));
-    for (variable, value) in standard.chain(own) {
-        overlay(&mut table, &known, &variable, value)?;
-    }
+    let (file, mut table) = found.map_or((None, Table::new()), |(path, table)| (Some(path), table));
+    let mut origins = match file {
+        Some(path) => Origins::of_file(path, &table),
+        None => Origins::without_file(usual),
+    };
+    overlay_all(&mut table, &mut origins, variables)?;
     let mut settings = typed_settings(table)?;
     settings.read_hook_secrets()?;
     settings.validate()?;
-    Ok(settings)
+    Ok(Loaded { settings, origins })
 }
 
-/// OpenTelemetry's own variables for what is also a setting.
-fn own_name(standard: &str) -> Option<&'static str> {
-    match standard {
-        "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("VMACD_TELEMETRY_OTLP_ENDPOINT"),
-        "OTEL_SERVICE_NAME" => Some("VMACD_TELEMETRY_SERVICE_NAME"),
-        _ => None,
+/// The first of these files that is there. One that is there and cannot be read is not passed over: with other settings the
+/// program would work on another database.
+fn first_there<'a>(usual: &[&'a Path]) -> Result<Option<(&'a Path, Table)>, ConfigError> {
+    for path in usual {
+        match read_file(path) {
+            Err(ConfigError::Unreadable { source, .. }) if is_absent(&source) => {}
+            read => return read.map(|table| Some((*path, table))),
+        }
     }
+    Ok(None)
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 fn read_file(path: &Path) -> Result<Table, ConfigError> {
@@ -144,28 +161,6 @@ fn without_value(message: &str) -> String {
     }
 }
 
-/// Sets what one environment variable says; variables of other sections are none of ours.
-fn overlay(table: &mut Table, known: &Table, variable: &str, value: String) -> Result<(), ConfigError> {
-    let Some((section, key)) = variable.strip_prefix("VMACD_").and_then(|name| name.split_once('_')) else {
-        return Ok(());
-    };
-    let (section, key) = (section.to_lowercase(), key.to_lowercase());
-    let Some(Value::Table(keys)) = known.get(&section) else { return Ok(()) };
-    let (key, value) = match (keys.get(&key), key.strip_suffix("_file")) {
-        (None, Some(base)) if keys.contains_key(base) => (base.to_owned(), from_file(variable, Path::new(&value))?),
-        _ => (key, value),
-    };
-    let Some(default) = keys.get(&key) else {
-        return Err(ConfigError::UnknownVariable { variable: variable.to_owned(), section, key });
-    };
-    let value = typed(variable, value, default)?;
-    let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-    if let Value::Table(entry) = entry {
-        entry.insert(key, value);
-    }
-    Ok(())
-}
-
 /// A secret that is alone in the file that this setting names.
 pub(super) fn from_file(setting: &str, path: &Path) -> Result<String, ConfigError> {
     let read = std::fs::read_to_string(path);
@@ -173,23 +168,15 @@ pub(super) fn from_file(setting: &str, path: &Path) -> Result<String, ConfigErro
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// The text as a value of the default's type.
-fn typed(variable: &str, text: String, default: &Value) -> Result<Value, ConfigError> {
-    let wrong = |expected| ConfigError::WrongForm { variable: variable.to_owned(), expected };
-    match default {
-        Value::Integer(_) => text.trim().parse().map(Value::Integer).map_err(|_| wrong("a whole number")),
-        Value::Boolean(_) => text.trim().parse().map(Value::Boolean).map_err(|_| wrong("true or false")),
-        Value::Float(_) => text.trim().parse().map(Value::Float).map_err(|_| wrong("a number")),
-        Value::String(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => Ok(Value::String(text)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use toml::Value;
+
     use super::*;
 
     fn from_environment(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-        load(None, variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        load_from(None, &[], variables).map(|loaded| loaded.settings)
     }
 
     #[test]
@@ -229,7 +216,7 @@ mod tests {
     fn errors_name_what_is_wrong() {
         for (variable, value, expected) in [
             ("VMACD_RETRY_ATTEMPTS_MAX", "many", "VMACD_RETRY_ATTEMPTS_MAX: expected a whole number"),
-            ("VMACD_RETRY_ATEMPTS", "3", "VMACD_RETRY_ATEMPTS: there is no setting `atempts` in section `retry`"),
+            ("VMACD_RETRY_ATEMPTS", "s3", "VMACD_RETRY_ATEMPTS is set, but there is no such setting"),
             ("VMACD_RETRY_ATTEMPTS_MAX", "0", "retry.attempts_max: 0 is out of range: expected 1 to "),
             ("VMACD_BROKER_PREFETCH", "70000", "broker.prefetch: 70000 is out of range: expected 1 to 65535"),
             ("VMACD_LEASE_TTL_MS", "-1", "lease.ttl_ms: -1 is out of range: expected 1000 to 3600000 milliseconds"),
@@ -277,6 +264,32 @@ mod tests {
             assert!(std::error::Error::source(&error).is_none(), "{text}: a cause that may repeat the line");
         }
     }
+
+    #[test]
+    fn the_first_usual_file_that_is_there_counts_and_each_value_says_where_it_comes_from() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [here, etc] = ["vmacd.toml", "etc.toml"].map(|name| folder.path().join(name));
+        let load = || {
+            let url = ("VMACD_SSH_USER".to_owned(), "admin".to_owned());
+            load_from(None, &[here.as_path(), etc.as_path()], std::iter::once(url))
+        };
+        let loaded = load().expect("settings");
+        assert!(loaded.origins.sentence("database.url").contains("at its default: there is no "), "{loaded:?}");
+        std::fs::write(&etc, "[database]\nurl = \"sqlite:///var/lib/a.db\"\n").expect("written");
+        let loaded = load().expect("settings");
+        assert_eq!(loaded.settings.database.url.reveal(), "sqlite:///var/lib/a.db");
+        let told = ["database.url", "ssh.user", "ssh.agent"].map(|setting| loaded.origins.of(setting));
+        assert_eq!(told, [etc.display().to_string(), "VMACD_SSH_USER".to_owned(), "default".to_owned()]);
+        std::fs::write(&here, "[ssh]\nuser = \"other\"\n").expect("written");
+        let loaded = load().expect("settings");
+        assert_eq!(loaded.settings.database.url.reveal(), "sqlite://vmacd.db");
+        let sentence = loaded.origins.sentence("database.url");
+        assert_eq!(sentence, format!("database.url is at its default: {} does not set it", here.display()));
+        std::fs::remove_file(&here).and_then(|()| std::fs::create_dir(&here)).expect("a folder");
+        let error = load().expect_err("it is there, and no file").to_string();
+        assert!(error.contains(&here.display().to_string()), "{error}");
+    }
+
     #[test]
     fn every_number_is_taken_at_both_ends_of_its_range_and_refused_beyond_them() {
         for section in Settings::sections() {

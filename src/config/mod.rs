@@ -1,8 +1,8 @@
 //! Settings: one typed value, read once at start, validated against one another.
 //!
 //! Sources, later ones win: the defaults in `settings`, the file (`--config` or `VMACD_CONFIG`, else
-//! `vmacd.toml` where there is one), the environment (`VMACD_<SECTION>_<KEY>`; `..._FILE` names a
-//! file that holds the value, for secrets).
+//! `vmacd.toml` in this folder, else `/etc/vmacd/vmacd.toml`), the environment (`VMACD_<SECTION>_<KEY>`; `..._FILE` names a
+//! file that holds the value, for secrets). `origins` remembers which of them set what.
 //!
 //! `settings` is where a setting is added: name, default, range and meaning stand there once, and `document` tells them.
 
@@ -10,17 +10,20 @@ mod document;
 mod hook_settings;
 mod hooks;
 mod load;
+mod origins;
 mod pools;
 mod secret;
 mod section;
 mod settings;
 mod signed;
 mod validate;
+mod variables;
 
 pub use crate::domain::ServiceUrl;
 pub use document::{example, tables, variables};
 pub use hook_settings::{HookFields, HookSettings, SecretEncoding};
 pub use load::{ConfigError, load};
+pub use origins::{Loaded, Origins};
 pub use secret::Secret;
 pub use section::{Key, Range, SectionDoc};
 pub use settings::{

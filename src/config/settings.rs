@@ -69,7 +69,7 @@ section!(
         statement_timeout_ms: u64 = 30_000; 1_000..=HOUR_MS,
         /// Whether `vmacd serve` brings the tables up to date when it starts: `auto`, or `never`, and then it refuses to start
         /// until `vmacd migrate` was run. `never` where more than one worker runs: a new one would change the tables under
-        /// the old ones. Other verbs only make tables where there are none, and with `never` not even those.
+        /// the old ones. Imports make a database where there is none, and with `never` not even that; no other verb does.
         migrate: Migrate = Migrate::Auto,
     }
 );
@@ -78,7 +78,7 @@ section!(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Migrate {
-    /// `vmacd serve` when it starts, and whoever finds no tables at all.
+    /// `vmacd serve` when it starts, and an import that finds no tables at all.
     Auto,
     /// `vmacd migrate` alone.
     Never,

@@ -24,7 +24,7 @@ pub(super) async fn run(session: Session, output: Output, verb: InventoryVerb) -
     match verb {
         InventoryVerb::Import { file } => import(session, output, &file).await,
         InventoryVerb::Export => {
-            let inventory = session.store_as_it_is().await?.export().await?;
+            let inventory = session.store().await?.export().await?;
             let text = serde_json::to_string_pretty(&inventory)?;
             output.one(&inventory, || text)
         }
@@ -35,10 +35,10 @@ async fn import(session: Session, output: Output, file: &Path) -> Result<(), Fau
     let mut problems = Problems::new(file);
     let read = read_file(file, &mut problems)?;
     if !problems.is_empty() {
-        note_conflicts(session.store_as_it_is().await.ok(), &read, &mut problems).await;
+        note_conflicts(session.store().await.ok(), &read, &mut problems).await;
         return Err(problems.into_fault());
     }
-    let store = session.store().await?;
+    let store = session.store_to_set_up().await?;
     let inventory = &read.inventory;
     let progress = Progress::new(output, "importing", inventory.switches.len() + inventory.servers.len());
     let imported = store.import_with(inventory, |done| progress.at(done)).await;

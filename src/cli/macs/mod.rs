@@ -22,7 +22,7 @@ pub(super) async fn run(session: Session, output: Output, verb: MacsVerb) -> Res
     let MacsVerb::Import { file, source, format } = verb;
     let macs = read_file(&file, format)?;
     let name = || file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let store = session.store().await?;
+    let store = session.store_to_set_up().await?;
     let progress = Progress::new(output, "importing", macs.len());
     let report = store.import_elsewhere(&macs, &source.unwrap_or_else(name), |done| progress.at(done)).await?;
     progress.done();

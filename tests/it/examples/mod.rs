@@ -20,7 +20,7 @@ async fn example(world: &World, serve: &Serve, program: &[&str], server: &str, a
     command
         .env("VMACD_AMQP_URL", amqp)
         .env("VMACD_BROKER_NAMESPACE", &world.namespace)
-        .env("VMACD_URL", serve.http_url());
+        .env("VMAC_URL", serve.http_url());
     let finished = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
     let output = finished.unwrap_or_else(|error| panic!("{}: {error}", program[0]));
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");

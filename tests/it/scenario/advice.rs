@@ -10,23 +10,11 @@ use crate::support::{Rabbit, eventually, free_port, run_dir, unique};
 
 /// Asserts that the error says these words and its hint those.
 #[track_caller]
-fn assert_advised(output: &Output, words: &str, hint: &str) {
+pub fn assert_advised(output: &Output, words: &str, hint: &str) {
     assert_ne!(output.code, Some(0), "{output:?}");
     let error = output.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
     let hinted = output.stderr.lines().find(|line| line.starts_with("hint: ")).unwrap_or_default();
     assert!(error.contains(words) && hinted.contains(hint), "{output:?}");
-}
-
-#[tokio::test]
-async fn a_verb_that_looks_makes_no_tables_and_says_how_to() {
-    let file = run_dir().join(unique("fresh")).with_extension("db");
-    let fresh = Settings::new().set("VMACD_DATABASE_URL", format!("sqlite://{}", file.display()));
-    for verb in [["list"].as_slice(), &["show", "10.0.0.1"], &["switches", "list"], &["dead-letters", "list"]] {
-        assert_advised(&run(verb, &fresh).await, "cannot connect", "vmacd migrate");
-    }
-    assert!(!file.exists(), "looking made a file");
-    run(&["create", "--server", "1042", "--ip", "10.0.48.6"], &fresh).await.ok();
-    run(&["list"], &fresh).await.ok();
 }
 
 #[tokio::test]

@@ -45,4 +45,5 @@ mod takeover;
 mod terminal;
 mod traces;
 mod watching;
+mod which_database;
 pub mod world;

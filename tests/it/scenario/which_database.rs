@@ -1,0 +1,110 @@
+//! Which database it is: never another one than was meant without a word.
+
+use std::path::PathBuf;
+
+use super::advice::assert_advised;
+use crate::support::postgres::fresh_database;
+use crate::support::vmacd::{Settings, run};
+use crate::support::{run_dir, unique};
+
+/// An empty folder, and settings by which programs run in it.
+fn empty_folder() -> (PathBuf, Settings) {
+    let folder = run_dir().join(unique("empty"));
+    std::fs::create_dir(&folder).expect("a folder");
+    let through = ["env", "-C", &folder.display().to_string()].map(str::to_owned);
+    (folder, Settings::new().through(through.to_vec()))
+}
+
+/// Verbs that look, and verbs that change something.
+const VERBS: &[&[&str]] = &[
+    &["list"],
+    &["show", "10.0.0.1"],
+    &["switches", "list"],
+    &["dead-letters", "list"],
+    &["create", "--server", "1", "--ip", "10.0.0.1"],
+    &["create", "--server", "1", "--ip", "10.0.0.0/29", "--wait"],
+    &["create", "--server", "1", "--ip", "10.0.0.1", "--dry-run"],
+    &["move", "--server", "1", "--to", "2", "--ip", "10.0.0.1"],
+    &["rotate", "--server", "1", "--ip", "10.0.0.1"],
+    &["revoke", "--server", "1", "--ip", "10.0.0.1"],
+    &["reserve", "--server", "1", "--ip", "10.0.0.1"],
+    &["release", "--server", "1", "--ip", "10.0.0.1"],
+    &["dead-letters", "discard", "--all"],
+    &["dead-letters", "replay", "--all"],
+    &["switches", "trust", "sw-a1"],
+    &["freeze", "ams1", "--until", "1h"],
+    &["thaw", "ams1"],
+    &["adopt", "--yes"],
+    &["audit", "--fix", "--yes"],
+    &["inventory", "export"],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_verb_makes_a_database_by_the_way_and_each_says_which_one_is_missing() {
+    let (folder, settings) = empty_folder();
+    for verb in VERBS {
+        let output = run(verb, &settings).await;
+        assert_eq!(output.code, Some(2), "{verb:?}: {output:?}");
+        assert_advised(&output, "cannot connect to the database sqlite://vmacd.db", "vmacd migrate");
+        let file = folder.join("vmacd.db").display().to_string();
+        assert_advised(&output, "", &file);
+        assert_advised(&output, "", "database.url is at its default: there is no vmacd.toml or /etc/vmacd/vmacd.toml");
+    }
+    let left: Vec<_> = std::fs::read_dir(&folder).expect("a folder").collect();
+    assert!(left.is_empty(), "{left:?}");
+    let database = fresh_database().await;
+    let settings = settings.set("VMACD_DATABASE_URL", database.url());
+    for verb in VERBS {
+        assert_advised(&run(verb, &settings).await, "no tables", "database.url is set by VMACD_DATABASE_URL");
+    }
+}
+
+#[tokio::test]
+async fn an_import_makes_the_database_and_says_which() {
+    let (folder, settings) = empty_folder();
+    let inventory = folder.join("inventory.json");
+    std::fs::write(&inventory, r#"{"switches": [], "servers": []}"#).expect("written");
+    let import = ["inventory", "import", "inventory.json"];
+    let made = run(&import, &settings).await;
+    let file = folder.join("vmacd.db").display().to_string();
+    assert!(made.code == Some(0) && made.stderr.contains("made a new database"), "{made:?}");
+    assert!(made.stderr.contains(&file) && made.stderr.contains("at its default"), "{made:?}");
+    let again = run(&import, &settings).await;
+    assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""), "it is there");
+    let never = empty_folder().1.set("VMACD_DATABASE_MIGRATE", "never");
+    let refused = run(&["inventory", "import", &inventory.display().to_string()], &never).await;
+    assert_advised(&refused, "cannot connect", "vmacd migrate");
+}
+
+#[tokio::test]
+async fn a_misspelt_variable_is_refused_by_every_verb_and_by_the_service() {
+    let (folder, settings) = empty_folder();
+    let misspelt = settings.set("VMACD_DATABSE_URL", "postgres://vmacd@db/wsh_infra");
+    for verb in VERBS.iter().copied().chain([["serve"].as_slice(), &["migrate"], &["config"]]) {
+        let output = run(verb, &misspelt).await;
+        assert_eq!(output.code, Some(1), "{verb:?}: {output:?}");
+        assert_advised(&output, "VMACD_DATABSE_URL is set, but there is no such setting", "VMACD_DATABASE_URL");
+    }
+    assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 0);
+}
+
+#[tokio::test]
+async fn the_settings_in_force_say_where_each_comes_from() {
+    let (folder, settings) = empty_folder();
+    std::fs::write(folder.join("vmacd.toml"), "[ssh]\nuser = \"netops\"\n").expect("written");
+    std::fs::write(folder.join("secret"), "hunter2\n").expect("written");
+    let settings = settings.set("VMACD_DATABASE_URL", "sqlite://x.db").set("VMACD_SSH_PASSWORD_FILE", "secret");
+    let shown = run(&["config"], &settings).await.ok();
+    for line in [
+        "url = \"sqlite://x.db\"  # VMACD_DATABASE_URL",
+        "user = \"netops\"  # vmacd.toml",
+        "password = \"***\"  # VMACD_SSH_PASSWORD_FILE",
+        "attempts_max = 8  # default",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
+    }
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let data = run(&["config", "--json"], &settings).await.json();
+    assert_eq!(data["origins"]["settings"]["ssh.user"], "vmacd.toml", "{data}");
+    assert_eq!(data["ssh"]["user"], "netops", "{data}");
+}
