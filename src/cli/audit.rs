@@ -19,7 +19,7 @@ use crate::store::Store;
 pub(super) async fn run(session: Session, output: Output, args: AuditArgs) -> Result<(), Fault> {
     if args.fix && !args.yes && !ask::can_ask() {
         let fault = Fault::input("nobody can be asked here, and nothing was done");
-        return Err(fault.with_hint("--yes mends without asking"));
+        return Err(fault.with_hint("--yes repairs without asking"));
     }
     let store = session.store().await?;
     let looked = look(&session, &store, output, &args.switch).await?;
@@ -50,7 +50,7 @@ async fn mend(store: &Store, args: &AuditArgs, found: &Found) -> Result<bool, Fa
     if count == 0 {
         return Ok(false);
     }
-    let question = format!("Drive {count} bindings on {} switches again?", rows.len());
+    let question = format!("Have {count} bindings on {} switches repaired?", rows.len());
     if !args.yes && !ask::ask(question).await? {
         return Err(Fault::input("not confirmed; nothing was done"));
     }
@@ -72,7 +72,10 @@ impl Found {
         }));
         let all_well = self.findings.is_empty() && self.unseen.is_empty();
         let text = if all_well {
-            format!("{} switches hold what the rows say", self.switches)
+            match self.switches {
+                1 => "1 switch checked, no differences".to_owned(),
+                switches => format!("{switches} switches checked, no differences"),
+            }
         } else {
             output.look.table(&columns, lines)
         };
@@ -84,7 +87,13 @@ impl Found {
         match (left, self.unseen.len()) {
             (0, 0) => Ok(()),
             (left, unseen) => {
-                let text = format!("{left} findings stand, and {unseen} switches could not be looked at");
+                let problems = if left == 1 { "1 problem".to_owned() } else { format!("{left} problems") };
+                let unchecked = match unseen {
+                    0 => String::new(),
+                    1 => "; 1 switch could not be checked".to_owned(),
+                    unseen => format!("; {unseen} switches could not be checked"),
+                };
+                let text = format!("{problems} found{unchecked}");
                 Err(Fault::service(anyhow::Error::msg(text)))
             }
         }
@@ -97,17 +106,20 @@ fn row(finding: &Finding) -> Vec<Cell> {
         Cell::new(Tone::Bad, finding.kind.as_str()),
         Cell::new(Tone::Plain, or_dash(finding.vmac_id.as_ref())),
         Cell::new(Tone::Plain, places.join("; ")),
-        Cell::new(Tone::Plain, what_to_do(finding.kind)),
+        Cell::new(Tone::Plain, what_to_do(finding)),
     ]
 }
 
-const fn what_to_do(kind: Kind) -> &'static str {
-    match kind {
+const fn what_to_do(finding: &Finding) -> &'static str {
+    match finding.kind {
         Kind::MacTwice => "remove the one that does not belong; a row's own: `vmacd rotate`",
         Kind::AddressTwice => "remove the one that does not belong",
         Kind::AddressElsewhere => "find out who has it: `vmacd revoke` this row, or remove the other binding",
         Kind::LearnedElsewhere => "look at the cabling and at what that server sends",
-        Kind::NotBacked | Kind::LeftOver => "--fix has a worker mend it",
+        Kind::NotBacked | Kind::LeftOver => "`vmacd audit --fix` repairs it",
+        Kind::Unexplained if finding.vmac_id.is_some() => {
+            "the MAC is or was that row's, the place is not: find out who put it there, and remove it by hand"
+        }
         Kind::Unexplained => "not vmacd's: `vmacd adopt` takes it over, or remove it by hand, or leave it",
     }
 }

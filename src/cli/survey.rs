@@ -85,6 +85,11 @@ async fn known(store: &Store, seen: &[Seen], before: &HashMap<i64, DateTime<Utc>
         let settled = row.status == Status::Revoked || before.get(&row.id) == Some(&row.updated_at);
         rows.insert(row.id, audited(row, settled));
     }
+    for (mac, id) in store.former_macs(&macs).await? {
+        if let Some(row) = rows.get_mut(&id) {
+            row.former.push(mac);
+        }
+    }
     Ok(Known { rows: rows.into_values().collect(), servers: store.export().await?.servers })
 }
 
@@ -101,7 +106,7 @@ async fn live_rows(store: &Store) -> Result<Vec<Vmac>, Fault> {
 fn audited(row: Vmac, settled: bool) -> AuditedRow {
     let Vmac { id, server_id, ip_address, mac_address, status, desired, switch_bindings, .. } = row;
     let (ip, mac, bindings) = (ip_address, mac_address, switch_bindings);
-    AuditedRow { id, server_id, ip, mac, status, desired, settled, bindings }
+    AuditedRow { id, server_id, ip, mac, former: Vec::new(), status, desired, settled, bindings }
 }
 
 /// The switches that could not be looked at, as data.

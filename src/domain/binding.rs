@@ -54,7 +54,8 @@ pub struct SwitchBinding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "VlanName")]
     pub vlan: Option<VlanName>,
-    /// The virtual MAC; after a revoke that restored, the PXE MAC.
+    /// The MAC that vmacd last bound here, or the one to be bound where there is none yet: the virtual MAC; while a rotation is
+    /// not done, the one before it; after a revoke that restored, the PXE MAC.
     pub mac: Mac,
     /// Where it stands.
     pub state: BindingState,

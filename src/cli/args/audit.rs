@@ -10,7 +10,7 @@ use crate::domain::SwitchName;
 #[command(after_help = examples![
     "vmacd audit",
     "vmacd audit --switch sw-a1 --json",
-    "vmacd audit --fix              # shows what can be mended, asks, and has the workers mend it",
+    "vmacd audit --fix              # shows what can be repaired, asks, and has the workers repair it",
 ])]
 pub struct AuditArgs {
     /// Only this switch; may be given more than once [default: all of them]

@@ -203,7 +203,7 @@ fn is_of(row: &AuditedRow, bound: &Bound<'_>) -> bool {
     let here = |switch: &SwitchName, interface: &InterfaceName| {
         switch == bound.switch && interface.same_interface(&bound.binding.interface)
     };
-    row.mac == bound.binding.mac && row.bindings.iter().any(|binding| here(&binding.switch, &binding.interface))
+    row.had(bound.binding.mac) && row.bindings.iter().any(|binding| here(&binding.switch, &binding.interface))
 }
 
 fn port<'a>(switch: &'a SwitchName, interface: &'a InterfaceName) -> Port<'a> {

@@ -47,7 +47,17 @@ fn row(id: i64, server_id: i64, ip: &str, mac: &str, status: Status, at: (&str, 
         at: chrono::DateTime::UNIX_EPOCH,
     };
     let ip = ip.parse().expect("an address");
-    AuditedRow { id, server_id, ip, mac, status, desired: Desired::Bound, settled: true, bindings: vec![binding] }
+    AuditedRow {
+        id,
+        server_id,
+        ip,
+        mac,
+        former: Vec::new(),
+        status,
+        desired: Desired::Bound,
+        settled: true,
+        bindings: vec![binding],
+    }
 }
 
 /// Server 1 on one port, server 2 on two switches, server 3 and 4 on the same port.

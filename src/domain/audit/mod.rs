@@ -46,6 +46,8 @@ pub struct AuditedRow {
     pub ip: BindableAddress,
     /// The virtual MAC.
     pub mac: Mac,
+    /// MACs that it had before; where a switch has not taken the new one yet, it still holds one of them.
+    pub former: Vec<Mac>,
     /// What was observed.
     pub status: Status,
     /// What is wanted.
@@ -54,6 +56,13 @@ pub struct AuditedRow {
     pub settled: bool,
     /// Where each port stands.
     pub bindings: Vec<SwitchBinding>,
+}
+
+impl AuditedRow {
+    /// True for its MAC and for those that it had.
+    pub fn had(&self, mac: Mac) -> bool {
+        self.mac == mac || self.former.contains(&mac)
+    }
 }
 
 /// What the rows and the inventory say.
@@ -121,7 +130,7 @@ pub struct Finding {
     pub kind: Kind,
     /// Where.
     pub places: Vec<Place>,
-    /// The row it is about.
+    /// The row it is about; of a binding that nothing explains, the one that has or had its MAC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vmac_id: Option<i64>,
     /// The switch to push to so that it is mended; none where that mends nothing.
@@ -183,14 +192,23 @@ fn holds(seen: &Seen, row: &AuditedRow, interface: &InterfaceName) -> bool {
     seen.bindings.iter().any(held)
 }
 
-/// What the rows want gone and the switches still hold.
+/// What the rows want gone and the switches still hold, with the MAC that the row has or one that it had.
 fn left_over(seen: &[Seen], known: &Known) -> Vec<Finding> {
     let ports = known.rows.iter().filter(|row| row.settled).flat_map(|row| row.bindings.iter().map(move |b| (row, b)));
     let gone = ports.filter(|(row, port)| row.status == Status::Revoked || (port.leaving && port.is_met(row.desired)));
-    let held = gone.filter(|(row, binding)| {
-        seen.iter().any(|seen| seen.switch == binding.switch && holds(seen, row, &binding.interface))
+    let held = gone.flat_map(|(row, binding)| {
+        let here = seen.iter().filter(move |seen| seen.switch == binding.switch).flat_map(|seen| &seen.bindings);
+        let is_held = move |held: &&PresentBinding| {
+            held.ip == row.ip && row.had(held.mac) && held.interface.same_interface(&binding.interface)
+        };
+        here.filter(is_held).map(move |held| (row, binding, held.mac))
     });
-    held.map(|(row, binding)| mended(Kind::LeftOver, row, &binding.switch, binding.interface.clone())).collect()
+    let finding = |(row, binding, mac): (&AuditedRow, &SwitchBinding, Mac)| {
+        let mut finding = mended(Kind::LeftOver, row, &binding.switch, binding.interface.clone());
+        finding.places.iter_mut().for_each(|place| place.mac = mac);
+        finding
+    };
+    held.map(finding).collect()
 }
 
 fn mended(kind: Kind, row: &AuditedRow, switch: &SwitchName, interface: InterfaceName) -> Finding {
@@ -202,7 +220,10 @@ fn mended(kind: Kind, row: &AuditedRow, switch: &SwitchName, interface: Interfac
 fn unexplained(seen: &[Seen], places: &Places<'_>) -> Vec<Finding> {
     let all = seen.iter().flat_map(|seen| seen.bindings.iter().map(move |binding| place(&seen.switch, binding)));
     let strange: BTreeSet<Place> = all.filter(|place| !places.explain(place)).collect();
-    let finding = |place| Finding { kind: Kind::Unexplained, places: vec![place], vmac_id: None, mended_on: None };
+    let finding = |place: Place| {
+        let vmac_id = places.row_of(place.mac);
+        Finding { kind: Kind::Unexplained, places: vec![place], vmac_id, mended_on: None }
+    };
     strange.into_iter().map(finding).collect()
 }
 

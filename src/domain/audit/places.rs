@@ -27,7 +27,10 @@ impl<'a> Places<'a> {
             }
         }
         let mut rows_of_mac: HashMap<Mac, Vec<&AuditedRow>> = HashMap::new();
-        known.rows.iter().for_each(|row| rows_of_mac.entry(row.mac).or_default().push(row));
+        for row in &known.rows {
+            let macs = std::iter::once(&row.mac).chain(&row.former);
+            macs.for_each(|mac| rows_of_mac.entry(*mac).or_default().push(row));
+        }
         let bound = seen.iter().flat_map(|seen| seen.bindings.iter().map(|binding| place(&seen.switch, binding)));
         Self { server_of_port, own, rows_of_mac, bound: bound.collect() }
     }
@@ -84,11 +87,16 @@ impl<'a> Places<'a> {
             return None;
         }
         let place = Place { switch: at.0, interface: learned.interface.clone(), ip: None, mac: learned.mac };
-        let vmac_id = rows.last().map(|row| row.id);
+        let vmac_id = self.row_of(learned.mac);
         Some(Finding { kind: Kind::LearnedElsewhere, places: vec![place], vmac_id, mended_on: None })
     }
 
-    /// True for a row's binding on one of its ports, and for a server's own MAC on its port.
+    /// The newest row that has or had the MAC.
+    pub fn row_of(&self, mac: Mac) -> Option<i64> {
+        self.rows_of_mac.get(&mac).and_then(|rows| rows.last()).map(|row| row.id)
+    }
+
+    /// True for a row's binding on one of its ports, also with a MAC that it had, and for a server's own MAC on its port.
     pub fn explain(&self, place: &Place) -> bool {
         let at = self.port_of(place);
         let of_row = |row: &&AuditedRow| {

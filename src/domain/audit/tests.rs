@@ -44,7 +44,17 @@ fn row(id: i64, ip: &str, mac: &str, status: Status, ports: &[(&str, &str)]) -> 
         at: chrono::DateTime::UNIX_EPOCH,
     });
     let ip = ip.parse().expect("an address");
-    AuditedRow { id, server_id: 1, ip, mac, status, desired, settled: true, bindings: bindings.collect() }
+    AuditedRow {
+        id,
+        server_id: 1,
+        ip,
+        mac,
+        former: Vec::new(),
+        status,
+        desired,
+        settled: true,
+        bindings: bindings.collect(),
+    }
 }
 
 /// Findings as short lines.
@@ -178,4 +188,22 @@ fn servers_that_share_an_address_hold_it_twice_rightly_and_a_port_that_was_left_
     let found = told(&[seen("sw-1", &held)], &Known { rows: vec![shared], servers });
     assert!(found.iter().any(|line| line.starts_with("left_over: sw-1 ge-0/0/1")), "{found:?}");
     assert!(found.iter().any(|line| line.starts_with("mac_twice")), "{found:?}");
+}
+
+#[test]
+fn a_mac_that_a_row_had_is_its_own_where_the_switch_has_not_taken_the_new_one() {
+    let mut known = estate();
+    let row = &mut known.rows[0];
+    (row.mac, row.former) = (OTHER.parse().expect("a MAC"), vec![VMAC.parse().expect("a MAC")]);
+    let held = [seen("sw-a", &[("ge-0/0/1.0", "10.0.0.6", VMAC)])];
+    // The row is active: the new one was bound, and somebody put the old one back.
+    assert_eq!(told(&held, &known), ["not_backed: sw-a ge-0/0/1.0 10.0.0.6 02:5e:10:00:00:02 (mendable)"]);
+    known.rows[0].status = Status::Failed;
+    assert_eq!(told(&held, &known), Vec::<String>::new(), "the switch refused the new one");
+    let row = &mut known.rows[0];
+    (row.status, row.desired) = (Status::Revoked, Desired::Unbound);
+    assert_eq!(told(&held, &known), ["left_over: sw-a ge-0/0/1.0 10.0.0.6 02:5e:10:00:00:01 (mendable)"]);
+    let elsewhere = [seen("sw-a", &[("ge-0/0/7.0", "10.0.0.6", VMAC)])];
+    let found = audit(&elsewhere, &known);
+    assert_eq!((found[0].kind, found[0].vmac_id), (Kind::Unexplained, Some(1)), "whose MAC it is, is said");
 }

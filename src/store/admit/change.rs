@@ -56,12 +56,15 @@ pub(super) fn take_along(row: &mut Vmac, from: i64, incoming: &Incoming, to: Opt
     begin_again(row, |row, port| !port.is_met(row.desired) || !port.leaving, now);
 }
 
-/// Gives the row another MAC, and answers with the one it had.
+/// Gives the row another MAC, and answers with the one it had. A port that holds one goes on saying which: that, and what
+/// the switch showed of it, stays true until a push has bound the new one, which the switch may refuse.
 pub(super) fn rotate(row: &mut Vmac, mac: Mac, now: DateTime<Utc>) -> Mac {
     let before = std::mem::replace(&mut row.mac_address, mac);
+    let holds_one =
+        |port: &SwitchBinding| port.state == BindingState::Bound || port.push_id.is_some() || port.mac != before;
+    row.switch_bindings.iter_mut().filter(|port| !port.leaving && !holds_one(port)).for_each(|port| port.mac = mac);
     row.status = Status::Pending;
     begin_again(row, |row, port| !port.leaving || !port.is_met(row.desired), now);
-    row.switch_bindings.iter_mut().filter(|port| !port.leaving).for_each(|port| port.mac = mac);
     before
 }
 

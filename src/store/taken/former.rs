@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::super::engine::args;
+use super::super::connect::Store;
+use super::super::engine::{args, batch_arg};
 use super::super::error::StoreError;
 use super::super::tx::Tx;
 use crate::domain::Mac;
@@ -17,4 +18,18 @@ pub(in crate::store) async fn former(tx: &mut Tx, macs: &[(i64, Mac)], now: Date
         FROM {rows} JOIN virtual_macs v ON v.id = CAST(e.value->>'vmac_id' AS BIGINT) WHERE true
         ON CONFLICT (mac_address) DO NOTHING";
     tx.batch("note former MACs", sql, rows, args![now]).await.map(|_| ())
+}
+
+impl Store {
+    /// Those of the MACs that rows had before, each with its row's number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn former_macs(&self, macs: &[Mac]) -> Result<Vec<(Mac, i64)>, StoreError> {
+        let batch = batch_arg(macs.iter().map(|mac| json!({"mac": mac})).collect());
+        let sql = "SELECT mac_address, vmac_id FROM taken_macs WHERE kind = 'former'
+                   AND mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
+        let rows = self.engine.read("look former MACs up", sql, vec![batch]).await?;
+        rows.iter().map(|row| Ok((row.parse("mac_address")?, row.get("vmac_id")?))).collect()
+    }
 }

@@ -106,3 +106,25 @@ async fn a_switch_that_does_not_answer_is_named_and_the_others_are_looked_at() {
     let unknown = audit(&world, &["--switch", "sw-01"]).await;
     assert!(unknown.code == Some(1) && unknown.stderr.contains("sw-001"), "{unknown:?}");
 }
+
+#[tokio::test]
+async fn a_rotation_that_the_switch_refuses_leaves_the_bound_mac_what_it_is() {
+    let world = World::embedded(1, 1).await;
+    let _serve = world.serve().await;
+    let (server, ip) = (world.server(0).to_string(), world.address(0, 1));
+    let asked = ["--server", &server, "--ip", &ip, "--wait"];
+    let bound = world.vmacd(&[["create"].as_slice(), &asked].concat()).await;
+    let old = bound["vmac"]["mac_address"].as_str().expect("a MAC").to_owned();
+    world.switches()[0].set_fault("load_rejected").expect("a fault");
+    let refused = run(&[["rotate"].as_slice(), &asked].concat(), &world.settings).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    world.switches()[0].clear_faults();
+    assert!(world.held().iter().any(|held| held.2 == old), "the switch holds it still");
+    let told = run(&["audit"], &world.settings).await;
+    assert_eq!((told.code, told.stdout.as_str()), (Some(0), "1 switch checked, no differences\n"), "{told:?}");
+    let shown = run(&["show", &ip], &world.settings).await.ok();
+    let port = shown.lines().find(|line| line.contains("ge-0/0/")).expect("its port");
+    assert!(port.contains(&old), "what was seen there is said of the MAC that was: {shown}");
+    world.vmacd(&[["rotate"].as_slice(), &asked].concat()).await;
+    assert!(!world.held().iter().any(|held| held.2 == old), "the next one takes its place");
+}

@@ -12,6 +12,7 @@ on_both_engines! {
     a_rotation_before_its_create_is_tried_again,
     a_newer_revoke_wins_over_a_rotation,
     a_rotation_that_was_never_pushed_is_revoked_with_what_stands,
+    a_port_goes_on_saying_what_it_holds_until_the_new_mac_is_bound,
 }
 
 const IP: &str = "10.0.1.10";
@@ -87,4 +88,25 @@ async fn a_rotation_that_was_never_pushed_is_revoked_with_what_stands(bench: &Be
     assert!(bench.store.ours_among(&[before]).await.expect("an answer").contains(&before));
     bench.settle("sw-a").await;
     assert_eq!(bench.status(IP).await, Status::Revoked);
+}
+
+async fn a_port_goes_on_saying_what_it_holds_until_the_new_mac_is_bound(bench: &Bench) {
+    let before = bound(bench).await;
+    bench.admit(rotate("m-2", 1, IP)).await;
+    let row = bench.row(IP).await;
+    assert_eq!((row.switch_bindings[0].mac, row.switch_bindings[0].state), (before, BindingState::Pending));
+    assert_ne!(row.mac_address, before);
+    // Rotated once more before the first was bound: the switch still holds the same.
+    bench.admit(rotate("m-3", 1, IP)).await;
+    assert_eq!(bench.row(IP).await.switch_bindings[0].mac, before);
+    let former = bench.store.former_macs(&[before]).await.expect("an answer");
+    assert_eq!(former, [(before, row.id)]);
+    bench.settle("sw-a").await;
+    let row = bench.row(IP).await;
+    assert_eq!(row.switch_bindings[0].mac, row.mac_address);
+    // What was never bound is no MAC that a port holds.
+    bench.admit(create("m-4", 1, "10.0.1.11")).await;
+    bench.admit(rotate("m-5", 1, "10.0.1.11")).await;
+    let row = bench.row("10.0.1.11").await;
+    assert_eq!(row.switch_bindings[0].mac, row.mac_address);
 }
