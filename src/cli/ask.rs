@@ -9,10 +9,24 @@ pub(super) fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
+/// Asks, unless `yes` says so already. Where nobody can be asked, nothing is done: `otherwise` says how to do it without.
+pub(super) async fn consent(yes: bool, question: String, otherwise: &str) -> Result<(), Fault> {
+    if yes {
+        return Ok(());
+    }
+    if !can_ask() {
+        return Err(Fault::input("nobody can be asked here, and nothing was done").with_hint(otherwise));
+    }
+    match ask(question).await? {
+        true => Ok(()),
+        false => Err(Fault::input("not confirmed; nothing was done")),
+    }
+}
+
 /// Asks on stderr; only `y` or `yes` is yes. That the input ends is no.
 pub(super) async fn ask(question: String) -> Result<bool, Fault> {
     let answered = tokio::task::spawn_blocking(move || {
-        eprint!("{question} [y/N] ");
+        write!(std::io::stderr(), "{question} [y/N] ")?;
         std::io::stderr().flush()?;
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer)?;

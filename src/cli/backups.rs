@@ -10,8 +10,8 @@ use super::suggest;
 use crate::domain::{difference, redacted};
 use crate::store::{Backup, BackupKey, Store};
 
-/// Most backups listed.
-const LISTED_MAX: i64 = 1000;
+/// Backups read at once.
+const PART: i64 = 1_000;
 
 /// Runs one of the verbs.
 pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> Result<(), Fault> {
@@ -19,8 +19,14 @@ pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> 
         BackupsVerb::List { switch } => {
             let store = session.store().await?;
             suggest::known_switch(&store, &switch).await?;
-            let backups = store.backups(&switch, i64::MAX, LISTED_MAX).await?;
-            output.list(&backups, &["ID", "TAKEN", "BYTES", "STORED", "CONTENT", "PUSH"], row)
+            let mut before = Some(i64::MAX);
+            let read = async || {
+                let Some(at) = before else { return Ok(None) };
+                let part = store.backups(&switch, at, PART).await?;
+                before = part.last().map(|last| last.id);
+                Ok(Some(part))
+            };
+            output.parts(&["ID", "TAKEN", "BYTES", "STORED", "CONTENT", "PUSH"], row, read).await
         }
         BackupsVerb::Show { id, with_secrets } => {
             let (backup, content) = session.store().await?.backup(id).await?;

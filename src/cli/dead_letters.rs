@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::args::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb, duration};
+use super::ask;
 use super::fault::Fault;
 use super::look::{Cell, Tone};
 use super::open::Session;
@@ -16,6 +17,8 @@ use crate::broker;
 use crate::domain::BODY_BYTES_MAX;
 use crate::store::{DeadLetterFilter, DeadLetterRow, FullDeadLetter, Store};
 
+/// Dead letters read at once.
+const PART: i64 = 1_000;
 /// Dead letters put aside with one statement.
 const DISCARDED_AT_ONCE: usize = 500;
 
@@ -26,30 +29,39 @@ pub(super) async fn run(session: Session, output: Output, verb: DeadLettersVerb)
         DeadLettersVerb::List(selection) => list(&store, output, &selection).await,
         DeadLettersVerb::Show { id } => show(&store, output, id).await,
         DeadLettersVerb::Replay(change) => replay(&session, &store, output, &change).await,
-        DeadLettersVerb::Discard(change) => discard(&store, output, &change).await,
+        DeadLettersVerb::Discard { change, yes } => discard(&store, output, &change, yes).await,
     }
 }
 
+const COLUMNS: &[&str] =
+    &["ID", "REASON", "SERVER", "ADDRESS", "SWITCH", "ATTEMPTS", "REPLAYS", "LAST FAILED", "ERROR"];
+
+/// Newest first.
 async fn list(store: &Store, output: Output, selection: &DeadLetterSelection) -> Result<(), Fault> {
     suggest::known_reason(store, selection.reason.as_deref()).await?;
-    let letters = store.dead_letters(&filter(store, selection).await?).await?;
-    output.list(
-        &letters,
-        &["ID", "REASON", "SERVER", "ADDRESS", "SWITCH", "ATTEMPTS", "REPLAYS", "LAST FAILED", "ERROR"],
-        |letter| {
-            vec![
-                letter.id.to_string().into(),
-                Cell::new(Tone::Bad, letter.reason_code.as_str()),
-                or_dash(letter.server_id.as_ref()).into(),
-                or_dash(letter.ip_address.as_ref()).into(),
-                or_dash(letter.switch.as_ref()).into(),
-                letter.attempts.to_string().into(),
-                letter.replays.to_string().into(),
-                letter.last_failed_at.format("%Y-%m-%d %H:%M:%S").to_string().into(),
-                letter.error_text.as_str().into(),
-            ]
-        },
-    )
+    let all = filter(store, selection).await?;
+    let mut filter = Some(DeadLetterFilter { newest_first: true, limit: PART, ..all });
+    let read = async || {
+        let Some(at) = filter.take() else { return Ok(None) };
+        let letters = store.dead_letters(&at).await?;
+        filter = letters.last().map(|last| DeadLetterFilter { after_id: last.id, ..at });
+        Ok(Some(letters))
+    };
+    output.parts(COLUMNS, row, read).await
+}
+
+fn row(letter: &DeadLetterRow) -> Vec<Cell> {
+    vec![
+        letter.id.to_string().into(),
+        Cell::new(Tone::Bad, letter.reason_code.as_str()),
+        or_dash(letter.server_id.as_ref()).into(),
+        or_dash(letter.ip_address.as_ref()).into(),
+        or_dash(letter.switch.as_ref()).into(),
+        letter.attempts.to_string().into(),
+        letter.replays.to_string().into(),
+        letter.last_failed_at.format("%Y-%m-%d %H:%M:%S").to_string().into(),
+        letter.error_text.as_str().into(),
+    ]
 }
 
 async fn show(store: &Store, output: Output, id: i64) -> Result<(), Fault> {
@@ -101,11 +113,15 @@ async fn replay(session: &Session, store: &Store, output: Output, change: &DeadL
     told(output, "replayed", &replayed, &chosen)
 }
 
-async fn discard(store: &Store, output: Output, change: &DeadLetterChange) -> Result<(), Fault> {
+async fn discard(store: &Store, output: Output, change: &DeadLetterChange, yes: bool) -> Result<(), Fault> {
     let chosen = chosen(store, change).await?;
     if change.dry_run {
         return told(output, "would be discarded", &chosen, &chosen);
     }
+    // It cannot be taken back; those that were named one by one are meant.
+    let is_meant = yes || chosen.len() < 2 || !change.selection.id.is_empty();
+    let question = format!("Discard {} dead letters for good? They cannot be replayed afterwards.", chosen.len());
+    ask::consent(is_meant, question, "--yes discards them without asking, --dry-run shows which").await?;
     let progress = Progress::new(output, "discarding", chosen.len());
     let mut discarded = Vec::with_capacity(chosen.len());
     for (at, group) in chosen.chunks(DISCARDED_AT_ONCE).enumerate() {
@@ -140,10 +156,18 @@ async fn chosen(store: &Store, change: &DeadLetterChange) -> Result<Vec<i64>, Fa
     suggest::known_reason(store, selection.reason.as_deref()).await?;
     let ids = store.dead_letter_ids(&filter(store, selection).await?).await?;
     match selection.id.iter().find(|id| ids.binary_search(id).is_err()) {
-        Some(id) => Err(Fault::input(format!("no dead letter {id} waits"))
-            .with_hint("`vmacd dead-letters list` shows those that do")),
+        Some(id) => Err(not_waiting(store, *id).await?),
         None => Ok(ids),
     }
+}
+
+/// Why a dead letter that was named is none of those chosen.
+async fn not_waiting(store: &Store, id: i64) -> Result<Fault, Fault> {
+    let text = match store.dead_letter(id).await?.row.state.as_str() {
+        "waiting" => format!("dead letter {id} does not match the other options"),
+        state => format!("dead letter {id} was already {state}"),
+    };
+    Ok(Fault::input(text).with_hint("`vmacd dead-letters list` shows those that wait"))
 }
 
 async fn filter(store: &Store, selection: &DeadLetterSelection) -> Result<DeadLetterFilter, Fault> {

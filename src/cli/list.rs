@@ -8,11 +8,14 @@ use super::output::{Output, or_dash};
 use super::suggest;
 use super::watch::watch;
 use crate::domain::{Desired, Status};
-use crate::store::{Vmac, VmacFilter};
+use crate::store::{Store, Vmac, VmacFilter, VmacPage};
 
 const COLUMNS: &[&str] = &["ID", "SERVER", "ADDRESS", "MAC", "VLAN", "STATUS", "SWITCHES", "UPDATED"];
 
-/// Lists virtual MACs, oldest first.
+/// Rows read at once.
+const PART: i64 = 1_000;
+
+/// Lists virtual MACs, newest first.
 pub(super) async fn run(session: Session, output: Output, args: ListArgs) -> Result<(), Fault> {
     let store = session.store().await?;
     if let Some(switch) = &args.switch {
@@ -22,10 +25,46 @@ pub(super) async fn run(session: Session, output: Output, args: ListArgs) -> Res
         status: args.status,
         switch: args.switch,
         server_id: args.server,
-        limit: args.limit,
+        newest_first: true,
+        limit: PART,
         ..VmacFilter::default()
     };
-    watch(output, args.watch.watch, async |output| output.table(&store.find(&filter).await?, COLUMNS, row)).await
+    if args.watch.watch.is_none() {
+        let mut reading = Reading::new(&store, filter, args.limit);
+        return output.parts(COLUMNS, row, async || reading.next().await).await;
+    }
+    watch(output, args.watch.watch, async |output| {
+        let mut reading = Reading::new(&store, filter.clone(), args.limit);
+        let mut vmacs = Vec::new();
+        while let Some(part) = reading.next().await? {
+            vmacs.extend(part);
+        }
+        output.table(&vmacs, COLUMNS, row)
+    })
+    .await
+}
+
+/// A list that is read part by part.
+struct Reading<'a> {
+    store: &'a Store,
+    /// None once all is read.
+    filter: Option<VmacFilter>,
+    left: i64,
+}
+
+impl<'a> Reading<'a> {
+    fn new(store: &'a Store, filter: VmacFilter, limit: Option<i64>) -> Self {
+        Self { store, filter: Some(filter), left: limit.unwrap_or(i64::MAX) }
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<Vmac>>, Fault> {
+        let Some(filter) = self.filter.take().filter(|_| self.left > 0) else { return Ok(None) };
+        let VmacPage { mut vmacs, goes_on_after } = self.store.find_page(&filter).await?;
+        vmacs.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= i64::try_from(vmacs.len()).unwrap_or(i64::MAX);
+        self.filter = goes_on_after.map(|after_id| VmacFilter { after_id, ..filter });
+        Ok(Some(vmacs))
+    }
 }
 
 fn row(vmac: &Vmac) -> Vec<Cell> {

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -80,6 +81,24 @@ impl Output {
         if self.json { self.json(&items) } else { self.print(&self.table(items, columns, row)?) }
     }
 
+    /// Prints a list that is read part by part, until `read` has no more: JSON as it comes, else one table of all of it.
+    pub async fn parts<T: Serialize>(
+        self,
+        columns: &[&str],
+        row: impl Fn(&T) -> Vec<Cell>,
+        mut read: impl AsyncFnMut() -> Result<Option<Vec<T>>, Fault>,
+    ) -> Result<(), Fault> {
+        let (mut rows, mut list) = (Vec::new(), JsonList::default());
+        while let Some(part) = read().await? {
+            match self.json {
+                true if !list.print(&part)? => return Ok(()),
+                true => {}
+                false => rows.extend(part.iter().map(&row)),
+            }
+        }
+        if self.json { list.end() } else { write_line(&self.look.table(columns, rows.into_iter())) }
+    }
+
     /// Prints one thing: JSON as it is, else this text.
     pub fn one<T: Serialize>(self, item: &T, text: impl FnOnce() -> String) -> Result<(), Fault> {
         if self.json { self.json(item) } else { write_line(&printable_lines(&text())) }
@@ -87,6 +106,29 @@ impl Output {
 
     fn json<T: Serialize>(self, item: &T) -> Result<(), Fault> {
         write_line(&printable_lines(&serde_json::to_string_pretty(item)?))
+    }
+}
+
+/// A list as JSON that is printed while it is read.
+#[derive(Default)]
+struct JsonList {
+    has_begun: bool,
+}
+
+impl JsonList {
+    /// Prints the next items; false where nobody reads any more.
+    fn print<T: Serialize>(&mut self, items: &[T]) -> Result<bool, Fault> {
+        let mut text = String::new();
+        for item in items {
+            text.push_str(if std::mem::replace(&mut self.has_begun, true) { ",\n" } else { "[\n" });
+            let item = serde_json::to_string_pretty(item)?;
+            text.push_str(&item.lines().map(|line| format!("  {}", shown(line))).collect::<Vec<_>>().join("\n"));
+        }
+        write_text(&text)
+    }
+
+    fn end(self) -> Result<(), Fault> {
+        write_line(if self.has_begun { "\n]" } else { "[]" })
     }
 }
 
@@ -98,10 +140,30 @@ fn size() -> Option<(u16, u16)> {
 
 /// Prints lines that are safe to print; that the reader went away (`| head`) is no fault.
 fn write_line(text: &str) -> Result<(), Fault> {
-    match writeln!(std::io::stdout().lock(), "{text}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+    write_text(&format!("{text}\n")).map(|_| ())
+}
+
+/// Prints text that is safe to print; false where nobody reads any more.
+pub(super) fn write_text(text: &str) -> Result<bool, Fault> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// Says something beside the data, on stderr; where that is closed nobody wants to know.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// True when the other end of stdout is closed: where nothing is written nothing else could tell.
+pub(super) fn is_unread() -> bool {
+    let stdout = std::io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut polled, Some(&at_once)).is_ok() && polled[0].revents().contains(PollFlags::ERR)
 }
 
 /// The text on one line, escaped so that nothing stored can drive the terminal.

@@ -38,15 +38,14 @@ pub(super) async fn release(session: Session, output: Output, args: ReleaseArgs)
 /// `vmacd reservations`
 pub(super) async fn list(session: Session, output: Output) -> Result<(), Fault> {
     let store = session.store().await?;
-    let mut all: Vec<Reservation> = Vec::new();
-    loop {
-        let page = store.reservations(all.last().map(|last| last.mac_address), PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        all.extend(page);
-    }
-    output.list(&all, &["SERVER", "ADDRESS", "MAC", "POOL", "SINCE"], row)
+    let mut last = Some(None);
+    let read = async || {
+        let Some(after) = last else { return Ok(None) };
+        let part = store.reservations(after, PAGE).await?;
+        last = part.last().map(|reservation| Some(reservation.mac_address));
+        Ok(Some(part))
+    };
+    output.parts(&["SERVER", "ADDRESS", "MAC", "POOL", "SINCE"], row, read).await
 }
 
 fn row(kept: &Reservation) -> Vec<Cell> {

@@ -3,13 +3,10 @@
 //! On a terminal the screen is repainted in place. Elsewhere what changed is printed: with `--json` one document a line,
 //! else one table after another. A database that goes away is said and waited for.
 
-use std::io::Write;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use super::fault::{Fault, Kind};
-use super::output::{Document, Output, printable};
+use super::output::{Document, Output, is_unread, printable, say, write_text};
 use super::process::on_signal;
 
 /// To the upper left corner.
@@ -87,26 +84,26 @@ impl View {
             self.last = Some(document.clone());
         }
         let text = self.last.as_ref().map_or("", |document| document.text.as_str());
-        written(frame(&status, text, self.output.height()))
+        write_text(&frame(&status, text, self.output.height()))
     }
 
     fn append(&mut self, seen: &Result<Document, Fault>) -> Result<bool, Fault> {
         match seen {
             Err(fault) => {
                 if !std::mem::replace(&mut self.failing, true) {
-                    eprintln!("error: {}; trying again", printable(&fault.text()));
+                    say(&format!("error: {}; trying again", printable(&fault.text())));
                 }
                 Ok(true)
             }
             Ok(document) => {
                 if std::mem::take(&mut self.failing) {
-                    eprintln!("the database answers again");
+                    say("the database answers again");
                 }
                 if self.last.as_ref() == Some(document) {
                     return Ok(true);
                 }
                 let is_first = self.last.replace(document.clone()).is_none();
-                written(match (self.output.json, is_first) {
+                write_text(&match (self.output.json, is_first) {
                     (true, _) => format!("{}\n", printable(&document.data.to_string())),
                     (false, true) => format!("{}\n", document.text),
                     (false, false) => format!("\n{}\n", document.text),
@@ -130,37 +127,20 @@ fn frame(status: &str, text: &str, height: Option<usize>) -> String {
     frame + CLEAR_BELOW
 }
 
-fn written(text: String) -> Result<bool, Fault> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// True when the other end of stdout is closed: without a change nothing would be written that could tell.
-fn is_unread() -> bool {
-    let stdout = std::io::stdout();
-    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut polled, Some(&at_once)).is_ok() && polled[0].revents().contains(PollFlags::ERR)
-}
-
 /// A terminal without its cursor.
 struct Screen;
 
 impl Screen {
     fn open() -> Self {
         // What cannot be written is found out by the first frame.
-        let _ = written(format!("{HIDE_CURSOR}{CLEAR}"));
+        let _ = write_text(&format!("{HIDE_CURSOR}{CLEAR}"));
         Self
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        let _ = written(SHOW_CURSOR.to_owned());
+        let _ = write_text(SHOW_CURSOR);
     }
 }
 

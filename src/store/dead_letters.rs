@@ -79,7 +79,9 @@ pub struct FullDeadLetter {
 pub struct DeadLetterFilter {
     /// `waiting`, `replayed` or `discarded`.
     pub state: String,
-    /// With a greater number than this.
+    /// Newest first; else oldest first.
+    pub newest_first: bool,
+    /// Beyond this number in that order; 0 begins at the first.
     pub after_id: i64,
     /// At most so many.
     pub limit: i64,
@@ -101,6 +103,7 @@ impl Default for DeadLetterFilter {
     fn default() -> Self {
         Self {
             state: "waiting".to_owned(),
+            newest_first: false,
             after_id: 0,
             limit: i64::MAX,
             ids: Vec::new(),
@@ -187,7 +190,7 @@ fn full_columns() -> String {
 }
 
 impl Store {
-    /// The dead letters that match, oldest first.
+    /// The dead letters that match, in the order that the filter asks for.
     ///
     /// # Errors
     /// When the database fails.
@@ -284,12 +287,14 @@ const LATEST: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).expec
 
 /// The statement that reads these columns of what matches.
 fn selection(columns: &str, filter: &DeadLetterFilter) -> (String, Vec<Arg>) {
+    let (beyond, order) = if filter.newest_first { ("<", "DESC") } else { (">", "ASC") };
+    let after_id = if filter.newest_first && filter.after_id == 0 { i64::MAX } else { filter.after_id };
     let mut sql = format!(
         "SELECT {columns} FROM dead_letters WHERE (id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {{rows}})
-         OR $2 = 0) AND state = $3 AND id > $4"
+         OR $2 = 0) AND state = $3 AND id {beyond} $4"
     );
     let named = i64::from(!filter.ids.is_empty());
-    let mut arguments = vec![ids(&filter.ids), named.into(), filter.state.as_str().into(), filter.after_id.into()];
+    let mut arguments = vec![ids(&filter.ids), named.into(), filter.state.as_str().into(), after_id.into()];
     let conditions: [(&str, Option<Arg>); 4] = [
         ("reason_code =", filter.reason.clone().map(Arg::from)),
         ("switch =", filter.switch.as_ref().map(|switch| switch.as_str().into())),
@@ -305,7 +310,7 @@ fn selection(columns: &str, filter: &DeadLetterFilter) -> (String, Vec<Arg>) {
         sql.push_str(" AND switch IS NULL");
     }
     arguments.push(filter.limit.into());
-    sql.push_str(&format!(" ORDER BY id LIMIT ${}", arguments.len()));
+    sql.push_str(&format!(" ORDER BY id {order} LIMIT ${}", arguments.len()));
     (sql, arguments)
 }
 

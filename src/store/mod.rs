@@ -84,6 +84,6 @@ pub use seal::BackupKey;
 pub use settle::{Finished, GatheredRow, PushResults, Settled};
 pub use taken::{ElsewhereConflict, ElsewhereMac, ElsewhereReport, NewReservation, PoolFigures, Reservation, Reserved};
 pub use turns::Fence;
-pub use vmacs::{TimelineEntry, Vmac, VmacFilter};
+pub use vmacs::{TimelineEntry, Vmac, VmacFilter, VmacPage};
 pub use waiting::WaitingCommand;
 pub use work_item::{WorkItem, WorkPort};

@@ -90,6 +90,15 @@ impl Default for VmacFilter {
     }
 }
 
+/// A part of a list of virtual MACs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VmacPage {
+    /// Those that match.
+    pub vmacs: Vec<Vmac>,
+    /// The `after_id` of the next part; none after the last.
+    pub goes_on_after: Option<i64>,
+}
+
 /// One line of a virtual MAC's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TimelineEntry {
@@ -218,6 +227,14 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn find(&self, filter: &VmacFilter) -> Result<Vec<Vmac>, StoreError> {
+        Ok(self.find_page(filter).await?.vmacs)
+    }
+
+    /// The same with where the list goes on: a page may hold fewer than its limit, or none, and not be the last.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn find_page(&self, filter: &VmacFilter) -> Result<VmacPage, StoreError> {
         let (beyond, order) = if filter.newest_first { ("<", "DESC") } else { (">", "ASC") };
         let mut sql = format!("SELECT * FROM virtual_macs WHERE id {beyond} $1");
         let from = if filter.newest_first && filter.after_id == 0 { i64::MAX } else { filter.after_id };
@@ -242,12 +259,14 @@ impl Store {
         arguments.push(filter.limit.into());
         sql.push_str(&format!(" ORDER BY id {order} LIMIT ${}", arguments.len()));
         let rows = self.engine.read("list virtual MACs", &sql, arguments).await?;
-        let vmacs: Result<Vec<_>, _> = rows.iter().map(Vmac::from_row).collect();
+        let vmacs = rows.iter().map(Vmac::from_row).collect::<Result<Vec<_>, _>>()?;
+        let is_full = i64::try_from(vmacs.len()).is_ok_and(|count| count >= filter.limit);
+        let goes_on_after = vmacs.last().filter(|_| is_full).map(|last| last.id);
         let is_meant = |vmac: &Vmac| {
             let on_switch = |switch: &SwitchName| vmac.switch_bindings.iter().any(|binding| binding.switch == *switch);
             filter.switch.as_ref().is_none_or(on_switch) && filter.server_id.is_none_or(|id| vmac.knows(id))
         };
-        Ok(vmacs?.into_iter().filter(is_meant).collect())
+        Ok(VmacPage { vmacs: vmacs.into_iter().filter(is_meant).collect(), goes_on_after })
     }
 
     /// What happened to a virtual MAC, oldest first: the newest of its commands and its events, a thousand each.

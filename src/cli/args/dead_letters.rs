@@ -2,38 +2,50 @@
 
 use clap::{Args, Subcommand};
 
-use super::examples;
+use super::{examples, number};
 use crate::domain::SwitchName;
 
 /// `vmacd dead-letters ...`
 #[derive(Debug, Subcommand)]
 pub enum DeadLettersVerb {
-    /// List those that wait
+    /// List those that wait, newest first
     #[command(after_help = examples!["vmacd dead-letters list --reason unreachable", "vmacd dead-letters list --since 2h"])]
     List(DeadLetterSelection),
     /// Show one with its original bytes and headers
     #[command(after_help = examples!["vmacd dead-letters show 17"])]
     Show {
         /// Its id
+        #[arg(value_parser = number)]
         id: i64,
     },
-    /// Send them to the work queue again, with their attempts reset
+    /// Replay them: send them to the work queue again, with their attempts reset
     #[command(after_help = examples![
         "vmacd dead-letters replay --switch sw-a1 --dry-run",
         "vmacd dead-letters replay --switch sw-a1 --since 2026-11-21T10:00:00Z",
         "vmacd dead-letters replay --id 17,18",
     ])]
     Replay(DeadLetterChange),
-    /// Put them aside for good
-    #[command(after_help = examples!["vmacd dead-letters discard --id 17", "vmacd dead-letters discard --reason not_json"])]
-    Discard(DeadLetterChange),
+    /// Discard them for good
+    #[command(after_help = examples![
+        "vmacd dead-letters discard --id 17",
+        "vmacd dead-letters discard --reason not_json         # asks where there are several",
+        "vmacd dead-letters discard --reason not_json --yes",
+    ])]
+    Discard {
+        /// Which.
+        #[command(flatten)]
+        change: DeadLetterChange,
+        /// Do not ask
+        #[arg(long, short, conflicts_with = "dry_run")]
+        yes: bool,
+    },
 }
 
 /// Which dead letters.
 #[derive(Debug, Args)]
 pub struct DeadLetterSelection {
     /// These ids
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = number)]
     pub id: Vec<i64>,
     /// All that wait
     #[arg(long)]

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::examples;
+use super::{examples, number};
 use crate::domain::{Status, SwitchName};
 
 /// Looking again and again.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct WatchArgs {
-    /// Look again every so many seconds until Ctrl-C; piped or with --json it prints what changed
+    /// Refresh every N seconds (2) until Ctrl-C; piped or with --json it prints what changed
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2", value_parser = seconds)]
     pub watch: Option<Duration>,
 }
@@ -18,7 +18,7 @@ pub struct WatchArgs {
 /// `vmacd list`
 #[derive(Debug, Args)]
 #[command(after_help = examples![
-    "vmacd list --status failed",
+    "vmacd list --status failed                  # newest first",
     "vmacd list --switch sw-a1 --watch=5",
     "vmacd list --server 1042 --json",
 ])]
@@ -30,11 +30,11 @@ pub struct ListArgs {
     #[arg(long)]
     pub switch: Option<SwitchName>,
     /// Only those of this server
-    #[arg(long)]
+    #[arg(long, value_parser = number)]
     pub server: Option<i64>,
-    /// At most so many
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
-    pub limit: i64,
+    /// Only the newest of them, at most this many [default: all]
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+    pub limit: Option<i64>,
     /// Again and again.
     #[command(flatten)]
     pub watch: WatchArgs,

@@ -170,7 +170,7 @@ async fn every_message_is_accounted_for(world: World) {
     eventually("every message is a command or a letter", async || books.missing(&sent, Count::Exact).await).await;
     // What was discarded takes no later message.
     let bad: Vec<Sent> = sent.iter().filter(|sent| !sent.is_good).cloned().collect();
-    world.vmacd(&["dead-letters", "discard", "--all"]).await;
+    world.vmacd(&["dead-letters", "discard", "--all", "--yes"]).await;
     assert!(world.dead_letters().await.is_empty());
     books.publish(&bad).await;
     eventually("those that came again are letters again", async || books.missing(&sent, Count::Exact).await).await;

@@ -7,7 +7,7 @@ use vmacd::domain::Code;
 use vmacd::store::{DeadLetter, DeadLetterFilter, Store, StoreOptions};
 
 use super::world::World;
-use crate::support::vmacd::run;
+use crate::support::vmacd::{run, run_on_terminal};
 
 const LETTERS: usize = 1_200;
 
@@ -70,12 +70,24 @@ async fn many_are_replayed_page_by_page_and_those_gone_meanwhile_are_left_out() 
 }
 
 #[tokio::test]
-async fn all_are_discarded_with_one_command() {
+async fn all_are_listed_newest_first_and_discarded_with_one_command_that_asks() {
     let world = World::embedded(1, 1).await;
     let _store = store(&world).await;
+    let listed = world.dead_letters().await;
+    let ids: Vec<i64> = listed.iter().map(|letter| letter["id"].as_i64().expect("an id")).collect();
+    assert!(ids.len() == LETTERS && ids.windows(2).all(|pair| pair[0] > pair[1]), "newest first, each once");
     let dry = world.vmacd(&["dead-letters", "discard", "--all", "--dry-run"]).await;
     assert_eq!((dry["count"].as_u64(), world.dead_letters().await.len()), (Some(LETTERS as u64), LETTERS));
-    let told = run(&["dead-letters", "discard", "--all"], &world.settings).await;
-    assert_eq!((told.stdout.as_str(), told.stderr.as_str(), told.code), ("1200 discarded\n", "", Some(0)));
+    let all = ["dead-letters", "discard", "--all"];
+    let unasked = run(&all, &world.settings).await;
+    assert!(unasked.code == Some(1) && unasked.stderr.contains("--yes"), "nobody can be asked: {unasked:?}");
+    let refused = run_on_terminal(&all, &world.settings, 100, "n\n").await;
+    assert!(refused.code == Some(1) && refused.stdout.contains("Discard 1200 dead letters"), "{refused:?}");
+    assert_eq!(world.dead_letters().await.len(), LETTERS);
+    for named in [ids[0].to_string(), format!("{},{}", ids[1], ids[2])] {
+        run(&["dead-letters", "discard", "--id", &named], &world.settings).await.ok();
+    }
+    let told = run(&["dead-letters", "discard", "--all", "--yes"], &world.settings).await;
+    assert_eq!((told.stdout.as_str(), told.stderr.as_str(), told.code), ("1197 discarded\n", "", Some(0)));
     assert!(world.dead_letters().await.is_empty());
 }
