@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::fault::Fault;
+use super::hint;
 use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Output, or_dash};
@@ -70,7 +71,7 @@ pub(super) async fn run(session: &Session, store: &Store, output: Output, name: 
         store.set_dialect_found(name, client.dialect()).await?;
         client.close().await;
     }
-    output.list(&findings.0, &["WHAT", "", "DETAIL"], |finding| {
+    output.list(&findings.0, &["WHAT", "STATE", "DETAIL"], |finding| {
         let state = match finding.state {
             State::Ok => Cell::new(Tone::Good, "ok"),
             State::No => Cell::new(Tone::Bad, "NO"),
@@ -79,14 +80,18 @@ pub(super) async fn run(session: &Session, store: &Store, output: Output, name: 
         vec![finding.what.as_str().into(), state, finding.detail.as_str().into()]
     })?;
     match findings.0.into_iter().find(|finding| finding.state == State::No) {
-        Some(finding) => Err(fault(name, finding)),
+        Some(finding) => Err(fault(&known, finding)),
         None => Ok(()),
     }
 }
 
-fn fault(name: &SwitchName, finding: Finding) -> Fault {
-    let what = format!("{name}: {}", finding.what);
-    let fault = finding.failure.map_or_else(|| Fault::service(anyhow::Error::msg(finding.detail)), Fault::from);
+/// What to do is said of this switch: the check itself was made just now, and is no advice.
+fn fault(switch: &Switch, finding: Finding) -> Fault {
+    let what = format!("{}: {}", switch.name, finding.what);
+    let fault = match finding.failure {
+        Some(failure) => hint::at_switch(failure, switch),
+        None => Fault::service(anyhow::Error::msg(finding.detail)),
+    };
     fault.context(what)
 }
 
@@ -102,7 +107,7 @@ async fn open(session: &Session, switch: &Switch, findings: &mut Findings) -> Op
     let opened = SwitchClient::connect(switch, None, &login, &limits).await;
     let is_login = matches!(&opened, Err(SwitchError::LoginRefused { .. } | SwitchError::Credential { .. }));
     if !is_login {
-        findings.add("login", State::Ok, format!("{} is let in", login.user));
+        findings.add("login", State::Ok, format!("accepted for {}", login.user));
     }
     let what = if is_login { "login" } else { "netconf" };
     findings.note(what, opened, |_| "a session can be opened".to_owned())

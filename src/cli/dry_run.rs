@@ -14,7 +14,7 @@ use super::suggest;
 use crate::broker::Message;
 use crate::domain::plan::{EndState, Planned, Step, Wish};
 use crate::domain::{BindableAddress, Failure, FailureClass, InterfaceName, Mac, SwitchName, VlanName};
-use crate::store::{Admission, CommandOutcome};
+use crate::store::{Admission, CommandOutcome, Outcome};
 use crate::worker::{DryRun, dry_run};
 
 /// Tries the messages out, and tells what each switch says. What cannot be done is a fault.
@@ -199,7 +199,11 @@ fn nowhere(ip: BindableAddress, admission: &Admission) -> Option<Change> {
 }
 
 fn done(outcome: &CommandOutcome) -> String {
-    outcome.text.clone().unwrap_or_else(|| format!("is {} already", outcome.status))
+    let is_nothing = outcome.status == Outcome::Revoked && outcome.vmac_id.is_none();
+    outcome.text.clone().unwrap_or_else(|| match is_nothing {
+        true => "has no virtual MAC on this server: nothing would be revoked".to_owned(),
+        false => format!("is {} already", outcome.status),
+    })
 }
 
 fn refused(ip: BindableAddress, failure: &Failure) -> Change {

@@ -5,13 +5,15 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::hint;
-use super::output::printable_lines;
+use super::output::{printable_lines, say};
 use crate::broker::{BrokerError, ReplayError};
 use crate::config::ConfigError;
 use crate::domain::{AddressError, Code, Failure, MacError, NameError, VmacNameError, chain};
 use crate::sim::SimError;
 use crate::store::StoreError;
 use crate::worker::WorkerError;
+
+const UNREAD: &str = "unread";
 
 /// Whose fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,21 @@ impl Fault {
     /// The input is at fault, in this sentence.
     pub fn input(text: impl Into<String>) -> Self {
         Self::new(Kind::Input, "invalid_input", anyhow::Error::msg(text.into()))
+    }
+
+    /// The same with a code of its own.
+    pub fn input_with_code(code: &'static str, text: impl Into<String>) -> Self {
+        Self { code, ..Self::input(text) }
+    }
+
+    /// Nobody reads what is printed any more.
+    pub fn unread() -> Self {
+        Self::new(Kind::Service, UNREAD, anyhow::Error::msg("nobody reads stdout any more"))
+    }
+
+    /// True for such a fault.
+    pub fn is_unread(&self) -> bool {
+        self.code == UNREAD
     }
 
     /// The service is at fault.
@@ -79,7 +96,7 @@ impl Fault {
     /// Prints the fault to stderr, with its causes and what to do, and answers with its exit code.
     pub fn report(&self, json: bool) -> ExitCode {
         let told = if json { self.json() } else { self.lines() };
-        eprintln!("{}", printable_lines(&told));
+        say(&printable_lines(&told));
         ExitCode::from(match self.kind {
             Kind::Input => 1,
             Kind::Service => 2,

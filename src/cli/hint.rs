@@ -1,12 +1,17 @@
 //! What to do about an error, where that is known. The error itself says what is wrong.
 
+use super::fault::Fault;
 use crate::broker::BrokerError;
 use crate::config::ConfigError;
-use crate::domain::Code;
+use crate::domain::{Code, Failure, Switch};
 use crate::store::StoreError;
 
 const DATABASE: &str =
     "the database is the one of `database.url` (VMACD_DATABASE_URL): is it running, and may this machine reach it?";
+
+/// What sets the default login.
+const DEFAULT_LOGIN: &str =
+    "VMACD_SSH_USER with VMACD_SSH_PASSWORD, VMACD_SSH_KEY_FILE or VMACD_SSH_AGENT (section `[ssh]`)";
 
 /// For the settings.
 pub(super) fn of_config(error: &ConfigError) -> Option<String> {
@@ -88,6 +93,31 @@ fn of_refusal(what: &str, code: u16) -> &'static str {
     }
 }
 
+/// A failure at this switch, which was asked just now: what to do, with its names in place of examples.
+pub(super) fn at_switch(failure: Failure, switch: &Switch) -> Fault {
+    let (name, host, port) = (&switch.name, &switch.host, switch.port);
+    let hint = match failure.code {
+        Code::Unreachable | Code::ConnectionLost => Some(format!(
+            "the inventory has {host} port {port} for {name}: does it run, may this machine reach it, and does it have `set system \
+             services netconf ssh`? `ssh -p {port} {host}` tries the same way"
+        )),
+        Code::LoginRefused | Code::CredentialMissing if switch.credential.is_default() => {
+            Some(format!("{name} uses the default login: {DEFAULT_LOGIN}; `vmacd config` shows what is set"))
+        }
+        Code::LoginRefused | Code::CredentialMissing => Some(format!(
+            "{name} uses the credential `{0}`: section `[credentials.{0}]` of the settings file holds it, with `user` and \
+             `password` or `key_file`",
+            switch.credential.0
+        )),
+        code => of_failure(code).map(|hint| hint.replace("NAME", name.as_str())),
+    };
+    let fault = Fault::from(failure);
+    match hint {
+        Some(hint) => fault.with_hint(hint),
+        None => fault,
+    }
+}
+
 /// For a switch; docs/ERRORS.md says more of each.
 pub(super) fn of_failure(code: Code) -> Option<&'static str> {
     Some(match code {
@@ -98,9 +128,12 @@ pub(super) fn of_failure(code: Code) -> Option<&'static str> {
             "find out why; if the switch was replaced, `vmacd switches trust NAME` pins the new key"
         }
         Code::LoginRefused => {
-            "`vmacd switches check NAME` tries the login; VMACD_SSH_USER, VMACD_SSH_PASSWORD and VMACD_SSH_KEY_FILE are the default one"
+            "`vmacd switches check NAME` tries the login; the default one is VMACD_SSH_USER with VMACD_SSH_PASSWORD or VMACD_SSH_KEY_FILE"
         }
-        Code::CredentialMissing => "the settings' section `[credentials.NAME]` holds it",
+        Code::CredentialMissing => {
+            "the default login is VMACD_SSH_USER with VMACD_SSH_PASSWORD or VMACD_SSH_KEY_FILE (section `[ssh]`); another one that \
+             the inventory names has a section `[credentials.NAME]` in the settings file"
+        }
         Code::Unreachable | Code::ConnectionLost => "`vmacd switches check NAME` tries each step to a session",
         Code::WorkerTrouble => "this host is short of open files, memory or local ports; `ulimit -n` shows the first",
         Code::LockedByOther => "wait until they are done, or ask them",

@@ -4,7 +4,8 @@
 
 use clap::builder::styling::{AnsiColor, Style};
 use comfy_table::presets::NOTHING;
-use comfy_table::{Attribute, Color, ContentArrangement, Table};
+use comfy_table::{Attribute, Color, ColumnConstraint, ContentArrangement, Table, Width};
+use unicode_width::UnicodeWidthStr;
 
 use super::output::printable;
 
@@ -82,14 +83,26 @@ impl Look {
         }
     }
 
-    /// A table: one row a line where lines may be of any length, else its cells wrapped to the width.
+    /// A table: one row a line where lines may be of any length, else its cells wrapped at blanks to the width; where even
+    /// that is too narrow each row becomes a block of lines. Addresses, MACs and names are never cut: people copy them.
     pub fn table(self, columns: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> String {
+        let rows: Vec<Vec<Cell>> = rows.collect();
+        let Some(width) = self.width else { return self.grid(columns, &rows, &[]) };
+        match layout(columns, &rows, width.into()) {
+            Layout::Natural => self.grid(columns, &rows, &[]),
+            Layout::Wrapped(widths) => self.grid(columns, &rows, &widths),
+            Layout::Blocks => self.blocks(columns, &rows),
+        }
+    }
+
+    fn grid(self, columns: &[&str], rows: &[Vec<Cell>], widths: &[usize]) -> String {
         let mut table = Table::new();
         table.load_style(NOTHING);
-        match self.width {
-            Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
-            None => table.set_content_arrangement(ContentArrangement::Disabled),
-        };
+        let arrangement = if widths.is_empty() { ContentArrangement::Disabled } else { ContentArrangement::Dynamic };
+        table.set_content_arrangement(arrangement);
+        if let (Some(width), false) = (self.width, widths.is_empty()) {
+            table.set_width(width);
+        }
         if self.color {
             table.enforce_styling();
         } else {
@@ -99,8 +112,79 @@ impl Look {
         for row in rows {
             table.add_row(row.iter().map(styled));
         }
+        for (column, width) in table.column_iter_mut().zip(widths) {
+            let whole = u16::try_from(width + GAP).unwrap_or(u16::MAX);
+            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(whole)));
+        }
         table.trim_fmt()
     }
+
+    /// Each row as lines of name and value.
+    fn blocks(self, columns: &[&str], rows: &[Vec<Cell>]) -> String {
+        let title_width = columns.iter().map(|column| width_of(column)).max().unwrap_or(0);
+        let mut page = Page::new(self);
+        for (number, row) in rows.iter().enumerate() {
+            if number > 0 {
+                page.end();
+            }
+            for (column, cell) in columns.iter().zip(row) {
+                page.put(Cell::new(Tone::Title, format!("{column:<title_width$}"))).put("  ").put(cell.clone()).end();
+            }
+        }
+        page.finish()
+    }
+}
+
+/// Columns between two cells.
+const GAP: usize = 2;
+/// Longest word that is never cut: an IPv6 address with its prefix. A longer one has no place on a narrow terminal.
+const WHOLE_WORD_MAX: usize = 43;
+
+/// How a table fits its terminal.
+#[derive(Debug, PartialEq, Eq)]
+enum Layout {
+    /// As wide as it is.
+    Natural,
+    /// Cells wrapped at blanks; each column this wide.
+    Wrapped(Vec<usize>),
+    /// Not as a table.
+    Blocks,
+}
+
+fn layout(columns: &[&str], rows: &[Vec<Cell>], width: usize) -> Layout {
+    let (mut natural, mut least) = (Vec::new(), Vec::new());
+    for (at, column) in columns.iter().enumerate() {
+        let texts = rows.iter().filter_map(|row| row.get(at)).map(|cell| printable(&cell.text));
+        let texts: Vec<String> = std::iter::once((*column).to_owned()).chain(texts).collect();
+        let longest_word = texts.iter().flat_map(|text| text.split(' ')).map(width_of).max().unwrap_or(0);
+        natural.push(texts.iter().map(|text| width_of(text)).max().unwrap_or(0));
+        least.push(longest_word.clamp(1, WHOLE_WORD_MAX));
+    }
+    let room = width.saturating_sub(GAP * columns.len());
+    if natural.iter().sum::<usize>() <= room {
+        Layout::Natural
+    } else if least.iter().sum::<usize>() > room {
+        Layout::Blocks
+    } else {
+        Layout::Wrapped(shared_out(&natural, least, room))
+    }
+}
+
+/// Gives what is left of the room to the columns that want more: to each alike, so that the short ones are not wrapped.
+fn shared_out(natural: &[usize], mut widths: Vec<usize>, room: usize) -> Vec<usize> {
+    let mut left = room - widths.iter().sum::<usize>();
+    while left > 0 {
+        let narrowest = (0..widths.len()).filter(|at| widths[*at] < natural[*at]).min_by_key(|at| widths[*at]);
+        let Some(narrowest) = narrowest else { break };
+        widths[narrowest] += 1;
+        left -= 1;
+    }
+    widths
+}
+
+/// The columns of a terminal that a text takes.
+fn width_of(text: &str) -> usize {
+    text.width()
 }
 
 /// The cell as comfy-table takes it, so that it counts the columns of the text alone.
@@ -183,12 +267,56 @@ mod tests {
         let narrow = table(Look { color: false, width: Some(40) });
         assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
         insta::assert_snapshot!(narrow, @r"
-        ID  STATUS       SWITCHES
-        1   active       sw-a1:ge-0/0/1.0
-                         sw-a2:ge-0/0/1.0
-                         sw-a3:ge-0/0/1.0
-        2   failed       -
+        ID  STATUS            SWITCHES
+        1   active            sw-a1:ge-0/0/1.0
+                              sw-a2:ge-0/0/1.0
+                              sw-a3:ge-0/0/1.0
+        2   failed            -
             (\u001b[2J)
+        ");
+    }
+
+    /// What somebody may copy, each with what stands beside it in a list.
+    const COPIED: [&str; 4] =
+        ["02:a1:b2:c3:d4:e5", "2001:db8:1234:5678:9abc:def0:1234:5678", "255.255.255.255", "sw-001:xe-0/0/47.4094"];
+
+    #[test]
+    fn what_people_copy_is_never_cut_whatever_the_width() {
+        let columns = ["ID", "SERVER", "ADDRESS", "MAC", "V4", "STATUS", "SWITCHES", "UPDATED"];
+        let row = [
+            "14067",
+            "104277",
+            COPIED[1],
+            COPIED[0],
+            COPIED[2],
+            "failed (refused_by_switch)",
+            COPIED[3],
+            "2026-11-21 10:00:00",
+        ];
+        for width in 20..220_u16 {
+            let look = Look { color: false, width: Some(width) };
+            let shown = look.table(&columns, std::iter::once(row.into_iter().map(Cell::from).collect()));
+            for text in COPIED {
+                assert!(shown.lines().any(|line| line.contains(text)), "{width}: {text} is cut:\n{shown}");
+            }
+            let longest = shown.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or(0);
+            assert!(longest <= usize::from(width.max(60)), "{width}: {shown}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_even_when_wrapped_becomes_blocks() {
+        let rows = [["7", COPIED[1], COPIED[0]], ["8", "10.0.0.6", COPIED[0]]];
+        let rows = rows.into_iter().map(|row| row.into_iter().map(Cell::from).collect());
+        let shown = Look { color: false, width: Some(50) }.table(&["ID", "ADDRESS", "MAC"], rows);
+        insta::assert_snapshot!(shown, @r"
+        ID       7
+        ADDRESS  2001:db8:1234:5678:9abc:def0:1234:5678
+        MAC      02:a1:b2:c3:d4:e5
+
+        ID       8
+        ADDRESS  10.0.0.6
+        MAC      02:a1:b2:c3:d4:e5
         ");
     }
 

@@ -10,6 +10,7 @@ mod asked;
 mod audit;
 mod backup;
 mod backups;
+mod bound;
 mod check;
 mod dead_letters;
 mod demo;
@@ -40,6 +41,7 @@ mod suggest;
 mod survey;
 mod switches;
 mod vitals;
+mod waiting;
 mod watch;
 
 use std::process::ExitCode;

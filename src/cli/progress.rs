@@ -1,5 +1,6 @@
 //! How far long work is: on a terminal, for people; nothing where stderr is piped or the output is JSON.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -33,6 +34,16 @@ impl Progress {
         }
         bar.enable_steady_tick(TICK);
         Self(bar)
+    }
+
+    /// True where a spinner is seen.
+    pub fn can_spin() -> bool {
+        std::io::stderr().is_terminal()
+    }
+
+    /// Says something else beside the spinner.
+    pub fn say(&self, what: String) {
+        self.0.set_message(what);
     }
 
     /// So many are dealt with.

@@ -8,11 +8,12 @@ use tokio::time::Instant;
 use super::args::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
 use super::fault::{Fault, Kind};
 use super::open::Session;
-use super::output::Output;
-use super::{dry_run, subnet, suggest};
+use super::output::{Output, printable, say};
+use super::waiting::{Reason, Teller};
+use super::{bound, dry_run, subnet, suggest};
 use crate::broker::{self, Message, RequestIds};
 use crate::domain::{Action, AddressError, BindableAddress, Code, Failure, MessageKey};
-use crate::store::{CommandOutcome, Store};
+use crate::store::{CommandOutcome, Outcome, Store};
 
 /// Time between two looks for the outcome.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -71,10 +72,10 @@ async fn request(
     target: Target,
     body: Map<String, Value>,
 ) -> Result<(), Fault> {
-    if target.which.subnet.is_some() {
+    let Some(ip) = target.which.ip.clone() else {
         return subnet::request(session, output, action, target, body).await;
-    }
-    refuse_prefix(&target)?;
+    };
+    refuse_prefix(&ip)?;
     let message = message(action, &body, target.message_id.clone())?;
     if target.dry_run {
         return dry_run::run(session, output, vec![message], &target).await;
@@ -84,24 +85,56 @@ async fn request(
     let message = message.stamped(store.time().await);
     session.broker(&store).await?.publish_command(message.clone()).await?;
     if !target.wait {
-        return output.one(&json!({"message_id": key, "status": "accepted"}), || format!("accepted as {key}"));
+        return accepted(&store, output, action, (target.server, &ip), &key).await;
     }
-    let outcome = wait(&store, &MessageKey(key.clone()), target.timeout).await?;
+    let outcome = wait(&store, output, &MessageKey(key.clone()), target.timeout).await?;
     if let Some(failure) = reused(&store, &MessageKey(key.clone()), &message).await? {
         return Err(Fault { kind: Kind::Input, ..failure.into() });
+    }
+    if action == Action::Revoke && outcome.status == Outcome::Revoked && outcome.vmac_id.is_none() {
+        return revoked_nothing(&store, output, (target.server, &ip), &key).await;
     }
     report(&store, output, &key, &outcome, target.server).await
 }
 
 /// An address with a prefix is refused here, in the words of the command line.
-fn refuse_prefix(target: &Target) -> Result<(), Fault> {
-    match target.which.ip.as_deref().map(str::parse::<BindableAddress>) {
-        Some(Err(AddressError::WithPrefix { text, ip, subnet })) => {
+fn refuse_prefix(ip: &str) -> Result<(), Fault> {
+    match ip.parse::<BindableAddress>() {
+        Err(AddressError::WithPrefix { text, ip, subnet }) => {
             let hint = format!("for every address of the subnet: --subnet {subnet}");
             Err(Fault::from(AddressError::WithPrefix { text, ip, subnet }).with_hint(hint))
         }
         _ => Ok(()),
     }
+}
+
+/// The request is published; nobody waits for its outcome.
+async fn accepted(
+    store: &Store,
+    output: Output,
+    action: Action,
+    (server, ip): (i64, &str),
+    key: &str,
+) -> Result<(), Fault> {
+    if action == Action::Revoke && !output.json && !bound::has(store, server, ip).await? {
+        let what = format!("note: server {} has no virtual MAC on {} now", server, ip);
+        say(&format!("{}; an older create that is still on its way will not be done either", printable(&what)));
+    }
+    let next = format!("`vmacd show {}` shows what becomes of it", ip);
+    output.one(&json!({"message_id": key, "status": "accepted"}), || format!("accepted as {key}\n{next}"))
+}
+
+/// The answer to a revoke that found nothing to do: it is done where the address was revoked before, and a mistake where it
+/// never was the server's.
+async fn revoked_nothing(store: &Store, output: Output, (server, ip): (i64, &str), key: &str) -> Result<(), Fault> {
+    let Some(row) = bound::formerly(store, server, ip).await? else {
+        let text = format!("server {} never had a virtual MAC on {}; nothing was revoked", server, ip);
+        let hint = format!("`vmacd list --server {}` shows the addresses that it has", server);
+        return Err(Fault::input_with_code(Code::NotBound.as_str(), text).with_hint(hint));
+    };
+    let at = row.revoked_at.map(|at| at.format(" at %Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();
+    let data = json!({"message_id": key, "status": "revoked", "vmac": row, "already": true});
+    output.one(&data, || format!("{} was revoked already{at}; nothing to do", row.ip_address))
 }
 
 /// The message as any producer would publish it.
@@ -111,21 +144,20 @@ pub(super) fn message(action: Action, body: &Map<String, Value>, id: Option<Stri
     message.map_err(|failure| Fault { kind: Kind::Input, ..failure.into() })
 }
 
-async fn wait(store: &Store, key: &MessageKey, timeout: Duration) -> Result<CommandOutcome, Fault> {
+async fn wait(store: &Store, output: Output, key: &MessageKey, timeout: Duration) -> Result<CommandOutcome, Fault> {
     let deadline = Instant::now() + timeout;
+    let mut teller = Teller::new(output);
     loop {
         if let Some(outcome) = store.outcomes(std::slice::from_ref(key)).await?.remove(key) {
             return Ok(outcome);
         }
         if Instant::now() >= deadline {
+            let Reason { text, hint } = Reason::find(store, key).await?;
             let waited = humantime::format_duration(timeout);
-            let text = format!("no outcome of {key} after {waited}; it goes on without you");
-            let hint = match store.freezes().await?.is_empty() {
-                true => "is `vmacd serve` running?",
-                false => "some sites are frozen: `vmacd freezes` lists them; is `vmacd serve` running?",
-            };
+            let text = format!("no outcome after {waited}, and it goes on as {key}. {text}");
             return Err(Fault::service(anyhow::Error::msg(text)).with_hint(hint));
         }
+        teller.tell(store, key, None).await;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -8,7 +8,7 @@ use super::backups::write_diff;
 use super::fault::Fault;
 use super::look::{Cell, Page, Tone};
 use super::open::Session;
-use super::output::Output;
+use super::output::{Output, say};
 use super::progress::Progress;
 use super::suggest;
 use crate::domain::redacted_difference;
@@ -79,7 +79,7 @@ async fn restore(
         }
         RestoreEnd::Changed => {
             let text = format!("{} was changed by somebody meanwhile; nothing was restored", backup.switch);
-            Err(Fault::service(anyhow::Error::msg(text)).with_hint("run it again and look at what it shows"))
+            Err(Fault::service(anyhow::Error::msg(text)).with_hint("run it again to see what it would change now"))
         }
     }
 }
@@ -102,7 +102,7 @@ impl<'a> Shown<'a> {
         let mut page = Page::new(output.look);
         self.write(&mut page);
         // Data goes to stdout when it is done; the question needs it now.
-        eprintln!("{}", page.finish());
+        say(&page.finish());
         Ok(())
     }
 

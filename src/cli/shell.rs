@@ -1,19 +1,19 @@
 //! `vmacd completions`, `vmacd man` and `vmacd config --example`: made from what the program knows of itself.
 
-use std::io::Write;
 use std::path::Path;
 
 use clap_complete::Shell;
 
 use super::args::command;
 use super::fault::Fault;
+use super::output::write_text;
 use crate::config;
 
 /// Prints the completions for a shell.
 pub(super) fn completions(shell: Shell) -> Result<(), Fault> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command(), "vmacd", &mut script);
-    Ok(std::io::stdout().lock().write_all(&script)?)
+    write_text(&String::from_utf8_lossy(&script)).map(|_| ())
 }
 
 /// Writes the man pages, one a verb, into a folder.
@@ -24,5 +24,5 @@ pub(super) fn man(folder: &Path) -> Result<(), Fault> {
 
 /// Prints a commented `vmacd.toml`.
 pub(super) fn example() -> Result<(), Fault> {
-    Ok(std::io::stdout().lock().write_all(config::example().as_bytes())?)
+    write_text(&config::example()).map(|_| ())
 }

@@ -7,23 +7,26 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::args::Target;
+use super::bound;
 use super::dry_run;
 use super::fault::Fault;
 use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Output, or_dash};
-use super::progress::Progress;
 use super::request::{LOOK_EVERY, message, reused};
+use super::waiting::{Reason, Teller};
 use crate::broker::{self, Message};
-use crate::domain::{Action, BindableAddress, Mac, MessageKey, addresses_of};
+use crate::domain::{Action, BindableAddress, Code, Mac, MessageKey, addresses_of};
 use crate::store::{CommandOutcome, Outcome, Store};
+
+const NEVER_BOUND: &str = "never_bound";
 
 /// What became of one address.
 #[derive(Serialize)]
 struct Answer {
     ip_address: BindableAddress,
     message_id: String,
-    /// `accepted` where nobody waited, or not long enough.
+    /// `accepted` where nobody waited, or not long enough; `never_bound` where there was nothing to revoke.
     status: String,
     mac_address: Option<Mac>,
     code: Option<String>,
@@ -50,9 +53,17 @@ pub(super) async fn request(
     let message = message.stamped(store.time().await);
     session.broker(&store).await?.publish_command(message).await?;
     let outcomes = if target.wait { wait(&store, output, &keys, target.timeout).await? } else { HashMap::new() };
-    let answers = answers(&store, &addresses, &messages, &outcomes).await?;
+    let mut answers = answers(&store, &addresses, &messages, &outcomes).await?;
+    if action == Action::Revoke {
+        tell_never_bound(&store, &mut answers, target.server).await?;
+    }
     output.list(&answers, &["ADDRESS", "STATUS", "MAC", "REASON"], row)?;
-    verdict(&answers, target.wait)
+    let open = keys.iter().find(|key| target.wait && !outcomes.contains_key(key));
+    let reason = match open {
+        Some(key) => Some(Reason::find(&store, key).await?),
+        None => None,
+    };
+    verdict(&answers, reason, target.server)
 }
 
 /// The messages that a worker makes of it.
@@ -67,15 +78,28 @@ async fn wait(
     timeout: std::time::Duration,
 ) -> Result<HashMap<MessageKey, CommandOutcome>, Fault> {
     let deadline = Instant::now() + timeout;
-    let progress = Progress::new(output, "waiting", keys.len());
+    let mut teller = Teller::new(output);
     loop {
         let outcomes = store.outcomes(keys).await?;
-        progress.at(outcomes.len());
-        if outcomes.len() == keys.len() || Instant::now() >= deadline {
-            return Ok(outcomes);
+        let open = keys.iter().find(|key| !outcomes.contains_key(key));
+        match open.filter(|_| Instant::now() < deadline) {
+            Some(key) => teller.tell(store, key, Some((outcomes.len(), keys.len()))).await,
+            None => return Ok(outcomes),
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// A revoke that found nothing is no revoke where the address never was the server's.
+async fn tell_never_bound(store: &Store, answers: &mut [Answer], server: i64) -> Result<(), Fault> {
+    let is_empty = |answer: &&mut Answer| answer.status == Outcome::Revoked.as_str() && answer.mac_address.is_none();
+    for answer in answers.iter_mut().filter(is_empty) {
+        if bound::formerly(store, server, &answer.ip_address.to_string()).await?.is_none() {
+            answer.status = NEVER_BOUND.to_owned();
+            answer.text = Some(format!("server {server} never had a virtual MAC on it"));
+        }
+    }
+    Ok(())
 }
 
 async fn answers(
@@ -113,7 +137,7 @@ async fn answers(
 fn row(answer: &Answer) -> Vec<Cell> {
     let tone = match (&answer.code, answer.status.as_str()) {
         (Some(_), _) => Tone::Bad,
-        (None, "accepted") => Tone::Waiting,
+        (None, "accepted" | NEVER_BOUND) => Tone::Waiting,
         (None, _) => Tone::Good,
     };
     vec![
@@ -124,14 +148,19 @@ fn row(answer: &Answer) -> Vec<Cell> {
     ]
 }
 
-fn verdict(answers: &[Answer], waited: bool) -> Result<(), Fault> {
+fn verdict(answers: &[Answer], waits_for: Option<Reason>, server: i64) -> Result<(), Fault> {
     let failed = answers.iter().filter(|answer| answer.code.is_some()).count();
-    let open = answers.iter().filter(|answer| waited && answer.status == "accepted").count();
-    match (failed, open) {
-        (0, 0) => Ok(()),
-        (0, open) => {
-            let text = format!("{open} of {} have no outcome yet; they go on without you", answers.len());
-            Err(Fault::service(anyhow::Error::msg(text)).with_hint("is `vmacd serve` running?"))
+    let open = answers.iter().filter(|answer| answer.status == "accepted").count();
+    match (failed, waits_for) {
+        (0, None) if answers.iter().all(|answer| answer.status == NEVER_BOUND) => {
+            let text =
+                format!("server {server} never had a virtual MAC on any of the {}; nothing was revoked", answers.len());
+            Err(Fault::input_with_code(Code::NotBound.as_str(), text))
+        }
+        (0, None) => Ok(()),
+        (0, Some(Reason { text, hint })) => {
+            let text = format!("{open} of {} have no outcome yet, and they go on. {text}", answers.len());
+            Err(Fault::service(anyhow::Error::msg(text)).with_hint(hint))
         }
         (failed, _) => Err(Fault::input(format!("{failed} of {} were refused", answers.len()))),
     }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::SwitchesVerb;
+use super::ask;
 use super::check;
 use super::fault::Fault;
+use super::hint;
 use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Output, or_dash};
@@ -21,7 +23,9 @@ pub(super) async fn run(session: Session, output: Output, verb: SwitchesVerb) ->
     match verb {
         SwitchesVerb::List { site } => list(&store, output, site.as_ref(), session.settings.drift.mode).await,
         SwitchesVerb::Check { name } => check::run(&session, &store, output, &name).await,
-        SwitchesVerb::Trust { name, fingerprint } => trust(&session, &store, output, &name, fingerprint).await,
+        SwitchesVerb::Trust { name, fingerprint, yes } => {
+            trust(&session, &store, output, Pin { name, wanted: fingerprint, yes }).await
+        }
     }
 }
 
@@ -57,24 +61,39 @@ async fn list(store: &Store, output: Output, site: Option<&Scope>, mode: DriftMo
     })
 }
 
-async fn trust(
-    session: &Session,
-    store: &Store,
-    output: Output,
-    name: &SwitchName,
+/// Which key is pinned, and how sure whoever pins it is.
+struct Pin {
+    name: SwitchName,
+    /// The key that it must be.
     wanted: Option<String>,
-) -> Result<(), Fault> {
+    /// Replace another one without asking.
+    yes: bool,
+}
+
+async fn trust(session: &Session, store: &Store, output: Output, pin: Pin) -> Result<(), Fault> {
+    let Pin { name, wanted, yes } = &pin;
     let known = suggest::known_switch(store, name).await?.switch;
     let timeout = Duration::from_millis(session.settings.ssh.connect_timeout_ms);
-    let shown = fetch_host_key(&known, timeout).await.map_err(|error| error.failure())?;
-    if let Some(wanted) = wanted.filter(|wanted| *wanted != shown) {
+    let shown = fetch_host_key(&known, timeout).await;
+    let shown = shown.map_err(|error| hint::at_switch(error.failure(), &known))?;
+    if let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != shown) {
         return Err(Fault::input(format!("{name} shows {shown}, not {wanted}; nothing was pinned")));
     }
-    store.trust(name, &shown).await?;
     let before = known.host_key;
+    if let Some(before) = before.as_ref().filter(|before| **before != shown) {
+        let question = format!(
+            "{name} shows another host key than the pinned one. Pinned: {before}; shown now: {shown}. Somebody may stand \
+             between. Replace the pinned key?"
+        );
+        let otherwise = format!(
+            "{name} shows {shown} in place of the pinned {before}: compare it at the switch, then --fingerprint {shown} pins it"
+        );
+        ask::consent(*yes || wanted.is_some(), question, &otherwise).await?;
+    }
+    store.trust(name, &shown).await?;
     output.one(&json!({"switch": name, "host_key": shown, "before": before}), || match &before {
         Some(before) if *before != shown => format!("{name}: pinned {shown} in place of {before}"),
         Some(_) => format!("{name}: {shown} was pinned already"),
-        None => format!("{name}: pinned {shown}"),
+        None => format!("{name}: pinned {shown}; `vmacd switches check {name}` tries the rest"),
     })
 }

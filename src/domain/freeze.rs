@@ -167,7 +167,7 @@ pub struct FreezeOrder {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FreezeError {
     /// It would be over already.
-    #[error("until: {until} is over; expected a time to come")]
+    #[error("until: {until} is in the past")]
     Over {
         /// The end asked for.
         until: DateTime<Utc>,

@@ -26,7 +26,7 @@ impl Vmac {
     }
 
     /// True when the row has ports of the server, if only to leave them.
-    pub(super) fn knows(&self, server_id: i64) -> bool {
+    pub fn knows(&self, server_id: i64) -> bool {
         self.server_id == server_id || self.switch_bindings.iter().any(|port| self.server_of(port) == server_id)
     }
 

@@ -211,9 +211,13 @@ async fn log_in(handle: &mut Handle<HostKey>, switch: &Switch, credential: &Cred
     {
         return Ok(());
     }
+    let name = switch.credential.in_words();
     let (switch, user) = (switch.name.to_string(), credential.user.clone());
     if credential.key_file.is_none() && !credential.agent && credential.password.is_none() {
-        return Err(SwitchError::Credential { switch, problem: "neither password, key file nor agent".to_owned() });
+        return Err(SwitchError::Credential {
+            switch,
+            problem: format!("{name} has neither password, key file nor agent"),
+        });
     }
     Err(SwitchError::LoginRefused { switch, user })
 }

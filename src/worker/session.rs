@@ -140,7 +140,7 @@ pub(super) async fn connect(
 pub fn credential(settings: &Settings, switch: &Switch) -> Result<Credential, Failure> {
     let name = &switch.credential.0;
     let Some(found) = settings.credential(name) else {
-        let text = format!("{} uses the credential `{name}`, which the settings do not have", switch.name);
+        let text = format!("{} uses the credential `{name}`, which is not in the settings file", switch.name);
         return Err(Failure::new(Code::CredentialMissing, text));
     };
     Ok(Credential {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{duration, examples};
+use super::{duration, examples, number};
 use crate::domain::SwitchName;
 
 /// `vmacd backups ...`
@@ -21,6 +21,7 @@ pub enum BackupsVerb {
     #[command(after_help = examples!["vmacd backups show 41"])]
     Show {
         /// Its id
+        #[arg(value_parser = number)]
         id: i64,
         /// Print the secrets too, as they must be to load the backup
         #[arg(long)]
@@ -30,8 +31,10 @@ pub enum BackupsVerb {
     #[command(after_help = examples!["vmacd backups diff 41", "vmacd backups diff 41 57"])]
     Diff {
         /// The older one's id
+        #[arg(value_parser = number)]
         from: i64,
         /// The newer one's id [default: the next one of the same switch]
+        #[arg(value_parser = number)]
         to: Option<i64>,
     },
     /// Bring a switch's whole configuration back to what a backup holds
@@ -55,6 +58,7 @@ pub struct RestoreArgs {
     /// The switch
     pub switch: SwitchName,
     /// The backup's id
+    #[arg(value_parser = number)]
     pub id: i64,
     /// Do not ask
     #[arg(long, short, conflicts_with = "dry_run")]

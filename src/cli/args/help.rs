@@ -122,7 +122,7 @@ mod tests {
           config        Print the settings in force, secrets hidden
 
         Virtual MACs:
-          create        Ask for a virtual MAC on an address of a server
+          create        Request a virtual MAC for an address of a server
         ");
         help.lines().filter_map(|line| line.strip_prefix("  vmacd")).for_each(|rest| parses(&format!("vmacd{rest}")));
     }

@@ -38,7 +38,7 @@ pub enum SwitchesVerb {
         /// The switch
         name: SwitchName,
     },
-    /// Pin the host key that the switch shows now
+    /// Pin the host key that the switch shows now; asks before it replaces another one
     #[command(after_help = examples![
         "vmacd switches trust sw-a1",
         "vmacd switches trust sw-a1 --fingerprint SHA256:uwhWTGsAcUyHvgpd8lxjmLWzXMbcMWPwGOKOgRO8Lm4",
@@ -46,8 +46,11 @@ pub enum SwitchesVerb {
     Trust {
         /// The switch
         name: SwitchName,
-        /// Pin only if it is this one (SHA256:...)
+        /// Pin only if it is this one (SHA256:...); then nothing is asked
         #[arg(long)]
         fingerprint: Option<String>,
+        /// Replace a pinned key without asking
+        #[arg(long, short)]
+        yes: bool,
     },
 }

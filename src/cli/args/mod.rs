@@ -75,21 +75,21 @@ pub enum Verb {
     /// Run the worker, the dead-letter collector and the API
     #[command(after_help = examples!["vmacd serve", "vmacd serve --config /etc/vmacd/vmacd.toml"])]
     Serve,
-    /// Ask for a virtual MAC on an address of a server
+    /// Request a virtual MAC for an address of a server
     Create(CreateArgs),
-    /// Take an address with its virtual MAC to another server
+    /// Move an address with its virtual MAC to another server
     Move(MoveArgs),
     /// Give an address another virtual MAC
     Rotate(RotateArgs),
-    /// Take the virtual MAC off an address of a server
+    /// Remove the virtual MAC of an address; its server keeps its own MAC
     Revoke(RevokeArgs),
     /// List virtual MACs
     List(ListArgs),
     /// Show one virtual MAC with its bindings and its history
     Show(ShowArgs),
-    /// Keep a MAC for a server's address before either is cabled; again prints the same
+    /// Reserve a MAC for a server's address in advance; asking again prints the same one
     Reserve(ReserveArgs),
-    /// Give a reserved MAC back
+    /// Release a reserved MAC
     Release(ReleaseArgs),
     /// List the reserved MACs
     #[command(after_help = examples!["vmacd reservations", "vmacd reservations --json"])]
@@ -97,31 +97,31 @@ pub enum Verb {
     /// Show how full the pools of MACs are
     #[command(after_help = examples!["vmacd pools", "vmacd pools --json"])]
     Pools,
-    /// Take in MACs that something else uses
+    /// Import MACs that something else uses
     #[command(subcommand)]
     Macs(MacsVerb),
-    /// Look at what could not be done, send it again or put it aside
+    /// List, replay or discard dead letters: requests that could not be done
     #[command(subcommand)]
     DeadLetters(DeadLettersVerb),
-    /// Bring the inventory of switches and servers in or out
+    /// Import or export the inventory of switches and servers
     #[command(subcommand)]
     Inventory(InventoryVerb),
-    /// Look at the switches and pin their host keys
+    /// List and check the switches, pin their host keys
     #[command(subcommand)]
     Switches(SwitchesVerb),
-    /// Look at the configuration backups and restore them
+    /// List, compare and restore configuration backups
     #[command(subcommand)]
     Backups(BackupsVerb),
-    /// Compare what the switches hold with the rows, and mend what is vmacd's
+    /// Compare the switches with the database, and repair vmacd's own bindings with --fix
     Audit(AuditArgs),
-    /// Leave a site's switches alone until a time: nothing is committed there
+    /// Pause a site until a time: nothing is committed on its switches
     Freeze(FreezeArgs),
-    /// End a freeze: work goes on within seconds
+    /// End a freeze; work continues within seconds
     Thaw(ThawArgs),
     /// List the sites that are frozen, by somebody or by vmacd itself
     #[command(after_help = examples!["vmacd freezes", "vmacd freezes --json"])]
     Freezes,
-    /// Take bindings that stand on the switches over as virtual MACs
+    /// Take over bindings that are already on the switches as virtual MACs
     Adopt(AdoptArgs),
     /// Bring the database's tables up to date
     #[command(after_help = examples!["vmacd migrate"])]
@@ -160,9 +160,28 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     span.ok_or_else(|| "expected a time span of at most 10 years, such as 90s or 2h".to_owned())
 }
 
+/// A number such as a server's or a row's.
+pub fn number(text: &str) -> Result<i64, String> {
+    text.trim().parse().map_err(|_| "expected a number".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_number_is_said_plainly() {
+        for arguments in [
+            ["vmacd", "list", "--server", "web1"].as_slice(),
+            &["vmacd", "create", "--ip", "10.0.0.1", "--server", "web1"],
+            &["vmacd", "dead-letters", "show", "web1"],
+            &["vmacd", "dead-letters", "discard", "--id", "1,web1"],
+            &["vmacd", "backups", "show", "web1"],
+        ] {
+            let error = command().try_get_matches_from(arguments).expect_err("refused").to_string();
+            assert!(error.contains("'web1'") && error.contains("expected a number"), "{error}");
+        }
+    }
 
     #[test]
     fn time_spans_have_an_upper_bound() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::examples;
+use super::{examples, number};
 use crate::domain::{BindableAddress, Mac, PoolName};
 
 /// `vmacd reserve`
@@ -34,7 +34,7 @@ pub struct ReserveArgs {
 #[command(after_help = examples!["vmacd release --server 1042 --ip 10.0.48.6"])]
 pub struct ReleaseArgs {
     /// The server
-    #[arg(long)]
+    #[arg(long, value_parser = number)]
     pub server: i64,
     /// Its address
     #[arg(long)]

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{duration, examples};
+use super::{duration, examples, number};
 use crate::domain::{GroupName, Mac, PoolName, VlanName};
 
 /// Who and which address.
 #[derive(Debug, Args)]
 pub struct Target {
     /// The server's number in the panel
-    #[arg(long)]
+    #[arg(long, value_parser = number)]
     pub server: i64,
     /// The address, or the subnet.
     #[command(flatten)]
@@ -88,7 +88,7 @@ pub struct MoveArgs {
     #[command(flatten)]
     pub target: Target,
     /// The server that the address goes to
-    #[arg(long, value_name = "SERVER")]
+    #[arg(long, value_name = "SERVER", value_parser = number)]
     pub to: i64,
     /// The VLAN of the binding there [default: found from the inventory or the switch]
     #[arg(long)]

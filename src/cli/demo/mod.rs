@@ -6,10 +6,18 @@
 mod stage;
 mod tour;
 
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
 use super::args::DemoArgs;
 use super::descriptors::raise_file_limit;
 use super::fault::Fault;
+use super::output::is_unread;
 use super::process::on_signal;
+
+/// Time between two looks whether somebody reads.
+const READER_LOOK: Duration = Duration::from_millis(500);
 
 /// Builds the stage, gives the tour, and stays up unless told to end there.
 pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
@@ -20,10 +28,21 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
         toured = tour::give(&stage) => toured,
         () = interrupted.cancelled() => Ok(()),
     };
-    if toured.is_ok() && !args.exit && !interrupted.is_cancelled() {
-        tour::invite(&stage);
-        interrupted.cancelled().await;
-    }
+    let stays = toured.is_ok() && !args.exit && !interrupted.is_cancelled();
+    let ended = if stays { stay_up(&stage, &interrupted).await } else { toured };
     stage.strike().await;
-    toured
+    // That the reader went away (`| head`) is no fault.
+    ended.or_else(|fault| if fault.is_unread() { Ok(()) } else { Err(fault) })
+}
+
+/// Until a signal says stop, or nobody reads any more.
+async fn stay_up(stage: &stage::Stage, interrupted: &CancellationToken) -> Result<(), Fault> {
+    tour::invite(stage)?;
+    while !is_unread() {
+        tokio::select! {
+            () = interrupted.cancelled() => break,
+            () = tokio::time::sleep(READER_LOOK) => {}
+        }
+    }
+    Ok(())
 }

@@ -36,7 +36,7 @@ pub(super) struct Stage {
     /// Where health answers, when a port could be had.
     pub http: Option<std::net::SocketAddr>,
     pub database: PathBuf,
-    folder: PathBuf,
+    folder: Folder,
     shutdown: CancellationToken,
     worker: JoinHandle<Result<(), WorkerError>>,
 }
@@ -44,11 +44,8 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts everything.
     pub async fn build() -> Result<Self, Fault> {
-        let name = format!("vmacd-demo-{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let folder = std::env::temp_dir().join(name);
-        // Anybody may write beside it: it is new, and nobody else's.
-        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        let database = folder.join("vmacd.db");
+        let folder = Folder::new()?;
+        let database = folder.0.join("vmacd.db");
         let estate = Estate::start(Options {
             switches: 2,
             ports_per_switch: 3,
@@ -97,7 +94,26 @@ impl Stage {
         let _ = self.worker.await;
         self.estate.shutdown().await;
         self.store.close().await;
-        let _ = std::fs::remove_dir_all(&self.folder);
+        drop(self.folder);
+    }
+}
+
+/// A folder of the demo's own, gone with it however that ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Self, Fault> {
+        let name = format!("vmacd-demo-{}-{:08x}", std::process::id(), rand::random::<u32>());
+        let folder = std::env::temp_dir().join(name);
+        // Anybody may write beside it: it is new, and nobody else's.
+        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::stage::Stage;
 use crate::broker::message_of;
 use crate::cli::fault::Fault;
+use crate::cli::output::write_text;
 use crate::domain::{Action, BindableAddress, MessageKey, Server};
 use crate::store::{CommandOutcome, DeadLetterFilter, FullDeadLetter, VmacFilter};
 
@@ -17,17 +18,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Gives the whole tour.
 pub(super) async fn give(stage: &Stage) -> Result<(), Fault> {
     let started = Instant::now();
-    introduce(stage);
+    introduce(stage)?;
     let created = create(stage).await?;
     repeat(stage).await?;
     revoke(stage).await?;
     refuse_and_replay(stage).await?;
-    summarise(stage, created, started);
-    Ok(())
+    summarise(stage, created, started)
 }
 
-fn introduce(stage: &Stage) {
-    say("1. The stage: two simulated Juniper switches on real ports, speaking SSH and NETCONF");
+fn introduce(stage: &Stage) -> Result<(), Fault> {
+    say("1. The stage: two simulated Juniper switches on real ports, speaking SSH and NETCONF")?;
     for switch in &stage.inventory.switches {
         line(&format!(
             "{}  {}:{}  host key {}",
@@ -35,26 +35,27 @@ fn introduce(stage: &Stage) {
             switch.host,
             switch.port,
             switch.host_key.as_deref().unwrap_or("-")
-        ));
+        ))?;
     }
     let servers = &stage.inventory.servers;
     line(&format!(
         "{} servers are cabled to them; each has its primary address bound to its own (PXE) MAC:",
         servers.len()
-    ));
+    ))?;
     for server in servers {
         let port = server.ports.first().map(|port| format!("{} {}", port.switch, port.interface)).unwrap_or_default();
-        line(&format!("server {}  {}  {}  {port}", server.id, extra(server, 0), server.pxe_mac));
+        line(&format!("server {}  {}  {}  {port}", server.id, extra(server, 0), server.pxe_mac))?;
     }
     if let Some(http) = stage.http {
-        line(&format!("the page is at http://{http}/"));
+        line(&format!("the page is at http://{http}/"))?;
     }
+    Ok(())
 }
 
 async fn create(stage: &Stage) -> Result<usize, Fault> {
     let servers = &stage.inventory.servers;
     let total = servers.len() * ADDRESSES_PER_SERVER as usize;
-    say(&format!("2. Billing sells {total} extra addresses at once: {total} `vmac.create` messages are published"));
+    say(&format!("2. Billing sells {total} extra addresses at once: {total} `vmac.create` messages are published"))?;
     let before = commits(stage);
     let started = Instant::now();
     let mut keys = Vec::new();
@@ -68,43 +69,43 @@ async fn create(stage: &Stage) -> Result<usize, Fault> {
     for key in &keys {
         outcome(stage, key).await?;
     }
-    line(&format!("all {total} are active after {:.1} s; the first of each server:", started.elapsed().as_secs_f64()));
+    line(&format!("all {total} are active after {:.1} s; the first of each server:", started.elapsed().as_secs_f64()))?;
     for server in servers {
         let vmac = find(stage, &extra(server, 1)).await?;
-        line(&format!("{}  {}  {}", vmac.ip_address, vmac.mac_address, vmac.status));
+        line(&format!("{}  {}  {}", vmac.ip_address, vmac.mac_address, vmac.status))?;
     }
     line(&format!(
         "the switches needed {} commits for it (two each time: confirmed, then confirming), each with a backup before it",
         commits(stage) - before
-    ));
+    ))?;
     Ok(total)
 }
 
 async fn repeat(stage: &Stage) -> Result<(), Fault> {
-    say("3. The same message again: the same answer, nothing is bound twice");
+    say("3. The same message again: the same answer, nothing is bound twice")?;
     let (server, before) = (&stage.inventory.servers[0], commits(stage));
     let address = extra(server, 1);
     let first = find(stage, &address).await?.mac_address;
     stage.publish(Action::Create, server.id, &address, "order-again").await?;
     outcome(stage, &MessageKey("order-again".to_owned())).await?;
     let second = find(stage, &address).await?.mac_address;
-    line(&format!("{address} had {first} and has {second}; commits needed: {}", commits(stage) - before));
+    line(&format!("{address} had {first} and has {second}; commits needed: {}", commits(stage) - before))?;
     Ok(())
 }
 
 async fn revoke(stage: &Stage) -> Result<(), Fault> {
     let server = &stage.inventory.servers[0];
     let address = extra(server, 1);
-    say(&format!("4. The customer gives {address} back: `vmac.revoke`"));
+    say(&format!("4. The customer gives {address} back: `vmac.revoke`"))?;
     stage.publish(Action::Revoke, server.id, &address, "revoke-1").await?;
     outcome(stage, &MessageKey("revoke-1".to_owned())).await?;
     let vmac = find(stage, &address).await?;
     for binding in &vmac.switch_bindings {
-        line(&format!("{address} is {}: {} {} {}", vmac.status, binding.switch, binding.interface, binding.state));
+        line(&format!("{address} is {}: {} {} {}", vmac.status, binding.switch, binding.interface, binding.state))?;
     }
     line(
-        "the PXE MAC stands for the primary address of that port, so Junos would refuse it twice: the binding is removed",
-    );
+        "the PXE MAC is bound to the primary address of that port, and Junos would refuse it twice: the binding is removed",
+    )?;
     Ok(())
 }
 
@@ -112,21 +113,21 @@ async fn refuse_and_replay(stage: &Stage) -> Result<(), Fault> {
     let server = &stage.inventory.servers[stage.inventory.servers.len() - 1];
     let switch = &server.ports[0].switch;
     let address = extra(server, ADDRESSES_PER_SERVER + 1);
-    say(&format!("5. {switch} refuses a commit (an injected fault), for {address}"));
+    say(&format!("5. {switch} refuses a commit (an injected fault), for {address}"))?;
     let handle = stage.estate.switch(switch.as_str()).ok_or_else(|| Fault::service(anyhow::anyhow!("no {switch}")))?;
     handle.set_fault("commit_rejected").map_err(Fault::service)?;
     stage.publish(Action::Create, server.id, &address, "refused-1").await?;
     let refused = outcome_any(stage, &MessageKey("refused-1".to_owned())).await?;
-    line(&format!("the answer: {}", refused.failure().map(|failure| failure.to_string()).unwrap_or_default()));
+    line(&format!("the answer: {}", refused.failure().map(|failure| failure.to_string()).unwrap_or_default()))?;
     let letter = dead_letter(stage).await?;
     line(&format!(
         "dead letter {}: {} {}",
         letter.row.id,
         letter.row.reason_code,
         String::from_utf8_lossy(&letter.body)
-    ));
+    ))?;
     handle.clear_faults();
-    line("the switch is mended; `vmacd dead-letters replay --all` sends it to the work queue again");
+    line("the switch works again; `vmacd dead-letters replay --all` sends it to the work queue again")?;
     let id = letter.row.id;
     stage.broker.publish_command(message_of(letter)).await?;
     stage.store.mark_replayed(&[id]).await?;
@@ -135,11 +136,11 @@ async fn refuse_and_replay(stage: &Stage) -> Result<(), Fault> {
         Ok((vmac.status == crate::domain::Status::Active).then_some(vmac))
     })
     .await
-    .map(|vmac| line(&format!("{}  {}  {}", vmac.ip_address, vmac.mac_address, vmac.status)))
+    .and_then(|vmac| line(&format!("{}  {}  {}", vmac.ip_address, vmac.mac_address, vmac.status)))
 }
 
-fn summarise(stage: &Stage, created: usize, started: Instant) {
-    say("Summary");
+fn summarise(stage: &Stage, created: usize, started: Instant) -> Result<(), Fault> {
+    say("Summary")?;
     let bound: usize = switches(stage).map(|switch| switch.bindings().len()).sum();
     line(&format!(
         "{created} addresses created, 1 revoked, 1 refused, replayed and created: the switches hold {bound} bindings \
@@ -147,21 +148,21 @@ fn summarise(stage: &Stage, created: usize, started: Instant) {
         stage.inventory.servers.len(),
         commits(stage),
         started.elapsed().as_secs_f64()
-    ));
+    ))
 }
 
 /// What to try while the demo stays up.
-pub(super) fn invite(stage: &Stage) {
+pub(super) fn invite(stage: &Stage) -> Result<(), Fault> {
     let server = &stage.inventory.servers[0];
-    say("It stays up. In another terminal, or a browser:");
+    say("It stays up. In another terminal, or a browser:")?;
     if let Some(http) = stage.http {
-        line(&format!("http://{http}/"));
+        line(&format!("http://{http}/"))?;
     }
-    line(&format!("export VMACD_DATABASE_URL=sqlite://{}", stage.database.display()));
-    line("vmacd list --status active");
-    line(&format!("vmacd create --server {} --ip {} --wait", server.id, extra(server, 60)));
-    line(&format!("vmacd show {}", extra(server, 60)));
-    line("Ctrl-C ends it and removes everything.");
+    line(&format!("export VMACD_DATABASE_URL=sqlite://{}", stage.database.display()))?;
+    line("vmacd list --status active")?;
+    line(&format!("vmacd create --server {} --ip {} --wait", server.id, extra(server, 60)))?;
+    line(&format!("vmacd show {}", extra(server, 60)))?;
+    line("Ctrl-C ends it and removes everything.")
 }
 
 /// An address of the server: its primary one plus `number`.
@@ -222,10 +223,18 @@ async fn wait<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T>, Fa
     }
 }
 
-fn say(text: &str) {
-    println!("\n{text}");
+fn say(text: &str) -> Result<(), Fault> {
+    put(&format!("\n{text}"))
 }
 
-fn line(text: &str) {
-    println!("   {text}");
+fn line(text: &str) -> Result<(), Fault> {
+    put(&format!("   {text}"))
+}
+
+/// Prints a line; that nobody reads any more ends the tour.
+fn put(text: &str) -> Result<(), Fault> {
+    match write_text(&format!("{text}\n"))? {
+        true => Ok(()),
+        false => Err(Fault::unread()),
+    }
 }

@@ -66,6 +66,18 @@ impl Default for CredentialName {
     }
 }
 
+impl CredentialName {
+    /// True for the login of the settings' section `[ssh]`.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Within a sentence.
+    pub fn in_words(&self) -> String {
+        if self.is_default() { "the default login".to_owned() } else { format!("the credential `{}`", self.0) }
+    }
+}
+
 /// How the dialect of a switch is chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

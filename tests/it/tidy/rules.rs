@@ -138,6 +138,18 @@ fn nothing_is_left_undone_skipped_or_slept_through() {
 }
 
 #[test]
+fn nothing_is_printed_by_macros_that_panic_when_the_reader_goes_away() {
+    let mut violations = Vec::new();
+    for source in sources("src") {
+        for word in ["println!", "print!"] {
+            let found = source.shipped.match_indices(word);
+            violations.extend(found.map(|(at, _)| format!("{}:{}", source.path, line_of(&source.shipped, at))));
+        }
+    }
+    assert_none("println! and its like (write with cli::output, which knows of pipes that are closed)", violations);
+}
+
+#[test]
 fn shipped_code_does_not_unwrap() {
     let mut violations = Vec::new();
     for source in sources("src") {
