@@ -91,7 +91,10 @@ async fn request(
     if let Some(failure) = reused(&store, &MessageKey(key.clone()), &message).await? {
         return Err(Fault { kind: Kind::Input, ..failure.into() });
     }
-    if action == Action::Revoke && outcome.status == Outcome::Revoked && outcome.vmac_id.is_none() {
+    if action == Action::Revoke
+        && outcome.status == Outcome::Revoked
+        && has_done_nothing(&store, &key, &outcome).await?
+    {
         return revoked_nothing(&store, output, (target.server, &ip), &key).await;
     }
     report(&store, output, &key, &outcome, target.server).await
@@ -117,19 +120,26 @@ async fn accepted(
     key: &str,
 ) -> Result<(), Fault> {
     if action == Action::Revoke && !output.json && !bound::has(store, server, ip).await? {
-        let what = format!("note: server {} has no virtual MAC on {} now", server, ip);
+        let what = format!("note: server {server} has no virtual MAC on {ip} now");
         say(&format!("{}; an older create that is still on its way will not be done either", printable(&what)));
     }
-    let next = format!("`vmacd show {}` shows what becomes of it", ip);
+    let next = format!("`vmacd show {ip}` shows what becomes of it");
     output.one(&json!({"message_id": key, "status": "accepted"}), || format!("accepted as {key}\n{next}"))
+}
+
+/// True where a revoke found no virtual MAC, or one that was off before it came.
+async fn has_done_nothing(store: &Store, key: &str, outcome: &CommandOutcome) -> Result<bool, Fault> {
+    let Some(id) = outcome.vmac_id else { return Ok(true) };
+    let received_at = store.command(&MessageKey(key.to_owned())).await?.command.received_at;
+    Ok(store.vmac(id).await?.revoked_at.is_some_and(|at| at < received_at))
 }
 
 /// The answer to a revoke that found nothing to do: it is done where the address was revoked before, and a mistake where it
 /// never was the server's.
 async fn revoked_nothing(store: &Store, output: Output, (server, ip): (i64, &str), key: &str) -> Result<(), Fault> {
     let Some(row) = bound::formerly(store, server, ip).await? else {
-        let text = format!("server {} never had a virtual MAC on {}; nothing was revoked", server, ip);
-        let hint = format!("`vmacd list --server {}` shows the addresses that it has", server);
+        let text = format!("server {server} never had a virtual MAC on {ip}; nothing was revoked");
+        let hint = format!("`vmacd list --server {server}` shows the addresses that it has");
         return Err(Fault::input_with_code(Code::NotBound.as_str(), text).with_hint(hint));
     };
     let at = row.revoked_at.map(|at| at.format(" at %Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();

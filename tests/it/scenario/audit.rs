@@ -102,7 +102,7 @@ async fn a_switch_that_does_not_answer_is_named_and_the_others_are_looked_at() {
     assert_eq!((found.code, data["switches"].as_i64()), (Some(2), Some(2)));
     let unseen = data["not_looked_at"].as_array().expect("a list");
     assert!(unseen.len() == 1 && unseen[0]["switch"] == world.switch_of(0).as_str(), "{unseen:?}");
-    assert!(found.stderr.contains("1 switches could not be looked at"), "{found:?}");
+    assert!(found.stderr.contains("1 switch could not be checked"), "{found:?}");
     let unknown = audit(&world, &["--switch", "sw-01"]).await;
     assert!(unknown.code == Some(1) && unknown.stderr.contains("sw-001"), "{unknown:?}");
 }
