@@ -5,7 +5,8 @@
 //! a virtual MAC; `pools`, `pool` and `prefix` which MACs are handed out; `plan` the comparison of what is
 //! wanted with what a switch holds, `audit` that of whole switches, `adopt` what of them becomes rows, `drift` what
 //! no longer stands, `evidence` what a switch showed of a binding; `failure` the catalogue of what can go wrong and
-//! how each case is treated; `freeze` and `stop` when a site's switches are left alone; `shown` makes text from outside
+//! how each case is treated; `freeze` and `stop` when a site's switches are left alone; `health` how the parts of the
+//! service are; `search` what somebody looks for; `shown` makes text from outside
 //! safe to show, `service_url` URLs without their passwords, `configuration` shows those of switches; `long_body` what is
 //! kept of a body that is too long; `schema` tells others how the values look in JSON; `trace` reads the producer's
 //! trace.
@@ -20,6 +21,7 @@ pub mod drift;
 pub mod evidence;
 mod failure;
 mod freeze;
+mod health;
 mod inventory;
 mod issued;
 mod lifecycle;
@@ -33,6 +35,7 @@ mod pools;
 mod prefix;
 mod retry;
 mod schema;
+mod search;
 mod service_url;
 mod shown;
 mod stop;
@@ -47,6 +50,7 @@ pub use configuration::{difference, redacted, redacted_difference};
 pub use drift::DriftMode;
 pub use failure::{Code, Failure, FailureClass, chain};
 pub use freeze::{Freeze, FreezeError, FreezeKind, FreezeOrder, Scope};
+pub use health::{Away, Health, WorkerSign, without_replaced};
 pub use inventory::{
     CredentialName, Dialect, DialectChoice, Inventory, InventoryConflict, InventoryPlace, Server, ServerPort,
     SshProfile, Switch, inventory_conflicts,
@@ -62,6 +66,7 @@ pub use pools::{PoolProblem, Pools};
 pub use prefix::{Prefix, PrefixError};
 pub use retry::RetryPolicy;
 pub use schema::{PLAIN_TEXT, SharedMac, Subnet, TIME_SINCE_1970, VirtualMac};
+pub use search::{Search, SearchText};
 pub use service_url::{ServiceUrl, UrlError};
 pub use shown::shown;
 pub use stop::{FailedPush, reason_to_stop, speaks_against_site};

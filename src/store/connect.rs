@@ -98,6 +98,11 @@ impl Store {
         self.now().await.unwrap_or_else(|_| self.engine.clock.best_known())
     }
 
+    /// The same without asking: the last answer carried on, however old.
+    pub fn best_known_time(&self) -> DateTime<Utc> {
+        self.engine.clock.best_known()
+    }
+
     /// What ages are measured by: how long this process has worked, as far as the database's clock and this machine's
     /// agree. A jump of either does not count.
     pub fn age_clock(&self) -> Duration {

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::connect::Store;
 use super::engine::args;
 use super::error::StoreError;
-use super::vmacs::has_status;
-use crate::domain::Status;
+use super::vmac_conditions::has_status;
+use crate::domain::{Status, SwitchName};
 
 /// One count of everything that waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -36,6 +36,19 @@ pub struct Counts {
     pub sites_frozen: Vec<(String, &'static str)>,
     /// Bindings that drifted and stand so.
     pub drift_standing: i64,
+}
+
+/// A list without a filter of its own.
+#[derive(Debug, Clone, Copy)]
+pub enum Listed<'a> {
+    /// The switches.
+    Switches,
+    /// The pushes to a switch.
+    Pushes(&'a SwitchName),
+    /// The backups of a switch.
+    Backups(&'a SwitchName),
+    /// The reservations.
+    Reservations,
 }
 
 const COUNTS: &str = "SELECT
@@ -84,6 +97,22 @@ impl Store {
             sites_frozen: kinds.collect::<BTreeSet<_>>().into_iter().collect(),
             drift_standing: row.get("drift_standing")?,
         })
+    }
+
+    /// How long a list is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn length(&self, list: Listed<'_>) -> Result<i64, StoreError> {
+        let (what, condition, of) = match list {
+            Listed::Switches => ("switches", "$1 = ''", ""),
+            Listed::Pushes(switch) => ("pushes", "switch = $1", switch.as_str()),
+            Listed::Backups(switch) => ("config_backups", "switch = $1", switch.as_str()),
+            Listed::Reservations => ("taken_macs", "kind = 'reserved' AND $1 = ''", ""),
+        };
+        let sql = format!("SELECT COUNT(*) AS rows_counted FROM {what} WHERE {condition}");
+        let rows = self.engine.read("count a list", &sql, args![of]).await?;
+        rows.first().ok_or(StoreError::NoAnswer { what: "count a list" })?.get("rows_counted")
     }
 
     /// Statements sent since the store was opened, the beginning and end of transactions included.

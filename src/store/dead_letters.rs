@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::connect::Store;
 use super::engine::{Arg, Row, args, batch_arg};
 use super::error::StoreError;
-use crate::domain::{BODY_BYTES_MAX, BindableAddress, SwitchName};
+use crate::domain::{BODY_BYTES_MAX, BindableAddress, SearchText, SwitchName};
 
 /// A row of `dead_letters` as lists show it: without what may be long.
 #[derive(Debug, Clone, Serialize)]
@@ -97,6 +97,8 @@ pub struct DeadLetterFilter {
     pub ip: Option<BindableAddress>,
     /// Whose last failure is not before this.
     pub since: Option<DateTime<Utc>>,
+    /// Whose address or ids have what somebody looks for.
+    pub search: Option<SearchText>,
 }
 
 impl Default for DeadLetterFilter {
@@ -112,6 +114,7 @@ impl Default for DeadLetterFilter {
             without_switch: false,
             ip: None,
             since: None,
+            search: None,
         }
     }
 }
@@ -220,6 +223,17 @@ impl Store {
         rows.iter().map(|row| row.get("id")).collect()
     }
 
+    /// How many match, on all pages.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_dead_letters(&self, filter: &DeadLetterFilter) -> Result<i64, StoreError> {
+        let mut arguments = Vec::new();
+        let sql = format!("SELECT COUNT(*) AS letters FROM dead_letters WHERE {}", conditions(filter, &mut arguments));
+        let rows = self.engine.read("count dead letters", &sql, arguments).await?;
+        rows.first().ok_or(StoreError::NoAnswer { what: "count dead letters" })?.get("letters")
+    }
+
     /// What waits, by reason and switch, the most first.
     ///
     /// # Errors
@@ -288,13 +302,22 @@ const LATEST: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).expec
 /// The statement that reads these columns of what matches.
 fn selection(columns: &str, filter: &DeadLetterFilter) -> (String, Vec<Arg>) {
     let (beyond, order) = if filter.newest_first { ("<", "DESC") } else { (">", "ASC") };
-    let after_id = if filter.newest_first && filter.after_id == 0 { i64::MAX } else { filter.after_id };
-    let mut sql = format!(
-        "SELECT {columns} FROM dead_letters WHERE (id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {{rows}})
-         OR $2 = 0) AND state = $3 AND id {beyond} $4"
+    let from = if filter.newest_first && filter.after_id == 0 { i64::MAX } else { filter.after_id };
+    let mut arguments = Vec::new();
+    let conditions = conditions(filter, &mut arguments);
+    arguments.extend(args![from, filter.limit]);
+    let (after, limit) = (arguments.len() - 1, arguments.len());
+    let sql = format!(
+        "SELECT {columns} FROM dead_letters WHERE {conditions} AND id {beyond} ${after} ORDER BY id {order} LIMIT ${limit}"
     );
+    (sql, arguments)
+}
+
+/// What matches, wherever the list begins.
+fn conditions(filter: &DeadLetterFilter, arguments: &mut Vec<Arg>) -> String {
     let named = i64::from(!filter.ids.is_empty());
-    let mut arguments = vec![ids(&filter.ids), named.into(), filter.state.as_str().into(), after_id.into()];
+    arguments.extend([ids(&filter.ids), named.into(), filter.state.as_str().into()]);
+    let mut sql = "(id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}) OR $2 = 0) AND state = $3".to_owned();
     let conditions: [(&str, Option<Arg>); 4] = [
         ("reason_code =", filter.reason.clone().map(Arg::from)),
         ("switch =", filter.switch.as_ref().map(|switch| switch.as_str().into())),
@@ -309,9 +332,13 @@ fn selection(columns: &str, filter: &DeadLetterFilter) -> (String, Vec<Arg>) {
     if filter.without_switch {
         sql.push_str(" AND switch IS NULL");
     }
-    arguments.push(filter.limit.into());
-    sql.push_str(&format!(" ORDER BY id {order} LIMIT ${}", arguments.len()));
-    (sql, arguments)
+    if let Some(text) = &filter.search {
+        arguments.push(text.lowercase.as_str().into());
+        let holds = |column| format!("{{strpos}}(lower(COALESCE({column}, '')), ${}) > 0", arguments.len());
+        let any = ["ip_address", "message_id", "correlation_id"].map(holds).join(" OR ");
+        sql.push_str(&format!(" AND ({any})"));
+    }
+    sql
 }
 
 fn ids(ids: &[i64]) -> Arg {

@@ -40,6 +40,7 @@ const SOURCES: &[Source] = sources![
     "0012_long_bodies",
     "0013_page_sessions",
     "0014_rows_drive",
+    "0017_workers",
 ];
 
 /// The tables of Postgres, from the first to the newest.

@@ -1,7 +1,8 @@
 //! The rows: Postgres where they are shared, SQLite as the embedded default, one SQL text for both.
 //!
 //! By aggregate: `admit` takes commands in, `work` says what waits for a switch, `settle` writes what a push
-//! came to; `leases`, `pushes` and `backups` serve the push; `freezes` and `site_pushes` hold it back; `commands`, `vmacs`,
+//! came to; `leases`, `pushes` and `backups` serve the push; `freezes` and `site_pushes` hold it back; `workers` says who
+//! runs; `commands`, `vmacs`,
 //! `outbox`, `dead_letters` (`collect` keeps new ones), `adopt`, `inventory`, `taken` (MACs that no row has) and `queue` are
 //! what their names say. `engine` and `tx` hide which database it is; `tables` brings its tables up to date, `copy`
 //! and `close` are for SQLite's files.
@@ -52,10 +53,12 @@ mod taken;
 mod turns;
 mod tx;
 mod vault;
+mod vmac_conditions;
 mod vmacs;
 mod waiting;
 mod work;
 mod work_item;
+mod workers;
 
 pub use admit::{Admission, Incoming, IntakeBatch, Rehearsal};
 pub use backups::Backup;
@@ -63,7 +66,7 @@ pub use collect::DeadLetter;
 pub use commands::{CommandOutcome, OpenCommand, Outcome};
 pub use connect::{Store, StoreOptions};
 pub use copy::DatabaseCopy;
-pub use counts::Counts;
+pub use counts::{Counts, Listed};
 pub use dead_letters::{DeadLetterCause, DeadLetterFilter, DeadLetterRow, FullDeadLetter};
 pub use drift::{LookDue, LookEnd, Pace, Settlement};
 pub use due::Due;
@@ -76,7 +79,7 @@ pub use inventory::KnownSwitch;
 pub use journal::{OpenedPush, SentPush, SiteLimits};
 pub use leases::{Lease, Trouble};
 pub use outbox::Event;
-pub use overview::SwitchOverview;
+pub use overview::{SwitchOverview, Waits};
 pub use page_sessions::SessionLimits;
 pub use pushes::{PushRecord, PushRow, PushState};
 pub use queue::{ClaimLimit, ClaimedMessages, NewQueueMessage, QueueClaim, QueueMessage};
@@ -87,3 +90,4 @@ pub use turns::Fence;
 pub use vmacs::{TimelineEntry, Vmac, VmacFilter, VmacPage};
 pub use waiting::WaitingCommand;
 pub use work_item::{WorkItem, WorkPort};
+pub use workers::{RowWait, SwitchTrouble, SwitchTroubles};

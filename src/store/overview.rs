@@ -9,8 +9,7 @@ use super::error::StoreError;
 use super::freezes::{FREEZE_COLUMNS, FREEZE_JOIN};
 use super::inventory::KnownSwitch;
 use super::leases::TROUBLE_COLUMNS;
-use super::vmacs::has_status;
-use crate::domain::{Status, SwitchName};
+use crate::domain::SwitchName;
 
 /// One switch as an operator wants to see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,6 +19,8 @@ pub struct SwitchOverview {
     pub known: KnownSwitch,
     /// Changes that wait for it.
     pub changes_waiting: i64,
+    /// The one of them that is due first.
+    pub waits: Option<Waits>,
     /// The worker that has its lease, while it has.
     pub lease_holder: Option<String>,
     /// Its newest push.
@@ -30,11 +31,33 @@ pub struct SwitchOverview {
     pub last_push_at: Option<DateTime<Utc>>,
 }
 
+/// When what waits for a switch is due, and why it waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waits {
+    /// When it is tried next.
+    pub due_at: DateTime<Utc>,
+    /// The reason code, where it was tried in vain.
+    pub reason_code: Option<String>,
+    /// What happened then.
+    pub reason_text: Option<String>,
+}
+
+impl Waits {
+    fn from_row(row: &Row) -> Result<Option<Self>, StoreError> {
+        let Some(due_at) = row.get::<Option<i64>>("due_at_ms")?.and_then(DateTime::from_timestamp_millis) else {
+            return Ok(None);
+        };
+        let (reason_code, reason_text) = (row.get("reason_code")?, row.get("reason_text")?);
+        Ok(Some(Self { due_at, reason_code, reason_text }))
+    }
+}
+
 impl SwitchOverview {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             known: KnownSwitch::from_row(row)?,
             changes_waiting: row.get("changes_waiting")?,
+            waits: Waits::from_row(row)?,
             lease_holder: row.get("lease_holder")?,
             last_push_id: row.get("last_push_id")?,
             last_push_state: row.get("last_push_state")?,
@@ -50,10 +73,13 @@ fn overview() -> String {
 
 const OVERVIEW_COLUMNS: &str = "SELECT s.*, CASE WHEN l.expires_at_ms > $2 THEN l.holder END AS lease_holder,
         p.id AS last_push_id, p.state AS last_push_state, p.started_at AS last_push_at,
-        (SELECT COUNT(*) FROM switch_work w WHERE w.switch = s.name) AS changes_waiting";
+        (SELECT COUNT(*) FROM switch_work w WHERE w.switch = s.name) AS changes_waiting,
+        first_due.due_at_ms AS due_at_ms, first_due.reason_code AS reason_code, first_due.reason_text AS reason_text";
 
 const OVERVIEW_FROM: &str = "FROM switches s
     LEFT JOIN switch_leases l ON l.switch = s.name
+    LEFT JOIN switch_work first_due ON first_due.switch = s.name AND first_due.vmac_id =
+        (SELECT w.vmac_id FROM switch_work w WHERE w.switch = s.name ORDER BY w.due_at_ms, w.vmac_id LIMIT 1)
     LEFT JOIN pushes p ON p.id = (SELECT MAX(q.id) FROM pushes q WHERE q.switch = s.name)";
 
 const PULSE: &str = "SELECT
@@ -79,19 +105,6 @@ impl Store {
         let names =
             ["newest_row", "newest_event", "newest_letter", "letters", "changes", "pushes", "troubled", "freezes"];
         names.iter().map(|name| row.get(name)).collect()
-    }
-
-    /// How many virtual MACs have this status, counted up to `limit`.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn count_up_to(&self, status: Status, limit: i64) -> Result<i64, StoreError> {
-        let sql = format!(
-            "SELECT COUNT(*) AS rows_counted FROM (SELECT 1 AS one FROM virtual_macs WHERE {} LIMIT $1) AS first_rows",
-            has_status(status)
-        );
-        let rows = self.engine.read("count virtual MACs", &sql, args![limit]).await?;
-        rows.first().ok_or(StoreError::NoAnswer { what: "count virtual MACs" })?.get("rows_counted")
     }
 
     /// The switches that need attention: in trouble, or with changes that wait; the most changes first.
@@ -120,6 +133,16 @@ impl Store {
         let rows =
             self.engine.read("look at the switches", &sql, args![now, now.timestamp_millis(), after, limit]).await?;
         rows.iter().map(SwitchOverview::from_row).collect()
+    }
+
+    /// The switches whose names have this text in them, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn switches_named_like(&self, text: &str, limit: i64) -> Result<Vec<SwitchName>, StoreError> {
+        let sql = "SELECT name FROM switches WHERE {strpos}(lower(name), $1) > 0 ORDER BY name LIMIT $2";
+        let rows = self.engine.read("look for switches", sql, args![text.to_lowercase(), limit]).await?;
+        rows.iter().map(|row| row.parse("name")).collect()
     }
 
     /// One switch.

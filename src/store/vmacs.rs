@@ -7,9 +7,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::connect::Store;
-use super::engine::{Arg, Row, args, batch_arg};
+use super::engine::{Row, args, batch_arg};
 use super::error::StoreError;
-use crate::domain::{BindableAddress, Desired, GroupName, Mac, Status, SwitchBinding, SwitchName, VlanName, VmacName};
+use super::vmac_conditions::conditions;
+use crate::domain::{
+    BindableAddress, Desired, GroupName, Mac, Search, Status, SwitchBinding, SwitchName, VlanName, VmacName,
+};
 
 /// A row of `virtual_macs`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -67,6 +70,8 @@ pub struct VmacFilter {
     pub ip: Option<BindableAddress>,
     /// With this MAC.
     pub mac: Option<Mac>,
+    /// With what somebody looks for.
+    pub search: Option<Search>,
     /// Newest first; else oldest first.
     pub newest_first: bool,
     /// Beyond this number in that order; 0 begins at the first.
@@ -83,6 +88,7 @@ impl Default for VmacFilter {
             server_id: None,
             ip: None,
             mac: None,
+            search: None,
             newest_first: false,
             after_id: 0,
             limit: 1000,
@@ -148,50 +154,6 @@ pub(super) const UPDATE_VMACS: &str = "UPDATE virtual_macs SET
     FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT)
         AND virtual_macs.id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
 
-/// The condition that a row has the status, with what finds the few among many: no index holds the status itself, which
-/// changes in the life of every row (decision 0019).
-pub(super) const fn has_status(status: Status) -> &'static str {
-    match status {
-        Status::Pending => "status = 'pending' AND id {in}SELECT vmac_id FROM switch_work{/in}",
-        Status::Active => "status = 'active'",
-        Status::Failed => "status = 'failed' AND failure_code IS NOT NULL",
-        Status::Revoked => "status = 'revoked' AND revoked_at IS NOT NULL",
-    }
-}
-
-/// The condition that a row is of the address in the argument of this number: live and revoked rows have an index each.
-fn of_address(argument: usize) -> String {
-    let of = |part| format!("SELECT id FROM virtual_macs WHERE ip_address = ${argument} AND revoked_at {part}");
-    format!("id {{in}}{} UNION ALL {}{{/in}}", of("IS NULL"), of("IS NOT NULL"))
-}
-
-/// The condition that a row has a port on the switch; a row that passes is to be looked at once more.
-pub(super) fn on_switch(switch: &SwitchName, arguments: &mut Vec<Arg>) -> String {
-    // As text, because the engines write JSON with and without a space behind the colon.
-    let like = |pattern: String, arguments: &mut Vec<Arg>| {
-        arguments.push(pattern.into());
-        format!("CAST(switch_bindings AS TEXT) LIKE ${}", arguments.len())
-    };
-    let close = like(format!("%\"switch\"_\"{switch}\"%"), arguments);
-    let apart = like(format!("%\"switch\"__\"{switch}\"%"), arguments);
-    format!("({close} OR {apart})")
-}
-
-/// The condition that a row is the server's, or of a group that it may belong to; a row that passes is to be looked at
-/// once more.
-fn of_server(server_id: i64, arguments: &mut Vec<Arg>) -> String {
-    arguments.push(server_id.into());
-    let own = format!("server_id = ${}", arguments.len());
-    // As text, as with switches.
-    let mut like = |pattern: String| {
-        arguments.push(pattern.into());
-        format!("CAST(switch_bindings AS TEXT) LIKE ${}", arguments.len())
-    };
-    let (close, apart) =
-        (like(format!("%\"server_id\"_{server_id}_%")), like(format!("%\"server_id\"__{server_id}_%")));
-    format!("({own} OR (group_name IS NOT NULL AND ({close} OR {apart})))")
-}
-
 /// Most commands, and most events, in a history.
 const HISTORY_MAX: i64 = 1_000;
 
@@ -230,43 +192,37 @@ impl Store {
         Ok(self.find_page(filter).await?.vmacs)
     }
 
-    /// The same with where the list goes on: a page may hold fewer than its limit, or none, and not be the last.
+    /// The same with where the list goes on.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn find_page(&self, filter: &VmacFilter) -> Result<VmacPage, StoreError> {
         let (beyond, order) = if filter.newest_first { ("<", "DESC") } else { (">", "ASC") };
-        let mut sql = format!("SELECT * FROM virtual_macs WHERE id {beyond} $1");
         let from = if filter.newest_first && filter.after_id == 0 { i64::MAX } else { filter.after_id };
-        let mut arguments = args![from];
-        if let Some(status) = filter.status {
-            sql.push_str(&format!(" AND {}", has_status(status)));
-        }
-        if let Some(ip) = filter.ip {
-            arguments.push(ip.to_string().into());
-            sql.push_str(&format!(" AND {}", of_address(arguments.len())));
-        }
-        if let Some(mac) = filter.mac {
-            arguments.push(mac.to_string().into());
-            sql.push_str(&format!(" AND mac_address = ${}", arguments.len()));
-        }
-        if let Some(server_id) = filter.server_id {
-            sql.push_str(&format!(" AND {}", of_server(server_id, &mut arguments)));
-        }
-        if let Some(switch) = &filter.switch {
-            sql.push_str(&format!(" AND {}", on_switch(switch, &mut arguments)));
-        }
-        arguments.push(filter.limit.into());
-        sql.push_str(&format!(" ORDER BY id {order} LIMIT ${}", arguments.len()));
+        let mut arguments = vec![self.numbers(filter).await?, from.into(), filter.limit.into()];
+        let conditions = conditions(filter, &mut arguments);
+        let sql = format!(
+            "SELECT * FROM virtual_macs WHERE CAST($1 AS TEXT) IS NOT NULL AND id {beyond} $2{conditions}
+             ORDER BY id {order} LIMIT $3"
+        );
         let rows = self.engine.read("list virtual MACs", &sql, arguments).await?;
         let vmacs = rows.iter().map(Vmac::from_row).collect::<Result<Vec<_>, _>>()?;
         let is_full = i64::try_from(vmacs.len()).is_ok_and(|count| count >= filter.limit);
         let goes_on_after = vmacs.last().filter(|_| is_full).map(|last| last.id);
-        let is_meant = |vmac: &Vmac| {
-            let on_switch = |switch: &SwitchName| vmac.switch_bindings.iter().any(|binding| binding.switch == *switch);
-            filter.switch.as_ref().is_none_or(on_switch) && filter.server_id.is_none_or(|id| vmac.knows(id))
-        };
-        Ok(VmacPage { vmacs: vmacs.into_iter().filter(is_meant).collect(), goes_on_after })
+        Ok(VmacPage { vmacs, goes_on_after })
+    }
+
+    /// How many virtual MACs match, on all pages.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_vmacs(&self, filter: &VmacFilter) -> Result<i64, StoreError> {
+        let mut arguments = vec![self.numbers(filter).await?];
+        let conditions = conditions(filter, &mut arguments);
+        let sql =
+            format!("SELECT COUNT(*) AS rows_counted FROM virtual_macs WHERE CAST($1 AS TEXT) IS NOT NULL{conditions}");
+        let rows = self.engine.read("count virtual MACs", &sql, arguments).await?;
+        rows.first().ok_or(StoreError::NoAnswer { what: "count virtual MACs" })?.get("rows_counted")
     }
 
     /// What happened to a virtual MAC, oldest first: the newest of its commands and its events, a thousand each.

@@ -13,7 +13,8 @@ use super::engine::{Row, args, batch_arg};
 use super::error::StoreError;
 use super::leases::work_is_due;
 use super::tx::{Statement, Tx};
-use super::vmacs::{UPDATE_VMACS, Vmac, on_switch};
+use super::vmac_conditions::on_switch;
+use super::vmacs::{UPDATE_VMACS, Vmac};
 use super::work_item::{SERVERS, WorkItem, give_servers, other_servers};
 use crate::domain::{BindingState, SwitchName};
 
