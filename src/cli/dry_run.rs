@@ -1,8 +1,5 @@
 //! `--dry-run` of what asks for something: each switch shows the difference that it would come to, and keeps nothing.
 
-use serde::Serialize;
-use serde_json::json;
-
 use super::args::Target;
 use super::backups::write_diff;
 use super::fault::{Fault, Kind};
@@ -15,6 +12,7 @@ use crate::broker::Message;
 use crate::domain::plan::{EndState, Planned, Step, Wish};
 use crate::domain::{BindableAddress, Failure, FailureClass, InterfaceName, Mac, SwitchName, VlanName};
 use crate::store::{Admission, CommandOutcome, Outcome};
+use crate::web::{DryRunChange, DryRunReport, DryRunSwitch};
 use crate::worker::{DryRun, dry_run};
 
 /// Tries the messages out, and tells what each switch says. What cannot be done is a fault.
@@ -37,8 +35,13 @@ pub(super) async fn run(
     }
 }
 
+/// The same for programs, here and over the API.
+pub(super) fn report(tried: &DryRun) -> DryRunReport {
+    Told::new(tried).data()
+}
+
 /// One address, on one port of a switch where it goes that far.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 struct Change {
     ip_address: BindableAddress,
     switch: Option<SwitchName>,
@@ -51,7 +54,6 @@ struct Change {
     /// `would_bind`, `would_restore`, `would_remove`, `unchanged` or `refused`.
     outcome: &'static str,
     text: String,
-    #[serde(skip)]
     failure: Option<Failure>,
 }
 
@@ -92,26 +94,26 @@ impl<'a> Told<'a> {
         self.changes.iter().filter_map(|change| change.failure.as_ref()).chain(of_switches).collect()
     }
 
-    fn data(&self) -> serde_json::Value {
-        let code = |failure: Option<&Failure>| failure.map(|failure| failure.code);
-        let changes: Vec<_> = self
-            .changes
-            .iter()
-            .map(|change| {
-                let mut data = json!(change);
-                data["code"] = json!(code(change.failure.as_ref()));
-                data
-            })
-            .collect();
-        let switches: Vec<_> = self
-            .switches
-            .iter()
-            .map(|seen| {
-                let text = seen.failure.map(|failure| &failure.text);
-                json!({"switch": seen.switch, "diff": seen.difference, "code": code(seen.failure), "text": text})
-            })
-            .collect();
-        json!({"dry_run": true, "changes": changes, "switches": switches})
+    fn data(&self) -> DryRunReport {
+        let code = |failure: &Failure| failure.code.to_string();
+        let switches = self.switches.iter().map(|seen| DryRunSwitch {
+            switch: seen.switch.to_string(),
+            diff: seen.difference.to_owned(),
+            code: seen.failure.map(code),
+            text: seen.failure.map(|failure| failure.text.clone()),
+        });
+        let changes = self.changes.iter().map(|change| DryRunChange {
+            ip_address: change.ip_address.to_string(),
+            switch: change.switch.as_ref().map(ToString::to_string),
+            interface: change.interface.as_ref().map(ToString::to_string),
+            vlan: change.vlan.as_ref().map(ToString::to_string),
+            mac_address: change.mac_address.map(|mac| mac.to_string()),
+            mac_is_example: change.mac_is_example,
+            outcome: change.outcome.to_owned(),
+            text: change.text.clone(),
+            code: change.failure.as_ref().map(code),
+        });
+        DryRunReport { dry_run: true, changes: changes.collect(), switches: switches.collect() }
     }
 
     fn write(&self, page: &mut Page) {

@@ -29,6 +29,7 @@ mod output;
 mod pools;
 mod process;
 mod progress;
+mod rehearse;
 mod request;
 mod reserve;
 mod restore;

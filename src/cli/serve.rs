@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use super::fault::Fault;
 use super::open::Session;
 use super::process::on_signal;
+use super::rehearse::Rehearsals;
 use super::vitals::Surroundings;
 use crate::metrics::Metrics;
 use crate::telemetry;
@@ -29,9 +30,9 @@ pub(super) async fn run(session: Session) -> Result<(), Fault> {
     let address = listener.local_addr()?;
     let metrics = Arc::new(Metrics::default());
     let supervisor = Supervisor::new(metrics.clone());
-    let parts = Arc::new(Parts { store, broker, settings: session.settings.clone(), metrics, supervisor });
-    let app = App::new(parts.store.clone(), parts.broker.clone()).with_hooks(session.settings.hooks.clone());
-    let app = app.with_drift(session.settings.drift.mode);
+    let (settings, outages) = (session.settings.clone(), Arc::default());
+    let parts = Arc::new(Parts { store, broker, settings, metrics, supervisor, outages });
+    let app = app(&parts).with_hooks(session.settings.hooks.clone()).with_drift(session.settings.drift.mode);
     let front = Front {
         vitals: Arc::new(Surroundings::new((*parts).clone())),
         access: access(&session),
@@ -61,6 +62,11 @@ pub(super) fn serve_http(supervisor: &Supervisor, listener: TcpListener, front: 
             Ok(())
         }
     });
+}
+
+/// What API and pages work with.
+pub(super) fn app(parts: &Parts) -> App {
+    App::new(parts.store.clone(), parts.broker.clone(), Arc::new(Rehearsals::new(parts.clone())))
 }
 
 fn access(session: &Session) -> Access {

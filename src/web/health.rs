@@ -9,6 +9,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::domain::{Health, WorkerSign};
+use crate::store::SwitchTroubles;
+
 /// Whether one part that the worker needs answers, or one of its tasks runs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Readiness {
@@ -20,11 +23,39 @@ pub struct Readiness {
     pub error: Option<String>,
 }
 
+/// How everything around is, as pages show it.
+#[derive(Debug, Clone)]
+pub struct HealthView {
+    /// The parts and the workers.
+    pub health: Health,
+    /// The switches in trouble.
+    pub switches: SwitchTroubles,
+    /// Freezes in force.
+    pub freezes: i64,
+}
+
+impl HealthView {
+    /// Another text once something is worth showing anew; not for each try that fails as the one before.
+    pub(super) fn fingerprint(&self) -> String {
+        let Health { database, broker, workers, known_at, .. } = &self.health;
+        let of_worker = |worker: &WorkerSign| {
+            (worker.name.clone(), worker.is_silent(*known_at), worker.trouble.clone(), worker.broker_lost_at)
+        };
+        let workers: Vec<_> = workers.iter().map(of_worker).collect();
+        let switches: Vec<_> = self.switches.longest.iter().map(|of| (&of.switch, of.trouble.code)).collect();
+        let parts = (database.is_some(), broker.is_some(), self.freezes);
+        format!("{parts:?} {workers:?} {switches:?} {}", self.switches.count)
+    }
+}
+
 /// Asks the process how it is.
 #[async_trait]
 pub trait Vitals: Send + Sync + 'static {
     /// One entry per part that the worker needs, and per task.
     async fn readiness(&self) -> Vec<Readiness>;
+
+    /// How everything around is, within two seconds whatever is silent.
+    async fn health_view(&self) -> HealthView;
 
     /// Everything measured, in the OpenMetrics text format.
     async fn metrics(&self) -> String;

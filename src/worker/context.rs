@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::arrivals::Arrivals;
 use super::lease::Leases;
+use super::outages::Outages;
 use super::session::IdleSessions;
 use super::slots::Slots;
 use super::supervise::Supervisor;
@@ -33,6 +34,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// What keeps the tasks of the process running.
     pub supervisor: Supervisor,
+    /// Since when broker and database are away.
+    pub outages: Arc<Outages>,
 }
 
 /// The shared state of one worker.
@@ -63,11 +66,13 @@ pub(super) struct Context {
     pub idle_sessions: IdleSessions,
     pub arrivals: Arrivals,
     pub turnstile: Turnstile,
+    pub supervisor: Supervisor,
+    pub outages: Arc<Outages>,
 }
 
 impl Context {
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, broker, settings, metrics, supervisor } = parts;
+        let Parts { store, broker, settings, metrics, supervisor, outages } = parts;
         Arc::new(Self {
             holder: holder_name(&settings.worker.name),
             slots: Slots::new(
@@ -91,6 +96,8 @@ impl Context {
             idle_sessions: IdleSessions::default(),
             arrivals: Arrivals::default(),
             turnstile: Turnstile::default(),
+            supervisor,
+            outages,
         })
     }
 

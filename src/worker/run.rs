@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::{Context, Parts};
 use super::supervise::{Supervisor, TaskFailed, TaskName};
 use super::task_health::Beat;
-use super::{collect, dispatcher, drift, intake, lease, outbox, session};
+use super::{collect, dispatcher, drift, intake, lease, outbox, presence, session};
 use crate::broker::{Broker, BrokerError, Prefetch, QueueKind};
 
 /// Dead letters held unacknowledged at once.
@@ -72,6 +72,7 @@ impl Worker {
         self.round(TaskName::Dispatcher, statement, dispatcher::run);
         self.round(TaskName::Leases, statement + Duration::from_millis(settings.lease.ttl_ms), lease::keep);
         self.round(TaskName::Sessions, statement, session::close_idle);
+        self.round(TaskName::Presence, statement, presence::run);
         if settings.drift.interval_ms > 0 {
             self.round(TaskName::Drift, statement, drift::run);
         }

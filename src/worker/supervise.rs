@@ -46,6 +46,8 @@ pub enum TaskName {
     Outbox,
     /// Checks what the switches hold.
     Drift,
+    /// Writes that this worker runs.
+    Presence,
 }
 
 impl TaskName {
@@ -60,6 +62,7 @@ impl TaskName {
             Self::Sessions => "sessions",
             Self::Outbox => "outbox",
             Self::Drift => "drift",
+            Self::Presence => "presence",
         }
     }
 }

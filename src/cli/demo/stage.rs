@@ -12,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::{Broker, Message};
 use crate::cli::fault::Fault;
 use crate::cli::open::Session;
-use crate::cli::serve::serve_http;
+use crate::cli::serve::{app, serve_http};
 use crate::cli::vitals::Surroundings;
 use crate::config::{DatabaseSettings, RetrySettings, Secret, ServiceUrl, Settings, SshSettings, WorkerSettings};
 use crate::domain::{Action, Inventory};
 use crate::metrics::Metrics;
 use crate::sim::{Estate, Options};
 use crate::store::Store;
-use crate::web::{Access, App, Front};
+use crate::web::{Access, Front};
 use crate::worker::{Parts, Supervisor, Worker, WorkerError};
 
 /// The switches' login.
@@ -68,6 +68,7 @@ impl Stage {
             settings: session.settings.clone(),
             supervisor: Supervisor::new(metrics.clone()),
             metrics,
+            outages: Arc::default(),
         };
         let shutdown = CancellationToken::new();
         let http = page(&parts, &session.settings).await;
@@ -137,13 +138,12 @@ async fn page(parts: &Parts, settings: &Settings) -> Option<std::net::SocketAddr
         Err(_) => TcpListener::bind("127.0.0.1:0").await.ok()?,
     };
     let address = listener.local_addr().ok();
-    let app = App::new(parts.store.clone(), parts.broker.clone());
     let front = Front {
         vitals: Arc::new(Surroundings::new(parts.clone())),
         access: Access::Open,
         settings: settings.http.clone(),
         metrics: parts.metrics.clone(),
     };
-    serve_http(&parts.supervisor, listener, &front, app);
+    serve_http(&parts.supervisor, listener, &front, app(parts));
     address
 }
