@@ -3,27 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::api::Replays;
+use super::api::{Rehearse, Replays};
 use crate::broker::Broker;
 use crate::config::HookSettings;
 use crate::domain::DriftMode;
 use crate::store::Store;
 
-/// The rows, the messages, the replays under way, and the hooks. Cheap to clone.
+/// The rows, the messages, the replays under way, dry runs, and the hooks. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     pub(super) store: Store,
     pub(super) broker: Broker,
     pub(super) replays: Replays,
+    pub(super) rehearse: Arc<dyn Rehearse>,
     hooks: Arc<BTreeMap<String, HookSettings>>,
     /// What is done about drift on switches whose inventory does not say.
     pub(super) drift: DriftMode,
 }
 
 impl App {
-    /// Over these.
-    pub fn new(store: Store, broker: Broker) -> Self {
-        Self { store, broker, replays: Replays::default(), hooks: Arc::default(), drift: DriftMode::default() }
+    /// Over these; `rehearse` tries commands out.
+    pub fn new(store: Store, broker: Broker, rehearse: Arc<dyn Rehearse>) -> Self {
+        let (replays, hooks, drift) = (Replays::default(), Arc::default(), DriftMode::default());
+        Self { store, broker, replays, rehearse, hooks, drift }
     }
 
     /// With these hooks, by name.

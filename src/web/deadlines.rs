@@ -17,21 +17,32 @@ use super::connections::Turn;
 
 /// Longest time for one answer: longer than the database and the broker take to say why they do not answer.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// The same for a dry run: switches are waited for, which compare in their own time.
+const DRY_RUN_MAX: Duration = Duration::from_secs(75);
 
-/// Answers within [`ANSWER_MAX`], and 408 where the body did not come within its own time.
+/// Answers within [`ANSWER_MAX`], a dry run within [`DRY_RUN_MAX`], and 408 where the body did not come within its own time.
 pub(super) async fn within(State(body_limit): State<Duration>, mut request: Request, next: Next) -> Response {
     let is_late = Arc::new(AtomicBool::new(false));
     let turn = request.extensions().get::<Turn>().cloned();
     let body = std::mem::take(request.body_mut());
     *request.body_mut() = in_time(body, body_limit, turn, is_late.clone());
-    match timeout(ANSWER_MAX, next.run(request)).await {
+    let answer_max = answer_max(request.uri().query().unwrap_or_default());
+    match timeout(answer_max, next.run(request)).await {
         Ok(_) if is_late.load(Ordering::Relaxed) => {
             let text = format!("the body did not come within {} ms", body_limit.as_millis());
             Problem::new(ApiCode::SlowBody, text).into_response()
         }
         Ok(response) => response,
-        Err(_) => Problem::new(ApiCode::NoAnswer, "no answer within 15 s").into_response(),
+        Err(_) => {
+            let text = format!("no answer within {} s", answer_max.as_secs());
+            Problem::new(ApiCode::NoAnswer, text).into_response()
+        }
     }
+}
+
+fn answer_max(query: &str) -> Duration {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    if pairs.any(|(name, value)| name == "dry_run" && value == "true") { DRY_RUN_MAX } else { ANSWER_MAX }
 }
 
 /// The body as it comes, until its time is over. The turn begins once it is whole.

@@ -10,12 +10,14 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::api::{self, ApiCode, Problem};
+use super::api::{Api, ApiCode, Problem};
 use super::guard::{Access, Guard, refuse_other_sites, require_token};
 use super::guesses::Guesses;
 use super::health::{self, Vitals};
+use super::pages::{self, Pages};
+use super::parameters::{Parameters, refuse_unknown};
 use super::server::Server;
-use super::{App, deadlines, hooks, pages};
+use super::{App, deadlines, hooks};
 use crate::config::HttpSettings;
 use crate::metrics::Metrics;
 
@@ -44,16 +46,22 @@ fn router(front: &Front, app: App, stopping: CancellationToken) -> Router {
     let guesses = Guesses::new(front.metrics.clone());
     let guard = Arc::new(Guard { access: front.access.clone(), guesses: guesses.clone() });
     let vitals = front.vitals.clone();
+    let api = Api::new(app.clone());
+    let checked = middleware::from_fn_with_state(Arc::new(Parameters::documented(&api.document)), refuse_unknown);
     let health = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
-    let open = health.with_state(vitals.clone()).merge(hooks::router(app.clone(), guesses));
+    let hooks = hooks::router(app.clone(), guesses).route_layer(checked.clone());
+    let open = health.with_state(vitals.clone()).merge(hooks);
     let metrics = Router::new().route("/metrics", get(health::metrics)).with_state(vitals);
-    let api = metrics.merge(api::router(app.clone()));
-    let api = api.route_layer(middleware::from_fn_with_state(guard.clone(), require_token));
-    let guarded = api.merge(pages::router(app, guard.clone(), &front.settings, stopping));
+    let programs = metrics.merge(api.routes.route_layer(checked.clone()));
+    let programs = programs.route_layer(middleware::from_fn_with_state(guard.clone(), require_token));
+    let pages = Pages::new(app, guard.clone(), front, stopping, &api.document);
+    let documents = pages.for_programs_too(api.documents);
+    let guarded = programs.merge(documents).merge(pages.routes.route_layer(checked));
     let guarded = guarded.route_layer(middleware::from_fn_with_state(guard, refuse_other_sites));
     let router = open.merge(guarded).fallback(no_such_path).method_not_allowed_fallback(no_such_method);
     let body_timeout = Duration::from_millis(front.settings.body_timeout_ms);
-    router.layer(middleware::from_fn_with_state(body_timeout, deadlines::within))
+    let router = router.layer(middleware::from_fn_with_state(body_timeout, deadlines::within));
+    router.layer(middleware::from_fn_with_state(pages.asked, pages::for_people))
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

@@ -1,4 +1,4 @@
-//! What asks for something is queued as a message, and told where its outcome will be.
+//! What asks for something is queued as a message, and told where its outcome will be; or it is only tried out.
 
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -21,6 +21,25 @@ pub(super) struct Accepted {
     /// The ids of the commands that a subnet becomes, one an address.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     message_ids: Vec<String>,
+}
+
+/// Queues the command, or only shows what it would come to.
+pub(super) async fn queue_or_try(
+    app: &App,
+    action: Action,
+    body: Vec<u8>,
+    ids: RequestIds,
+    dry_run: bool,
+) -> Result<Response, Problem> {
+    if !dry_run {
+        return queue(app, action, body, ids).await;
+    }
+    let message = request(action, body, ids)?;
+    let messages = match spread(&message)? {
+        Some(spread) => spread.messages(&message).collect(),
+        None => vec![message],
+    };
+    Ok(Json(app.rehearse.dry_run(messages).await?).into_response())
 }
 
 /// Publishes the command as any producer would: what a worker would refuse for its form is refused here.

@@ -9,8 +9,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
-use super::accept::{Accepted, queue};
-use super::extract::ids;
+use super::accept::{Accepted, queue_or_try};
+use super::dry_run::{DryRunQuery, DryRunReport};
+use super::extract::{Query, ids};
 use super::problem::Problem;
 use crate::domain::Action;
 
@@ -18,15 +19,18 @@ pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(take)).routes(routes!(rotate))
 }
 
-/// Takes an address with its virtual MAC to another server. The body is queued as the message `vmac.move`.
+/// Takes an address with its virtual MAC to another server. The body is queued as the message `vmac.move`, or only tried out (`dry_run`).
 #[utoipa::path(post, path = "/moves", tag = "vmacs",
-    request_body(content = ref("#/components/schemas/vmac.move"), content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/vmac.move"), content_type = "application/json",
+        example = json!({"server_id": 1042, "ip_address": "10.0.48.6", "to_server_id": 1043, "reference": "order 7790"})),
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "the same key again is answered with the first outcome"),
         ("X-Correlation-Id" = Option<String>, Header, description = "carried to the events"),
         ("traceparent" = Option<String>, Header, description = "carried to the events (W3C Trace Context)"),
+        DryRunQuery,
     ),
     responses(
+        (status = 200, description = "a dry run", body = DryRunReport),
         (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome is found"))),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
@@ -35,21 +39,26 @@ pub(super) fn router() -> OpenApiRouter<App> {
     ))]
 async fn take(
     State(app): State<App>,
+    Query(query): Query<DryRunQuery>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    queue(&app, Action::Move, body?.to_vec(), ids(&headers)?).await
+    queue_or_try(&app, Action::Move, body?.to_vec(), ids(&headers)?, query.dry_run).await
 }
 
-/// Gives an address another virtual MAC. The body is queued as the message `vmac.rotate`.
+/// Gives an address another virtual MAC. The body is queued as the message `vmac.rotate`, or only tried out
+/// (`dry_run`).
 #[utoipa::path(post, path = "/rotations", tag = "vmacs",
-    request_body(content = ref("#/components/schemas/vmac.rotate"), content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/vmac.rotate"), content_type = "application/json",
+        example = json!({"server_id": 1042, "ip_address": "10.0.48.6", "requested_by": "billing"})),
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "the same key again is answered with the first outcome"),
         ("X-Correlation-Id" = Option<String>, Header, description = "carried to the events"),
         ("traceparent" = Option<String>, Header, description = "carried to the events (W3C Trace Context)"),
+        DryRunQuery,
     ),
     responses(
+        (status = 200, description = "a dry run", body = DryRunReport),
         (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome is found"))),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
@@ -58,8 +67,9 @@ async fn take(
     ))]
 async fn rotate(
     State(app): State<App>,
+    Query(query): Query<DryRunQuery>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    queue(&app, Action::Rotate, body?.to_vec(), ids(&headers)?).await
+    queue_or_try(&app, Action::Rotate, body?.to_vec(), ids(&headers)?, query.dry_run).await
 }

@@ -72,7 +72,7 @@ impl LetterState {
     }
 }
 
-/// Lists dead letters, oldest first.
+/// Lists dead letters, newest first, and says how many there are in all.
 #[utoipa::path(get, path = "/dead-letters", tag = "dead letters", params(ListQuery),
     responses(
         (status = 200, body = Page<DeadLetterView>),
@@ -87,16 +87,18 @@ async fn list(
     let cut = Cut::new(query.limit, query.after)?;
     let filter = DeadLetterFilter {
         state: query.state.unwrap_or(LetterState::Waiting).as_str().to_owned(),
+        newest_first: true,
         after_id: cut.after_number(0)?,
-        limit: cut.limit,
+        limit: cut.reads(),
         ids: Vec::new(),
         reason: query.reason,
         switch: parsed_optional("switch", query.switch.as_ref())?,
         since: query.since,
         ..DeadLetterFilter::default()
     };
+    let total = app.store.count_dead_letters(&filter).await?;
     let items = app.store.dead_letters(&filter).await?.into_iter().map(DeadLetterView::from).collect();
-    Ok(Page::new(items, &cut, |letter: &DeadLetterView| letter.id.to_string()).answer(&uri))
+    Ok(Page::new(items, total, &cut, |letter: &DeadLetterView| letter.id.to_string()).answer(&uri))
 }
 
 /// Groups those that wait by reason and switch, the most first.
@@ -192,6 +194,7 @@ struct Selection {
     responses(
         (status = 200, body = Changed, description = "a dry run"),
         (status = 202, body = ReplayView, headers(("Location" = String, description = "how far it is"))),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
@@ -211,6 +214,7 @@ async fn replay_many(State(app): State<App>, Body(selection): Body<Selection>) -
 #[utoipa::path(post, path = "/dead-letters/discard", tag = "dead letters", request_body = Selection,
     responses(
         (status = 200, body = Changed),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),

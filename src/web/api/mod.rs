@@ -12,6 +12,7 @@ mod commands;
 mod dead_letter_views;
 mod dead_letters;
 mod docs;
+mod dry_run;
 mod extract;
 mod freezes;
 mod page;
@@ -24,14 +25,17 @@ mod switches;
 mod views;
 mod vmacs;
 
-use axum::Router;
-use serde_json::Value;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::App;
 
 pub(super) use accept::queue;
+pub(super) use docs::content as documentation;
+pub use dry_run::{DryRunChange, DryRunReport, DryRunSwitch, Rehearse};
 pub(super) use extract::Path;
 pub use problem::{ApiCode, Problem};
 pub(super) use replays::Replays;
@@ -70,11 +74,41 @@ fn described() -> (Router<App>, Value) {
     for (name, schema) in schemas::bodies() {
         document["components"]["schemas"][name] = schema;
     }
+    secure(&mut document);
     (router, document)
 }
 
-/// The routes of the API and its documentation.
-pub(super) fn router(app: App) -> Router {
-    let (router, document) = described();
-    router.with_state(app).merge(docs::router(document)).merge(schemas::router()).merge(asyncapi::router())
+/// Says that the API asks for a token, and what every request is answered without it.
+fn secure(document: &mut Value) {
+    let scheme = json!({"type": "http", "scheme": "bearer", "description":
+        "The setting `api.token`. Where it is not set, the service answers on a loopback address alone and asks for none."});
+    document["components"]["securitySchemes"] = json!({"token": scheme});
+    document["security"] = json!([{"token": []}]);
+    let problem = json!({"$ref": "#/components/schemas/Problem"});
+    let refused = json!({"description": "The token is missing or wrong",
+        "content": {"application/problem+json": {"schema": problem}}});
+    let methods = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    for operation in methods.filter_map(Value::as_object_mut).flat_map(|methods| methods.values_mut()) {
+        operation["responses"]["401"] = refused.clone();
+    }
+}
+
+/// The API.
+pub(super) struct Api {
+    /// Its routes.
+    pub routes: Router,
+    /// The routes of the documents that describe it, and the messages.
+    pub documents: Router,
+    /// The OpenAPI document.
+    pub document: Value,
+}
+
+impl Api {
+    pub fn new(app: App) -> Self {
+        let (routes, document) = described();
+        let served = document.clone();
+        let openapi = Router::new().route(&format!("{BASE}/openapi.json"), get(async || Json(served)));
+        let documents = openapi.merge(schemas::router()).merge(asyncapi::router());
+        Self { routes: routes.with_state(app), documents, document }
+    }
 }

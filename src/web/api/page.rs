@@ -32,6 +32,11 @@ impl Cut {
         }
     }
 
+    /// So many items are read: one more than is shown tells whether any come after it.
+    pub const fn reads(&self) -> i64 {
+        self.limit + 1
+    }
+
     /// The cursor of a list that is ordered by numbers; `start` for the first page.
     pub fn after_number(&self, start: i64) -> Result<i64, Problem> {
         match self.after.as_str() {
@@ -46,16 +51,21 @@ impl Cut {
 pub(super) struct Page<T> {
     /// The items.
     pub items: Vec<T>,
+    /// How many there are on all pages.
+    pub total: i64,
     /// The cursor to what comes after them; none at the end.
     pub next: Option<String>,
 }
 
 impl<T: Serialize> Page<T> {
-    /// The items of one page. A full one has a cursor, whether or not anything comes after it.
-    pub fn new(items: Vec<T>, cut: &Cut, cursor: impl Fn(&T) -> String) -> Self {
-        let full = i64::try_from(items.len()).is_ok_and(|count| count >= cut.limit);
-        let next = items.last().filter(|_| full).map(cursor);
-        Self { items, next }
+    /// The items of one page, of so many in all. `read` holds up to [`Cut::reads`] of them.
+    pub fn new(read: Vec<T>, total: i64, cut: &Cut, cursor: impl Fn(&T) -> String) -> Self {
+        let limit = usize::try_from(cut.limit).unwrap_or(usize::MAX);
+        let is_more = read.len() > limit;
+        let mut items = read;
+        items.truncate(limit);
+        let next = items.last().filter(|_| is_more).map(cursor);
+        Self { items, total, next }
     }
 
     /// The page, with the address of the next one in the header `Link` (RFC 8288).
@@ -89,9 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_full_page_has_a_cursor() {
+    fn only_a_page_that_others_follow_has_a_cursor() {
         let cut = Cut::new(Some(2), None).expect("within the bounds");
-        let page = |count: i64| Page::new((0..count).collect(), &cut, |item: &i64| item.to_string()).next;
-        assert_eq!((page(1), page(2)), (None, Some("1".to_owned())));
+        let page = |read: i64| {
+            let page = Page::new((0..read).collect(), read, &cut, |item: &i64| item.to_string());
+            (page.items.len(), page.next)
+        };
+        assert_eq!((page(1), page(2)), ((1, None), (2, None)));
+        assert_eq!((cut.reads(), page(3)), (3, (2, Some("1".to_owned()))));
     }
 }

@@ -46,7 +46,7 @@ macro_rules! api_codes {
 
 api_codes! {
     /// The path names nothing, or nothing that is there.
-    NotFound = "not_found", NOT_FOUND, "There is no such thing";
+    NotFound = "not_found", NOT_FOUND, "Not found";
     /// The path has no such method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not take this method";
     /// The token is missing or wrong.
@@ -104,7 +104,10 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let format = [(header::CONTENT_TYPE, "application/problem+json")];
-        (status, format, Json(self).into_response().into_body()).into_response()
+        let mut response = (status, format, Json(&self).into_response().into_body()).into_response();
+        // A browser is shown the same as a page.
+        response.extensions_mut().insert(self);
+        response
     }
 }
 
@@ -118,7 +121,7 @@ impl From<Failure> for Problem {
             (Code::TooLarge, _) => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             (_, FailureClass::Permanent) => (StatusCode::UNPROCESSABLE_ENTITY, "This cannot be done"),
             (_, FailureClass::Transient | FailureClass::Deferred) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "This cannot be done now")
+                (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable")
             }
         };
         Self::of(failure.code.as_str(), status, title, failure.text)

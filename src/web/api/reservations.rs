@@ -15,7 +15,7 @@ use super::extract::{Body, Query, parsed};
 use super::page::{Cut, Page};
 use super::problem::Problem;
 use crate::domain::{BindableAddress, Code, Failure, Mac};
-use crate::store::{NewReservation, Reservation};
+use crate::store::{Listed, NewReservation, Reservation};
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, reserve, release))
@@ -71,8 +71,9 @@ async fn list(
 ) -> Result<Response, Problem> {
     let cut = Cut::new(query.limit, query.after)?;
     let after: Option<Mac> = if cut.after.is_empty() { None } else { Some(parsed("after", &cut.after)?) };
-    let items = app.store.reservations(after, cut.limit).await?.into_iter().map(ReservationView::from).collect();
-    Ok(Page::new(items, &cut, |kept: &ReservationView| kept.mac_address.clone()).answer(&uri))
+    let items = app.store.reservations(after, cut.reads()).await?.into_iter().map(ReservationView::from).collect();
+    let total = app.store.length(Listed::Reservations).await?;
+    Ok(Page::new(items, total, &cut, |kept: &ReservationView| kept.mac_address.clone()).answer(&uri))
 }
 
 /// Whom a MAC is kept for.

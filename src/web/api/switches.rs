@@ -14,6 +14,7 @@ use super::page::{Cut, Page};
 use super::problem::{ApiCode, Problem};
 use super::views::{BackupView, PushView, SwitchView};
 use crate::domain::{SwitchName, redacted};
+use crate::store::Listed;
 use crate::web::backup_diff::{Between, since};
 
 pub(super) fn router() -> OpenApiRouter<App> {
@@ -52,9 +53,10 @@ async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let cut = Cut::new(query.limit, query.after)?;
-    let overviews = app.store.switch_overviews(&cut.after, cut.limit).await?.into_iter();
+    let overviews = app.store.switch_overviews(&cut.after, cut.reads()).await?.into_iter();
     let items = overviews.map(|overview| SwitchView::new(overview, app.drift)).collect();
-    Ok(Page::new(items, &cut, |switch: &SwitchView| switch.name.clone()).answer(&uri))
+    let total = app.store.length(Listed::Switches).await?;
+    Ok(Page::new(items, total, &cut, |switch: &SwitchView| switch.name.clone()).answer(&uri))
 }
 
 /// Shows one switch: trouble, lease, what waits, the last push.
@@ -87,8 +89,9 @@ async fn pushes(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let (switch, cut) = (known(&app, &name).await?, Cut::new(query.limit, query.after)?);
-    let items = app.store.pushes(&switch, &cut.after, cut.limit).await?.into_iter().map(PushView::from).collect();
-    Ok(Page::new(items, &cut, |push: &PushView| push.id.clone()).answer(&uri))
+    let items = app.store.pushes(&switch, &cut.after, cut.reads()).await?.into_iter().map(PushView::from).collect();
+    let total = app.store.length(Listed::Pushes(&switch)).await?;
+    Ok(Page::new(items, total, &cut, |push: &PushView| push.id.clone()).answer(&uri))
 }
 
 /// Shows one push with its changes.
@@ -120,9 +123,10 @@ async fn backups(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let (switch, cut) = (known(&app, &name).await?, Cut::new(query.limit, query.after)?);
-    let backups = app.store.backups(&switch, cut.after_number(i64::MAX)?, cut.limit).await?;
+    let backups = app.store.backups(&switch, cut.after_number(i64::MAX)?, cut.reads()).await?;
     let items = backups.into_iter().map(BackupView::from).collect();
-    Ok(Page::new(items, &cut, |backup: &BackupView| backup.id.to_string()).answer(&uri))
+    let total = app.store.length(Listed::Backups(&switch)).await?;
+    Ok(Page::new(items, total, &cut, |backup: &BackupView| backup.id.to_string()).answer(&uri))
 }
 
 async fn known(app: &App, name: &str) -> Result<SwitchName, Problem> {

@@ -13,27 +13,32 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
-use super::accept::{Accepted, queue};
+use super::accept::{Accepted, queue_or_try};
+use super::dry_run::{DryRunQuery, DryRunReport};
 use super::extract::{Path, Query, ids, parsed, parsed_optional};
 use super::page::{Cut, Page};
 use super::problem::{ApiCode, Problem};
 use super::views::{VmacView, address_schema};
-use crate::domain::{Action, BindableAddress, Status};
+use crate::domain::{Action, BindableAddress, Search, Status};
 use crate::store::{TimelineEntry, Vmac, VmacFilter};
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, revoke)).routes(routes!(timeline))
 }
 
-/// Asks for a virtual MAC. The body is queued as the message `vmac.create`; the outcome is found under `Location`.
+/// Asks for a virtual MAC. The body is queued as the message `vmac.create`; the outcome is found under `Location`. With
+/// `dry_run` it is only tried out.
 #[utoipa::path(post, path = "/vmacs", tag = "vmacs",
-    request_body(content = ref("#/components/schemas/vmac.create"), content_type = "application/json"),
+    request_body(content = ref("#/components/schemas/vmac.create"), content_type = "application/json",
+        example = json!({"server_id": 1042, "ip_address": "10.0.48.6", "requested_by": "billing", "reference": "order 7781"})),
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "the same key again is answered with the first outcome"),
         ("X-Correlation-Id" = Option<String>, Header, description = "carried to the events"),
         ("traceparent" = Option<String>, Header, description = "carried to the events (W3C Trace Context)"),
+        DryRunQuery,
     ),
     responses(
+        (status = 200, description = "a dry run", body = DryRunReport),
         (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome is found"))),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
@@ -42,10 +47,11 @@ pub(super) fn router() -> OpenApiRouter<App> {
     ))]
 async fn create(
     State(app): State<App>,
+    Query(query): Query<DryRunQuery>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    queue(&app, Action::Create, body?.to_vec(), ids(&headers)?).await
+    queue_or_try(&app, Action::Create, body?.to_vec(), ids(&headers)?, query.dry_run).await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -64,9 +70,12 @@ struct RevokeQuery {
     /// Your own reference, kept on the row.
     #[param(max_length = 200)]
     reference: Option<String>,
+    /// Only show what would change: nothing is queued, and the switches are asked but not changed.
+    #[serde(default)]
+    dry_run: bool,
 }
 
-/// Takes the virtual MAC of an address away: the message `vmac.revoke` is queued.
+/// Takes the virtual MAC of an address away: the message `vmac.revoke` is queued, or only tried out (`dry_run`).
 #[utoipa::path(delete, path = "/vmacs/{what}", tag = "vmacs",
     params(
         ("what" = String, Path, description = "the IP address"),
@@ -76,6 +85,7 @@ struct RevokeQuery {
         RevokeQuery,
     ),
     responses(
+        (status = 200, description = "a dry run", body = DryRunReport),
         (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome is found"))),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -98,7 +108,8 @@ async fn revoke(
     body.insert("ip_address".to_owned(), address.to_string().into());
     let texts = [("issued_at", query.issued_at), ("requested_by", query.requested_by), ("reference", query.reference)];
     body.extend(texts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?)))));
-    queue(&app, Action::Revoke, Value::from(body).to_string().into_bytes(), ids(&headers)?).await
+    let body = Value::from(body).to_string().into_bytes();
+    queue_or_try(&app, Action::Revoke, body, ids(&headers)?, query.dry_run).await
 }
 
 async fn server_of(app: &App, ip: BindableAddress) -> Result<i64, Problem> {
@@ -126,6 +137,9 @@ struct ListQuery {
     /// Those with this MAC.
     #[param(pattern = "^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$")]
     mac: Option<String>,
+    /// Those with this: part of an address, a subnet, the start of a MAC, an order or another reference, a message's id, a
+    /// server's number.
+    q: Option<String>,
     /// At most so many.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
@@ -133,7 +147,7 @@ struct ListQuery {
     after: Option<String>,
 }
 
-/// Lists virtual MACs, oldest first.
+/// Lists virtual MACs, newest first, and says how many there are in all.
 #[utoipa::path(get, path = "/vmacs", tag = "vmacs", params(ListQuery),
     responses(
         (status = 200, body = Page<VmacView>),
@@ -152,12 +166,14 @@ async fn list(
         server_id: query.server_id,
         ip: parsed_optional("ip", query.ip.as_ref())?,
         mac: parsed_optional("mac", query.mac.as_ref())?,
-        newest_first: false,
+        search: query.q.as_deref().and_then(Search::of),
+        newest_first: true,
         after_id: cut.after_number(0)?,
-        limit: cut.limit,
+        limit: cut.reads(),
     };
+    let total = app.store.count_vmacs(&filter).await?;
     let items = app.store.find(&filter).await?.into_iter().map(VmacView::from).collect();
-    Ok(Page::new(items, &cut, |vmac: &VmacView| vmac.id.to_string()).answer(&uri))
+    Ok(Page::new(items, total, &cut, |vmac: &VmacView| vmac.id.to_string()).answer(&uri))
 }
 
 /// Shows the virtual MAC of an address, with a MAC, or of a number; of several the newest.

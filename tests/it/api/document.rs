@@ -40,8 +40,26 @@ async fn the_document_is_served_shown_and_kept_in_docs() {
 }
 
 #[tokio::test]
+async fn the_document_says_how_to_log_in_and_has_an_example_for_each_request() {
+    let world = World::embedded(1, 1).await;
+    let document = data(&world.serve().await, "/openapi.json").await;
+    let scheme = &document["components"]["securitySchemes"]["token"];
+    assert_eq!((scheme["type"].as_str(), scheme["scheme"].as_str()), (Some("http"), Some("bearer")));
+    assert_eq!(document["security"][0]["token"], serde_json::json!([]));
+    for path in ["vmacs", "moves", "rotations"] {
+        let operation = &document["paths"][format!("/api/v1/{path}")]["post"];
+        let example = &operation["requestBody"]["content"]["application/json"]["example"];
+        assert!(example["ip_address"].is_string(), "{path}: {example}");
+        assert!(operation["responses"]["401"].is_object(), "{path}");
+    }
+}
+
+const TOKEN: &str = "t0ken-for-schemathesis";
+
+#[tokio::test]
 async fn schemathesis_finds_nothing_that_the_document_does_not_say() {
-    let world = World::embedded(2, 2).await;
+    let mut world = World::embedded(2, 2).await;
+    world.settings = world.settings.clone().set("VMACD_API_TOKEN", TOKEN);
     let serve = world.serve().await;
     let venv = root().join("tests/clients/venv");
     let made = Command::new(venv).arg(root().join("tests/api/requirements.txt")).stderr(Stdio::inherit()).output();
@@ -53,8 +71,10 @@ async fn schemathesis_finds_nothing_that_the_document_does_not_say() {
         .arg("run")
         .arg(format!("{}/api/v1/openapi.json", serve.http_url()))
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", &examples, "--seed", "1", "--no-color"])
-        // What a schema cannot say (an address that is multicast, a selection of nothing) is refused too.
-        .args(["--exclude-checks", "positive_data_acceptance"])
+        .args(["--header", &format!("Authorization: Bearer {TOKEN}")])
+        // What a schema cannot say (an address that is multicast, a selection of nothing) is refused too; wrong tokens are
+        // answered slowly.
+        .args(["--exclude-checks", "positive_data_acceptance,ignored_auth"])
         .current_dir(crate::support::run_dir())
         .kill_on_drop(true)
         .output()

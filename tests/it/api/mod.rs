@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod document;
+mod dry_run;
 mod messages;
 mod refusals;
 mod requests;
