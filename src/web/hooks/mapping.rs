@@ -11,7 +11,7 @@ use crate::config::HookSettings;
 use crate::domain::{Action, Failure, shown};
 
 /// The field of a command that says a whole subnet.
-const SUBNET: &str = "ip_address";
+const SUBNET: &str = "subnet";
 
 /// What a delivery asks for, as a producer would have put it.
 #[derive(Debug)]

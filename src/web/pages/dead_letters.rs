@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::failed::Failed;
 use super::layout::page;
-use super::parts::{Path, Query, ROWS, back_to, moment, more, next, or_dash, safe, status, time};
+use super::parts::{Path, Query, ROWS_READ, back_to, moment, more, next, of_all, or_dash, safe, status, time};
 use crate::broker;
 use crate::domain::BODY_BYTES_MAX;
 use crate::store::{DeadLetterCause, DeadLetterFilter, DeadLetterRow, FullDeadLetter};
@@ -26,17 +26,25 @@ pub(super) struct Wanted {
 /// Lists those that wait: by cause, then one by one.
 pub(super) async fn list(State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Markup, Failed> {
     let found = app.store.dead_letter_causes().await?;
-    let filter = DeadLetterFilter { after_id: wanted.after, limit: ROWS, ..DeadLetterFilter::default() };
-    let letters = app.store.dead_letters(&filter).await?;
+    let filter = DeadLetterFilter {
+        newest_first: true,
+        after_id: wanted.after,
+        limit: ROWS_READ,
+        ..DeadLetterFilter::default()
+    };
+    let mut letters = app.store.dead_letters(&filter).await?;
+    let next = next(&mut letters, |letter| letter.id.to_string());
+    let total = app.store.count_dead_letters(&filter).await?;
     let content = html! {
         (progress(&app, &wanted.replay))
-        @if letters.is_empty() { p .faint { "None wait." } } @else {
+        @if total == 0 { p .faint { "No dead letters wait." } } @else {
             h2 { "By cause" }
             (causes(&found, "/dead-letters"))
-            h2 { "One by one" }
+            h2 { "All messages, newest first" }
+            (of_all(letters.len(), total))
             (table(&letters, "/dead-letters"))
         }
-        (more("/dead-letters", next(&letters, |letter| letter.id.to_string())))
+        (more("/dead-letters", next))
     };
     Ok(page("Dead letters", "/dead-letters", content))
 }
@@ -57,14 +65,14 @@ fn progress(app: &App, replay: &str) -> Markup {
 pub(super) fn causes(causes: &[DeadLetterCause], back: &str) -> Markup {
     html! {
         table .stack {
-            thead { tr { th .number { "Letters" } th { "Cause" } th { "Switch" } th { "Newest says" } th { "Newest" } th {} } }
+            thead { tr { th .number { "Letters" } th { "Cause" } th { "Switch" } th { "Latest error" } th { "Newest" } th {} } }
             tbody {
                 @for cause in causes {
                     tr {
                         td data-label="Letters" .number { (cause.count) }
                         td data-label="Cause" { strong { (safe(&cause.reason_code)) } }
                         td data-label="Switch" { (or_dash(cause.switch.as_ref())) }
-                        td data-label="Newest says" { (safe(&cause.error_text)) }
+                        td data-label="Latest error" { (safe(&cause.error_text)) }
                         td data-label="Newest" { (time(cause.newest_at)) }
                         td { (buttons(&of_cause(cause), cause.count, back)) }
                     }
@@ -85,14 +93,14 @@ fn of_cause(cause: &DeadLetterCause) -> Markup {
 pub(super) fn table(letters: &[DeadLetterRow], back: &str) -> Markup {
     html! {
         table .stack {
-            thead { tr { th { "Letter" } th { "Cause" } th { "Address" } th { "Says" } th { "Failed" } th {} } }
+            thead { tr { th { "Letter" } th { "Cause" } th { "Address" } th { "Error" } th { "Failed" } th {} } }
             tbody {
                 @for letter in letters {
                     tr {
                         td data-label="Letter" { a href={ "/dead-letters/" (letter.id) } { (letter.id) } }
                         td data-label="Cause" { strong { (safe(&letter.reason_code)) } }
                         td data-label="Address" .mono { (or_dash(letter.ip_address.as_ref())) }
-                        td data-label="Says" { (safe(&letter.error_text)) }
+                        td data-label="Error" { (safe(&letter.error_text)) }
                         td data-label="Failed" { (time(letter.last_failed_at)) }
                         td { (buttons(&html! { input type="hidden" name="id" value=(letter.id); }, 1, back)) }
                     }
@@ -155,7 +163,7 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<
 
 /// What a button says: one letter, or those of a cause.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Chosen {
     id: Option<i64>,
     reason: String,
@@ -199,6 +207,6 @@ pub(super) async fn discard(State(app): State<App>, Form(chosen): Form<Chosen>) 
 
 async fn waiting(app: &App, chosen: &Chosen) -> Result<Vec<i64>, Failed> {
     let letters = app.store.dead_letter_ids(&chosen.filter()?).await?;
-    let gone = "none of them waits any more: somebody was quicker";
+    let gone = "none of them waits any more: somebody else replayed or discarded them";
     if letters.is_empty() { Err(Problem::new(ApiCode::NotFound, gone).into()) } else { Ok(letters) }
 }

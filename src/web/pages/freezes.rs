@@ -56,6 +56,7 @@ fn what(freeze: &Freeze) -> String {
 
 /// What the button says.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Chosen {
     site: String,
     #[serde(default)]

@@ -1,12 +1,14 @@
 //! What every page has around it.
 
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use chrono::Utc;
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets::{SCRIPT_PATH, STYLE_PATH};
+use super::health::strip;
 use super::login::is_logged_in;
 
 /// The parts of the site, as the navigation names them.
@@ -28,16 +30,23 @@ pub(super) fn page(title: &str, part: &str, content: Markup) -> Markup {
                     @for (path, name) in PARTS { a href=(path) aria-current=[(*path == part).then_some("page")] { (name) } }
                 }
                 form .find action="/find" role="search" {
-                    input name="q" type="search" placeholder="IP, MAC, server or switch" aria-label="Find" autocapitalize="off" autocomplete="off";
+                    input name="q" type="search" placeholder="IP, subnet, MAC, order, server, switch" aria-label="Find" autocapitalize="off" autocomplete="off";
                     button { "Find" }
                 }
-                span #live { "not live" }
+                (as_of())
                 @if is_logged_in() { form method="post" action="/logout" { button { "Log out" } } }
             }
+            (strip())
             main { h1 { (title) } (content) }
             script src=(*SCRIPT_PATH) defer {}
         },
     )
+}
+
+/// Of when the page is; the script says whether it is kept fresh.
+fn as_of() -> Markup {
+    let now = Utc::now().format("%H:%M:%S UTC");
+    html! { span #live data-at=(now) { "As of " (now) } }
 }
 
 /// A page that stands for itself: no navigation, no script.
@@ -60,10 +69,15 @@ pub(super) fn document(title: &str, body: Markup) -> Markup {
 /// What a browser may do with a page: nothing from elsewhere, not within another site's frame, and nothing kept unless
 /// the answer says so (CSP Level 3; Fetch Standard, `X-Content-Type-Options`).
 pub(super) async fn protect(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    set_protection(response.headers_mut());
+    response
+}
+
+/// The headers that say so.
+pub(super) fn set_protection(headers: &mut HeaderMap) {
     const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
                           form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };
@@ -71,5 +85,4 @@ pub(super) async fn protect(request: Request, next: Next) -> Response {
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "same-origin");
     set(header::CACHE_CONTROL, "no-store");
-    response
 }

@@ -1,5 +1,5 @@
-//! Tells open pages that something happened (server-sent events, HTML Standard section 9.2): one look at the database a
-//! second for all of them together, and none while nobody watches.
+//! Tells open pages that something happened (server-sent events, HTML Standard section 9.2): two looks at the database
+//! a second for all of them together, and none while nobody watches.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,16 +11,19 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::failed::Failed;
 use crate::store::Store;
 use crate::web::api::{ApiCode, Problem};
 use crate::web::connections::Turn;
+use crate::web::health::Vitals;
 
-/// Time between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Time between two looks: what changed is on the screen within two seconds, the page's own request included.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long the figures are waited for.
+const FIGURES_MAX: Duration = Duration::from_millis(1_500);
 /// How long one page watches; its browser begins anew by itself, and its login is looked at again.
 const WATCH_MAX: Duration = Duration::from_secs(600);
 /// How soon a browser is to begin anew.
@@ -30,9 +33,13 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Live(Arc<Shared>);
 
+/// What is another one once something happened: figures of the rows, and how everything is.
+type Pulse = (Vec<i64>, String);
+
 struct Shared {
     store: Store,
-    pulse: watch::Sender<Vec<i64>>,
+    vitals: Arc<dyn Vitals>,
+    pulse: watch::Sender<Pulse>,
     looking: AtomicBool,
     /// Pages that may watch at the same time; each is an open connection.
     watchers_max: usize,
@@ -41,12 +48,12 @@ struct Shared {
 
 impl Live {
     /// Over these rows, until `stopping` is cancelled.
-    pub fn new(store: Store, watchers_max: usize, stopping: CancellationToken) -> Self {
+    pub fn new(store: Store, vitals: Arc<dyn Vitals>, watchers_max: usize, stopping: CancellationToken) -> Self {
         let (pulse, looking) = (watch::Sender::default(), AtomicBool::new(false));
-        Self(Arc::new(Shared { store, pulse, looking, watchers_max, stopping }))
+        Self(Arc::new(Shared { store, vitals, pulse, looking, watchers_max, stopping }))
     }
 
-    fn subscribe(&self) -> Option<watch::Receiver<Vec<i64>>> {
+    fn subscribe(&self) -> Option<watch::Receiver<Pulse>> {
         if self.0.pulse.receiver_count() >= self.0.watchers_max {
             return None;
         }
@@ -68,9 +75,15 @@ async fn look(shared: Arc<Shared>) {
                 return;
             }
         }
-        // A database that does not answer is no news: the page's own look says so.
-        let Ok(seen) = shared.store.pulse().await else { continue };
-        shared.pulse.send_if_modified(|last| std::mem::replace(last, seen.clone()) != seen);
+        let health = shared.vitals.health_view().await.fingerprint();
+        let figures = timeout(FIGURES_MAX, shared.store.pulse()).await;
+        shared.pulse.send_if_modified(|(last, last_health)| {
+            // Without figures nothing is known of the rows; that the database is away is news of its own.
+            let figures = figures.ok().and_then(Result::ok).unwrap_or_else(|| last.clone());
+            let is_news = *last != figures || *last_health != health;
+            (*last, *last_health) = (figures, health);
+            is_news
+        });
     }
 }
 
@@ -87,7 +100,8 @@ pub(super) async fn watch(
     let changes = unfold((receiver, stopping, turn, end), async |(mut receiver, stopping, turn, end)| {
         let change = timeout_at(end, receiver.changed());
         stopping.run_until_cancelled(change).await?.ok()?.ok()?;
-        let event = Event::default().event("changed").data("").retry(AGAIN_AFTER);
+        // Without a line of data a browser drops the event (HTML Standard 9.2.6), and of `data("")` no line is written.
+        let event = Event::default().event("changed").data("page").retry(AGAIN_AFTER);
         Some((Ok(event), (receiver, stopping, turn, end)))
     });
     Ok(Sse::new(changes).keep_alive(KeepAlive::default()))

@@ -16,7 +16,7 @@ use super::layout::document;
 use super::parts::{Query, back_to, encoded};
 use super::sessions::Sessions;
 use crate::web::connections::Turn;
-use crate::web::guard::{Access, Guard, Shown, is_same, shown};
+use crate::web::guard::{Access, Guard, Shown, is_same, require_token, shown};
 use crate::web::guesses::Door;
 
 tokio::task_local! {
@@ -56,6 +56,23 @@ impl Logins {
     pub fn new(guard: Arc<Guard>, sessions: Sessions) -> Self {
         Self { guard, sessions }
     }
+
+    /// Makes a page for somebody who is known.
+    pub async fn seen<T>(&self, page: impl Future<Output = T>) -> T {
+        match &self.guard.access {
+            Access::Open => page.await,
+            Access::Token(_) => LOGGED_IN.scope((), page).await,
+        }
+    }
+
+    /// True where whoever sent these headers may see pages: no token is asked for, or they are logged in.
+    pub async fn knows(&self, headers: &HeaderMap) -> bool {
+        match (&self.guard.access, cookie(headers)) {
+            (Access::Open, _) => true,
+            (Access::Token(_), None) => false,
+            (Access::Token(token), Some(secret)) => self.sessions.is_open(secret, token, false).await.unwrap_or(false),
+        }
+    }
 }
 
 /// Lets a request through that shows the token as a header, or the cookie of a session; sends others to ask for it.
@@ -77,6 +94,16 @@ pub(super) async fn require(State(logins): State<Logins>, request: Request, next
     }
     let wanted = request.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
     Ok(Redirect::to(&format!("/login?next={}", encoded(wanted))).into_response())
+}
+
+/// The same for what programs fetch too: who shows no cookie and accepts no page is asked for the token, as everywhere in
+/// the API.
+pub(super) async fn require_or_token(State(logins): State<Logins>, request: Request, next: Next) -> Response {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match cookie(request.headers()).is_some() || accepts.contains("text/html") {
+        true => require(State(logins), request, next).await.into_response(),
+        false => require_token(State(logins.guard), request, next).await,
+    }
 }
 
 /// True where a person asks, and not a page that is left open.
@@ -131,7 +158,7 @@ fn form(next: &str, refused: bool) -> Markup {
                     input type="password" name="token" placeholder="API token" aria-label="API token" autocomplete="current-password" autofocus required;
                     button .primary { "Log in" }
                 }
-                p .faint { "The setting " code { "api.token" } "." }
+                p .faint { "Enter the token set as " code { "api.token" } " on the server." }
             }
         },
     )

@@ -1,25 +1,30 @@
 //! The pages for people, at `/`: made on the server, usable from a phone, nothing fetched from elsewhere.
 //!
-//! One file a thing that is looked at; `layout` is what they share, `parts` the small pieces, `failed` the page that
-//! says why there is none, `login` asks for the token and `sessions` remembers who showed it, `live` tells open pages that something happened.
+//! One file a thing that is looked at; `layout` is what they share, `health` the strip at its top, `find` leads to what is meant, `parts` the small pieces, `words` the words, `failed` the page that
+//! says why there is none, `problems` turns what other parts refuse into one, `login` asks for the token and `sessions` remembers who showed it, `live` tells open pages that something happened.
 //!
 //! Everything works without scripts; `assets/page.js` only fetches a page again when `live` says so. What is shown is
 //! escaped twice over: by `maud` for HTML, by [`crate::domain::shown`] for what turns or hides text.
 
+mod api;
 mod assets;
 mod backups;
 mod dead_letters;
 mod failed;
+mod find;
 mod freezes;
+mod health;
 mod layout;
 mod live;
 mod login;
 mod overview;
 mod parts;
+mod problems;
 mod pushes;
 mod sessions;
 mod switches;
 mod vmacs;
+mod words;
 
 use std::sync::Arc;
 
@@ -27,26 +32,62 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use self::login::Logins;
 use self::sessions::Sessions;
 use super::App;
 use super::guard::Guard;
-use crate::config::HttpSettings;
+use super::routes::Front;
+
+pub(super) use problems::{ByBrowsers, for_people};
 
 /// Longest form, bytes: who has not shown the token may send the one that asks for it.
 const FORM_BYTES_MAX: usize = 16 << 10;
 
-/// The routes of the pages. Those that watch live are let go once `stopping` is cancelled.
-pub(super) fn router(app: App, guard: Arc<Guard>, settings: &HttpSettings, stopping: CancellationToken) -> Router {
-    // Open pages are not to keep all others out.
-    let watchers_max =
-        settings.watchers_max.min(settings.connections_per_address_max.min(settings.connections_max) / 2);
-    let live = live::Live::new(app.store.clone(), watchers_max, stopping);
-    let logins = login::Logins::new(guard, Sessions::new(app.store.clone(), settings));
-    let guarded = Router::new()
+/// The pages.
+pub(super) struct Pages {
+    /// Their routes.
+    pub routes: Router,
+    /// What turns problems into pages.
+    pub asked: ByBrowsers,
+    logins: Logins,
+}
+
+impl Pages {
+    /// Those that watch live are let go once `stopping` is cancelled. `api` describes the API.
+    pub fn new(app: App, guard: Arc<Guard>, front: &Front, stopping: CancellationToken, api: &Value) -> Self {
+        let (settings, vitals) = (&front.settings, &front.vitals);
+        // Open pages are not to keep all others out.
+        let watchers_max =
+            settings.watchers_max.min(settings.connections_per_address_max.min(settings.connections_max) / 2);
+        let live = live::Live::new(app.store.clone(), vitals.clone(), watchers_max, stopping);
+        let logins = Logins::new(guard, Sessions::new(app.store.clone(), settings));
+        let guarded = guarded(app, api).route_layer(middleware::from_fn_with_state(vitals.clone(), health::frame));
+        let guarded = guarded.merge(Router::new().route("/live", get(live::watch)).with_state(live));
+        let open = Router::new()
+            .route("/login", get(login::ask).post(login::enter))
+            .route("/logout", post(login::leave))
+            .with_state(logins.clone());
+        let guarded = guarded.route_layer(middleware::from_fn_with_state(logins.clone(), login::require));
+        let routes = guarded.merge(open).merge(assets::router()).layer(DefaultBodyLimit::max(FORM_BYTES_MAX));
+        let asked = ByBrowsers { logins: logins.clone(), vitals: vitals.clone() };
+        Self { routes: routes.route_layer(middleware::from_fn(layout::protect)), asked, logins }
+    }
+
+    /// What programs fetch with the token, and the pages link to for people who are logged in.
+    pub fn for_programs_too(&self, routes: Router) -> Router {
+        routes.route_layer(middleware::from_fn_with_state(self.logins.clone(), login::require_or_token))
+    }
+}
+
+fn guarded(app: App, api: &Value) -> Router {
+    let documentation = api::page_of(api);
+    Router::new()
         .route("/", get(overview::show))
-        .route("/find", get(vmacs::find))
+        .route("/find", get(find::find))
+        .route(health::PATH, get(health::show))
         .route("/vmacs", get(vmacs::list))
         .route("/vmacs/{name}", get(vmacs::show))
         .route("/dead-letters", get(dead_letters::list))
@@ -59,12 +100,5 @@ pub(super) fn router(app: App, guard: Arc<Guard>, settings: &HttpSettings, stopp
         .route("/pushes/{id}", get(pushes::show))
         .route("/backups/{id}", get(backups::show))
         .with_state(app)
-        .merge(Router::new().route("/live", get(live::watch)).with_state(live));
-    let open = Router::new()
-        .route("/login", get(login::ask).post(login::enter))
-        .route("/logout", post(login::leave))
-        .with_state(logins.clone());
-    let guarded = guarded.route_layer(middleware::from_fn_with_state(logins, login::require));
-    let pages = guarded.merge(open).merge(assets::router()).layer(DefaultBodyLimit::max(FORM_BYTES_MAX));
-    pages.route_layer(middleware::from_fn(layout::protect))
+        .route(api::PATH, get(async move || layout::page("API", api::PATH, documentation)))
 }

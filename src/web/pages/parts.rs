@@ -96,10 +96,20 @@ pub(super) fn more(path: &str, next: Option<String>) -> Markup {
     html! { @if let Some(next) = next { p { a href={ (path) (separator) "after=" (next) } { "More" } } } }
 }
 
-/// The cursor beyond a full list.
-pub(super) fn next<T>(items: &[T], cursor: impl Fn(&T) -> String) -> Option<String> {
-    let full = i64::try_from(items.len()).is_ok_and(|count| count >= ROWS);
-    items.last().filter(|_| full).map(cursor)
+/// Rows that are read of a list: one more than is shown tells whether any come after it.
+pub(super) const ROWS_READ: i64 = ROWS + 1;
+
+/// Leaves as many as are shown, and gives the cursor where others come after them.
+pub(super) fn next<T>(items: &mut Vec<T>, cursor: impl Fn(&T) -> String) -> Option<String> {
+    let shown = usize::try_from(ROWS).unwrap_or(usize::MAX);
+    let is_more = items.len() > shown;
+    items.truncate(shown);
+    items.last().filter(|_| is_more).map(cursor)
+}
+
+/// How much of a list is shown.
+pub(super) fn of_all(shown: usize, total: i64) -> Markup {
+    html! { p .faint { @if i64::try_from(shown).is_ok_and(|shown| shown == total) { (total) " in all" } @else { (shown) " of " (total) " shown" } } }
 }
 
 /// Sends the browser to a page of this site; to the first one when the path leads elsewhere.
@@ -137,6 +147,15 @@ mod tests {
             let response = back_to(path);
             assert_eq!(response.headers()[axum::http::header::LOCATION], target);
         }
+    }
+
+    #[test]
+    fn a_list_has_more_only_where_more_was_read() {
+        let mut full: Vec<i64> = (0..ROWS).collect();
+        assert_eq!((next(&mut full, ToString::to_string), full.len()), (None, 50));
+        let mut longer: Vec<i64> = (0..ROWS_READ).collect();
+        assert_eq!((next(&mut longer, ToString::to_string), longer.len()), (Some("49".to_owned()), 50));
+        assert_eq!(of_all(50, 60).into_string(), "<p class=\"faint\">50 of 60 shown</p>");
     }
 
     #[test]

@@ -3,13 +3,19 @@
 //! It is in the database so that every worker behind a load balancer knows it, and a restart does not end it. The hash is of
 //! the number and the token together: who reads the database cannot log in with it, and another token ends every session.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
 use crate::config::HttpSettings;
 use crate::store::{SessionLimits, Store, StoreError};
 
+/// How long the database is asked for a session.
+const ASKED_MAX: Duration = Duration::from_secs(2);
+/// How long a session counts as open after the database last said so, while it does not answer.
+const SEEN_FOR: Duration = Duration::from_secs(900);
 /// Sessions kept at the same time; the one that was not used for longest makes room.
 const SESSIONS_MAX: i64 = 1_000;
 
@@ -18,6 +24,7 @@ const SESSIONS_MAX: i64 = 1_000;
 pub(super) struct Sessions {
     store: Store,
     limits: SessionLimits,
+    seen: Arc<Mutex<HashMap<String, Instant>>>,
 }
 
 impl Sessions {
@@ -27,7 +34,7 @@ impl Sessions {
             age_max: Duration::from_millis(settings.session_age_max_ms),
             count_max: SESSIONS_MAX,
         };
-        Self { store, limits }
+        Self { store, limits, seen: Arc::default() }
     }
 
     /// How long one lasts at most.
@@ -43,13 +50,44 @@ impl Sessions {
     }
 
     /// True while the session of this cookie lasts. `is_use` where a person asks, which keeps it from ending as idle.
+    ///
+    /// While the database is away one that was seen to be open a moment ago still is: whoever is on call is to see what is
+    /// wrong, and not to be sent to a login that cannot work.
     pub async fn is_open(&self, secret: &str, token: &str, is_use: bool) -> Result<bool, StoreError> {
-        self.store.has_page_session(&key(secret, token), &self.limits, is_use).await
+        let key = key(secret, token);
+        let asked = self.store.has_page_session(&key, &self.limits, is_use);
+        match tokio::time::timeout(ASKED_MAX, asked).await {
+            Ok(Ok(is_open)) => {
+                self.note(key, is_open);
+                Ok(is_open)
+            }
+            Ok(Err(error)) if !self.was_open(&key) => Err(error),
+            Err(_) if !self.was_open(&key) => {
+                Err(StoreError::Timeout { what: "look for a login", after_ms: ASKED_MAX.as_millis() })
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn note(&self, key: String, is_open: bool) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|_, at| at.elapsed() < SEEN_FOR);
+        match is_open {
+            true => seen.insert(key, Instant::now()),
+            false => seen.remove(&key),
+        };
+    }
+
+    fn was_open(&self, key: &str) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(key).is_some_and(|at| at.elapsed() < SEEN_FOR)
     }
 
     /// Ends it.
     pub async fn end(&self, secret: &str, token: &str) -> Result<(), StoreError> {
-        self.store.end_page_session(&key(secret, token)).await
+        let key = key(secret, token);
+        self.note(key.clone(), false);
+        self.store.end_page_session(&key).await
     }
 }
 

@@ -7,9 +7,13 @@ use serde::Deserialize;
 use super::failed::Failed;
 use super::freezes;
 use super::layout::page;
-use super::parts::{Path, Query, ROWS, encoded, moment_or_dash, more, next, or_dash, safe, status, time, time_or_dash};
+use super::parts::{
+    Path, Query, ROWS_READ, encoded, moment, moment_or_dash, more, next, of_all, or_dash, safe, status, time,
+    time_or_dash,
+};
+use super::words::{of_switch, plural};
 use crate::domain::{DriftMode, SwitchName};
-use crate::store::{Backup, PushRecord, SwitchOverview};
+use crate::store::{Backup, Listed, PushRecord, SwitchOverview};
 use crate::web::App;
 use crate::web::api::{ApiCode, Problem};
 
@@ -25,13 +29,15 @@ pub(super) struct From {
 
 /// Lists them by name.
 pub(super) async fn list(State(app): State<App>, Query(from): Query<From>) -> Result<Markup, Failed> {
-    let switches = app.store.switch_overviews(&from.after, ROWS).await?;
+    let mut switches = app.store.switch_overviews(&from.after, ROWS_READ).await?;
+    let next = next(&mut switches, |switch| encoded(switch.known.switch.name.as_str()));
+    let total = app.store.length(Listed::Switches).await?;
     let frozen = app.store.freezes().await?;
     let content = html! {
         (freezes::notes(&frozen, "/switches"))
-        @if switches.is_empty() { p .faint { "None. " code { "vmacd inventory import FILE" } " brings them in." } }
-        @else { (table(&switches)) }
-        (more("/switches", next(&switches, |switch| encoded(switch.known.switch.name.as_str()))))
+        @if total == 0 { p .faint { "No switches yet. Import an inventory: " code { "vmacd inventory import FILE" } } }
+        @else { (of_all(switches.len(), total)) (table(&switches)) }
+        (more("/switches", next))
     };
     Ok(page("Switches", "/switches", content))
 }
@@ -59,13 +65,23 @@ pub(super) fn table(switches: &[SwitchOverview]) -> Markup {
     }
 }
 
+/// What it is doing; where its work waits, why, since when, and when it is tried next.
 fn state(overview: &SwitchOverview) -> Markup {
+    let known = &overview.known;
     html! {
         span {
-            @if let Some(freeze) = &overview.known.freeze { (status("frozen")) span .faint { " " (freeze.end()) } }
-            @else if let Some(trouble) = &overview.known.trouble { (status("open")) span .faint { " " (trouble.code) ", next attempt " (time_or_dash(Some(trouble.next_try_at))) } }
-            @else if overview.lease_holder.is_some() { (status("sent")) }
-            @else if overview.known.last_seen_at.is_some() { span .active { "reachable" } }
+            @if let Some(freeze) = &known.freeze { (status("frozen")) span .faint { " " (freeze.end()) } }
+            @else if let Some(trouble) = &known.trouble {
+                span .status .open { (of_switch(trouble.code)) }
+                span .faint { " since " (time(trouble.since)) ", next attempt " (time(trouble.next_try_at)) }
+            }
+            @else if overview.lease_holder.is_some() { span .status .sent { "pushing" } }
+            @else if let Some(waits) = &overview.waits {
+                span .status .pending { "waiting" }
+                @if let Some(code) = &waits.reason_code { " " (safe(code)) }
+                span .faint { " next attempt " (time(waits.due_at)) }
+            }
+            @else if known.last_seen_at.is_some() { span .active { "reachable" } }
             @else { span .faint { "never pushed to" } }
         }
     }
@@ -92,7 +108,7 @@ pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Re
     let content = html! {
         (freezes::notes(&frozen, &format!("/switches/{name}")))
         (facts(&overview, app.drift))
-        p { a href={ "/vmacs?switch=" (name) } { "Its virtual MACs" } }
+        p { a href={ "/vmacs?switch=" (name) } { "Virtual MACs on this switch" } }
         h2 { "Latest pushes" }
         (push_table(&pushes))
         h2 { "Latest backups" }
@@ -105,7 +121,17 @@ fn facts(overview: &SwitchOverview, drift: DriftMode) -> Markup {
     let known = &overview.known;
     html! {
         p { (state(overview)) }
-        @if let Some(trouble) = &known.trouble { p .note .bad { "Waiting since " (moment_or_dash(Some(trouble.since))) ", " (trouble.failures) " failed attempts. Latest error: " (safe(&trouble.text)) } }
+        @if let Some(trouble) = &known.trouble {
+            p .note .bad {
+                "Its work waits since " (moment(trouble.since)) ", after " (plural(trouble.failures, "failed attempt", "failed attempts"))
+                "; next attempt " (time(trouble.next_try_at)) ". Latest error: " strong { (trouble.code) } ": " (safe(&trouble.text))
+            }
+        } @else if let Some(waits) = &overview.waits {
+            p .note {
+                (plural(overview.changes_waiting, "change waits", "changes wait")) "; next attempt " (time(waits.due_at)) "."
+                @if let Some(text) = &waits.reason_text { " Latest error: " (safe(text)) }
+            }
+        }
         dl {
             dt { "Address" } dd .mono { (safe(&known.switch.host)) ":" (known.switch.port) }
             dt { "Site" } dd { (or_dash(known.switch.site.as_ref())) }
@@ -114,7 +140,7 @@ fn facts(overview: &SwitchOverview, drift: DriftMode) -> Markup {
             dt { "Dialect" } dd { (known.dialect_found.map_or("not known yet", |dialect| dialect.as_str())) }
             dt { "Host key" } dd .mono { (or_dash(known.switch.host_key.as_ref())) }
             dt { "Seen" } dd { (moment_or_dash(known.last_seen_at)) }
-            dt { "Drift" } dd { (known.switch.drift.unwrap_or(drift).as_str()) ", looked at: " (moment_or_dash(known.drift_seen_at)) }
+            dt { "Drift" } dd { (known.switch.drift.unwrap_or(drift).as_str()) " (" @match known.drift_seen_at { Some(at) => { "last checked " (moment(at)) }, None => "never checked" } ")" }
         }
     }
 }

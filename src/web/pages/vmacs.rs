@@ -1,16 +1,18 @@
-//! Virtual MACs: the list, one with its history, and finding one.
+//! Virtual MACs: the list, and one with its history.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::dead_letters;
 use super::failed::Failed;
 use super::layout::page;
-use super::parts::{Path, Query, ROWS, encoded, moment, moment_or_dash, more, next, or_dash, safe, status, time};
-use crate::domain::{BindableAddress, Desired, Status, SwitchBinding, SwitchName, VmacName};
-use crate::store::{DeadLetterFilter, DeadLetterRow, StoreError, TimelineEntry, Vmac, VmacFilter};
+use super::parts::{
+    Path, Query, ROWS, ROWS_READ, encoded, moment, moment_or_dash, more, next, of_all, or_dash, safe, status, time,
+};
+use super::words::{of_switch, plural};
+use crate::domain::{BindableAddress, Desired, Search, Status, SwitchBinding, VmacName};
+use crate::store::{DeadLetterFilter, DeadLetterRow, RowWait, StoreError, TimelineEntry, Vmac, VmacFilter};
 use crate::web::App;
 use crate::web::api::{ApiCode, Problem};
 
@@ -21,6 +23,7 @@ pub(super) struct Wanted {
     status: String,
     switch: String,
     server: String,
+    q: String,
     after: String,
 }
 
@@ -30,15 +33,20 @@ impl Wanted {
             status: given("status", &self.status)?,
             switch: given("switch", &self.switch)?,
             server_id: given("server", &self.server)?,
+            search: Search::of(&self.q),
             newest_first: true,
             after_id: given("after", &self.after)?.unwrap_or(0),
-            limit: ROWS,
+            limit: ROWS_READ,
             ..VmacFilter::default()
         })
     }
 
+    fn is_all(&self) -> bool {
+        [&self.status, &self.switch, &self.server, &self.q].iter().all(|value| value.is_empty())
+    }
+
     fn path(&self) -> String {
-        let given = [("status", &self.status), ("switch", &self.switch), ("server", &self.server)];
+        let given = [("status", &self.status), ("switch", &self.switch), ("server", &self.server), ("q", &self.q)];
         let pairs = given.iter().filter(|(_, value)| !value.is_empty());
         let query: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         format!("/vmacs?{}", query.join("&"))
@@ -55,7 +63,10 @@ where
 
 /// Lists them, newest first.
 pub(super) async fn list(State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Markup, Failed> {
-    let vmacs = app.store.find(&wanted.filter()?).await?;
+    let filter = wanted.filter()?;
+    let mut vmacs = app.store.find(&filter).await?;
+    let next = next(&mut vmacs, |vmac| vmac.id.to_string());
+    let total = app.store.count_vmacs(&filter).await?;
     let content = html! {
         form .actions action="/vmacs" {
             select name="status" aria-label="Status" {
@@ -66,10 +77,13 @@ pub(super) async fn list(State(app): State<App>, Query(wanted): Query<Wanted>) -
             }
             input name="switch" placeholder="switch" aria-label="Switch" value=(wanted.switch);
             input name="server" placeholder="server" aria-label="Server" inputmode="numeric" value=(wanted.server);
+            input name="q" placeholder="address, subnet, MAC or order" aria-label="Part of an address, subnet, MAC or order" value=(wanted.q);
             button { "Filter" }
         }
-        @if vmacs.is_empty() { p .faint { "None." } } @else { (table(&vmacs)) }
-        (more(&wanted.path(), next(&vmacs, |vmac| vmac.id.to_string())))
+        @if total > 0 { (of_all(vmacs.len(), total)) (table(&vmacs)) }
+        @else if wanted.is_all() { p .faint { "No virtual MACs yet. Create the first one: " code { "vmacd create --server ID --ip ADDRESS" } } }
+        @else { p .faint { "No virtual MAC matches. " a href="/vmacs" { "Clear the filters" } } }
+        (more(&wanted.path(), next))
     };
     Ok(page("Virtual MACs", "/vmacs", content))
 }
@@ -120,10 +134,12 @@ pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Re
     };
     let letters = letters_of(&app, vmac.ip_address).await?;
     let timeline = app.store.timeline(vmac.id).await?;
+    let waits = app.store.row_waits(vmac.id).await?;
     let back = format!("/vmacs/{}", vmac.id);
     let content = html! {
         p { (state(&vmac)) }
         (trouble(&vmac))
+        (waiting(&waits))
         @if !letters.is_empty() { h2 { "Dead letters of this address" } (dead_letters::table(&letters, &back)) }
         (facts(&vmac))
         h2 { "Bindings" }
@@ -138,7 +154,11 @@ pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Re
 async fn without_row(app: &App, ip: BindableAddress) -> Result<Markup, Failed> {
     let letters = letters_of(app, ip).await?;
     if letters.is_empty() {
-        return Err(Problem::new(ApiCode::NotFound, format!("nothing is known of {ip}")).into());
+        return Err(Problem::new(
+            ApiCode::NotFound,
+            format!("{ip} has no virtual MAC, never had one, and has no dead letter"),
+        )
+        .into());
     }
     let content = html! {
         p .note { "There is no virtual MAC for this address, and there never was." }
@@ -158,7 +178,23 @@ fn trouble(vmac: &Vmac) -> Markup {
         @if let Some(code) = &vmac.failure_code {
             p .note .bad[failed] {
                 strong { (safe(code)) } ": " (safe(vmac.failure_text.as_deref().unwrap_or_default()))
-                @if !failed { " It is tried again." }
+            }
+        }
+    }
+}
+
+/// What it waits for: which switch, why, and when it is tried next.
+fn waiting(waits: &[RowWait]) -> Markup {
+    html! {
+        @for wait in waits {
+            p .note {
+                "Waits for " a href={ "/switches/" (wait.switch) } { (wait.switch) }
+                @if let Some(trouble) = &wait.trouble {
+                    ": " (of_switch(trouble.code)) " since " (time(trouble.since)) ", next attempt " (time(trouble.next_try_at.max(wait.due_at)))
+                } @else {
+                    @if wait.attempts > 0 { ", after " (plural(wait.attempts, "failed attempt", "failed attempts")) }
+                    ", next attempt " (time(wait.due_at))
+                }
             }
         }
     }
@@ -171,8 +207,8 @@ fn facts(vmac: &Vmac) -> Markup {
             dt { "Server" } dd { (servers(vmac)) }
             @if let Some(group) = &vmac.group { dt { "Group" } dd { (group) } }
             dt { "VLAN" } dd { (or_dash(vmac.vlan_name.as_ref())) }
-            dt { "Wanted" } dd { (vmac.desired.as_str()) }
-            dt { "Asked for by" } dd { (or_dash(vmac.requested_by.as_ref())) }
+            dt { "Desired state" } dd { (vmac.desired.as_str()) }
+            dt { "Requested by" } dd { (or_dash(vmac.requested_by.as_ref())) }
             dt { "Reference" } dd { (or_dash(vmac.reference.as_ref())) }
             dt { "Failed pushes" } dd { (vmac.attempts) }
             dt { "Created" } dd { (moment(vmac.created_at)) }
@@ -229,46 +265,16 @@ fn history(timeline: &[TimelineEntry]) -> Markup {
     }
 }
 
-/// What somebody looks for.
-#[derive(Debug, Deserialize)]
-pub(super) struct Search {
-    #[serde(default)]
-    q: String,
-}
-
-/// Leads to what is meant: an address, a MAC, a server's number, a row's number, or a switch.
-pub(super) async fn find(State(app): State<App>, Query(search): Query<Search>) -> Result<Response, Failed> {
-    let text = search.q.trim();
-    Ok(Redirect::to(&meant(&app, text).await?).into_response())
-}
-
-async fn meant(app: &App, text: &str) -> Result<String, Failed> {
-    match text.parse::<VmacName>() {
-        _ if text.is_empty() => Ok("/vmacs".to_owned()),
-        Ok(VmacName::Id(number)) => {
-            let of_server = VmacFilter { server_id: Some(number), limit: 1, ..VmacFilter::default() };
-            let known = !app.store.find(&of_server).await?.is_empty();
-            Ok(if known { format!("/vmacs?server={number}") } else { format!("/vmacs/{number}") })
-        }
-        Ok(VmacName::Ip(_) | VmacName::Mac(_)) => Ok(format!("/vmacs/{}", encoded(text))),
-        Err(_) => match text.parse::<SwitchName>() {
-            Ok(switch) if app.store.switch(&switch).await.is_ok() => Ok(format!("/switches/{switch}")),
-            _ => {
-                let none = format!("`{}` is no address, MAC, server or switch that is known", safe(text));
-                Err(Problem::new(ApiCode::NotFound, none).into())
-            }
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_list_keeps_its_filter_from_page_to_page() {
-        let wanted = Wanted { status: "failed".into(), switch: "sw a".into(), ..Wanted::default() };
-        assert_eq!(wanted.path(), "/vmacs?status=failed&switch=sw%20a");
+        let wanted =
+            Wanted { status: "failed".into(), switch: "sw a".into(), q: "10.0.0.0/8".into(), ..Wanted::default() };
+        assert_eq!(wanted.path(), "/vmacs?status=failed&switch=sw%20a&q=10.0.0.0%2F8");
+        assert!(!wanted.is_all() && Wanted::default().is_all());
     }
 
     #[test]

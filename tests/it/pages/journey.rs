@@ -71,9 +71,17 @@ async fn someone_finds_a_failed_address_reads_why_replays_it_and_sees_it_become_
 async fn every_page_fits_a_phone() {
     let (_world, serve, address) = busy_world().await;
     let browser = Browser::start(PHONE.0, PHONE.1).await;
-    for path in
-        ["/", "/vmacs", &format!("/vmacs/{address}"), "/dead-letters", "/switches", "/switches/sw-001", "/backups/1"]
-    {
+    for path in [
+        "/",
+        "/vmacs",
+        &format!("/vmacs/{address}"),
+        "/dead-letters",
+        "/switches",
+        "/switches/sw-001",
+        "/backups/1",
+        "/api/v1/docs",
+        "/nope",
+    ] {
         browser.open(&format!("{}{path}", serve.http_url())).await;
         browser.element("main h1").await;
         let (wide, window) = (
@@ -94,6 +102,6 @@ async fn a_cause_is_replayed_as_a_whole_and_the_page_says_how_far_it_is() {
     browser.open(&format!("{}/dead-letters", serve.http_url())).await;
     browser.press("form[action='/dead-letters/replay'] button").await;
     browser.says("Replay done: 2 of 2").await;
-    browser.says("None wait.").await;
+    browser.says("No dead letters wait.").await;
     world.until("active", 11).await;
 }

@@ -1,6 +1,8 @@
 //! The pages: someone's way through them in a real browser, and what must hold of every one of them.
 
+mod health;
 mod journey;
+mod live;
 mod protection;
 mod whole;
 

@@ -45,6 +45,65 @@ async fn the_token_is_asked_for_once_and_kept_as_a_cookie() {
     assert!(!serve.log().contains(TOKEN));
 }
 
+/// As a browser asks for a page.
+fn browser() -> (&'static str, String) {
+    ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8".to_owned())
+}
+
+#[tokio::test]
+async fn the_documentation_of_the_api_is_there_for_who_is_logged_in() {
+    let mut world = World::embedded(1, 1).await;
+    world.settings = world.settings.clone().set("VMACD_API_TOKEN", TOKEN);
+    let serve = world.serve().await;
+    let url = serve.http_url();
+    let documents =
+        ["/api/v1/docs", "/api/v1/openapi.json", "/api/v1/asyncapi.json", "/api/v1/schemas/vmac.create.json"];
+    for path in documents {
+        let asked = plain(&format!("{url}{path}"), vec![browser()]).await;
+        assert!(asked.status == 200 && asked.body.contains("name=\"token\""), "{path} asks for the token: {asked:?}");
+    }
+    let logged_in = ask_without_following(&format!("{url}/login"), form(&format!("token={TOKEN}"))).await;
+    let cookie =
+        logged_in.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie").to_owned();
+    let page = plain(&format!("{url}/"), vec![browser(), ("cookie", cookie.clone())]).await.body;
+    assert!(page.contains("href=\"/api/v1/docs\""), "{page}");
+    for path in documents {
+        let shown = plain(&format!("{url}{path}"), vec![browser(), ("cookie", cookie.clone())]).await;
+        assert!(shown.status == 200 && !shown.body.contains("name=\"token\""), "{path}: {shown:?}");
+        assert_eq!(get(&format!("{url}{path}"), Some(TOKEN)).await.status, 200, "{path} with the token");
+    }
+    let stale = plain(&format!("{url}/api/v1/openapi.json"), vec![("cookie", "vmacd_session=none".to_owned())]).await;
+    assert!(stale.body.contains("name=\"token\""), "{stale:?}");
+}
+
+#[tokio::test]
+async fn what_is_refused_is_a_page_for_a_browser_and_problem_details_for_programs() {
+    let mut world = World::embedded(1, 1).await;
+    let serve = world.serve().await;
+    let url = serve.http_url();
+    for (path, status, says) in
+        [("/nope", 404, "/nope"), ("/dead-letters/replay", 405, "GET"), ("/vmacs/nope", 400, "nope")]
+    {
+        let page = plain(&format!("{url}{path}"), vec![browser()]).await;
+        let is_page = page.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+        assert!(page.status == status && is_page, "{path}: {page:?}");
+        assert!(page.body.contains("<nav>") && page.body.contains(says), "{path}: {page:?}");
+        assert!(page.header("content-security-policy").is_some(), "{path}: {page:?}");
+    }
+    let foreign = vec![browser(), ("origin", "https://evil.example".to_owned())];
+    let refused =
+        ask(&format!("{url}/dead-letters/discard"), Ask { method: "POST", headers: foreign, body: None }).await;
+    assert!(refused.status == 403 && refused.body.contains("<html"), "{refused:?}");
+    for (path, accept) in [("/nope", "*/*"), ("/api/v1/nope", "text/html"), ("/hooks/nope", "text/html")] {
+        let details = plain(&format!("{url}{path}"), vec![("accept", accept.to_owned())]).await;
+        assert_eq!(details.header("content-type"), Some("application/problem+json"), "{path}: {details:?}");
+    }
+    world.settings = world.settings.clone().set("VMACD_API_TOKEN", TOKEN);
+    let guarded = world.serve().await;
+    let page = plain(&format!("{}/nope", guarded.http_url()), vec![browser()]).await;
+    assert!(page.status == 404 && !page.body.contains("Log out"), "{page:?}");
+}
+
 #[tokio::test]
 async fn nothing_that_a_message_holds_reaches_a_page_unescaped() {
     let world = World::real(1, 1).await;

@@ -58,14 +58,49 @@ async fn what_is_looked_for_is_found_by_address_mac_server_or_switch() {
     for (wanted, found) in [
         (address.clone(), address.clone()),
         (mac.clone(), mac),
-        (world.server(0).to_string(), address),
+        (world.server(0).to_string(), address.clone()),
         (world.switch_of(0), "Latest pushes".to_owned()),
     ] {
         let answer = get(&format!("{}/find?q={wanted}", serve.http_url()), None).await;
         assert!(answer.status == 200 && answer.body.contains(&found), "{wanted}: {answer:?}");
     }
+    let part = address.rsplit_once('.').map(|(part, _)| part.to_owned()).expect("octets");
+    for part in
+        [part.clone(), format!("{part}.0%2F24"), "02%3A".to_owned() + &world_mac_start(&row), "sw-00".to_owned()]
+    {
+        let answer = get(&format!("{}/find?q={part}", serve.http_url()), None).await;
+        assert!(answer.status == 200 && (answer.body.contains(&address) || part == "sw-00"), "{part}: {answer:?}");
+    }
     let nothing = get(&format!("{}/find?q=%3Cb%3E", serve.http_url()), None).await;
     assert!(nothing.status == 404 && nothing.body.contains("`&lt;b&gt;`"), "{nothing:?}");
+}
+
+/// The second and third octet of the row's MAC.
+fn world_mac_start(row: &serde_json::Value) -> String {
+    row["mac_address"].as_str().and_then(|mac| mac.get(3..8)).expect("a MAC").replace(':', "%3A")
+}
+
+#[tokio::test]
+async fn a_search_that_may_mean_several_things_shows_them_and_an_order_is_found_by_its_number() {
+    let world = World::embedded(1, 1).await;
+    let serve = world.serve().await;
+    for number in 1..=2 {
+        let mut body = world.body(0, number);
+        body["reference"] = format!("order 778{number}").into();
+        assert_eq!(crate::api::call(&serve, "POST", "/vmacs", Some(body)).await.status, 202);
+    }
+    world.until("active", 2).await;
+    let found = async |text: &str| get(&format!("{}/find?q={text}", serve.http_url()), None).await.body;
+    let both = found("order%20778").await;
+    assert!(both.contains("2 in all") && both.contains(&world.address(0, 1)), "{both}");
+    let one = found("7782").await;
+    assert!(one.contains(&format!("<h1>{}</h1>", world.address(0, 2))), "{one}");
+    let listed = get(&format!("{}/vmacs?q=7781", serve.http_url()), None).await.body;
+    assert!(listed.contains("1 in all") && listed.contains("value=\"7781\""), "{listed}");
+    let api = crate::api::call(&serve, "GET", "/vmacs?q=order%20778&limit=1", None).await.json();
+    assert_eq!((api["total"].as_i64(), api["items"].as_array().map(Vec::len)), (Some(2), Some(1)), "{api}");
+    let none = get(&format!("{}/vmacs?q=nothing", serve.http_url()), None).await.body;
+    assert!(none.contains("No virtual MAC matches."), "{none}");
 }
 
 #[tokio::test]
@@ -81,5 +116,6 @@ async fn lists_are_shown_in_pages_newest_first() {
     let next = links(&first).into_iter().find(|path| path.contains("after=")).expect("more");
     let second = get(&format!("{}{next}", serve.http_url()), None).await.body;
     assert_eq!((rows(&first), rows(&second)), (50, 10));
+    assert!(first.contains("50 of 60 shown") && !second.contains(">More<"), "{second}");
     assert!(first.contains(&world.address(0, 60)) && second.contains(&world.address(0, 1)));
 }

@@ -1,0 +1,14 @@
+//! The API's documentation, within the frame of the pages: it is there for who is logged in.
+
+use maud::{Markup, PreEscaped};
+use serde_json::Value;
+
+use crate::web::api::documentation;
+
+/// Where it is.
+pub(super) const PATH: &str = "/api/v1/docs";
+
+/// Its content, made once.
+pub(super) fn page_of(document: &Value) -> Markup {
+    PreEscaped(documentation(document).into_string())
+}

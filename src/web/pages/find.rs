@@ -1,0 +1,148 @@
+//! Finding what somebody means: an address, a MAC, an order, a server, a switch, or a part of one.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::html;
+use serde::Deserialize;
+
+use super::failed::Failed;
+use super::layout::page;
+use super::parts::{Query, ROWS, encoded, of_all, safe};
+use super::{dead_letters, vmacs};
+use crate::domain::{Search, SwitchName, VmacName};
+use crate::store::{DeadLetterFilter, DeadLetterRow, StoreError, Vmac, VmacFilter};
+use crate::web::App;
+use crate::web::api::{ApiCode, Problem};
+
+/// What somebody looks for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    q: String,
+}
+
+/// All that has the text.
+struct Found {
+    vmacs: Vec<Vmac>,
+    /// On all pages.
+    vmacs_total: i64,
+    switches: Vec<SwitchName>,
+    letters: Vec<DeadLetterRow>,
+}
+
+/// Leads to what is meant where that is one thing; else shows all that it may be.
+pub(super) async fn find(State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Response, Failed> {
+    let text = wanted.q.trim();
+    let Some(search) = Search::of(text) else { return Ok(Redirect::to("/vmacs").into_response()) };
+    if let Some(path) = named(&app, text).await? {
+        return Ok(Redirect::to(&path).into_response());
+    }
+    let found = everything(&app, text, search).await?;
+    match only(&found) {
+        Some(path) => Ok(Redirect::to(&path).into_response()),
+        None => shown(text, &found),
+    }
+}
+
+/// Where the thing is that has exactly this name.
+async fn named(app: &App, text: &str) -> Result<Option<String>, StoreError> {
+    match text.parse::<VmacName>() {
+        Ok(VmacName::Id(number)) => {
+            let of_server = VmacFilter { server_id: Some(number), limit: 1, ..VmacFilter::default() };
+            let known = !app.store.find(&of_server).await?.is_empty();
+            Ok(known.then(|| format!("/vmacs?server={number}")))
+        }
+        Ok(name @ (VmacName::Ip(_) | VmacName::Mac(_))) => match app.store.look_up(name).await {
+            Ok(_) => Ok(Some(format!("/vmacs/{}", encoded(text)))),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        },
+        Err(_) => match text.parse::<SwitchName>() {
+            Ok(switch) => match app.store.switch(&switch).await {
+                Ok(_) => Ok(Some(format!("/switches/{switch}"))),
+                Err(StoreError::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error),
+            },
+            Err(_) => Ok(None),
+        },
+    }
+}
+
+async fn everything(app: &App, text: &str, search: Search) -> Result<Found, StoreError> {
+    let of_text = match &search {
+        Search::Text(text) => Some(text.clone()),
+        Search::Within(_) => None,
+    };
+    let filter = VmacFilter { search: Some(search), newest_first: true, limit: ROWS, ..VmacFilter::default() };
+    let (switches, letters) = match of_text {
+        None => (Vec::new(), Vec::new()),
+        Some(search) => {
+            let filter = DeadLetterFilter {
+                search: Some(search),
+                newest_first: true,
+                limit: ROWS,
+                ..DeadLetterFilter::default()
+            };
+            (app.store.switches_named_like(text, ROWS).await?, app.store.dead_letters(&filter).await?)
+        }
+    };
+    let mut found = Found {
+        vmacs: app.store.find(&filter).await?,
+        vmacs_total: app.store.count_vmacs(&filter).await?,
+        switches,
+        letters,
+    };
+    // A number that is nothing else is that of a row.
+    if let (Ok(VmacName::Id(id)), 0) = (text.parse(), found.count()) {
+        match app.store.vmac(id).await {
+            Ok(vmac) => (found.vmacs, found.vmacs_total) = (vec![vmac], 1),
+            Err(StoreError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+impl Found {
+    fn count(&self) -> usize {
+        self.vmacs.len() + self.switches.len() + self.letters.len()
+    }
+}
+
+/// Where the one thing is that was found; none where there are more, or nothing.
+fn only(found: &Found) -> Option<String> {
+    match (found.vmacs.as_slice(), found.switches.as_slice(), found.letters.as_slice()) {
+        ([vmac], [], letters)
+            if letters.iter().all(|letter| letter.ip_address == Some(vmac.ip_address.to_string())) =>
+        {
+            Some(format!("/vmacs/{}", vmac.id))
+        }
+        ([], [switch], []) => Some(format!("/switches/{switch}")),
+        ([], [], [letter]) => Some(format!("/dead-letters/{}", letter.id)),
+        _ => None,
+    }
+}
+
+fn shown(text: &str, found: &Found) -> Result<Response, Failed> {
+    if found.count() == 0 {
+        let text = format!("no address, MAC, order, message, server or switch matches `{}`", safe(text));
+        return Err(Problem::new(ApiCode::NotFound, text).into());
+    }
+    let content = html! {
+        @if !found.switches.is_empty() {
+            h2 { "Switches" }
+            ul { @for switch in &found.switches { li { a href={ "/switches/" (switch) } { (switch) } } } }
+        }
+        @if !found.vmacs.is_empty() {
+            h2 { "Virtual MACs" }
+            (of_all(found.vmacs.len(), found.vmacs_total))
+            (vmacs::table(&found.vmacs))
+            @if found.vmacs_total > ROWS { p { a href={ "/vmacs?q=" (encoded(text)) } { "All " (found.vmacs_total) } } }
+        }
+        @if !found.letters.is_empty() {
+            h2 { "Dead letters" }
+            (dead_letters::table(&found.letters, "/dead-letters"))
+        }
+    };
+    Ok(page(&format!("Found for {}", safe(text)), "", content).into_response())
+}

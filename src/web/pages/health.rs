@@ -1,0 +1,240 @@
+//! How broker, database, workers and switches are: a strip at the top of each page, and a page of its own.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, TimeDelta, Utc};
+use maud::{Markup, html};
+
+use super::api;
+use super::failed::Failed;
+use super::layout::page;
+use super::parts::{moment, safe, time};
+use super::words::{of_switch, plural};
+use crate::domain::{Away, Code, Failure, Health, WorkerSign};
+use crate::store::SwitchTrouble;
+use crate::web::health::{HealthView, Vitals};
+
+/// Where the page of its own is.
+pub(super) const PATH: &str = "/health";
+
+/// An outage of the database that has lasted so long is believed without asking once more.
+const SURE_AFTER: TimeDelta = TimeDelta::seconds(3);
+
+tokio::task_local! {
+    /// How everything is, while a page is made for somebody who may know.
+    static SEEN: HealthView;
+}
+
+/// Makes a page that says how everything is.
+pub(super) async fn within<T>(vitals: &dyn Vitals, page: impl Future<Output = T>) -> T {
+    SEEN.scope(vitals.health_view().await, page).await
+}
+
+/// The same for every page of a router. Without a database only those are made that need none: the others would make their
+/// reader wait, to say the same.
+pub(super) async fn frame(State(vitals): State<Arc<dyn Vitals>>, request: Request, next: Next) -> Response {
+    let needs_none = [PATH, api::PATH].contains(&request.uri().path());
+    let seen = vitals.health_view().await;
+    // One slow answer is no outage.
+    let lasts = |away: &Away| seen.health.now - away.since > SURE_AFTER;
+    let away = seen.health.database.clone().filter(|away| !needs_none && lasts(away));
+    let page = async {
+        match away {
+            Some(away) => {
+                let text = format!("the database does not answer: {}; this page tries again", away.error);
+                Failed::from(Failure::new(Code::DatabaseTrouble, text)).into_response()
+            }
+            None => next.run(request).await,
+        }
+    };
+    SEEN.scope(seen, page).await
+}
+
+/// The strip; nothing where the page is for somebody who may not know.
+pub(super) fn strip() -> Markup {
+    SEEN.try_with(|seen| html! { section #health aria-label="Health" { (summary(seen)) (outages(&seen.health)) (troubles(seen)) } })
+        .unwrap_or_default()
+}
+
+fn summary(seen: &HealthView) -> Markup {
+    let health = &seen.health;
+    let (running, all) = (health.running().count(), health.workers.len());
+    let workers_good = running == all && running > 0 && health.workers.iter().all(|worker| worker.trouble.is_none());
+    html! {
+        ul .parts {
+            li .good[health.database.is_none()] .wrong[health.database.is_some()] {
+                a href=(PATH) { "Database " @if health.database.is_some() { "away" } @else { span .figure { (health.database_ms) " ms" } } }
+            }
+            (part(health.broker.is_none() && health.without_broker() == 0, PATH, match (&health.broker, health.broker_is_embedded) {
+                (_, true) => "Queue in the database",
+                (None, false) => "RabbitMQ connected",
+                (Some(_), false) => "RabbitMQ away",
+            }))
+            li .good[workers_good] .wrong[!workers_good] {
+                details { summary { "Workers " (running) " of " (all) } (workers(health)) }
+            }
+            (part(seen.switches.count == 0, "/switches", &match seen.switches.count {
+                0 => "Switches reachable".to_owned(),
+                count => format!("{} waiting", plural(count, "switch", "switches")),
+            }))
+            @if seen.freezes > 0 { li .paused { a href="/switches" { (plural(seen.freezes, "freeze", "freezes")) } } }
+        }
+    }
+}
+
+/// Who runs, since when, and when they were last heard of.
+fn workers(health: &Health) -> Markup {
+    html! {
+        ul {
+            @for worker in &health.workers {
+                li { (safe(&worker.name)) ", since " (clock(worker.started_at)) ", heard " (time(worker.heard_at)) }
+            }
+            li { a href=(PATH) { "All about them" } }
+        }
+    }
+}
+
+fn part(good: bool, path: &str, text: &str) -> Markup {
+    html! { li .good[good] .wrong[!good] { a href=(path) { (text) } } }
+}
+
+/// What is wrong, since when, what it means, and what to do.
+fn outages(health: &Health) -> Markup {
+    html! {
+        @if let Some(away) = &health.database {
+            (outage("The database does not answer", away, html! {
+                "What was accepted is safe, and switches keep what they have; new work waits. What you see is of "
+                (clock(health.known_at)) ". Do: check the database server and the network to it."
+            }))
+        }
+        @if let Some(away) = &health.broker {
+            (outage(&format!("RabbitMQ does not answer{}", seen_by(health)), away, html! {
+                "What was accepted is safe and goes on; new commands wait at their producers, and events wait here. Do: check RabbitMQ and the network to it."
+            }))
+        }
+        @for worker in &health.workers { (of_worker(health, worker)) }
+        @if health.database.is_none() && health.running().count() == 0 {
+            div .note .bad .outage { strong { "No worker has written that it runs." } " Do: look into the log of " code { "vmacd serve" } "." }
+        }
+    }
+}
+
+fn outage(what: &str, away: &Away, meaning: Markup) -> Markup {
+    html! {
+        div .note .bad .outage {
+            strong { (what) " since " (clock(away.since)) " (" (time(away.since)) ")" } ": " (safe(&away.error)) ". " (meaning)
+        }
+    }
+}
+
+fn seen_by(health: &Health) -> String {
+    match (health.without_broker(), health.running().count()) {
+        (0, _) | (_, 0) => String::new(),
+        (without, all) => format!(" (seen by {without} of {})", plural(counted(all), "worker", "workers")),
+    }
+}
+
+fn of_worker(health: &Health, worker: &WorkerSign) -> Markup {
+    let lost = worker.broker_lost_at.filter(|_| health.broker.is_none());
+    html! {
+        @if worker.is_silent(health.known_at) {
+            div .note .bad .outage {
+                strong { "Worker " (safe(&worker.name)) " was last heard of at " (clock(worker.heard_at)) " (" (time(worker.heard_at)) ")" }
+                ". The other workers take its switches over. Do: check whether it runs; one that was removed is forgotten after an hour."
+            }
+        } @else {
+            @if let Some(trouble) = &worker.trouble {
+                div .note .bad .outage { strong { "Worker " (safe(&worker.name)) " has a task that does not run" } ": " (safe(trouble)) ". Do: look into its log." }
+            }
+            @if let Some(since) = lost {
+                div .note .bad .outage {
+                    strong { "Worker " (safe(&worker.name)) " has no connection to RabbitMQ since " (clock(since)) " (" (time(since)) ")" }
+                    ". Do: check the network between the two."
+                }
+            }
+        }
+    }
+}
+
+/// Switches whose work waits: why, since when, and when it is tried next.
+fn troubles(seen: &HealthView) -> Markup {
+    let switches = &seen.switches;
+    let more = switches.count - counted(switches.longest.len());
+    html! {
+        @if !switches.longest.is_empty() {
+            ul .note .waits {
+                @for of in &switches.longest { li { (trouble(of)) } }
+                @if more > 0 { li { a href="/switches" { "and " (more) " more" } } }
+            }
+        }
+    }
+}
+
+fn trouble(of: &SwitchTrouble) -> Markup {
+    let SwitchTrouble { switch, trouble } = of;
+    html! {
+        a href={ "/switches/" (switch) } { (switch) } ": " strong { (of_switch(trouble.code)) }
+        " since " (clock(trouble.since)) ", next attempt " (time(trouble.next_try_at)) ". " span .faint { (safe(&trouble.text)) }
+    }
+}
+
+fn counted(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+fn clock(at: DateTime<Utc>) -> Markup {
+    let day = if at.date_naive() == Utc::now().date_naive() { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M:%S UTC" };
+    html! { (at.format(day)) }
+}
+
+/// The same as a table.
+pub(super) async fn show() -> Markup {
+    let content = SEEN.try_with(|seen| table(&seen.health)).unwrap_or_default();
+    page("Health", PATH, content)
+}
+
+fn table(health: &Health) -> Markup {
+    html! {
+        p { @if health.is_good() { "Everything answers." } @else { "Something is wrong; it is said above." } }
+        h2 { "Workers" }
+        table .stack {
+            thead { tr { th { "Worker" } th { "Version" } th { "Running since" } th { "Last heard of" } th { "RabbitMQ" } th { "Tasks" } } }
+            tbody {
+                @for worker in &health.workers {
+                    tr {
+                        td data-label="Worker" { (safe(&worker.name)) }
+                        td data-label="Version" { (safe(&worker.version)) }
+                        td data-label="Running since" { span { (moment(worker.started_at)) } }
+                        td data-label="Last heard of" { (time(worker.heard_at)) @if worker.is_silent(health.known_at) { " " span .failed { "silent" } } }
+                        td data-label="RabbitMQ" { (broker_of(health, worker)) }
+                        td data-label="Tasks" { @match &worker.trouble { Some(trouble) => span .failed { (safe(trouble)) }, None => "all run" } }
+                    }
+                }
+            }
+        }
+        h2 { "Parts" }
+        dl {
+            dt { "Database" } dd { @match &health.database { None => { "answers in " (health.database_ms) " ms" }, Some(away) => (since(away)) } }
+            dt { "Broker" } dd { @match &health.broker {
+                None => { @if health.broker_is_embedded { "embedded: a table of the database" } @else { "RabbitMQ, connected" } },
+                Some(away) => (since(away)),
+            } }
+            dt { "Known at" } dd { (moment(health.known_at)) }
+        }
+    }
+}
+
+fn since(away: &Away) -> Markup {
+    html! { span .failed { "away" } " since " (moment(away.since)) ": " (safe(&away.error)) }
+}
+
+fn broker_of(health: &Health, worker: &WorkerSign) -> Markup {
+    html! {
+        @if health.broker_is_embedded { "embedded" }
+        @else if let Some(since) = worker.broker_lost_at { span .failed { "no connection" } " since " (clock(since)) }
+        @else { "connected" }
+    }
+}

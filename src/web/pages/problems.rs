@@ -1,0 +1,74 @@
+//! What any part of the service refuses is a page for a browser, and problem details for everybody else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::failed::Failed;
+use super::health;
+use super::layout::set_protection;
+use super::login::Logins;
+use crate::web::api::{ApiCode, Problem};
+use crate::web::health::Vitals;
+
+/// Paths under which programs ask: they get problem details whatever they accept.
+const OF_PROGRAMS: &[&str] = &["/api/", "/hooks/", "/metrics", "/healthz", "/readyz"];
+/// How long the question who asks may take.
+const WHO_MAX: Duration = Duration::from_secs(2);
+
+/// What is needed to know who asks, and to show them how everything is.
+#[derive(Clone)]
+pub(in crate::web) struct ByBrowsers {
+    pub(super) logins: Logins,
+    pub(super) vitals: Arc<dyn Vitals>,
+}
+
+/// Turns problem details into a page where a browser asked for one.
+pub(in crate::web) async fn for_people(State(by): State<ByBrowsers>, request: Request, next: Next) -> Response {
+    if !wants_page(request.uri().path(), request.headers()) {
+        return next.run(request).await;
+    }
+    let headers = request.headers().clone();
+    let response = next.run(request).await;
+    let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
+    // Asked only now: mostly there is no problem.
+    let is_foreign = problem.code == ApiCode::CrossSite.as_str();
+    let is_known = !is_foreign && tokio::time::timeout(WHO_MAX, by.logins.knows(&headers)).await.unwrap_or(false);
+    let page = async { Failed::from(problem).into_response() };
+    let mut shown = if is_known { by.logins.seen(health::within(&*by.vitals, page)).await } else { page.await };
+    let others = response.headers().iter().filter(|(name, _)| !is_of_content(name));
+    shown.headers_mut().extend(others.map(|(name, value)| (name.clone(), value.clone())));
+    set_protection(shown.headers_mut());
+    shown
+}
+
+fn is_of_content(name: &header::HeaderName) -> bool {
+    [header::CONTENT_TYPE, header::CONTENT_LENGTH].contains(name)
+}
+
+fn wants_page(path: &str, headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    let is_of_programs = OF_PROGRAMS.iter().any(|prefix| path.starts_with(prefix));
+    !is_of_programs && accepted.into_iter().any(|value| value.contains("text/html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_get_pages_and_programs_do_not() {
+        let accepts = |value: &str| {
+            let pair = (header::ACCEPT, value.parse().expect("a header"));
+            [pair].into_iter().collect::<HeaderMap>()
+        };
+        let browser = accepts("text/html,application/xhtml+xml,*/*;q=0.8");
+        assert!(wants_page("/nope", &browser) && wants_page("/dead-letters/replay", &browser));
+        assert!(!wants_page("/api/v1/nope", &browser) && !wants_page("/hooks/billing", &browser));
+        assert!(!wants_page("/nope", &accepts("*/*")) && !wants_page("/nope", &HeaderMap::new()));
+    }
+}
