@@ -50,7 +50,7 @@ async fn a_dry_run_shows_what_each_switch_would_change_and_changes_nothing() {
         assert_ne!(tried.json()["changes"], json!([]), "{path}");
     }
     let after = world.vmacd(&["show", &ip]).await;
-    assert_eq!(after["vmac"]["generation"], before["generation"], "{after}");
+    assert_eq!(after["generation"], before["generation"], "{after}");
     let unknown =
         call(&serve, "POST", "/vmacs?dry_run=true", Some(json!({"server_id": 999_999, "ip_address": ip}))).await;
     let refused = &unknown.json()["changes"][0];

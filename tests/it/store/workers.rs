@@ -33,7 +33,7 @@ async fn a_worker_is_known_until_it_goes(bench: &Bench) {
     bench.execute("UPDATE workers SET heard_at_ms = heard_at_ms - 3700000".to_owned()).await;
     assert!(bench.store.workers().await.expect("workers")[0].is_silent(started_at));
     bench.store.forget_workers("nobody").await.expect("forgotten");
-    assert_eq!(bench.store.workers().await.expect("workers"), [], "after an hour nobody asks any more");
+    assert!(bench.store.workers().await.expect("workers").is_empty(), "after an hour nobody asks any more");
 }
 
 async fn switches_in_trouble_are_named_and_counted(bench: &Bench) {
