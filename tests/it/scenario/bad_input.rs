@@ -97,11 +97,11 @@ async fn a_zipped_message_is_read_and_one_in_another_encoding_is_refused_by_name
         assert_eq!(hex(shown["body_hex"].as_str().expect("the bytes")), *body, "{id}");
     }
     // Replayed, it is refused for the same reason.
-    let first = letter_of(&letters, "deflated")["id"].to_string();
-    world.vmacd(&["dead-letters", "replay", "--id", &first]).await;
+    let first = letter_of(&letters, "deflated")["id"].clone();
+    world.vmacd(&["dead-letters", "replay", "--id", &first.to_string()]).await;
     eventually("it is refused again", async || {
         let again = letter_of(&world.dead_letters().await, "deflated");
-        let is_another = again["id"].is_i64() && again["id"].to_string() != first;
+        let is_another = again["id"].is_i64() && again["id"] != first;
         if is_another && again["reason_code"] == "invalid_encoding" { Ok(()) } else { Err(again) }
     })
     .await;
