@@ -91,7 +91,9 @@ impl Health {
 
 /// Leaves silent workers out in whose place another one was started since.
 pub fn without_replaced(workers: Vec<WorkerSign>, now: DateTime<Utc>) -> Vec<WorkerSign> {
-    let is_successor = |old: &WorkerSign, new: &WorkerSign| new.base() == old.base() && new.started_at >= old.heard_at;
+    let is_successor = |old: &WorkerSign, new: &WorkerSign| {
+        new.name != old.name && new.base() == old.base() && new.started_at >= old.heard_at
+    };
     let is_replaced = |old: &WorkerSign| old.is_silent(now) && workers.iter().any(|new| is_successor(old, new));
     workers.iter().filter(|worker| !is_replaced(worker)).cloned().collect()
 }
@@ -125,6 +127,7 @@ mod tests {
         assert_eq!(names(vec![gone.clone(), beside.clone()]), ["vm/1/a", "vm/2/b"], "one that ran beside it is none");
         assert_eq!(names(vec![gone.clone(), worker("vm/3/c", 60, 99)]), ["vm/3/c"]);
         assert_eq!(names(vec![gone.clone(), worker("other/3/c", 60, 99)]), ["vm/1/a", "other/3/c"]);
+        assert_eq!(names(vec![worker("vm/4/d", 60, 10)]), ["vm/4/d"], "whatever the clock did, it is not its own");
         let all = health(vec![gone, beside]);
         assert_eq!((all.running().count(), all.silent().count(), all.is_good()), (1, 1, false));
     }

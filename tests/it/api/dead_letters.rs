@@ -79,7 +79,8 @@ async fn many_are_replayed_in_the_background_and_say_how_far_they_are() {
 async fn what_is_named_is_discarded_and_nothing_else() {
     let world = World::embedded(1, 1).await;
     let serve = refused(&world, 4).await;
-    let letters = waiting(&serve, 4).await;
+    let mut letters = waiting(&serve, 4).await;
+    letters.reverse();
     let ids: Vec<&Value> = letters.iter().map(|letter| &letter["id"]).collect();
     let unknown = call(&serve, "POST", "/dead-letters/discard", Some(json!({"ids": [ids[0], 999]}))).await;
     assert_eq!((unknown.status, waiting(&serve, 4).await.len()), (404, 4), "all or nothing");

@@ -138,7 +138,7 @@ async fn lists_are_led_through_by_their_links() {
         path = next.expect("a link to the next page").to_owned();
     }
     assert_eq!(ids.len(), 5);
-    assert!(ids.is_sorted());
+    assert!(ids.iter().rev().is_sorted(), "newest first: {ids:?}");
     for (filter, count) in [
         (format!("server_id={}", world.server(0)), 5),
         (format!("server_id={}", world.server(1)), 0),
@@ -148,6 +148,7 @@ async fn lists_are_led_through_by_their_links() {
     ] {
         let page = data(&serve, &format!("/vmacs?{filter}")).await;
         assert_eq!(page["items"].as_array().map(Vec::len), Some(count), "{filter}");
+        assert_eq!(page["total"].as_u64(), u64::try_from(count).ok(), "{filter}");
     }
     let switches = data(&serve, "/switches?limit=2").await;
     let rest = data(&serve, &format!("/switches?after={}", switches["next"].as_str().expect("more"))).await;

@@ -139,7 +139,9 @@ async fn a_worker_that_is_not_heard_of_any_more_is_named_and_one_that_stopped_in
     assert!(stopped.wait().await.success());
     page_says(&serve, "/", "Workers 2 of 2").await;
     killed.kill9();
-    // As if it had been a while ago.
+    // As if all had started, and this one had gone, a while ago.
+    let database = world.database();
+    database.execute("UPDATE workers SET started_at_ms = started_at_ms - 600000".to_owned()).await;
     let name = format!("%/{}/%", killed.pid());
     world
         .database()
