@@ -271,7 +271,7 @@ mod tests {
         i, line 6, servers[0].ports[1].switch: is missing
         i, line 6, servers[0].ports[1].interface: is missing
         i, line 7, servers[1].id: is missing
-        i, line 8, servers[1].primary_ip: `192.0.2.0/24` is not an IP address: expected one such as 10.0.48.6 or 2001:db8::6
+        i, line 8, servers[1].primary_ip: `192.0.2.0/24` has a prefix length: write 192.0.2.0 for this address alone
         i, line 8, servers[1].ports: expected a list, not text in quotes
         i, line 10, servers[3].id: expected a whole number such as 1042, not 1.5
         i, line 12, servers[4].id: server 1 is named twice; keep one entry

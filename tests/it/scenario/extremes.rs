@@ -7,7 +7,8 @@ use crate::support::eventually;
 
 /// A world in which every number has the end of its range that `end` names.
 fn at(mut world: World, end: impl Fn(Range) -> f64) -> World {
-    for section in Settings::sections() {
+    // Named sections, such as those of hooks, have no variables.
+    for section in Settings::sections().into_iter().filter(|section| !section.name.contains('.')) {
         for (key, range) in section.keys.iter().filter_map(|key| Some((key, key.range?))) {
             let variable = format!("VMACD_{}_{}", section.name, key.name).to_uppercase();
             world.settings = world.settings.set(&variable, end(range));

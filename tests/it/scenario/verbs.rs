@@ -5,9 +5,11 @@ use super::world::World;
 use crate::support::vmacd::{Output, Serve, Settings, run, run_on_terminal};
 use crate::support::{eventually, run_dir, unique};
 
-async fn ask(world: &World, verb: &str, ip: &str, more: &[&str]) -> Output {
+/// Asks for an address, or for each address of a subnet.
+async fn ask(world: &World, verb: &str, which: &str, more: &[&str]) -> Output {
     let server = world.server(0).to_string();
-    let arguments = [verb, "--server", &server, "--ip", ip];
+    let flag = if which.contains('/') { "--subnet" } else { "--ip" };
+    let arguments = [verb, "--server", &server, flag, which];
     run(&[arguments.as_slice(), more].concat(), &world.settings).await
 }
 

@@ -22,7 +22,7 @@ const VERBS: &[&[&str]] = &[
     &["switches", "list"],
     &["dead-letters", "list"],
     &["create", "--server", "1", "--ip", "10.0.0.1"],
-    &["create", "--server", "1", "--ip", "10.0.0.0/29", "--wait"],
+    &["create", "--server", "1", "--subnet", "10.0.0.0/29", "--wait"],
     &["create", "--server", "1", "--ip", "10.0.0.1", "--dry-run"],
     &["move", "--server", "1", "--to", "2", "--ip", "10.0.0.1"],
     &["rotate", "--server", "1", "--ip", "10.0.0.1"],
