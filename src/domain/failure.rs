@@ -129,6 +129,8 @@ codes! {
     ConnectionLost = "connection_lost" => Deferred,
     /// The switch reported trouble of its own that passes.
     SwitchTrouble = "switch_trouble" => Deferred,
+    /// The switch refuses every commit, for something in its configuration that is none of the changes that wait.
+    ConfigurationRefused = "configuration_refused" => Deferred,
     /// The switch answered in a way that is not understood.
     ReplyNotUnderstood = "reply_not_understood" => Deferred,
     /// After the commit the switch held something else than was pushed.

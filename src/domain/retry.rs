@@ -53,11 +53,11 @@ impl RetryPolicy {
         interval.unwrap_or(self.delay_max).clamp(self.delay_min, self.delay_max)
     }
 
-    /// The delay of a switch after the `failures`th trouble in a row. Logins that are refused over and over lock accounts, so
-    /// they are tried as seldom as anything.
+    /// The delay of a switch after the `failures`th trouble in a row. Logins that are refused over and over lock accounts, and
+    /// commits that are refused hold the switch's lock, so these are tried as seldom as anything.
     pub fn switch_delay(&self, code: Code, failures: i64) -> Duration {
         match code {
-            Code::LoginRefused => self.delay(failures),
+            Code::LoginRefused | Code::ConfigurationRefused => self.delay(failures),
             _ => self.delay(failures).min(self.switch_delay_max.max(self.delay_min)),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::check::check;
+use super::check::{Found, bindings, check};
 use super::device::{Device, Pending, Refused};
 use super::edit::apply;
 use super::history::Commit;
@@ -37,6 +37,12 @@ impl Device {
             errors if errors.is_empty() => Ok(()),
             errors => Err(errors),
         }
+    }
+
+    /// The bindings that a commit would bring.
+    pub(crate) fn new_bindings(&self, pid: u32) -> Vec<Found> {
+        let committed: Vec<_> = bindings(&self.committed).into_iter().map(|held| held.binding).collect();
+        bindings(&self.to_commit(pid)).into_iter().filter(|found| !committed.contains(&found.binding)).collect()
     }
 
     /// Checks the candidate, and thereby confirms what is pending where the release does so.

@@ -71,6 +71,8 @@ fault_kinds! {
     Reboot = "reboot",
     /// Connections are closed as soon as they are accepted.
     RefuseConnections = "refuse_connections",
+    /// A commit of new bindings is refused for one of them.
+    ChangeRejected = "change_rejected",
     /// The login is refused.
     AuthRejected = "auth_rejected",
     /// The subsystem `netconf` is refused; the exec form works.

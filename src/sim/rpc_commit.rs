@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::check::Found;
 use super::commit::{CONFIRM_DEFAULT_S, CommitRequest};
+use super::edit::edit_path;
 use super::faults::FaultKind;
 use super::reply_error::RpcError;
 use super::rpc::{Answer, OK, Outcome, reply, unknown};
@@ -75,6 +77,7 @@ pub(crate) async fn perform(switch: &Switch, pid: u32, request: &CommitRequest) 
     }
     tokio::time::sleep(switch.commit_time()).await;
     injected(switch, request)?;
+    change_rejected(switch, pid, request)?;
     switch.device().commit(pid, request, time::now())?;
     switch.deadline_changed.notify_one();
     Ok(if lost_after(switch, request, confirms) { Ended::Cut } else { Ended::Told })
@@ -109,6 +112,19 @@ fn injected(switch: &Switch, request: &CommitRequest) -> Result<(), Vec<RpcError
         return Err(vec![RpcError::failed("remote lock-configuration failed on fpc1")]);
     }
     Ok(())
+}
+
+/// Refuses a commit for the first binding that it would bring, as a daemon does that does not like it.
+fn change_rejected(switch: &Switch, pid: u32, request: &CommitRequest) -> Result<(), Vec<RpcError>> {
+    let new = switch.device().new_bindings(pid).into_iter().next();
+    match new.filter(|_| !request.check_only && switch.strikes(FaultKind::ChangeRejected)) {
+        None => Ok(()),
+        Some(Found { binding, path }) => {
+            let message = format!("mgd: could not apply the binding of {}", binding.ip);
+            let first = RpcError::invalid(edit_path(&path), message, &binding.ip);
+            Err(vec![first, RpcError::failed("configuration check-out failed")])
+        }
+    }
 }
 
 /// The reply of a commit that worked, spoilt where a fault says so.

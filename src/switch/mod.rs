@@ -9,6 +9,7 @@ mod client;
 mod commit_log;
 mod dialect;
 mod error;
+mod groups;
 mod guards;
 mod held;
 mod history;

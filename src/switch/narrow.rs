@@ -1,9 +1,29 @@
-//! A group that the switch refuses is narrowed until the culprit stands alone. Pure.
+//! What a refusal says of a group: which changes it names, and what to try instead of the group. Pure.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::netconf::RpcError;
-use crate::domain::plan::Step;
+use crate::domain::plan::{Change, Step};
+
+/// Refusals after which a push stops to narrow. What is left goes on in the next one, which lets others at the lock first.
+const REFUSALS_MAX: u32 = 16;
+
+/// Refusals of whole groups after which the changes that were named are tried, so that each push gets some of them done.
+const GROUP_REFUSALS_MAX: u32 = REFUSALS_MAX / 2;
+
+/// Time after which a push stops to narrow: it holds the switch's lock all the while.
+const NARROWING_MAX: Duration = Duration::from_secs(300);
+
+/// True when a push may narrow no further.
+pub(super) fn is_over(refusals: u32, since_first: Duration) -> bool {
+    refusals >= REFUSALS_MAX || since_first >= NARROWING_MAX
+}
+
+/// True when the changes that were named come before what is left of their group.
+pub(super) const fn named_are_due(refusals: u32) -> bool {
+    refusals >= GROUP_REFUSALS_MAX
+}
 
 /// What is needed for one address on the switch: all of it or nothing, so that an address that goes from one port to another
 /// is never on neither, and never on both.
@@ -23,11 +43,39 @@ pub(super) fn by_address(steps: Vec<Step>) -> Vec<AddressSteps> {
     groups
 }
 
+/// Whose a refusal is, by the places and words of its errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// They hold the address or MAC of a change.
+    Named,
+    /// They say nothing that tells, or name a port of the changes or what stands above them.
+    Untold,
+    /// They name a place in the configuration that is none of the changes'.
+    Elsewhere,
+}
+
+/// Whose the refusal of the group is.
+pub(super) fn blame(group: &[AddressSteps], errors: &[RpcError]) -> Blame {
+    let steps = || group.iter().flatten();
+    if steps().any(|step| is_named(step, errors)) {
+        return Blame::Named;
+    }
+    let is_elsewhere = errors.iter().any(|error| error.path.as_deref().is_some_and(|path| !may_be_ours(path)));
+    let at_port = || steps().any(|step| errors.iter().any(|error| holds_port(error, step)));
+    if is_elsewhere && !at_port() { Blame::Elsewhere } else { Blame::Untold }
+}
+
+/// The group without the changes that the errors name, and these; all are on one side where the errors name all or none.
+pub(super) fn parted(group: Vec<AddressSteps>, errors: &[RpcError]) -> (Vec<AddressSteps>, Vec<AddressSteps>) {
+    let is_named_in = |steps: &AddressSteps| steps.iter().any(|step| is_named(step, errors));
+    let (named, others): (Vec<_>, Vec<_>) = group.into_iter().partition(is_named_in);
+    (others, named)
+}
+
 /// The parts to try one after another instead of the refused group: the innocent ones first, then each that
 /// the errors name by itself; halves where they name none, or all.
 pub(super) fn narrow(group: Vec<AddressSteps>, errors: &[RpcError]) -> Vec<Vec<AddressSteps>> {
-    let (named, others): (Vec<_>, Vec<_>) =
-        group.into_iter().partition(|steps| steps.iter().any(|step| is_named(step, errors)));
+    let (others, named) = parted(group, errors);
     match (named.is_empty(), others.is_empty()) {
         (false, false) => std::iter::once(others).chain(named.into_iter().map(|steps| vec![steps])).collect(),
         (true, _) => halves(others),
@@ -35,25 +83,68 @@ pub(super) fn narrow(group: Vec<AddressSteps>, errors: &[RpcError]) -> Vec<Vec<A
     }
 }
 
-fn halves(mut group: Vec<AddressSteps>) -> Vec<Vec<AddressSteps>> {
+/// The parts of a group whose refusal names none of it: its first and its last alone, since two that are refused with the
+/// same words show that it is not for what they change, then halves of the rest.
+pub(super) fn samples(mut group: Vec<AddressSteps>) -> Vec<Vec<AddressSteps>> {
+    let rest = group.split_off(1);
+    let mut parts = vec![group];
+    let mut rest = rest;
+    parts.extend(rest.pop().map(|last| vec![last]));
+    parts.extend(halves(rest).into_iter().filter(|half| !half.is_empty()));
+    parts
+}
+
+pub(super) fn halves(mut group: Vec<AddressSteps>) -> Vec<Vec<AddressSteps>> {
     let second = group.split_off(group.len() / 2);
     vec![group, second]
 }
 
-/// True when an error's words, path or bad element hold the step's address or MAC as a whole word.
+/// True when an error's words, path or bad element hold the step's address or a MAC that it binds as a whole word.
 fn is_named(step: &Step, errors: &[RpcError]) -> bool {
-    let words = [step.wish.ip.to_string(), step.wish.mac.to_string()];
-    errors.iter().any(|error| {
-        let texts = [Some(&error.message), error.path.as_ref(), error.bad_element.as_ref()];
-        texts.into_iter().flatten().any(|text| words.iter().any(|word| holds_word(text, word)))
-    })
+    let set = step.changes.iter().filter_map(|change| match change {
+        Change::Set { mac, .. } => Some(mac.to_string()),
+        Change::Remove { .. } => None,
+    });
+    let words: Vec<_> = [step.wish.ip.to_string(), step.wish.mac.to_string()].into_iter().chain(set).collect();
+    errors.iter().any(|error| texts(error).any(|text| words.iter().any(|word| holds_word(text, word))))
+}
+
+fn texts(error: &RpcError) -> impl Iterator<Item = &String> {
+    [Some(&error.message), error.path.as_ref(), error.bad_element.as_ref()].into_iter().flatten()
 }
 
 fn holds_word(text: &str, word: &str) -> bool {
     let part_of_word = |symbol: char| symbol.is_ascii_alphanumeric() || ".:".contains(symbol);
     let mut words = text.split(|symbol: char| !part_of_word(symbol));
     // The end of a sentence is no part of the word, that of an IPv6 address such as `2001:db8::` is.
-    words.any(|found| found == word || found.trim_end_matches(['.', ':']) == word)
+    words.any(|found| found.eq_ignore_ascii_case(word) || found.trim_end_matches(['.', ':']).eq_ignore_ascii_case(word))
+}
+
+fn holds_port(error: &RpcError, step: &Step) -> bool {
+    let interface = &step.wish.interface;
+    let part_of_name = |symbol: char| symbol.is_ascii_alphanumeric() || "-/.:".contains(symbol);
+    let of_step = |word: &str| {
+        let word = word.trim_end_matches(['.', ':']);
+        word == interface.as_str() || word == interface.port()
+    };
+    texts(error).any(|text| text.split(|symbol: char| !part_of_name(symbol)).any(of_step))
+}
+
+/// The hierarchies that the changes are made in, of either dialect; `*` is a name.
+const OURS: [&[&str]; 2] = [
+    &["ethernet-switching-options", "secure-access-port", "interface", "*"],
+    &["vlans", "*", "forwarding-options", "dhcp-security", "group", "*", "interface", "*"],
+];
+
+/// True for a path within a hierarchy that the changes are made in, or above one: those of single bindings, and of ports,
+/// are told apart by their names.
+fn may_be_ours(path: &str) -> bool {
+    let words: Vec<_> =
+        path.trim_matches(['[', ']', ' ']).split_whitespace().skip_while(|word| *word == "edit").collect();
+    let is_above = |ours: &[&str]| {
+        words.len() < ours.len() && words.iter().zip(ours).all(|(word, of_ours)| *of_ours == "*" || word == of_ours)
+    };
+    OURS.iter().any(|ours| is_above(ours))
 }
 
 #[cfg(test)]
@@ -121,5 +212,56 @@ mod tests {
     fn without_a_name_the_group_is_halved_and_never_grows() {
         let errors = [error("configuration check-out failed", None)];
         assert_eq!(sizes(&narrow(vec![row(1), row(2), row(3)], &errors)), [vec![1], vec![2, 3]]);
+    }
+
+    #[test]
+    fn a_refusal_is_told_apart_by_the_place_and_the_words_of_its_errors() {
+        let group = [row(1), row(2)];
+        for (path, message, expected) in [
+            (Some("[edit interfaces ge-1/0/0 ether-options]"), "a LAN feature", Blame::Elsewhere),
+            (
+                Some("[edit vlans V forwarding-options dhcp-security group g interface ge-0/0/9.0 static-ip 10.0.0.9]"),
+                "no",
+                Blame::Elsewhere,
+            ),
+            (Some("[edit ethernet-switching-options secure-access-port interface ge-0/0/9.0]"), "no", Blame::Elsewhere),
+            (Some("[edit ethernet-switching-options secure-access-port interface ge-0/0/1.0]"), "no", Blame::Untold),
+            (Some("[edit interfaces ge-0/0/1 unit 0]"), "no such family", Blame::Untold),
+            (Some("[edit vlans]"), "too many", Blame::Untold),
+            (Some("[edit]"), "could not apply", Blame::Untold),
+            (None, "configuration check-out failed", Blame::Untold),
+            (Some("[edit interfaces]"), "what 10.0.0.2 is bound to", Blame::Named),
+            (None, "duplicate MAC address 02:AA:00:00:00:01", Blame::Named),
+        ] {
+            assert_eq!(blame(&group, &[error(message, path)]), expected, "{message} {path:?}");
+        }
+    }
+
+    #[test]
+    fn the_mac_that_a_revoke_would_bring_back_names_it() {
+        let pxe = Mac::new([0xaa, 0, 0, 0, 0, 1]);
+        let mut restored = row(1);
+        restored[0].changes = vec![Change::Set {
+            interface: "ge-0/0/1.0".parse().expect("a name"),
+            vlan: "V".parse().expect("a name"),
+            ip: "10.0.0.1".parse().expect("an address"),
+            mac: pxe,
+            group: None,
+        }];
+        let errors = [error("duplicate MAC address aa:00:00:00:00:01", Some("[edit interface i static-ip 10.0.0.9]"))];
+        assert_eq!(blame(&[restored], &errors), Blame::Named);
+    }
+
+    #[test]
+    fn the_first_and_the_last_are_tried_alone_where_nobody_is_named() {
+        let ids = |count: u8| sizes(&samples((1..=count).map(row).collect()));
+        assert_eq!(ids(2), [[1], [2]]);
+        assert_eq!(ids(6), [vec![1], vec![6], vec![2, 3], vec![4, 5]]);
+    }
+
+    #[test]
+    fn narrowing_ends_by_refusals_and_by_time() {
+        assert!(!is_over(15, Duration::from_secs(299)));
+        assert!(is_over(16, Duration::ZERO) && is_over(1, Duration::from_secs(300)));
     }
 }

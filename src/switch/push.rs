@@ -1,16 +1,14 @@
 //! The push: brings the bindings on a switch to what the rows want.
 //!
 //! What waits is gathered after the backup, as late as possible, and planned against what is there; each group is one
-//! commit, and what the switch refuses is narrowed until the culprit stands alone.
-
-use std::collections::VecDeque;
+//! commit, and what the switch refuses is narrowed (`groups`).
 
 use uuid::Uuid;
 
 use super::client::SwitchClient;
 use super::error::SwitchError;
 use super::journal::{Demand, PushContent, PushIntent, PushReport, Stage};
-use super::narrow::{AddressSteps, by_address, narrow};
+use super::narrow::{AddressSteps, by_address};
 use super::planning::planned;
 use super::transaction::{PushOptions, Transaction, Tried};
 use crate::domain::Failure;
@@ -35,8 +33,9 @@ fn not_locked(error: &SwitchError) -> PushReport {
     PushReport { results: Vec::new(), whole, session_usable: !lost_before_use, lost_before_use }
 }
 
-struct Push<'a, D> {
-    transaction: Transaction<'a, D>,
+/// A push under way.
+pub(super) struct Push<'a, D> {
+    pub(super) transaction: Transaction<'a, D>,
     results: Vec<WishResult>,
 }
 
@@ -67,29 +66,7 @@ impl<D: Demand> Push<'_, D> {
         self.transaction.journal
     }
 
-    /// Pushes a group; what is refused is narrowed, the parts tried one after another.
-    async fn push_groups(&mut self, group: Vec<AddressSteps>, before: &str) -> Result<(), Failure> {
-        let mut groups = VecDeque::from([group]);
-        while let Some(group) = groups.pop_front() {
-            match self.try_group(&group, before).await? {
-                Tried::Confirmed { push_id, backup_id } => {
-                    for step in group.into_iter().flatten() {
-                        self.reached(step, Some((push_id.clone(), Some(backup_id))));
-                    }
-                }
-                Tried::RolledBack(failure) => self.fail(group, &failure),
-                Tried::Refused(error, _) if group.len() == 1 => self.fail(group, &error.failure()),
-                Tried::Refused(_, errors) => {
-                    for part in narrow(group, &errors).into_iter().rev() {
-                        groups.push_front(part);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn try_group(&mut self, group: &[AddressSteps], before: &str) -> Result<Tried, Failure> {
+    pub(super) async fn try_group(&mut self, group: &[AddressSteps], before: &str) -> Result<Tried, Failure> {
         let changes: Vec<Change> = group.iter().flatten().flat_map(|step| step.changes.clone()).collect();
         match self.transaction.client.load(&changes).await {
             Ok(()) => {
@@ -103,13 +80,13 @@ impl<D: Demand> Push<'_, D> {
         }
     }
 
-    fn reached(&mut self, step: Step, push: Option<(String, Option<i64>)>) {
+    pub(super) fn reached(&mut self, step: Step, push: Option<(String, Option<i64>)>) {
         let (end, previous_mac) = (step.end, step.previous_mac);
         let reached = Reached { end, previous_mac, push, evidence: Vec::new() };
         self.results.push(WishResult { wish: step.wish, end: Ok(reached) });
     }
 
-    fn fail(&mut self, group: Vec<AddressSteps>, failure: &Failure) {
+    pub(super) fn fail(&mut self, group: Vec<AddressSteps>, failure: &Failure) {
         self.results
             .extend(group.into_iter().flatten().map(|step| WishResult { wish: step.wish, end: Err(failure.clone()) }));
     }

@@ -115,7 +115,7 @@ async fn refuse_and_replay(stage: &Stage) -> Result<(), Fault> {
     let address = extra(server, ADDRESSES_PER_SERVER + 1);
     say(&format!("5. {switch} refuses a commit (an injected fault), for {address}"))?;
     let handle = stage.estate.switch(switch.as_str()).ok_or_else(|| Fault::service(anyhow::anyhow!("no {switch}")))?;
-    handle.set_fault("commit_rejected").map_err(Fault::service)?;
+    handle.set_fault("change_rejected").map_err(Fault::service)?;
     stage.publish(Action::Create, server.id, &address, "refused-1").await?;
     let refused = outcome_any(stage, &MessageKey("refused-1".to_owned())).await?;
     line(&format!("the answer: {}", refused.failure().map(|failure| failure.to_string()).unwrap_or_default()))?;

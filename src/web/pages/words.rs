@@ -21,6 +21,7 @@ pub(super) const fn of_switch(code: Code) -> &'static str {
         Code::LeaseLost => "The lease went to another worker",
         Code::CommitUnanswered => "A commit got no answer",
         Code::SwitchTrouble => "The switch reports trouble of its own",
+        Code::ConfigurationRefused => "The switch refuses every commit for something that is none of the changes",
         Code::ReplyNotUnderstood => "The switch answers in a way that is not understood",
         Code::WorkerTrouble => "The worker's host is out of resources",
         Code::DatabaseTrouble => "The database did not answer",

@@ -130,6 +130,6 @@ async fn publish_every_kind(world: &World) {
     world.until("revoked", 1).await;
     let unknown = json!({"server_id": 999_999, "ip_address": world.address(0, 4)});
     world.publish("vmac.create", None, unknown.to_string().as_bytes()).await;
-    world.switches()[0].set_fault("commit_rejected").expect("a fault");
+    world.switches()[0].set_fault("change_rejected").expect("a fault");
     world.command("create", 0, 3, "refused").await;
 }

@@ -90,7 +90,7 @@ async fn one_change_that_a_switch_refuses_and_one_bad_switch_stop_no_site() {
     let mut world = World::real(2, 1).await;
     world.settings = world.settings.clone().set("VMACD_LIMITS_STOP_FAILURES_MAX", 2);
     let _worker = world.serve().await;
-    world.switches()[0].set_fault("commit_rejected").expect("a fault");
+    world.switches()[0].set_fault("change_rejected").expect("a fault");
     world.switches()[1].set_fault("reply_lost_after_commit@1").expect("a fault");
     for index in [0, 1] {
         world.command("create", index, 1, &format!("m-{index}")).await;

@@ -32,9 +32,40 @@ async fn one_bad_change_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_names_nobody_is_narrowed_by_halves() {
+async fn of_five_hundred_changes_three_that_are_refused_cost_few_commits() {
+    let bench = Bench::with(Options { duplicates: DuplicateScope::Interface, ..Options::default() }).await;
+    let ip = |number: i64| format!("10.9.{}.{}", number / 250, 1 + number % 250).parse().expect("an address");
+    let octet = |number: i64| u8::try_from(number % 250).expect("small");
+    let of = |number: i64| Wish {
+        vmac_id: number,
+        ip: ip(number),
+        mac: mac(u8::try_from(number / 250).expect("few").into(), octet(number)),
+        ..bench.create(0, 1)
+    };
+    let mut wishes: Vec<_> = (0..500).map(of).collect();
+    bench.push(&mut Notes::of(vec![Wish { vmac_id: 900, ip: ip(900), mac: mac(7, 7), ..bench.create(0, 1) }])).await;
+    let bad = [7, 250, 499];
+    bad.iter().for_each(|at| wishes[*at].mac = mac(7, 7));
+    let mut notes = Notes::of(wishes);
+    let report = bench.push(&mut notes).await;
+    let failed: Vec<_> = codes(&report).into_iter().filter(|(_, code)| code.is_some()).map(|(id, _)| id).collect();
+    assert_eq!((report.results.len(), failed), (500, vec![7, 250, 499]));
+    let commits = commits_asked_for(&notes);
+    assert!(commits <= 12, "{commits} commits");
+    assert_eq!(bench.extra().len(), 498);
+    bench.assert_tidy();
+}
+
+/// Those that were refused, and two for each that was not.
+fn commits_asked_for(notes: &Notes) -> usize {
+    let confirmed = notes.ends.iter().filter(|end| **end == PushEnd::Confirmed).count();
+    notes.backups.len() + confirmed
+}
+
+#[tokio::test]
+async fn a_refusal_that_names_nobody_is_narrowed_by_parts() {
     let bench = Bench::non_els().await;
-    bench.sim().set_fault("commit_rejected@1").expect("a fault");
+    bench.sim().set_fault("load_rejected@1").expect("a fault");
     let wishes: Vec<_> = (0..8).map(|number| bench.create(0, number)).collect();
     let report = bench.push(&mut Notes::of(wishes.clone())).await;
     assert!(codes(&report).iter().all(|(_, code)| code.is_none()), "{report:?}");
@@ -43,18 +74,51 @@ async fn a_refusal_that_names_nobody_is_narrowed_by_halves() {
 }
 
 #[tokio::test]
-async fn a_switch_that_refuses_everything_gets_each_change_tried_alone() {
+async fn a_switch_that_refuses_everything_is_tried_a_few_times_and_no_change_is_blamed() {
     for fault in ["commit_rejected", "load_rejected"] {
         let bench = Bench::non_els().await;
         let before = bench.sim().committed_text();
         bench.sim().set_fault(fault).expect("a fault");
-        let mut notes = Notes::of((0..5).map(|number| bench.create(0, number)).collect());
+        let wishes: Vec<_> = (0..30).map(|number| bench.create(0, number)).collect();
+        let mut notes = Notes::of(wishes.clone());
         let report = bench.push(&mut notes).await;
-        assert_eq!(codes(&report), (0..5).map(|id| (id, Some(Code::RefusedBySwitch))).collect::<Vec<_>>(), "{fault}");
+        assert_eq!(
+            (whole(&report), codes(&report).len()),
+            (Some(Code::ConfigurationRefused), 0),
+            "{fault}: {report:?}"
+        );
         assert_eq!(bench.sim().committed_text(), before);
-        assert!(notes.open.is_empty());
+        assert!(notes.open.is_empty() && notes.backups.len() <= 3, "{fault}: {}", notes.backups.len());
+        bench.assert_tidy();
+        bench.sim().clear_faults();
+        let report = bench.push(&mut notes).await;
+        assert!(whole(&report).is_none() && bench.extra() == Bench::bound(&wishes), "{fault}: {report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_alone_while_the_switch_takes_what_it_has_is_at_fault() {
+    for fault in ["change_rejected", "load_rejected"] {
+        let bench = Bench::non_els().await;
+        bench.sim().set_fault(fault).expect("a fault");
+        let report = bench.push(&mut Notes::of(vec![bench.create(0, 1)])).await;
+        assert_eq!(codes(&report), [(1, Some(Code::RefusedBySwitch))], "{fault}");
         bench.assert_tidy();
     }
+}
+
+#[tokio::test]
+async fn many_refusals_leave_the_rest_for_the_next_push() {
+    let bench = Bench::non_els().await;
+    bench.sim().set_fault("change_rejected").expect("a fault");
+    let wishes: Vec<_> = (0..40).map(|number| bench.create(0, number)).collect();
+    let mut notes = Notes::of(wishes);
+    let report = bench.push(&mut notes).await;
+    assert_eq!((whole(&report), notes.backups.len()), (None, 16), "{report:?}");
+    let failed = codes(&report);
+    assert!((1..16).contains(&failed.len()), "{failed:?}");
+    assert!(failed.iter().all(|(_, code)| *code == Some(Code::RefusedBySwitch)));
+    bench.assert_tidy();
 }
 
 #[tokio::test]

@@ -1,0 +1,187 @@
+//! Pushing a group of changes: what the switch refuses is narrowed until each change that it refuses stands alone, within
+//! bounds. A refusal that is none of the changes' ends the push as one trouble of the switch.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::error::{SwitchError, words};
+use super::journal::Demand;
+use super::narrow::{AddressSteps, Blame, blame, halves, is_over, named_are_due, parted, samples};
+use super::netconf::RpcError;
+use super::push::Push;
+use super::transaction::Tried;
+use crate::domain::{Code, Failure};
+
+/// What is left to try, and what was seen so far.
+pub(super) struct Narrowing {
+    groups: VecDeque<Vec<AddressSteps>>,
+    /// Changes that errors named: each is tried alone after those that were not.
+    named: VecDeque<AddressSteps>,
+    /// Changes that were refused alone by errors that do not name them, with the words.
+    alone: Vec<(AddressSteps, Failure, String)>,
+    refusals: u32,
+    first_refused: Option<Instant>,
+    sampled: bool,
+    empty_passed: bool,
+    /// Something was committed.
+    any_took: bool,
+    /// A change failed for good.
+    any_failed: bool,
+}
+
+impl Narrowing {
+    pub fn of(group: Vec<AddressSteps>) -> Self {
+        Self {
+            groups: VecDeque::from([group]),
+            named: VecDeque::new(),
+            alone: Vec::new(),
+            refusals: 0,
+            first_refused: None,
+            sampled: false,
+            empty_passed: false,
+            any_took: false,
+            any_failed: false,
+        }
+    }
+
+    /// The next group to try; those with named changes in them are left for the next push once these are due.
+    fn next(&mut self) -> Option<Vec<AddressSteps>> {
+        if named_are_due(self.refusals) && !self.named.is_empty() {
+            self.groups.clear();
+        }
+        let group = self.groups.pop_front();
+        group.or_else(|| self.named.pop_front().map(|steps| vec![steps]))
+    }
+
+    fn is_over(&self) -> bool {
+        self.first_refused.is_some_and(|first| is_over(self.refusals, first.elapsed()))
+    }
+
+    fn try_first(&mut self, parts: Vec<Vec<AddressSteps>>) {
+        parts.into_iter().rev().for_each(|part| self.groups.push_front(part));
+    }
+
+    /// True when another change was refused with the same words while none was taken.
+    fn is_for_any(&self, words: &str) -> bool {
+        !self.any_took && self.alone.iter().any(|(.., said)| said == words)
+    }
+}
+
+impl<D: Demand> Push<'_, D> {
+    /// Pushes a group; what is refused is narrowed, the parts tried one after another. What is left when the bounds are
+    /// reached has no result: it goes on in the next push.
+    pub(super) async fn push_groups(&mut self, group: Vec<AddressSteps>, before: &str) -> Result<(), Failure> {
+        let mut left = Narrowing::of(group);
+        while let Some(group) = left.next() {
+            match self.try_group(&group, before).await? {
+                Tried::Confirmed { push_id, backup_id } => {
+                    left.any_took = true;
+                    for step in group.into_iter().flatten() {
+                        self.reached(step, Some((push_id.clone(), Some(backup_id))));
+                    }
+                }
+                Tried::RolledBack(failure) => {
+                    left.any_failed = true;
+                    self.fail(group, &failure);
+                }
+                Tried::Refused(error, errors) => self.refused(&mut left, group, &error, &errors).await?,
+            }
+            if left.is_over() {
+                return self.leave(left);
+            }
+        }
+        self.fail_alone(left);
+        Ok(())
+    }
+
+    async fn refused(
+        &mut self,
+        left: &mut Narrowing,
+        mut group: Vec<AddressSteps>,
+        error: &SwitchError,
+        errors: &[RpcError],
+    ) -> Result<(), Failure> {
+        left.refusals += 1;
+        left.first_refused.get_or_insert_with(Instant::now);
+        let blame = blame(&group, errors);
+        if blame != Blame::Named && !left.empty_passed {
+            self.check_empty().await?;
+            left.empty_passed = true;
+        }
+        if group.len() > 1 {
+            narrow_further(left, group, errors, blame);
+            return Ok(());
+        }
+        if blame == Blame::Named {
+            left.any_failed = true;
+            self.fail(group, &error.failure());
+            return Ok(());
+        }
+        let said = words(errors);
+        let is_none_of_its = blame == Blame::Elsewhere && !left.any_took;
+        if is_none_of_its || left.is_for_any(&said) {
+            return Err(self.standing(&said));
+        }
+        left.alone.extend(group.pop().map(|steps| (steps, error.failure(), said)));
+        Ok(())
+    }
+
+    /// Asks whether the switch would commit what it has: where it does not, it is none of the changes' fault.
+    async fn check_empty(&mut self) -> Result<(), Failure> {
+        match self.transaction.client.check_commit().await {
+            Err(SwitchError::Refused { errors, .. }) => Err(self.standing(&words(&errors))),
+            answered => self.transaction.seen(answered),
+        }
+    }
+
+    fn standing(&self, words: &str) -> Failure {
+        let switch = self.transaction.client.name();
+        let text = format!(
+            "{switch} refuses to commit for something that is none of the changes that wait: {words}; mend that on \
+             {switch}, and what waits goes on by itself"
+        );
+        Failure::new(Code::ConfigurationRefused, text)
+    }
+
+    /// Ends the narrowing at its bounds.
+    fn leave(&mut self, left: Narrowing) -> Result<(), Failure> {
+        let nothing_done = !left.any_took && !left.any_failed;
+        if nothing_done && let Some((.., said)) = left.alone.first() {
+            return Err(self.standing(said));
+        }
+        if nothing_done {
+            return Err(self.standing("each part of them that was tried was refused"));
+        }
+        tracing::info!(
+            switch = self.transaction.client.name(),
+            refusals = left.refusals,
+            "many refusals under one lock; the rest goes on in the next push"
+        );
+        self.fail_alone(left);
+        Ok(())
+    }
+
+    fn fail_alone(&mut self, left: Narrowing) {
+        for (steps, failure, _) in left.alone {
+            self.fail(vec![steps], &failure);
+        }
+    }
+}
+
+fn narrow_further(left: &mut Narrowing, group: Vec<AddressSteps>, errors: &[RpcError], blame: Blame) {
+    if blame == Blame::Named {
+        let (others, named) = parted(group, errors);
+        match others.is_empty() {
+            true => left.try_first(halves(named)),
+            false => {
+                left.named.extend(named);
+                left.groups.push_front(others);
+            }
+        }
+    } else if left.sampled {
+        left.try_first(halves(group));
+    } else {
+        left.sampled = true;
+        left.try_first(samples(group));
+    }
+}
