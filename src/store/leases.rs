@@ -32,6 +32,24 @@ pub struct Lease {
     pub token: i64,
 }
 
+/// What became of leases that were to be renewed; those that are in neither list are lost.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Renewed {
+    /// The switches whose lease was prolonged.
+    pub held: Vec<SwitchName>,
+    /// Those whose lease is held, and in somebody's hands at the moment: its holder settles a push, or another takes it over.
+    pub busy: Vec<SwitchName>,
+}
+
+/// The leases of a batch that are held by whom the batch says.
+const HELD_OF_BATCH: &str = "SELECT l.switch FROM switch_leases l JOIN {rows} ON l.switch = e.value->>'switch'
+        AND l.token = CAST(e.value->>'token' AS BIGINT) AND l.holder = e.value->>'holder'
+    WHERE l.switch {in}SELECT e.value->>'switch' FROM {rows}{/in} ORDER BY l.switch";
+
+fn switches(rows: &[Row]) -> Result<Vec<SwitchName>, StoreError> {
+    rows.iter().map(|row| row.parse("switch")).collect()
+}
+
 /// Why a switch is not brought to what its rows want, and when it is tried again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trouble {
@@ -182,26 +200,31 @@ impl Store {
         Ok(Some(Lease { switch: switch.clone(), holder: holder.to_owned(), token: row.get("token")? }))
     }
 
-    /// Prolongs leases of one holder with one statement, and answers with the switches whose lease is still held. One that
-    /// ran out but was not taken is prolonged too: nobody else did anything meanwhile.
+    /// Prolongs leases of one holder, and waits for nobody: a lease whose row somebody has locked is left as it is, and told.
+    /// One that ran out but was not taken is prolonged too: nobody else did anything meanwhile.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<SwitchName>, StoreError> {
+    pub async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Renewed, StoreError> {
         if leases.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Renewed::default());
         }
         let expires_at_ms = self.now().await?.timestamp_millis() + millis(ttl);
-        let sql = "UPDATE switch_leases SET expires_at_ms = $2 FROM {rows}
-                   WHERE switch_leases.switch = e.value->>'switch'
-                       AND switch_leases.token = CAST(e.value->>'token' AS BIGINT)
-                       AND switch_leases.holder = e.value->>'holder'
-                       AND switch_leases.switch {in}SELECT e.value->>'switch' FROM {rows}{/in}
-                   RETURNING switch_leases.switch AS switch";
         let row = |lease: &Lease| json!({"switch": lease.switch, "token": lease.token, "holder": lease.holder});
-        let arguments = vec![batch_arg(leases.iter().map(row).collect()), expires_at_ms.into()];
-        let rows = self.engine.write("renew leases", sql, arguments).await?;
-        rows.iter().map(|row| row.parse("switch")).collect()
+        let asked = || batch_arg(leases.iter().map(row).collect());
+        let sql = format!(
+            "UPDATE switch_leases SET expires_at_ms = $2
+             WHERE switch {{in}}{HELD_OF_BATCH} {{skip_locked}}{{/in}} RETURNING switch"
+        );
+        let rows = self.engine.write("renew leases", &sql, vec![asked(), expires_at_ms.into()]).await?;
+        let held = switches(&rows)?;
+        if held.len() == leases.len() {
+            return Ok(Renewed { held, busy: Vec::new() });
+        }
+        // What is still ours as far as anybody has committed was locked a moment ago.
+        let rows = self.engine.read("look which leases are held", HELD_OF_BATCH, vec![asked()]).await?;
+        let busy = switches(&rows)?.into_iter().filter(|switch| !held.contains(switch)).collect();
+        Ok(Renewed { held, busy })
     }
 
     /// Gives the lease back, so that another worker may have it at once.
@@ -235,22 +258,25 @@ impl Store {
     }
 }
 
-/// Gives the lease back where nothing more is due for its switch, or keeps it; says whether it is kept. The switch
-/// answered: whatever trouble it was in is over.
+/// Gives the lease back where nothing more is due for its switch, or keeps it, for at least as long as `keep_for`; says
+/// whether it is kept. The switch answered: whatever trouble it was in is over.
 pub(super) async fn release_or_go_on(
     tx: &mut Tx,
     lease: &Lease,
     now_ms: i64,
     latest_ms: i64,
+    keep_for: Duration,
 ) -> Result<bool, StoreError> {
     let more = format!("EXISTS (SELECT 1 FROM switch_work w WHERE w.switch = $1 AND {})", work_is_due("$4", "$5"));
     let sql = format!(
-        "UPDATE switch_leases SET expires_at_ms = CASE WHEN {more} THEN expires_at_ms ELSE 0 END,
+        "UPDATE switch_leases SET expires_at_ms = CASE WHEN NOT {more} THEN 0 WHEN expires_at_ms < $6 THEN $6
+                 ELSE expires_at_ms END,
              token = CASE WHEN {more} THEN token ELSE token + 1 END, failures = 0, failing_since_ms = NULL,
              failure_code = NULL, failure_text = NULL, next_try_at_ms = 0, tried_at_ms = NULL, seen_at_ms = $4
          WHERE {HELD} RETURNING expires_at_ms"
     );
-    let rows = tx.run("give a lease back or go on", &sql, lease.args(args![now_ms, latest_ms])).await?;
+    let arguments = lease.args(args![now_ms, latest_ms, now_ms + millis(keep_for)]);
+    let rows = tx.run("give a lease back or go on", &sql, arguments).await?;
     let row = rows.first().ok_or_else(|| lease.lost())?;
     Ok(row.get::<i64>("expires_at_ms")? > 0)
 }

@@ -77,7 +77,7 @@ pub use import::ImportReport;
 pub use inbox::CommandRecord;
 pub use inventory::KnownSwitch;
 pub use journal::{OpenedPush, SentPush, SiteLimits};
-pub use leases::{Lease, Trouble};
+pub use leases::{Lease, Renewed, Trouble};
 pub use outbox::Event;
 pub use overview::{SwitchOverview, Waits};
 pub use page_sessions::SessionLimits;

@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::domain::{Code, Failure, SwitchName, chain};
 use crate::failpoint;
 use crate::metrics::DATABASE;
-use crate::store::{Lease, Store, StoreError};
+use crate::store::{Lease, Renewed, Store, StoreError};
 
 /// The part of a lease's time by which two clocks may run apart meanwhile.
 const MARGIN: u32 = 10;
@@ -52,8 +52,15 @@ impl LeaseInHand {
         self.poked.swap(false, Ordering::SeqCst)
     }
 
-    fn renewed(&self, asked: Instant) {
-        *self.trusted_until() = asked + trust(self.ttl);
+    /// How long the database grants it for.
+    pub fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    /// It was prolonged by the answer to a question that went out at `asked`.
+    pub fn renewed(&self, asked: Instant) {
+        let mut until = self.trusted_until();
+        *until = (*until).max(asked + trust(self.ttl));
     }
 
     fn lost(&self) {
@@ -116,11 +123,19 @@ pub(super) async fn keep(context: Arc<Context>, beat: Beat) {
 async fn renew(store: &Store, held: &[Arc<LeaseInHand>], ttl: Duration) -> Result<(), StoreError> {
     let asked = Instant::now();
     let leases: Vec<Lease> = held.iter().map(|lease| lease.lease.clone()).collect();
-    let still_held = store.renew(&leases, ttl).await?;
-    for lease in held {
-        if still_held.contains(&lease.lease.switch) { lease.renewed(asked) } else { lease.lost() }
-    }
+    let renewed = store.renew(&leases, ttl).await?;
+    held.iter().for_each(|lease| take_note(lease, &renewed, asked));
     Ok(())
+}
+
+/// One that is in somebody's hands is trusted for as long as it was, and renewed the next time.
+fn take_note(lease: &LeaseInHand, renewed: &Renewed, asked: Instant) {
+    let switch = &lease.lease.switch;
+    if renewed.held.contains(switch) {
+        lease.renewed(asked);
+    } else if !renewed.busy.contains(switch) {
+        lease.lost();
+    }
 }
 
 /// Does the work while its one lease is renewed: for operators' verbs, which have no worker.
@@ -202,6 +217,19 @@ mod tests {
         lease.renewed(Instant::now());
         assert!(lease.check().is_ok());
         lease.lost();
+        assert!(lease.check().is_err());
+    }
+
+    #[test]
+    fn a_lease_that_is_busy_keeps_its_trust_and_only_one_that_is_lost_loses_it() {
+        let (early, lease) = (Instant::now(), in_hand(Duration::from_secs(3)));
+        let of = || vec![lease.lease.switch.clone()];
+        let until = *lease.trusted_until();
+        take_note(&lease, &Renewed { busy: of(), ..Renewed::default() }, early);
+        assert_eq!(*lease.trusted_until(), until);
+        take_note(&lease, &Renewed { held: of(), ..Renewed::default() }, early);
+        assert_eq!(*lease.trusted_until(), early + trust(TTL));
+        take_note(&lease, &Renewed::default(), Instant::now());
         assert!(lease.check().is_err());
     }
 

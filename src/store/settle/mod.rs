@@ -53,6 +53,8 @@ pub struct PushResults<'a> {
     pub results: &'a [WishResult],
     /// Why the rest could not be done.
     pub whole: Option<&'a Failure>,
+    /// The lease is good for so long again, where it is kept.
+    pub keep_for: Duration,
 }
 
 /// What was written.
@@ -108,7 +110,8 @@ impl Store {
             Some(failure) => settled.finished.extend(self.write_trouble(&mut tx, lease, failure, now).await?),
             None => {
                 let now_ms = now.timestamp_millis();
-                settled.goes_on = release_or_go_on(&mut tx, lease, now_ms, self.latest_ms(now_ms)).await?;
+                settled.goes_on =
+                    release_or_go_on(&mut tx, lease, now_ms, self.latest_ms(now_ms), results.keep_for).await?;
             }
         }
         tx.commit("settle a push").await?;

@@ -99,9 +99,14 @@ async fn write(
     report: &PushReport,
 ) -> Result<Settled, StoreError> {
     let gathered = std::mem::take(&mut journal.rows.gathered);
-    let results =
-        PushResults { ends: journal.ends(), gathered, results: &report.results, whole: report.whole.as_ref() };
-    settle(context, &journal.lease.lease, &results).await
+    let (ends, results, whole) = (journal.ends(), report.results.as_slice(), report.whole.as_ref());
+    let (lease, asked) = (journal.lease, Instant::now());
+    let results = PushResults { ends, gathered, results, whole, keep_for: lease.ttl() };
+    let settled = settle(context, &lease.lease, &results).await?;
+    if settled.goes_on {
+        lease.renewed(asked);
+    }
+    Ok(settled)
 }
 
 /// Uses the session that is open. One may have died of old age, which says nothing about the switch: then, and where

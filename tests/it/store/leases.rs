@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
+use sqlx::{Connection, Executor, PgConnection};
 use vmacd::domain::{Code, Failure, SiteName};
-use vmacd::store::{Lease, PushResults, PushState, SentPush, SiteLimits, Store, StoreError};
+use vmacd::store::{Lease, PushResults, PushState, Renewed, SentPush, SiteLimits, Store, StoreError};
 
 use super::bench::{Bench, LONG, Pushed, create, end_of, reached, switch};
 use crate::support::eventually;
@@ -16,6 +17,7 @@ on_both_engines! {
     a_lease_that_ran_out_untaken_can_be_renewed,
     of_many_workers_one_gets_the_lease,
     leases_are_renewed_together_and_those_that_are_lost_are_told,
+    a_settlement_that_keeps_the_lease_renews_it,
     the_journal_has_a_push_from_before_its_commit_until_its_end_is_known,
     pushes_of_one_backup_keep_it_once,
     a_push_to_a_switch_that_the_inventory_no_longer_has_is_not_opened,
@@ -58,7 +60,7 @@ async fn a_lease_that_ran_out_goes_to_the_next(bench: &Bench) {
     .await;
     assert!(next.token > stale.token);
     let renewed = bench.store.renew(std::slice::from_ref(&stale), LONG).await.expect("an answer");
-    assert_eq!(renewed, [], "the old holder learns that it lost it");
+    assert_eq!(renewed, Renewed::default(), "the old holder learns that it lost it");
     bench.store.release(&stale).await.expect("an answer");
     assert!(bench.store.holds(&next).await.expect("an answer"), "and cannot give away what it has not");
 }
@@ -67,7 +69,7 @@ async fn a_lease_that_ran_out_untaken_can_be_renewed(bench: &Bench) {
     let lease = bench.store.acquire(&switch("sw-a"), "worker-1", SHORT).await.expect("an answer").expect("a lease");
     eventually("the lease runs out", async || !bench.store.holds(&lease).await.expect("an answer")).await;
     let renewed = bench.store.renew(std::slice::from_ref(&lease), LONG).await.expect("an answer");
-    assert_eq!(renewed, [switch("sw-a")]);
+    assert_eq!(renewed.held, [switch("sw-a")]);
     assert!(bench.store.holds(&lease).await.expect("an answer"));
 }
 
@@ -164,7 +166,7 @@ async fn assert_shut_out(bench: &Bench, stale: &Lease, pushed: &Pushed) {
         (row, known.trouble, known.last_seen_at, state_of(store, "p-1").await, lease)
     };
     let (before, ends) = (picture().await, ends([("p-1", PushState::Confirmed)]));
-    assert_eq!(store.renew(std::slice::from_ref(stale), LONG).await.expect("an answer"), []);
+    assert_eq!(store.renew(std::slice::from_ref(stale), LONG).await.expect("an answer"), Renewed::default());
     assert!(!store.holds(stale).await.expect("an answer"));
     assert_lost(store.open_push(stale, NO_LIMITS).await);
     assert_lost(store.push_sent(stale, &sent("p-2"), NO_LIMITS).await);
@@ -189,7 +191,7 @@ async fn nothing_of_a_push_is_written_under_another_token_or_holder(bench: &Benc
     for other in impostors(&lease) {
         assert_shut_out(bench, &other, &pushed).await;
     }
-    assert_eq!(store.renew(std::slice::from_ref(&lease), LONG).await.expect("an answer"), [switch("sw-a")]);
+    assert_eq!(store.renew(std::slice::from_ref(&lease), LONG).await.expect("an answer").held, [switch("sw-a")]);
     let ends = ends([("p-1", PushState::Confirmed)]);
     let settled = store.settle(&lease, &PushResults { ends: &ends, ..pushed.results() }).await.expect("written down");
     assert_eq!((settled.finished.len(), state_of(store, "p-1").await.as_str()), (1, "confirmed"));
@@ -243,9 +245,41 @@ async fn leases_are_renewed_together_and_those_that_are_lost_are_told(bench: &Be
     let store = &bench.store;
     let (a, b) = (bench.lease("sw-a").await, bench.lease("sw-b").await);
     store.release(&a).await.expect("released");
-    let held = store.renew(&[a, b], LONG).await.expect("an answer");
-    assert_eq!(held, [switch("sw-b")]);
-    assert_eq!(store.renew(&[], LONG).await.expect("an answer"), []);
+    let renewed = store.renew(&[a, b], LONG).await.expect("an answer");
+    assert_eq!(renewed, Renewed { held: vec![switch("sw-b")], busy: Vec::new() });
+    assert_eq!(store.renew(&[], LONG).await.expect("an answer"), Renewed::default());
+}
+
+/// Another connection has a lease's row, as a settlement has it until its commit is on the disk.
+#[tokio::test]
+async fn a_lease_whose_row_is_locked_holds_up_no_other_lease_and_is_not_lost() {
+    let bench = Bench::postgres().await;
+    let leases = [bench.lease("sw-a").await, bench.lease("sw-b").await];
+    let mut other = PgConnection::connect(bench.url()).await.expect("a database");
+    let mut settling = other.begin().await.expect("a transaction");
+    let lock = "UPDATE switch_leases SET token = token + 1 WHERE switch = 'sw-a'";
+    settling.execute(lock).await.expect("locked");
+    let renewing = bench.store.renew(&leases, LONG);
+    let renewed = tokio::time::timeout(LONG / 6, renewing).await.expect("it waits for nobody").expect("an answer");
+    assert_eq!(renewed, Renewed { held: vec![switch("sw-b")], busy: vec![switch("sw-a")] });
+    settling.rollback().await.expect("undone");
+    let renewed = bench.store.renew(&leases, LONG).await.expect("an answer");
+    assert_eq!(renewed, Renewed { held: vec![switch("sw-a"), switch("sw-b")], busy: Vec::new() });
+    other.execute(lock).await.expect("taken over");
+    let renewed = bench.store.renew(&leases, LONG).await.expect("an answer");
+    assert_eq!(renewed, Renewed { held: vec![switch("sw-b")], busy: Vec::new() }, "now it is lost");
+}
+
+async fn a_settlement_that_keeps_the_lease_renews_it(bench: &Bench) {
+    let store = &bench.store;
+    bench.admit(create("m-1", 1, "10.0.1.7")).await;
+    let lease = store.acquire(&switch("sw-a"), "worker-1", SHORT).await.expect("an answer").expect("a lease");
+    let pushed = bench.pushed("sw-a", |_, port| reached(end_of(port))).await;
+    bench.admit(create("m-2", 1, "10.0.1.8")).await;
+    eventually("the lease runs out", async || !store.holds(&lease).await.expect("an answer")).await;
+    let results = PushResults { keep_for: LONG, ..pushed.results() };
+    assert!(store.settle(&lease, &results).await.expect("settled").goes_on);
+    assert!(store.holds(&lease).await.expect("an answer"));
 }
 
 async fn work_that_comes_during_a_push_keeps_the_lease(bench: &Bench) {
