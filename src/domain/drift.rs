@@ -4,12 +4,12 @@
 //! because of somebody else's binding, on the port or for the address on another port, is reported and left alone. Other
 //! bindings and every other edit of an operator are no concern of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Ownership, Planned, PortVlans, PresentBinding, Wish, plan};
-use super::{Code, InterfaceName, Mac};
+use super::plan::{Ownership, Planned, PortVlans, PresentBinding, Step, Wish, plan};
+use super::{BindableAddress, Code, InterfaceName, Mac};
 
 /// What is done about drift on a switch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -103,7 +103,19 @@ pub fn drift(
         let (kind, text) = how(wish, step, present)?;
         Some(Drift { vmac_id: wish.vmac_id, interface: wish.interface.clone(), kind, text })
     };
-    wishes.iter().zip(steps).filter(|(wish, _)| is_owed(wish)).filter_map(of_wish).collect()
+    with_their_wishes(steps, wishes).filter(|(wish, _)| is_owed(wish)).filter_map(of_wish).collect()
+}
+
+/// Each step with the wish that it is for. The step names the interface as the switch does.
+fn with_their_wishes(steps: Vec<Planned>, wishes: &[Wish]) -> impl Iterator<Item = (&Wish, Planned)> {
+    let mut of_row: HashMap<(i64, BindableAddress), Vec<&Wish>> = HashMap::new();
+    wishes.iter().for_each(|wish| of_row.entry((wish.vmac_id, wish.ip)).or_default().push(wish));
+    steps.into_iter().filter_map(move |step| {
+        let (Ok(Step { wish: of, .. }) | Err((of, _))) = &step;
+        let wish =
+            of_row.get(&(of.vmac_id, of.ip))?.iter().find(|wish| wish.interface.same_interface(&of.interface))?;
+        Some((*wish, step))
+    })
 }
 
 /// How a wish has drifted, if it has.
@@ -187,6 +199,22 @@ mod tests {
         assert_eq!(found(wish(), &[held("ge-0/0/1", VMAC, None)]), None, "the switch names no VLAN");
         let unknown = Wish { vlan: None, ..wish() };
         assert_eq!(found(unknown, &[held("ge-0/0/1", VMAC, Some("VLAN.13"))]), None, "nobody knows the VLAN");
+    }
+
+    #[test]
+    fn a_step_belongs_to_the_wish_for_its_row_address_and_port_wherever_it_stands() {
+        let at = |vmac_id, interface: &str| Wish {
+            vmac_id,
+            ip: format!("10.0.0.{vmac_id}").parse().expect("an address"),
+            interface: interface.parse().expect("an interface"),
+            ..wish()
+        };
+        let wishes = [at(6, "ge-0/0/1.0"), at(6, "ge-0/0/2.0"), at(7, "ge-0/0/1.0")];
+        let unbound = Ownership { macs: HashSet::new(), left: Vec::new() };
+        let mut steps = plan(&wishes, &[held("ge-0/0/2", VMAC, None)], &PortVlans::default(), &unbound);
+        steps.reverse();
+        let paired: Vec<_> = with_their_wishes(steps, &wishes).map(|(wish, _)| wish.clone()).collect();
+        assert_eq!(paired, wishes.iter().rev().cloned().collect::<Vec<_>>());
     }
 
     #[test]
