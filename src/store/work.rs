@@ -16,7 +16,7 @@ use super::tx::{Statement, Tx};
 use super::vmac_conditions::on_switch;
 use super::vmacs::{UPDATE_VMACS, Vmac};
 use super::work_item::{SERVERS, WorkItem, give_servers, other_servers};
-use crate::domain::{BindingState, SwitchName};
+use crate::domain::{BindableAddress, BindingState, SwitchName};
 
 const WAITING: &str = "FROM switch_work w JOIN virtual_macs v ON v.id = w.vmac_id JOIN servers s ON s.id = v.server_id
     WHERE w.switch = $1";
@@ -68,18 +68,25 @@ impl Store {
         self.items(rows, switch).await
     }
 
-    /// The rows whose intent is settled and that have a port on the switch: what it should hold, and what it should
-    /// not hold any more.
+    /// The rows whose intent is settled and that have a port on the switch: what it should hold, and of these addresses
+    /// also what it should not hold any more. A switch may have had any number of rows that are revoked by now.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn wanted_on(&self, switch: &SwitchName) -> Result<Vec<WorkItem>, StoreError> {
-        let mut arguments = Vec::new();
+    pub async fn wanted_on(
+        &self,
+        switch: &SwitchName,
+        addresses: &[BindableAddress],
+    ) -> Result<Vec<WorkItem>, StoreError> {
+        let mut arguments = vec![batch_arg(addresses.iter().map(|ip| json!({"ip": ip})).collect())];
         let sql = format!(
             "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, NULL AS traceparent,
                  CAST(0 AS BIGINT) AS work_attempts
              FROM virtual_macs v JOIN servers s ON s.id = v.server_id
-             WHERE v.status IN ('active', 'revoked') AND {} ORDER BY v.id",
+             WHERE (v.status = 'active' OR v.id {{in}}SELECT r.id FROM virtual_macs r
+                     WHERE r.revoked_at IS NOT NULL AND r.status = 'revoked'
+                         AND r.ip_address {{in}}SELECT e.value->>'ip' FROM {{rows}}{{/in}}{{/in}})
+                 AND {} ORDER BY v.id",
             on_switch(switch, &mut arguments)
         );
         let rows = self.engine.read("read what a switch should hold", &sql, arguments).await?;

@@ -142,7 +142,7 @@ impl Look<'_> {
     /// Compares what the switch holds with the rows as they were before the look.
     async fn compare(&mut self) -> Result<(), Failure> {
         let store = &self.context.store;
-        let mut rows = store.wanted_on(&self.due.switch).await.map_err(trouble)?;
+        let mut rows = store.wanted_on(&self.due.switch, &[]).await.map_err(trouble)?;
         rows.retain(|item| item.vmac.status == Status::Active && item.vmac.desired == Desired::Bound);
         let present = self.client.bindings().await.map_err(|error| error.failure())?;
         let wishes: Vec<Wish> = rows.iter().flat_map(wishes).collect();

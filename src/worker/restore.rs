@@ -130,7 +130,9 @@ impl Restorer {
     /// The rows for which a worker would change something on a switch with these bindings.
     async fn disagreeing(&self, present: &[PresentBinding]) -> Result<Vec<Disagreement>, Failure> {
         let Visit { store, switch, .. } = &self.visit;
-        let rows = store.wanted_on(switch).await.map_err(|error| lease::failure(&error))?;
+        // What is bound to no MAC at all needs nothing taken off.
+        let addresses: Vec<_> = present.iter().map(|binding| binding.ip).collect();
+        let rows = store.wanted_on(switch, &addresses).await.map_err(|error| lease::failure(&error))?;
         let wishes: Vec<Wish> = rows.iter().flat_map(wishes).collect();
         let owned = store.ownership(switch, &wishes, present).await.map_err(|error| lease::failure(&error))?;
         let steps = plan(&wishes, present, &PortVlans::default(), &owned);

@@ -8,6 +8,7 @@ use super::bench::{Bench, create, reached, revoke, switch, take};
 on_both_engines! {
     a_port_that_a_row_was_revoked_on_or_left_is_remembered_with_its_last_mac,
     what_rows_still_want_is_not_left_and_only_what_matters_is_asked_for,
+    of_the_revoked_rows_of_a_switch_only_those_of_the_addresses_asked_for_are_read,
 }
 
 const IP: &str = "10.0.1.10";
@@ -75,4 +76,23 @@ async fn what_rows_still_want_is_not_left_and_only_what_matters_is_asked_for(ben
     bench.settle("sw-a").await;
     assert_eq!(owned(bench, &[held("ge-0/0/3.0", IP, mac)]).await.left, [], "no other port holds the address");
     assert_eq!(owned(bench, &[held("ge-0/0/1", "10.0.1.99", mac)]).await, Ownership::default(), "another address");
+}
+
+async fn of_the_revoked_rows_of_a_switch_only_those_of_the_addresses_asked_for_are_read(bench: &Bench) {
+    let addresses: Vec<String> = (10..15).map(|last| format!("10.0.1.{last}")).collect();
+    for ip in &addresses {
+        bench.admit(create(&format!("c-{ip}"), 1, ip)).await;
+        bench.settle("sw-a").await;
+    }
+    for ip in &addresses[1..] {
+        bench.admit(revoke(&format!("r-{ip}"), 1, ip)).await;
+        bench.settle("sw-a").await;
+    }
+    let wanted = async |asked: &[&str]| -> Vec<String> {
+        let asked: Vec<_> = asked.iter().map(|ip| ip.parse().expect("an address")).collect();
+        let items = bench.store.wanted_on(&switch("sw-a"), &asked).await.expect("rows");
+        items.iter().map(|item| item.vmac.ip_address.to_string()).collect()
+    };
+    assert_eq!(wanted(&[]).await, [IP]);
+    assert_eq!(wanted(&["10.0.1.13", "10.0.1.99"]).await, [IP, "10.0.1.13"]);
 }
