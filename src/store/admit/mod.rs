@@ -23,7 +23,7 @@ mod rotate;
 mod wait;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use rand::Rng;
@@ -177,7 +177,7 @@ impl Store {
         rng: &mut impl Rng,
         now: DateTime<Utc>,
     ) -> Result<TakenIn, StoreError> {
-        let (mut answers, mut drawn) = (Answers::new(), Vec::new());
+        let (mut answers, mut drawn, mut blank) = (Answers::new(), Vec::new(), BTreeSet::new());
         let rounds = rounds(group);
         match (rounds.len(), fence) {
             // Whoever locks intents checks the fence with the same statement.
@@ -194,6 +194,7 @@ impl Store {
             drawn.extend(rotate::rotate(tx, &mut decision, &mut world, &self.pools, rng, now).await?);
             decision.let_wait(&commands, &world, &self.retry);
             write::write(tx, &commands, &decision, &world, now).await?;
+            blank.extend(world.blank.iter().filter(|place| !decision.last.contains_key(place)));
             let letters: Vec<DeadLetter> =
                 reused.iter().map(|message| answer::letter_of_reused(message, now)).collect();
             keep_all(tx, &letters, now).await?;
@@ -208,6 +209,7 @@ impl Store {
                 answers.insert(message.content(), decision.admission(message, &world)?);
             }
         }
+        read::forget_blank(tx, &blank).await?;
         let admissions: Vec<Admission> =
             group.iter().map(|incoming| answer::of_group(incoming, &answers)).collect::<Result<_, _>>()?;
         count_copies(tx, copies(group, &admissions)).await?;

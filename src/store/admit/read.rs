@@ -1,7 +1,7 @@
 //! What the database holds for a group of commands, locked where it may change.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -32,6 +32,8 @@ pub(super) struct World {
     pub intents: HashMap<Place, IntentOrder>,
     /// The last position of all commands that came for the place, whatever became of them.
     pub last: HashMap<Place, Position>,
+    /// Places of which nothing is known: their intents were made to be locked, and go where nothing comes of it.
+    pub blank: Vec<Place>,
     /// Live rows by address.
     pub live: HashMap<BindableAddress, Vmac>,
     /// The last revoked row of a server's address.
@@ -204,12 +206,25 @@ async fn lock_intents(tx: &mut Tx, fence: Option<&Fence>, places: Vec<Value>) ->
     }
 }
 
+/// Removes those of the intents that were made to be locked and hold nothing still, as of commands that are refused whatever
+/// anybody else asked for. Otherwise whoever invents servers or addresses would make the table grow.
+pub(super) async fn forget_blank(tx: &mut Tx, places: &BTreeSet<Place>) -> Result<(), StoreError> {
+    let sql = "DELETE FROM intents WHERE issued_at_ms < 0 AND last_issued_at_ms < 0
+        AND server_id {in}SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows}{/in}
+        AND (server_id, ip_address) IN (
+            SELECT CAST(e.value->>'server_id' AS BIGINT), e.value->>'ip' FROM {rows})";
+    let places = places.iter().map(|(server_id, ip)| json!({"server_id": server_id, "ip": ip})).collect();
+    tx.batch("forget blank intents", sql, places, Vec::new()).await.map(|_| ())
+}
+
 async fn intents(tx: &mut Tx, fence: Option<&Fence>, places: &[Value], world: &mut World) -> Result<(), StoreError> {
     for row in lock_intents(tx, fence, places.to_vec()).await? {
         let place = (row.get("server_id")?, row.parse("ip_address")?);
         let (newest, last) = (position(&row, "")?, position(&row, "last_")?);
         if last.moment.ms >= 0 {
             world.last.insert(place, last);
+        } else if newest.moment.ms < 0 {
+            world.blank.push(place);
         }
         let text: String = row.get("action")?;
         let action = Action::from_text(&text).ok_or(StoreError::Content { column: "action".to_owned(), text })?;

@@ -14,6 +14,7 @@ on_both_engines! {
     another_body_under_a_known_key_answers_and_changes_nothing,
     a_replay_is_decided_whatever_else_its_group_holds_under_its_key,
     what_cannot_be_done_is_refused_and_leaves_no_row,
+    a_command_for_nothing_that_is_known_leaves_no_intent,
     a_refused_command_is_answered_the_same_again,
     a_replay_of_a_refused_command_is_decided_anew,
     a_refused_revoke_outranks_an_older_create_all_the_same,
@@ -80,6 +81,24 @@ async fn the_same_key_with_another_body_is_refused(bench: &Bench) {
     let other = bench.admit(create("m-1", 1, "10.0.1.11")).await;
     assert_eq!(code_of(&other), Some(Code::MessageIdReused));
     assert_eq!(bench.rows().await, 1, "the first stands");
+}
+
+async fn a_command_for_nothing_that_is_known_leaves_no_intent(bench: &Bench) {
+    let intents = async || bench.number("SELECT COUNT(*) FROM intents").await;
+    let unknown = |number: i64| create(&format!("u-{number}"), 100 + number, &format!("10.9.0.{number}"));
+    for number in 1..20 {
+        // It comes again, too.
+        for _ in 0..2 {
+            assert_eq!(code_of(&bench.admit(unknown(number)).await), Some(Code::UnknownServer));
+        }
+    }
+    assert_eq!(intents().await, 0);
+    let group = [unknown(20), create("m-1", 1, IP), unknown(21), revoke("m-2", 1, IP), create("m-3", 9, IP)];
+    bench.admit_all(&group).await;
+    assert_eq!(intents().await, 1, "that of the server that there is");
+    assert_eq!(bench.row(IP).await.desired, Desired::Unbound);
+    assert_eq!(code_of(&bench.admit(create("m-1", 1, "10.0.1.11")).await), Some(Code::MessageIdReused));
+    assert_eq!(intents().await, 1, "nothing of a message under another one's id");
 }
 
 async fn another_body_under_a_known_key_answers_and_changes_nothing(bench: &Bench) {
