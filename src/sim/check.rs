@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::edit::edit_path;
+use super::in_force::in_force;
 use super::reply_error::RpcError;
 use super::tree::{Node, Word};
 
@@ -40,11 +41,12 @@ pub(crate) struct Found {
     pub path: Vec<Word>,
 }
 
-/// Every binding of both hierarchies, in the order of the configuration.
+/// Every binding of both hierarchies that is in force, in the order of the configuration.
 pub(crate) fn bindings(tree: &Node) -> Vec<Found> {
+    let tree = in_force(tree);
     let mut found = Vec::new();
-    old_style(tree, &mut found);
-    els(tree, &mut found);
+    old_style(&tree, &mut found);
+    els(&tree, &mut found);
     found
 }
 

@@ -53,6 +53,16 @@ pub(crate) struct Expanded<'a> {
     /// The last statement of the line without its value: what becomes inactive.
     pub statement: Vec<Word>,
     pub at: At<'a>,
+    /// The last block on the line, and how many words lead to it.
+    pub block: (At<'a>, usize),
+}
+
+impl Expanded<'_> {
+    /// Whether a block of the same statement may follow, as in `mac-limit 4 { action drop; }`.
+    pub(crate) fn ends_in_bare_value(&self) -> bool {
+        let last = self.end.get(self.block.1).filter(|_| self.end.len() == self.block.1 + 1);
+        matches!((self.block.0, last), (At::Block(rule), Some(word)) if rule.is_bare_value(word))
+    }
 }
 
 /// Follows `tokens` through the grammar from `prefix` on. Several leaves may stand in one line (`vlan V mac M`).
@@ -71,7 +81,7 @@ pub(crate) fn expand<'a>(at: At<'a>, prefix: &[Word], tokens: &[Token]) -> Resul
         At::End | At::Open => walk.here[..walk.here.len().min(walk.block.1 + 1)].to_vec(),
         At::Block(_) | At::Key(_) | At::Value(_) => walk.here.clone(),
     };
-    Ok(Expanded { paths: walk.paths, end: walk.here, statement, at: walk.at })
+    Ok(Expanded { paths: walk.paths, end: walk.here, statement, at: walk.at, block: walk.block })
 }
 
 struct Walk<'a> {

@@ -24,7 +24,7 @@ fn block(at: At<'_>, node: &Node, wanted: &[Element]) -> Option<Node> {
 }
 
 fn pick(rule: &Rule, node: &Node, element: &Element, picked: &mut Node) {
-    match (rule.element(&element.name), rule.hidden_list()) {
+    match (rule.element(&element.name), rule.hidden()) {
         (None, Some(list)) if list.name == element.name => {
             let keys = node.children.iter().filter(|child| rule.child(&child.word).is_none());
             picked.children.extend(entries(list, keys, element));

@@ -60,7 +60,11 @@ fn quoted(rest: &str) -> (Option<Lexeme>, &str) {
     while let Some((index, c)) = chars.next() {
         match c {
             '"' => return (Some(Lexeme::Word(word)), &rest[index + 1..]),
-            '\\' => word.extend(chars.next().map(|(_, escaped)| escaped)),
+            '\\' => match chars.next() {
+                Some((_, escaped @ ('"' | '\\'))) => word.push(escaped),
+                // What any other letter means is the reader's business: `\n` stays as it was typed.
+                other => word.extend(std::iter::once(c).chain(other.map(|(_, letter)| letter))),
+            },
             other => word.push(other),
         }
     }
@@ -73,7 +77,16 @@ pub(crate) fn quote(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) && !word.starts_with("/*") && !reserved(word) {
         return word.to_owned();
     }
-    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+    let mut out = String::from('"');
+    let mut letters = word.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let ambiguous = letter == '\\' && letters.peek().is_none_or(|next| matches!(next, '"' | '\\'));
+        if letter == '"' || ambiguous {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out + "\""
 }
 
 /// Words that mean something else at the start of a statement.
@@ -91,6 +104,12 @@ mod tests {
         let words = lex("a \"b \\\"c\\\" {\" /* no; */ d; ## SECRET-DATA\n}");
         let shown: Vec<&str> = words.iter().map(Lexeme::shown).collect();
         assert_eq!(shown, ["a", "b \"c\" {", "d", ";", "}"]);
+    }
+
+    #[test]
+    fn escapes_of_a_message_stay_as_they_were_typed() {
+        let message = r#""\n=== private ===\n\tleave \"now\"""#;
+        assert_eq!(quote(lex(message)[0].shown()), message);
     }
 
     proptest! {

@@ -2,13 +2,14 @@
 //! server were talking. The root element tells the dialect.
 
 use super::check::{SimBinding, bindings};
+use super::in_force::in_force;
 use super::switch::Switch;
 use super::tree::Node;
 use super::xml::escape;
 
 pub(crate) fn switching_table(switch: &Switch, summary: bool) -> String {
     let (release, els) = (switch.model.namespace_release(), switch.model.els);
-    let committed = switch.device().committed.clone();
+    let committed = in_force(&switch.device().committed);
     let learned: Vec<SimBinding> = bindings(&committed).into_iter().map(|found| found.binding).collect();
     match (els, summary) {
         (true, true) => macdb(release, &els_summary(learned.len())),

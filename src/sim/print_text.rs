@@ -1,7 +1,7 @@
 //! Printing the configuration in braces.
 
 use super::lex::quote;
-use super::schema::Rule;
+use super::schema::{Kind, Rule};
 use super::tree::{At, Node};
 
 /// Prints `tree` in braces.
@@ -25,6 +25,7 @@ pub(crate) fn print_statement(out: &mut String, at: At<'_>, node: &Node, depth: 
         At::Key(rule) => entries(out, &head, rule, node, depth),
         At::Value(_) => line(out, depth, &format!("{head}{}", values(node))),
         At::Open => open(out, head, node, depth),
+        At::Block(rule) if rule.one_line && rule.kind != Kind::List => flat(out, &head, rule, node, depth),
         At::Block(rule) if rule.prefix && !node.inactive && !node.children.is_empty() => {
             prefixed(out, &head, next, node, depth);
         }
@@ -74,6 +75,7 @@ fn on_one_line(at: At<'_>, node: &Node) -> Option<String> {
         _ if only.inactive => None,
         At::Value(_) | At::End => Some(format!("{}{}", quote(&only.word), values(only))),
         At::Open => chain(only),
+        At::Block(rule) if rule.one_line => one_line(rule, only).map(|leaves| format!("{}{leaves}", quote(&only.word))),
         At::Block(_) | At::Key(_) => None,
     }
 }
@@ -90,18 +92,24 @@ fn chain(node: &Node) -> Option<String> {
 fn entries(out: &mut String, head: &str, rule: &Rule, node: &Node, depth: usize) {
     for entry in &node.children {
         let head = format!("{}{head} {}", mark(entry), quote(&entry.word));
-        if rule.one_line {
-            line(out, depth, &format!("{head}{}", one_line(rule, entry)));
-        } else {
-            braces(out, &head, At::Block(rule), entry, depth);
-        }
+        flat(out, &head, rule, entry, depth);
     }
 }
 
-/// ` vlan V mac M`, in the order of the grammar.
-pub(crate) fn one_line(rule: &Rule, entry: &Node) -> String {
-    let leaves = rule.children.iter().filter_map(|leaf| entry.child(&leaf.name));
-    leaves.map(|leaf| format!(" {}{}", leaf.word, values(leaf))).collect()
+/// On one line where the grammar says so and nothing in it needs a line of its own.
+fn flat(out: &mut String, head: &str, rule: &Rule, node: &Node, depth: usize) {
+    match one_line(rule, node).filter(|_| rule.one_line) {
+        Some(leaves) => line(out, depth, &format!("{head}{leaves}")),
+        None => braces(out, head, At::Block(rule), node, depth),
+    }
+}
+
+/// ` vlan V mac M`, in the order of the grammar; `None` where a line cannot say all of it.
+pub(crate) fn one_line(rule: &Rule, entry: &Node) -> Option<String> {
+    let of = |leaf| entry.children.iter().filter(move |child| rule.belongs(leaf, &child.word));
+    let leaves: Vec<_> = rule.children.iter().flat_map(of).collect();
+    let whole = leaves.len() == entry.children.len() && !leaves.iter().any(|leaf| leaf.inactive);
+    whole.then(|| leaves.iter().map(|leaf| format!(" {}{}", quote(&leaf.word), values(leaf))).collect())
 }
 
 fn values(node: &Node) -> String {

@@ -1,6 +1,6 @@
 //! Printing the XML form of the configuration.
 
-use super::schema::Rule;
+use super::schema::{Kind, Rule};
 use super::tree::{At, Node};
 use super::xml::escape;
 
@@ -21,11 +21,12 @@ fn print_block(out: &mut String, at: At<'_>, children: &[std::sync::Arc<Node>], 
 fn print(out: &mut String, at: At<'_>, node: &Node, depth: usize) {
     let next = at.step(&node.word).unwrap_or(At::Open);
     let (known, hidden) = match at {
-        At::Block(block) => (block.child(&node.word), block.hidden_list()),
+        At::Block(block) => (block.child(&node.word), block.hidden()),
         _ => (None, None),
     };
     let tag = known.map_or(&*node.word, |rule| &rule.tag);
     match (known, hidden, next) {
+        (None, Some(bare), _) if bare.kind == Kind::Leaf => leaf(out, node, &bare.tag, &node.word, depth),
         (None, Some(list), _) => entry(out, list, node, depth),
         (_, _, At::Key(list)) => node.children.iter().for_each(|key| entry(out, list, key, depth)),
         (_, _, At::Value(_)) => node.children.iter().for_each(|value| leaf(out, node, tag, &value.word, depth)),

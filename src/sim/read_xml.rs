@@ -2,7 +2,7 @@
 
 use super::edit::{Edit, Op, Syntax};
 use super::print_xml::KEYS_ONLY;
-use super::schema::{Kind, Rule};
+use super::schema::{Kind, Rule, is_wildcard};
 use super::tree::{At, Word};
 use super::xml::{self, Element};
 
@@ -41,8 +41,11 @@ impl Reader {
         let At::Block(block) = at else {
             return self.open(prefix, element);
         };
-        match (block.element(&element.name), block.hidden_list()) {
+        match (block.element(&element.name), block.hidden()) {
             (Some(rule), _) => self.known(rule, &with(prefix, &rule.name), element),
+            (None, Some(bare)) if bare.tag == element.name && bare.kind == Kind::Leaf => {
+                self.bare(bare, prefix, element)
+            }
             (None, Some(list)) if list.name == element.name => self.entry(list, prefix, element),
             (None, _) if block.open => self.open(prefix, element),
             (None, _) => Err(Syntax::at(&element.name)),
@@ -86,7 +89,7 @@ impl Reader {
         let Some(key) = element.child_text("name").filter(|key| !key.is_empty()) else {
             return self.whole_list(prefix, element);
         };
-        if !list.check.accepts(key) {
+        if !list.check.accepts(key) && !is_wildcard(key) {
             return Err(Syntax { message: format!("invalid value '{key}'"), ..Syntax::at(key) });
         }
         let path = with(prefix, &list.check.kept(key));
@@ -119,6 +122,21 @@ impl Reader {
         }
         self.set(&with(path, value));
         self.inactive(element, path);
+        Ok(())
+    }
+
+    /// A value that stands in its block without a keyword.
+    fn bare(&mut self, rule: &Rule, prefix: &[Word], element: &Element) -> Result<(), Syntax> {
+        let value = element.text.trim();
+        if !rule.check.accepts(value) {
+            return Err(Syntax { message: format!("invalid value '{value}'"), ..Syntax::at(&element.name) });
+        }
+        let path = with(prefix, value);
+        self.push(element, &path);
+        if operation(element) != Op::Delete {
+            self.set(&path);
+            self.inactive(element, &path);
+        }
         Ok(())
     }
 

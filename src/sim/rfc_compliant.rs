@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::in_force::in_force;
 use super::tree::Node;
 
 /// The elements of NETCONF itself (RFC 6241), which get the prefix.
@@ -25,7 +26,7 @@ const ELEMENTS: [&str; 14] = [
 
 /// Whether the configuration asks for it.
 pub(crate) fn is_asked_for(tree: &Node) -> bool {
-    tree.find(&["system", "services", "netconf", "rfc-compliant"]).is_some()
+    in_force(tree).find(&["system", "services", "netconf", "rfc-compliant"]).is_some()
 }
 
 /// A hello or reply as a compliant session sends it.

@@ -303,3 +303,58 @@ proptest! {
         through_every_format(&tree_of(&edits));
     }
 }
+
+#[test]
+fn the_manuals_forms_are_printed_as_they_were_loaded() {
+    let text = "interfaces {
+    ge-0/0/1 {
+        apply-groups jumbo;
+        apply-macro rack {
+            place 4;
+        }
+        unit 0 {
+            apply-groups-except [ jumbo other ];
+        }
+    }
+}
+ethernet-switching-options {
+    secure-access-port {
+        interface ge-0/0/1.0 {
+            mac-limit 4 action drop;
+            vlan V mac-limit 3;
+        }
+        interface all {
+            mac-limit 8;
+        }
+        inactive: vlan LAN {
+            mac-move-limit 5 action log;
+        }
+    }
+}
+switch-options {
+    interface ge-0/0/1.0 {
+        interface-mac-limit {
+            4;
+            packet-action drop;
+        }
+    }
+}
+";
+    assert_eq!(print_text(&from_text(text)), text);
+    through_every_format(&from_text(text));
+}
+
+#[test]
+fn the_manuals_other_forms_are_understood() {
+    let port = "ethernet-switching-options { secure-access-port { interface i";
+    for (form, same) in [
+        ("mac-limit 4 { action drop; }", "mac-limit 4 action drop;"),
+        (
+            "allowed-mac { 02:00:00:00:00:01; 02:00:00:00:00:02; }",
+            "allowed-mac [ 02:00:00:00:00:01 02:00:00:00:00:02 ];",
+        ),
+        ("mac-limit 4; mac-limit 5;", "mac-limit 5;"),
+    ] {
+        assert_eq!(from_text(&format!("{port} {{ {form} }} }} }}")), from_text(&format!("{port} {{ {same} }} }} }}")));
+    }
+}

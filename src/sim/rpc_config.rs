@@ -4,6 +4,7 @@ use super::device::Device;
 use super::diff::compare;
 use super::faults::FaultKind;
 use super::filter::select;
+use super::inherit::inherited;
 use super::print_text::print_text;
 use super::print_xml::print_xml;
 use super::reply_error::RpcError;
@@ -34,6 +35,9 @@ pub(crate) async fn get_configuration(switch: &Switch, pid: u32, operation: &Ele
         "candidate" => candidate(&switch.device(), pid),
         other => return Err(vec![unknown(other)]),
     };
+    if operation.attribute("inherit").is_some() {
+        shown.tree = inherited(&shown.tree);
+    }
     if let Some(filter) = operation.child("configuration") {
         shown.tree = select(&shown.tree, filter);
     }

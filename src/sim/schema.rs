@@ -34,16 +34,16 @@ pub(crate) enum Check {
 }
 
 /// One statement of the grammar.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rule {
     pub name: String,
     /// The element's name in XML, where a statement's own cannot be one (`802.3ad`).
     pub tag: String,
     pub kind: Kind,
     pub check: Check,
-    /// The keyword of this list stands in XML only (`interfaces { ge-0/0/0 {..} }`).
+    /// The keyword of this list or leaf stands in XML only (`interfaces { ge-0/0/0 {..} }`, `mac-limit 4`).
     pub hidden: bool,
-    /// An entry and its leaves are printed on one line.
+    /// An entry, or a block, and its leaves are printed on one line.
     pub one_line: bool,
     /// The keyword opens a block of its own (`groups { NAME {..} }`).
     pub block: bool,
@@ -92,6 +92,7 @@ impl Rule {
             "*" => self.kind = Kind::LeafList,
             "mandatory" => self.mandatory = true,
             "short" => self.short = true,
+            "line" => self.one_line = true,
             "prefix" => self.prefix = true,
             "ip4" => self.check = Check::Ip4,
             "ip6" => self.check = Check::Ip6,
@@ -113,17 +114,27 @@ impl Rule {
 
     /// The statement called `word`, unless its keyword is hidden.
     pub(crate) fn child(&self, word: &str) -> Option<&Rule> {
-        self.children.iter().find(|rule| rule.name == word && !rule.hidden)
+        self.children.iter().find(|rule| rule.name == word && !rule.hidden).or_else(|| anywhere(word))
     }
 
     /// The statement whose element is called `tag`.
     pub(crate) fn element(&self, tag: &str) -> Option<&Rule> {
-        self.children.iter().find(|rule| rule.tag == tag && !rule.hidden)
+        self.children.iter().find(|rule| rule.tag == tag && !rule.hidden).or_else(|| anywhere(tag))
     }
 
-    /// The list whose entries stand directly in this block.
-    pub(crate) fn hidden_list(&self) -> Option<&Rule> {
+    /// The list whose entries, or the leaf whose value, stand directly in this block.
+    pub(crate) fn hidden(&self) -> Option<&Rule> {
         self.children.iter().find(|rule| rule.hidden)
+    }
+
+    /// Whether `word` is a value that stands in this block without its keyword.
+    pub(crate) fn is_bare_value(&self, word: &str) -> bool {
+        self.hidden().is_some_and(|leaf| leaf.kind == Kind::Leaf) && self.child(word).is_none()
+    }
+
+    /// Whether `word` in this block belongs to its child `leaf`.
+    pub(crate) fn belongs(&self, leaf: &Rule, word: &str) -> bool {
+        if leaf.hidden { self.child(word).is_none() } else { leaf.name == word }
     }
 }
 
@@ -156,7 +167,30 @@ fn is_mac(value: &str) -> bool {
 /// The grammar, read once.
 pub(crate) fn schema() -> &'static Rule {
     static SCHEMA: OnceLock<Rule> = OnceLock::new();
-    SCHEMA.get_or_init(|| read(include_str!("schema.txt")))
+    SCHEMA.get_or_init(|| with_groups(read(include_str!("schema.txt"))))
+}
+
+/// Groups hold what may stand at the top.
+fn with_groups(mut root: Rule) -> Rule {
+    let inside: Vec<Rule> =
+        root.children.iter().filter(|rule| !matches!(rule.name.as_str(), "groups" | "version")).cloned().collect();
+    if let Some(groups) = root.children.iter_mut().find(|rule| rule.name == "groups") {
+        groups.children.extend(inside);
+    }
+    root
+}
+
+/// What Junos takes at every level.
+const ANYWHERE: &str = "apply-groups *\napply-groups-except *\napply-macro []\n  ...\n";
+
+fn anywhere(word: &str) -> Option<&'static Rule> {
+    static RULES: OnceLock<Rule> = OnceLock::new();
+    RULES.get_or_init(|| read(ANYWHERE)).children.iter().find(|rule| rule.name == word)
+}
+
+/// A name that stands for many, as groups have them: `<*>`, `<ge-*>`.
+pub(crate) fn is_wildcard(word: &str) -> bool {
+    word.starts_with('<') && word.ends_with('>')
 }
 
 fn read(text: &str) -> Rule {
@@ -193,7 +227,7 @@ mod tests {
             .fold(schema(), |rule, word| rule.child(word).unwrap());
         let binding = port.child("static-ip").unwrap();
         assert!(binding.one_line && binding.kind == Kind::List && !port.open);
-        let vlan = schema().child("vlans").unwrap().hidden_list().unwrap();
+        let vlan = schema().child("vlans").unwrap().hidden().unwrap();
         assert_eq!(vlan.name, "vlan");
         let security = vlan.child("forwarding-options").unwrap().child("dhcp-security").unwrap();
         assert!(security.child("group").unwrap().child("interface").unwrap().child("static-ipv6").is_some());

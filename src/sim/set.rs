@@ -70,8 +70,12 @@ pub(crate) fn print_set(tree: &Node) -> String {
 fn print(out: &mut String, at: At<'_>, node: &Node, above: &str) {
     let path = format!("{above} {}", quote(&node.word));
     let next = at.step(&node.word).unwrap_or(At::Open);
-    match (at, next) {
-        (At::Key(list), _) if list.one_line => out.push_str(&format!("set{path}{}\n", one_line(list, node))),
+    let on_one = match at {
+        At::Key(list) if list.one_line => one_line(list, node),
+        _ => None,
+    };
+    match on_one {
+        Some(leaves) => out.push_str(&format!("set{path}{leaves}\n")),
         _ if node.children.is_empty() => out.push_str(&format!("set{path}\n")),
         _ => node.children.iter().for_each(|child| print(out, next, child, &path)),
     }

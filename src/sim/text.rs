@@ -1,7 +1,8 @@
 //! Reading the brace form of the configuration into edits.
 
-use super::edit::{Edit, Op, Syntax, Token, expand};
+use super::edit::{Edit, Expanded, Op, Syntax, Token, expand};
 use super::lex::{Lexeme, lex};
+use super::schema::Kind;
 use super::tree::{At, Word};
 
 /// Reads brace text. What was read before an error is returned beside it: a real switch applies that much.
@@ -52,18 +53,19 @@ impl Reader<'_> {
         if op != Op::Delete {
             let path_of = |path: &Vec<Word>| Edit { op: Op::Set, path: path.clone() };
             let holds_more = self.peek() == Some(&Lexeme::Open);
-            if !(holds_more && matches!(line.at, At::Key(_))) {
+            if !(holds_more && matches!(line.at, At::Key(_) | At::Value(_))) {
                 self.edits.extend(line.paths.iter().map(path_of));
             }
         }
-        self.finish(line.at, &line.end, depth)?;
+        self.finish(&line, depth)?;
         if inactive {
             self.edits.push(Edit { op: Op::Deactivate, path: line.statement });
         }
         Ok(())
     }
 
-    fn finish(&mut self, at: At<'_>, end: &[Word], depth: usize) -> Result<(), Syntax> {
+    fn finish(&mut self, line: &Expanded<'_>, depth: usize) -> Result<(), Syntax> {
+        let (at, end) = (line.at, line.end.as_slice());
         let Some(lexeme) = self.peek().cloned() else {
             return Err(Syntax::at(";"));
         };
@@ -72,6 +74,10 @@ impl Reader<'_> {
             (Lexeme::End, At::Key(_) | At::Value(_)) if !self.deleting(end) => Err(Syntax::at(";")),
             (Lexeme::End, _) => Ok(()),
             (Lexeme::Open, At::Block(_) | At::Open | At::Key(_)) => self.block(at, end, depth + 1),
+            (Lexeme::Open, At::Value(rule)) if rule.kind == Kind::LeafList => self.block(at, end, depth + 1),
+            (Lexeme::Open, At::End) if line.ends_in_bare_value() => {
+                self.block(line.block.0, &end[..line.block.1], depth + 1)
+            }
             (other, _) => Err(Syntax::at(other.shown())),
         }
     }

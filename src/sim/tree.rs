@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::schema::{Kind, Rule, schema};
+use super::schema::{Kind, Rule, is_wildcard, schema};
 
 /// A word of the configuration.
 pub(crate) type Word = Arc<str>;
@@ -43,7 +43,7 @@ impl<'a> At<'a> {
             At::Open => Some(At::Open),
             At::End => None,
             At::Value(rule) => rule.check.accepts(word).then_some(At::End),
-            At::Key(rule) => rule.check.accepts(word).then_some(At::Block(rule)),
+            At::Key(rule) => (rule.check.accepts(word) || is_wildcard(word)).then_some(At::Block(rule)),
             At::Block(rule) => Self::step_in_block(rule, word),
         }
     }
@@ -65,15 +65,11 @@ impl<'a> At<'a> {
                 Kind::Flag => At::End,
             });
         }
-        match rule.hidden_list() {
-            Some(list) => Some(At::Block(list)),
-            None => (rule.open && word.starts_with(|c: char| c.is_ascii_lowercase())).then_some(At::Open),
+        match rule.hidden() {
+            Some(list) if list.kind == Kind::List => Some(At::Block(list)),
+            Some(leaf) if leaf.check.accepts(word) => Some(At::End),
+            _ => (rule.open && word.starts_with(|c: char| c.is_ascii_lowercase())).then_some(At::Open),
         }
-    }
-
-    /// Whether the word before was a leaf's keyword that takes one value only.
-    fn single_value(self) -> bool {
-        matches!(self, At::Value(rule) if rule.kind == Kind::Leaf)
     }
 
     /// Whether an empty block here means nothing and goes away.
@@ -121,13 +117,22 @@ impl Node {
         if let Some(index) = position {
             return !rest.is_empty() && set_shared(&mut self.children[index], next, rest);
         }
-        if at.single_value() {
-            self.children.clear();
-        }
+        self.make_room(at, word);
         let mut fresh = Node { word: word.clone(), ..Node::default() };
         fresh.set_at(next, rest);
         self.children.push(Arc::new(fresh));
         true
+    }
+
+    /// A leaf's old value gives way to the new one.
+    fn make_room(&mut self, at: At<'_>, word: &str) {
+        match at {
+            At::Value(rule) if rule.kind == Kind::Leaf => self.children.clear(),
+            At::Block(rule) if rule.is_bare_value(word) => {
+                self.children.retain(|child| !rule.is_bare_value(&child.word))
+            }
+            _ => {}
+        }
     }
 
     /// Takes the statement `path` away, and blocks that this leaves empty. Says whether it was there.
