@@ -5,11 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::domain::{
-    Action, BindableAddress, GroupName, PLAIN_TEXT, PoolName, SharedMac, Subnet, TIME_SINCE_1970, VirtualMac, VlanName,
+    Action, BindableAddress, GroupName, MS_MAX, PLAIN_TEXT, PoolName, SharedMac, Subnet, TEXT_CHARS_MAX,
+    TIME_SINCE_1970, VirtualMac, VlanName,
 };
-
-/// Longest `requested_by`, `reference` and ids, characters.
-pub(super) const TEXT_CHARS_MAX: usize = 200;
 
 /// What any command may say.
 #[derive(Debug, Default)]
@@ -22,7 +20,7 @@ pub(super) struct Asked {
     pub mac_address: Option<String>,
     pub pool: Option<String>,
     pub group: Option<String>,
-    pub issued_at: Option<String>,
+    pub issued_at: Option<Value>,
     pub requested_by: Option<String>,
     pub reference: Option<String>,
 }
@@ -58,9 +56,16 @@ macro_rules! body {
             #[schemars(with = "Option<Subnet>", example = &"10.0.48.8/29")]
             subnet: Option<String>,
             $($(#[$attribute])* $field: $kind,)*
-            /// When it was asked for; of several commands for one address the newest counts.
-            #[schemars(extend("format" = "date-time", "pattern" = TIME_SINCE_1970), example = &"2026-11-21T10:00:00.000Z")]
-            issued_at: Option<String>,
+            /// When it was asked for; of several commands for one address the newest counts. A number is seconds since
+            /// 1970, or milliseconds where it is above 10^11; 0 says nothing.
+            #[schemars(
+                extend(
+                    "type" = ["string", "integer", "null"], "format" = "date-time", "pattern" = TIME_SINCE_1970,
+                    "minimum" = 0, "maximum" = MS_MAX
+                ),
+                example = &"2026-11-21T10:00:00.000Z"
+            )]
+            issued_at: Option<Value>,
             /// Who asks, kept on the row.
             #[schemars(length(max = TEXT_CHARS_MAX), extend("pattern" = PLAIN_TEXT), example = &"billing")]
             requested_by: Option<String>,

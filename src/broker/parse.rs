@@ -3,11 +3,12 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::body::{Asked, CreateBody, MoveBody, RevokeBody, RotateBody, TEXT_CHARS_MAX};
+use super::body::{Asked, CreateBody, MoveBody, RevokeBody, RotateBody};
 use super::content_encoding::{UNREAD, decoded};
 use super::message::Message;
 use crate::domain::{
-    Action, AddressError, BODY_BYTES_MAX, BindableAddress, Code, Command, Failure, GroupName, Issued, Mac, shown,
+    Action, AddressError, BODY_BYTES_MAX, BindableAddress, Code, Command, Failure, GroupName, Issued, IssuedError, Mac,
+    TEXT_CHARS_MAX, shown,
 };
 
 /// Longest sentence of a refusal, characters.
@@ -114,7 +115,7 @@ fn command(action: Action, asked: Asked) -> Result<Command, Failure> {
         mac_address,
         pool: pool.map_err(|error| invalid("pool", format!("{error}")))?,
         group,
-        issued: asked.issued_at.as_deref().filter(|text| !text.is_empty()).map(issued).transpose()?,
+        issued: asked.issued_at.map_or(Ok(None), |time| issued(&time))?,
         requested_by: asked.requested_by,
         reference: asked.reference,
     })
@@ -172,8 +173,21 @@ fn mac(text: &str, is_shared: bool) -> Result<Mac, Failure> {
     mac.map_err(|error| Failure::new(Code::InvalidMac, format!("mac_address: {error}")))
 }
 
-fn issued(text: &str) -> Result<Issued, Failure> {
-    Issued::of_text(text).map_err(|error| invalid("issued_at", format!("`{text}` {error}")))
+/// A time as text or as a number; an empty text, null and 0 are none.
+fn issued(time: &Value) -> Result<Option<Issued>, Failure> {
+    let wrong = |shown: &dyn std::fmt::Display, error| invalid("issued_at", format!("`{shown}` {error}"));
+    match time {
+        Value::Null => Ok(None),
+        Value::String(text) if text.is_empty() => Ok(None),
+        Value::String(text) => Issued::of_text(text).map(Some).map_err(|error| wrong(text, error)),
+        Value::Number(number) => {
+            // Some clients write every number as a double.
+            let whole = number.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as i64);
+            let number = number.as_i64().or(whole).ok_or_else(|| wrong(number, IssuedError::Form))?;
+            Issued::of_field(number).map_err(|error| wrong(&number, error))
+        }
+        other => Err(wrong(other, IssuedError::Form)),
+    }
 }
 
 /// Free text and ids: short, and without control characters, which databases and terminals choke on.
@@ -214,9 +228,28 @@ mod tests {
 
     #[test]
     fn an_empty_time_of_issue_is_none() {
-        for time in [r#""""#, "null"] {
+        for time in [r#""""#, "null", "0", "0.0"] {
             let body = format!(r#"{{"server_id": 1, "ip_address": "10.0.0.1", "issued_at": {time}}}"#);
             assert_eq!(parse("vmac.create", body.as_bytes()).expect("a command").issued, None);
+        }
+    }
+
+    #[test]
+    fn a_number_is_a_time_of_issue_too() {
+        let issued = |time: &str| {
+            let body = format!(r#"{{"server_id": 1, "ip_address": "10.0.0.1", "issued_at": {time}}}"#);
+            parse("vmac.create", body.as_bytes()).map(|command| command.issued)
+        };
+        assert_eq!(issued("1795255200.0"), Ok(Some(Issued::second(1_795_255_200))));
+        assert_eq!(issued("1795255200250"), Ok(Issued::of_number(1_795_255_200_250)));
+        for (time, expected) in [
+            ("-1", "issued_at: `-1` is before 1970"),
+            ("1795255200.25", "issued_at: `1795255200.25` is not an RFC 3339 time"),
+            ("1795255200250000", "issued_at: `1795255200250000` is after the year 9999"),
+            (r#""1795255200""#, "issued_at: `1795255200` is not an RFC 3339 time"),
+        ] {
+            let failure = issued(time).expect_err("refused");
+            assert!(failure.code == Code::InvalidField && failure.text.contains(expected), "{failure}");
         }
     }
 

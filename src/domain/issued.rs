@@ -6,6 +6,8 @@ use super::Action;
 
 /// Numbers up to this are seconds since 1970 (until the year 5138), those above are milliseconds (since 1973).
 const SECONDS_MAX: i64 = 100_000_000_000;
+/// The last millisecond of the year 9999: a greater number is microseconds, or no time.
+pub const MS_MAX: i64 = 253_402_300_799_999;
 /// Times of the same nanosecond are apart by what they ask for, in so many steps.
 const STEPS_OF_A_NANOSECOND: i64 = 8;
 
@@ -31,15 +33,20 @@ pub enum Issued {
     Unsaid,
 }
 
-/// That a text is not a time since 1970 in the form of RFC 3339.
+/// That something is not a time since 1970, in the form of RFC 3339 or as a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IssuedError {
     /// Not of that form.
-    #[error("is not an RFC 3339 time such as 2026-11-21T10:00:00.000Z")]
+    #[error(
+        "is not an RFC 3339 time such as 2026-11-21T10:00:00.000Z, nor a whole number of seconds or milliseconds since 1970"
+    )]
     Form,
     /// Too early.
     #[error("is before 1970")]
     Before1970,
+    /// Too late.
+    #[error("is after the year 9999")]
+    After9999,
 }
 
 /// A command's place in time: the milliseconds since 1970, and what comes first within the millisecond.
@@ -88,6 +95,18 @@ impl Issued {
             ..=0 => None,
             1..=SECONDS_MAX => Some(Self::second(number)),
             ms => Some(Self::At { ms, nanos: 0 }),
+        }
+    }
+
+    /// The same of a field that somebody filled in: what is no time is refused, and only 0 says nothing.
+    ///
+    /// # Errors
+    /// [`IssuedError`].
+    pub const fn of_field(number: i64) -> Result<Option<Self>, IssuedError> {
+        match number {
+            ..0 => Err(IssuedError::Before1970),
+            0..=MS_MAX => Ok(Self::of_number(number)),
+            _ => Err(IssuedError::After9999),
         }
     }
 

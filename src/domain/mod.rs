@@ -1,7 +1,7 @@
 //! What vmacd is about, as pure values: no input, no output, no clock.
 //!
 //! Everything here can be tested with plain values. `mac`, `address` and `names` hold the validated
-//! types; `command`, `issued` and `binding` the things that messages and rows carry; `lifecycle` the states of
+//! types; `command`, `issued`, `requester` and `binding` the things that messages and rows carry; `lifecycle` the states of
 //! a virtual MAC; `pools`, `pool` and `prefix` which MACs are handed out; `plan` the comparison of what is
 //! wanted with what a switch holds, `audit` that of whole switches, `adopt` what of them becomes rows, `drift` what
 //! no longer stands, `evidence` what a switch showed of a binding; `failure` the catalogue of what can go wrong and
@@ -33,6 +33,7 @@ pub mod plan;
 mod pool;
 mod pools;
 mod prefix;
+mod requester;
 mod retry;
 mod schema;
 mod search;
@@ -55,7 +56,7 @@ pub use inventory::{
     CredentialName, Dialect, DialectChoice, Inventory, InventoryConflict, InventoryPlace, Server, ServerPort,
     SshProfile, Switch, inventory_conflicts,
 };
-pub use issued::{Arrival, Issued, IssuedError, Moment, Position};
+pub use issued::{Arrival, Issued, IssuedError, MS_MAX, Moment, Position};
 pub use lifecycle::{Desired, Status, StatusError, derive_status};
 pub use long_body::{BODY_BYTES_MAX, LongBody, LongBodyReader, shortened_body};
 pub use mac::{Mac, MacError};
@@ -64,6 +65,7 @@ pub use odds::{odds_of_any_clash, odds_of_clash};
 pub use pool::{Pool, Strategy};
 pub use pools::{PoolProblem, Pools};
 pub use prefix::{Prefix, PrefixError};
+pub use requester::{Requester, TEXT_CHARS_MAX};
 pub use retry::RetryPolicy;
 pub use schema::{PLAIN_TEXT, SharedMac, Subnet, TIME_SINCE_1970, VirtualMac};
 pub use search::{Search, SearchText};

@@ -17,7 +17,7 @@ use super::error::StoreError;
 use super::event_body::{Answered, EventOf, EventRow, event_row};
 use super::outbox::write_events;
 use super::tx::Tx;
-use crate::domain::{Action, BindableAddress, Code, Failure, LongBody, SwitchName};
+use crate::domain::{Action, BindableAddress, Code, Failure, LongBody, Requester, SwitchName};
 
 /// A dead letter as it leaves its queue.
 #[derive(Debug, Clone)]
@@ -189,6 +189,7 @@ fn answer(letter: &DeadLetter, id: i64, now: DateTime<Utc>) -> Option<EventRow<'
     message_id.or(correlation_id)?;
     let action = Action::from_text(&letter.routing_key).filter(|action| action.routing_key() == letter.routing_key);
     let traceparent = letter.traceparent.as_deref();
+    let requester = Requester::of_body(&letter.body);
     let event = EventOf {
         outcome: Outcome::Failed,
         server_id: letter.server_id,
@@ -196,7 +197,7 @@ fn answer(letter: &DeadLetter, id: i64, now: DateTime<Utc>) -> Option<EventRow<'
         vmac: None,
         reason: Some(Cow::Owned(Failure::new(letter.reason_code, letter.error_text.clone()))),
         superseded_by: None,
-        answers: Some(Answered { action, key: None, message_id, correlation_id, traceparent }),
+        answers: Some(Answered { action, key: None, message_id, correlation_id, traceparent, requester }),
         dead_letter_id: Some(id),
     };
     Some(event_row(event, now))

@@ -18,7 +18,7 @@ use super::outbox::write_events;
 use super::tx::{Statement, Tx};
 use super::vmacs::Vmac;
 use crate::domain::{
-    Action, BindableAddress, Code, Desired, Failure, IntentOrder, MessageKey, Moment, Position, SwitchName,
+    Action, BindableAddress, Code, Desired, Failure, IntentOrder, MessageKey, Moment, Position, Requester, SwitchName,
 };
 
 /// How a command ended.
@@ -79,6 +79,8 @@ pub struct OpenCommand {
     pub vmac_id: Option<i64>,
     /// When it first came.
     pub received_at: DateTime<Utc>,
+    /// Who asked.
+    pub requester: Requester,
 }
 
 impl Outcome {
@@ -161,6 +163,7 @@ impl OpenCommand {
             replay_number: row.get("replay_number")?,
             vmac_id: row.get("vmac_id")?,
             received_at: row.get("received_at")?,
+            requester: Requester::of_body(&row.get::<Vec<u8>>("body")?),
         })
     }
 
@@ -178,6 +181,7 @@ impl OpenCommand {
             message_id: self.message_id.as_deref(),
             correlation_id: self.correlation_id.as_deref(),
             traceparent: self.traceparent.as_deref(),
+            requester: self.requester.clone(),
         }
     }
 }
@@ -189,10 +193,10 @@ pub(super) fn position(row: &Row, prefix: &str) -> Result<Position, StoreError> 
     Ok(Position { moment, arrival: number("arrival")? })
 }
 
-/// What is read of commands: bodies only by whoever publishes them again.
+/// What is read of commands.
 pub(super) const COLUMNS: &str =
     "message_key, message_id, action, server_id, ip_address, correlation_id, traceparent, issued_at_ms, issued_rank,
-    arrival, attempts, waited_ms, message_identity, replay_number, vmac_id, received_at, outcome, outcome_code, outcome_text, body_hash, finished_at";
+    arrival, attempts, waited_ms, message_identity, replay_number, vmac_id, received_at, body, outcome, outcome_code, outcome_text, body_hash, finished_at";
 
 /// Gives commands their outcome; `$2` is the time.
 const CLOSE: &str = "UPDATE commands SET outcome = e.value->>'outcome', outcome_code = e.value->>'code',

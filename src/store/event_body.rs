@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::commands::Outcome;
 use super::vmacs::Vmac;
 use crate::domain::drift::DriftKind;
-use crate::domain::{Action, BindableAddress, Code, Failure, Mac, SwitchBinding, TIME_SINCE_1970};
+use crate::domain::{Action, BindableAddress, Code, Failure, Mac, Requester, SwitchBinding, TIME_SINCE_1970};
 
 /// What an event is about and whom it answers.
 pub(super) struct EventOf<'a> {
@@ -28,7 +28,7 @@ pub(super) struct EventOf<'a> {
 }
 
 /// The command that an event answers.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Answered<'a> {
     /// What it asks for; none where its routing key is not a command's.
     pub action: Option<Action>,
@@ -37,6 +37,7 @@ pub(super) struct Answered<'a> {
     pub message_id: Option<&'a str>,
     pub correlation_id: Option<&'a str>,
     pub traceparent: Option<&'a str>,
+    pub requester: Requester,
 }
 
 /// The row of the table `events`, as one element of a batch.
@@ -52,7 +53,7 @@ pub(super) struct EventRow<'a> {
 
 /// The event of an outcome.
 pub(super) fn event_row(event: EventOf<'_>, now: DateTime<Utc>) -> EventRow<'_> {
-    let answers = event.answers;
+    let answers = event.answers.as_ref();
     EventRow {
         routing_key: event.outcome.routing_key(),
         message_key: answers.and_then(|answered| answered.key),
@@ -79,6 +80,8 @@ pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: String, now: DateTim
         waiting_since: None,
         switch_bindings: &vmac.switch_bindings,
         dead_letter_id: None,
+        requested_by: vmac.requested_by.clone(),
+        reference: vmac.reference.clone(),
         message_id: None,
         correlation_id: None,
         occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
@@ -116,6 +119,8 @@ pub(super) fn waiting_row<'a>(
         waiting_since: Some(since.to_rfc3339_opts(SecondsFormat::Millis, true)),
         switch_bindings: &vmac.switch_bindings,
         dead_letter_id: None,
+        requested_by: answered.requester.requested_by,
+        reference: answered.requester.reference,
         message_id: answered.message_id,
         correlation_id: answered.correlation_id,
         occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
@@ -164,6 +169,14 @@ pub struct EventBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i64", range(min = 1))]
     dead_letter_id: Option<i64>,
+    /// Who asked, where the command that is answered says it; where none is answered, as the row says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    requested_by: Option<String>,
+    /// The producer's own reference, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    reference: Option<String>,
     /// The `message_id` of the command that is answered; null where it had none, or where no command is answered.
     message_id: Option<&'a str>,
     /// The `correlation_id` of that command.
@@ -252,22 +265,32 @@ enum Overtaken {
 
 impl<'a> EventBody<'a> {
     fn of(event: EventOf<'a>, now: DateTime<Utc>) -> Self {
+        let answers = event.answers.as_ref();
+        let Requester { requested_by, reference } = requester(answers, event.vmac);
         Self {
+            requested_by,
+            reference,
             vmac_id: event.vmac.map(|vmac| vmac.id),
-            action: event.answers.and_then(|answered| answered.action),
+            action: answers.and_then(|answered| answered.action),
             server_id: event.server_id,
             ip_address: event.ip,
             mac_address: event.vmac.map(|vmac| vmac.mac_address),
             status: EventStatus::Ended(event.outcome),
             switch_bindings: event.vmac.map_or(&[], |vmac| &vmac.switch_bindings),
             dead_letter_id: event.dead_letter_id,
-            message_id: event.answers.and_then(|answered| answered.message_id),
-            correlation_id: event.answers.and_then(|answered| answered.correlation_id),
+            message_id: answers.and_then(|answered| answered.message_id),
+            correlation_id: answers.and_then(|answered| answered.correlation_id),
             occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
             waiting_since: None,
             reason: reason(event),
         }
     }
+}
+
+/// Who asked for the command, not whoever asked for the row before; where no command is answered, the row knows.
+fn requester(answers: Option<&Answered<'_>>, vmac: Option<&Vmac>) -> Requester {
+    let of_row = |vmac: &Vmac| Requester { requested_by: vmac.requested_by.clone(), reference: vmac.reference.clone() };
+    answers.map(|answered| answered.requester.clone()).or_else(|| vmac.map(of_row)).unwrap_or_default()
 }
 
 fn reason(event: EventOf<'_>) -> Option<EventReason<'_>> {

@@ -54,7 +54,7 @@ impl Store {
                  ORDER BY due_at_ms, id LIMIT $4 {skip_locked}{/in}
              RETURNING ",
             COLUMNS,
-            ", body, headers, sent_timestamp, stamped_at_ms",
+            ", headers, sent_timestamp, stamped_at_ms",
         ]
         .concat();
         let arguments = args![now_ms + millis(CLAIM), now_ms, self.latest_ms(now_ms) + millis(CLAIM), limit];

@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::Incoming;
-use crate::domain::{Action, BindableAddress, IntentOrder, Mac, MessageKey, Position, Server, ServerPort, SwitchName};
+use crate::domain::{
+    Action, BindableAddress, IntentOrder, Mac, MessageKey, Position, Requester, Server, ServerPort, SwitchName,
+};
 use crate::store::commands::{COLUMNS, CommandOutcome, OpenCommand, position};
 use crate::store::engine::{Row, args};
 use crate::store::error::StoreError;
@@ -81,6 +83,7 @@ impl Known {
             replay_number: incoming.replay_number,
             vmac_id: None,
             received_at: now,
+            requester: Requester::of_body(&incoming.body),
         };
         Self { command, body_hash: incoming.body_hash.clone(), outcome: None, is_new: true }
     }

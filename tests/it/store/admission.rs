@@ -150,12 +150,18 @@ async fn what_cannot_be_done_is_refused_and_leaves_no_row(bench: &Bench) {
     ];
     for (incoming, expected) in table {
         let key = incoming.key.0.clone();
+        let body = br#"{"requested_by": "billing", "reference": "order 7781"}"#.to_vec();
+        let incoming = vmacd::store::Incoming { body, ..incoming };
         assert_eq!(code_of(&bench.admit(incoming).await), Some(expected));
         assert_eq!(bench.outcome(&key).await.and_then(|outcome| outcome.code), Some(expected));
     }
     assert_eq!(bench.rows().await, 0);
     let events = bench.events().await;
     assert_eq!(events.len(), 5);
+    for event in &events {
+        let body: serde_json::Value = serde_json::from_str(&event.body).expect("JSON");
+        assert_eq!((&body["requested_by"], &body["reference"]), (&"billing".into(), &"order 7781".into()), "{body}");
+    }
     assert!(events.iter().all(|event| event.routing_key == "vmac.failed"), "{events:?}");
 }
 

@@ -138,6 +138,7 @@ async fn a_message_that_no_command_answers_is_answered_with_its_letter(bench: &B
         reason_code: Code::MessageIdReused,
         server_id: Some(1),
         ip_address: Some("10.0.1.9".parse().expect("an address")),
+        body: br#"{"reference": "order 7781", "server_id": "#.to_vec(),
         ..letter("reused")
     };
     let by_correlation = DeadLetter { message_id: None, message_key: None, ..letter("no id") };
@@ -155,6 +156,7 @@ async fn a_message_that_no_command_answers_is_answered_with_its_letter(bench: &B
         (&bodies[0]["reason"]["code"], &bodies[0]["dead_letter_id"]),
         (&json!("message_id_reused"), &json!(letters[2]))
     );
+    assert_eq!((bodies[0]["reference"].as_str(), bodies[0]["requested_by"].as_str()), (Some("order 7781"), None));
     assert_eq!(told(&bodies[1]), (Value::Null, Value::Null, Value::Null));
     assert_eq!((&bodies[1]["correlation_id"], &bodies[1]["dead_letter_id"]), (&json!("corr"), &json!(letters[3])));
     // Whoever sends it again is answered again; what is merely collected again is not.

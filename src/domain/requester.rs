@@ -1,0 +1,86 @@
+//! Who asked for something, as the body of a message says it: also of a body that is refused.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+
+/// Longest `requested_by`, `reference` and ids, characters.
+pub const TEXT_CHARS_MAX: usize = 200;
+
+/// Who asked, and the number under which they know it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requester {
+    /// Free text: a person or a program.
+    pub requested_by: Option<String>,
+    /// The producer's own reference, such as an order.
+    pub reference: Option<String>,
+}
+
+impl Requester {
+    /// What a body says, read as far as it is JSON. A text that no command may have is left out: it is the fault.
+    pub fn of_body(body: &[u8]) -> Self {
+        let mut found = Self::default();
+        // Whatever is wrong after the fields were read is told by the reader of commands.
+        let _ = serde_json::Deserializer::from_slice(body).deserialize_map(Fields(&mut found));
+        found
+    }
+}
+
+struct Fields<'a>(&'a mut Requester);
+
+impl<'de> Visitor<'de> for Fields<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(field) = map.next_key::<Cow<'de, str>>()? {
+            match field.as_ref() {
+                "requested_by" => self.0.requested_by = plain(map.next_value()?),
+                "reference" => self.0.reference = plain(map.next_value()?),
+                _ => _ = map.next_value::<IgnoredAny>()?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn plain(value: Value) -> Option<String> {
+    let Value::String(text) = value else { return None };
+    let is_plain = text.chars().count() <= TEXT_CHARS_MAX && !text.chars().any(char::is_control);
+    is_plain.then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_read_as_far_as_the_body_can_be() {
+        let long = format!(r#"{{"requested_by": "billing", "reference": "{}"}}"#, "x".repeat(TEXT_CHARS_MAX + 1));
+        let table: &[(&[u8], Option<&str>, Option<&str>)] = &[
+            (
+                br#"{"server_id": 1, "requested_by": "billing", "reference": "order 7781"}"#,
+                Some("billing"),
+                Some("order 7781"),
+            ),
+            (br#"{"reference": "order 7781", "colour": {"a": [1]}, "server_id": "x"}"#, None, Some("order 7781")),
+            (br#"{"reference": "order 7781", "server_id": 1"#, None, Some("order 7781")),
+            (b"{\"requested_by\": \"billing\", \"vlan_name\": \"\xff\"}", Some("billing"), None),
+            (br#"{"requested_by": 7, "reference": "a\nb"}"#, None, None),
+            (long.as_bytes(), Some("billing"), None),
+            (br#"["reference"]"#, None, None),
+            (b"", None, None),
+        ];
+        for (body, requested_by, reference) in table {
+            let found = Requester::of_body(body);
+            let found = (found.requested_by.as_deref(), found.reference.as_deref());
+            assert_eq!(found, (*requested_by, *reference), "{}", String::from_utf8_lossy(body));
+        }
+    }
+}
