@@ -31,3 +31,4 @@ pub use settings::{
     LeaseSettings, Migrate, PoolSettings, RetrySettings, Settings, SshSettings, TelemetrySettings, WorkerSettings,
 };
 pub use signed::SignedPart;
+pub use variables::OF_TESTS;

@@ -11,6 +11,36 @@ use super::{ConfigError, Settings};
 
 /// Variables that are no settings: the file of the settings, and the log, which is there before they are read.
 const OTHERS: [&str; 3] = ["VMACD_CONFIG", "VMACD_LOG", "VMACD_LOG_FORMAT"];
+/// Variables of the project's own tests, by which people run them: a program that is started in the same shell has them too.
+/// Each is named, so that no misspelt setting passes for one of them.
+pub const OF_TESTS: [&str; 26] = [
+    "VMACD_TEST_AMQP_URL",
+    "VMACD_TEST_DEAD",
+    "VMACD_TEST_DEPTH",
+    "VMACD_TEST_DEPTH_EMBEDDED",
+    "VMACD_TEST_DIR",
+    "VMACD_TEST_DUE_SWITCHES",
+    "VMACD_TEST_EXAMPLES",
+    "VMACD_TEST_KEEP",
+    "VMACD_TEST_LONG",
+    "VMACD_TEST_LONG_BODY_MB",
+    "VMACD_TEST_MESSAGES",
+    "VMACD_TEST_ORDERS",
+    "VMACD_TEST_PAIRS",
+    "VMACD_TEST_PATIENCE_S",
+    "VMACD_TEST_POSTGRES_BIN",
+    "VMACD_TEST_POSTGRES_FSYNC",
+    "VMACD_TEST_POSTGRES_TLS",
+    "VMACD_TEST_POSTGRES_URL",
+    "VMACD_TEST_PROFILE",
+    "VMACD_TEST_PUSHES",
+    "VMACD_TEST_RABBITMQ_CONF",
+    "VMACD_TEST_RABBITMQ_PLUGINS",
+    "VMACD_TEST_RABBITMQ_SERVER",
+    "VMACD_TEST_SWITCHES",
+    "VMACD_TEST_TRIES",
+    "VMACD_TEST_UPDATE_DOCS",
+];
 /// How alike a name must be to be suggested: 1 is the same (Jaro-Winkler).
 const ALIKE: f64 = 0.8;
 
@@ -41,7 +71,7 @@ fn own_name(standard: &str) -> Option<&'static str> {
 }
 
 fn is_ours(name: &str) -> bool {
-    name.starts_with("VMACD_") && !OTHERS.contains(&name) && !is_of_a_service(name)
+    name.starts_with("VMACD_") && !OTHERS.contains(&name) && !OF_TESTS.contains(&name) && !is_of_a_service(name)
 }
 
 /// Kubernetes gives every container such variables for a service that is called `vmacd`, and Docker for a link of that name
@@ -119,6 +149,8 @@ mod tests {
             ("VMACD_CONFG", Some("VMACD_CONFIG")),
             ("VMACD_LOGS", Some("VMACD_LOG")),
             ("VMACD_XYZZY", None),
+            ("VMACD_TEST", None),
+            ("VMACD_TEST_XYZZY", None),
             ("VMACD_", None),
         ] {
             let Err(ConfigError::UnknownVariable { variable, nearest }) = overlaid(name) else { panic!("{name}") };
@@ -134,6 +166,7 @@ mod tests {
         for name in ["VMACD_SERVICE_HOST", "VMACD_SERVICE_PORT", "VMACD_SERVICE_PORT_HTTP", "VMACD_PORT"] {
             assert!(overlaid(name).is_ok(), "{name}");
         }
+        assert!(OF_TESTS.iter().all(|name| overlaid(name).is_ok()));
         assert!(overlaid("VMACD_PORT_8080_TCP_ADDR").is_ok());
         assert!(overlaid("VMACD_PORTS").is_err() && overlaid("VMACD_SERVICE_HOSTS").is_err());
     }

@@ -18,3 +18,15 @@ fn the_settings_page_is_made_from_the_code() {
     }
     assert!(kept == made, "docs/SETTINGS.md: run this test with VMACD_TEST_UPDATE_DOCS=1");
 }
+
+#[test]
+fn every_variable_of_the_tests_is_known_to_be_one() {
+    let found = std::process::Command::new("grep")
+        .args(["-rhoE", "VMACD_TEST_[A-Z0-9_]*[A-Z0-9]", "tests", "benches"])
+        .current_dir(root())
+        .output()
+        .expect("grep");
+    let found = String::from_utf8(found.stdout).expect("UTF-8");
+    let found: std::collections::BTreeSet<&str> = found.lines().collect();
+    assert_eq!(found, vmacd::config::OF_TESTS.into_iter().collect(), "src/config/variables.rs");
+}
