@@ -81,7 +81,7 @@ impl Report {
         let unseen =
             self.unseen.iter().map(|(switch, why)| line(Tone::Bad, "not_looked_at", switch.to_string(), &why.text));
         let text = format!("{}{}", output.look.table(&columns, lines.chain(unseen)), self.summary());
-        Document { data, text }
+        Document { data, text, more: 0 }
     }
 
     fn with_row(&self, found: &Adoptable) -> serde_json::Value {

@@ -79,7 +79,7 @@ impl Found {
         } else {
             output.look.table(&columns, lines)
         };
-        Document { data, text }
+        Document { data, text, more: 0 }
     }
 
     fn verdict(&self, mended: bool) -> Result<(), Fault> {

@@ -86,23 +86,14 @@ impl Look {
     /// A table: one row a line where lines may be of any length, else its cells wrapped at blanks to the width; where even
     /// that is too narrow each row becomes a block of lines. Addresses, MACs and names are never cut: people copy them.
     pub fn table(self, columns: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> String {
-        let rows: Vec<Vec<Cell>> = rows.collect();
-        let Some(width) = self.width else { return self.grid(columns, &rows, &[]) };
-        match layout(columns, &rows, width.into()) {
-            Layout::Natural => self.grid(columns, &rows, &[]),
-            Layout::Wrapped(widths) => self.grid(columns, &rows, &widths),
-            Layout::Blocks => self.blocks(columns, &rows),
-        }
+        TableInParts::new(self, columns).part(rows.collect())
     }
 
     fn grid(self, columns: &[&str], rows: &[Vec<Cell>], widths: &[usize]) -> String {
         let mut table = Table::new();
         table.load_style(NOTHING);
-        let arrangement = if widths.is_empty() { ContentArrangement::Disabled } else { ContentArrangement::Dynamic };
-        table.set_content_arrangement(arrangement);
-        if let (Some(width), false) = (self.width, widths.is_empty()) {
-            table.set_width(width);
-        }
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(u16::try_from(widths.iter().map(|width| width + GAP).sum::<usize>()).unwrap_or(u16::MAX));
         if self.color {
             table.enforce_styling();
         } else {
@@ -135,6 +126,77 @@ impl Look {
     }
 }
 
+/// A table that is printed part by part, each as soon as its rows are read: the titles once, and columns that grow with the
+/// widest cell so far.
+pub(super) struct TableInParts<'a> {
+    look: Look,
+    columns: &'a [&'a str],
+    widths: Widths,
+    pub has_begun: bool,
+}
+
+impl<'a> TableInParts<'a> {
+    pub fn new(look: Look, columns: &'a [&'a str]) -> Self {
+        Self { look, columns, widths: Widths::of(columns), has_begun: false }
+    }
+
+    /// The next rows, without the end of the last line.
+    pub fn part(&mut self, rows: Vec<Vec<Cell>>) -> String {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        self.widths.grow(&rows);
+        let grid = |widths: &[usize]| {
+            let grid = self.look.grid(self.columns, &rows, widths);
+            match grid.split_once('\n') {
+                Some((_titles, rest)) if !is_first => rest.to_owned(),
+                _ => grid,
+            }
+        };
+        match self.widths.layout(self.look.width.map(usize::from)) {
+            Layout::Natural => grid(&self.widths.natural),
+            Layout::Wrapped(widths) => grid(&widths),
+            Layout::Blocks if is_first => self.look.blocks(self.columns, &rows),
+            Layout::Blocks => format!("\n{}", self.look.blocks(self.columns, &rows)),
+        }
+    }
+}
+
+/// How wide the columns of a table are.
+struct Widths {
+    /// With nothing wrapped.
+    natural: Vec<usize>,
+    /// With no word cut.
+    least: Vec<usize>,
+}
+
+impl Widths {
+    fn of(columns: &[&str]) -> Self {
+        let widths: Vec<usize> = columns.iter().map(|column| width_of(column)).collect();
+        Self { natural: widths.clone(), least: widths }
+    }
+
+    fn grow(&mut self, rows: &[Vec<Cell>]) {
+        for (at, cell) in rows.iter().flat_map(|row| row.iter().enumerate()) {
+            let (Some(natural), Some(least)) = (self.natural.get_mut(at), self.least.get_mut(at)) else { continue };
+            let text = printable(&cell.text);
+            let longest_word = text.split(' ').map(width_of).max().unwrap_or(0);
+            *natural = width_of(&text).max(*natural);
+            *least = longest_word.min(WHOLE_WORD_MAX).max(*least);
+        }
+    }
+
+    fn layout(&self, width: Option<usize>) -> Layout {
+        let Some(width) = width else { return Layout::Natural };
+        let room = width.saturating_sub(GAP * self.natural.len());
+        if self.natural.iter().sum::<usize>() <= room {
+            Layout::Natural
+        } else if self.least.iter().sum::<usize>() > room {
+            Layout::Blocks
+        } else {
+            Layout::Wrapped(shared_out(&self.natural, self.least.clone(), room))
+        }
+    }
+}
+
 /// Columns between two cells.
 const GAP: usize = 2;
 /// Longest word that is never cut: an IPv6 address with its prefix. A longer one has no place on a narrow terminal.
@@ -149,25 +211,6 @@ enum Layout {
     Wrapped(Vec<usize>),
     /// Not as a table.
     Blocks,
-}
-
-fn layout(columns: &[&str], rows: &[Vec<Cell>], width: usize) -> Layout {
-    let (mut natural, mut least) = (Vec::new(), Vec::new());
-    for (at, column) in columns.iter().enumerate() {
-        let texts = rows.iter().filter_map(|row| row.get(at)).map(|cell| printable(&cell.text));
-        let texts: Vec<String> = std::iter::once((*column).to_owned()).chain(texts).collect();
-        let longest_word = texts.iter().flat_map(|text| text.split(' ')).map(width_of).max().unwrap_or(0);
-        natural.push(texts.iter().map(|text| width_of(text)).max().unwrap_or(0));
-        least.push(longest_word.clamp(1, WHOLE_WORD_MAX));
-    }
-    let room = width.saturating_sub(GAP * columns.len());
-    if natural.iter().sum::<usize>() <= room {
-        Layout::Natural
-    } else if least.iter().sum::<usize>() > room {
-        Layout::Blocks
-    } else {
-        Layout::Wrapped(shared_out(&natural, least, room))
-    }
 }
 
 /// Gives what is left of the room to the columns that want more: to each alike, so that the short ones are not wrapped.
@@ -317,6 +360,19 @@ mod tests {
         ID       8
         ADDRESS  10.0.0.6
         MAC      02:a1:b2:c3:d4:e5
+        ");
+    }
+
+    #[test]
+    fn a_table_in_parts_has_its_titles_once_and_lines_its_columns_up() {
+        let row = |cells: [&'static str; 3]| vec![cells.into_iter().map(Cell::from).collect()];
+        let mut table = TableInParts::new(Look::default(), &["ID", "STATUS", "MAC"]);
+        let parts = [["14067", "active", COPIED[0]], ["9", "failed (unreachable)", COPIED[0]]];
+        let shown = parts.map(|cells| table.part(row(cells))).join("\n");
+        insta::assert_snapshot!(shown, @r"
+        ID     STATUS  MAC
+        14067  active  02:a1:b2:c3:d4:e5
+        9      failed (unreachable)  02:a1:b2:c3:d4:e5
         ");
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::args::ColorWhen;
 use super::fault::Fault;
-use super::look::{Cell, Look, Page};
+use super::look::{Cell, Look, Page, TableInParts};
 use crate::domain::shown;
 
 /// How data is printed.
@@ -24,6 +24,8 @@ pub(super) struct Document {
     pub data: Value,
     /// Safe to print.
     pub text: String,
+    /// How many more there are that were not read, because no screen shows them.
+    pub more: usize,
 }
 
 impl Output {
@@ -61,14 +63,14 @@ impl Output {
         row: impl Fn(&T) -> Vec<Cell>,
     ) -> Result<Document, Fault> {
         let data = serde_json::to_value(items)?;
-        Ok(Document { data, text: self.look.table(columns, items.iter().map(row)) })
+        Ok(Document { data, text: self.look.table(columns, items.iter().map(row)), more: 0 })
     }
 
     /// One thing as a page of text.
     pub fn page<T: Serialize>(self, item: &T, write: impl FnOnce(&mut Page)) -> Result<Document, Fault> {
         let mut page = Page::new(self.look);
         write(&mut page);
-        Ok(Document { data: serde_json::to_value(item)?, text: page.finish() })
+        Ok(Document { data: serde_json::to_value(item)?, text: page.finish(), more: 0 })
     }
 
     /// Prints a document: JSON as it is, else its text.
@@ -81,22 +83,28 @@ impl Output {
         if self.json { self.json(&items) } else { self.print(&self.table(items, columns, row)?) }
     }
 
-    /// Prints a list that is read part by part, until `read` has no more: JSON as it comes, else one table of all of it.
+    /// Prints a list that is read part by part, until `read` has no more: each part as it comes.
     pub async fn parts<T: Serialize>(
         self,
         columns: &[&str],
         row: impl Fn(&T) -> Vec<Cell>,
         mut read: impl AsyncFnMut() -> Result<Option<Vec<T>>, Fault>,
     ) -> Result<(), Fault> {
-        let (mut rows, mut list) = (Vec::new(), JsonList::default());
+        let (mut table, mut list) = (TableInParts::new(self.look, columns), JsonList::default());
         while let Some(part) = read().await? {
-            match self.json {
-                true if !list.print(&part)? => return Ok(()),
-                true => {}
-                false => rows.extend(part.iter().map(&row)),
+            let is_read = match self.json {
+                true => list.print(&part)?,
+                false => part.is_empty() || write_text(&format!("{}\n", table.part(part.iter().map(&row).collect())))?,
+            };
+            if !is_read {
+                return Ok(());
             }
         }
-        if self.json { list.end() } else { write_line(&self.look.table(columns, rows.into_iter())) }
+        match self.json {
+            true => list.end(),
+            false if table.has_begun => Ok(()),
+            false => write_line(&table.part(Vec::new())),
+        }
     }
 
     /// Prints one thing: JSON as it is, else this text.

@@ -83,8 +83,8 @@ impl View {
         if let Ok(document) = seen {
             self.last = Some(document.clone());
         }
-        let text = self.last.as_ref().map_or("", |document| document.text.as_str());
-        write_text(&frame(&status, text, self.output.height()))
+        let (text, more) = self.last.as_ref().map_or(("", 0), |document| (document.text.as_str(), document.more));
+        write_text(&frame(&status, text, more, self.output.height()))
     }
 
     fn append(&mut self, seen: &Result<Document, Fault>) -> Result<bool, Fault> {
@@ -113,16 +113,17 @@ impl View {
     }
 }
 
-/// One screenful: what does not fit is counted.
-fn frame(status: &str, text: &str, height: Option<usize>) -> String {
+/// One screenful: what does not fit is counted, with the `more` that were not even read.
+fn frame(status: &str, text: &str, more: usize, height: Option<usize>) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let room = height.map_or(lines.len(), |height| height.saturating_sub(3));
     let mut frame = format!("{HOME}{status}{CLEAR_LINE}\r\n{CLEAR_LINE}\r\n");
     for line in lines.iter().take(room) {
         frame.push_str(&format!("{line}{CLEAR_LINE}\r\n"));
     }
-    if lines.len() > room {
-        frame.push_str(&format!("... and {} more{CLEAR_LINE}", lines.len() - room));
+    let more = lines.len().saturating_sub(room) + more;
+    if more > 0 {
+        frame.push_str(&format!("... and {more} more{CLEAR_LINE}"));
     }
     frame + CLEAR_BELOW
 }
@@ -150,13 +151,13 @@ mod tests {
 
     #[test]
     fn a_frame_fits_the_screen_and_counts_what_does_not() {
-        let shown = frame("every 2s", "one\ntwo\nthree", Some(5)).replace('\x1b', "ESC").replace("\r\n", "\n");
+        let shown = frame("every 2s", "one\ntwo\nthree", 40, Some(5)).replace('\x1b', "ESC").replace("\r\n", "\n");
         insta::assert_snapshot!(shown, @"
         ESC[Hevery 2sESC[K
         ESC[K
         oneESC[K
         twoESC[K
-        ... and 1 moreESC[KESC[J
+        ... and 41 moreESC[KESC[J
         ");
     }
 }
