@@ -111,7 +111,7 @@ fn below<'g>(parts: &[Part<'g>], word: &str) -> Vec<Part<'g>> {
         let active = || part.node.children.iter().filter(|child| !child.inactive);
         let exact = active().filter(|child| &*child.word == word);
         let wild = active().filter(|child| wildcard_matches(&child.word, word));
-        exact.chain(wild).map(|node| Part { group, node: &**node }).collect::<Vec<_>>()
+        exact.chain(wild).map(|node| Part { group, node }).collect::<Vec<_>>()
     };
     parts.iter().flat_map(of).collect()
 }
