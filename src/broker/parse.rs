@@ -8,7 +8,7 @@ use super::content_encoding::{UNREAD, decoded};
 use super::message::Message;
 use crate::domain::{
     Action, AddressError, BODY_BYTES_MAX, BindableAddress, Code, Command, Failure, GroupName, Issued, IssuedError, Mac,
-    TEXT_CHARS_MAX, shown,
+    check_text, shown,
 };
 
 /// Longest sentence of a refusal, characters.
@@ -190,16 +190,9 @@ fn issued(time: &Value) -> Result<Option<Issued>, Failure> {
     }
 }
 
-/// Free text and ids: short, and without control characters, which databases and terminals choke on.
+/// Free text and ids.
 fn plain_text(field: &str, text: Option<&str>) -> Result<(), Failure> {
-    let Some(text) = text else { return Ok(()) };
-    if text.chars().count() > TEXT_CHARS_MAX {
-        return Err(invalid(field, format!("longer than {TEXT_CHARS_MAX} characters")));
-    }
-    match text.chars().find(|symbol| symbol.is_control()) {
-        Some(symbol) => Err(invalid(field, format!("holds the control character {}", symbol.escape_unicode()))),
-        None => Ok(()),
-    }
+    text.map_or(Ok(()), check_text).map_err(|error| invalid(field, error.to_string()))
 }
 
 fn invalid(field: &str, problem: String) -> Failure {

@@ -98,7 +98,7 @@ impl Issued {
         }
     }
 
-    /// The same of a field that somebody filled in: what is no time is refused, and only 0 says nothing.
+    /// A number in a field of a message: 0 means that no time is given, and a number that is no time is an error.
     ///
     /// # Errors
     /// [`IssuedError`].

@@ -65,7 +65,7 @@ pub use odds::{odds_of_any_clash, odds_of_clash};
 pub use pool::{Pool, Strategy};
 pub use pools::{PoolProblem, Pools};
 pub use prefix::{Prefix, PrefixError};
-pub use requester::{Requester, TEXT_CHARS_MAX};
+pub use requester::{Requester, TEXT_CHARS_MAX, TextError, check_text};
 pub use retry::RetryPolicy;
 pub use schema::{PLAIN_TEXT, SharedMac, Subnet, TIME_SINCE_1970, VirtualMac};
 pub use search::{Search, SearchText};

@@ -10,6 +10,28 @@ use serde_json::Value;
 /// Longest `requested_by`, `reference` and ids, characters.
 pub const TEXT_CHARS_MAX: usize = 200;
 
+/// Why a free text or an id is refused: databases and terminals choke on control characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Too long.
+    #[error("longer than {} characters", TEXT_CHARS_MAX)]
+    TooLong,
+    /// It holds this control character.
+    #[error("holds the control character {}", .0.escape_unicode())]
+    Control(char),
+}
+
+/// Checks a free text or an id.
+///
+/// # Errors
+/// [`TextError`].
+pub fn check_text(text: &str) -> Result<(), TextError> {
+    if text.chars().count() > TEXT_CHARS_MAX {
+        return Err(TextError::TooLong);
+    }
+    text.chars().find(|symbol| symbol.is_control()).map_or(Ok(()), |symbol| Err(TextError::Control(symbol)))
+}
+
 /// Who asked, and the number under which they know it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requester {
@@ -23,7 +45,7 @@ impl Requester {
     /// What a body says, read as far as it is JSON. A text that no command may have is left out: it is the fault.
     pub fn of_body(body: &[u8]) -> Self {
         let mut found = Self::default();
-        // Whatever is wrong after the fields were read is told by the reader of commands.
+        // What was read before an error counts; the error itself is reported when the body is read as a command.
         let _ = serde_json::Deserializer::from_slice(body).deserialize_map(Fields(&mut found));
         found
     }
@@ -52,8 +74,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
 
 fn plain(value: Value) -> Option<String> {
     let Value::String(text) = value else { return None };
-    let is_plain = text.chars().count() <= TEXT_CHARS_MAX && !text.chars().any(char::is_control);
-    is_plain.then_some(text)
+    check_text(&text).is_ok().then_some(text)
 }
 
 #[cfg(test)]

@@ -43,10 +43,14 @@ pub(crate) struct Found {
 
 /// Every binding of both hierarchies that is in force, in the order of the configuration.
 pub(crate) fn bindings(tree: &Node) -> Vec<Found> {
-    let tree = in_force(tree);
+    bindings_of(&in_force(tree))
+}
+
+/// The same of a configuration that holds only what is in force.
+pub(crate) fn bindings_of(in_force: &Node) -> Vec<Found> {
     let mut found = Vec::new();
-    old_style(&tree, &mut found);
-    els(&tree, &mut found);
+    old_style(in_force, &mut found);
+    els(in_force, &mut found);
     found
 }
 

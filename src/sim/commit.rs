@@ -39,10 +39,10 @@ impl Device {
         }
     }
 
-    /// The bindings that a commit would bring.
-    pub(crate) fn new_bindings(&self, pid: u32) -> Vec<Found> {
+    /// The first binding that a commit would add.
+    pub(crate) fn new_binding(&self, pid: u32) -> Option<Found> {
         let committed: Vec<_> = bindings(&self.committed).into_iter().map(|held| held.binding).collect();
-        bindings(&self.to_commit(pid)).into_iter().filter(|found| !committed.contains(&found.binding)).collect()
+        bindings(&self.to_commit(pid)).into_iter().find(|found| !committed.contains(&found.binding))
     }
 
     /// Checks the candidate, and thereby confirms what is pending where the release does so.

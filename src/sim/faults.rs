@@ -165,6 +165,11 @@ impl Faults {
         self.strikes_with(kind).is_some()
     }
 
+    /// Whether the fault is set, without giving it an occasion to strike.
+    pub fn is_set(&self, kind: FaultKind) -> bool {
+        self.set.iter().any(|fault| fault.kind == kind)
+    }
+
     /// Like [`Faults::strikes`], with the fault's parameter where it has one.
     pub fn strikes_with(&mut self, kind: FaultKind) -> Option<Option<Duration>> {
         let fault = self.set.iter_mut().find(|fault| fault.kind == kind)?;

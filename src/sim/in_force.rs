@@ -10,9 +10,9 @@ pub(crate) fn in_force(tree: &Node) -> Node {
     inherited(&active(tree))
 }
 
-/// `tree` without what is marked inactive, and what stands under that.
+/// A copy of `tree` without inactive statements and everything below them.
 pub(crate) fn active(tree: &Node) -> Node {
-    Node { children: tree.children.iter().filter(|child| !child.inactive).map(pruned).collect(), ..tree.clone() }
+    Node { children: tree.active_children().map(pruned).collect(), ..tree.clone() }
 }
 
 fn pruned(node: &Arc<Node>) -> Arc<Node> {

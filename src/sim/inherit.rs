@@ -11,7 +11,7 @@ use super::tree::{At, Node};
 /// Groups and what applies them, which the expanded configuration does not show.
 const MECHANISM: [&str; 3] = ["groups", "apply-groups", "apply-groups-except"];
 
-/// The part of a group that stands at some place.
+/// What one group says at one place of the configuration.
 #[derive(Clone, Copy)]
 pub(crate) struct Part<'g> {
     group: &'g str,
@@ -20,11 +20,8 @@ pub(crate) struct Part<'g> {
 
 /// `tree` with everything spelled out.
 pub(crate) fn inherited(tree: &Node) -> Node {
-    let groups: Vec<Arc<Node>> = tree
-        .child("groups")
-        .filter(|groups| !groups.inactive)
-        .map_or_else(Vec::new, |groups| groups.children.iter().filter(|group| !group.inactive).cloned().collect());
-    let parts: Vec<Part<'_>> = groups.iter().map(|group| Part { group: &group.word, node: group }).collect();
+    let groups = tree.active_child("groups").into_iter().flat_map(|groups| groups.active_children());
+    let parts: Vec<Part<'_>> = groups.map(|group| Part { group: &group.word, node: group }).collect();
     let applied = tree.child("groups").is_some() || tree.child("apply-groups").is_some();
     let mut tree = if applied { fill(At::top(), tree, &parts, &[]) } else { tree.clone() };
     interface_range::spell_out(&mut tree);
@@ -67,13 +64,13 @@ fn applied<'g>(node: &Node, given: &[Part<'g>], outer: &[Part<'g>]) -> Vec<Part<
 }
 
 fn names<'n>(node: &'n Node, keyword: &str) -> Vec<&'n str> {
-    let list = node.child(keyword).filter(|list| !list.inactive);
-    list.map_or_else(Vec::new, |list| list.children.iter().filter(|n| !n.inactive).map(|n| &*n.word).collect())
+    let list = node.active_child(keyword).into_iter();
+    list.flat_map(|list| list.active_children()).map(|name| &*name.word).collect()
 }
 
 /// Statements that only a group has; a wildcard matches what is there and makes nothing.
 fn add_missing(at: At<'_>, children: &mut Vec<Arc<Node>>, part: &Node) {
-    for child in part.children.iter().filter(|child| !child.inactive) {
+    for child in part.active_children() {
         let word = &*child.word;
         let there = |other: &Arc<Node>| *other.word == *word || outranked(at, &other.word, word);
         if !is_wildcard(word) && !MECHANISM.contains(&word) && !children.iter().any(there) {
@@ -108,9 +105,8 @@ fn is_value(node: &Node) -> bool {
 fn below<'g>(parts: &[Part<'g>], word: &str) -> Vec<Part<'g>> {
     let of = |part: &Part<'g>| {
         let group = part.group;
-        let active = || part.node.children.iter().filter(|child| !child.inactive);
-        let exact = active().filter(|child| &*child.word == word);
-        let wild = active().filter(|child| wildcard_matches(&child.word, word));
+        let exact = part.node.active_children().filter(|child| &*child.word == word);
+        let wild = part.node.active_children().filter(|child| wildcard_matches(&child.word, word));
         exact.chain(wild).map(|node| Part { group, node }).collect::<Vec<_>>()
     };
     parts.iter().flat_map(of).collect()

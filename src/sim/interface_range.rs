@@ -20,8 +20,9 @@ pub(crate) fn spell_out(tree: &mut Node) {
     };
     let interfaces = Arc::make_mut(&mut tree.children[index]);
     interfaces.children.retain(|child| &*child.word != KEYWORD);
-    let active = ranges.children.iter().filter(|range| !ranges.inactive && !range.inactive);
-    active.for_each(|range| add(interfaces, range));
+    if !ranges.inactive {
+        ranges.active_children().for_each(|range| add(interfaces, range));
+    }
 }
 
 fn add(interfaces: &mut Node, range: &Node) {
@@ -38,21 +39,18 @@ fn add(interfaces: &mut Node, range: &Node) {
     }
 }
 
-/// The names of the members: single ones, those that a pattern stands for, and those from one to another.
+/// The names of the members: those of `member`, which may be patterns, then those of `member-range`.
 fn members(range: &Node, interfaces: &Node) -> Vec<String> {
-    let of = |keyword: &str| {
-        let list = range.child(keyword).filter(|list| !list.inactive);
-        list.map_or_else(Vec::new, |list| list.children.iter().filter(|child| !child.inactive).cloned().collect())
-    };
-    let single = of("member").into_iter().flat_map(|member| named(&member.word, interfaces));
-    let ranged = of("member-range").into_iter().flat_map(|first| match first.child("to").and_then(|to| to.value()) {
+    let of = |keyword: &str| range.active_child(keyword).into_iter().flat_map(|list| list.active_children());
+    let single = of("member").flat_map(|member| named(&member.word, interfaces));
+    let ranged = of("member-range").flat_map(|first| match first.child("to").and_then(|to| to.value()) {
         Some(last) => between(&first.word, last),
         None => vec![first.word.to_string()],
     });
     single.chain(ranged).collect()
 }
 
-/// Brackets count through, a `*` stands for the interfaces that are there.
+/// The names that a member gives: brackets are spelled out, `*` and `?` match the interfaces that are configured.
 fn named(member: &str, interfaces: &Node) -> Vec<String> {
     let spelled = brackets(member);
     let found = |name: String| {

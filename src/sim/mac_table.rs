@@ -1,7 +1,7 @@
 //! `get-ethernet-switching-table-information`: the MACs that a switch has learned. Here those of its bindings, as if every
 //! server were talking. The root element tells the dialect.
 
-use super::check::{SimBinding, bindings};
+use super::check::{SimBinding, bindings_of};
 use super::in_force::in_force;
 use super::switch::Switch;
 use super::tree::Node;
@@ -10,7 +10,7 @@ use super::xml::escape;
 pub(crate) fn switching_table(switch: &Switch, summary: bool) -> String {
     let (release, els) = (switch.model.namespace_release(), switch.model.els);
     let committed = in_force(&switch.device().committed);
-    let learned: Vec<SimBinding> = bindings(&committed).into_iter().map(|found| found.binding).collect();
+    let learned: Vec<SimBinding> = bindings_of(&committed).into_iter().map(|found| found.binding).collect();
     match (els, summary) {
         (true, true) => macdb(release, &els_summary(learned.len())),
         (true, false) => macdb(release, &entries(&learned, &committed, els_entry)),

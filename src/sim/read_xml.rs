@@ -125,7 +125,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A value that stands in its block without a keyword.
+    /// A value whose keyword the text form leaves out (`4` in `mac-limit 4`).
     fn bare(&mut self, rule: &Rule, prefix: &[Word], element: &Element) -> Result<(), Syntax> {
         let value = element.text.trim();
         if !rule.check.accepts(value) {

@@ -41,7 +41,7 @@ pub(crate) struct Rule {
     pub tag: String,
     pub kind: Kind,
     pub check: Check,
-    /// The keyword of this list or leaf stands in XML only (`interfaces { ge-0/0/0 {..} }`, `mac-limit 4`).
+    /// The keyword of this list or leaf is written in XML only (`interfaces { ge-0/0/0 {..} }`, `mac-limit 4`).
     pub hidden: bool,
     /// An entry, or a block, and its leaves are printed on one line.
     pub one_line: bool,
@@ -127,7 +127,7 @@ impl Rule {
         self.children.iter().find(|rule| rule.hidden)
     }
 
-    /// Whether `word` is a value that stands in this block without its keyword.
+    /// Whether `word` is a value of this block that is written without its keyword.
     pub(crate) fn is_bare_value(&self, word: &str) -> bool {
         self.hidden().is_some_and(|leaf| leaf.kind == Kind::Leaf) && self.child(word).is_none()
     }
@@ -188,7 +188,7 @@ fn anywhere(word: &str) -> Option<&'static Rule> {
     RULES.get_or_init(|| read(ANYWHERE)).children.iter().find(|rule| rule.name == word)
 }
 
-/// A name that stands for many, as groups have them: `<*>`, `<ge-*>`.
+/// A wildcard in the place of a name, as in groups: `<*>`, `<ge-*>`.
 pub(crate) fn is_wildcard(word: &str) -> bool {
     word.starts_with('<') && word.ends_with('>')
 }

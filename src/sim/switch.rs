@@ -96,6 +96,11 @@ impl Switch {
         self.strikes_with(kind).is_some()
     }
 
+    /// Whether the fault is set, without giving it an occasion to strike.
+    pub(crate) fn is_set(&self, kind: FaultKind) -> bool {
+        locked(&self.faults).is_set(kind)
+    }
+
     /// Like [`Switch::strikes`], with the fault's parameter.
     pub(crate) fn strikes_with(&self, kind: FaultKind) -> Option<Option<Duration>> {
         let struck = locked(&self.faults).strikes_with(kind);

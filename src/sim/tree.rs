@@ -93,6 +93,16 @@ impl Node {
         self.children.iter().find(|child| &*child.word == word)
     }
 
+    /// The child called `word`, unless it is marked inactive.
+    pub(crate) fn active_child(&self, word: &str) -> Option<&Arc<Node>> {
+        self.child(word).filter(|child| !child.inactive)
+    }
+
+    /// The children that are not marked inactive.
+    pub(crate) fn active_children(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.children.iter().filter(|child| !child.inactive)
+    }
+
     /// The node at the end of `path`.
     pub(crate) fn find<S: AsRef<str>>(&self, path: &[S]) -> Option<&Node> {
         path.iter().try_fold(self, |node, word| node.child(word.as_ref()).map(|child| &**child))

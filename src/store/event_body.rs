@@ -69,6 +69,7 @@ pub const DRIFT_KEY: &str = "vmac.drift";
 
 /// The event of a row that drifted; `text` says what was found and done.
 pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: String, now: DateTime<Utc>) -> EventRow<'_> {
+    let Requester { requested_by, reference } = requester(None, Some(vmac));
     let body = EventBody {
         vmac_id: Some(vmac.id),
         action: None,
@@ -80,8 +81,8 @@ pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: String, now: DateTim
         waiting_since: None,
         switch_bindings: &vmac.switch_bindings,
         dead_letter_id: None,
-        requested_by: vmac.requested_by.clone(),
-        reference: vmac.reference.clone(),
+        requested_by,
+        reference,
         message_id: None,
         correlation_id: None,
         occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),

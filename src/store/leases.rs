@@ -200,7 +200,8 @@ impl Store {
         Ok(Some(Lease { switch: switch.clone(), holder: holder.to_owned(), token: row.get("token")? }))
     }
 
-    /// Prolongs leases of one holder, and waits for nobody: a lease whose row somebody has locked is left as it is, and told.
+    /// Prolongs leases of one holder without waiting: a lease whose row another transaction has locked is left as it is and
+    /// reported as busy.
     /// One that ran out but was not taken is prolonged too: nobody else did anything meanwhile.
     ///
     /// # Errors
@@ -258,8 +259,8 @@ impl Store {
     }
 }
 
-/// Gives the lease back where nothing more is due for its switch, or keeps it, for at least as long as `keep_for`; says
-/// whether it is kept. The switch answered: whatever trouble it was in is over.
+/// Gives the lease back when no more work is due for its switch; otherwise keeps it for at least `keep_for` from now. Returns
+/// whether it is kept. The switch answered, so the trouble noted for it is cleared.
 pub(super) async fn release_or_go_on(
     tx: &mut Tx,
     lease: &Lease,

@@ -13,6 +13,7 @@ use super::transaction::Tried;
 use crate::domain::{Code, Failure};
 
 /// What is left to try, and what was seen so far.
+#[derive(Default)]
 pub(super) struct Narrowing {
     groups: VecDeque<Vec<AddressSteps>>,
     /// Changes that errors named: each is tried alone after those that were not.
@@ -31,17 +32,7 @@ pub(super) struct Narrowing {
 
 impl Narrowing {
     pub fn of(group: Vec<AddressSteps>) -> Self {
-        Self {
-            groups: VecDeque::from([group]),
-            named: VecDeque::new(),
-            alone: Vec::new(),
-            refusals: 0,
-            first_refused: None,
-            sampled: false,
-            empty_passed: false,
-            any_took: false,
-            any_failed: false,
-        }
+        Self { groups: VecDeque::from([group]), ..Self::default() }
     }
 
     /// The next group to try; those with named changes in them are left for the next push once these are due.
@@ -145,12 +136,9 @@ impl<D: Demand> Push<'_, D> {
 
     /// Ends the narrowing at its bounds.
     fn leave(&mut self, left: Narrowing) -> Result<(), Failure> {
-        let nothing_done = !left.any_took && !left.any_failed;
-        if nothing_done && let Some((.., said)) = left.alone.first() {
-            return Err(self.standing(said));
-        }
-        if nothing_done {
-            return Err(self.standing("each part of them that was tried was refused"));
+        if !left.any_took && !left.any_failed {
+            let said = left.alone.first().map(|(.., said)| said.as_str());
+            return Err(self.standing(said.unwrap_or("each part of them that was tried was refused")));
         }
         tracing::info!(
             switch = self.transaction.client.name(),

@@ -86,9 +86,8 @@ pub(super) fn narrow(group: Vec<AddressSteps>, errors: &[RpcError]) -> Vec<Vec<A
 /// The parts of a group whose refusal names none of it: its first and its last alone, since two that are refused with the
 /// same words show that it is not for what they change, then halves of the rest.
 pub(super) fn samples(mut group: Vec<AddressSteps>) -> Vec<Vec<AddressSteps>> {
-    let rest = group.split_off(1);
+    let mut rest = group.split_off(1);
     let mut parts = vec![group];
-    let mut rest = rest;
     parts.extend(rest.pop().map(|last| vec![last]));
     parts.extend(halves(rest).into_iter().filter(|half| !half.is_empty()));
     parts

@@ -1,6 +1,6 @@
 //! The page of the settings is made from the code.
 
-use super::root;
+use super::{files, root};
 
 const START: &str = "<!-- made from src/config/settings.rs: VMACD_TEST_UPDATE_DOCS=1 tests/run settings_page -->\n";
 const END: &str = "<!-- end of what is made -->\n";
@@ -21,12 +21,17 @@ fn the_settings_page_is_made_from_the_code() {
 
 #[test]
 fn every_variable_of_the_tests_is_known_to_be_one() {
-    let found = std::process::Command::new("grep")
-        .args(["-rhoE", "VMACD_TEST_[A-Z0-9_]*[A-Z0-9]", "tests", "benches"])
-        .current_dir(root())
-        .output()
-        .expect("grep");
-    let found = String::from_utf8(found.stdout).expect("UTF-8");
-    let found: std::collections::BTreeSet<&str> = found.lines().collect();
+    let texts: Vec<String> = ["tests", "benches"]
+        .into_iter()
+        .flat_map(files)
+        .map(|path| String::from_utf8_lossy(&std::fs::read(root().join(path)).unwrap()).into_owned())
+        .collect();
+    let found: std::collections::BTreeSet<&str> = texts.iter().flat_map(|text| variables(text)).collect();
     assert_eq!(found, vmacd::config::OF_TESTS.into_iter().collect(), "src/config/variables.rs");
+}
+
+fn variables(text: &str) -> impl Iterator<Item = &str> {
+    let is_part = |symbol: char| symbol.is_ascii_uppercase() || symbol.is_ascii_digit() || symbol == '_';
+    let words = text.split(move |symbol| !is_part(symbol)).map(|word| word.trim_end_matches('_'));
+    words.filter(|word| word.starts_with("VMACD_TEST_"))
 }
