@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::connect::Store;
 use super::engine::args;
-use super::error::StoreError;
+use super::error::{Clashes, StoreError};
 use super::inventory::word;
 use super::taken::holders;
 use super::tx::Tx;
@@ -18,9 +18,6 @@ use crate::domain::{
 
 /// Servers written with one statement.
 const BATCH: usize = 500;
-/// Imports that stood in each other's way are run again so often.
-const CLASHES_MAX: u32 = 5;
-
 /// What an import came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ImportReport {
@@ -51,11 +48,11 @@ impl Store {
         inventory: &Inventory,
         mut progress: impl FnMut(usize),
     ) -> Result<ImportReport, StoreError> {
-        let mut clashes = 0;
+        let mut clashes = Clashes::default();
         loop {
             match self.import_once(inventory, &mut progress).await {
                 // Another import was faster: what it wrote is checked against now.
-                Err(error) if error.is_clash() && clashes < CLASHES_MAX => clashes += 1,
+                Err(error) if clashes.allow_another_try(&error) => {}
                 result => return result,
             }
         }

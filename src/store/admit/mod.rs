@@ -33,15 +33,12 @@ use uuid::Uuid;
 use super::collect::{DeadLetter, count_copies, keep_all};
 use super::commands::CommandOutcome;
 use super::connect::Store;
-use super::error::StoreError;
+use super::error::{Clashes, StoreError};
 use super::turns::Fence;
 use super::tx::Tx;
 use crate::domain::{Arrival, Command, Failure, Issued, MessageKey, SwitchName};
 pub(super) use read::LOCK_INTENTS;
 pub use rehearse::Rehearsal;
-
-/// Transactions that stood in each other's way are run again so often.
-const CLASHES_MAX: u32 = 5;
 
 /// A command to be taken in.
 #[derive(Debug, Clone)]
@@ -145,10 +142,10 @@ impl Store {
         letters: &[DeadLetter],
         rng: &mut impl Rng,
     ) -> Result<Vec<Admission>, StoreError> {
-        let mut clashes = 0;
+        let mut clashes = Clashes::default();
         loop {
             match self.admit_once(fence, group, letters, rng).await {
-                Err(error) if error.is_clash() && clashes < CLASHES_MAX => clashes += 1,
+                Err(error) if clashes.allow_another_try(&error) => {}
                 result => return result,
             }
         }

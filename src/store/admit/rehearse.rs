@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use rand::Rng;
 
-use super::{Admission, CLASHES_MAX, Incoming};
+use super::{Admission, Incoming};
 use crate::domain::SwitchName;
 use crate::store::connect::Store;
-use crate::store::error::StoreError;
+use crate::store::error::{Clashes, StoreError};
 use crate::store::work::work_of;
 use crate::store::work_item::WorkItem;
 
@@ -29,10 +29,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn rehearse(&self, group: &[Incoming], rng: &mut impl Rng) -> Result<Rehearsal, StoreError> {
-        let mut clashes = 0;
+        let mut clashes = Clashes::default();
         loop {
             match self.rehearse_once(group, rng).await {
-                Err(error) if error.is_clash() && clashes < CLASHES_MAX => clashes += 1,
+                Err(error) if clashes.allow_another_try(&error) => {}
                 result => return result,
             }
         }

@@ -18,7 +18,7 @@ use serde_json::json;
 use super::commands::{bury_failed, close_statement, events_of, have_waiting_tried, lock_vmacs, open_commands_of};
 use super::connect::Store;
 use super::engine::args;
-use super::error::StoreError;
+use super::error::{Clashes, StoreError};
 use super::journal::{note_failed, write_ends};
 use super::leases::{Lease, release_or_go_on};
 use super::outbox::write_events;
@@ -29,9 +29,6 @@ use super::work::{Waits, queue_work};
 use crate::domain::plan::WishResult;
 use crate::domain::{Action, Code, Failure, FailureClass, SwitchName, speaks_against_site};
 use change::{Change, change};
-
-/// Transactions that stood in each other's way are run again so often.
-const CLASHES_MAX: u32 = 5;
 
 /// A row as it was when a push gathered it.
 #[derive(Debug, Clone, Copy)]
@@ -87,10 +84,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`], and then nothing was written; or when the database fails.
     pub async fn settle(&self, lease: &Lease, results: &PushResults<'_>) -> Result<Settled, StoreError> {
-        let mut clashes = 0;
+        let mut clashes = Clashes::default();
         loop {
             match self.settle_once(lease, results).await {
-                Err(error) if error.is_clash() && clashes < CLASHES_MAX => clashes += 1,
+                Err(error) if clashes.allow_another_try(&error) => {}
                 result => return result,
             }
         }

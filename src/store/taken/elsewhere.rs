@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::connect::Store;
 use super::super::engine::args;
-use super::super::error::StoreError;
+use super::super::error::{Clashes, StoreError};
 use super::super::tx::Tx;
 use super::hold_allocation;
 use super::holders::Holder;
@@ -16,8 +16,6 @@ use crate::domain::Mac;
 
 /// MACs written with one statement.
 const BATCH: usize = 2_000;
-/// Transactions that stood in each other's way are run again so often.
-const CLASHES_MAX: u32 = 5;
 
 /// A MAC of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +63,10 @@ impl Store {
         source: &str,
         mut progress: impl FnMut(usize),
     ) -> Result<ElsewhereReport, StoreError> {
-        let mut clashes = 0;
+        let mut clashes = Clashes::default();
         loop {
             match self.import_elsewhere_once(macs, source, &mut progress).await {
-                Err(error) if error.is_clash() && clashes < CLASHES_MAX => clashes += 1,
+                Err(error) if clashes.allow_another_try(&error) => {}
                 result => return result,
             }
         }

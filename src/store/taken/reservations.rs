@@ -7,13 +7,10 @@ use serde_json::json;
 
 use super::super::connect::Store;
 use super::super::engine::{Row, args};
-use super::super::error::StoreError;
+use super::super::error::{Clashes, StoreError};
 use super::super::tx::Tx;
 use super::{exhausted, find_free, hold_allocation, holders};
 use crate::domain::{BindableAddress, Code, Failure, Mac, Pool, PoolName, SwitchName, VlanName};
-
-/// Transactions that stood in each other's way are run again so often.
-const CLASHES_MAX: u32 = 5;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -71,10 +68,10 @@ impl Store {
     /// [`StoreError::Refused`] where the address has a virtual MAC of the server already, another MAC is reserved for it, the one
     /// asked for is taken, or the pool is unknown or full; or when the database fails.
     pub async fn reserve(&self, wanted: &NewReservation, rng: &mut impl Rng) -> Result<Reserved, StoreError> {
-        let mut clashes = 0;
+        let mut clashes = Clashes::default();
         loop {
             match self.reserve_once(wanted, rng).await {
-                Err(error) if error.is_clash() && clashes < CLASHES_MAX => clashes += 1,
+                Err(error) if clashes.allow_another_try(&error) => {}
                 result => return result,
             }
         }

@@ -41,6 +41,11 @@ const STANDARD_WEBHOOKS: &str = r#"
 "#;
 const PANEL_KEY: &str = "hexkey:31f290f6bf06298aab4f08d43c3f082cf648a362da2da4b0";
 
+/// A digest that is given in hexadecimal digits, in base64.
+fn base64(digits: &str) -> String {
+    STANDARD.encode(hex::decode(digits).expect("digits"))
+}
+
 async fn active(world: &World, count: usize) -> Vec<Value> {
     world.until("active", count).await
 }
@@ -49,7 +54,6 @@ async fn active(world: &World, count: usize) -> Vec<Value> {
 async fn a_signature_is_taken_in_each_form_in_which_it_is_written() {
     let world = World::embedded(1, 1).await;
     let serve = serve(&world).await;
-    let base64 = |hex: &str| STANDARD.encode(hex::decode(hex).expect("digits"));
     for form in ["hex", "prefixed", "blank", "capitals", "base64", "sha512", "timed"] {
         let body = event(&world, form, "address.added", 1).to_string();
         let digits = sign(SECRET, &body);
@@ -110,7 +114,7 @@ async fn a_delivery_of_standard_webhooks_is_known_by_its_id_and_refused_when_it_
     let deliver = async |id: &str, ago_s: i64, body: &Value| {
         let (time, body) = ((chrono::Utc::now().timestamp() - ago_s).to_string(), body.to_string());
         let digits = sign_with("-sha256", PANEL_KEY, &format!("{id}.{time}.{body}"));
-        let signature = format!("v1,{}", STANDARD.encode(hex::decode(digits).expect("digits")));
+        let signature = format!("v1,{}", base64(&digits));
         let headers =
             vec![("webhook-id", id.to_owned()), ("webhook-timestamp", time), ("webhook-signature", signature)];
         post(&serve, "panel", headers, &body).await
