@@ -64,5 +64,6 @@ fn change(create: &Create) -> Change {
         ip: create.ip.to_string().parse().expect("an address"),
         mac: format!("02:ee:ee:ee:{a:02x}:{b:02x}").parse().expect("a MAC"),
         group: None,
+        activates: false,
     }
 }

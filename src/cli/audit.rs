@@ -116,6 +116,8 @@ const fn what_to_do(finding: &Finding) -> &'static str {
         Kind::AddressTwice => "remove the one that does not belong",
         Kind::AddressElsewhere => "find out who has it: `vmacd revoke` this row, or remove the other binding",
         Kind::LearnedElsewhere => "look at the cabling and at what that server sends",
+        Kind::NotBacked if finding.mended_on.is_none() => "activate the statement that it stands under, on the switch",
+        Kind::Inactive => "activate it on the switch, or remove it there",
         Kind::NotBacked | Kind::LeftOver => "`vmacd audit --fix` repairs it",
         Kind::Unexplained if finding.vmac_id.is_some() => {
             "the MAC is or was that row's, the place is not: find out who put it there, and remove it by hand"

@@ -11,6 +11,7 @@ use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Output, or_dash};
 use super::suggest;
+use crate::domain::plan::{Inactive, PresentBinding};
 use crate::domain::{Failure, Switch, SwitchName, VlanName};
 use crate::store::Store;
 use crate::switch::{SwitchClient, SwitchError, VlanGuards, fetch_host_key, pending_confirm};
@@ -133,10 +134,30 @@ async fn look(client: &mut SwitchClient, findings: &mut Findings) {
     });
     let bindings = client.bindings().await;
     let bindings = findings.note("bindings", bindings, |bindings| format!("{} static bindings", bindings.len()));
+    inactive(findings, bindings.as_deref().unwrap_or_default());
     let pending = has_pending(client, findings).await;
     candidate(client, findings, pending).await;
-    let vlans = bindings.into_iter().flatten().filter_map(|binding| binding.vlan).collect();
+    let active = bindings.into_iter().flatten().filter(PresentBinding::is_active);
+    let vlans = active.filter_map(|binding| binding.vlan).collect();
     guards(client, findings, &vlans).await;
+}
+
+/// Bindings that the switch keeps and ignores, as many as can be read.
+fn inactive(findings: &mut Findings, bindings: &[PresentBinding]) {
+    const SHOWN: usize = 5;
+    let ignored = || bindings.iter().filter_map(|binding| Some((binding, binding.inactive.as_ref()?)));
+    let count = ignored().count();
+    if count == 0 {
+        return;
+    }
+    let tell = |(PresentBinding { ip, interface, .. }, why): (&PresentBinding, &Inactive)| {
+        format!("{ip} on {interface}: {why}")
+    };
+    let mut text = ignored().take(SHOWN).map(tell).collect::<Vec<_>>().join("; ");
+    if count > SHOWN {
+        text.push_str(&format!("; and {} more", count - SHOWN));
+    }
+    findings.add("inactive bindings", State::Note, format!("{count} are not in force: {text}"));
 }
 
 /// Somebody's confirmed commit: a commit check could confirm it, so that none is made then.

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Ownership, Planned, PortVlans, PresentBinding, Step, Wish, plan};
+use super::plan::{Inactive, Ownership, Planned, PortVlans, PresentBinding, Step, Wish, plan};
 use super::{BindableAddress, Code, InterfaceName, Mac};
 
 /// What is done about drift on a switch.
@@ -44,6 +44,10 @@ pub enum DriftKind {
     MacDiffers,
     /// It stands in another VLAN, or more than once.
     PlaceDiffers,
+    /// Its statement is there, and inactive.
+    Inactive,
+    /// Its statement stands under one that is inactive.
+    UnderInactive,
     /// It is bound to a MAC that vmacd did not put there.
     Foreign,
     /// It is bound on another port of the switch, and no row accounts for that.
@@ -52,7 +56,15 @@ pub enum DriftKind {
 
 impl DriftKind {
     /// Every one there is.
-    pub const ALL: [Self; 5] = [Self::Missing, Self::MacDiffers, Self::PlaceDiffers, Self::Foreign, Self::Elsewhere];
+    pub const ALL: [Self; 7] = [
+        Self::Missing,
+        Self::MacDiffers,
+        Self::PlaceDiffers,
+        Self::Inactive,
+        Self::UnderInactive,
+        Self::Foreign,
+        Self::Elsewhere,
+    ];
 
     /// As stored, and as the reason's code in the event.
     pub const fn as_str(self) -> &'static str {
@@ -60,16 +72,18 @@ impl DriftKind {
             Self::Missing => "binding_missing",
             Self::MacDiffers => "mac_differs",
             Self::PlaceDiffers => "place_differs",
+            Self::Inactive => "binding_inactive",
+            Self::UnderInactive => "inactive_statement",
             Self::Foreign => "foreign_binding",
             Self::Elsewhere => "address_elsewhere",
         }
     }
 
-    /// Whether a push mends it; what is somebody else's is never overwritten, and its address is never bound beside it.
+    /// Whether a push mends it; what is under something inactive is not written, what is somebody else's is never overwritten, and its address is never bound beside it.
     pub const fn is_mendable(self) -> bool {
         match self {
-            Self::Missing | Self::MacDiffers | Self::PlaceDiffers => true,
-            Self::Foreign | Self::Elsewhere => false,
+            Self::Missing | Self::MacDiffers | Self::PlaceDiffers | Self::Inactive => true,
+            Self::UnderInactive | Self::Foreign | Self::Elsewhere => false,
         }
     }
 }
@@ -120,12 +134,22 @@ fn with_their_wishes(steps: Vec<Planned>, wishes: &[Wish]) -> impl Iterator<Item
 
 /// How a wish has drifted, if it has.
 fn how(wish: &Wish, step: Planned, present: &[PresentBinding]) -> Option<(DriftKind, String)> {
-    let standing: Vec<_> = present.iter().filter(|binding| is_at(wish, binding)).collect();
+    let here = || present.iter().filter(|binding| is_at(wish, binding));
+    let standing: Vec<_> = here().filter(|binding| binding.is_active()).collect();
+    let ignored = here().find(|binding| binding.inactive == Some(Inactive::Itself));
     match step {
         Err((_, failure)) if failure.code == Code::ForeignBinding => Some((DriftKind::Foreign, failure.text)),
         Err((_, failure)) if failure.code == Code::AddressElsewhere => Some((DriftKind::Elsewhere, failure.text)),
+        Err((_, failure)) if failure.code == Code::InactiveStatement => Some((DriftKind::UnderInactive, failure.text)),
         Ok(step) => {
-            let differs = if step.changes.is_empty() { None } else { told(wish, &standing) };
+            let differs = match ignored {
+                Some(_) if standing.is_empty() => {
+                    let Wish { ip, interface, .. } = wish;
+                    Some((DriftKind::Inactive, format!("the binding of {ip} on {interface} is inactive")))
+                }
+                _ if step.changes.is_empty() => None,
+                _ => told(wish, &standing),
+            };
             differs.or_else(|| Some((DriftKind::Elsewhere, step.also_elsewhere?.text)))
         }
         Err(_) => told(wish, &standing),
@@ -183,6 +207,8 @@ mod tests {
             vlan: vlan.map(|vlan| vlan.parse().expect("a VLAN")),
             mac: mac.parse().expect("a MAC"),
             group: None,
+            inactive: None,
+            inherited: None,
         }
     }
 
@@ -215,6 +241,20 @@ mod tests {
         steps.reverse();
         let paired: Vec<_> = with_their_wishes(steps, &wishes).map(|(wish, _)| wish.clone()).collect();
         assert_eq!(paired, wishes.iter().rev().cloned().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_somebody_deactivated_has_drifted_like_what_somebody_deleted() {
+        let ignored =
+            |inactive| PresentBinding { inactive: Some(inactive), ..held("ge-0/0/1.0", VMAC, Some("VLAN.13")) };
+        let path = "ethernet-switching-options secure-access-port interface ge-0/0/1.0".to_owned();
+        let cases = [ignored(Inactive::Itself), ignored(Inactive::Under(path))];
+        let lines: Vec<String> = cases.iter().filter_map(|held| found(wish(), std::slice::from_ref(held))).collect();
+        insta::assert_snapshot!(lines.join("\n"), @"
+        binding_inactive: the binding of 10.0.0.6 on ge-0/0/1.0 is inactive
+        inactive_statement: `ethernet-switching-options secure-access-port interface ge-0/0/1.0` is inactive on the switch, so that a binding on ge-0/0/1.0 would not be in force: activate it (`activate ethernet-switching-options secure-access-port interface ge-0/0/1.0`) or remove it, then replay this
+        ");
+        assert!(DriftKind::Inactive.is_mendable() && !DriftKind::UnderInactive.is_mendable());
     }
 
     #[test]

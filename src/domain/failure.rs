@@ -103,6 +103,12 @@ codes! {
     UnknownSwitch = "unknown_switch" => Permanent,
     /// No VLAN could be found for the address.
     VlanUnresolved = "vlan_unresolved" => Permanent,
+    /// The switch does not have the VLAN that was named.
+    UnknownVlan = "unknown_vlan" => Permanent,
+    /// A statement that the binding would stand under is inactive on the switch.
+    InactiveStatement = "inactive_statement" => Permanent,
+    /// The binding comes from a configuration group of the switch, and cannot be changed at the port.
+    InheritedBinding = "inherited_binding" => Permanent,
     /// The address is of IPv6, which the switch's dialect cannot bind.
     Ipv6Unsupported = "ipv6_unsupported" => Permanent,
     /// The address is bound on the port to a MAC that vmacd did not put there.

@@ -74,12 +74,12 @@ name!(
     is_interface
 );
 name!(
-    /// A VLAN's name: a letter or digit, then letters, digits, `-`, `_` and `.`, at most 255
-    /// characters (the Junos schema's limit for `vlans vlan name` is 255 or less by release).
+    /// A VLAN's name as Junos takes it, also with blanks and signs: at most 255 characters (the Junos schema's limit for
+    /// `vlans vlan name` is 255 or less by release). It reaches a switch as escaped XML only.
     VlanName,
     "a VLAN name",
-    "expected letters, digits, `-`, `_` and `.`, starting with a letter or digit, at most 255 characters",
-    |text| is_plain(text, 255)
+    "expected printable ASCII without a blank at either end, starting with a letter or digit, at most 255 characters",
+    is_vlan
 );
 name!(
     /// The name under which the inventory knows a switch; same characters as a VLAN's, at most 64.
@@ -135,6 +135,13 @@ fn is_plain(text: &str, length_max: usize) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
+fn is_vlan(text: &str) -> bool {
+    text.len() <= 255
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && !text.ends_with(' ')
+        && text.chars().all(|c| c == ' ' || c.is_ascii_graphic())
+}
+
 fn is_interface(text: &str) -> bool {
     let (name, unit) = text.split_once('.').unwrap_or((text, "0"));
     let is_number = |part: &str| !part.is_empty() && part.len() <= 5 && part.bytes().all(|b| b.is_ascii_digit());
@@ -162,9 +169,14 @@ mod tests {
         for text in ["ge-0/0/1; delete", "ge-0/0/1\n", "ge-0/0/", "", "ge-0/0/1.0.0", "GE-0/0/1", "<x/>"] {
             assert!(text.parse::<InterfaceName>().is_err(), "{text:?}");
         }
-        for text in ["VLAN\n13", "a b", "", "v;", "-v", "v\"", "vlan{", "ü"] {
+        for text in ["VLAN\n13", "", "-v", " v", "v ", "v\t", "ü"] {
             assert!(text.parse::<VlanName>().is_err(), "{text:?}");
+        }
+        for text in ["VLAN\n13", "a b", "", "v;", "-v", "v\"", "vlan{", "ü"] {
             assert!(text.parse::<SwitchName>().is_err(), "{text:?}");
+        }
+        for text in ["cust a/1", "a#1", "a&b", "v\"", "100"] {
+            assert!(text.parse::<VlanName>().is_ok(), "Junos takes {text:?}");
         }
     }
 
@@ -186,9 +198,11 @@ mod tests {
         #[test]
         fn accepted_names_hold_only_harmless_characters(text in "[ -~\n]{0,20}") {
             let harmless = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c));
-            for name in [text.parse::<VlanName>().map(String::from), text.parse::<InterfaceName>().map(String::from)] {
+            let names = [text.parse::<SwitchName>().map(String::from), text.parse::<InterfaceName>().map(String::from)];
+            for name in names {
                 prop_assert!(name.map_or(true, |name| harmless(&name)));
             }
+            prop_assert!(text.parse::<VlanName>().map_or(true, |name| !name.as_str().contains('\n')));
         }
     }
 }

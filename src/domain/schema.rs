@@ -99,7 +99,7 @@ schemas! {
     Mac => json_schema!({"type": "string", "pattern": "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$"});
     VirtualMac => json_schema!({"type": "string", "pattern": format!("^{VIRTUAL_MAC}$")});
     SharedMac => json_schema!({"type": "string", "pattern": format!("^({VIRTUAL_MAC}|{VRRP_MAC})$")});
-    VlanName => json_schema!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"});
+    VlanName => json_schema!({"type": "string", "pattern": "^[A-Za-z0-9]([ -~]{0,253}[!-~])?$"});
     GroupName => json_schema!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"});
     SwitchName => json_schema!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"});
     PoolName => json_schema!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"});

@@ -237,6 +237,8 @@ enum DriftCode {
     MacDiffers,
     /// It stands in another VLAN, or more than once.
     PlaceDiffers,
+    /// Its statement is there, and inactive.
+    BindingInactive,
 }
 
 impl<'a> EventReason<'a> {
@@ -251,6 +253,8 @@ impl ReasonCode {
             DriftKind::Missing => Self::Drift(DriftCode::BindingMissing),
             DriftKind::MacDiffers => Self::Drift(DriftCode::MacDiffers),
             DriftKind::PlaceDiffers => Self::Drift(DriftCode::PlaceDiffers),
+            DriftKind::Inactive => Self::Drift(DriftCode::BindingInactive),
+            DriftKind::UnderInactive => Self::Failure(Code::InactiveStatement),
             DriftKind::Foreign => Self::Failure(Code::ForeignBinding),
             DriftKind::Elsewhere => Self::Failure(Code::AddressElsewhere),
         }

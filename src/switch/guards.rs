@@ -49,13 +49,15 @@ pub(super) const FILTER: &str =
     "<ethernet-switching-options><secure-access-port><vlan/></secure-access-port></ethernet-switching-options><vlans/>";
 
 pub(super) fn read(configuration: &Element) -> Vec<VlanGuards> {
-    let non_els = configuration.child("ethernet-switching-options").and_then(|o| o.child("secure-access-port"));
-    let non_els = non_els.into_iter().flat_map(|ports| ports.all("vlan")).filter_map(|vlan| {
-        let examine_dhcp = vlan.child("examine-dhcp").is_some();
+    let non_els = configuration.active_child("ethernet-switching-options");
+    let non_els = non_els.and_then(|options| options.active_child("secure-access-port"));
+    let non_els = non_els.into_iter().flat_map(|ports| ports.active("vlan")).filter_map(|vlan| {
+        let examine_dhcp = vlan.active_child("examine-dhcp").is_some();
         guards(vlan, vlan, examine_dhcp)
     });
-    let els = configuration.child("vlans").into_iter().flat_map(|vlans| vlans.all("vlan")).filter_map(|vlan| {
-        let security = vlan.child("forwarding-options")?.child("dhcp-security")?;
+    let vlans = configuration.active_child("vlans");
+    let els = vlans.into_iter().flat_map(|vlans| vlans.active("vlan")).filter_map(|vlan| {
+        let security = vlan.active_child("forwarding-options")?.active_child("dhcp-security")?;
         guards(vlan, security, true)
     });
     non_els.chain(els).collect()
@@ -64,8 +66,8 @@ pub(super) fn read(configuration: &Element) -> Vec<VlanGuards> {
 fn guards(vlan: &Element, security: &Element, examine_dhcp: bool) -> Option<VlanGuards> {
     Some(VlanGuards {
         vlan: vlan.text_of("name")?.to_owned(),
-        arp_inspection: security.child("arp-inspection").is_some(),
-        ip_source_guard: security.child("ip-source-guard").is_some(),
+        arp_inspection: security.active_child("arp-inspection").is_some(),
+        ip_source_guard: security.active_child("ip-source-guard").is_some(),
         examine_dhcp,
     })
 }
@@ -88,5 +90,19 @@ mod tests {
         assert_eq!(on("V1"), ["arp-inspection", "ip-source-guard", "examine-dhcp"]);
         assert_eq!(on("V2"), ["arp-inspection", "examine-dhcp"]);
         assert_eq!(on("V3"), ["examine-dhcp"]);
+    }
+
+    #[test]
+    fn what_is_inactive_is_off() {
+        let inactive = |of: &str| CONFIGURATION.replacen(of, &of.replace('>', " inactive=\"inactive\">"), 1);
+        let on = |configuration: &str, vlan: &str| {
+            let guards = read(&Element::read(configuration).expect("readable"));
+            VlanGuards::of(&guards, &vlan.parse().expect("a name")).sorted().0
+        };
+        let guard = CONFIGURATION.replace("<ip-source-guard/>", "<ip-source-guard inactive=\"inactive\"/>");
+        assert_eq!(on(&guard, "V1"), ["arp-inspection", "examine-dhcp"]);
+        assert!(on(&inactive("<secure-access-port>"), "V1").is_empty());
+        assert!(!on(&inactive("<secure-access-port>"), "V2").is_empty());
+        assert_eq!(on(&inactive("<dhcp-security>"), "V2"), ["examine-dhcp"], "by the entry for all");
     }
 }

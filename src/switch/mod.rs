@@ -14,6 +14,7 @@ mod guards;
 mod held;
 mod history;
 mod host_short;
+mod interface_range;
 mod journal;
 mod learned;
 mod narrow;

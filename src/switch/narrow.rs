@@ -246,6 +246,7 @@ mod tests {
             ip: "10.0.0.1".parse().expect("an address"),
             mac: pxe,
             group: None,
+            activates: false,
         }];
         let errors = [error("duplicate MAC address aa:00:00:00:00:01", Some("[edit interface i static-ip 10.0.0.9]"))];
         assert_eq!(blame(&[restored], &errors), Blame::Named);

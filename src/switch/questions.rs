@@ -19,6 +19,10 @@ const COMMITTED: &str = "committed";
 /// The one that is being edited.
 const CANDIDATE: &str = "candidate";
 
+/// Groups and interface ranges in place, each inherited element with its group's name (JNPR "get-configuration", attributes
+/// `inherit` and `groups`).
+const SPELLED_OUT: &str = "inherit=\"inherit\" groups=\"groups\"";
+
 /// What a switch says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -91,7 +95,7 @@ impl SwitchClient {
     }
 
     async fn bindings_of(&mut self, database: &str) -> Result<Vec<PresentBinding>, SwitchError> {
-        let configuration = self.configuration(database, "", dialect::filter(self.dialect())).await?;
+        let configuration = self.configuration(database, SPELLED_OUT, dialect::filter(self.dialect())).await?;
         Ok(dialect::bindings(self.dialect(), &configuration))
     }
 
@@ -112,14 +116,16 @@ impl SwitchClient {
         }
     }
 
-    /// What these ports and the VLANs say of VLANs, with groups and interface ranges spelled out (JNPR
-    /// "get-configuration", attribute `inherit`).
+    /// What these ports and the VLANs say of VLANs, with groups and interface ranges spelled out.
     ///
     /// # Errors
     /// [`SwitchError`].
-    pub async fn port_vlans(&mut self, ports: impl Iterator<Item = &InterfaceName>) -> Result<PortVlans, SwitchError> {
-        let configuration = self.configuration(COMMITTED, "inherit=\"inherit\"", &vlans::filter(ports)).await?;
-        Ok(vlans::read(&configuration))
+    pub async fn port_vlans<'a>(
+        &mut self,
+        ports: impl Iterator<Item = &'a InterfaceName> + Clone,
+    ) -> Result<PortVlans, SwitchError> {
+        let configuration = self.configuration(COMMITTED, SPELLED_OUT, &vlans::filter(ports.clone())).await?;
+        Ok(vlans::read(&configuration, ports))
     }
 
     /// Whether the VLANs make use of their bindings.
@@ -127,7 +133,7 @@ impl SwitchClient {
     /// # Errors
     /// [`SwitchError`].
     pub async fn guards(&mut self) -> Result<Vec<VlanGuards>, SwitchError> {
-        let configuration = self.configuration(COMMITTED, "inherit=\"inherit\"", guards::FILTER).await?;
+        let configuration = self.configuration(COMMITTED, SPELLED_OUT, guards::FILTER).await?;
         Ok(guards::read(&configuration))
     }
 

@@ -68,6 +68,9 @@ impl<'a> Estate<'a> {
     fn add(&mut self, bound: Bound<'a>) {
         let (at, ip) = (port(bound.switch, &bound.binding.interface), bound.binding.ip);
         self.bound.push(bound);
+        if !bound.binding.is_active() {
+            return;
+        }
         self.at.entry((at, ip)).or_default().push(bound);
         self.of_mac.entry(bound.binding.mac).or_default().insert(ip, bound);
         self.of_ip.entry(ip).or_default().push(bound);
@@ -80,6 +83,9 @@ impl<'a> Estate<'a> {
 
     /// What one binding is, by itself.
     pub fn classify(&self, bound: &Bound<'a>) -> Class {
+        if let Some(inactive) = &bound.binding.inactive {
+            return refused(Obstacle::Inactive, format!("{inactive}, so that the binding is not in force"));
+        }
         if self.live.get(&bound.binding.ip).is_some_and(|row| is_of(row, bound)) {
             return Class::Ours;
         }
@@ -96,8 +102,11 @@ impl<'a> Estate<'a> {
         if bound.binding.mac == server.pxe_mac {
             return Class::Physical;
         }
-        let obstacle =
-            self.of_address(bound).or_else(|| self.of_rows(server, bound)).or_else(|| self.of_seen(server, bound));
+        let obstacle = of_statement(bound.binding);
+        let obstacle = obstacle
+            .or_else(|| self.of_address(bound))
+            .or_else(|| self.of_rows(server, bound))
+            .or_else(|| self.of_seen(server, bound));
         obstacle.map_or(Class::Candidate(server.id), |(reason, text)| refused(reason, text))
     }
 
@@ -192,6 +201,17 @@ fn told(bound: &Bound<'_>) -> String {
     let PresentBinding { interface, mac, vlan, .. } = bound.binding;
     let vlan = vlan.as_ref().map(|vlan| format!(" in {vlan}")).unwrap_or_default();
     format!("{} {interface} holds {mac}{vlan}", bound.switch)
+}
+
+/// What makes it impossible to give the binding back.
+fn of_statement(binding: &PresentBinding) -> Option<(Obstacle, String)> {
+    if let Some(group) = &binding.inherited {
+        let text = format!("it comes from the configuration group {group}, and cannot be changed at the port");
+        return Some((Obstacle::Inherited, text));
+    }
+    // In ELS the VLAN is where the binding stands.
+    let nameless = binding.group.is_some() && binding.vlan.is_none();
+    nameless.then(|| (Obstacle::UnusableName, "its VLAN has a name that vmacd cannot write back".to_owned()))
 }
 
 fn refused(reason: Obstacle, text: String) -> Class {

@@ -47,6 +47,12 @@ pub enum Obstacle {
     NoServer,
     /// The port is in the inventory of several servers.
     SeveralServers,
+    /// It is in the configuration and not in force.
+    Inactive,
+    /// It comes from a configuration group, and cannot be changed at the port.
+    Inherited,
+    /// Its VLAN has a name that cannot be written back.
+    UnusableName,
     /// The address is a server's primary address.
     PrimaryAddress,
     /// The MAC is no unicast address.
@@ -73,6 +79,9 @@ impl Obstacle {
         match self {
             Self::NoServer => "no_server",
             Self::SeveralServers => "several_servers",
+            Self::Inactive => "inactive",
+            Self::Inherited => "inherited",
+            Self::UnusableName => "unusable_name",
             Self::PrimaryAddress => "primary_address",
             Self::NotUnicast => "not_unicast",
             Self::PxeMac => "pxe_mac",

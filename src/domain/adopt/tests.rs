@@ -11,6 +11,8 @@ fn seen(switch: &str, bindings: &[(&str, &str, &str)]) -> Seen {
         vlan: Some("VLAN.13".parse().expect("a VLAN")),
         mac: mac.parse().expect("a MAC"),
         group: None,
+        inactive: None,
+        inherited: None,
     });
     Seen { switch: switch.parse().expect("a name"), bindings: bindings.collect(), learned: Vec::new() }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::plan::PresentBinding;
+use super::plan::{Inactive, PresentBinding};
 use super::{BindableAddress, BindingState, Desired, InterfaceName, Mac, Server, Status, SwitchBinding, SwitchName};
 use places::Places;
 
@@ -102,6 +102,8 @@ pub enum Kind {
     LearnedElsewhere,
     /// A row says bound, and the switch holds no such binding.
     NotBacked,
+    /// A binding is in a switch's configuration and not in force, because it or something above it is inactive.
+    Inactive,
     /// A virtual MAC is bound that its row wants gone.
     LeftOver,
     /// No row and no server of the inventory explains a binding.
@@ -117,6 +119,7 @@ impl Kind {
             Self::AddressElsewhere => "address_elsewhere",
             Self::LearnedElsewhere => "learned_elsewhere",
             Self::NotBacked => "not_backed",
+            Self::Inactive => "inactive",
             Self::LeftOver => "left_over",
             Self::Unexplained => "unexplained",
         }
@@ -147,6 +150,7 @@ pub fn audit(seen: &[Seen], known: &Known) -> Vec<Finding> {
     let left_over = left_over(seen, known);
     findings.extend(not_backed(seen, known, &places, &left_over));
     findings.extend(left_over);
+    findings.extend(inactive(seen, &places));
     findings.extend(unexplained(seen, &places));
     findings.sort_by(|a, b| (a.kind, &a.places).cmp(&(b.kind, &b.places)));
     findings
@@ -165,6 +169,9 @@ fn not_backed(seen: &[Seen], known: &Known, places: &Places<'_>, left_over: &[Fi
     let goes = |place: &Place| left_over.iter().any(|finding| is_at(finding, place));
     let finding = |(row, binding): (&AuditedRow, &SwitchBinding)| {
         let mut finding = mended(Kind::NotBacked, row, &binding.switch, binding.interface.clone());
+        if under_inactive(seen, row, binding) {
+            finding.mended_on = None;
+        }
         let elsewhere = places.elsewhere(row, binding).filter(|place| !goes(place));
         finding.places.extend(elsewhere.cloned());
         if finding.places.len() > 1 {
@@ -174,6 +181,27 @@ fn not_backed(seen: &[Seen], known: &Known, places: &Places<'_>, left_over: &[Fi
         finding
     };
     missing.map(finding).collect()
+}
+
+/// True where the binding is there under something inactive, which is an operator's to activate.
+fn under_inactive(seen: &[Seen], row: &AuditedRow, at: &SwitchBinding) -> bool {
+    let mut here = seen.iter().filter(|seen| seen.switch == at.switch).flat_map(|seen| &seen.bindings);
+    here.any(|held| {
+        held.ip == row.ip
+            && held.interface.same_interface(&at.interface)
+            && matches!(held.inactive, Some(Inactive::Under(_)))
+    })
+}
+
+/// What is kept in a configuration and not in force, whosever it is.
+fn inactive(seen: &[Seen], places: &Places<'_>) -> Vec<Finding> {
+    let all = seen.iter().flat_map(|seen| seen.bindings.iter().map(move |binding| (&seen.switch, binding)));
+    let ignored = all.filter(|(_, binding)| !binding.is_active());
+    let finding = |(switch, binding): (&SwitchName, &PresentBinding)| {
+        let vmac_id = places.row_of(binding.mac);
+        Finding { kind: Kind::Inactive, places: vec![place(switch, binding)], vmac_id, mended_on: None }
+    };
+    ignored.map(finding).collect()
 }
 
 /// The interface's name may have another form.
@@ -187,7 +215,10 @@ fn is_at(finding: &Finding, at: &Place) -> bool {
 
 fn holds(seen: &Seen, row: &AuditedRow, interface: &InterfaceName) -> bool {
     let held = |binding: &PresentBinding| {
-        binding.ip == row.ip && binding.mac == row.mac && binding.interface.same_interface(interface)
+        binding.is_active()
+            && binding.ip == row.ip
+            && binding.mac == row.mac
+            && binding.interface.same_interface(interface)
     };
     seen.bindings.iter().any(held)
 }
@@ -218,13 +249,18 @@ fn mended(kind: Kind, row: &AuditedRow, switch: &SwitchName, interface: Interfac
 
 /// Bindings that are neither a row's nor those of a server's own MAC on its port.
 fn unexplained(seen: &[Seen], places: &Places<'_>) -> Vec<Finding> {
-    let all = seen.iter().flat_map(|seen| seen.bindings.iter().map(move |binding| place(&seen.switch, binding)));
+    let all = seen.iter().flat_map(|seen| in_force(seen).map(move |binding| place(&seen.switch, binding)));
     let strange: BTreeSet<Place> = all.filter(|place| !places.explain(place)).collect();
     let finding = |place: Place| {
         let vmac_id = places.row_of(place.mac);
         Finding { kind: Kind::Unexplained, places: vec![place], vmac_id, mended_on: None }
     };
     strange.into_iter().map(finding).collect()
+}
+
+/// The bindings of a switch that are not inactive.
+fn in_force(seen: &Seen) -> impl Iterator<Item = &PresentBinding> {
+    seen.bindings.iter().filter(|binding| binding.is_active())
 }
 
 fn place(switch: &SwitchName, binding: &PresentBinding) -> Place {

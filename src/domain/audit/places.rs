@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{AuditedRow, Finding, Kind, Known, LearnedMac, Place, Seen, place};
+use super::{AuditedRow, Finding, Kind, Known, LearnedMac, Place, Seen, in_force, place};
 use crate::domain::{InterfaceName, Mac, SwitchBinding, SwitchName};
 
 /// A port: the switch, and the interface whatever form its name has.
@@ -31,7 +31,7 @@ impl<'a> Places<'a> {
             let macs = std::iter::once(&row.mac).chain(&row.former);
             macs.for_each(|mac| rows_of_mac.entry(*mac).or_default().push(row));
         }
-        let bound = seen.iter().flat_map(|seen| seen.bindings.iter().map(|binding| place(&seen.switch, binding)));
+        let bound = seen.iter().flat_map(|seen| in_force(seen).map(|binding| place(&seen.switch, binding)));
         Self { server_of_port, own, rows_of_mac, bound: bound.collect() }
     }
 

@@ -8,6 +8,8 @@ fn seen(switch: &str, bindings: &[(&str, &str, &str)]) -> Seen {
         vlan: None,
         mac: mac.parse().expect("a MAC"),
         group: None,
+        inactive: None,
+        inherited: None,
     });
     Seen { switch: switch.parse().expect("a name"), bindings: bindings.collect(), learned: Vec::new() }
 }

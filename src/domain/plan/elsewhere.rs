@@ -20,6 +20,7 @@ impl<'a> Elsewhere<'a> {
     pub fn of(wish: &Wish, siblings: &[&Wish], present: &'a [PresentBinding], owned: &Ownership) -> Self {
         let others =
             present.iter().filter(|held| held.ip == wish.ip && !held.interface.same_interface(&wish.interface));
+        let others = others.filter(|held| held.is_active());
         let (left_behind, others): (Vec<_>, Vec<_>) =
             others.filter(|held| !is_wished_away(held, siblings, owned)).partition(|held| owned.is_left_behind(held));
         Self { left_behind, unknown: others.first().copied() }
@@ -59,5 +60,6 @@ pub(super) fn is_bound_elsewhere(wish: &Wish, siblings: &[&Wish], present: &[Pre
         let ends = |sibling: &&&Wish| sibling.vmac_id == wish.vmac_id && sibling.desired == Desired::Unbound;
         siblings.iter().filter(ends).any(|sibling| sibling.interface.same_interface(&held.interface))
     };
-    present.iter().any(|held| held.ip == wish.ip && (is_kept(held, siblings) || !ends_at(held)))
+    let mut active = present.iter().filter(|held| held.is_active() && held.ip == wish.ip);
+    active.any(|held| is_kept(held, siblings) || !ends_at(held))
 }

@@ -30,7 +30,15 @@ fn vlan(name: &str) -> Option<VlanName> {
 }
 
 fn held(port: u8, host: u8, mac: Mac) -> PresentBinding {
-    PresentBinding { interface: interface(port), ip: ip(host), vlan: vlan("VLAN.13"), mac, group: None }
+    PresentBinding {
+        interface: interface(port),
+        ip: ip(host),
+        vlan: vlan("VLAN.13"),
+        mac,
+        group: None,
+        inactive: None,
+        inherited: None,
+    }
 }
 
 fn wish(row: u8, desired: Desired, port: u8, host: u8) -> Wish {

@@ -9,6 +9,7 @@ mod elsewhere;
 #[cfg(test)]
 mod elsewhere_tests;
 mod families;
+mod force;
 mod ownership;
 mod result;
 #[cfg(test)]
@@ -21,9 +22,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{BindableAddress, Desired, Failure, InterfaceName, Mac, VlanName};
 pub use families::unsupported;
+pub use force::{Inactive, Inactivity};
 pub use ownership::{LeftPort, Ownership, addresses_elsewhere, macs_at};
 pub use result::{Reached, WishResult};
-pub use vlans::{PortVlans, wants_port_vlans};
+pub use vlans::{PortVlan, PortVlans, wants_port_vlans};
 
 /// A static binding as a switch's committed configuration holds it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +40,10 @@ pub struct PresentBinding {
     pub mac: Mac,
     /// The `dhcp-security` group it stands in (ELS only).
     pub group: Option<String>,
+    /// What of it is inactive, so that the switch keeps it and ignores it.
+    pub inactive: Option<Inactive>,
+    /// The configuration group (`apply-groups`) that it comes from: it does not stand at the port, and cannot be changed there.
+    pub inherited: Option<String>,
 }
 
 /// What a row wants on one port of one switch.
@@ -79,6 +85,9 @@ pub enum Change {
         mac: Mac,
         /// The ELS group to use where the switch has one for the port already.
         group: Option<String>,
+        /// The statement stands there inactive, and is made active.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        activates: bool,
     },
     /// Remove the address's binding.
     Remove {
@@ -126,7 +135,7 @@ pub type Planned = Result<Step, (Wish, Failure)>;
 ///
 /// Addresses are taken in order and each sees the effect of those before it, because two revokes on one port must not both
 /// restore the one PXE MAC. A binding with any other MAC than one of vmacd's or the server's PXE MAC is somebody else's and
-/// is never overwritten or removed. `port_vlans` may be empty unless [`wants_port_vlans`].
+/// is never overwritten or removed. What is inactive counts nowhere as bound. `port_vlans` may be empty unless [`wants_port_vlans`].
 ///
 /// No plan binds an address on a second port of the switch, in whatever VLAN, unless one row wants it on both. What vmacd left
 /// on another port for a row that does not want it there any more is removed by the step that binds the address.
@@ -135,7 +144,8 @@ pub type Planned = Result<Step, (Wish, Failure)>;
 /// an address those to bind are planned first, and a row's share their failure with its others.
 ///
 /// # Errors
-/// Per wish a permanent [`Failure`]: [`super::Code::ForeignBinding`], [`super::Code::AddressElsewhere`] or
+/// Per wish a permanent [`Failure`]: [`super::Code::ForeignBinding`], [`super::Code::AddressElsewhere`],
+/// [`super::Code::InactiveStatement`], [`super::Code::InheritedBinding`], [`super::Code::UnknownVlan`] or
 /// [`super::Code::VlanUnresolved`].
 pub fn plan(wishes: &[Wish], present: &[PresentBinding], port_vlans: &PortVlans, owned: &Ownership) -> Vec<Planned> {
     let mut present = present.to_vec();
@@ -177,18 +187,21 @@ fn by_address(wishes: &[Wish]) -> Vec<Vec<(usize, &Wish)>> {
 /// Brings a list of bindings to what it is after the change, as the switch would.
 pub fn apply(change: &Change, present: &mut Vec<PresentBinding>) {
     match change.clone() {
-        Change::Set { interface, vlan, ip, mac, group } => {
+        Change::Set { interface, vlan, ip, mac, group, .. } => {
             present.retain(|binding| {
                 !(binding.interface == interface
                     && binding.ip == ip
+                    && binding.inherited.is_none()
                     && binding.group == group
                     && (group.is_none() || binding.vlan.as_ref() == Some(&vlan)))
             });
-            present.push(PresentBinding { interface, ip, vlan: Some(vlan), mac, group });
+            let (inactive, inherited) = (None, None);
+            present.push(PresentBinding { interface, ip, vlan: Some(vlan), mac, group, inactive, inherited });
         }
         Change::Remove { interface, vlan, ip, group } => present.retain(|binding| {
             !(binding.interface == interface
                 && binding.ip == ip
+                && binding.inherited.is_none()
                 && (group.is_none() || (binding.vlan == vlan && binding.group == group)))
         }),
     }
@@ -198,12 +211,16 @@ impl Change {
     /// True when a switch with these bindings holds what the change makes.
     pub fn is_held_by(&self, present: &[PresentBinding]) -> bool {
         match self {
-            Self::Set { interface, ip, mac, .. } => present
-                .iter()
-                .any(|binding| binding.interface.same_interface(interface) && binding.ip == *ip && binding.mac == *mac),
+            Self::Set { interface, ip, mac, .. } => present.iter().any(|binding| {
+                binding.is_active()
+                    && binding.interface.same_interface(interface)
+                    && binding.ip == *ip
+                    && binding.mac == *mac
+            }),
             Self::Remove { interface, vlan, ip, group } => !present.iter().any(|binding| {
                 binding.interface == *interface
                     && binding.ip == *ip
+                    && binding.inherited.is_none()
                     && (group.is_none() || (binding.vlan == *vlan && binding.group == *group))
             }),
         }

@@ -22,6 +22,8 @@ fn present(interface: &str, host: u8, mac: Mac) -> PresentBinding {
         vlan: Some("VLAN.13".parse().expect("a VLAN")),
         mac,
         group: None,
+        inactive: None,
+        inherited: None,
     }
 }
 
@@ -68,20 +70,21 @@ fn the_vlan_is_looked_for_in_its_order() {
     let vlan = |name: &str| name.parse::<VlanName>().expect("a VLAN");
     let port = |name: &str| name.parse::<InterfaceName>().expect("an interface");
     let all = PortVlans {
-        access: vec![(port("ge-0/0/1.0"), vlan("access"))],
+        ports: vec![(port("ge-0/0/1.0"), PortVlan::One(vlan("access")))],
         subnets: vec![
             ("10.0.0.0/16".parse().expect("a subnet"), vlan("wide")),
             ("10.0.48.0/24".parse().expect("a subnet"), vlan("narrow")),
         ],
+        ..PortVlans::default()
     };
-    let subnets_only = PortVlans { access: vec![(port("ge-0/0/2.0"), vlan("other"))], ..all.clone() };
+    let subnets_only = PortVlans { ports: vec![(port("ge-0/0/2.0"), PortVlan::One(vlan("other")))], ..all.clone() };
     let named = Wish { vlan: Some(vlan("named")), ..wish(Desired::Bound, 6) };
     let plain = wish(Desired::Bound, 6);
     let bound = [present("ge-0/0/1.0", 1, PXE)];
     let elsewhere = [present("ge-0/0/2.0", 1, PXE)];
     let table: [(&Wish, &[PresentBinding], &PortVlans, &str, bool); 5] = [
-        (&named, &bound, &all, "named", false),
-        (&plain, &bound, &all, "VLAN.13", false),
+        (&named, &bound, &all, "named", true),
+        (&plain, &bound, &all, "VLAN.13", true),
         (&plain, &elsewhere, &all, "access", true),
         (&plain, &[], &subnets_only, "narrow", true),
         (&plain, &[], &all, "access", true),
@@ -105,7 +108,7 @@ fn the_vlan_of_the_other_family_is_no_hint() {
         ("2001:db8::/64".parse().expect("a subnet"), vlan("v6")),
     ];
     let of = |wish: &Wish, subnets| {
-        let port_vlans = PortVlans { access: Vec::new(), subnets };
+        let port_vlans = PortVlans { subnets, ..PortVlans::default() };
         let step = plan(std::slice::from_ref(wish), &on_switch, &port_vlans, &owned(&on_switch)).remove(0);
         step.map(|step| step.wish.vlan).map_err(|(_, failure)| failure.code)
     };
@@ -116,6 +119,68 @@ fn the_vlan_of_the_other_family_is_no_hint() {
     let wanted = Wish { primary_ip: Some(primary.ip), ..wanted };
     let step = plan(&[wanted], &[primary], &PortVlans::default(), &Ownership::default()).remove(0).expect("a step");
     assert_eq!(step.wish.vlan, Some(vlan("of-primary")));
+}
+
+fn inactive(host: u8, mac: Mac, why: Inactive) -> PresentBinding {
+    PresentBinding { inactive: Some(why), ..present("ge-0/0/1.0", host, mac) }
+}
+
+#[test]
+fn an_inactive_binding_of_ours_is_made_active_by_a_create_and_removed_by_a_revoke() {
+    let on_switch = [present("ge-0/0/1.0", 1, PXE), inactive(6, vmac(6), Inactive::Itself)];
+    let step = steps(&[wish(Desired::Bound, 6)], &on_switch).remove(0).expect("a step");
+    assert!(matches!(&step.changes[..], [Change::Set { activates: true, .. }]), "{step:?}");
+    let step = steps(&[wish(Desired::Unbound, 6)], &on_switch).remove(0).expect("a step");
+    assert!(matches!(&step.changes[..], [Change::Remove { .. }]), "{step:?}");
+    let foreign = [inactive(6, Mac::new([0, 0x11, 0x22, 0, 0, 9]), Inactive::Itself)];
+    let named = Wish { vlan: "VLAN.13".parse().ok(), ..wish(Desired::Bound, 6) };
+    let (_, failure) = steps(&[named], &foreign).remove(0).expect_err("somebody's");
+    assert_eq!(failure.code, Code::ForeignBinding);
+}
+
+#[test]
+fn nothing_is_bound_under_what_is_inactive_nor_changed_that_comes_from_a_group() {
+    let named = Wish { vlan: "VLAN.13".parse().ok(), ..wish(Desired::Bound, 6) };
+    let code = |wish: &Wish, on_switch: &[PresentBinding], port_vlans: &PortVlans| {
+        plan(std::slice::from_ref(wish), on_switch, port_vlans, &owned(on_switch))
+            .remove(0)
+            .map_err(|(_, failure)| failure.code)
+    };
+    let under = inactive(6, vmac(6), Inactive::Under("the port".into()));
+    assert_eq!(code(&named, &[under], &PortVlans::default()), Err(Code::InactiveStatement));
+    let above = Inactivity { path: "a".into(), interface: Some(named.interface.clone()), vlan: None, group: None };
+    let port_vlans = PortVlans { inactive: vec![above], ..PortVlans::default() };
+    assert_eq!(code(&named, &[], &port_vlans), Err(Code::InactiveStatement));
+    let inherited = |mac| PresentBinding { inherited: Some("g".into()), ..present("ge-0/0/1.0", 6, mac) };
+    assert_eq!(code(&named, &[inherited(vmac(9))], &PortVlans::default()), Err(Code::InheritedBinding));
+    let unbind = Wish { desired: Desired::Unbound, ..named };
+    assert_eq!(code(&unbind, &[inherited(vmac(6))], &PortVlans::default()), Err(Code::InheritedBinding));
+}
+
+#[test]
+fn a_subnet_chooses_only_among_what_a_trunk_carries_and_a_vlan_that_is_not_there_is_refused() {
+    let vlan = |name: &str| name.parse::<VlanName>().expect("a VLAN");
+    let port = wish(Desired::Bound, 6).interface;
+    let subnets = vec![
+        ("10.0.48.0/24".parse().expect("a subnet"), vlan("NARROW")),
+        ("10.0.0.0/16".parse().expect("a subnet"), vlan("WIDE")),
+    ];
+    let with = |says: PortVlan| PortVlans {
+        ports: vec![(port.clone(), says)],
+        subnets: subnets.clone(),
+        known: Some(vec![vlan("NARROW"), vlan("WIDE"), vlan("OTHER")]),
+        ..PortVlans::default()
+    };
+    let of = |wish: &Wish, port_vlans: &PortVlans| {
+        let step = plan(std::slice::from_ref(wish), &[], port_vlans, &Ownership::default()).remove(0);
+        step.map(|step| step.wish.vlan).map_err(|(_, failure)| failure.code)
+    };
+    let plain = wish(Desired::Bound, 6);
+    assert_eq!(of(&plain, &with(PortVlan::Trunk(vec![vlan("OTHER"), vlan("WIDE")]))), Ok(Some(vlan("WIDE"))));
+    assert_eq!(of(&plain, &with(PortVlan::Trunk(vec![vlan("OTHER")]))), Err(Code::VlanUnresolved));
+    assert_eq!(of(&plain, &with(PortVlan::Unclear("it is not".into()))), Err(Code::VlanUnresolved));
+    let named = Wish { vlan: Some(vlan("NOPE")), ..plain };
+    assert_eq!(of(&named, &with(PortVlan::One(vlan("WIDE")))), Err(Code::UnknownVlan));
 }
 
 #[test]

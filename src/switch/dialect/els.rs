@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 
 use quick_xml::escape::escape;
 
-use crate::domain::plan::{Change, PresentBinding};
-use crate::domain::{BindableAddress, InterfaceName};
+use super::GroupOfPort;
+use super::statement::Statement;
+use crate::domain::plan::{Change, Inactivity, PresentBinding};
+use crate::domain::{BindableAddress, InterfaceName, VlanName};
 use crate::switch::netconf::Element;
 
 pub(super) const FILTER: &str =
@@ -19,28 +21,86 @@ pub(super) const FILTER: &str =
 /// The group that new bindings go into where the port has none in the VLAN.
 const GROUP: &str = "vmacd";
 
+const SECURITY: [&str; 2] = ["forwarding-options", "dhcp-security"];
+
 pub(super) fn bindings(configuration: &Element) -> Vec<PresentBinding> {
     let mut bindings = Vec::new();
-    for vlan in configuration.child("vlans").into_iter().flat_map(|vlans| vlans.all("vlan")) {
-        let security = vlan.child("forwarding-options").and_then(|options| options.child("dhcp-security"));
-        for group in security.into_iter().flat_map(|security| security.all("group")) {
-            for interface in group.all("interface") {
-                let entries = interface.all("static-ip").chain(interface.all("static-ipv6"));
-                bindings.extend(entries.filter_map(|entry| binding(vlan, group, interface, entry)));
-            }
+    each_group(configuration, |at, vlan, group| {
+        for interface in group.all("interface") {
+            let at = at.below(interface);
+            let entries = interface.all("static-ip").chain(interface.all("static-ipv6"));
+            bindings.extend(entries.filter_map(|entry| binding(&at, vlan, group, interface, entry)));
         }
-    }
+    });
     bindings
 }
 
-fn binding(vlan: &Element, group: &Element, interface: &Element, entry: &Element) -> Option<PresentBinding> {
+fn each_group<'a>(configuration: &'a Element, mut visit: impl FnMut(&Statement, &'a Element, &'a Element)) {
+    let Some((at, vlans)) = Statement::default().down(configuration, &["vlans"]) else { return };
+    for vlan in vlans.all("vlan") {
+        let security = at.below(vlan).down(vlan, &SECURITY);
+        for (at, group) in
+            security.iter().flat_map(|(at, security)| security.all("group").map(move |group| (at, group)))
+        {
+            visit(&at.below(group), vlan, group);
+        }
+    }
+}
+
+fn binding(
+    at: &Statement,
+    vlan: &Element,
+    group: &Element,
+    interface: &Element,
+    entry: &Element,
+) -> Option<PresentBinding> {
     Some(PresentBinding {
         interface: interface.text_of("name")?.parse().ok()?,
         ip: entry.text_of("name")?.parse().ok()?,
         vlan: vlan.text_of("name")?.parse().ok(),
         mac: entry.text_of("mac")?.parse().ok()?,
         group: group.text_of("name").map(str::to_owned),
+        inactive: at.inactive_entry(entry),
+        inherited: at.below(entry).inherited,
     })
+}
+
+/// The groups that ports are in; also those that are inactive, so that nothing is written beside them.
+pub(super) fn groups(configuration: &Element) -> Vec<GroupOfPort> {
+    let mut groups = Vec::new();
+    each_group(configuration, |_, vlan, group| {
+        let ports = group.all("interface").filter_map(|port| {
+            let vlan = vlan.text_of("name")?.parse().ok()?;
+            Some((vlan, port.text_of("name")?.parse().ok()?, group.text_of("name")?.to_owned()))
+        });
+        groups.extend(ports);
+    });
+    groups
+}
+
+/// What is inactive on the way to a port's entries; an inactive VLAN is no VLAN of the switch.
+pub(super) fn inactive(configuration: &Element) -> Vec<Inactivity> {
+    let mut found = Vec::new();
+    let Some((at, vlans)) = Statement::default().down(configuration, &["vlans"]) else { return found };
+    for vlan in vlans.all("vlan") {
+        let of = at.below(vlan).down(vlan, &SECURITY);
+        let name = vlan.text_of("name").and_then(|name| name.parse::<VlanName>().ok());
+        if let Some(path) = of.and_then(|(at, _)| at.inactive) {
+            found.push(Inactivity { path, interface: None, vlan: name, group: None });
+        }
+    }
+    each_group(configuration, |at, vlan, group| {
+        let (vlan, group_name) = (vlan.text_of("name").and_then(|name| name.parse().ok()), group.text_of("name"));
+        let place =
+            |path, interface| Inactivity { path, interface, vlan: vlan.clone(), group: group_name.map(str::to_owned) };
+        if let Some(path) = &at.inactive {
+            return found.push(place(path.clone(), None));
+        }
+        let ignored = group.all("interface").filter(|port| port.is_inactive());
+        let named = ignored.filter_map(|port| Some((at.below(port).path, port.text_of("name")?.parse().ok()?)));
+        found.extend(named.map(|(path, port)| place(path, Some(port))));
+    });
+    found
 }
 
 pub(super) fn render(changes: &[Change]) -> String {
@@ -65,9 +125,9 @@ pub(super) fn render(changes: &[Change]) -> String {
 
 fn entry(change: &Change) -> (&InterfaceName, &str, &Option<String>, String) {
     match change {
-        Change::Set { interface, vlan, ip, mac, group } => {
-            let keyword = keyword(*ip);
-            let entry = format!("<{keyword}><name>{ip}</name><mac>{mac}</mac></{keyword}>");
+        Change::Set { interface, vlan, ip, mac, group, activates } => {
+            let (keyword, active) = (keyword(*ip), super::active(*activates));
+            let entry = format!("<{keyword}{active}><name>{ip}</name><mac>{mac}</mac></{keyword}>");
             (interface, vlan.as_str(), group, entry)
         }
         Change::Remove { interface, vlan, ip, group } => {
@@ -95,6 +155,7 @@ mod tests {
             ip: ip.parse().expect("an address"),
             mac: "02:a1:00:00:00:01".parse().expect("a MAC"),
             group: None,
+            activates: false,
         };
         let remove = Change::Remove {
             interface: "ge-0/0/1.0".parse().expect("a name"),
@@ -111,6 +172,23 @@ mod tests {
     }
 
     #[test]
+    fn the_group_of_a_port_and_what_is_inactive_above_it_are_read() {
+        let text = "<configuration><vlans><vlan><name>cust a/1</name><forwarding-options><dhcp-security>\
+             <group><name>servers</name><overrides><trusted/></overrides><interface><name>ge-0/0/1.0</name></interface></group>\
+             <group inactive=\"inactive\"><name>old</name><interface><name>ge-0/0/2.0</name><static-ip><name>10.0.48.6</name>\
+             <mac>02:00:00:00:00:01</mac></static-ip></interface></group></dhcp-security></forwarding-options></vlan></vlans>\
+             </configuration>";
+        let configuration = Element::read(text).expect("readable");
+        let groups: Vec<_> = groups(&configuration).iter().map(|(v, i, g)| format!("{v}: {i} in {g}")).collect();
+        assert_eq!(groups, ["cust a/1: ge-0/0/1.0 in servers", "cust a/1: ge-0/0/2.0 in old"]);
+        let path = "vlans \"cust a/1\" forwarding-options dhcp-security group old";
+        let read = bindings(&configuration);
+        assert_eq!(read[0].inactive.as_ref().map(ToString::to_string), Some(format!("`{path}` is inactive")));
+        let found = inactive(&configuration);
+        assert!(matches!(&found[..], [only] if only.path == path), "{found:?}");
+    }
+
+    #[test]
     fn what_is_rendered_reads_back() {
         let change = Change::Set {
             interface: "ge-0/0/1.0".parse().expect("a name"),
@@ -118,6 +196,7 @@ mod tests {
             ip: "10.0.48.6".parse().expect("an address"),
             mac: "02:a1:00:00:00:01".parse().expect("a MAC"),
             group: Some("a<b".to_owned()),
+            activates: false,
         };
         insta::assert_snapshot!(render(std::slice::from_ref(&change)), @"<vlans><vlan><name>VLAN13</name><forwarding-options><dhcp-security><group><name>a&lt;b</name><interface><name>ge-0/0/1.0</name><static-ip><name>10.0.48.6</name><mac>02:a1:00:00:00:01</mac></static-ip></interface></group></dhcp-security></forwarding-options></vlan></vlans>");
         let configuration = format!("<configuration>{}</configuration>", render(std::slice::from_ref(&change)));

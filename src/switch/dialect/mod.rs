@@ -2,10 +2,11 @@
 
 mod els;
 mod non_els;
+mod statement;
 
 use super::netconf::Element;
-use crate::domain::Dialect;
-use crate::domain::plan::{Change, PresentBinding};
+use crate::domain::plan::{Change, Inactivity, PresentBinding};
+use crate::domain::{Dialect, InterfaceName, VlanName};
 
 /// The subtree to ask for so that the reply holds every binding.
 pub(super) const fn filter(dialect: Dialect) -> &'static str {
@@ -23,12 +24,27 @@ pub(super) fn bindings(dialect: Dialect, configuration: &Element) -> Vec<Present
     }
 }
 
+/// The inactive statements that bindings would stand under, and in ELS the groups that the ports are in.
+pub(super) fn places(configuration: &Element) -> (Vec<Inactivity>, Vec<GroupOfPort>) {
+    let mut inactive = non_els::inactive(configuration);
+    inactive.extend(els::inactive(configuration));
+    (inactive, els::groups(configuration))
+}
+
+/// A VLAN, a port in it, and the port's `dhcp-security` group.
+pub(super) type GroupOfPort = (VlanName, InterfaceName, String);
+
 /// The configuration to load so that the changes are made; XML inside `<configuration>`.
 pub(super) fn render(dialect: Dialect, changes: &[Change]) -> String {
     match dialect {
         Dialect::Els => els::render(changes),
         Dialect::NonEls => non_els::render(changes),
     }
+}
+
+/// The attribute that makes an inactive statement active (JNPR "Changing the activation state").
+const fn active(activates: bool) -> &'static str {
+    if activates { " active=\"active\"" } else { "" }
 }
 
 #[cfg(test)]
@@ -38,7 +54,7 @@ mod tests {
     use quick_xml::events::Event;
 
     use super::*;
-    use crate::domain::{BindableAddress, InterfaceName, Mac, VlanName};
+    use crate::domain::{BindableAddress, Mac};
 
     /// What a strict reader finds: each element that has no other in it, with its text.
     fn leaves(xml: &str) -> Vec<(String, String)> {
@@ -113,7 +129,7 @@ mod tests {
                 ip.parse::<BindableAddress>(), mac.parse::<Mac>(),
             );
             if let (Ok(interface), Ok(vlan), Ok(ip), Ok(mac)) = accepted {
-                let change = Change::Set { interface, vlan, ip, mac, group: group.clone() };
+                let change = Change::Set { interface, vlan, ip, mac, group: group.clone(), activates: false };
                 let mut wanted = expected(&change);
                 wanted.sort();
                 let mut read = leaves(&render(Dialect::NonEls, std::slice::from_ref(&change)));

@@ -7,24 +7,28 @@ use std::collections::BTreeMap;
 
 use quick_xml::escape::escape;
 
+use super::statement::Statement;
 use crate::domain::InterfaceName;
-use crate::domain::plan::{Change, PresentBinding};
+use crate::domain::plan::{Change, Inactivity, PresentBinding};
 use crate::switch::netconf::Element;
 
 pub(super) const FILTER: &str =
     "<ethernet-switching-options><secure-access-port><interface/></secure-access-port></ethernet-switching-options>";
 
+const HIERARCHY: [&str; 2] = ["ethernet-switching-options", "secure-access-port"];
+
 pub(super) fn bindings(configuration: &Element) -> Vec<PresentBinding> {
-    let ports = configuration.child("ethernet-switching-options").and_then(|e| e.child("secure-access-port"));
     let mut bindings = Vec::new();
-    for interface in ports.into_iter().flat_map(|ports| ports.all("interface")) {
-        bindings.extend(interface.all("static-ip").filter_map(|entry| binding(interface, entry)));
+    let Some((at, ports)) = Statement::default().down(configuration, &HIERARCHY) else { return bindings };
+    for interface in ports.all("interface") {
+        let at = at.below(interface);
+        bindings.extend(interface.all("static-ip").filter_map(|entry| binding(&at, interface, entry)));
     }
     bindings
 }
 
 /// An entry that is none of ours to know (IPv6, `interface all`) is left out.
-fn binding(interface: &Element, entry: &Element) -> Option<PresentBinding> {
+fn binding(at: &Statement, interface: &Element, entry: &Element) -> Option<PresentBinding> {
     let inner = entry.child("vlan");
     let nested = inner.and_then(|vlan| vlan.text_of("vlan-name").or_else(|| vlan.text_of("name")));
     let mac = entry.text_of("mac").or_else(|| inner.and_then(|vlan| vlan.text_of("mac")));
@@ -34,7 +38,22 @@ fn binding(interface: &Element, entry: &Element) -> Option<PresentBinding> {
         vlan: nested.or_else(|| entry.text_of("vlan")).and_then(|name| name.parse().ok()),
         mac: mac?.parse().ok()?,
         group: None,
+        inactive: at.inactive_entry(entry),
+        inherited: at.below(entry).inherited,
     })
+}
+
+/// What is inactive of that hierarchy.
+pub(super) fn inactive(configuration: &Element) -> Vec<Inactivity> {
+    let Some((at, ports)) = Statement::default().down(configuration, &HIERARCHY) else { return Vec::new() };
+    let of = |path, interface| Inactivity { path, interface, vlan: None, group: None };
+    if let Some(path) = at.inactive {
+        return vec![of(path, None)];
+    }
+    let ignored = ports.all("interface").filter(|interface| interface.is_inactive());
+    let named =
+        ignored.filter_map(|interface| Some((at.below(interface).path, interface.text_of("name")?.parse().ok()?)));
+    named.map(|(path, interface)| of(path, Some(interface))).collect()
 }
 
 pub(super) fn render(changes: &[Change]) -> String {
@@ -53,9 +72,9 @@ pub(super) fn render(changes: &[Change]) -> String {
 
 fn entry(change: &Change) -> (&InterfaceName, String) {
     match change {
-        Change::Set { interface, vlan, ip, mac, .. } => {
-            let vlan = escape(vlan.as_str());
-            (interface, format!("<static-ip><name>{ip}</name><vlan>{vlan}</vlan><mac>{mac}</mac></static-ip>"))
+        Change::Set { interface, vlan, ip, mac, activates, .. } => {
+            let (vlan, active) = (escape(vlan.as_str()), super::active(*activates));
+            (interface, format!("<static-ip{active}><name>{ip}</name><vlan>{vlan}</vlan><mac>{mac}</mac></static-ip>"))
         }
         Change::Remove { interface, ip, .. } => {
             (interface, format!("<static-ip delete=\"delete\"><name>{ip}</name></static-ip>"))
@@ -66,6 +85,7 @@ fn entry(change: &Change) -> (&InterfaceName, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::plan::Inactive;
 
     #[test]
     fn a_set_and_a_removal_are_rendered_by_key() {
@@ -76,6 +96,7 @@ mod tests {
             ip: "10.0.48.6".parse().expect("an address"),
             mac: "02:a1:00:00:00:01".parse().expect("a MAC"),
             group: None,
+            activates: false,
         };
         insta::assert_snapshot!(render(&[set]), @"<ethernet-switching-options><secure-access-port><interface><name>ge-0/0/1.0</name><static-ip><name>10.0.48.6</name><vlan>VLAN.13</vlan><mac>02:a1:00:00:00:01</mac></static-ip></interface></secure-access-port></ethernet-switching-options>");
         let remove = Change::Remove {
@@ -85,6 +106,46 @@ mod tests {
             group: None,
         };
         insta::assert_snapshot!(render(&[remove]), @r#"<ethernet-switching-options><secure-access-port><interface><name>ge-0/0/1.0</name><static-ip delete="delete"><name>10.0.48.6</name></static-ip></interface></secure-access-port></ethernet-switching-options>"#);
+    }
+
+    #[test]
+    fn what_is_inactive_or_from_a_group_is_told_of_its_binding() {
+        let entry = |host: u8, attributes: &str| {
+            format!(
+                "<static-ip{attributes}><name>10.0.48.{host}</name><vlan>V</vlan><mac>02:00:00:00:00:01</mac></static-ip>"
+            )
+        };
+        let text = format!(
+            "<configuration><ethernet-switching-options><secure-access-port><interface><name>ge-0/0/1.0</name>{}{}{}</interface>\
+             <interface inactive=\"inactive\"><name>ge-0/0/2.0</name>{}</interface></secure-access-port>\
+             </ethernet-switching-options></configuration>",
+            entry(1, ""),
+            entry(2, " inactive=\"inactive\""),
+            entry(3, " junos:group=\"g\""),
+            entry(4, ""),
+        );
+        let configuration = Element::read(&text).expect("readable");
+        let read = bindings(&configuration);
+        let path = "ethernet-switching-options secure-access-port interface ge-0/0/2.0";
+        let why: Vec<_> = read.iter().map(|held| held.inactive.clone()).collect();
+        assert_eq!(why, [None, Some(Inactive::Itself), None, Some(Inactive::Under(path.to_owned()))]);
+        assert_eq!(read[2].inherited.as_deref(), Some("g"));
+        let places = inactive(&configuration);
+        assert!(matches!(&places[..], [only] if only.path == path), "{places:?}");
+        let mut set = Change::Set {
+            interface: read[1].interface.clone(),
+            vlan: "V".parse().expect("a name"),
+            ip: read[1].ip,
+            mac: read[1].mac,
+            group: None,
+            activates: true,
+        };
+        assert!(!set.is_held_by(&read), "an inactive binding is not held");
+        assert!(render(std::slice::from_ref(&set)).contains("<static-ip active=\"active\"><name>10.0.48.2</name>"));
+        if let Change::Set { ip, .. } = &mut set {
+            *ip = read[0].ip;
+        }
+        assert!(set.is_held_by(&read));
     }
 
     #[test]

@@ -109,6 +109,21 @@ impl Element {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// True for a statement that the switch keeps and ignores (JNPR: `inactive="inactive"`, on any element).
+    pub fn is_inactive(&self) -> bool {
+        self.attribute("inactive").is_some()
+    }
+
+    /// The first child of this name that is in force.
+    pub fn active_child(&self, name: &str) -> Option<&Self> {
+        self.child(name).filter(|child| !child.is_inactive())
+    }
+
+    /// All children of this name that are in force.
+    pub fn active<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
+        self.all(name).filter(|child| !child.is_inactive())
+    }
+
     /// The first element of this name at any depth, itself included.
     pub fn find(&self, name: &str) -> Option<&Self> {
         if self.name == name { Some(self) } else { self.children.iter().find_map(|child| child.find(name)) }

@@ -98,6 +98,9 @@ async fn the_vlan_of_an_ipv6_address_is_found_without_help_of_the_other_family()
     let bench = Bench::els().await;
     bench.operator_sets(&[
         "delete interfaces ge-0/0/0 unit 0 family ethernet-switching vlan",
+        "set interfaces ge-0/0/0 unit 0 family ethernet-switching interface-mode trunk",
+        "set interfaces ge-0/0/0 unit 0 family ethernet-switching vlan members v4",
+        "set interfaces ge-0/0/0 unit 0 family ethernet-switching vlan members v6",
         "set vlans v4 vlan-id 704 l3-interface irb.704",
         "set vlans v6 vlan-id 706 l3-interface irb.706",
         "set interfaces irb unit 704 family inet address 10.0.0.1/8",

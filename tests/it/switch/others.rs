@@ -71,7 +71,14 @@ async fn a_confirmed_commit_of_somebody_else_is_neither_confirmed_nor_rolled_bac
 fn change(bench: &Bench) -> vmacd::domain::plan::Change {
     let wish = bench.create(1, 77);
     let vlan = bench.server(1).vlan.parse().expect("a name");
-    vmacd::domain::plan::Change::Set { interface: wish.interface, vlan, ip: wish.ip, mac: wish.mac, group: None }
+    vmacd::domain::plan::Change::Set {
+        interface: wish.interface,
+        vlan,
+        ip: wish.ip,
+        mac: wish.mac,
+        group: None,
+        activates: false,
+    }
 }
 
 #[tokio::test]

@@ -105,12 +105,13 @@ async fn without_any_other_hint_the_vlan_is_that_of_the_access_port() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_no_access_port_leaves_the_vlan_whose_subnet_holds_the_address() {
+async fn of_the_vlans_of_a_trunk_it_is_the_one_whose_subnet_holds_the_address() {
     let bench = Bench::non_els().await;
     let server = bench.server(0);
     let port = server.interface.trim_end_matches(".0");
     bench.operator_sets(&[
         &format!("set interfaces {port} unit 0 family ethernet-switching port-mode trunk"),
+        &format!("set interfaces {port} unit 0 family ethernet-switching vlan members by-subnet"),
         "set interfaces vlan unit 77 family inet address 10.0.0.254/24",
         "set vlans by-subnet vlan-id 77",
         "set vlans by-subnet l3-interface vlan.77",
