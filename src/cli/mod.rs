@@ -3,6 +3,7 @@
 //! `args` is the command line as types; each verb has its file; `open` puts store and broker together;
 //! `fault` decides the exit code; `output` prints data, as text or as JSON; `look` is how the text looks.
 
+mod absent;
 mod adopt;
 mod args;
 mod ask;

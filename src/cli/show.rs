@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::absent::explained;
 use super::args::ShowArgs;
 use super::fault::Fault;
 use super::list::status;
@@ -21,7 +22,10 @@ pub(super) async fn run(session: Session, output: Output, args: &ShowArgs) -> Re
 }
 
 async fn document(store: &Store, output: Output, what: VmacName) -> Result<Document, Fault> {
-    let vmac = store.look_up(what).await?;
+    let vmac = match store.look_up(what).await {
+        Ok(vmac) => vmac,
+        Err(error) => return Err(explained(error, store, what).await),
+    };
     let timeline = store.timeline(vmac.id).await?;
     let mut data = serde_json::to_value(&vmac)?;
     data["timeline"] = json!(timeline);

@@ -33,6 +33,22 @@ async fn a_revoke_of_what_was_never_bound_is_no_success_and_a_second_one_of_what
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_an_address_without_a_virtual_mac_is_told_what_became_of_the_request() {
+    let world = World::embedded(1, 1).await;
+    let primary = world.address(0, 0);
+    ask(&world, "create", &primary, &[]).await.ok();
+    let unserved = run(&["show", &primary], &world.settings).await;
+    assert_advised(&unserved, "no virtual MAC", "no worker is running");
+    let _worker = world.serve().await;
+    eventually("the request is refused", async || world.dead_letters().await.len() == 1).await;
+    let refused = run(&["show", &primary], &world.settings).await;
+    assert_advised(&refused, "no virtual MAC", "which keeps its PXE MAC");
+    assert_advised(&refused, "no virtual MAC", "`vmacd dead-letters show 1`");
+    let never = run(&["show", &world.address(0, 9)], &world.settings).await;
+    assert_advised(&never, "no virtual MAC", "`vmacd list`");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_waits_is_told_what_for_and_hinted_at_what_keeps_it() {
     let mut world = World::embedded(1, 2).await;
     world.place(&["ams1"]).await;
