@@ -54,7 +54,7 @@ pub use freeze::{Freeze, FreezeError, FreezeKind, FreezeOrder, Scope};
 pub use health::{Away, Health, WorkerSign, without_replaced};
 pub use inventory::{
     CredentialName, Dialect, DialectChoice, Inventory, InventoryConflict, InventoryPlace, Server, ServerPort,
-    SshProfile, Switch, inventory_conflicts,
+    SshProfile, Switch, inventory_conflicts, shared_network_cards,
 };
 pub use issued::{Arrival, Issued, IssuedError, MS_MAX, Moment, Position};
 pub use lifecycle::{Desired, Status, StatusError, derive_status};

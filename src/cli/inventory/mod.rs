@@ -13,11 +13,14 @@ use super::args::InventoryVerb;
 use super::fault::Fault;
 use super::files::{self, Kind, Problems};
 use super::open::Session;
-use super::output::Output;
+use super::output::{Output, printable, say};
 use super::progress::Progress;
-use crate::domain::{Inventory, inventory_conflicts};
+use crate::domain::{Inventory, inventory_conflicts, shared_network_cards};
 use crate::store::{Store, StoreError};
 use read::Read;
+
+/// Notes that are printed one by one.
+const NOTES_MAX: usize = 20;
 
 /// Runs one of the verbs.
 pub(super) async fn run(session: Session, output: Output, verb: InventoryVerb) -> Result<(), Fault> {
@@ -40,18 +43,29 @@ async fn import(session: Session, output: Output, file: &Path) -> Result<(), Fau
     }
     let store = session.store_to_set_up().await?;
     let inventory = &read.inventory;
+    let notes = shared_network_cards(inventory, &store.export().await?);
     let progress = Progress::new(output, "importing", inventory.switches.len() + inventory.servers.len());
     let imported = store.import_with(inventory, |done| progress.at(done)).await;
     progress.done();
     match imported {
-        Ok(report) => output.one(&report, || {
-            format!("{} added, {} updated, {} unchanged", report.added, report.updated, report.unchanged)
-        }),
+        Ok(report) => {
+            tell(&notes);
+            output.one(&report, || {
+                format!("{} added, {} updated, {} unchanged", report.added, report.updated, report.unchanged)
+            })
+        }
         Err(StoreError::Inventory(conflicts)) => {
             read.note(conflicts, &mut problems);
             Err(problems.into_fault())
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+fn tell(notes: &[String]) {
+    notes.iter().take(NOTES_MAX).for_each(|note| say(&format!("note: {}", printable(note))));
+    if notes.len() > NOTES_MAX {
+        say(&format!("note: and {} more like these", notes.len() - NOTES_MAX));
     }
 }
 

@@ -51,6 +51,21 @@ pub fn inventory_conflicts(inventory: &Inventory, known: &Inventory) -> Vec<Inve
     found
 }
 
+/// A sentence for each PXE MAC that a server of the inventory has and another one in the database has too. No conflict:
+/// a machine that got a new id keeps its network card, and its old id stays until it is removed.
+pub fn shared_network_cards(inventory: &Inventory, known: &Inventory) -> Vec<String> {
+    let named: HashSet<i64> = inventory.servers.iter().map(|server| server.id).collect();
+    let kept = known.servers.iter().filter(|server| !named.contains(&server.id));
+    let of_kept: HashMap<Mac, i64> = kept.map(|server| (server.pxe_mac, server.id)).collect();
+    let shared = inventory.servers.iter().filter_map(|server| Some((server, of_kept.get(&server.pxe_mac)?)));
+    let sentence = |(Server { id, pxe_mac, .. }, other): (&Server, &i64)| {
+        format!(
+            "server {id} has the PXE MAC {pxe_mac} of server {other} in the database; correct one unless both are one machine"
+        )
+    };
+    shared.map(sentence).collect()
+}
+
 fn switches(switches: &[Switch]) -> Vec<InventoryConflict> {
     let mut seen = HashSet::new();
     let twice = switches.iter().enumerate().filter(|(_, switch)| !seen.insert(&switch.name));
@@ -183,6 +198,20 @@ mod tests {
         server 2: server 1 has the primary address 192.0.2.11 in the database; import server 1 with its new address in the same file
         server 2 has a port on sw-a1, and no such switch is known; correct the name, or import the switch first
         ");
+    }
+
+    #[test]
+    fn a_network_card_of_another_server_in_the_database_is_told_and_no_conflict() {
+        let both = |one: serde_json::Value, other| {
+            let (new, known) = (inventory(json!({"servers": [one]})), inventory(json!({"servers": [other]})));
+            (inventory_conflicts(&new, &known).len(), shared_network_cards(&new, &known))
+        };
+        let (conflicts, notes) =
+            both(server(2, "00:00:5e:00:53:01", "192.0.2.12", &[]), server(1, "00:00:5e:00:53:01", "192.0.2.11", &[]));
+        assert_eq!(conflicts, 0);
+        insta::assert_snapshot!(notes.join("\n"), @"server 2 has the PXE MAC 00:00:5e:00:53:01 of server 1 in the database; correct one unless both are one machine");
+        let same = server(1, "00:00:5e:00:53:01", "192.0.2.11", &[]);
+        assert_eq!(both(same.clone(), same), (0, vec![]));
     }
 
     #[test]

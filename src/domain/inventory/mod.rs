@@ -4,7 +4,7 @@ mod conflicts;
 
 use serde::{Deserialize, Serialize};
 
-pub use conflicts::{InventoryConflict, InventoryPlace, inventory_conflicts};
+pub use conflicts::{InventoryConflict, InventoryPlace, inventory_conflicts, shared_network_cards};
 
 use super::{BindableAddress, DriftMode, InterfaceName, Mac, SiteName, SwitchName, VlanName};
 

@@ -84,6 +84,16 @@ async fn two_machines_with_one_id_and_a_line_twice_are_refused_by_their_lines() 
 }
 
 #[tokio::test]
+async fn a_network_card_that_another_server_in_the_database_has_is_told() {
+    let desk = Desk::new().await;
+    let first = desk.inventory("csv", format!("{HEADER}1,00:00:5e:00:53:01,,,sw-a1,ge-0/0/1\n").as_bytes()).await;
+    assert_eq!(first.stderr, "");
+    let second = desk.inventory("csv", format!("{HEADER}2,00:00:5e:00:53:01,,,sw-a1,ge-0/0/2\n").as_bytes()).await;
+    assert!(second.stderr.contains("note: server 2 has the PXE MAC 00:00:5e:00:53:01 of server 1"), "{second:?}");
+    assert_eq!(second.ok(), "1 added, 0 updated, 0 unchanged\n");
+}
+
+#[tokio::test]
 async fn a_file_is_imported_whole_or_not_at_all_and_all_its_errors_are_told_at_once() {
     let desk = Desk::new().await;
     desk.inventory("csv", format!("{HEADER}1,00:00:5e:00:53:01,192.0.2.1,,sw-a1,ge-0/0/1\n").as_bytes()).await.ok();
