@@ -13,6 +13,7 @@ use super::handle::{SimHandle, bind};
 use super::host_key;
 use super::inventory;
 use super::model::{Dialect, Model};
+use super::odd_bytes::text_of;
 use super::options::Options;
 use super::plan::{PORTS_MAX, SWITCHES_MAX, SimServer, switch_name};
 use super::switch::{Login, Parts, Switch};
@@ -118,9 +119,9 @@ struct Commons {
 impl Commons {
     fn read(options: &Options) -> Result<Commons, SimError> {
         let given = options.config.as_ref().map(|path| {
-            let read = std::fs::read_to_string(path);
+            let read = std::fs::read(path);
             read.map_err(|source| SimError::ReadConfig { path: path.clone(), source })
-                .map(|text| (path.display().to_string(), text))
+                .map(|bytes| (path.display().to_string(), text_of(&bytes)))
         });
         let given = given.transpose()?;
         let given = given.as_ref().map(|(origin, text)| (origin.as_str(), text.as_str()));

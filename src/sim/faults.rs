@@ -65,6 +65,8 @@ fault_kinds! {
     StrayDaemonText = "stray_daemon_text",
     /// A commit that succeeds carries a warning.
     CommitWarning = "commit_warning",
+    /// The braces of a configuration are sent with their markup as it is, as old releases do.
+    UnescapedText = "unescaped_text",
     /// A configuration is cut off in the middle, and the connection with it.
     TruncatedConfiguration = "truncated_configuration",
     /// After a commit took effect the switch restarts (away for its parameter in milliseconds, 3000 unless given).

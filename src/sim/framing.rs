@@ -1,5 +1,7 @@
 //! Message framing, RFC 6242 section 4: end-of-message marks, and chunks where both sides speak base:1.1.
 
+use super::odd_bytes::{bytes_of, text_of};
+
 const END: &[u8] = b"]]>]]>";
 
 /// How messages are told apart.
@@ -39,7 +41,7 @@ impl Inbox {
             self.searched = self.bytes.len();
             return None;
         };
-        let message = String::from_utf8_lossy(&self.bytes[..at]).into_owned();
+        let message = text_of(&self.bytes[..at]);
         self.take(at + END.len());
         Some(message)
     }
@@ -54,7 +56,7 @@ impl Inbox {
             };
             let Some(length) = length else {
                 self.take(at + header);
-                return Ok(Some(String::from_utf8_lossy(&message).into_owned()));
+                return Ok(Some(text_of(&message)));
             };
             let Some(data) = rest.get(header..header + length) else {
                 return Ok(None);
@@ -85,9 +87,10 @@ fn header(bytes: &[u8]) -> Result<Option<(usize, Option<usize>)>, ()> {
 
 /// `message` with its frame around it.
 pub(crate) fn frame(message: &str, framing: Framing) -> Vec<u8> {
+    let message = bytes_of(message);
     match framing {
-        Framing::EndMark => format!("{message}]]>]]>\n").into_bytes(),
-        Framing::Chunked => format!("\n#{}\n{message}\n##\n", message.len()).into_bytes(),
+        Framing::EndMark => [&message, END, b"\n"].concat(),
+        Framing::Chunked => [format!("\n#{}\n", message.len()).as_bytes(), &message, b"\n##\n"].concat(),
     }
 }
 

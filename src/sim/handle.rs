@@ -14,6 +14,7 @@ use super::check::{SimBinding, bindings};
 use super::error::SimError;
 use super::faults::{FaultKind, Faults};
 use super::history::Commit;
+use super::odd_bytes::bytes_of;
 use super::print_text::print_text;
 use super::server;
 use super::session;
@@ -70,6 +71,11 @@ impl SimHandle {
     /// The committed configuration in braces.
     pub fn committed_text(&self) -> String {
         print_text(&self.switch.device().committed)
+    }
+
+    /// The same as it is on the wire.
+    pub fn committed_bytes(&self) -> Vec<u8> {
+        bytes_of(&self.committed_text())
     }
 
     /// The committed configuration as `set` lines.

@@ -36,6 +36,7 @@ mod load;
 mod locking;
 mod mac_table;
 mod model;
+mod odd_bytes;
 mod operator;
 mod options;
 mod plan;

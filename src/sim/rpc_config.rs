@@ -41,7 +41,7 @@ pub(crate) async fn get_configuration(switch: &Switch, pid: u32, operation: &Ele
     if let Some(filter) = operation.child("configuration") {
         shown.tree = select(&shown.tree, filter);
     }
-    sent(switch, rendered(&shown, operation.attribute("format").unwrap_or("xml"))?)
+    sent(switch, rendered(switch, &shown, operation.attribute("format").unwrap_or("xml"))?)
 }
 
 fn sent(switch: &Switch, body: String) -> Answer {
@@ -79,12 +79,16 @@ pub(crate) fn candidate(device: &Device, pid: u32) -> Shown {
     }
 }
 
-fn rendered(shown: &Shown, format: &str) -> Result<String, Vec<RpcError>> {
+fn rendered(switch: &Switch, shown: &Shown, format: &str) -> Result<String, Vec<RpcError>> {
+    let braces = || {
+        let text = print_text(&shown.tree);
+        if switch.strikes(FaultKind::UnescapedText) { text } else { escape(&text) }
+    };
     let text = match format {
         "text" => format!(
             "<configuration-text xmlns=\"http://xml.juniper.net/xnm/1.1/xnm\">\n{}{}</configuration-text>\n",
             shown.header,
-            escape(&print_text(&shown.tree))
+            braces()
         ),
         "set" => format!("<configuration-set>\n{}</configuration-set>\n", escape(&print_set(&shown.tree))),
         // Releases that do not know a format answer with XML.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::faults::FaultKind;
 use super::framing::{Framing, Inbox, frame};
+use super::odd_bytes::bytes_of;
 use super::rfc_compliant;
 use super::rpc::{self, Outcome};
 use super::switch::{Switch, Terminal};
@@ -110,7 +111,7 @@ async fn farewell<S: AsyncWrite + Unpin>(stream: &mut S, reply: &[u8]) -> std::i
 
 /// Sends the start of a reply and waits until it is on its way.
 async fn break_off<S: AsyncWrite + Unpin>(stream: &mut S, start: &str) -> std::io::Result<End> {
-    stream.write_all(start.as_bytes()).await?;
+    stream.write_all(&bytes_of(start)).await?;
     stream.flush().await?;
     tokio::time::sleep(Duration::from_millis(50)).await;
     Ok(End::Cut)
