@@ -7,7 +7,7 @@ use super::open::Session;
 use super::output::{Output, or_dash};
 use super::restore;
 use super::suggest;
-use crate::domain::{difference, redacted};
+use crate::domain::{difference, readable, redacted};
 use crate::store::{Backup, BackupKey, Store};
 
 /// Backups read at once.
@@ -30,7 +30,10 @@ pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> 
         }
         BackupsVerb::Show { id, with_secrets } => {
             let (backup, content) = session.store().await?.backup(id).await?;
-            let content = if with_secrets { content } else { redacted(&content) };
+            if with_secrets {
+                return show_whole(output, &backup, &content);
+            }
+            let content = redacted(&content);
             output.one(&serde_json::json!({"backup": backup, "content": content}), || content.trim_end().to_owned())
         }
         BackupsVerb::Diff { from, to } => diff(&session.store().await?, output, from, to).await,
@@ -45,6 +48,15 @@ pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> 
             output.one(&serde_json::json!({"written": file}), || format!("{}: a new key", file.display()))
         }
     }
+}
+
+/// The configuration with its secrets. What goes into a file or a pipe is what the switch held, byte for byte.
+fn show_whole(output: Output, backup: &Backup, content: &[u8]) -> Result<(), Fault> {
+    if !output.json && !output.is_terminal() {
+        return output.bytes(content);
+    }
+    let shown = readable(content);
+    output.one(&serde_json::json!({"backup": backup, "content": shown}), || shown.trim_end().to_owned())
 }
 
 fn row(backup: &Backup) -> Vec<Cell> {

@@ -112,6 +112,11 @@ impl Output {
         if self.json { self.json(item) } else { write_line(&printable_lines(&text())) }
     }
 
+    /// Prints bytes as they are: only where no terminal shows them.
+    pub fn bytes(self, bytes: &[u8]) -> Result<(), Fault> {
+        write_bytes(bytes).map(|_| ())
+    }
+
     fn json<T: Serialize>(self, item: &T) -> Result<(), Fault> {
         write_line(&printable_lines(&serde_json::to_string_pretty(item)?))
     }
@@ -153,8 +158,12 @@ fn write_line(text: &str) -> Result<(), Fault> {
 
 /// Prints text that is safe to print; false where nobody reads any more.
 pub(super) fn write_text(text: &str) -> Result<bool, Fault> {
+    write_bytes(text.as_bytes())
+}
+
+fn write_bytes(bytes: &[u8]) -> Result<bool, Fault> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error.into()),

@@ -1,5 +1,6 @@
 //! A switch's configuration as it is shown to people: without its secrets, and compared with another.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use similar::TextDiff;
@@ -9,9 +10,20 @@ const MARK: &str = "## SECRET-DATA";
 /// What stands in a secret's place.
 const HIDDEN: &str = "(hidden)";
 
+/// A configuration as text: bytes that are no UTF-8 as `\xe9`.
+pub fn readable(configuration: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(configuration) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => {
+            let chunks = configuration.utf8_chunks();
+            chunks.map(|chunk| format!("{}{}", chunk.valid(), chunk.invalid().escape_ascii())).collect()
+        }
+    }
+}
+
 /// The configuration with the quoted values of secret statements hidden: Junos marks each with `## SECRET-DATA`.
-pub fn redacted(configuration: &str) -> String {
-    configuration.split_inclusive('\n').map(redact_line).collect()
+pub fn redacted(configuration: &[u8]) -> String {
+    readable(configuration).split_inclusive('\n').map(redact_line).collect()
 }
 
 fn redact_line(line: &str) -> String {
@@ -27,7 +39,8 @@ fn redact_line(line: &str) -> String {
 
 /// A difference as a switch prints it, its secrets hidden. A switch may leave the mark out there: hidden is also whatever
 /// is marked in one of the configurations, and whatever has the form of a Junos password (`$9$...`, `$6$...`).
-pub fn redacted_difference(difference: &str, configurations: &[&str]) -> String {
+pub fn redacted_difference(difference: &str, configurations: &[&[u8]]) -> String {
+    let configurations: Vec<_> = configurations.iter().map(|text| readable(text)).collect();
     let mut secrets: Vec<&str> =
         configurations.iter().flat_map(|text| marked(text)).collect::<BTreeSet<_>>().into_iter().collect();
     // The longest first, so that none is left in part because another stands within it.
@@ -58,7 +71,7 @@ fn hide_passwords(line: &str) -> String {
 }
 
 /// The difference between two configurations, their secrets hidden, as a unified diff under these names.
-pub fn difference((older, old): (&str, &str), (newer, new): (&str, &str)) -> String {
+pub fn difference((older, old): (&str, &[u8]), (newer, new): (&str, &[u8])) -> String {
     let (old, new) = (redacted(old), redacted(new));
     TextDiff::from_lines(&old, &new).unified_diff().context_radius(3).header(older, newer).to_string()
 }
@@ -71,13 +84,20 @@ mod tests {
     fn marked_values_are_hidden_and_the_rest_is_as_it_was() {
         let configuration =
             "system {\n    encrypted-password \"$6$a\\\"b\"; ## SECRET-DATA\n    host-name \"sw 1\";\n}\n";
-        insta::assert_snapshot!(redacted(configuration), @r#"
+        insta::assert_snapshot!(redacted(configuration.as_bytes()), @r#"
         system {
             encrypted-password "(hidden)"; ## SECRET-DATA
             host-name "sw 1";
         }
         "#);
-        assert!(!redacted("secret bare; ## SECRET-DATA").contains("bare"));
+        assert!(!redacted(b"secret bare; ## SECRET-DATA").contains("bare"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf_8_are_told_apart() {
+        assert_eq!(readable(b"caf\xe9 \xc3\xa9 \xff\xfe"), "caf\\xe9 \u{e9} \\xff\\xfe");
+        let difference = difference(("old", b"a \xe9\n"), ("new", b"a \xe8\n"));
+        assert!(difference.contains("-a \\xe9") && difference.contains("+a \\xe8"), "{difference}");
     }
 
     #[test]
@@ -86,7 +106,7 @@ mod tests {
         let after = "secret \"$9$new\"; ## SECRET-DATA\nkey bare; ## SECRET-DATA\n";
         let difference = "[edit system]\n-   secret \"old word\";\n+   secret \"$9$new\";\n+   key bare;\n\
                           +   encrypted-password \"$6$salt$hash\";\n+   other \"marked\"; ## SECRET-DATA\n-  host-name a;\n";
-        insta::assert_snapshot!(redacted_difference(difference, &[before, after]), @r#"
+        insta::assert_snapshot!(redacted_difference(difference, &[before.as_bytes(), after.as_bytes()]), @r#"
         [edit system]
         -   secret "(hidden)";
         +   secret "(hidden)";

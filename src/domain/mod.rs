@@ -47,7 +47,7 @@ mod vmac_name;
 pub use address::{AddressError, BindableAddress};
 pub use binding::{BindingState, SwitchBinding};
 pub use command::{Action, Command, IntentOrder, MessageKey};
-pub use configuration::{difference, redacted, redacted_difference};
+pub use configuration::{difference, readable, redacted, redacted_difference};
 pub use drift::DriftMode;
 pub use failure::{Code, Failure, FailureClass, chain};
 pub use freeze::{Freeze, FreezeError, FreezeKind, FreezeOrder, Scope};

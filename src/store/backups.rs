@@ -90,11 +90,11 @@ const COLUMNS: &str = "b.id, b.switch, b.content_hash, b.push_id, b.taken_at, c.
     FROM config_backups b JOIN config_contents c ON c.content_hash = b.content_hash";
 
 impl Store {
-    /// Keeps a configuration and answers with the backup's number.
+    /// Keeps a configuration byte for byte and answers with the backup's number.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn save_backup(&self, switch: &SwitchName, content: &str, push_id: &str) -> Result<i64, StoreError> {
+    pub async fn save_backup(&self, switch: &SwitchName, content: &[u8], push_id: &str) -> Result<i64, StoreError> {
         let now = self.now().await?;
         let mut tx = self.begin("keep a backup").await?;
         let id = self.keep_backup(&mut tx, switch, content, push_id, now).await?;
@@ -107,11 +107,11 @@ impl Store {
         &self,
         tx: &mut Tx,
         switch: &SwitchName,
-        content: &str,
+        content: &[u8],
         push_id: &str,
         now: DateTime<Utc>,
     ) -> Result<i64, StoreError> {
-        let hash = hex::encode(Sha256::digest(content.as_bytes()));
+        let hash = hex::encode(Sha256::digest(content));
         let kept = Kept::read(tx, switch, &hash).await?;
         let insert = match &kept.head {
             Some(head) if kept.is_base || self.vault.is_as_wanted(head) => None,
@@ -127,7 +127,7 @@ impl Store {
     fn insert_content(
         &self,
         switch: &SwitchName,
-        content: &str,
+        content: &[u8],
         hash: &str,
         kept: Kept,
     ) -> Result<Statement, StoreError> {
@@ -139,9 +139,9 @@ impl Store {
     }
 
     /// Packs against the content that the switch's last backup was packed against, unless little is gained by it.
-    fn pack(&self, switch: &SwitchName, content: &str, kept: Kept) -> Result<Packed, StoreError> {
+    fn pack(&self, switch: &SwitchName, content: &[u8], kept: Kept) -> Result<Packed, StoreError> {
         let pack = |base: &[u8]| {
-            let packed = self.vault.pack(content.as_bytes(), base);
+            let packed = self.vault.pack(content, base);
             packed.map_err(|source| StoreError::Pack { switch: switch.to_string(), source: Arc::new(source) })
         };
         if let Some((base, base_packed)) = kept.base {
@@ -157,11 +157,11 @@ impl Store {
         Ok(Packed { content: pack(&[])?, base: None })
     }
 
-    /// A backup and its content.
+    /// A backup and its content, byte for byte.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unpack`], or when the database fails.
-    pub async fn backup(&self, id: i64) -> Result<(Backup, String), StoreError> {
+    pub async fn backup(&self, id: i64) -> Result<(Backup, Vec<u8>), StoreError> {
         let sql = format!(
             "SELECT c.packed, (SELECT k.packed FROM config_contents k WHERE k.content_hash = c.base_hash) AS base, {COLUMNS}
              WHERE b.id = $1"
@@ -171,8 +171,6 @@ impl Store {
         let (packed, base): (Vec<u8>, Option<Vec<u8>>) = (row.get("packed")?, row.get("base")?);
         let base = base.map(|base| self.vault.unpack(&base, &[])).transpose().map_err(unpacked(id))?;
         let content = self.vault.unpack(&packed, &base.unwrap_or_default()).map_err(unpacked(id))?;
-        let content = String::from_utf8(content)
-            .map_err(|error| unpacked(id)(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
         Ok((Backup::from_row(row)?, content))
     }
 

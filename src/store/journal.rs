@@ -60,7 +60,7 @@ pub struct SentPush<'a> {
     /// How many changes that is.
     pub changes: i64,
     /// The configuration that is committed until then.
-    pub before: &'a str,
+    pub before: &'a [u8],
     /// Its backup, where it was kept for a push just before.
     pub backup_id: Option<i64>,
 }

@@ -3,13 +3,12 @@
 use std::any::Any;
 use std::time::Duration;
 
-use quick_xml::escape::escape;
 use russh_stream::Stream;
 
 use super::commit_log::{self, log};
 use super::dialect;
 use super::error::{SwitchError, refusal};
-use super::netconf::{Reply, Session, SessionError};
+use super::netconf::{Message, Reply, RpcError, Session, SessionError, Severity, escaped};
 use super::ssh::{self, Credential};
 use crate::domain::plan::Change;
 use crate::domain::{Dialect, DialectChoice, Switch, TraceId, chain};
@@ -113,13 +112,31 @@ impl SwitchClient {
     /// Loads the changes into the candidate.
     ///
     /// # Errors
-    /// [`SwitchError::Refused`] with every error that the switch told, or [`SwitchError`].
+    /// [`SwitchError::Refused`] with every error that the switch told, or for changes that cannot be written; or
+    /// [`SwitchError`].
     pub async fn load(&mut self, changes: &[Change]) -> Result<(), SwitchError> {
         let configuration = dialect::render(self.dialect, changes);
+        if configuration.contains(char::REPLACEMENT_CHARACTER) {
+            let errors = self.unwritable(changes);
+            return Err(SwitchError::Refused { switch: self.name.clone(), request: "load the changes", errors });
+        }
         let ask = format!(
             "<load-configuration action=\"merge\" format=\"xml\"><configuration>{configuration}</configuration></load-configuration>"
         );
-        self.ask("load the changes", &ask).await.map(|_| ())
+        self.ask("load the changes", ask).await.map(|_| ())
+    }
+
+    /// The changes in a place whose name on the switch is no UTF-8: written, it would be another place.
+    fn unwritable(&self, changes: &[Change]) -> Vec<RpcError> {
+        let is_unwritable = |change: &&Change| {
+            dialect::render(self.dialect, std::slice::from_ref(*change)).contains(char::REPLACEMENT_CHARACTER)
+        };
+        let error = |change: &Change| {
+            let (Change::Set { ip, .. } | Change::Remove { ip, .. }) = change;
+            let message = format!("the group, VLAN or port of {ip} has a name on the switch that is no UTF-8");
+            RpcError { severity: Severity::Error, message, path: None, bad_element: None }
+        };
+        changes.iter().filter(is_unwritable).map(error).collect()
     }
 
     /// Loads a whole configuration into the candidate, in place of all that it holds (JNPR "load-configuration", `action`
@@ -127,12 +144,12 @@ impl SwitchClient {
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub async fn load_whole(&mut self, text: &str) -> Result<(), SwitchError> {
-        let ask = format!(
-            "<load-configuration action=\"override\" format=\"text\"><configuration-text>{}</configuration-text></load-configuration>",
-            escape(text)
+    pub async fn load_whole(&mut self, text: &[u8]) -> Result<(), SwitchError> {
+        let (start, end) = (
+            b"<load-configuration action=\"override\" format=\"text\"><configuration-text>".as_slice(),
+            b"</configuration-text></load-configuration>".as_slice(),
         );
-        self.ask("load the configuration", &ask).await.map(|_| ())
+        self.ask("load the configuration", [start, &escaped(text), end].concat()).await.map(|_| ())
     }
 
     /// Commits the candidate; the switch rolls it back after `timeout_min` minutes unless it is confirmed.
@@ -180,7 +197,8 @@ impl SwitchClient {
 
     async fn commit(&mut self, request: &'static str, inner: &str) -> Result<(), SwitchError> {
         let ask = format!("<commit-configuration>{inner}</commit-configuration>");
-        match self.session.rpc(&ask, self.timeouts.commit).await {
+        let answered = self.session.rpc(&ask, self.timeouts.commit).await;
+        match answered.and_then(|message| message.reply()) {
             Ok(reply) if reply.errors.is_empty() => Ok(()),
             Ok(reply) => Err(refusal(&self.name, request, reply.errors)),
             Err(error) => Err(SwitchError::Unanswered { switch: self.name.clone(), problem: chain(&error) }),
@@ -193,19 +211,59 @@ impl SwitchClient {
         let _ = self.session.rpc("<close-session/>", patience).await;
     }
 
-    pub(super) async fn ask(&mut self, request: &'static str, operation: &str) -> Result<Reply, SwitchError> {
-        match self.session.rpc(operation, self.timeouts.rpc).await {
-            Ok(reply) if reply.errors.is_empty() => {
-                for warning in &reply.warnings {
-                    tracing::debug!(switch = self.name, request, warning = warning.message, "the switch warns");
-                }
-                Ok(reply)
+    pub(super) async fn ask(
+        &mut self,
+        request: &'static str,
+        operation: impl AsRef<[u8]>,
+    ) -> Result<Reply, SwitchError> {
+        let message = self.exchange(request, operation).await?;
+        self.accepted(request, message.reply())
+    }
+
+    /// Asks for the text in the first element of this name: byte for byte, or none where there is no such element.
+    pub(super) async fn ask_text(
+        &mut self,
+        request: &'static str,
+        operation: &str,
+        name: &str,
+    ) -> Result<Option<Vec<u8>>, SwitchError> {
+        let message = self.exchange(request, operation).await?;
+        let (reply, text) = message.text(name).map_err(|error| self.broken(request, error))?;
+        self.accepted(request, Ok(reply))?;
+        Ok(text)
+    }
+
+    pub(super) async fn exchange(
+        &mut self,
+        request: &'static str,
+        operation: impl AsRef<[u8]>,
+    ) -> Result<Message, SwitchError> {
+        let answered = self.session.rpc(operation, self.timeouts.rpc).await;
+        answered.map_err(|error| self.broken(request, error))
+    }
+
+    pub(super) fn accepted(
+        &self,
+        request: &'static str,
+        reply: Result<Reply, SessionError>,
+    ) -> Result<Reply, SwitchError> {
+        let reply = reply.map_err(|error| self.broken(request, error))?;
+        if !reply.errors.is_empty() {
+            return Err(refusal(&self.name, request, reply.errors));
+        }
+        for warning in &reply.warnings {
+            tracing::debug!(switch = self.name, request, warning = warning.message, "the switch warns");
+        }
+        Ok(reply)
+    }
+
+    pub(super) fn broken(&self, request: &'static str, error: SessionError) -> SwitchError {
+        match error {
+            SessionError::Xml { start, source } => {
+                self.not_understood(request, &format!("{source}: {}", start.escape_debug()))
             }
-            Ok(reply) => Err(refusal(&self.name, request, reply.errors)),
-            Err(SessionError::Xml { start, source }) => {
-                Err(self.not_understood(request, &format!("{source}: {}", start.escape_debug())))
-            }
-            Err(error) => Err(SwitchError::Lost { switch: self.name.clone(), request, problem: chain(&error) }),
+            SessionError::Text(error) => self.not_understood(request, &error.to_string()),
+            error => SwitchError::Lost { switch: self.name.clone(), request, problem: chain(&error) },
         }
     }
 

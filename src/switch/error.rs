@@ -138,6 +138,14 @@ pub enum SwitchError {
         /// What was missing.
         problem: String,
     },
+    /// A configuration that the switch would not hold as it is in the backup.
+    #[error("{switch} would not hold the configuration as the backup has it: {problem}; nothing was changed")]
+    NotWhole {
+        /// The switch.
+        switch: String,
+        /// What it would hold otherwise.
+        problem: String,
+    },
 }
 
 /// The errors' words, one after another.
@@ -174,7 +182,7 @@ impl SwitchError {
             Self::PermissionDenied { .. } => Code::PermissionDenied,
             Self::Trouble { .. } => Code::SwitchTrouble,
             Self::Refused { errors, .. } if is_duplicate_mac(errors) => Code::DuplicateMac,
-            Self::Refused { .. } => Code::RefusedBySwitch,
+            Self::Refused { .. } | Self::NotWhole { .. } => Code::RefusedBySwitch,
             Self::NotUnderstood { .. } => Code::ReplyNotUnderstood,
         }
     }

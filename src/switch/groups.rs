@@ -61,7 +61,7 @@ impl Narrowing {
 impl<D: Demand> Push<'_, D> {
     /// Pushes a group; what is refused is narrowed, the parts tried one after another. What is left when the bounds are
     /// reached has no result: it goes on in the next push.
-    pub(super) async fn push_groups(&mut self, group: Vec<AddressSteps>, before: &str) -> Result<(), Failure> {
+    pub(super) async fn push_groups(&mut self, group: Vec<AddressSteps>, before: &[u8]) -> Result<(), Failure> {
         let mut left = Narrowing::of(group);
         while let Some(group) = left.next() {
             match self.try_group(&group, before).await? {

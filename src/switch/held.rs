@@ -22,6 +22,6 @@ pub(super) async fn missing(client: &mut SwitchClient, content: &PushContent) ->
 }
 
 /// SHA-256 of a text, hexadecimal.
-pub(super) fn sha256(text: &str) -> String {
-    hex::encode(Sha256::digest(text.as_bytes()))
+pub(super) fn sha256(text: &[u8]) -> String {
+    hex::encode(Sha256::digest(text))
 }

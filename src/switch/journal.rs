@@ -121,7 +121,7 @@ pub trait Journal {
     fn unresolved(&mut self) -> Result<Vec<PushIntent>, Failure>;
     /// Called before the commit is sent: keeps the plan and `before`, the configuration that was committed until now, and
     /// answers with the backup's number. Fails where the lease is lost, or the site is frozen or at its limit.
-    async fn sent(&mut self, push: &PushIntent, before: &str) -> Result<i64, Failure>;
+    async fn sent(&mut self, push: &PushIntent, before: &[u8]) -> Result<i64, Failure>;
     /// Asked before a confirmation; fails where the lease is no longer to be trusted.
     fn may_commit(&self) -> Result<(), Failure>;
     /// Told when a push's end is known. It is written down with the results: until then the push is looked at again.

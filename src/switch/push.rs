@@ -66,7 +66,7 @@ impl<D: Demand> Push<'_, D> {
         self.transaction.journal
     }
 
-    pub(super) async fn try_group(&mut self, group: &[AddressSteps], before: &str) -> Result<Tried, Failure> {
+    pub(super) async fn try_group(&mut self, group: &[AddressSteps], before: &[u8]) -> Result<Tried, Failure> {
         let changes: Vec<Change> = group.iter().flatten().flat_map(|step| step.changes.clone()).collect();
         match self.transaction.client.load(&changes).await {
             Ok(()) => {

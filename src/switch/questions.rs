@@ -12,7 +12,7 @@ use super::vlans;
 use crate::domain::audit::LearnedMac;
 use crate::domain::evidence::TableEntry;
 use crate::domain::plan::{PortVlans, PresentBinding};
-use crate::domain::{Dialect, InterfaceName};
+use crate::domain::{Dialect, InterfaceName, readable};
 
 /// The configuration that is in force.
 const COMMITTED: &str = "committed";
@@ -52,12 +52,12 @@ impl SwitchClient {
         Ok(if non_els { Dialect::NonEls } else { Dialect::Els })
     }
 
-    /// The committed configuration as text, for the backup; without the line that says when it was committed,
-    /// so that the same configuration is the same text.
+    /// The committed configuration as text, for the backup, byte for byte; without the line that says when it was
+    /// committed, so that the same configuration is the same text.
     ///
     /// # Errors
     /// [`SwitchError::NotUnderstood`] when the reply holds no configuration, or [`SwitchError`].
-    pub async fn committed_text(&mut self) -> Result<String, SwitchError> {
+    pub async fn committed_text(&mut self) -> Result<Vec<u8>, SwitchError> {
         self.text_of(COMMITTED).await
     }
 
@@ -65,16 +65,16 @@ impl SwitchClient {
     ///
     /// # Errors
     /// As [`Self::committed_text`].
-    pub async fn candidate_text(&mut self) -> Result<String, SwitchError> {
+    pub async fn candidate_text(&mut self) -> Result<Vec<u8>, SwitchError> {
         self.text_of(CANDIDATE).await
     }
 
-    async fn text_of(&mut self, database: &str) -> Result<String, SwitchError> {
+    async fn text_of(&mut self, database: &str) -> Result<Vec<u8>, SwitchError> {
         let ask = format!("<get-configuration database=\"{database}\" format=\"text\"/>");
-        let reply = self.ask("show its configuration", &ask).await?;
-        match reply.root.find("configuration-text") {
-            Some(text) if !text.text.trim().is_empty() => Ok(without_date(&text.text).to_owned()),
-            _ => Err(self.not_understood("show its configuration", "no configuration text")),
+        let text = self.ask_text("show its configuration", &ask, "configuration-text").await?;
+        match text.map(without_date).filter(|text| !text.trim_ascii().is_empty()) {
+            Some(text) => Ok(text),
+            None => Err(self.not_understood("show its configuration", "no configuration text")),
         }
     }
 
@@ -106,13 +106,13 @@ impl SwitchClient {
     /// [`SwitchError::NotUnderstood`] when the reply holds no difference, or [`SwitchError`].
     pub async fn difference(&mut self) -> Result<String, SwitchError> {
         let ask = "<get-configuration compare=\"rollback\" rollback=\"0\" format=\"text\"/>";
-        let reply = self.ask("compare its candidate", ask).await?;
-        match reply.root.find("configuration-information") {
-            Some(information) => {
-                let output = information.child("configuration-output").map_or("", |output| output.text.as_str());
-                Ok(output.trim_matches('\n').to_owned())
-            }
-            None => Err(self.not_understood("compare its candidate", "no difference")),
+        // The whole is looked at where there is no output in it: some releases leave that out when nothing changes.
+        let (what, whole) = ("compare its candidate", "configuration-information");
+        let message = self.exchange(what, ask).await?;
+        let (reply, output) = message.text("configuration-output").map_err(|error| self.broken(what, error))?;
+        match self.accepted(what, Ok(reply))?.root.find(whole) {
+            Some(_) => Ok(readable(&output.unwrap_or_default()).trim_matches('\n').to_owned()),
+            None => Err(self.not_understood(what, "no difference")),
         }
     }
 
@@ -206,10 +206,8 @@ impl SwitchClient {
 }
 
 /// Junos starts with `## Last commit: ... by ...` or `## Last changed: ...`.
-fn without_date(text: &str) -> &str {
-    let text = text.trim_start();
-    match text.split_once('\n') {
-        Some((first, rest)) if first.starts_with("## Last ") => rest,
-        _ => text,
-    }
+fn without_date(text: Vec<u8>) -> Vec<u8> {
+    let shown = text.trim_ascii_start();
+    let first = shown.iter().position(|byte| *byte == b'\n').filter(|_| shown.starts_with(b"## Last "));
+    shown[first.map_or(0, |end| end + 1)..].to_vec()
 }

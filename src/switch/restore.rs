@@ -10,6 +10,7 @@ use super::client::SwitchClient;
 use super::error::SwitchError;
 use super::held::sha256;
 use super::journal::{Journal, PushContent, PushIntent};
+use super::odd_bytes::{is_taken, may_be_written};
 use super::preview::given_back;
 use super::transaction::{PushOptions, Transaction, Tried};
 use crate::domain::Failure;
@@ -20,15 +21,15 @@ use crate::domain::plan::PresentBinding;
 pub struct Wanted {
     /// The backup that it comes from.
     pub backup_id: i64,
-    /// Its text, secrets and all.
-    pub text: String,
+    /// Its text, byte for byte, secrets and all.
+    pub text: Vec<u8>,
 }
 
 /// What bringing a configuration back changes. Its texts may hold secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The configuration that is in force before.
-    pub before: String,
+    pub before: Vec<u8>,
     /// In the switch's own words, as `show | compare` prints it; empty when nothing changes.
     pub text: String,
     /// SHA-256 of the text that the switch shows with it, hexadecimal.
@@ -68,11 +69,16 @@ pub async fn preview(client: &mut SwitchClient, wanted: &Wanted) -> Result<Diffe
 }
 
 async fn load(client: &mut SwitchClient, wanted: &Wanted) -> Result<Difference, SwitchError> {
+    let not_whole = |problem| SwitchError::NotWhole { switch: client.name().to_owned(), problem };
+    may_be_written(&wanted.text).map_err(not_whole)?;
     client.load_whole(&wanted.text).await?;
+    let candidate = client.candidate_text().await?;
+    is_taken(&wanted.text, &candidate)
+        .map_err(|problem| SwitchError::NotWhole { switch: client.name().to_owned(), problem })?;
     Ok(Difference {
         before: client.committed_text().await?,
         text: client.difference().await?,
-        text_sha256: sha256(&client.candidate_text().await?),
+        text_sha256: sha256(&candidate),
         bindings: client.candidate_bindings().await?,
     })
 }

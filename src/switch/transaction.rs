@@ -54,7 +54,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
     }
 
     /// Settles earlier pushes; answers with the committed configuration.
-    pub async fn open(&mut self) -> Result<String, Failure> {
+    pub async fn open(&mut self) -> Result<Vec<u8>, Failure> {
         self.resolve_earlier().await?;
         let text = self.client.committed_text().await;
         let text = self.seen(text)?;
@@ -104,7 +104,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
 
     /// Commits what was loaded, reads it back, and confirms it or takes it back. `before` is what was committed until
     /// now; the traces stand in the commit log.
-    pub async fn commit(&mut self, intent: PushIntent, before: &str, traces: &[TraceId]) -> Result<Tried, Failure> {
+    pub async fn commit(&mut self, intent: PushIntent, before: &[u8], traces: &[TraceId]) -> Result<Tried, Failure> {
         self.journal.reached(Stage::Loaded);
         let backup_id = match self.journal.sent(&intent, before).await {
             Ok(backup_id) => backup_id,
@@ -160,6 +160,10 @@ impl<'a, J: Journal> Transaction<'a, J> {
                 let errors = errors.clone();
                 self.discard().await?;
                 Ok(Tried::Refused(error, errors))
+            }
+            SwitchError::NotWhole { .. } => {
+                self.discard().await?;
+                Ok(Tried::Refused(error, Vec::new()))
             }
             _ => {
                 let failure = error.failure();

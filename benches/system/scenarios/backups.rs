@@ -69,7 +69,7 @@ async fn save(store: &Store, count: usize) -> (Vec<(i64, String)>, Vec<f64>) {
     for number in 0..count {
         let text = configuration.text();
         let began = Instant::now();
-        let id = store.save_backup(&switch, &text, &format!("push-{number}")).await.expect("kept");
+        let id = store.save_backup(&switch, text.as_bytes(), &format!("push-{number}")).await.expect("kept");
         took_ms.push(began.elapsed().as_secs_f64() * 1000.0);
         kept.push((id, text));
         configuration.bind();
@@ -83,7 +83,7 @@ async fn read(store: &Store, configurations: &[(i64, String)]) -> Vec<f64> {
         let began = Instant::now();
         let (_, content) = store.backup(*id).await.expect("read");
         took_ms.push(began.elapsed().as_secs_f64() * 1000.0);
-        assert!(content == *text, "backup {id} came back as something else");
+        assert!(content == text.as_bytes(), "backup {id} came back as something else");
     }
     took_ms
 }

@@ -23,7 +23,7 @@ pub enum BackupsVerb {
         /// Its id
         #[arg(value_parser = number)]
         id: i64,
-        /// Print the secrets too, as they must be to load the backup
+        /// Print the secrets too, as they must be to load the backup; into a file or a pipe byte for byte
         #[arg(long)]
         with_secrets: bool,
     },

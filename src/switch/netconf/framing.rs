@@ -133,10 +133,11 @@ impl Decoder {
 }
 
 /// The bytes of one message on the wire.
-pub fn encode(framing: Framing, message: &str) -> Vec<u8> {
+pub fn encode(framing: Framing, message: impl AsRef<[u8]>) -> Vec<u8> {
+    let message = message.as_ref();
     match framing {
-        Framing::EndOfMessage => format!("{message}]]>]]>\n").into_bytes(),
-        Framing::Chunked => format!("\n#{}\n{message}\n##\n", message.len()).into_bytes(),
+        Framing::EndOfMessage => [message, MARK, b"\n"].concat(),
+        Framing::Chunked => [format!("\n#{}\n", message.len()).as_bytes(), message, b"\n##\n"].concat(),
     }
 }
 

@@ -4,9 +4,11 @@
 mod framing;
 mod reply;
 mod session;
+mod verbatim;
 mod xml;
 
 pub use framing::{Decoder, Framing, FramingError, encode};
 pub use reply::{Reply, RpcError, Severity};
-pub use session::{Session, SessionError};
+pub use session::{Message, Session, SessionError};
+pub use verbatim::{escaped, take_text};
 pub use xml::{Element, XmlError};

@@ -65,12 +65,17 @@ impl Reply {
 }
 
 impl Reply {
-    /// True when this answers request number `id`. A reply to an earlier request and stray output of the switch
-    /// do not; old releases refuse with a bare `rpc-error` (Juniper/py-junos-eznc, get-permission-denied.xml).
+    /// True when this answers request number `id`.
     pub fn answers(&self, id: u64) -> bool {
-        let of_this = self.root.attribute("message-id").is_none_or(|replied| replied == id.to_string());
-        of_this && matches!(self.root.name.as_str(), "rpc-reply" | "rpc-error")
+        answers(&self.root, id)
     }
+}
+
+/// True when the root is that of an answer to request number `id`. A reply to an earlier request and stray output of the
+/// switch are not; old releases refuse with a bare `rpc-error` (Juniper/py-junos-eznc, get-permission-denied.xml).
+pub(super) fn answers(root: &Element, id: u64) -> bool {
+    let of_this = root.attribute("message-id").is_none_or(|replied| replied == id.to_string());
+    of_this && matches!(root.name.as_str(), "rpc-reply" | "rpc-error")
 }
 
 fn error_of(element: &Element) -> Option<RpcError> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::framing::{Decoder, Framing, FramingError, encode};
-use super::reply::Reply;
+use super::reply::{Reply, answers};
+use super::verbatim::{TextError, take_text};
 use super::xml::{Element, XmlError};
 
 /// Longest message accepted from a switch; a configuration of 5 MB fits many times.
@@ -39,6 +40,45 @@ pub enum SessionError {
         /// What is wrong with it.
         source: XmlError,
     },
+    /// What it says of its configuration cannot be taken for what it holds.
+    #[error("the text in the answer is not what the switch holds")]
+    Text(#[from] TextError),
+}
+
+/// How much of a message is looked at to find out what it answers.
+const START_BYTES: usize = 4 << 10;
+
+/// A reply as it came.
+pub struct Message(Vec<u8>);
+
+impl Message {
+    /// The reply read. Bytes that are no UTF-8 are replaced: what must be kept as it is, is asked of [`Self::text`].
+    ///
+    /// # Errors
+    /// [`SessionError::Xml`].
+    pub fn reply(&self) -> Result<Reply, SessionError> {
+        read(&self.0)
+    }
+
+    /// The reply without the text in the first element of this name, and that text byte for byte.
+    ///
+    /// # Errors
+    /// [`SessionError::Xml`], [`SessionError::Text`].
+    pub fn text(&self, name: &str) -> Result<(Reply, Option<Vec<u8>>), SessionError> {
+        let (rest, text) = take_text(&self.0, name)?;
+        Ok((read(&rest)?, text))
+    }
+
+    fn answers(&self, id: u64) -> Result<bool, SessionError> {
+        let start = String::from_utf8_lossy(&self.0[..self.0.len().min(START_BYTES)]);
+        let root = Element::read_start(&start).map_err(|source| unreadable(&start, source))?;
+        Ok(answers(&root, id))
+    }
+}
+
+fn read(message: &[u8]) -> Result<Reply, SessionError> {
+    let text = String::from_utf8_lossy(message);
+    Reply::read(&text).map_err(|source| unreadable(&text, source))
 }
 
 /// An open session.
@@ -72,8 +112,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     async fn greet(&mut self) -> Result<(), SessionError> {
-        self.send(HELLO).await?;
+        self.send(HELLO.as_bytes()).await?;
         let text = self.receive().await?;
+        let text = String::from_utf8_lossy(&text);
         let hello = read_hello(&text).map_err(|source| unreadable(&text, source))?;
         self.session_id = hello.text_of("session-id").map(str::to_owned);
         let capabilities = hello.child("capabilities").into_iter().flat_map(|list| list.all("capability"));
@@ -85,40 +126,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Ok(())
     }
 
-    /// Sends one request and reads its reply. `operation` is the XML inside `<rpc>`.
+    /// Sends one request and waits for its reply. `operation` is the XML inside `<rpc>`.
     ///
     /// # Errors
     /// [`SessionError`]; whether the switch carried the request out is then not known.
-    pub async fn rpc(&mut self, operation: &str, timeout: Duration) -> Result<Reply, SessionError> {
+    pub async fn rpc(&mut self, operation: impl AsRef<[u8]>, timeout: Duration) -> Result<Message, SessionError> {
         bounded(timeout, async {
             self.message_id += 1;
             let id = self.message_id;
-            let request =
-                format!("<rpc xmlns=\"urn:ietf:params:xml:ns:netconf:base:1.0\" message-id=\"{id}\">{operation}</rpc>");
-            self.send(&request).await?;
+            let start = format!("<rpc xmlns=\"urn:ietf:params:xml:ns:netconf:base:1.0\" message-id=\"{id}\">");
+            self.send(&[start.as_bytes(), operation.as_ref(), b"</rpc>"].concat()).await?;
             loop {
-                let text = self.receive().await?;
-                let reply = Reply::read(&text).map_err(|source| unreadable(&text, source))?;
-                if reply.answers(id) {
-                    return Ok(reply);
+                let message = Message(self.receive().await?);
+                if message.answers(id)? {
+                    return Ok(message);
                 }
             }
         })
         .await
     }
 
-    async fn send(&mut self, message: &str) -> Result<(), SessionError> {
+    async fn send(&mut self, message: &[u8]) -> Result<(), SessionError> {
         self.stream.write_all(&encode(self.framing, message)).await.map_err(SessionError::Lost)?;
         self.stream.flush().await.map_err(SessionError::Lost)
     }
 
-    async fn receive(&mut self) -> Result<String, SessionError> {
+    async fn receive(&mut self) -> Result<Vec<u8>, SessionError> {
         let mut bytes = vec![0; READ_BYTES];
         loop {
             if let Some(message) = self.decoder.next_message()? {
-                // Without a copy where it is UTF-8: a whole configuration may be many megabytes.
-                return Ok(String::from_utf8(message)
-                    .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()));
+                return Ok(message);
             }
             match self.stream.read(&mut bytes).await.map_err(SessionError::Lost)? {
                 0 => return Err(SessionError::Lost(std::io::ErrorKind::UnexpectedEof.into())),

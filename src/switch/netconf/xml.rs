@@ -47,11 +47,7 @@ impl Element {
     /// # Errors
     /// [`XmlError`].
     pub fn read(text: &str) -> Result<Self, XmlError> {
-        let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
-        let config = reader.config_mut();
-        config.check_end_names = false;
-        config.allow_unmatched_ends = true;
-        config.allow_dangling_amp = true;
+        let mut reader = tolerant(text);
         let mut open = vec![Self::default()];
         loop {
             let event = reader.read_event().map_err(|_| XmlError::Broken { at: reader.error_position() })?;
@@ -79,6 +75,21 @@ impl Element {
             close_last(&mut open);
         }
         open.pop().and_then(|outside| outside.children.into_iter().next()).ok_or(XmlError::Empty)
+    }
+
+    /// Reads the start tag of the first root alone.
+    ///
+    /// # Errors
+    /// [`XmlError`].
+    pub fn read_start(text: &str) -> Result<Self, XmlError> {
+        let mut reader = tolerant(text);
+        loop {
+            match reader.read_event().map_err(|_| XmlError::Broken { at: reader.error_position() })? {
+                Event::Start(start) | Event::Empty(start) => return Ok(Self::opened(&start)),
+                Event::Eof => return Err(XmlError::Empty),
+                _ => {}
+            }
+        }
     }
 
     fn opened(start: &BytesStart<'_>) -> Self {
@@ -134,6 +145,15 @@ impl Element {
         visit(self);
         self.children.iter().for_each(|child| child.walk(visit));
     }
+}
+
+fn tolerant(text: &str) -> Reader<&[u8]> {
+    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
+    let config = reader.config_mut();
+    config.check_end_names = false;
+    config.allow_unmatched_ends = true;
+    config.allow_dangling_amp = true;
+    reader
 }
 
 fn local(name: &str) -> &str {

@@ -81,7 +81,7 @@ impl<R> Journal for StoreJournal<'_, R> {
         std::mem::take(&mut self.unresolved).into_iter().map(intent).collect()
     }
 
-    async fn sent(&mut self, push: &PushIntent, before: &str) -> Result<i64, Failure> {
+    async fn sent(&mut self, push: &PushIntent, before: &[u8]) -> Result<i64, Failure> {
         self.lease.check()?;
         let sent = SentPush {
             id: &push.id,

@@ -29,6 +29,7 @@ mod lifecycle;
 mod lists;
 mod moving;
 mod names;
+mod odd_bytes;
 mod operator;
 mod order;
 mod pages;

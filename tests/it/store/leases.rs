@@ -91,7 +91,7 @@ pub const NO_LIMITS: SiteLimits = SiteLimits { heeds_freezes: false, commits_per
 
 /// A push whose commit is about to be sent.
 pub fn sent(id: &str) -> SentPush<'_> {
-    SentPush { id, plan: json!([1, 2]), changes: 2, before: "system;", backup_id: None }
+    SentPush { id, plan: json!([1, 2]), changes: 2, before: b"system;", backup_id: None }
 }
 
 async fn unresolved(store: &Store, lease: &Lease) -> Vec<String> {

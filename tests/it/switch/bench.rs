@@ -152,7 +152,7 @@ pub struct Notes {
     pub open: Vec<PushIntent>,
     /// How pushes ended, in order.
     pub ends: Vec<PushEnd>,
-    pub backups: Vec<String>,
+    pub backups: Vec<Vec<u8>>,
     pub stages: Vec<Stage>,
     /// The call that fails from now on, as a lost lease or a database that went away would.
     pub failing: Option<&'static str>,
@@ -182,7 +182,7 @@ impl Journal for Notes {
         self.call("unresolved").map(|()| self.open.clone())
     }
 
-    async fn sent(&mut self, push: &PushIntent, before: &str) -> Result<i64, Failure> {
+    async fn sent(&mut self, push: &PushIntent, before: &[u8]) -> Result<i64, Failure> {
         self.call("sent")?;
         self.backups.push(before.to_owned());
         self.open.push(push.clone());

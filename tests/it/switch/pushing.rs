@@ -63,7 +63,7 @@ async fn the_backup_is_the_configuration_before_the_change() {
         let before = bench.sim().committed_text();
         let mut notes = Notes::of(vec![bench.create(0, 1)]);
         let report = bench.push(&mut notes).await;
-        assert_eq!(notes.backups, [before]);
+        assert_eq!(notes.backups, [before.into_bytes()]);
         let reached = report.results[0].end.as_ref().expect("reached");
         assert_eq!(reached.push.as_ref().map(|(_, backup)| *backup), Some(Some(1)));
     }

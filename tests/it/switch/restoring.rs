@@ -10,7 +10,7 @@ const OPTIONS: PushOptions = PushOptions { confirm_timeout_min: 5 };
 
 /// A configuration, and a switch that was changed since.
 async fn changed(bench: &Bench) -> Wanted {
-    let wanted = Wanted { backup_id: 7, text: bench.sim().committed_text() };
+    let wanted = Wanted { backup_id: 7, text: bench.sim().committed_bytes() };
     bench.push(&mut Notes::of(vec![bench.create(0, 1), bench.create(1, 2)])).await;
     bench.operator_sets(&["set system host-name renamed"]);
     wanted
@@ -33,12 +33,12 @@ async fn bring_back(
 async fn a_configuration_comes_back_byte_for_byte() {
     for bench in [Bench::non_els().await, Bench::els().await] {
         let wanted = changed(&bench).await;
-        let before = bench.sim().committed_text();
+        let before = bench.sim().committed_bytes();
         assert_ne!(before, wanted.text);
         let (agreed, mut notes) = (look(&bench, &wanted).await.expect("a difference"), Notes::default());
         let end = bring_back(&bench, &mut notes, &wanted, &agreed).await;
         assert!(matches!(end, Ok(RestoreEnd::Restored { backup_id: 1, .. })), "{end:?}");
-        assert_eq!(bench.sim().committed_text(), wanted.text);
+        assert_eq!(bench.sim().committed_bytes(), wanted.text);
         assert_eq!(
             (notes.backups.as_slice(), notes.ends.as_slice()),
             ([before].as_slice(), [PushEnd::Confirmed].as_slice())
@@ -61,7 +61,7 @@ async fn the_difference_is_the_switchs_own_and_leaves_no_trace() {
     assert!(difference.bindings.iter().all(|binding| binding.ip != bench.create(0, 1).ip));
     assert_eq!((bench.sim().commits(), bench.sim().committed_text()), (commits, text));
     bench.assert_tidy();
-    let same = Wanted { text: bench.sim().committed_text(), ..wanted };
+    let same = Wanted { text: bench.sim().committed_bytes(), ..wanted };
     assert_eq!(look(&bench, &same).await.expect("a difference").text, "");
 }
 
@@ -105,7 +105,7 @@ async fn what_was_not_agreed_to_is_not_done() {
 #[tokio::test]
 async fn a_configuration_that_the_switch_refuses_changes_nothing() {
     let bench = Bench::non_els().await;
-    let wanted = Wanted { text: "system {\n    no-such-statement".to_owned(), ..changed(&bench).await };
+    let wanted = Wanted { text: b"system {\n    no-such-statement".to_vec(), ..changed(&bench).await };
     let text = bench.sim().committed_text();
     assert_eq!(look(&bench, &wanted).await.expect_err("refused").code, Code::RefusedBySwitch);
     assert_eq!(bench.sim().committed_text(), text);
@@ -117,7 +117,7 @@ async fn a_commit_whose_answer_was_lost_is_decided_by_the_next_push() {
     for expires in [false, true] {
         let bench = Bench::non_els().await;
         let wanted = changed(&bench).await;
-        let before = bench.sim().committed_text();
+        let before = bench.sim().committed_bytes();
         let (agreed, mut notes) = (look(&bench, &wanted).await.expect("a difference"), Notes::default());
         bench.sim().set_fault("reply_lost_after_commit@1").expect("a fault");
         let end = bring_back(&bench, &mut notes, &wanted, &agreed).await;
@@ -129,7 +129,7 @@ async fn a_commit_whose_answer_was_lost_is_decided_by_the_next_push() {
         }
         assert_eq!(whole(&bench.push(&mut notes).await), None);
         let (end, text) = if expires { (PushEnd::NotApplied, before) } else { (PushEnd::Confirmed, wanted.text) };
-        assert_eq!((notes.ends.as_slice(), bench.sim().committed_text()), ([end].as_slice(), text));
+        assert_eq!((notes.ends.as_slice(), bench.sim().committed_bytes()), ([end].as_slice(), text));
         bench.assert_tidy();
     }
 }
@@ -145,4 +145,16 @@ async fn what_is_not_read_back_as_it_was_loaded_is_rolled_back() {
     let end = bring_back(&bench, &mut notes, &wanted, &agreed).await;
     assert_eq!(end.expect_err("gone").code, Code::ReadBackDiffers);
     assert_eq!((bench.sim().committed_text(), notes.ends.as_slice()), (before, [PushEnd::NotApplied].as_slice()));
+}
+
+#[tokio::test]
+async fn a_configuration_that_lost_a_character_when_it_was_kept_is_not_brought_back() {
+    let bench = Bench::non_els().await;
+    let (text, wanted) = (bench.sim().committed_text(), changed(&bench).await);
+    let now = bench.sim().committed_text();
+    let holed = text.replacen("host-name ", "host-name caf\u{fffd}", 1).into_bytes();
+    let refused = look(&bench, &Wanted { text: holed, ..wanted }).await.expect_err("a hole");
+    assert!(refused.text.contains("replacement character"), "{refused:?}");
+    assert_eq!(bench.sim().committed_text(), now);
+    bench.assert_tidy();
 }
