@@ -177,6 +177,18 @@ impl Engine {
         self.meter.send(what, work).await
     }
 
+    /// How the database would go about such a statement, a step a line.
+    #[cfg(feature = "failpoints")]
+    pub async fn plan_of(&self, sql: &str, arguments: Vec<Arg>) -> Result<String, StoreError> {
+        let (explain, column) = match &self.pools {
+            Pools::Postgres { .. } => ("EXPLAIN", "QUERY PLAN"),
+            Pools::Sqlite { .. } => ("EXPLAIN QUERY PLAN", "detail"),
+        };
+        let steps = self.read("plan a statement", &format!("{explain} {sql}"), arguments).await?;
+        let steps: Result<Vec<String>, _> = steps.iter().map(|step| step.get(column)).collect();
+        Ok(steps?.join("\n"))
+    }
+
     /// Runs one writing statement by itself and gives the rows that it returns.
     pub async fn write(&self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         let work = async {
@@ -276,7 +288,6 @@ pub(super) fn for_postgres(sql: &str) -> String {
     sql.replace("{rows}", "jsonb_array_elements($1::jsonb) AS e(value)")
         .replace("{in}", "= ANY(ARRAY(")
         .replace("{/in}", "))")
-        .replace("{ports}", "jsonb_array_elements(switch_bindings) AS port(value)")
         .replace("{strpos}", "strpos")
         .replace("{now_ms}", "(SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT))")
         .replace("{for_update}", "FOR UPDATE")
@@ -289,7 +300,6 @@ fn for_sqlite(sql: &str) -> String {
     sql.replace("{rows}", "json_each($1) AS e")
         .replace("{in}", "IN (")
         .replace("{/in}", ")")
-        .replace("{ports}", "json_each(switch_bindings) AS port")
         .replace("{strpos}", "instr")
         .replace("{now_ms}", "CAST(unixepoch('subsec') * 1000 AS INTEGER)")
         .replace("{for_update}", "")

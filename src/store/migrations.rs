@@ -41,6 +41,7 @@ const SOURCES: &[Source] = sources![
     "0013_page_sessions",
     "0014_rows_drive",
     "0017_workers",
+    "0021_ports",
 ];
 
 /// The tables of Postgres, from the first to the newest.

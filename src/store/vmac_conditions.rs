@@ -23,18 +23,22 @@ pub(super) const fn has_status(status: Status) -> &'static str {
     }
 }
 
-/// The condition that a row has a port on the switch.
-pub(super) fn on_switch(switch: &SwitchName, arguments: &mut Vec<Arg>) -> String {
+/// The condition that the row of this number has a port on the switch.
+pub(super) fn on_switch(id: &str, switch: &SwitchName, arguments: &mut Vec<Arg>) -> String {
     arguments.push(switch.as_str().into());
-    format!("EXISTS (SELECT 1 FROM {{ports}} WHERE port.value->>'switch' = ${})", arguments.len())
+    format!("{id} {{in}}SELECT vmac_id FROM virtual_mac_ports WHERE switch = ${}{{/in}}", arguments.len())
 }
 
-/// The condition that a row is the server's, or of a group that it belongs to.
+/// The condition that a row is the server's, or of a group that it belongs to. A port that a row of one server has left is
+/// not enough: it stays with the row after a move.
 fn of_server(server_id: i64, arguments: &mut Vec<Arg>) -> String {
     arguments.push(server_id.into());
     let server = arguments.len();
-    let port = format!("CAST(port.value->>'server_id' AS BIGINT) = ${server}");
-    format!("(server_id = ${server} OR (group_name IS NOT NULL AND EXISTS (SELECT 1 FROM {{ports}} WHERE {port})))")
+    format!(
+        "id {{in}}SELECT own.id FROM virtual_macs own WHERE own.server_id = ${server}
+             UNION ALL SELECT shared.id FROM virtual_macs shared WHERE shared.group_name IS NOT NULL
+                 AND shared.id {{in}}SELECT vmac_id FROM virtual_mac_ports WHERE server_id = ${server}{{/in}}{{/in}}"
+    )
 }
 
 /// The condition that a row is of the address in the argument of this number: live and revoked rows have an index each.
@@ -113,7 +117,7 @@ pub(super) fn conditions(filter: &VmacFilter, arguments: &mut Vec<Arg>) -> Strin
         all.push(format!("mac_address = ${}", arguments.len()));
     }
     all.extend(filter.server_id.map(|server_id| of_server(server_id, arguments)));
-    all.extend(filter.switch.as_ref().map(|switch| on_switch(switch, arguments)));
+    all.extend(filter.switch.as_ref().map(|switch| on_switch("id", switch, arguments)));
     all.extend(filter.search.as_ref().map(|search| match search {
         Search::Within(IpNet::V4(net)) => within_v4(*net, arguments),
         Search::Within(IpNet::V6(_)) => "id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}".to_owned(),

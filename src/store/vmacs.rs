@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::connect::Store;
-use super::engine::{Row, args, batch_arg};
+use super::engine::{Arg, Row, args, batch_arg};
 use super::error::StoreError;
 use super::vmac_conditions::conditions;
 use crate::domain::{
@@ -154,6 +154,19 @@ pub(super) const UPDATE_VMACS: &str = "UPDATE virtual_macs SET
     FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT)
         AND virtual_macs.id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
 
+/// The statement of [`Store::find_page`].
+fn page(filter: &VmacFilter, numbers: Arg) -> (String, Vec<Arg>) {
+    let (beyond, order) = if filter.newest_first { ("<", "DESC") } else { (">", "ASC") };
+    let from = if filter.newest_first && filter.after_id == 0 { i64::MAX } else { filter.after_id };
+    let mut arguments = vec![numbers, from.into(), filter.limit.into()];
+    let conditions = conditions(filter, &mut arguments);
+    let sql = format!(
+        "SELECT * FROM virtual_macs WHERE CAST($1 AS TEXT) IS NOT NULL AND id {beyond} $2{conditions}
+         ORDER BY id {order} LIMIT $3"
+    );
+    (sql, arguments)
+}
+
 /// Most commands, and most events, in a history.
 const HISTORY_MAX: i64 = 1_000;
 
@@ -197,19 +210,22 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn find_page(&self, filter: &VmacFilter) -> Result<VmacPage, StoreError> {
-        let (beyond, order) = if filter.newest_first { ("<", "DESC") } else { (">", "ASC") };
-        let from = if filter.newest_first && filter.after_id == 0 { i64::MAX } else { filter.after_id };
-        let mut arguments = vec![self.numbers(filter).await?, from.into(), filter.limit.into()];
-        let conditions = conditions(filter, &mut arguments);
-        let sql = format!(
-            "SELECT * FROM virtual_macs WHERE CAST($1 AS TEXT) IS NOT NULL AND id {beyond} $2{conditions}
-             ORDER BY id {order} LIMIT $3"
-        );
+        let (sql, arguments) = page(filter, self.numbers(filter).await?);
         let rows = self.engine.read("list virtual MACs", &sql, arguments).await?;
         let vmacs = rows.iter().map(Vmac::from_row).collect::<Result<Vec<_>, _>>()?;
         let is_full = i64::try_from(vmacs.len()).is_ok_and(|count| count >= filter.limit);
         let goes_on_after = vmacs.last().filter(|_| is_full).map(|last| last.id);
         Ok(VmacPage { vmacs, goes_on_after })
+    }
+
+    /// The database's plan for [`Self::find_page`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    #[cfg(feature = "failpoints")]
+    pub async fn plan_of_find_page(&self, filter: &VmacFilter) -> Result<String, StoreError> {
+        let (sql, arguments) = page(filter, self.numbers(filter).await?);
+        self.engine.plan_of(&sql, arguments).await
     }
 
     /// How many virtual MACs match, on all pages.

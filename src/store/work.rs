@@ -9,7 +9,7 @@ use serde_json::json;
 use super::clock::at_once_ms;
 use super::commands::lock_vmacs;
 use super::connect::Store;
-use super::engine::{Row, args, batch_arg};
+use super::engine::{Arg, Row, args, batch_arg};
 use super::error::StoreError;
 use super::leases::work_is_due;
 use super::tx::{Statement, Tx};
@@ -78,19 +78,19 @@ impl Store {
         switch: &SwitchName,
         addresses: &[BindableAddress],
     ) -> Result<Vec<WorkItem>, StoreError> {
-        let mut arguments = vec![batch_arg(addresses.iter().map(|ip| json!({"ip": ip})).collect())];
-        let sql = format!(
-            "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, NULL AS traceparent,
-                 CAST(0 AS BIGINT) AS work_attempts
-             FROM virtual_macs v JOIN servers s ON s.id = v.server_id
-             WHERE (v.status = 'active' OR v.id {{in}}SELECT r.id FROM virtual_macs r
-                     WHERE r.revoked_at IS NOT NULL AND r.status = 'revoked'
-                         AND r.ip_address {{in}}SELECT e.value->>'ip' FROM {{rows}}{{/in}}{{/in}})
-                 AND {} ORDER BY v.id",
-            on_switch(switch, &mut arguments)
-        );
+        let (sql, arguments) = wanted_on(switch, addresses);
         let rows = self.engine.read("read what a switch should hold", &sql, arguments).await?;
         self.items(rows, switch).await
+    }
+
+    /// The database's plan for [`Self::wanted_on`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    #[cfg(feature = "failpoints")]
+    pub async fn plan_of_wanted_on(&self, switch: &SwitchName) -> Result<String, StoreError> {
+        let (sql, arguments) = wanted_on(switch, &[]);
+        self.engine.plan_of(&sql, arguments).await
     }
 
     /// The items of the rows. Ports of other servers than a row's own, which are few, are looked up apart.
@@ -117,6 +117,22 @@ impl Store {
         queue(&mut tx, switch, vmacs.into_values().collect(), now).await?;
         tx.commit("queue rows for a switch again").await
     }
+}
+
+/// The statement of [`Store::wanted_on`].
+fn wanted_on(switch: &SwitchName, addresses: &[BindableAddress]) -> (String, Vec<Arg>) {
+    let mut arguments = vec![batch_arg(addresses.iter().map(|ip| json!({"ip": ip})).collect())];
+    let sql = format!(
+        "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, NULL AS traceparent,
+             CAST(0 AS BIGINT) AS work_attempts
+         FROM virtual_macs v JOIN servers s ON s.id = v.server_id
+         WHERE (v.status = 'active' OR v.id {{in}}SELECT r.id FROM virtual_macs r
+                 WHERE r.revoked_at IS NOT NULL AND r.status = 'revoked'
+                     AND r.ip_address {{in}}SELECT e.value->>'ip' FROM {{rows}}{{/in}}{{/in}})
+             AND {} ORDER BY v.id",
+        on_switch("v.id", switch, &mut arguments)
+    );
+    (sql, arguments)
 }
 
 /// A row that waits for a switch.

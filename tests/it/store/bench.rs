@@ -61,6 +61,11 @@ impl Bench {
         &self.url
     }
 
+    /// True on SQLite, false on Postgres.
+    pub fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite:")
+    }
+
     /// Host and port of its Postgres.
     pub fn authority(&self) -> Option<&str> {
         self.database.as_ref().map(Database::authority)
@@ -79,7 +84,7 @@ impl Bench {
 
     /// The number that a query gives.
     pub async fn number(&self, sql: &'static str) -> i64 {
-        if self.url.starts_with("sqlite:") {
+        if self.is_sqlite() {
             let mut connection = SqliteConnection::connect(&self.url).await.expect("a database");
             sqlx::query(sql).fetch_one(&mut connection).await.expect("a row").get(0)
         } else {
@@ -88,10 +93,21 @@ impl Bench {
         }
     }
 
+    /// The texts that a query gives, one a row.
+    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
+        if self.is_sqlite() {
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("a database");
+            sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("rows")
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.expect("a database");
+            sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("rows")
+        }
+    }
+
     /// Runs a statement behind the store's back.
     pub async fn execute(&self, statement: String) {
         let statement = AssertSqlSafe(statement);
-        if self.url.starts_with("sqlite:") {
+        if self.is_sqlite() {
             let mut connection = SqliteConnection::connect(&self.url).await.expect("a database");
             connection.execute(statement).await.expect("executed");
         } else {

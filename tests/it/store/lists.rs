@@ -11,6 +11,7 @@ use super::bench::{Bench, create};
 on_both_engines! {
     pages_of_a_filtered_list_are_full_and_lose_nothing,
     a_servers_number_within_another_is_not_that_server,
+    a_switchs_name_within_another_or_like_it_is_not_that_switch,
     a_search_finds_parts_and_no_patterns,
     dead_letters_are_counted_and_come_newest_first,
 }
@@ -89,11 +90,28 @@ async fn pages_of_a_filtered_list_are_full_and_lose_nothing(bench: &Bench) {
 
 async fn a_servers_number_within_another_is_not_that_server(bench: &Bench) {
     let of = |ip, number, member| Line { server: 900, member: Some(member), ..Line::new(ip, number) };
-    insert(bench, &[of("10.0.9.1", 1, 12), of("10.0.9.2", 2, 1), of("10.0.9.3", 3, 121), Line::new("10.0.9.4", 4)])
-        .await;
+    let own = |ip, number, server| Line { server, ..Line::new(ip, number) };
+    let shared = [of("10.0.9.1", 1, 12), of("10.0.9.2", 2, 1), of("10.0.9.3", 3, 121), of("10.0.9.5", 5, 11)];
+    insert(bench, &shared).await;
+    insert(bench, &[Line::new("10.0.9.4", 4), own("10.0.9.6", 6, 11), own("10.0.9.7", 7, 111)]).await;
     let server = |id| VmacFilter { server_id: Some(id), ..VmacFilter::default() };
     assert_eq!(found(bench, &server(12)).await, ["10.0.9.1"]);
     assert_eq!(found(bench, &server(1)).await, ["10.0.9.2", "10.0.9.4"]);
+    assert_eq!(found(bench, &server(11)).await, ["10.0.9.5", "10.0.9.6"]);
+}
+
+async fn a_switchs_name_within_another_or_like_it_is_not_that_switch(bench: &Bench) {
+    // The second and third are what `_` stands for in a pattern, the others differ by a letter, its case or an end.
+    let names = ["sw_1", "sw-1", "swx1", "SW_1", "sw_11", "asw_1", "sw_1.a", "sw_"];
+    let addresses: Vec<String> = (0..names.len()).map(|number| format!("10.0.9.{number}")).collect();
+    let line = |number: usize| Line { switch: names[number], ..Line::new(&addresses[number], number) };
+    insert(bench, &(0..names.len()).map(line).collect::<Vec<_>>()).await;
+    for (name, address) in names.iter().zip(&addresses) {
+        let switch = Some(name.parse().expect("a name"));
+        let filter = VmacFilter { switch, ..VmacFilter::default() };
+        assert_eq!(found(bench, &filter).await, std::slice::from_ref(address), "{name}");
+    }
+    assert!("sw%1".parse::<vmacd::domain::SwitchName>().is_err(), "no name has what stands for any text");
 }
 
 async fn a_search_finds_parts_and_no_patterns(bench: &Bench) {

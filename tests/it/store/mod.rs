@@ -42,6 +42,7 @@ mod order;
 mod outbox;
 mod ownership;
 mod pools;
+mod ports;
 mod queue;
 mod rehearsal;
 mod reservations;
