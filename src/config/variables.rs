@@ -13,7 +13,7 @@ use super::{ConfigError, Settings};
 const OTHERS: [&str; 3] = ["VMACD_CONFIG", "VMACD_LOG", "VMACD_LOG_FORMAT"];
 /// Variables of the project's own tests, by which people run them: a program that is started in the same shell has them too.
 /// Each is named, so that no misspelt setting passes for one of them.
-pub const OF_TESTS: [&str; 26] = [
+pub const OF_TESTS: [&str; 27] = [
     "VMACD_TEST_AMQP_URL",
     "VMACD_TEST_DEAD",
     "VMACD_TEST_DEPTH",
@@ -25,6 +25,7 @@ pub const OF_TESTS: [&str; 26] = [
     "VMACD_TEST_LONG",
     "VMACD_TEST_LONG_BODY_MB",
     "VMACD_TEST_MESSAGES",
+    "VMACD_TEST_NO_NAMESPACES",
     "VMACD_TEST_ORDERS",
     "VMACD_TEST_PAIRS",
     "VMACD_TEST_PATIENCE_S",

@@ -12,6 +12,7 @@ mod http;
 mod junos;
 mod limits;
 mod model;
+mod on_the_server;
 mod pages;
 mod scenario;
 mod store;
