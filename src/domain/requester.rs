@@ -17,7 +17,7 @@ pub enum TextError {
     #[error("longer than {} characters", TEXT_CHARS_MAX)]
     TooLong,
     /// It holds this control character.
-    #[error("holds the control character {}", .0.escape_unicode())]
+    #[error("contains the control character {}", .0.escape_unicode())]
     Control(char),
 }
 
@@ -48,6 +48,14 @@ impl Requester {
         // What was read before an error counts; the error itself is reported when the body is read as a command.
         let _ = serde_json::Deserializer::from_slice(body).deserialize_map(Fields(&mut found));
         found
+    }
+}
+
+/// As the end of a sentence: ` by billing, order 7781`; empty where nothing is known.
+impl fmt::Display for Requester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.requested_by.iter().try_for_each(|by| write!(f, " by {by}"))?;
+        self.reference.iter().try_for_each(|reference| write!(f, ", {reference}"))
     }
 }
 

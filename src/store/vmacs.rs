@@ -11,7 +11,7 @@ use super::engine::{Arg, Row, args, batch_arg};
 use super::error::StoreError;
 use super::vmac_conditions::conditions;
 use crate::domain::{
-    BindableAddress, Desired, GroupName, Mac, Search, Status, SwitchBinding, SwitchName, VlanName, VmacName,
+    BindableAddress, Desired, GroupName, Mac, Requester, Search, Status, SwitchBinding, SwitchName, VlanName, VmacName,
 };
 
 /// A row of `virtual_macs`.
@@ -246,14 +246,16 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn timeline(&self, vmac_id: i64) -> Result<Vec<TimelineEntry>, StoreError> {
-        let commands = "SELECT message_key, action, attempts, received_at FROM commands WHERE vmac_id = $1
+        let commands = "SELECT message_key, action, body, received_at FROM commands WHERE vmac_id = $1
                         ORDER BY id DESC LIMIT $2";
         let events = "SELECT routing_key, body->'reason'->>'text' AS reason, created_at FROM events WHERE vmac_id = $1
                       ORDER BY id DESC LIMIT $2";
         let mut timeline = Vec::new();
         for row in self.engine.read("read a history", commands, args![vmac_id, HISTORY_MAX]).await? {
             let (action, key): (String, String) = (row.get("action")?, row.get("message_key")?);
-            timeline.push(TimelineEntry { at: row.get("received_at")?, text: format!("{action} asked for by {key}") });
+            let requester = Requester::of_body(&row.get::<Vec<u8>>("body")?);
+            let text = format!("{action} requested{requester} (message {key})");
+            timeline.push(TimelineEntry { at: row.get("received_at")?, text });
         }
         for row in self.engine.read("read a history", events, args![vmac_id, HISTORY_MAX]).await? {
             let (key, reason): (String, Option<String>) = (row.get("routing_key")?, row.get("reason")?);
@@ -275,7 +277,7 @@ impl Store {
                        UNION SELECT t.vmac_id FROM taken_macs t JOIN {rows} ON t.mac_address = e.value->>'mac'
                        WHERE t.kind = 'former')
                    ORDER BY id";
-        let rows = self.engine.read("look rows of MACs up", sql, vec![batch]).await?;
+        let rows = self.engine.read("find rows by MAC", sql, vec![batch]).await?;
         rows.iter().map(Vmac::from_row).collect()
     }
 
@@ -290,7 +292,7 @@ impl Store {
                            WHERE t.mac_address = virtual_macs.mac_address AND t.kind = 'elsewhere')
                    UNION SELECT mac_address FROM taken_macs WHERE kind = 'former'
                        AND mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
-        let rows = self.engine.read("look MACs up", sql, vec![batch]).await?;
+        let rows = self.engine.read("find MACs", sql, vec![batch]).await?;
         rows.iter().map(|row| row.parse("mac_address")).collect()
     }
 }

@@ -22,7 +22,10 @@ async fn outcome(serve: &Serve, location: &str) -> Value {
 async fn an_address_is_bound_shown_and_taken_off_again() {
     let world = World::real(1, 2).await;
     let serve = world.serve().await;
-    let asked = call(&serve, "POST", "/vmacs", Some(world.body(0, 1))).await;
+    let mut body = world.body(0, 1);
+    body["requested_by"] = "billing".into();
+    body["reference"] = "order 7781".into();
+    let asked = call(&serve, "POST", "/vmacs", Some(body)).await;
     assert_eq!((asked.status, asked.json()["status"].as_str()), (202, Some("accepted")), "{asked:?}");
     let created = outcome(&serve, asked.header("location").expect("where the outcome is")).await;
     assert_eq!((created["status"].as_str(), created["action"].as_str()), (Some("active"), Some("create")));
@@ -37,6 +40,8 @@ async fn an_address_is_bound_shown_and_taken_off_again() {
     }
     let timeline = data(&serve, &format!("/vmacs/{ip}/timeline")).await;
     assert_eq!(timeline["entries"].as_array().map(Vec::len), Some(2), "{timeline}");
+    let requested = timeline["entries"][0]["text"].as_str().expect("a text");
+    assert!(requested.starts_with("create requested by billing, order 7781 (message "), "{timeline}");
     let switch = data(&serve, &format!("/switches/{}", world.switch_of(0))).await;
     assert_eq!((switch["changes_waiting"].as_i64(), switch["last_push_state"].as_str()), (Some(0), Some("confirmed")));
     let push = data(&serve, &format!("/pushes/{}", switch["last_push_id"].as_str().expect("a push"))).await;

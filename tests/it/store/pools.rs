@@ -160,7 +160,7 @@ async fn an_address_has_the_mac_that_is_made_from_it_and_the_same_one_again_afte
     bench.settle("sw-a").await;
     assert_eq!((bench.status("10.0.48.6").await, bench.rows().await), (Status::Active, 1));
     let timeline = bench.store.timeline(row.id).await.expect("a timeline");
-    let asked = timeline.iter().filter(|entry| entry.text.contains("asked for")).count();
+    let asked = timeline.iter().filter(|entry| entry.text.contains("requested")).count();
     assert_eq!((asked, timeline.len()), (3, 6), "the history goes on: {timeline:?}");
 }
 
