@@ -54,7 +54,7 @@ impl Fault {
 
     /// Nobody reads what is printed any more.
     pub fn unread() -> Self {
-        Self::new(Kind::Service, UNREAD, anyhow::Error::msg("nobody reads stdout any more"))
+        Self::new(Kind::Service, UNREAD, anyhow::Error::msg("stdout was closed by its reader"))
     }
 
     /// True for such a fault.
@@ -173,7 +173,7 @@ impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         let kind = if error.is_input() { Kind::Input } else { Kind::Service };
         let code = match &error {
-            StoreError::NotFound { .. } => "not_found",
+            StoreError::NotFound { .. } | StoreError::NotFrozen(_) => "not_found",
             StoreError::Refused(failure) => failure.code.as_str(),
             StoreError::Inventory(_) => "invalid_inventory",
             StoreError::NotSqlite | StoreError::CopyFile { .. } | StoreError::Damaged { .. } => "no_copy",

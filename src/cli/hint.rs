@@ -7,7 +7,7 @@ use crate::domain::{Code, Failure, Switch};
 use crate::store::StoreError;
 
 const DATABASE: &str =
-    "the database is the one of `database.url` (VMACD_DATABASE_URL): is it running, and may this machine reach it?";
+    "check `database.url` (VMACD_DATABASE_URL): is the database running, and can this machine reach it?";
 
 /// What sets the default login.
 const DEFAULT_LOGIN: &str =
@@ -17,14 +17,14 @@ const DEFAULT_LOGIN: &str =
 pub(super) fn of_config(error: &ConfigError) -> Option<String> {
     let hint = match error {
         ConfigError::Unreadable { .. } => {
-            "the settings file is the one of --config or VMACD_CONFIG, else ./vmacd.toml or /etc/vmacd/vmacd.toml where one is there"
+            "the settings file is named by --config or VMACD_CONFIG; without them it is ./vmacd.toml or /etc/vmacd/vmacd.toml, if there is one"
         }
-        ConfigError::UnreadableSecret { .. } => "write the path of a file that vmacd may read",
+        ConfigError::UnreadableSecret { .. } => "give the path of a file that vmacd can read",
         ConfigError::Invalid { setting, .. } if setting == "api.token" => {
             "set VMACD_API_TOKEN, or VMACD_API_TOKEN_FILE, to a long random text"
         }
         ConfigError::Malformed { .. } | ConfigError::WrongForm { .. } | ConfigError::Invalid { .. } => {
-            "docs/SETTINGS.md has every setting with its range; `vmacd config` prints those in force"
+            "docs/SETTINGS.md lists every setting with its range; `vmacd config` prints the current values"
         }
         ConfigError::UnknownVariable { nearest: Some(nearest), .. } => return Some(format!("did you mean {nearest}?")),
         ConfigError::UnknownVariable { nearest: None, .. } => {
@@ -38,17 +38,20 @@ pub(super) fn of_config(error: &ConfigError) -> Option<String> {
 pub(super) fn of_store(error: &StoreError) -> Option<String> {
     let hint = match error {
         StoreError::Connect { url, .. } if url.scheme() == Some("sqlite") => {
-            "may this user read and write the file and its folder?"
+            "check that this user may read and write the file and its folder"
         }
         StoreError::Connect { .. } | StoreError::Timeout { .. } => DATABASE,
         StoreError::TablesMissing | StoreError::TablesOld { .. } => "`vmacd migrate` brings the tables up to date",
-        StoreError::TablesNew { .. } | StoreError::Migrate(_) => "install the version of vmacd that the tables are of",
-        StoreError::Unpack { .. } => "`backups.key_file` must hold the key that the backup was sealed with",
-        StoreError::NotFound { what: "virtual MAC", .. } => "`vmacd list` shows those there are",
-        StoreError::NotFound { what: "reservation", .. } => "`vmacd reservations` shows those there are",
+        StoreError::TablesNew { .. } | StoreError::Migrate(_) => {
+            "install the version of vmacd that these tables belong to"
+        }
+        StoreError::Unpack { .. } => "`backups.key_file` must contain the key that the backup was encrypted with",
+        StoreError::NotFound { what: "virtual MAC", .. } => "`vmacd list` lists all virtual MACs",
+        StoreError::NotFrozen(_) => "`vmacd freezes` lists what is frozen",
+        StoreError::NotFound { what: "reservation", .. } => "`vmacd reservations` lists all reservations",
         StoreError::Refused(failure) => return of_failure(failure.code).map(str::to_owned),
-        StoreError::NotFound { what: "dead letter", .. } => "`vmacd dead-letters list` shows those that wait",
-        StoreError::NotFound { what: "backup", .. } => "`vmacd backups list SWITCH` shows those of a switch",
+        StoreError::NotFound { what: "dead letter", .. } => "`vmacd dead-letters list` lists those that are waiting",
+        StoreError::NotFound { what: "backup", .. } => "`vmacd backups list SWITCH` lists a switch's backups",
         error if error.is_transient() => DATABASE,
         _ => return None,
     };
@@ -59,7 +62,7 @@ pub(super) fn of_store(error: &StoreError) -> Option<String> {
 pub(super) fn of_broker(error: &BrokerError) -> Option<String> {
     let hint = match error {
         BrokerError::Amqp { .. } | BrokerError::Timeout { .. } => {
-            "RabbitMQ is the one of `amqp.url` (VMACD_AMQP_URL): does it run, and does amqp or amqps fit its port?"
+            "check `amqp.url` (VMACD_AMQP_URL): is RabbitMQ running, and is amqp or amqps right for its port?"
         }
         BrokerError::Certificate { .. } => {
             "the host in `amqp.url` must be a name in the certificate, and `amqp.ca_file` (VMACD_AMQP_CA_FILE) its CA where the system does not trust it"
@@ -68,7 +71,7 @@ pub(super) fn of_broker(error: &BrokerError) -> Option<String> {
         BrokerError::Missing { .. } => {
             "let a login that may configure start `vmacd serve` once, which declares everything; or grant this one the right (docs/OPERATING.md, \"RabbitMQ permissions\")"
         }
-        BrokerError::NotTaken { .. } => "look at RabbitMQ's alarms and at the length of its queues",
+        BrokerError::NotTaken { .. } => "check RabbitMQ's alarms and the length of its queues",
         BrokerError::Store(error) => return of_store(error),
     };
     Some(hint.to_owned())
@@ -89,7 +92,7 @@ fn of_refusal(what: &str, code: u16) -> &'static str {
         (_, 530) => {
             "the virtual host at the end of `amqp.url` must exist, and the login must have permissions there: `rabbitmqctl list_permissions -p VHOST`"
         }
-        _ => "`rabbitmqctl list_queues` and `rabbitmqctl list_exchanges` show what there is at RabbitMQ",
+        _ => "`rabbitmqctl list_queues` and `rabbitmqctl list_exchanges` list what RabbitMQ has",
     }
 }
 
@@ -98,8 +101,8 @@ pub(super) fn at_switch(failure: Failure, switch: &Switch) -> Fault {
     let (name, host, port) = (&switch.name, &switch.host, switch.port);
     let hint = match failure.code {
         Code::Unreachable | Code::ConnectionLost => Some(format!(
-            "the inventory has {host} port {port} for {name}: does it run, may this machine reach it, and does it have `set system \
-             services netconf ssh`? `ssh -p {port} {host}` tries the same way"
+            "the inventory has {host} port {port} for {name}: is it running, can this machine reach it, and does it have `set system \
+             services netconf ssh`? `ssh -p {port} {host}` tests the same connection"
         )),
         Code::LoginRefused | Code::CredentialMissing if switch.credential.is_default() => {
             Some(format!("{name} uses the default login: {DEFAULT_LOGIN}; `vmacd config` shows what is set"))
@@ -122,29 +125,31 @@ pub(super) fn at_switch(failure: Failure, switch: &Switch) -> Fault {
 pub(super) fn of_failure(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::UnknownPool | Code::PoolExhausted => "`vmacd pools` shows the pools and how full they are",
-        Code::ReservedDifferently => "`vmacd reservations` shows what is reserved; `vmacd release` gives it back",
-        Code::HostKeyMissing => "`vmacd switches trust NAME` shows and pins the key that it has",
+        Code::ReservedDifferently => "`vmacd reservations` shows what is reserved; `vmacd release` ends a reservation",
+        Code::HostKeyMissing => "`vmacd switches trust NAME` shows the switch's key and pins it",
         Code::HostKeyChanged => {
             "find out why; if the switch was replaced, `vmacd switches trust NAME` pins the new key"
         }
         Code::LoginRefused => {
-            "`vmacd switches check NAME` tries the login; the default one is VMACD_SSH_USER with VMACD_SSH_PASSWORD or VMACD_SSH_KEY_FILE"
+            "`vmacd switches check NAME` tests the login; the default one is VMACD_SSH_USER with VMACD_SSH_PASSWORD or VMACD_SSH_KEY_FILE"
         }
         Code::CredentialMissing => {
             "the default login is VMACD_SSH_USER with VMACD_SSH_PASSWORD or VMACD_SSH_KEY_FILE (section `[ssh]`); another one that \
              the inventory names has a section `[credentials.NAME]` in the settings file"
         }
-        Code::Unreachable | Code::ConnectionLost => "`vmacd switches check NAME` tries each step to a session",
-        Code::WorkerTrouble => "this host is short of open files, memory or local ports; `ulimit -n` shows the first",
-        Code::LockedByOther => "wait until they are done, or ask them",
+        Code::Unreachable | Code::ConnectionLost => "`vmacd switches check NAME` tests each step of the connection",
+        Code::WorkerTrouble => {
+            "this host has too few open files, memory or local ports; `ulimit -n` shows the limit of open files"
+        }
+        Code::LockedByOther => "wait until they have finished, or ask them",
         Code::CandidateDirty => "whoever made the edits must commit or discard them on the switch",
         Code::ConfirmPending => "wait until it is confirmed or rolled back",
-        Code::Frozen => "`vmacd thaw SITE` ends the freeze; a restore goes on all the same with --despite-freeze",
+        Code::Frozen => "`vmacd thaw SITE` ends the freeze; `backups restore` ignores it with --despite-freeze",
         Code::LeaseHeld => "wait until the worker is done, or give --timeout more time",
         Code::CommitUnanswered => {
-            "look at the switch's `show system commit`: it rolls back by itself unless it was confirmed"
+            "check `show system commit` on the switch: it rolls back by itself unless it was confirmed"
         }
-        Code::PermissionDenied => "the login's class on the switch must allow to configure and to commit",
+        Code::PermissionDenied => "the login's class on the switch must have permission to configure and to commit",
         _ => return None,
     })
 }

@@ -34,6 +34,15 @@ impl Scope {
 }
 
 impl Scope {
+    /// What is meant, as the beginning of a sentence about it.
+    pub fn is(&self) -> String {
+        match self {
+            Self::All => "all sites are".to_owned(),
+            Self::Site(None) => "the switches without a site are".to_owned(),
+            Self::Site(Some(site)) => format!("site {site} is"),
+        }
+    }
+
     /// Whether there may be a switch that both mean.
     pub fn meets(&self, other: &Self) -> bool {
         matches!((self, other), (Self::All, _) | (_, Self::All)) || self == other
@@ -139,13 +148,8 @@ impl Freeze {
 
     /// What work for one of its switches waits for.
     pub fn failure(&self, switch: &SwitchName) -> Failure {
-        let what = match &self.site {
-            Scope::All => "all sites are".to_owned(),
-            Scope::Site(None) => "the switches without a site are".to_owned(),
-            Scope::Site(Some(site)) => format!("its site {site} is"),
-        };
         let why = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let text = format!("{switch} is left alone: {what} frozen by {} {}{why}", self.made_by, self.end());
+        let text = format!("{switch} is paused: {} frozen by {} {}{why}", self.site.is(), self.made_by, self.end());
         Failure::new(Code::Frozen, text)
     }
 }
@@ -252,9 +256,9 @@ mod tests {
         let FreezeOrder { site, until, reason, made_by } = order(1_790_000_000, "core upgrade");
         let freeze = Freeze { site, until, reason, made_by, made_at: until, kind: FreezeKind::Manual };
         let switch: SwitchName = "sw-a1".parse().expect("a name");
-        insta::assert_snapshot!(freeze.failure(&switch), @"frozen: sw-a1 is left alone: the switches without a site are frozen by alice until 2026-09-21T14:13:20Z: core upgrade");
+        insta::assert_snapshot!(freeze.failure(&switch), @"frozen: sw-a1 is paused: the switches without a site are frozen by alice until 2026-09-21T14:13:20Z: core upgrade");
         let ams1 = Scope::Site(Some("ams1".parse().expect("a name")));
         let stopped = Freeze { site: ams1, until: Freeze::NEVER, kind: FreezeKind::Automatic, ..freeze };
-        insta::assert_snapshot!(stopped.failure(&switch), @"frozen: sw-a1 is left alone: its site ams1 is frozen by alice until somebody thaws it: core upgrade");
+        insta::assert_snapshot!(stopped.failure(&switch), @"frozen: sw-a1 is paused: site ams1 is frozen by alice until somebody thaws it: core upgrade");
     }
 }

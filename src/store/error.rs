@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::domain::{Failure, InventoryConflict, ServiceUrl, shown};
+use crate::domain::{Failure, InventoryConflict, Scope, ServiceUrl, shown};
 
 /// An error of the store. Never shows a URL's password.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -62,7 +62,7 @@ pub enum StoreError {
     #[error("the database is not SQLite")]
     NotSqlite,
     /// A statement failed.
-    #[error("the database failed to {what}")]
+    #[error("{} to {what}", if is_unreachable(source) { "cannot reach the database" } else { "the database failed" })]
     Query {
         /// What it was asked.
         what: &'static str,
@@ -123,6 +123,9 @@ pub enum StoreError {
         /// Its name or number.
         id: String,
     },
+    /// What is to be thawed is not frozen.
+    #[error("{} not frozen", .0.is())]
+    NotFrozen(Scope),
     /// It cannot be done, for this reason.
     #[error(transparent)]
     Refused(Failure),
@@ -136,7 +139,7 @@ pub enum StoreError {
         switch: String,
     },
     /// Another worker takes the messages in by now; nothing was written.
-    #[error("another worker takes messages in now")]
+    #[error("another worker admits messages now")]
     TurnLost,
 }
 
@@ -159,6 +162,7 @@ impl StoreError {
             | Self::Pack { .. }
             | Self::Unpack { .. }
             | Self::NotFound { .. }
+            | Self::NotFrozen(_)
             | Self::Refused(_)
             | Self::Inventory(_)
             | Self::LeaseLost { .. }
@@ -181,7 +185,12 @@ impl StoreError {
         }
         matches!(
             self,
-            Self::NotFound { .. } | Self::Refused(_) | Self::Inventory(_) | Self::UnknownUrl | Self::NotSqlite
+            Self::NotFound { .. }
+                | Self::NotFrozen(_)
+                | Self::Refused(_)
+                | Self::Inventory(_)
+                | Self::UnknownUrl
+                | Self::NotSqlite
         )
     }
 
@@ -226,21 +235,19 @@ fn sql_state(error: &sqlx::Error) -> Option<String> {
     error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
 }
 
+/// True when no statement gets as far as the database.
+fn is_unreachable(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
+    matches!(error, Io(_) | PoolTimedOut | PoolClosed | WorkerCrashed | Tls(_))
+}
+
 /// True unless the statement is refused for what it holds. A database that is away, busy, read-only, starting, full or
 /// that refuses the login may take the same statement later, and whoever asked is not at fault. For what they hold are
 /// refused, by SQLSTATE class (PostgreSQL manual, appendix A): 22 data, 23 constraints, 42 a statement that does not
 /// fit the tables, 54 limits, 0A unsupported. SQLite: 1 error, 18 too big, 19 constraint, 20 mismatch, 25 range.
 fn is_transient(error: &sqlx::Error) -> bool {
     let Some(code) = sql_state(error) else {
-        return matches!(
-            error,
-            sqlx::Error::Io(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed
-                | sqlx::Error::Protocol(_)
-                | sqlx::Error::Tls(_)
-        );
+        return is_unreachable(error) || matches!(error, sqlx::Error::Protocol(_));
     };
     match code.parse::<u32>() {
         Ok(number) if code.len() < 5 => !matches!(number & 0xff, 1 | 18 | 19 | 20 | 25),

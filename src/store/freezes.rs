@@ -92,25 +92,25 @@ impl Store {
             made_at: self.now().await?,
             kind: FreezeKind::Automatic,
         };
-        let mut tx = self.begin("stop a site").await?;
+        let mut tx = self.begin("freeze a site").await?;
         let known = in_force(&mut tx, &freeze.site, freeze.made_at).await?;
         if known.iter().any(|(_, known)| known.kind == FreezeKind::Automatic) {
             return Ok(false);
         }
         add(&mut tx, freeze).await?;
-        tx.commit("stop a site").await.map(|()| true)
+        tx.commit("freeze a site").await.map(|()| true)
     }
 
     /// Ends every freeze of a site, whoever made it, or those of all sites together; answers with what they were.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where it has none, or when the database fails.
+    /// [`StoreError::NotFrozen`] where it has none, or when the database fails.
     pub async fn thaw(&self, site: &Scope) -> Result<Vec<Freeze>, StoreError> {
         let now = self.now().await?;
         let mut tx = self.begin("thaw a site").await?;
         let ended = in_force(&mut tx, site, now).await?;
         if ended.is_empty() {
-            return Err(StoreError::NotFound { what: "freeze of", id: site.to_string() });
+            return Err(StoreError::NotFrozen(site.clone()));
         }
         let sql = "UPDATE freezes SET until = $2 WHERE site = $1 AND until > $2";
         tx.run("thaw a site", sql, args![site.to_string(), now]).await?;
@@ -141,7 +141,7 @@ async fn in_force(tx: &mut Tx, site: &Scope, now: DateTime<Utc>) -> Result<Vec<(
 async fn have_tried(tx: &mut Tx, site: &Scope) -> Result<(), StoreError> {
     let sql = "UPDATE switch_leases SET next_try_at_ms = 0 WHERE failure_code = $2 AND ($1 = '*' OR switch IN
                    (SELECT name FROM switches WHERE COALESCE(site, '-') = $1))";
-    tx.run("have a site's switches tried", sql, args![site.to_string(), Code::Frozen.as_str()]).await.map(|_| ())
+    tx.run("wake a site's switches", sql, args![site.to_string(), Code::Frozen.as_str()]).await.map(|_| ())
 }
 
 async fn prolong(tx: &mut Tx, id: i64, freeze: Freeze, until: DateTime<Utc>) -> Result<Freeze, StoreError> {

@@ -13,6 +13,7 @@ use super::extract::{Body, Path, parsed};
 use super::problem::{ApiCode, Problem};
 use super::views::{FreezeView, ThawView};
 use crate::domain::{FreezeOrder, Scope};
+use crate::store::StoreError;
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, freeze, thaw))
@@ -40,17 +41,16 @@ async fn list(State(app): State<App>) -> Result<Json<Vec<FreezeView>>, Problem> 
 async fn show(State(app): State<App>, Path(site): Path<String>) -> Result<Json<FreezeView>, Problem> {
     let site: Scope = parsed("site", &site)?;
     let found = app.store.freezes().await?.into_iter().find(|freeze| freeze.site == site);
-    let not_frozen = || Problem::new(ApiCode::NotFound, format!("{site} is not frozen"));
-    Ok(Json(found.ok_or_else(not_frozen)?.into()))
+    Ok(Json(found.ok_or(StoreError::NotFrozen(site))?.into()))
 }
 
 /// A freeze that is asked for.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FreezeBody {
-    /// When it ends by itself: a time to come, at most ten years ahead.
+    /// When the freeze ends: a time to come, at most ten years ahead.
     until: DateTime<Utc>,
-    /// Why; it stands on every row that waits.
+    /// The reason; shown on every row that waits.
     #[schema(max_length = 200)]
     reason: Option<String>,
     /// Who asks; `api` unless told.

@@ -48,25 +48,25 @@ api_codes! {
     /// The path names nothing, or nothing that is there.
     NotFound = "not_found", NOT_FOUND, "Not found";
     /// The path has no such method.
-    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not take this method";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     /// The token is missing or wrong.
     Unauthorized = "unauthorized", UNAUTHORIZED, "The API token is missing or wrong";
     /// A hook's delivery is not signed, not with its secret, or too long ago.
     BadSignature = "bad_signature", UNAUTHORIZED, "The signature is missing, wrong or too old";
     /// A page of another site asks, or the address is reached under a foreign name.
-    CrossSite = "cross_site", FORBIDDEN, "Other sites may not ask this";
+    CrossSite = "cross_site", FORBIDDEN, "Requests from other sites are not allowed";
     /// A parameter of the path or the query, or a header, cannot be read.
-    InvalidParameter = "invalid_parameter", BAD_REQUEST, "A parameter cannot be read";
+    InvalidParameter = "invalid_parameter", BAD_REQUEST, "Invalid parameter";
     /// The body is not what the method takes.
-    InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The body is not what this takes";
+    InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "Invalid body";
     /// The body of the request did not come in time.
-    SlowBody = "slow_body", REQUEST_TIMEOUT, "The body did not come in time";
+    SlowBody = "slow_body", REQUEST_TIMEOUT, "The body did not arrive in time";
     /// As many connections are open as may be, and each is being answered.
-    TooManyConnections = "too_many_connections", SERVICE_UNAVAILABLE, "There are too many connections";
+    TooManyConnections = "too_many_connections", SERVICE_UNAVAILABLE, "Too many connections";
     /// The broker does not take messages.
-    BrokerTrouble = "broker_trouble", SERVICE_UNAVAILABLE, "The broker does not take messages";
+    BrokerTrouble = "broker_trouble", SERVICE_UNAVAILABLE, "The broker does not accept messages";
     /// No answer was ready in time.
-    NoAnswer = "no_answer", SERVICE_UNAVAILABLE, "There was no answer in time";
+    NoAnswer = "no_answer", SERVICE_UNAVAILABLE, "No answer in time";
 }
 
 /// A problem as RFC 9457 has it.
@@ -115,11 +115,9 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let (status, title) = match (failure.code, failure.class()) {
             (Code::NotUtf8 | Code::NotJson, _) => (StatusCode::BAD_REQUEST, "The body cannot be read"),
-            (Code::InvalidEncoding, _) => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is encoded in a way that is not read")
-            }
+            (Code::InvalidEncoding, _) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported encoding of the body"),
             (Code::TooLarge, _) => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
-            (_, FailureClass::Permanent) => (StatusCode::UNPROCESSABLE_ENTITY, "This cannot be done"),
+            (_, FailureClass::Permanent) => (StatusCode::UNPROCESSABLE_ENTITY, "The request was refused"),
             (_, FailureClass::Transient | FailureClass::Deferred) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable")
             }
@@ -132,7 +130,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Refused(failure) => failure.into(),
-            StoreError::NotFound { .. } => Self::new(ApiCode::NotFound, error.to_string()),
+            StoreError::NotFound { .. } | StoreError::NotFrozen(_) => Self::new(ApiCode::NotFound, error.to_string()),
             error => Failure::new(Code::DatabaseTrouble, chain(&error)).into(),
         }
     }

@@ -176,6 +176,8 @@ async fn sites_are_frozen_by_the_api_and_seen_and_thawed_on_the_pages() {
     assert_eq!(call(&serve, "DELETE", "/freezes/*", None).await.status, 200);
     let listed = world.vmacd(&["switches", "list", "--site", "ams1"]).await;
     assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+    let idle = run(&["thaw", "ams1"], &world.settings).await;
+    assert!(idle.code == Some(1) && idle.stderr.contains("site ams1 is not frozen"), "{idle:?}");
     let unknown = run(&["freeze", "ams", "--until", "1h"], &world.settings).await;
     assert!(unknown.code == Some(1) && unknown.stderr.contains("did you mean `ams1`?"), "{unknown:?}");
 }
