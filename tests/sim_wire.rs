@@ -368,7 +368,7 @@ async fn switches_take_orders_at_the_control_socket_while_they_run() {
         ("sw-001 commit-time 20ms", "ok"),
         ("sw-002 lock", "ok"),
         ("sw-002 unlock", "ok"),
-        ("sw-002 expire", "error: sw-002: no commit waits for its confirmation"),
+        ("sw-002 expire", "error: sw-002: no commit is waiting to be confirmed"),
         ("sw-003 clear", "error: there is no switch sw-003"),
         ("sw-001 fault no_such_fault", "error: unknown fault"),
         ("sw-001 dance", "error: SWITCH (or all), then: fault"),

@@ -66,7 +66,7 @@ macro_rules! body {
                 example = &"2026-11-21T10:00:00.000Z"
             )]
             issued_at: Option<Value>,
-            /// Who asks, kept on the row.
+            /// Who is asking; stored with the row.
             #[schemars(length(max = TEXT_CHARS_MAX), extend("pattern" = PLAIN_TEXT), example = &"billing")]
             requested_by: Option<String>,
             /// The producer's own reference, kept on the row.

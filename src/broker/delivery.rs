@@ -125,7 +125,7 @@ fn given_up(now: DateTime<Utc>) -> DeadReason {
     DeadReason {
         burial_id: new_burial_id(),
         code: Code::DeliveryLimit,
-        text: "delivered too often without an answer: does it make the worker crash?".to_owned(),
+        text: "delivered too often without being acknowledged: it may make the worker crash".to_owned(),
         attempts: 0,
         switch: None,
         server_id: None,

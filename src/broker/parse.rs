@@ -51,7 +51,7 @@ fn asked(message: &Message) -> Result<(Action, Asked), Failure> {
     let Some(action) = Action::from_text(&message.routing_key).filter(|a| a.routing_key() == message.routing_key)
     else {
         let known = Action::ALL.map(Action::routing_key).join(", ");
-        let text = format!("`{}` is no command; publish with one of {known}", message.routing_key);
+        let text = format!("unknown command `{}`; publish with one of {known}", message.routing_key);
         return Err(Failure::new(Code::UnknownCommand, text));
     };
     let ids = [
@@ -151,7 +151,7 @@ fn subnet(asked: Asked) -> Result<String, Failure> {
 }
 
 fn both() -> Failure {
-    invalid("subnet", "stands in place of `ip_address`; give one of the two".to_owned())
+    invalid("subnet", "replaces `ip_address`; give one of the two".to_owned())
 }
 
 /// The server that the command is about, and the one that a move takes the address from.
@@ -250,8 +250,8 @@ mod tests {
     fn every_refusal_names_its_reason() {
         let large = format!("{{\"reference\": \"{}\"}}", "x".repeat(BODY_BYTES_MAX));
         let table: &[(&str, &[u8], Code, &str)] = &[
-            ("vmac.dance", b"{}", Code::UnknownCommand, "`vmac.dance` is no command"),
-            ("create", b"{}", Code::UnknownCommand, "`create` is no command"),
+            ("vmac.dance", b"{}", Code::UnknownCommand, "unknown command `vmac.dance`"),
+            ("create", b"{}", Code::UnknownCommand, "unknown command `create`"),
             ("vmac.create", b"{\xff}", Code::NotUtf8, "byte 1"),
             ("vmac.create", b"{", Code::NotJson, "line 1 column 1"),
             ("vmac.create", large.as_bytes(), Code::TooLarge, "at most 65536"),

@@ -19,8 +19,8 @@ use crate::store::Store;
 /// Looks, asks, takes over, and tells. A switch that could not be looked at is a fault at the end.
 pub(super) async fn run(session: Session, output: Output, args: AdoptArgs) -> Result<(), Fault> {
     if !args.dry_run && !args.yes && !ask::can_ask() {
-        let fault = Fault::input("nobody can be asked here, and nothing was done");
-        return Err(fault.with_hint("--yes takes over without asking, --dry-run shows what would be"));
+        let fault = Fault::input("this needs a confirmation and there is no terminal to ask on; nothing was done");
+        return Err(fault.with_hint("--yes adopts without asking, --dry-run shows what would be adopted"));
     }
     let store = session.store().await?;
     let looked = look(&session, &store, output, &args.switch).await?;
@@ -50,7 +50,7 @@ impl Report {
 
     async fn consent(&self, args: &AdoptArgs) -> Result<(), Fault> {
         let (count, refused) = (self.adoption.adoptable.len(), self.adoption.refused.len());
-        let question = format!("Take {count} addresses over as rows? {refused} bindings cannot be.");
+        let question = format!("Adopt {count} addresses as virtual MACs? {refused} bindings cannot be adopted.");
         match args.yes || count == 0 || ask::ask(question).await? {
             true => Ok(()),
             false => Err(Fault::input("not confirmed; nothing was done")),
@@ -101,9 +101,9 @@ impl Report {
 
     fn summary(&self) -> String {
         let Adoption { adoptable, ours, physical, refused } = &self.adoption;
-        let taken = if self.dry_run { "can be taken over" } else { "taken over" };
+        let taken = if self.dry_run { "can be adopted" } else { "adopted" };
         format!(
-            "\n{} addresses {taken}; {} bindings are rows already, {physical} are servers' own MACs, {} cannot be taken over",
+            "\n{} addresses {taken}; {} bindings are known already, {physical} are servers' own MACs, {} cannot be adopted",
             adoptable.len(),
             ours.len(),
             refused.len()
@@ -114,7 +114,7 @@ impl Report {
         match self.unseen.len() {
             0 => Ok(()),
             unseen => {
-                let text = format!("{unseen} switches could not be looked at; adopt again once they answer");
+                let text = format!("{unseen} switches could not be checked; run `vmacd adopt` again once they answer");
                 Err(Fault::service(anyhow::Error::msg(text)))
             }
         }
@@ -128,7 +128,7 @@ fn places(found: &Adoptable) -> Vec<Place> {
 }
 
 fn taken_meanwhile(found: &Adoptable) -> Vec<Refused> {
-    let text = "somebody took the address or the MAC meanwhile; adopt again to see who";
+    let text = "the address or the MAC was taken in the meantime; run `vmacd adopt` again to see by whom";
     let refused = |place| Refused { place, reason: Obstacle::TakenMeanwhile, text: text.to_owned() };
     places(found).into_iter().map(refused).collect()
 }

@@ -15,7 +15,8 @@ pub(super) async fn consent(yes: bool, question: String, otherwise: &str) -> Res
         return Ok(());
     }
     if !can_ask() {
-        return Err(Fault::input("nobody can be asked here, and nothing was done").with_hint(otherwise));
+        return Err(Fault::input("this needs a confirmation and there is no terminal to ask on; nothing was done")
+            .with_hint(otherwise));
     }
     match ask(question).await? {
         true => Ok(()),

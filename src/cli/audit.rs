@@ -18,7 +18,7 @@ use crate::store::Store;
 /// Looks, tells, and mends where it is asked to. Whatever stands at the end is a fault, so that a timer notices.
 pub(super) async fn run(session: Session, output: Output, args: AuditArgs) -> Result<(), Fault> {
     if args.fix && !args.yes && !ask::can_ask() {
-        let fault = Fault::input("nobody can be asked here, and nothing was done");
+        let fault = Fault::input("this needs a confirmation and there is no terminal to ask on; nothing was done");
         return Err(fault.with_hint("--yes repairs without asking"));
     }
     let store = session.store().await?;
@@ -50,14 +50,14 @@ async fn mend(store: &Store, args: &AuditArgs, found: &Found) -> Result<bool, Fa
     if count == 0 {
         return Ok(false);
     }
-    let question = format!("Have {count} bindings on {} switches repaired?", rows.len());
+    let question = format!("Repair {count} bindings on {} switches?", rows.len());
     if !args.yes && !ask::ask(question).await? {
         return Err(Fault::input("not confirmed; nothing was done"));
     }
     for (switch, ids) in rows {
         store.queue_again(switch, &ids).await?;
     }
-    tracing::info!(bindings = count, "workers drive them again");
+    tracing::info!(bindings = count, "queued for the workers to repair");
     Ok(true)
 }
 
@@ -112,16 +112,18 @@ fn row(finding: &Finding) -> Vec<Cell> {
 
 const fn what_to_do(finding: &Finding) -> &'static str {
     match finding.kind {
-        Kind::MacTwice => "remove the one that does not belong; a row's own: `vmacd rotate`",
-        Kind::AddressTwice => "remove the one that does not belong",
-        Kind::AddressElsewhere => "find out who has it: `vmacd revoke` this row, or remove the other binding",
-        Kind::LearnedElsewhere => "look at the cabling and at what that server sends",
-        Kind::NotBacked if finding.mended_on.is_none() => "activate the statement that it stands under, on the switch",
+        Kind::MacTwice => "remove the binding that does not belong, or give the row another MAC with `vmacd rotate`",
+        Kind::AddressTwice => "remove the binding that does not belong",
+        Kind::AddressElsewhere => {
+            "find out which server uses the address, then `vmacd revoke` this row or remove the other binding"
+        }
+        Kind::LearnedElsewhere => "check the cabling and what that server sends",
+        Kind::NotBacked if finding.mended_on.is_none() => "on the switch, activate the statement that contains it",
         Kind::Inactive => "activate it on the switch, or remove it there",
         Kind::NotBacked | Kind::LeftOver => "`vmacd audit --fix` repairs it",
         Kind::Unexplained if finding.vmac_id.is_some() => {
-            "the MAC is or was that row's, the place is not: find out who put it there, and remove it by hand"
+            "the MAC is or was that row's, but not on this port: find out who put it there, and remove it by hand"
         }
-        Kind::Unexplained => "not vmacd's: `vmacd adopt` takes it over, or remove it by hand, or leave it",
+        Kind::Unexplained => "vmacd did not create it: adopt it with `vmacd adopt`, remove it by hand, or leave it",
     }
 }

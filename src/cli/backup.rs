@@ -27,7 +27,11 @@ fn advised(error: StoreError, overwrite: bool) -> Fault {
     let is_there =
         matches!(&error, StoreError::CopyFile { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists);
     let fault = Fault::from(error);
-    if is_there && !overwrite { fault.with_hint("another name, or --overwrite to replace that file") } else { fault }
+    if is_there && !overwrite {
+        fault.with_hint("choose another name, or replace that file with --overwrite")
+    } else {
+        fault
+    }
 }
 
 /// The command that does it for Postgres. The password is none of its words: everybody on the machine could read it.
@@ -35,7 +39,7 @@ fn pg_dump(url: &ServiceUrl, file: &Path) -> String {
     let url = url.to_string().replacen(":***@", "@", 1);
     let (url, file) = (quoted(&url), quoted(&file.to_string_lossy()));
     format!(
-        "Postgres is copied by its own tool, its password in PGPASSWORD or ~/.pgpass: \
+        "back up Postgres with its own tool; it takes the password from PGPASSWORD or ~/.pgpass: \
          (umask 077; pg_dump --format=custom --file={file} {url})"
     )
 }
@@ -52,6 +56,6 @@ mod tests {
     #[test]
     fn the_command_for_postgres_has_no_password_and_survives_the_shell() {
         let url = ServiceUrl::new("postgres://vmacd:hunter2@db:5432/wsh_infra?password=hunter2");
-        insta::assert_snapshot!(pg_dump(&url, Path::new("it's.dump")), @r"Postgres is copied by its own tool, its password in PGPASSWORD or ~/.pgpass: (umask 077; pg_dump --format=custom --file='it'\''s.dump' 'postgres://vmacd@db:5432/wsh_infra')");
+        insta::assert_snapshot!(pg_dump(&url, Path::new("it's.dump")), @r"back up Postgres with its own tool; it takes the password from PGPASSWORD or ~/.pgpass: (umask 077; pg_dump --format=custom --file='it'\''s.dump' 'postgres://vmacd@db:5432/wsh_infra')");
     }
 }

@@ -45,7 +45,7 @@ pub(super) async fn run(session: Session, output: Output, verb: BackupsVerb) -> 
         BackupsVerb::Keygen { file: Some(file) } => {
             let at_fault = |error| Fault::input(format!("{}: {error}", file.display()));
             BackupKey::generate_file(&file).map_err(at_fault)?;
-            output.one(&serde_json::json!({"written": file}), || format!("{}: a new key", file.display()))
+            output.one(&serde_json::json!({"written": file}), || format!("wrote a new key to {}", file.display()))
         }
     }
 }

@@ -171,9 +171,9 @@ async fn has_pending(client: &mut SwitchClient, findings: &mut Findings) -> bool
     };
     let pending = pending_confirm(&history);
     match &pending {
-        None => findings.add("pending commit", State::Ok, "no commit waits for its confirmation"),
+        None => findings.add("pending commit", State::Ok, "no commit is waiting to be confirmed"),
         Some(pending) => {
-            let text = format!("the newest commit, of {}, may wait for its confirmation", pending.entry.user);
+            let text = format!("the newest commit, by {}, may still be waiting to be confirmed", pending.entry.user);
             findings.add("pending commit", State::No, text);
         }
     }
@@ -183,14 +183,14 @@ async fn has_pending(client: &mut SwitchClient, findings: &mut Findings) -> bool
 /// The lock, the candidate, and whether the login may commit.
 async fn candidate(client: &mut SwitchClient, findings: &mut Findings, pending: bool) {
     let locked = client.lock().await;
-    if findings.note("candidate", locked, |()| "free, and holds nobody's edits".to_owned()).is_none() {
+    if findings.note("candidate", locked, |()| "unlocked, without uncommitted edits".to_owned()).is_none() {
         return;
     }
     if pending {
-        findings.add("commit", State::Note, "not checked: a check could confirm the commit that waits");
+        findings.add("commit", State::Note, "not checked: a check could confirm the pending commit");
     } else {
         let checked = client.check_commit().await;
-        findings.note("commit", checked, |()| "the login may commit, and the configuration passes".to_owned());
+        findings.note("commit", checked, |()| "the login may commit, and the configuration is valid".to_owned());
     }
     if let Err(error) = client.unlock().await {
         findings.add("unlock", State::Note, error.to_string());
@@ -208,9 +208,11 @@ async fn guards(client: &mut SwitchClient, findings: &mut Findings, vlans: &BTre
         let (on, off) = of_vlan.sorted();
         let what = format!("vlan {vlan}");
         match (on.is_empty(), off.is_empty()) {
-            (true, _) => {
-                findings.add(&what, State::Note, format!("{} are off: a binding blocks nothing", off.join(", ")))
-            }
+            (true, _) => findings.add(
+                &what,
+                State::Note,
+                format!("{} are off: bindings do not block any traffic", off.join(", ")),
+            ),
             (_, true) => findings.add(&what, State::Ok, format!("{} are on", on.join(", "))),
             _ => findings.add(&what, State::Note, format!("on: {}; off: {}", on.join(", "), off.join(", "))),
         }

@@ -120,7 +120,7 @@ async fn discard(store: &Store, output: Output, change: &DeadLetterChange, yes: 
     }
     // It cannot be taken back; those that were named one by one are meant.
     let is_meant = yes || chosen.len() < 2 || !change.selection.id.is_empty();
-    let question = format!("Discard {} dead letters for good? They cannot be replayed afterwards.", chosen.len());
+    let question = format!("Discard {} dead letters permanently? They cannot be replayed afterwards.", chosen.len());
     ask::consent(is_meant, question, "--yes discards them without asking, --dry-run shows which").await?;
     let progress = Progress::new(output, "discarding", chosen.len());
     let mut discarded = Vec::with_capacity(chosen.len());
@@ -135,7 +135,7 @@ async fn discard(store: &Store, output: Output, change: &DeadLetterChange, yes: 
 }
 
 fn half_done(fault: Fault, done: usize, of: usize) -> Fault {
-    fault.context(format!("{done} of {of} are done, the others still wait"))
+    fault.context(format!("{done} of {of} are done; the others are still waiting"))
 }
 
 /// Says what was done; some may have been replayed or discarded by others meanwhile.
@@ -144,14 +144,14 @@ fn told(output: Output, what: &str, done: &[i64], chosen: &[i64]) -> Result<(), 
     let gone: Vec<&i64> = chosen.iter().filter(|id| !done_set.contains(id)).collect();
     output.one(&json!({"count": done.len(), "what": what, "ids": done, "gone": gone}), || match gone.len() {
         0 => format!("{} {what}", done.len()),
-        gone => format!("{} {what}, {gone} no longer waited", done.len()),
+        gone => format!("{} {what}, {gone} had already been replayed or discarded", done.len()),
     })
 }
 
 async fn chosen(store: &Store, change: &DeadLetterChange) -> Result<Vec<i64>, Fault> {
     let selection = &change.selection;
     if selection.is_empty() {
-        return Err(Fault::input("say which: --id 1,2, --all, --reason CODE, --switch NAME or --since 2h"));
+        return Err(Fault::input("choose which ones: --id 1,2, --all, --reason CODE, --switch NAME or --since 2h"));
     }
     suggest::known_reason(store, selection.reason.as_deref()).await?;
     let ids = store.dead_letter_ids(&filter(store, selection).await?).await?;
@@ -167,7 +167,7 @@ async fn not_waiting(store: &Store, id: i64) -> Result<Fault, Fault> {
         "waiting" => format!("dead letter {id} does not match the other options"),
         state => format!("dead letter {id} was already {state}"),
     };
-    Ok(Fault::input(text).with_hint("`vmacd dead-letters list` shows those that wait"))
+    Ok(Fault::input(text).with_hint("`vmacd dead-letters list` lists those that are waiting"))
 }
 
 async fn filter(store: &Store, selection: &DeadLetterSelection) -> Result<DeadLetterFilter, Fault> {

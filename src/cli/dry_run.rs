@@ -23,7 +23,7 @@ pub(super) async fn run(
     target: &Target,
 ) -> Result<(), Fault> {
     let store = session.store().await?;
-    let looking = Progress::spinner(output, "the switches compare".to_owned());
+    let looking = Progress::spinner(output, "comparing on the switches".to_owned());
     let tried = dry_run(&store, &session.settings, messages, target.timeout).await?;
     looking.done();
     let told = Told::new(&tried);
@@ -178,15 +178,15 @@ fn would(switch: &SwitchName, step: &Step, mac_is_example: bool) -> Change {
 fn sentence(step: &Step, mac_is_example: bool) -> String {
     let Step { wish: Wish { interface, mac, pxe_mac, .. }, changes, end, .. } = step;
     let vlan = step.wish.vlan.as_ref().map(|vlan| format!(" in {vlan}")).unwrap_or_default();
-    let example = if mac_is_example { " (an example: the MAC is drawn when it is done)" } else { "" };
+    let example = if mac_is_example { " (an example: the MAC is chosen when the command runs)" } else { "" };
     match (changes.is_empty(), end) {
         (false, EndState::Bound) => format!("would be bound on {interface}{vlan} to {mac}{example}"),
         (false, EndState::Restored) => {
-            format!("would be given back to {pxe_mac}, the server's own MAC, on {interface}{vlan}")
+            format!("would be bound again to {pxe_mac}, the server's own MAC, on {interface}{vlan}")
         }
-        (false, EndState::Removed) => format!("would be taken off {interface}{vlan}"),
-        (true, EndState::Bound) => format!("is bound on {interface}{vlan} to {mac} already"),
-        (true, EndState::Restored) => format!("has {pxe_mac}, the server's own MAC, on {interface} already"),
+        (false, EndState::Removed) => format!("would be removed from {interface}{vlan}"),
+        (true, EndState::Bound) => format!("is already bound on {interface}{vlan} to {mac}"),
+        (true, EndState::Restored) => format!("already has {pxe_mac}, the server's own MAC, on {interface}"),
         (true, EndState::Removed) => format!("is not bound on {interface}"),
     }
 }
@@ -204,7 +204,7 @@ fn done(outcome: &CommandOutcome) -> String {
     let is_nothing = outcome.status == Outcome::Revoked && outcome.vmac_id.is_none();
     outcome.text.clone().unwrap_or_else(|| match is_nothing {
         true => "has no virtual MAC on this server: nothing would be revoked".to_owned(),
-        false => format!("is {} already", outcome.status),
+        false => format!("is already {}", outcome.status),
     })
 }
 
@@ -236,7 +236,7 @@ fn fault(failure: &Failure) -> Fault {
 }
 
 fn several(failures: &[&Failure], of: usize) -> Fault {
-    let text = format!("{} of {} cannot be done", failures.len(), of.max(failures.len()));
+    let text = format!("{} of {} requests cannot be done", failures.len(), of.max(failures.len()));
     match failures.iter().any(|failure| kind(failure) == Kind::Input) {
         true => Fault::input(text),
         false => Fault::service(anyhow::Error::msg(text)),
@@ -307,11 +307,11 @@ mod tests {
         [edit vlans VLAN.13]
         +  static-ip 10.0.48.6 mac 02:5e:10:00:00:01;
         -  static-ip 10.0.48.8;
-        10.0.48.6 would be bound on ge-0/0/1.0 in VLAN.13 to 02:5e:10:00:00:01 (an example: the MAC is drawn when it is done)
-        10.0.48.7 would be given back to 0c:c4:7a:00:00:01, the server's own MAC, on ge-0/0/1.0 in VLAN.13
-        10.0.48.8 would be taken off ge-0/0/1.0 in VLAN.13
+        10.0.48.6 would be bound on ge-0/0/1.0 in VLAN.13 to 02:5e:10:00:00:01 (an example: the MAC is chosen when the command runs)
+        10.0.48.7 would be bound again to 0c:c4:7a:00:00:01, the server's own MAC, on ge-0/0/1.0 in VLAN.13
+        10.0.48.8 would be removed from ge-0/0/1.0 in VLAN.13
         10.0.48.9 foreign_binding: 10.0.48.9 is bound to somebody's\u001b[2J MAC
-        10.0.48.10 is bound on ge-0/0/1.0 in VLAN.13 to 02:5e:10:00:00:01 already
+        10.0.48.10 is already bound on ge-0/0/1.0 in VLAN.13 to 02:5e:10:00:00:01
         sw-002
         unreachable: sw-002 cannot be reached
         10.0.48.5 address_taken: 10.0.48.5 has a virtual MAC for server 9

@@ -113,8 +113,8 @@ impl Session {
             return if is_connect { fault.hint_also(&self.origin()) } else { fault };
         }
         Fault::from(error).with_hint(format!(
-            "nothing was done. Which database: {}. If another one is meant, set VMACD_DATABASE_URL or name the settings file \
-             with --config; `vmacd migrate` makes this one{}",
+            "nothing was done. The database is {}. If you meant another one, set VMACD_DATABASE_URL or name the settings file \
+             with --config; `vmacd migrate` creates this one{}",
             self.which_database(),
             unread_environment()
         ))

@@ -120,10 +120,10 @@ async fn accepted(
     key: &str,
 ) -> Result<(), Fault> {
     if action == Action::Revoke && !output.json && !bound::has(store, server, ip).await? {
-        let what = format!("note: server {server} has no virtual MAC on {ip} now");
-        say(&format!("{}; an older create that is still on its way will not be done either", printable(&what)));
+        let what = format!("note: server {server} has no virtual MAC on {ip}");
+        say(&format!("{}; an older create that has not arrived yet will be ignored too", printable(&what)));
     }
-    let next = format!("`vmacd show {ip}` shows what becomes of it");
+    let next = format!("`vmacd show {ip}` shows the progress");
     output.one(&json!({"message_id": key, "status": "accepted"}), || format!("accepted as {key}\n{next}"))
 }
 
@@ -144,7 +144,7 @@ async fn revoked_nothing(store: &Store, output: Output, (server, ip): (i64, &str
     };
     let at = row.revoked_at.map(|at| at.format(" at %Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();
     let data = json!({"message_id": key, "status": "revoked", "vmac": row, "already": true});
-    output.one(&data, || format!("{} was revoked already{at}; nothing to do", row.ip_address))
+    output.one(&data, || format!("{} was already revoked{at}; nothing to do", row.ip_address))
 }
 
 /// The message as any producer would publish it.
@@ -164,7 +164,7 @@ async fn wait(store: &Store, output: Output, key: &MessageKey, timeout: Duration
         if Instant::now() >= deadline {
             let Reason { text, hint } = Reason::find(store, key).await?;
             let waited = humantime::format_duration(timeout);
-            let text = format!("no outcome after {waited}, and it goes on as {key}. {text}");
+            let text = format!("still running after {waited}, as {key}. {text}");
             return Err(Fault::service(anyhow::Error::msg(text)).with_hint(hint));
         }
         teller.tell(store, key, None).await;
@@ -175,7 +175,7 @@ async fn wait(store: &Store, output: Output, key: &MessageKey, timeout: Duration
 /// Why the outcome of the key is not this message's: the key was used before, for another request.
 pub(super) async fn reused(store: &Store, key: &MessageKey, message: &Message) -> Result<Option<Failure>, Fault> {
     let is_own = store.command(key).await?.body_hash == message.content_hash();
-    let text = || format!("{key} was used before for another request; leave --message-id out, or give another");
+    let text = || format!("{key} was used before for another request; leave --message-id out, or give a new one");
     Ok((!is_own).then(|| Failure::new(Code::MessageIdReused, text())))
 }
 

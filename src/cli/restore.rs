@@ -19,7 +19,7 @@ use crate::worker::{Disagreement, RestorePreview, Restorer};
 /// Shows what the switch itself says would change, asks, and does it.
 pub(super) async fn run(session: Session, output: Output, args: RestoreArgs) -> Result<(), Fault> {
     if !args.yes && !args.dry_run && !ask::can_ask() {
-        let fault = Fault::input("nobody can be asked here, and nothing was changed");
+        let fault = Fault::input("this needs a confirmation and there is no terminal to ask on; nothing was changed");
         return Err(fault.with_hint("--yes restores without asking, --dry-run shows what would change"));
     }
     let store = session.store().await?;
@@ -39,7 +39,7 @@ async fn wanted(store: &Store, args: &RestoreArgs) -> Result<(Backup, Wanted), F
     let (backup, text) = store.backup(args.id).await?;
     if backup.switch != args.switch {
         let text = format!("backup {} is of {}, not of {}", args.id, backup.switch, args.switch);
-        return Err(Fault::input(text).with_hint(format!("`vmacd backups list {}` shows its own", args.switch)));
+        return Err(Fault::input(text).with_hint(format!("`vmacd backups list {}` lists its backups", args.switch)));
     }
     let wanted = Wanted { backup_id: backup.id, text };
     Ok((backup, wanted))
@@ -57,7 +57,12 @@ async fn restore(
     looking.done();
     let shown = Shown::new(backup, wanted, &preview);
     if preview.difference.text.trim().is_empty() {
-        return shown.print(output, "unchanged", &json!({}), "holds it already; nothing to do");
+        return shown.print(
+            output,
+            "unchanged",
+            &json!({}),
+            "the switch has this configuration already; nothing to do",
+        );
     }
     if args.dry_run {
         return shown.print(output, "would_change", &json!({}), "nothing was changed");
@@ -74,12 +79,13 @@ async fn restore(
     match end {
         RestoreEnd::Restored { push_id, backup_id } => {
             let data = json!({"push_id": push_id, "backup_before": backup_id});
-            let told = format!("restored by push {push_id}; what was there before is backup {backup_id}");
+            let told = format!("restored by push {push_id}; the configuration before it is backup {backup_id}");
             shown.print(output, "restored", &data, &told)
         }
         RestoreEnd::Changed => {
-            let text = format!("{} was changed by somebody meanwhile; nothing was restored", backup.switch);
-            Err(Fault::service(anyhow::Error::msg(text)).with_hint("run it again to see what it would change now"))
+            let text = format!("{} was changed by somebody else in the meantime; nothing was restored", backup.switch);
+            Err(Fault::service(anyhow::Error::msg(text))
+                .with_hint("run the command again to see what it would change now"))
         }
     }
 }
@@ -141,8 +147,8 @@ fn told_of(row: &Disagreement) -> String {
     match &row.failure {
         Some(failure) => format!("{} fails: {}", wish.ip, failure.text),
         None if row.is_missing() => {
-            format!("{} is bound to {} again by a worker: row {} wants it", wish.ip, wish.mac, wish.vmac_id)
+            format!("a worker will bind {} to {} again: row {} requires it", wish.ip, wish.mac, wish.vmac_id)
         }
-        None => format!("{} is taken off {} again by a worker: row {} was revoked", wish.ip, wish.mac, wish.vmac_id),
+        None => format!("a worker will remove {} from {} again: row {} was revoked", wish.ip, wish.mac, wish.vmac_id),
     }
 }

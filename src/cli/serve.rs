@@ -79,7 +79,7 @@ fn warn_of_short_token(session: &Session) {
     let length = session.settings.api.token.reveal().len();
     if (1..TOKEN_BYTES_MIN).contains(&length) {
         tracing::warn!(
-            "api.token is shorter than {TOKEN_BYTES_MIN} characters: `openssl rand -hex 32` makes a good one"
+            "api.token is shorter than {TOKEN_BYTES_MIN} characters: `openssl rand -hex 32` generates a good one"
         );
     }
 }

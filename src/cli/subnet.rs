@@ -96,7 +96,7 @@ async fn tell_never_bound(store: &Store, answers: &mut [Answer], server: i64) ->
     for answer in answers.iter_mut().filter(is_empty) {
         if bound::formerly(store, server, &answer.ip_address.to_string()).await?.is_none() {
             answer.status = NEVER_BOUND.to_owned();
-            answer.text = Some(format!("server {server} never had a virtual MAC on it"));
+            answer.text = Some(format!("server {server} never had a virtual MAC on this address"));
         }
     }
     Ok(())
@@ -159,9 +159,9 @@ fn verdict(answers: &[Answer], waits_for: Option<Reason>, server: i64) -> Result
         }
         (0, None) => Ok(()),
         (0, Some(Reason { text, hint })) => {
-            let text = format!("{open} of {} have no outcome yet, and they go on. {text}", answers.len());
+            let text = format!("{open} of {} requests are still running. {text}", answers.len());
             Err(Fault::service(anyhow::Error::msg(text)).with_hint(hint))
         }
-        (failed, _) => Err(Fault::input(format!("{failed} of {} were refused", answers.len()))),
+        (failed, _) => Err(Fault::input(format!("{failed} of {} requests were refused", answers.len()))),
     }
 }

@@ -17,7 +17,7 @@ pub(super) async fn known_switch(store: &Store, name: &SwitchName) -> Result<Kno
     let hint = did_you_mean(name.as_str(), &names);
     Err(Fault::from(error).with_hint(hint.unwrap_or_else(|| match names.is_empty() {
         true => "the inventory is empty: `vmacd inventory import FILE` fills it".to_owned(),
-        false => "`vmacd switches list` shows those there are".to_owned(),
+        false => "`vmacd switches list` lists all switches".to_owned(),
     })))
 }
 
@@ -30,7 +30,7 @@ pub(super) async fn known_site(store: &Store, site: &Scope) -> Result<(), Fault>
     let names: Vec<String> = sites.iter().map(ToString::to_string).collect();
     let hint = did_you_mean(&site.to_string(), &names).unwrap_or_else(|| match names.is_empty() {
         true => "the inventory is empty: `vmacd inventory import FILE` fills it".to_owned(),
-        false => format!("those there are: {}", names.join(", ")),
+        false => format!("the inventory has {}", names.join(", ")),
     });
     Err(Fault::from(StoreError::NotFound { what: "site", id: site.to_string() }).with_hint(hint))
 }
@@ -44,15 +44,15 @@ pub(super) async fn known_reason(store: &Store, reason: Option<&str>) -> Result<
         return Ok(());
     }
     let hint = did_you_mean(reason, &codes).unwrap_or_else(|| those_that_wait(waiting));
-    Err(Fault::input(format!("there is no reason `{reason}`")).with_hint(hint))
+    Err(Fault::input(format!("unknown reason code `{reason}`")).with_hint(hint))
 }
 
 fn those_that_wait(mut waiting: Vec<String>) -> String {
     waiting.sort();
     waiting.dedup();
     match waiting.is_empty() {
-        true => "no dead letter waits; docs/ERRORS.md has all reasons".to_owned(),
-        false => format!("those that wait have {}", waiting.join(", ")),
+        true => "no dead letters are waiting; docs/ERRORS.md has all reasons".to_owned(),
+        false => format!("waiting dead letters have {}", waiting.join(", ")),
     }
 }
 

@@ -35,8 +35,19 @@ async fn list(store: &Store, output: Output, site: Option<&Scope>, mode: DriftMo
     }
     let is_there = |known: &KnownSwitch| site.is_none_or(|site| site.covers(known.switch.site.as_ref()));
     let switches: Vec<_> = store.switches().await?.into_iter().filter(is_there).collect();
-    let columns =
-        ["NAME", "SITE", "HOST", "PORT", "DIALECT", "HOST KEY", "TROUBLE", "FROZEN", "LAST SEEN", "DRIFT", "LAST LOOK"];
+    let columns = [
+        "NAME",
+        "SITE",
+        "HOST",
+        "PORT",
+        "DIALECT",
+        "HOST KEY",
+        "TROUBLE",
+        "FROZEN",
+        "LAST SEEN",
+        "DRIFT",
+        "LAST DRIFT CHECK",
+    ];
     output.list(&switches, &columns, |known: &KnownSwitch| {
         let trouble = known.trouble.as_ref().map_or("-".into(), |trouble| {
             Cell::new(Tone::Bad, format!("{}, next attempt {}", trouble.code, trouble.next_try_at.format("%H:%M:%S")))
@@ -82,18 +93,18 @@ async fn trust(session: &Session, store: &Store, output: Output, pin: Pin) -> Re
     let before = known.host_key;
     if let Some(before) = before.as_ref().filter(|before| **before != shown) {
         let question = format!(
-            "{name} shows another host key than the pinned one. Pinned: {before}; shown now: {shown}. Somebody may stand \
-             between. Replace the pinned key?"
+            "{name} shows another host key than the pinned one. Pinned: {before}; shown now: {shown}. Somebody may be \
+             intercepting the connection. Replace the pinned key?"
         );
         let otherwise = format!(
-            "{name} shows {shown} in place of the pinned {before}: compare it at the switch, then --fingerprint {shown} pins it"
+            "{name} shows {shown} instead of the pinned {before}: compare the key at the switch, then pin it with --fingerprint {shown}"
         );
         ask::consent(*yes || wanted.is_some(), question, &otherwise).await?;
     }
     store.trust(name, &shown).await?;
     output.one(&json!({"switch": name, "host_key": shown, "before": before}), || match &before {
-        Some(before) if *before != shown => format!("{name}: pinned {shown} in place of {before}"),
-        Some(_) => format!("{name}: {shown} was pinned already"),
-        None => format!("{name}: pinned {shown}; `vmacd switches check {name}` tries the rest"),
+        Some(before) if *before != shown => format!("{name}: pinned {shown} instead of {before}"),
+        Some(_) => format!("{name}: {shown} was already pinned"),
+        None => format!("{name}: pinned {shown}; `vmacd switches check {name}` tries every other step"),
     })
 }

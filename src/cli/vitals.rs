@@ -67,7 +67,7 @@ impl Surroundings {
         let sign = async move {
             match tokio::time::timeout(SIGN_MAX, store.check_tables()).await {
                 Ok(sign) => sign.map_err(|error| chain(&error)),
-                Err(_) => Err(format!("no sign of life within {} ms", SIGN_MAX.as_millis())),
+                Err(_) => Err(format!("no heartbeat within {} ms", SIGN_MAX.as_millis())),
             }
         };
         let error = self.life.know(sign).await.trouble;

@@ -33,7 +33,9 @@ impl Reason {
     /// Looks for what the request waits for.
     pub async fn find(store: &Store, key: &MessageKey) -> Result<Self, StoreError> {
         let record = match store.command(key).await {
-            Err(StoreError::NotFound { .. }) => return Ok(Self::new("no worker has taken the request yet", NO_WORKER)),
+            Err(StoreError::NotFound { .. }) => {
+                return Ok(Self::new("no worker has accepted the request yet", NO_WORKER));
+            }
             record => record?,
         };
         let Some(id) = record.command.vmac_id else { return Ok(not_admitted(&record)) };
@@ -48,8 +50,8 @@ impl Reason {
 
 fn not_admitted(record: &CommandRecord) -> Reason {
     let ip = record.command.ip_address;
-    let text = format!("{ip} cannot be changed yet, tried {} times", record.command.attempts);
-    Reason::new(text, format!("`vmacd show {ip}` shows who has it, and what becomes of that"))
+    let text = format!("{ip} cannot be changed yet after {} attempts", record.command.attempts);
+    Reason::new(text, format!("`vmacd show {ip}` shows which server has it, and its progress"))
 }
 
 /// The switches with a port that is not yet as it is wanted, each once.
@@ -64,7 +66,7 @@ fn waiting_switches(vmac: &Vmac) -> Vec<SwitchName> {
 fn of_row(vmac: &Vmac, switches: &[SwitchOverview]) -> Reason {
     let reasons: Vec<Reason> = switches.iter().map(|switch| at_switch(vmac, switch)).collect();
     let Some(first) = reasons.first() else {
-        return Reason::new(format!("{}: being recorded", vmac.status), NO_WORKER);
+        return Reason::new(format!("{}: the outcome is being recorded", vmac.status), NO_WORKER);
     };
     let texts: Vec<&str> = reasons.iter().take(TOLD_MAX).map(|reason| reason.text.as_str()).collect();
     let more = reasons.len().saturating_sub(TOLD_MAX);
@@ -86,7 +88,7 @@ fn at_switch(vmac: &Vmac, switch: &SwitchOverview) -> Reason {
         let advice = hint::of_failure(trouble.code).map(|hint| hint.replace("NAME", name.as_str()));
         return Reason::new(
             text,
-            advice.unwrap_or_else(|| format!("`vmacd switches check {name}` tries each step of a push")),
+            advice.unwrap_or_else(|| format!("`vmacd switches check {name}` tests each step of a push")),
         );
     }
     if let Some(holder) = &switch.lease_holder {
@@ -97,7 +99,7 @@ fn at_switch(vmac: &Vmac, switch: &SwitchOverview) -> Reason {
     }
     match &vmac.failure_text {
         Some(failure) => {
-            let text = format!("{name}: {failure}, tried {} times and retried", vmac.attempts);
+            let text = format!("{name}: {failure}, failed {} times, retrying", vmac.attempts);
             Reason::new(text, format!("`vmacd show {}` shows what the switch said", vmac.ip_address))
         }
         None => Reason::new(format!("{name}: no worker has started on it yet"), NO_WORKER),

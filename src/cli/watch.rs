@@ -77,7 +77,7 @@ impl View {
         let now = chrono::Local::now().format("%H:%M:%S");
         let every = humantime::format_duration(self.every);
         let status = match seen {
-            Ok(_) => format!("every {every}, {now}; Ctrl-C ends"),
+            Ok(_) => format!("every {every}, {now}; Ctrl-C stops"),
             Err(fault) => format!("{now}: {}; trying again every {every}", printable(&fault.text())),
         };
         if let Ok(document) = seen {
@@ -97,7 +97,7 @@ impl View {
             }
             Ok(document) => {
                 if std::mem::take(&mut self.failing) {
-                    say("the database answers again");
+                    say("the database is reachable again");
                 }
                 if self.last.as_ref() == Some(document) {
                     return Ok(true);

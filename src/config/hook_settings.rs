@@ -62,7 +62,7 @@ section!(
     HookFields {
         /// The server's number, as a number or a text; required. Of a move the server that the address leaves.
         server_id: String = String::new(),
-        /// The server that the address goes to, for a move.
+        /// The server to move the address to, for a move.
         to_server_id: String = String::new(),
         /// One address; the prefix length of its interface is left out (`192.0.2.10/24`). This or `subnet` is required.
         ip_address: String = String::new(),

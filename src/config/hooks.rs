@@ -84,7 +84,7 @@ impl Settings {
             other.key() == hook.key() && !(hook.signs(SignedPart::Hook) && other.signs(SignedPart::Hook))
         })?;
         let problem = format!(
-            "is the secret of hooks.{other} too: a delivery recorded at one would be accepted at the other. Give each hook a \
+            "is also the secret of hooks.{other}: a delivery recorded at one would be accepted at the other. Give each hook a \
              secret of its own, or have the name of the hook signed ({{hook}} in `signed` of both)"
         );
         Some((".secret", problem))

@@ -77,7 +77,7 @@ fn two_hooks_have_one_secret_only_where_both_have_their_names_signed() {
     let second = HOOK.replace("hooks.billing", "hooks.panel");
     let both = format!("{HOOK}{second}");
     let error = read(&both).expect_err("refused").to_string();
-    assert!(error.starts_with("hooks.panel.secret: is the secret of hooks.billing too"), "{error}");
+    assert!(error.starts_with("hooks.panel.secret: is also the secret of hooks.billing"), "{error}");
     let signed = |text: &str| text.replace("action =", "signed = \"{hook}.{body}\"\naction =");
     assert!(read(&format!("{HOOK}{}", signed(&second))).is_err());
     assert!(read(&signed(&both)).is_ok());

@@ -105,7 +105,7 @@ mod tests {
             ("pools.lab", "pools.\"a b\"", "pools.a b: `a b` is not a pool's name"),
             ("02:b0:00:00:01", "02:42", "pools.lab.prefix: 02:42 is used by others"),
             ("02:b0:00:00:01", "06", "pools.lab.prefix: 06 does not begin with 02"),
-            ("02:b0:00:00:01", "x", "pools.lab.prefix: `x` is no prefix"),
+            ("02:b0:00:00:01", "x", "pools.lab.prefix: `x` is not a valid prefix"),
             ("02:b0:00:00:01", "02:a5", "pools.lab.prefix: the pool `customers` has the same MACs (02:a5)"),
             ("\"a5\"", "\"bf\"", "pools.customers.tag: 02:bf is used by others"),
             ("\"a5\"", "\"+5\"", "pools.customers.tag: `+5` is not two hexadecimal digits"),

@@ -168,7 +168,7 @@ fn told(wish: &Wish, standing: &[&PresentBinding]) -> Option<(DriftKind, String)
         [only] if only.mac == *mac && (only.vlan.is_none() || wish.vlan.is_none()) => None,
         [only] if only.mac == *mac => {
             let name = |vlan: &Option<super::VlanName>| vlan.as_ref().map(ToString::to_string).unwrap_or_default();
-            let text = format!("{ip} stands in {} on {interface}, not in {}", name(&only.vlan), name(&wish.vlan));
+            let text = format!("{ip} is in {} on {interface}, not in {}", name(&only.vlan), name(&wish.vlan));
             Some((DriftKind::PlaceDiffers, text))
         }
         [only] => Some((DriftKind::MacDiffers, format!("{ip} is bound to {} on {interface}, not to {mac}", only.mac))),
@@ -277,7 +277,7 @@ mod tests {
         address_elsewhere: 10.0.0.6 is bound to 02:5e:10:00:00:01 on ge-0/0/2.0 in VLAN.13 of the same switch, and no row of vmacd accounts for that, so ge-0/0/1.0 must not have it too: find out who has the address, then remove that binding, or revoke this one
         mac_differs: 10.0.0.6 is bound to 0c:c4:7a:00:00:01 on ge-0/0/1.0, not to 02:5e:10:00:00:01
         mac_differs: 10.0.0.6 is bound to 02:5e:10:00:00:09 on ge-0/0/1.0, not to 02:5e:10:00:00:01
-        place_differs: 10.0.0.6 stands in VLAN.14 on ge-0/0/1.0, not in VLAN.13
+        place_differs: 10.0.0.6 is in VLAN.14 on ge-0/0/1.0, not in VLAN.13
         place_differs: 10.0.0.6 is bound 2 times on ge-0/0/1.0
         foreign_binding: 10.0.0.6 is bound to 00:11:22:33:44:55 on ge-0/0/1.0, which vmacd did not put there; remove that binding, or revoke this and adopt it
         ");

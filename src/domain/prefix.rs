@@ -16,7 +16,7 @@ pub struct Prefix(Vec<u8>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
     /// The text has another shape.
-    #[error("`{}` is no prefix of MACs: expected one to five octets such as 02:a5:10", shown(.0))]
+    #[error("`{}` is not a valid prefix of MACs: expected one to five octets such as 02:a5:10", shown(.0))]
     Malformed(String),
     /// The first octet is another one.
     #[error("{0} does not begin with 02: virtual MACs are locally administered unicast addresses under 02")]
@@ -127,12 +127,12 @@ mod tests {
             assert_eq!(prefix(text).to_string(), text.to_lowercase());
         }
         for (text, expected) in [
-            ("", "is no prefix"),
-            ("02:", "is no prefix"),
-            ("2", "is no prefix"),
-            ("02:+5", "is no prefix"),
-            ("02-a5", "is no prefix"),
-            ("02:00:00:00:00:00", "is no prefix"),
+            ("", "is not a valid prefix"),
+            ("02:", "is not a valid prefix"),
+            ("2", "is not a valid prefix"),
+            ("02:+5", "is not a valid prefix"),
+            ("02-a5", "is not a valid prefix"),
+            ("02:00:00:00:00:00", "is not a valid prefix"),
             ("06:a5", "does not begin with 02"),
             ("52", "does not begin with 02"),
             ("02:42", "is used by others"),

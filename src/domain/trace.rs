@@ -26,7 +26,9 @@ pub struct TraceParent {
 
 /// That a text is no `traceparent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no traceparent: expected lowercase hexadecimal 2-32-16-2 digits, such as 00-4bf92f35...-00f067aa...-01")]
+#[error(
+    "not a valid traceparent: expected lowercase hexadecimal 2-32-16-2 digits, such as 00-4bf92f35...-00f067aa...-01"
+)]
 pub struct TraceParentError;
 
 impl FromStr for TraceParent {

@@ -18,7 +18,7 @@ pub enum VmacName {
 
 /// The text is none of the three.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no IP address, MAC or row id")]
+#[error("`{0}` is not a valid IP address, MAC or row id")]
 pub struct VmacNameError(String);
 
 impl FromStr for VmacName {
@@ -54,6 +54,6 @@ mod tests {
         assert_eq!(name("10.0.0.6"), Ok(VmacName::Ip("10.0.0.6".parse().expect("an address"))));
         assert_eq!(name("02:5e:10:9a:0c:44"), Ok(VmacName::Mac("02:5e:10:9a:0c:44".parse().expect("a MAC"))));
         assert_eq!(name("42"), Ok(VmacName::Id(42)));
-        assert_eq!(name("sw\n1"), Err("`sw\\n1` is no IP address, MAC or row id".to_owned()));
+        assert_eq!(name("sw\n1"), Err("`sw\\n1` is not a valid IP address, MAC or row id".to_owned()));
     }
 }

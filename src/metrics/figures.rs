@@ -86,11 +86,11 @@ gauges! {
     work_oldest: Seconds, "changes_waiting_oldest_seconds", "Age of the oldest change that waits for a switch whose site is not frozen";
     events_waiting: Gauge, "events_waiting", "Events not published yet";
     events_oldest: Seconds, "events_waiting_oldest_seconds", "Age of the oldest event not published yet";
-    dead_letters: Gauge, "dead_letters_waiting", "Dead letters that wait for somebody";
+    dead_letters: Gauge, "dead_letters_waiting", "Waiting dead letters";
     statements: Counter, "database_statements", "Statements sent to the database";
-    troubled: Gauge, "switches_in_trouble", "Switches that were tried in vain the last time";
+    troubled: Gauge, "switches_in_trouble", "Switches whose latest attempt failed";
     frozen: Family<BySite, Gauge>, "site_frozen", "Sites that are frozen, by somebody or automatically";
-    drift: Gauge, "drift_standing", "Bindings that switches hold otherwise than pushed, and that nobody is mending";
+    drift: Gauge, "drift_standing", "Bindings that differ from what was pushed and are not being repaired";
     queues: Family<ByQueue, Gauge>, "queue_messages", "Messages ready in each queue";
 }
 

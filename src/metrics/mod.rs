@@ -117,11 +117,11 @@ metrics! {
     dead: Family<ByCode, Counter> = Family::default(),
         "dead_letters", "Dead letters written, by reason";
     wakes: Family<ByCause, Counter> = Family::default(),
-        "dispatcher_wakes", "Looks of the dispatcher that found switches to drive, by what woke it";
+        "dispatcher_wakes", "Checks of the dispatcher that found work for switches, by what woke it";
     troubles: Family<ByPart, Counter> = Family::default(),
         "troubles", "Calls to the database or the broker that failed and were tried again";
     drifted: Family<ByDrift, Counter> = Family::default(),
-        "drift", "Bindings found to be held otherwise than pushed, by what was found and what was done";
+        "drift", "Bindings found to differ from what was pushed, by what was found and what was done";
     held: Gauge = Gauge::default(),
         "messages_held", "Messages received and not acknowledged yet";
     sessions: Gauge = Gauge::default(),

@@ -97,7 +97,7 @@ async fn carry_out(switch: &SimHandle, verb: &str, argument: &str) -> Result<Opt
         "lock" => switch.operator_lock()?,
         "unlock" => switch.operator_unlock(),
         "expire" if switch.expire_commit() => {}
-        "expire" => return Err(format!("{}: no commit waits for its confirmation", switch.name())),
+        "expire" => return Err(format!("{}: no commit is waiting to be confirmed", switch.name())),
         _ => return Err(HELP.to_owned()),
     }
     Ok(None)

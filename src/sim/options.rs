@@ -11,7 +11,7 @@ use super::model::Dialect;
 /// Settings of an estate; [`Options::default`] gives two switches with four server ports each.
 #[derive(Clone)]
 pub struct Options {
-    /// How many switches, at most 1024.
+    /// Number of switches, at most 1024.
     pub switches: usize,
     /// How many server ports each has, at most 254.
     pub ports_per_switch: usize,

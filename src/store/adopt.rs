@@ -71,7 +71,7 @@ async fn adopt_batch(tx: &mut Tx, batch: &[Adoptable], now: DateTime<Utc>) -> Re
     let made = rows.iter().map(Vmac::from_row).collect::<Result<Vec<_>, _>>()?;
     let places = made.iter().map(|vmac| json!({"server_id": vmac.server_id, "ip": vmac.ip_address})).collect();
     let macs = made.iter().map(|vmac| json!({"mac": vmac.mac_address})).collect();
-    tx.batch("take adopted MACs off the lists", TAKE_OFF, macs, Vec::new()).await?;
+    tx.batch("remove adopted MACs from the lists", TAKE_OFF, macs, Vec::new()).await?;
     tx.batch("write intents", INTENTS, places, args![now.timestamp_millis(), ADOPT]).await?;
     write_events(tx, made.iter().map(|vmac| event(vmac, now)).collect(), now).await?;
     Ok(made)

@@ -40,7 +40,7 @@ impl Kept {
                        SELECT COALESCE(c.base_hash, c.content_hash)
                        FROM config_backups b JOIN config_contents c ON c.content_hash = b.content_hash
                        WHERE b.switch = $1 ORDER BY b.id DESC LIMIT 1)";
-        let what = "look what a backup is like";
+        let what = "read about a backup";
         let rows = tx.run(what, sql, args![switch.as_str(), hash]).await?;
         let row = rows.first().ok_or(StoreError::NoAnswer { what })?;
         let base: (Option<String>, Option<Vec<u8>>) = (row.get("base_hash")?, row.get("base_packed")?);
@@ -96,9 +96,9 @@ impl Store {
     /// When the database fails.
     pub async fn save_backup(&self, switch: &SwitchName, content: &[u8], push_id: &str) -> Result<i64, StoreError> {
         let now = self.now().await?;
-        let mut tx = self.begin("keep a backup").await?;
+        let mut tx = self.begin("store a backup").await?;
         let id = self.keep_backup(&mut tx, switch, content, push_id, now).await?;
-        tx.commit("keep a backup").await?;
+        tx.commit("store a backup").await?;
         Ok(id)
     }
 
@@ -120,8 +120,8 @@ impl Store {
         let sql =
             "INSERT INTO config_backups (switch, content_hash, push_id, taken_at) VALUES ($1, $2, $3, $4) RETURNING id";
         let backup = Statement::new(sql, args![switch.as_str(), hash, push_id, now]);
-        let rows = tx.run_after("keep a backup", insert, backup).await?;
-        rows.first().ok_or(StoreError::NoAnswer { what: "keep a backup" })?.get("id")
+        let rows = tx.run_after("store a backup", insert, backup).await?;
+        rows.first().ok_or(StoreError::NoAnswer { what: "store a backup" })?.get("id")
     }
 
     fn insert_content(
@@ -190,7 +190,7 @@ impl Store {
     /// When the database fails.
     pub async fn backup_after(&self, older: &Backup) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT id FROM config_backups WHERE switch = $1 AND id > $2 ORDER BY id LIMIT 1";
-        let rows = self.engine.read("look for the next backup", sql, args![older.switch.as_str(), older.id]).await?;
+        let rows = self.engine.read("find the next backup", sql, args![older.switch.as_str(), older.id]).await?;
         rows.first().map(|row| row.get("id")).transpose()
     }
 }

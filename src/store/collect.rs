@@ -85,9 +85,9 @@ impl Store {
     /// When the database fails.
     pub async fn collect(&self, letters: &[DeadLetter]) -> Result<(), StoreError> {
         let now = self.now().await?;
-        let mut tx = self.begin("keep dead letters").await?;
+        let mut tx = self.begin("store dead letters").await?;
         keep_all(&mut tx, letters, now).await?;
-        tx.commit("keep dead letters").await
+        tx.commit("store dead letters").await
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn count_copies(tx: &mut Tx, copies: Vec<(&str, i64)>) -> Resul
 async fn kept(tx: &mut Tx, letters: &[DeadLetter]) -> Result<HashSet<String>, StoreError> {
     let asked = letters.iter().map(|letter| json!({"id": letter.burial_id})).collect();
     let sql = "SELECT burial_id FROM dead_letters WHERE burial_id {in}SELECT e.value->>'id' FROM {rows}{/in}";
-    let rows = tx.batch("look for dead letters", sql, asked, Vec::new()).await?;
+    let rows = tx.batch("find dead letters", sql, asked, Vec::new()).await?;
     rows.iter().map(|row| row.get("burial_id")).collect()
 }
 
@@ -149,8 +149,8 @@ async fn keep(tx: &mut Tx, letter: &DeadLetter, now: DateTime<Utc>) -> Result<i6
             $23, $24)
         {ON_COPY} RETURNING id"
     );
-    let rows = tx.run("keep a dead letter", &sql, columns(letter, now)).await?;
-    rows.first().ok_or(StoreError::NoAnswer { what: "keep a dead letter" })?.get("id")
+    let rows = tx.run("store a dead letter", &sql, columns(letter, now)).await?;
+    rows.first().ok_or(StoreError::NoAnswer { what: "store a dead letter" })?.get("id")
 }
 
 fn columns(letter: &DeadLetter, now: DateTime<Utc>) -> Vec<Arg> {

@@ -297,7 +297,7 @@ pub(super) async fn have_waiting_tried(
     let sql = "UPDATE commands SET due_at_ms = $2 WHERE outcome IS NULL AND vmac_id IS NULL
                    AND ip_address {in}SELECT e.value->>'ip' FROM {rows}{/in}";
     let rows = released.map(|ip| json!({"ip": ip})).collect();
-    tx.batch("have waiting commands tried", sql, rows, args![at_once_ms(now)]).await.map(|_| ())
+    tx.batch("wake waiting commands", sql, rows, args![at_once_ms(now)]).await.map(|_| ())
 }
 
 impl Store {
@@ -333,7 +333,7 @@ pub(super) async fn known_commands<'a>(
     let sql = "SELECT message_key, body_hash FROM commands
                WHERE message_key {in}SELECT e.value->>'key' FROM {rows}{/in}";
     let mut hashes: HashMap<String, String> = HashMap::new();
-    for row in tx.batch("look for commands", sql, keys, Vec::new()).await? {
+    for row in tx.batch("find commands", sql, keys, Vec::new()).await? {
         hashes.insert(row.get("message_key")?, row.get("body_hash")?);
     }
     Ok(asked.into_iter().filter(|(key, hash)| hashes.get(*key).is_some_and(|known| known == hash)).collect())

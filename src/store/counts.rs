@@ -28,9 +28,9 @@ pub struct Counts {
     pub events_waiting: i64,
     /// Age of the oldest of them, milliseconds.
     pub events_oldest_ms: i64,
-    /// Dead letters that wait for somebody.
+    /// Waiting dead letters.
     pub dead_letters_waiting: i64,
-    /// Switches that were tried in vain the last time.
+    /// Switches whose latest attempt failed.
     pub switches_in_trouble: i64,
     /// Sites that are frozen, each with the kinds of its freezes.
     pub sites_frozen: Vec<(String, &'static str)>,
@@ -77,8 +77,8 @@ impl Store {
     /// When the database fails.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         let now = self.now().await?;
-        let rows = self.engine.read("count what waits", &counts_sql(), args![now]).await?;
-        let row = rows.first().ok_or(StoreError::NoAnswer { what: "count what waits" })?;
+        let rows = self.engine.read("count waiting work", &counts_sql(), args![now]).await?;
+        let row = rows.first().ok_or(StoreError::NoAnswer { what: "count waiting work" })?;
         let age_ms = |since_ms: Option<i64>| since_ms.map_or(0, |since_ms| (now.timestamp_millis() - since_ms).max(0));
         // Mostly there is none to ask for.
         let freezes = if row.get::<i64>("freezes")? == 0 { Vec::new() } else { self.freezes().await? };

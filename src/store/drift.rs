@@ -92,7 +92,7 @@ impl Store {
         self.spread_looks(pace, now_ms).await?;
         let until_ms = now_ms + millis(CLAIM);
         let arguments = args![now_ms, until_ms, pace.mode.as_str(), limit];
-        let rows = self.engine.write("claim switches to look at", CLAIM_DUE, arguments).await?;
+        let rows = self.engine.write("claim switches to check", CLAIM_DUE, arguments).await?;
         rows.iter().map(|row| due(row, until_ms, pace.mode)).collect()
     }
 
@@ -104,7 +104,7 @@ impl Store {
         let sql = "SELECT name FROM switches WHERE drift_due_at_ms IS NULL OR drift_due_at_ms > $1
                    OR history_due_at_ms IS NULL OR history_due_at_ms > $2 ORDER BY name";
         let arguments = args![drift_max_ms, history_max_ms];
-        let rows = self.engine.read("look for switches without a time", sql, arguments).await?;
+        let rows = self.engine.read("find switches without a time", sql, arguments).await?;
         if rows.is_empty() {
             return Ok(());
         }
@@ -120,7 +120,7 @@ impl Store {
                        AND (drift_due_at_ms IS NULL OR drift_due_at_ms > $2
                            OR history_due_at_ms IS NULL OR history_due_at_ms > $3)";
         let arguments = vec![super::engine::batch_arg(times), drift_max_ms.into(), history_max_ms.into()];
-        self.engine.write("spread looks at switches", sql, arguments).await.map(|_| ())
+        self.engine.write("spread the checks of switches", sql, arguments).await.map(|_| ())
     }
 
     /// Ends a look that was claimed: the next one has its time.
@@ -140,7 +140,7 @@ impl Store {
                    WHERE name = $1";
         let history_ms = at_ms(pace.history_interval.unwrap_or(YEAR));
         let arguments = args![due.switch.as_str(), drift_ms, history_ms, commit, seen_at];
-        self.engine.write("end a look", sql, arguments).await.map(|_| ())
+        self.engine.write("end a check", sql, arguments).await.map(|_| ())
     }
 
     /// Writes what a look found: an event for what is new, and what is to be pushed again is queued. What stands is
@@ -150,7 +150,7 @@ impl Store {
     /// When the database fails.
     pub async fn settle_drift(&self, settlement: &Settlement<'_>) -> Result<Vec<Drift>, StoreError> {
         let now = self.now().await?;
-        let mut tx = self.begin("settle a look").await?;
+        let mut tx = self.begin("record a drift check").await?;
         lock(&mut tx, settlement.switch).await?;
         let known = standing(&mut tx, settlement.switch).await?;
         if settlement.found.is_empty() && known.is_empty() {
@@ -175,7 +175,7 @@ impl Store {
         let mended =
             vmacs.values().filter(|vmac| found.iter().any(|drift| drift.vmac_id == vmac.id && is_mended(drift)));
         queue(&mut tx, settlement.switch, mended.cloned().collect(), now).await?;
-        tx.commit("settle a look").await?;
+        tx.commit("record a drift check").await?;
         Ok(new)
     }
 }

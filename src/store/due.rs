@@ -38,8 +38,8 @@ impl Store {
         );
         let asked = Instant::now();
         let arguments = args![LEASE_MAX_MS, millis(self.retry.delay_max) * 2, CLAIM_MAX_MS];
-        let rows = self.engine.read("look what is due", &sql, arguments).await?;
-        let row = rows.first().ok_or(StoreError::NoAnswer { what: "look what is due" })?;
+        let rows = self.engine.read("read what is due", &sql, arguments).await?;
+        let row = rows.first().ok_or(StoreError::NoAnswer { what: "read what is due" })?;
         if let Some(now) = DateTime::from_timestamp_millis(row.get("now_ms")?) {
             self.engine.clock.learn(asked, now);
         }

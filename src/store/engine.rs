@@ -161,9 +161,9 @@ impl Engine {
             Pools::Postgres { .. } => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now_ms",
             Pools::Sqlite { .. } => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now_ms",
         };
-        let rows = self.read("ask for the time", sql, Vec::new()).await?;
-        let now_ms: i64 = rows.first().ok_or(StoreError::NoAnswer { what: "ask for the time" })?.get("now_ms")?;
-        DateTime::from_timestamp_millis(now_ms).ok_or(StoreError::NoAnswer { what: "ask for the time" })
+        let rows = self.read("read its clock", sql, Vec::new()).await?;
+        let now_ms: i64 = rows.first().ok_or(StoreError::NoAnswer { what: "read its clock" })?.get("now_ms")?;
+        DateTime::from_timestamp_millis(now_ms).ok_or(StoreError::NoAnswer { what: "read its clock" })
     }
 
     /// Rows of a statement that only reads.

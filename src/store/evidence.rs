@@ -43,7 +43,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         for shown in shown.chunks(BATCH) {
             let now = self.now().await?;
-            let mut tx = self.begin("note evidence").await?;
+            let mut tx = self.begin("record evidence").await?;
             let ids = shown.iter().map(|shown| json!({"id": shown.vmac_id})).collect();
             let mut vmacs = lock_vmacs(&mut tx, ids).await?;
             vmacs.retain(|id, vmac| as_of.get(id) == Some(&vmac.updated_at));
@@ -53,8 +53,8 @@ impl Store {
                 }
             }
             let rows = vmacs.values().map(|vmac| json!({"id": vmac.id, "switch_bindings": vmac.switch_bindings}));
-            tx.batch("note evidence", UPDATE, rows.collect(), Vec::new()).await?;
-            tx.commit("note evidence").await?;
+            tx.batch("record evidence", UPDATE, rows.collect(), Vec::new()).await?;
+            tx.commit("record evidence").await?;
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ impl Store {
         let now = self.now().await?;
         let before = self.export().await?;
         let mut report = ImportReport { added: 0, updated: 0, unchanged: 0 };
-        let mut tx = self.begin("take an inventory in").await?;
+        let mut tx = self.begin("import an inventory").await?;
         let conflicts = all_conflicts(&mut tx, inventory, &before).await?;
         if !conflicts.is_empty() {
             return Err(StoreError::Inventory(conflicts));
@@ -99,7 +99,7 @@ impl Store {
             put_servers(&mut tx, servers, now).await?;
             progress(unwritten + at * BATCH + servers.len());
         }
-        tx.commit("take an inventory in").await?;
+        tx.commit("import an inventory").await?;
         Ok(report)
     }
 }
@@ -180,7 +180,7 @@ async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<
     // What kept it from being reached may be fixed.
     let sql = "INSERT INTO switch_leases (switch, holder, token) VALUES ($1, '', 0)
                ON CONFLICT (switch) DO UPDATE SET next_try_at_ms = 0";
-    tx.run("have a switch tried", sql, args![switch.name.as_str()]).await.map(|_| ())
+    tx.run("wake a switch", sql, args![switch.name.as_str()]).await.map(|_| ())
 }
 
 /// Primary addresses are unique: servers may exchange theirs.

@@ -134,7 +134,7 @@ impl Store {
         let sql = "UPDATE switches SET host_key = $2, updated_at = $3 WHERE name = $1 RETURNING name";
         self.change_switch(name, sql, args![name.as_str(), host_key, self.now().await?]).await?;
         let sql = "UPDATE switch_leases SET next_try_at_ms = 0 WHERE switch = $1";
-        self.engine.write("have a switch tried", sql, args![name.as_str()]).await.map(|_| ())
+        self.engine.write("wake a switch", sql, args![name.as_str()]).await.map(|_| ())
     }
 
     /// Remembers which dialect the switch speaks.

@@ -118,7 +118,7 @@ impl Store {
         push: &SentPush<'_>,
         limits: SiteLimits,
     ) -> Result<Result<i64, Failure>, StoreError> {
-        let what = "write down that a commit is sent";
+        let what = "record that a commit is sent";
         let now = self.now().await?;
         let mut tx = self.begin(what).await?;
         if limits.commits_per_minute_max > 0 {
@@ -144,7 +144,7 @@ async fn hold_site(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
     let sql = "SELECT s.name FROM switches s
                WHERE COALESCE(s.site, '-') = (SELECT COALESCE(o.site, '-') FROM switches o WHERE o.name = $1)
                ORDER BY s.name LIMIT 1 {for_update}";
-    tx.run("have a site's commits to oneself", sql, args![lease.switch.as_str()]).await.map(|_| ())
+    tx.run("lock a site's commits", sql, args![lease.switch.as_str()]).await.map(|_| ())
 }
 
 /// Writes the push down if it may be. The lease's row is held until the transaction ends: whoever takes the lease after it
@@ -181,7 +181,7 @@ async fn write_sent(
         limits.commits_per_minute_max,
         now - MINUTE,
     ]);
-    Ok(!tx.run("write a push down", &sql, arguments).await?.is_empty())
+    Ok(!tx.run("record a push", &sql, arguments).await?.is_empty())
 }
 
 fn unresolved(row: &Row) -> Result<Option<PushRow>, StoreError> {
@@ -213,5 +213,5 @@ pub(super) async fn note_failed(tx: &mut Tx, lease: &Lease, now: DateTime<Utc>) 
                WHERE switch = $1 AND lease_token = $2 AND worker = $3 AND failed_at IS NULL
                    AND state IN ('sent', 'not_applied')
                RETURNING id";
-    Ok(!tx.run("note failed pushes", sql, lease.args(args![now])).await?.is_empty())
+    Ok(!tx.run("record failed pushes", sql, lease.args(args![now])).await?.is_empty())
 }

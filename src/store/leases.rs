@@ -223,7 +223,7 @@ impl Store {
             return Ok(Renewed { held, busy: Vec::new() });
         }
         // What is still ours as far as anybody has committed was locked a moment ago.
-        let rows = self.engine.read("look which leases are held", HELD_OF_BATCH, vec![asked()]).await?;
+        let rows = self.engine.read("read which leases are held", HELD_OF_BATCH, vec![asked()]).await?;
         let busy = switches(&rows)?.into_iter().filter(|switch| !held.contains(switch)).collect();
         Ok(Renewed { held, busy })
     }
@@ -234,7 +234,7 @@ impl Store {
     /// When the database fails.
     pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         let sql = format!("UPDATE switch_leases SET expires_at_ms = 0, token = token + 1 WHERE {HELD}");
-        self.engine.write("give a lease back", &sql, lease.args(Vec::new())).await.map(|_| ())
+        self.engine.write("release a lease", &sql, lease.args(Vec::new())).await.map(|_| ())
     }
 
     /// True while the lease is held and has not run out.
@@ -254,7 +254,7 @@ impl Store {
     pub async fn lease_holder(&self, switch: &SwitchName) -> Result<Option<String>, StoreError> {
         let now_ms = self.now().await?.timestamp_millis();
         let sql = "SELECT holder FROM switch_leases WHERE switch = $1 AND expires_at_ms > $2";
-        let rows = self.engine.read("look who has a lease", sql, args![switch.as_str(), now_ms]).await?;
+        let rows = self.engine.read("read who has a lease", sql, args![switch.as_str(), now_ms]).await?;
         rows.first().map(|row| row.get("holder")).transpose()
     }
 }
@@ -277,7 +277,7 @@ pub(super) async fn release_or_go_on(
          WHERE {HELD} RETURNING expires_at_ms"
     );
     let arguments = lease.args(args![now_ms, latest_ms, now_ms + millis(keep_for)]);
-    let rows = tx.run("give a lease back or go on", &sql, arguments).await?;
+    let rows = tx.run("release a lease or go on", &sql, arguments).await?;
     let row = rows.first().ok_or_else(|| lease.lost())?;
     Ok(row.get::<i64>("expires_at_ms")? > 0)
 }

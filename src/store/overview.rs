@@ -100,8 +100,8 @@ impl Store {
     /// When the database fails.
     pub async fn pulse(&self) -> Result<Vec<i64>, StoreError> {
         let now = self.now().await?;
-        let rows = self.engine.read("look whether anything happened", PULSE, args![now]).await?;
-        let row = rows.first().ok_or(StoreError::NoAnswer { what: "look whether anything happened" })?;
+        let rows = self.engine.read("check whether anything changed", PULSE, args![now]).await?;
+        let row = rows.first().ok_or(StoreError::NoAnswer { what: "check whether anything changed" })?;
         let names =
             ["newest_row", "newest_event", "newest_letter", "letters", "changes", "pushes", "troubled", "freezes"];
         names.iter().map(|name| row.get(name)).collect()
@@ -119,7 +119,7 @@ impl Store {
             overview()
         );
         let rows =
-            self.engine.read("look for switches in need", &sql, args![now, now.timestamp_millis(), limit]).await?;
+            self.engine.read("find switches with problems", &sql, args![now, now.timestamp_millis(), limit]).await?;
         rows.iter().map(SwitchOverview::from_row).collect()
     }
 
@@ -131,7 +131,7 @@ impl Store {
         let now = self.now().await?;
         let sql = format!("{} WHERE s.name > $3 ORDER BY s.name LIMIT $4", overview());
         let rows =
-            self.engine.read("look at the switches", &sql, args![now, now.timestamp_millis(), after, limit]).await?;
+            self.engine.read("read the switches", &sql, args![now, now.timestamp_millis(), after, limit]).await?;
         rows.iter().map(SwitchOverview::from_row).collect()
     }
 
@@ -141,7 +141,7 @@ impl Store {
     /// When the database fails.
     pub async fn switches_named_like(&self, text: &str, limit: i64) -> Result<Vec<SwitchName>, StoreError> {
         let sql = "SELECT name FROM switches WHERE {strpos}(lower(name), $1) > 0 ORDER BY name LIMIT $2";
-        let rows = self.engine.read("look for switches", sql, args![text.to_lowercase(), limit]).await?;
+        let rows = self.engine.read("find switches", sql, args![text.to_lowercase(), limit]).await?;
         rows.iter().map(|row| row.parse("name")).collect()
     }
 
@@ -152,8 +152,7 @@ impl Store {
     pub async fn switch_overview(&self, name: &SwitchName) -> Result<SwitchOverview, StoreError> {
         let now = self.now().await?;
         let sql = format!("{} WHERE s.name = $3", overview());
-        let rows =
-            self.engine.read("look at a switch", &sql, args![now, now.timestamp_millis(), name.as_str()]).await?;
+        let rows = self.engine.read("read a switch", &sql, args![now, now.timestamp_millis(), name.as_str()]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "switch", id: name.to_string() })?;
         SwitchOverview::from_row(row)
     }

@@ -51,14 +51,14 @@ impl Store {
         let now = self.now().await?;
         let (opened_after, used_after) = horizon(now, limits);
         let sql = "SELECT used_at_ms FROM page_sessions WHERE key = $1 AND opened_at_ms > $2 AND used_at_ms > $3";
-        let rows = self.engine.read("look for a login", sql, args![key, opened_after, used_after]).await?;
+        let rows = self.engine.read("find a login", sql, args![key, opened_after, used_after]).await?;
         let Some(row) = rows.first() else { return Ok(false) };
         let noted_ms: i64 = row.get("used_at_ms")?;
         // An idle time shorter than a few notes must not end what is in use.
         let noted_every = NOTED_EVERY.min(limits.idle / 4);
         if is_use && now.timestamp_millis() - noted_ms >= millis(noted_every) {
             let sql = "UPDATE page_sessions SET used_at_ms = $2 WHERE key = $1";
-            self.engine.write("note that a login is used", sql, args![key, now.timestamp_millis()]).await?;
+            self.engine.write("record that a login is used", sql, args![key, now.timestamp_millis()]).await?;
         }
         Ok(true)
     }

@@ -132,7 +132,7 @@ impl Store {
         }
         let batch = batch_arg(ids.iter().map(|id| json!({"id": id})).collect());
         let sql = "SELECT id FROM pushes WHERE switch = $2 AND id {in}SELECT e.value->>'id' FROM {rows}{/in}";
-        let rows = self.engine.read("look pushes up", sql, vec![batch, switch.as_str().into()]).await?;
+        let rows = self.engine.read("find pushes", sql, vec![batch, switch.as_str().into()]).await?;
         rows.iter().map(|row| row.get("id")).collect()
     }
 }

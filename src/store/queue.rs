@@ -142,13 +142,13 @@ impl Store {
     ) -> Result<Option<ClaimedMessages>, StoreError> {
         let now_ms = self.now().await?.timestamp_millis();
         let sql = oldest("");
-        let oldest_one = self.engine.read("look for messages", &sql, args![queue, now_ms, 1_i64]).await?;
+        let oldest_one = self.engine.read("find messages", &sql, args![queue, now_ms, 1_i64]).await?;
         if oldest_one.first().map(Waiting::from_row).transpose()?.is_none_or(|waiting| waiting.is_claimed) {
             return Ok(None);
         }
         let mut tx = self.begin("claim messages").await?;
         // Consumers wait for each other here, and see what the one before claimed.
-        let rows = tx.run("look for messages", &oldest("{for_update}"), args![queue, now_ms, limit.messages]).await?;
+        let rows = tx.run("find messages", &oldest("{for_update}"), args![queue, now_ms, limit.messages]).await?;
         let waiting = rows.iter().map(Waiting::from_row).collect::<Result<Vec<_>, _>>()?;
         let ids = within(limit, waiting);
         if ids.is_empty() {

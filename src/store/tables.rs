@@ -64,7 +64,7 @@ impl Engine {
     /// The version of the tables that are there; none where there are none.
     pub(super) async fn tables_found(&self) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT MAX(version) AS version FROM _sqlx_migrations WHERE success";
-        match self.read("look which tables there are", sql, Vec::new()).await {
+        match self.read("read which tables exist", sql, Vec::new()).await {
             Ok(rows) => rows.first().map_or(Ok(None), |row| row.get("version")),
             Err(error) if error.is_missing_table() => Ok(None),
             Err(error) => Err(error),

@@ -133,7 +133,7 @@ impl Store {
         let Some(Search::Within(net @ IpNet::V6(_))) = &filter.search else { return Ok(batch_arg(Vec::<i64>::new())) };
         let sql = "SELECT id, ip_address FROM virtual_macs WHERE {strpos}(ip_address, ':') > 0";
         let mut found = Vec::new();
-        for row in self.engine.read("look for addresses of IPv6", sql, Vec::new()).await? {
+        for row in self.engine.read("find IPv6 addresses", sql, Vec::new()).await? {
             let ip: IpAddr = row.parse("ip_address")?;
             if net.contains(&ip) {
                 found.push(json!({"id": row.get::<i64>("id")?}));

@@ -47,7 +47,7 @@ pub(super) async fn require_token(State(guard): State<Arc<Guard>>, request: Requ
         Shown::Nothing => {}
     }
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"vmacd\"")];
-    let text = "show the API token: Authorization: Bearer TOKEN";
+    let text = "send the API token: Authorization: Bearer TOKEN";
     (challenge, Problem::new(ApiCode::Unauthorized, text)).into_response()
 }
 
@@ -56,7 +56,7 @@ pub(super) async fn require_token(State(guard): State<Arc<Guard>>, request: Requ
 /// `Sec-Fetch-Site`), and one that reaches a loopback address under a foreign name shows that name (DNS rebinding).
 pub(super) async fn refuse_other_sites(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     match is_of_another_site(&guard.access, &request) {
-        true => Problem::new(ApiCode::CrossSite, "a page of another site may not ask this").into_response(),
+        true => Problem::new(ApiCode::CrossSite, "requests from other sites are not allowed").into_response(),
         false => next.run(request).await,
     }
 }

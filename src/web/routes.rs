@@ -65,9 +65,9 @@ fn router(front: &Front, app: App, stopping: CancellationToken) -> Router {
 }
 
 async fn no_such_path(uri: Uri) -> Problem {
-    Problem::new(ApiCode::NotFound, format!("there is nothing at {}; /api/v1/docs lists what there is", uri.path()))
+    Problem::new(ApiCode::NotFound, format!("nothing found at {}; /api/v1/docs lists all paths", uri.path()))
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Problem {
-    Problem::new(ApiCode::MethodNotAllowed, format!("{} does not take {method}", uri.path()))
+    Problem::new(ApiCode::MethodNotAllowed, format!("{} does not accept {method}", uri.path()))
 }

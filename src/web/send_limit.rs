@@ -31,7 +31,7 @@ impl SendLimit {
         let limit = self.limit;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(waiting.as_mut().poll(cx));
-        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client does not take what is sent to it")))
+        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client does not read what is sent to it")))
     }
 }
 

@@ -87,7 +87,7 @@ async fn cannot_accept(error: &std::io::Error, connections: &Connections, told: 
     }
     if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
         *told = Some(Instant::now());
-        tracing::warn!(%error, "no connection can be taken; trying again");
+        tracing::warn!(%error, "cannot accept connections; trying again");
     }
     connections.close_oldest();
     tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -61,7 +61,7 @@ pub(super) async fn run(context: Arc<Context>, beat: Beat) {
         match look(&context, wake).await {
             Ok(left) => more = left,
             Err(error) => {
-                tracing::warn!(error = chain(&error), "cannot look what is due; trying again");
+                tracing::warn!(error = chain(&error), "cannot read what is due; trying again");
                 context.metrics.trouble(DATABASE);
             }
         }

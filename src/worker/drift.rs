@@ -79,7 +79,7 @@ async fn claim(context: &Context, pace: &Pace, room: usize) -> Vec<LookDue> {
     }
     let limit = i64::try_from(room).unwrap_or(i64::MAX);
     context.store.claim_looks(pace, limit).await.unwrap_or_else(|error| {
-        tracing::warn!(error = super::chain(&error), "no switch claimed to look at; trying again");
+        tracing::warn!(error = super::chain(&error), "cannot claim a switch to check for drift; trying again");
         context.metrics.trouble(DATABASE);
         Vec::new()
     })
@@ -92,11 +92,11 @@ async fn look(context: Arc<Context>, pace: Pace, due: LookDue, _permit: OwnedSem
         () = context.stopping.cancelled() => return,
     };
     let end = looked.unwrap_or_else(|failure| {
-        tracing::warn!(switch = %due.switch, code = %failure.code, error = failure.text, "not looked at for drift");
+        tracing::warn!(switch = %due.switch, code = %failure.code, error = failure.text, "not checked for drift");
         LookEnd::Failed
     });
     if let Err(error) = context.store.end_look(&due, &pace, end).await {
-        tracing::warn!(switch = %due.switch, error = super::chain(&error), "the next look waits for the claim to run out");
+        tracing::warn!(switch = %due.switch, error = super::chain(&error), "could not record the drift check; it is retried after the claim expires");
         context.metrics.trouble(DATABASE);
     }
 }

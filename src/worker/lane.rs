@@ -109,7 +109,7 @@ impl Lane<'_> {
     async fn give_up(&mut self, failure: &Failure) {
         self.session.abandon();
         if let Err(error) = settle::trouble(self.context, &self.lease.lease, failure).await {
-            tracing::warn!(switch = %self.switch(), error = chain(&error), "trouble not written down");
+            tracing::warn!(switch = %self.switch(), error = chain(&error), "could not record the switch's problem");
             self.release().await;
         }
     }

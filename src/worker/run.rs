@@ -125,7 +125,7 @@ impl Worker {
         };
         self.context.ended.cancel();
         if !in_order || tokio::time::timeout(half, self.end()).await.is_err() {
-            tracing::warn!("stopped before everything was finished; the rows say what is still to be done");
+            tracing::warn!("stopped before everything was finished; it is continued after the next start");
         }
         ended
     }

@@ -11,7 +11,7 @@ use crate::store::{Lease, StoreError};
 /// Stops the site of the lease's switch where too many of its commits went wrong of late.
 pub(super) async fn consider(context: &Arc<Context>, lease: &Lease, site: Option<&SiteName>) {
     if let Err(error) = stop(context, lease, site).await {
-        tracing::warn!(switch = %lease.switch, error = super::chain(&error), "cannot tell whether to stop the site");
+        tracing::warn!(switch = %lease.switch, error = super::chain(&error), "cannot decide whether to freeze the site");
     }
 }
 
@@ -22,7 +22,7 @@ async fn stop(context: &Context, lease: &Lease, site: Option<&SiteName>) -> Resu
     let Some(reason) = reason_to_stop(&failed, limits.stop_failures_max, window) else { return Ok(()) };
     if store.stop_site(site, &reason, &context.holder).await? {
         let site = Scope::Site(site.cloned());
-        tracing::error!(%site, reason, "site stopped: nothing is committed there until somebody thaws it");
+        tracing::error!(%site, reason, "site frozen automatically: nothing is committed there until somebody thaws it");
     }
     Ok(())
 }

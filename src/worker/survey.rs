@@ -28,7 +28,7 @@ async fn look(client: &mut SwitchClient, switch: &SwitchName) -> Result<Seen, Sw
 pub(super) async fn learned(client: &mut SwitchClient) -> Result<Vec<LearnedMac>, SwitchError> {
     match client.learned().await {
         Err(SwitchError::Refused { switch, .. } | SwitchError::PermissionDenied { switch, .. }) => {
-            tracing::debug!(switch, "it does not tell the MACs that it has learned");
+            tracing::debug!(switch, "it does not report the MACs that it has learned");
             Ok(Vec::new())
         }
         learned => learned,

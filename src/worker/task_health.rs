@@ -44,7 +44,7 @@ impl TaskHealth {
 
     fn silence(&self, silent: Duration) -> Option<String> {
         let hangs = self.period.is_some_and(|period| silent > period * PERIODS_MAX);
-        hangs.then(|| format!("no sign of life for {} s", silent.as_secs()))
+        hangs.then(|| format!("no heartbeat for {} s", silent.as_secs()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -74,7 +74,7 @@ mod tests {
     fn a_task_that_does_not_go_round_is_told_after_three_periods() {
         let health = TaskHealth::new(TaskName::Outbox, Some(Duration::from_secs(1)));
         assert_eq!(health.silence(Duration::from_secs(3)), None);
-        assert_eq!(health.silence(Duration::from_secs(4)).as_deref(), Some("no sign of life for 4 s"));
+        assert_eq!(health.silence(Duration::from_secs(4)).as_deref(), Some("no heartbeat for 4 s"));
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Reader<'_> {
         let (session, mut stream) = self.open(queue).await.map_err(|error| chain(&error))?;
         let mut empty_checks = 0;
         while empty_checks < EMPTY_CHECKS {
-            let place = self.sender.reserve().await.map_err(|_| "nobody receives messages any more")?;
+            let place = self.sender.reserve().await.map_err(|_| "the receiver of messages has stopped")?;
             match tokio::time::timeout(CHECK_EVERY, next(&session, &mut stream)).await {
                 Ok(delivery) => {
                     place.send(self.handed_out(delivery?, &session));

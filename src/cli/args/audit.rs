@@ -16,10 +16,10 @@ pub struct AuditArgs {
     /// Only this switch; may be given more than once [default: all of them]
     #[arg(long, value_name = "NAME")]
     pub switch: Vec<SwitchName>,
-    /// Have the workers drive again what is vmacd's; what is somebody else's is never touched
+    /// Have the workers repair vmacd's own bindings; other bindings are never changed
     #[arg(long)]
     pub fix: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, requires = "fix")]
     pub yes: bool,
 }

@@ -13,9 +13,9 @@ use super::examples;
     "vmacd backup vmacd-copy.db --overwrite",
 ])]
 pub struct BackupArgs {
-    /// The file, which only its owner may read
+    /// The file to write; only its owner may read it
     pub file: PathBuf,
-    /// Replace a file of that name, once the copy is whole
+    /// Replace an existing file once the copy is complete
     #[arg(long)]
     pub overwrite: bool,
 }

@@ -17,32 +17,32 @@ pub enum BackupsVerb {
         /// The switch
         switch: SwitchName,
     },
-    /// Print one backup, its secrets hidden
+    /// Print one backup with its secrets hidden
     #[command(after_help = examples!["vmacd backups show 41"])]
     Show {
         /// Its id
         #[arg(value_parser = number)]
         id: i64,
-        /// Print the secrets too, as they must be to load the backup; into a file or a pipe byte for byte
+        /// Print the secrets too: the backup can only be loaded with them; into a file or a pipe byte for byte
         #[arg(long)]
         with_secrets: bool,
     },
     /// Print what changed between two backups
     #[command(after_help = examples!["vmacd backups diff 41", "vmacd backups diff 41 57"])]
     Diff {
-        /// The older one's id
+        /// Id of the older backup
         #[arg(value_parser = number)]
         from: i64,
-        /// The newer one's id [default: the next one of the same switch]
+        /// Id of the newer backup [default: the next backup of the same switch]
         #[arg(value_parser = number)]
         to: Option<i64>,
     },
-    /// Bring a switch's whole configuration back to what a backup holds
+    /// Restore a switch's whole configuration from a backup
     Restore(RestoreArgs),
-    /// Make a new key that seals backups, as the content of `backups.key_file`
+    /// Create a key to encrypt backups with, for `backups.key_file`
     #[command(after_help = examples!["vmacd backups keygen /etc/vmacd/backups.key", "vmacd backups keygen       # prints it"])]
     Keygen {
-        /// A new file, which only its owner may read [default: the key is printed]
+        /// The file to create; only its owner may read it [default: print the key]
         file: Option<PathBuf>,
     },
 }
@@ -50,7 +50,7 @@ pub enum BackupsVerb {
 /// `vmacd backups restore`
 #[derive(Debug, Args)]
 #[command(after_help = examples![
-    "vmacd backups restore sw-a1 41 --dry-run    # the difference, by the switch itself",
+    "vmacd backups restore sw-a1 41 --dry-run    # shows the difference, as the switch computes it",
     "vmacd backups restore sw-a1 41              # asks before it changes anything",
     "vmacd backups restore sw-a1 41 --yes",
 ])]
@@ -60,13 +60,13 @@ pub struct RestoreArgs {
     /// The backup's id
     #[arg(value_parser = number)]
     pub id: i64,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short, conflicts_with = "dry_run")]
     pub yes: bool,
     /// Only show what would change
     #[arg(long)]
     pub dry_run: bool,
-    /// Also where the switch's site is frozen
+    /// Restore even if the switch's site is frozen
     #[arg(long)]
     pub despite_freeze: bool,
     /// Longest time to wait for a worker that is pushing to the switch

@@ -8,34 +8,34 @@ use crate::domain::SwitchName;
 /// `vmacd dead-letters ...`
 #[derive(Debug, Subcommand)]
 pub enum DeadLettersVerb {
-    /// List those that wait, newest first
+    /// List the waiting dead letters, newest first
     #[command(after_help = examples!["vmacd dead-letters list --reason unreachable", "vmacd dead-letters list --since 2h"])]
     List(DeadLetterSelection),
-    /// Show one with its original bytes and headers
+    /// Show one dead letter with its original bytes and headers
     #[command(after_help = examples!["vmacd dead-letters show 17"])]
     Show {
         /// Its id
         #[arg(value_parser = number)]
         id: i64,
     },
-    /// Replay them: send them to the work queue again, with their attempts reset
+    /// Replay dead letters: send them to the work queue again, with their attempts reset
     #[command(after_help = examples![
         "vmacd dead-letters replay --switch sw-a1 --dry-run",
         "vmacd dead-letters replay --switch sw-a1 --since 2026-11-21T10:00:00Z",
         "vmacd dead-letters replay --id 17,18",
     ])]
     Replay(DeadLetterChange),
-    /// Discard them for good
+    /// Discard dead letters permanently
     #[command(after_help = examples![
         "vmacd dead-letters discard --id 17",
-        "vmacd dead-letters discard --reason not_json         # asks where there are several",
+        "vmacd dead-letters discard --reason not_json         # asks first if there are several",
         "vmacd dead-letters discard --reason not_json --yes",
     ])]
     Discard {
         /// Which.
         #[command(flatten)]
         change: DeadLetterChange,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long, short, conflicts_with = "dry_run")]
         yes: bool,
     },
@@ -47,7 +47,7 @@ pub struct DeadLetterSelection {
     /// These ids
     #[arg(long, value_delimiter = ',', value_parser = number)]
     pub id: Vec<i64>,
-    /// All that wait
+    /// All waiting dead letters
     #[arg(long)]
     pub all: bool,
     /// Those with this reason code
@@ -56,7 +56,7 @@ pub struct DeadLetterSelection {
     /// Those of this switch
     #[arg(long)]
     pub switch: Option<SwitchName>,
-    /// Those whose last failure is at most so long ago (2h, 3d) or after this time (RFC 3339)
+    /// Those that last failed within this span (2h, 3d) or after this time (RFC 3339)
     #[arg(long)]
     pub since: Option<String>,
 }
@@ -75,7 +75,7 @@ pub struct DeadLetterChange {
     /// Which.
     #[command(flatten)]
     pub selection: DeadLetterSelection,
-    /// Only say what would be done
+    /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
 }

@@ -9,7 +9,7 @@ use crate::domain::Scope;
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct SiteArg {
-    /// The site, as the inventory names it; `-` for the switches without one
+    /// The site's name in the inventory; `-` for switches without a site
     #[arg(value_name = "SITE")]
     site: Option<Scope>,
     /// All sites
@@ -35,17 +35,17 @@ pub struct FreezeArgs {
     /// Which.
     #[command(flatten)]
     pub site: SiteArg,
-    /// When it ends by itself: a time (RFC 3339), or a span from now (2h, 3d)
+    /// When the freeze ends: a time (RFC 3339), or a span from now (2h, 3d)
     #[arg(long, value_name = "TIME")]
     pub until: String,
-    /// Why; it stands on every row that waits
+    /// The reason; shown on every row that waits
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
 }
 
 /// `vmacd thaw`
 #[derive(Debug, Args)]
-#[command(after_help = examples!["vmacd thaw ams1", "vmacd thaw --all       # ends what freeze --all began"])]
+#[command(after_help = examples!["vmacd thaw ams1", "vmacd thaw --all       # ends a freeze of all sites"])]
 pub struct ThawArgs {
     /// Which.
     #[command(flatten)]

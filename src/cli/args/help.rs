@@ -112,14 +112,14 @@ mod tests {
         Usage: vmacd [OPTIONS] <COMMAND>
 
         Try it:
-          demo          Show the whole product in one process: simulated switches, SQLite, the embedded queue
+          demo          Try the whole product in one process: simulated switches, SQLite, the embedded queue
           sim           Run simulated switches on real ports
 
         Run it:
           migrate       Bring the database's tables up to date
           serve         Run the worker, the dead-letter collector and the API
           backup        Copy the whole database to a file while workers run (SQLite; for Postgres it prints the command)
-          config        Print the settings in force, secrets hidden
+          config        Print the current settings with secrets hidden
 
         Virtual MACs:
           create        Request a virtual MAC for an address of a server

@@ -10,7 +10,7 @@ use crate::domain::{Scope, SwitchName};
 /// `vmacd inventory ...`
 #[derive(Debug, Subcommand)]
 pub enum InventoryVerb {
-    /// Import switches and servers from a file, whole or not at all; importing again updates them
+    /// Import switches and servers from a file, all or nothing; importing again updates them
     #[command(after_help = examples!["vmacd inventory import inventory.json", "vmacd inventory import servers.csv"])]
     Import {
         /// A .json or .toml file, or a table of servers (.csv, .tsv, .txt) with the columns id, pxe_mac, primary_ip,
@@ -25,20 +25,20 @@ pub enum InventoryVerb {
 /// `vmacd switches ...`
 #[derive(Debug, Subcommand)]
 pub enum SwitchesVerb {
-    /// List the switches and how they are
+    /// List the switches with their state
     #[command(after_help = examples!["vmacd switches list", "vmacd switches list --site ams1"])]
     List {
-        /// Only those of this site; `-` for those without one
+        /// Only the switches of this site; `-` for switches without a site
         #[arg(long, value_name = "SITE")]
         site: Option<Scope>,
     },
-    /// Try everything a push needs, step by step, and change nothing
+    /// Test every step of a push, and change nothing
     #[command(after_help = examples!["vmacd switches check sw-a1"])]
     Check {
         /// The switch
         name: SwitchName,
     },
-    /// Pin the host key that the switch shows now; asks before it replaces another one
+    /// Pin the host key that the switch shows now; asks before it replaces a pinned key
     #[command(after_help = examples![
         "vmacd switches trust sw-a1",
         "vmacd switches trust sw-a1 --fingerprint SHA256:uwhWTGsAcUyHvgpd8lxjmLWzXMbcMWPwGOKOgRO8Lm4",
@@ -46,7 +46,7 @@ pub enum SwitchesVerb {
     Trust {
         /// The switch
         name: SwitchName,
-        /// Pin only if it is this one (SHA256:...); then nothing is asked
+        /// Pin only this key (SHA256:...), without asking
         #[arg(long)]
         fingerprint: Option<String>,
         /// Replace a pinned key without asking

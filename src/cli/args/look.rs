@@ -10,7 +10,7 @@ use crate::domain::{Status, SwitchName};
 /// Looking again and again.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct WatchArgs {
-    /// Refresh every N seconds (2) until Ctrl-C; piped or with --json it prints what changed
+    /// Refresh every N seconds (2) until Ctrl-C; in a pipe or with --json, print only what changed
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2", value_parser = seconds)]
     pub watch: Option<Duration>,
 }
@@ -32,7 +32,7 @@ pub struct ListArgs {
     /// Only those of this server
     #[arg(long, value_parser = number)]
     pub server: Option<i64>,
-    /// Only the newest of them, at most this many [default: all]
+    /// Maximum number of rows, newest first [default: all]
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
     pub limit: Option<i64>,
     /// Again and again.

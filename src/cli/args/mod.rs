@@ -70,7 +70,7 @@ pub enum ColorWhen {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Show the whole product in one process: simulated switches, SQLite, the embedded queue
+    /// Try the whole product in one process: simulated switches, SQLite, the embedded queue
     Demo(DemoArgs),
     /// Run the worker, the dead-letter collector and the API
     #[command(after_help = examples!["vmacd serve", "vmacd serve --config /etc/vmacd/vmacd.toml"])]
@@ -87,7 +87,7 @@ pub enum Verb {
     List(ListArgs),
     /// Show one virtual MAC with its bindings and its history
     Show(ShowArgs),
-    /// Reserve a MAC for a server's address in advance; asking again prints the same one
+    /// Reserve a MAC for a server's address in advance; repeating it prints the same MAC
     Reserve(ReserveArgs),
     /// Release a reserved MAC
     Release(ReleaseArgs),
@@ -97,10 +97,10 @@ pub enum Verb {
     /// Show how full the pools of MACs are
     #[command(after_help = examples!["vmacd pools", "vmacd pools --json"])]
     Pools,
-    /// Import MACs that something else uses
+    /// Import MACs that are in use elsewhere
     #[command(subcommand)]
     Macs(MacsVerb),
-    /// List, replay or discard dead letters: requests that could not be done
+    /// List, replay or discard dead letters: requests that failed
     #[command(subcommand)]
     DeadLetters(DeadLettersVerb),
     /// Import or export the inventory of switches and servers
@@ -118,17 +118,17 @@ pub enum Verb {
     Freeze(FreezeArgs),
     /// End a freeze; work continues within seconds
     Thaw(ThawArgs),
-    /// List the sites that are frozen, by somebody or by vmacd itself
+    /// List the frozen sites
     #[command(after_help = examples!["vmacd freezes", "vmacd freezes --json"])]
     Freezes,
-    /// Take over bindings that are already on the switches as virtual MACs
+    /// Adopt bindings that are already on the switches as virtual MACs
     Adopt(AdoptArgs),
     /// Bring the database's tables up to date
     #[command(after_help = examples!["vmacd migrate"])]
     Migrate,
     /// Copy the whole database to a file while workers run (SQLite; for Postgres it prints the command)
     Backup(BackupArgs),
-    /// Print the settings in force, secrets hidden
+    /// Print the current settings with secrets hidden
     #[command(after_help = examples!["vmacd config", "vmacd config --json", "vmacd config --example > vmacd.toml"])]
     Config {
         /// Print a commented `vmacd.toml` with every setting at its default instead
@@ -141,10 +141,10 @@ pub enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Write man pages, one a verb
+    /// Write man pages, one for each command
     #[command(after_help = examples!["vmacd man /usr/local/share/man/man1"])]
     Man {
-        /// The folder, made where it is missing
+        /// The folder; created if it is missing
         folder: PathBuf,
     },
     /// Run simulated switches on real ports

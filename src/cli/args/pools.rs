@@ -21,10 +21,10 @@ pub struct ReserveArgs {
     /// Its address
     #[arg(long)]
     pub ip: BindableAddress,
-    /// The MAC [default: one of the pool]
+    /// The MAC [default: one from the pool]
     #[arg(long)]
     pub mac: Option<Mac>,
-    /// The pool [default: the one that would serve the create]
+    /// The pool [default: the one that a create would use]
     #[arg(long)]
     pub pool: Option<PoolName>,
 }
@@ -44,19 +44,19 @@ pub struct ReleaseArgs {
 /// `vmacd macs ...`
 #[derive(Debug, Subcommand)]
 pub enum MacsVerb {
-    /// Import MACs that something else uses, so that none of them is handed out; importing again changes nothing
+    /// Import MACs that are in use elsewhere, so that vmacd does not hand them out; importing again changes nothing
     #[command(after_help = examples![
-        "vmacd macs import used.csv                          # a column mac or mac_address, perhaps description",
-        "vmacd macs import interfaces.csv --format netbox    # lines without a MAC are passed over",
+        "vmacd macs import used.csv                          # a column mac or mac_address, optionally description",
+        "vmacd macs import interfaces.csv --format netbox    # lines without a MAC are skipped",
         "vmacd macs import mac-addresses.json --source netbox-fra",
     ])]
     Import {
         /// The file
         file: PathBuf,
-        /// Where the MACs come from, kept with each [default: the file's name]
+        /// Where the MACs come from, stored with each [default: the file's name]
         #[arg(long)]
         source: Option<String>,
-        /// What the file is [default: by its ending, .csv or .json]
+        /// The file's format [default: by its ending, .csv or .json]
         #[arg(long, value_enum)]
         format: Option<MacsFormat>,
     },

@@ -16,19 +16,19 @@ pub struct Target {
     /// The address, or the subnet.
     #[command(flatten)]
     pub which: Which,
-    /// Who asks, kept on the row
+    /// Who is asking; stored with the row
     #[arg(long)]
     pub requested_by: Option<String>,
-    /// Your own reference, such as an order number, kept on the row
+    /// Your own reference, such as an order number; stored with the row
     #[arg(long)]
     pub reference: Option<String>,
-    /// The message's id, which makes repeating the command harmless [default: a new one]
+    /// The message's id; repeating the command with the same one is harmless [default: a new one]
     #[arg(long)]
     pub message_id: Option<String>,
     /// Wait for the outcome
     #[arg(long)]
     pub wait: bool,
-    /// Show what the switches themselves say would change, and change nothing
+    /// Show what would change on each switch, and change nothing
     #[arg(long, conflicts_with = "wait")]
     pub dry_run: bool,
     /// Longest time to wait
@@ -43,7 +43,7 @@ pub struct Which {
     /// The address
     #[arg(long)]
     pub ip: Option<String>,
-    /// A subnet, for each address in it (10.0.48.8/29)
+    /// A subnet; the request is made for each address in it (10.0.48.8/29)
     #[arg(long)]
     pub subnet: Option<String>,
 }
@@ -53,8 +53,8 @@ pub struct Which {
 #[command(after_help = examples![
     "vmacd create --server 1042 --ip 10.0.48.6 --wait",
     "vmacd create --server 1042 --ip 10.0.48.6 --vlan VLAN.13 --reference order-7781",
-    "vmacd create --server 1042 --ip 10.0.48.6 --message-id order-7781    # again is harmless",
-    "vmacd create --server 1042 --subnet 10.0.48.8/29 --wait              # all six addresses, an outcome for each",
+    "vmacd create --server 1042 --ip 10.0.48.6 --message-id order-7781    # safe to repeat",
+    "vmacd create --server 1042 --subnet 10.0.48.8/29 --wait              # all six addresses, one outcome each",
     "vmacd create --server 1042 --ip 10.0.48.9 --group lb-7 --mac 00:00:5e:00:01:33    # shared, as VRRP does",
     "vmacd create --server 1042 --ip 2001:db8:48::6 --wait                # IPv6, on ELS switches",
     "vmacd create --server 1042 --ip 10.0.48.6 --dry-run                  # each switch shows what it would change",
@@ -66,13 +66,13 @@ pub struct CreateArgs {
     /// The VLAN of the binding [default: found from the inventory or the switch]
     #[arg(long)]
     pub vlan: Option<VlanName>,
-    /// The MAC to bind [default: the reserved one, or one of the pool]
+    /// The MAC to bind [default: the reserved one, or one from the pool]
     #[arg(long)]
     pub mac: Option<Mac>,
     /// The pool that the MAC is taken from [default: the one that serves the VLAN or the switch]
     #[arg(long)]
     pub pool: Option<PoolName>,
-    /// The group of servers that share the address: the first one makes it, the others join
+    /// The group of servers that share the address: the first create makes it, the others join it
     #[arg(long)]
     pub group: Option<GroupName>,
 }
@@ -87,7 +87,7 @@ pub struct MoveArgs {
     /// Who and which address.
     #[command(flatten)]
     pub target: Target,
-    /// The server that the address goes to
+    /// The server to move the address to
     #[arg(long, value_name = "SERVER", value_parser = number)]
     pub to: i64,
     /// The VLAN of the binding there [default: found from the inventory or the switch]

@@ -11,7 +11,7 @@ use super::{duration, examples};
 #[derive(Debug, Args)]
 #[command(after_help = examples!["vmacd demo", "vmacd demo --exit"])]
 pub struct DemoArgs {
-    /// End after the tour instead of staying up
+    /// Exit after the tour instead of staying up
     #[arg(long)]
     pub exit: bool,
 }
@@ -23,10 +23,10 @@ pub struct DemoArgs {
     "vmacd sim --dialect els --commit-time 20s --fault reply_lost_after_commit@3",
 ])]
 pub struct SimArgs {
-    /// How many switches
+    /// Number of switches
     #[arg(long, default_value_t = 1)]
     pub switches: usize,
-    /// Server ports on each, with one server each
+    /// Server ports on each switch, with one server each
     #[arg(long, default_value_t = 4)]
     pub ports_per_switch: usize,
     /// The first switch's TCP port; the others follow (0: free ports)
@@ -35,37 +35,37 @@ pub struct SimArgs {
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub listen: std::net::IpAddr,
-    /// The host that the inventory names, where others reach them under another name
+    /// The host name to write into the inventory, if others reach them by another name
     #[arg(long, value_name = "HOST")]
     pub advertise: Option<String>,
-    /// The configuration dialect they speak
+    /// The switches' configuration dialect
     #[arg(long, value_enum, default_value_t = SimDialect::NonEls)]
     pub dialect: SimDialect,
     /// How long a commit takes
     #[arg(long, default_value = "0s", value_parser = duration)]
     pub commit_time: Duration,
-    /// The login they take
+    /// The user name they accept
     #[arg(long, default_value = "vmacd")]
     pub user: String,
-    /// Its password
+    /// That user's password
     #[arg(long, default_value = "vmacd")]
     pub password: String,
-    /// Write an inventory of them here
+    /// Write an inventory of the switches to this file
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
-    /// A Unix socket at which they take orders while they run, such as `sw-001 fault lock_denied`
+    /// A Unix socket that accepts orders while they run, such as `sw-001 fault lock_denied`
     #[arg(long, value_name = "FILE")]
     pub control: Option<PathBuf>,
-    /// Connections each accepts in a minute [default: no limit]
+    /// Connections that each switch accepts per minute [default: no limit]
     #[arg(long, value_name = "N")]
     pub rate_limit: Option<usize>,
-    /// Speak old SSH only: what `ssh_profile = "legacy"` is for
+    /// Offer only old SSH algorithms: what `ssh_profile = "legacy"` is for
     #[arg(long)]
     pub legacy_ssh: bool,
     /// A fault, such as reply_lost_after_commit@3; may be given more than once
     #[arg(long)]
     pub fault: Vec<String>,
-    /// Seed of everything random
+    /// Seed for everything random
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }

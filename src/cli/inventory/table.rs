@@ -50,7 +50,7 @@ fn columns(table: &Table, problems: &mut Problems) -> Option<HashMap<&'static st
                 let known: Vec<&str> = COLUMNS.iter().map(|(column, _)| *column).collect();
                 problems.field(table.line, name, format!("is not a known column; expected {}", known.join(", ")));
             }
-            Some((column, _)) if columns.contains_key(column) => problems.field(table.line, name, "is there twice"),
+            Some((column, _)) if columns.contains_key(column) => problems.field(table.line, name, "appears twice"),
             Some((column, _)) => drop(columns.insert(*column, at)),
         }
     }
@@ -166,8 +166,8 @@ fn agree<T: PartialEq + Display>(
             line,
             column,
             format!(
-                "server {id} has the {what} {told} here and {first} in line {at}; lines with one id are ports of one server: \
-                 give another server an id of its own"
+                "server {id} has the {what} {told} here and {first} in line {at}; lines with the same id are ports of one \
+                 server: give each server its own id"
             ),
         ),
         Some(_) => {}
@@ -218,9 +218,9 @@ mod tests {
             "{HEADER}8,00:00:5e:00:53:08,192.0.2.8,V8,sw-a1,ge-0/0/8\n8,00:00:5e:00:53:09,192.0.2.9,V9,sw-a1,ge-0/0/9\n"
         );
         insta::assert_snapshot!(servers(&text).1, @"
-        s.csv, line 3, pxe_mac: server 8 has the PXE MAC 00:00:5e:00:53:09 here and 00:00:5e:00:53:08 in line 2; lines with one id are ports of one server: give another server an id of its own
-        s.csv, line 3, primary_ip: server 8 has the primary address 192.0.2.9 here and 192.0.2.8 in line 2; lines with one id are ports of one server: give another server an id of its own
-        s.csv, line 3, vlan_name: server 8 has the VLAN V9 here and V8 in line 2; lines with one id are ports of one server: give another server an id of its own
+        s.csv, line 3, pxe_mac: server 8 has the PXE MAC 00:00:5e:00:53:09 here and 00:00:5e:00:53:08 in line 2; lines with the same id are ports of one server: give each server its own id
+        s.csv, line 3, primary_ip: server 8 has the primary address 192.0.2.9 here and 192.0.2.8 in line 2; lines with the same id are ports of one server: give each server its own id
+        s.csv, line 3, vlan_name: server 8 has the VLAN V9 here and V8 in line 2; lines with the same id are ports of one server: give each server its own id
         ");
     }
 
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn columns_that_are_unknown_missing_or_there_twice_are_named() {
         insta::assert_snapshot!(servers("id,ID,mac,switch\n1,1,x,y\n").1, @"
-        s.csv, line 1, ID: is there twice
+        s.csv, line 1, ID: appears twice
         s.csv, line 1, mac: is not a known column; expected id, pxe_mac, primary_ip, vlan_name, switch, interface
         s.csv, line 1, pxe_mac: the column is missing; the first line must name the columns
         s.csv, line 1, interface: the column is missing; the first line must name the columns

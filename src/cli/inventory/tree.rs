@@ -151,7 +151,7 @@ impl<'a, 'p> Fields<'a, 'p> {
         let (text, line) = self.word(name)?;
         let parsed = serde_json::from_value(text.into()).ok();
         if parsed.is_none() {
-            self.refuse(line, name, format!("`{}` is not known; expected {}", shown(text), words.join(", ")));
+            self.refuse(line, name, format!("`{}` is unknown; expected {}", shown(text), words.join(", ")));
         }
         parsed
     }
@@ -260,7 +260,7 @@ mod tests {
         i, line 2, switches[0].colour: is not a known field; expected name, host, port, host_key, dialect, ssh_profile, credential, site, drift
         i, line 2, switches[0].host: is empty
         i, line 2, switches[0].port: expected a number from 1 to 65535, not 70000
-        i, line 2, switches[0].dialect: `junos` is not known; expected auto, els, non-els
+        i, line 2, switches[0].dialect: `junos` is unknown; expected auto, els, non-els
         i, line 2, switches[0].ssh_profile: expected text in quotes, not a number
         i, line 3, switches[1].host: is given twice
         i, line 3, switches[1].port: expected a number from 1 to 65535, not text in quotes

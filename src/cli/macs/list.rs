@@ -57,7 +57,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-const WHAT_TO_DO: &str = "expected one such as 02:a1:b2:c3:d4:e5, or several with commas between";
+const WHAT_TO_DO: &str = "expected one such as 02:a1:b2:c3:d4:e5, or several separated by commas";
 
 fn short(text: &str) -> String {
     shown(&text.chars().take(80).collect::<String>()).into_owned()

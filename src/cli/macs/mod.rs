@@ -43,7 +43,7 @@ fn read_file(file: &Path, format: Option<MacsFormat>) -> Result<Vec<ElsewhereMac
     let mut problems = Problems::new(file);
     let kind = Kind::of(file);
     if format.is_none() && !matches!(kind, Some(Kind::Json | Kind::Table)) {
-        let text = "unknown kind of file; expected .csv or .json, or say which with --format";
+        let text = "unknown kind of file; expected .csv or .json, or give --format";
         return Err(Fault::input(format!("{}: {text}", file.display())));
     }
     let text = files::read(file, &mut problems)?;

@@ -94,7 +94,7 @@ impl Found<'_> {
                     self.problems.field(
                         spot.line,
                         path,
-                        "names a MAC without saying it; ask the API for whole objects",
+                        "refers to a MAC without giving it; ask the API for whole objects",
                     );
                 }
                 for (key, value) in pairs {
@@ -172,9 +172,9 @@ mod tests {
         let text = "[{\"mac_address\": \"02:a5:00:00:00:01\"},\n {\"mac_address\": 7,\n \"mac_addresses\": [{\"mac_address\": \"xx\"}, 7, {\"id\": 7}]}, 5]";
         insta::assert_snapshot!(told(text).1, @"
         m.json, line 2, [1].mac_address: expected a MAC address in quotes, not a number
-        m.json, line 3, [1].mac_addresses[0].mac_address: `xx` is not a MAC address; expected one such as 02:a1:b2:c3:d4:e5, or several with commas between
+        m.json, line 3, [1].mac_addresses[0].mac_address: `xx` is not a MAC address; expected one such as 02:a1:b2:c3:d4:e5, or several separated by commas
         m.json, line 3, [1].mac_addresses[1]: expected a MAC address in quotes, not a number
-        m.json, line 3, [1].mac_addresses[2]: names a MAC without saying it; ask the API for whole objects
+        m.json, line 3, [1].mac_addresses[2]: refers to a MAC without giving it; ask the API for whole objects
         m.json, line 3, [2]: expected a list of objects with `mac_address`, `primary_mac_address` or `mac_addresses`, not a number
         ");
         for text in ["{}", "{\"data\": []}", "7"] {

@@ -7,7 +7,7 @@ use crate::store::ElsewhereMac;
 /// Reads a table in which every line has a MAC.
 pub(super) fn read(text: &str, problems: &mut Problems) -> Vec<ElsewhereMac> {
     read_lines(text, problems, |row, columns, problems| {
-        problems.field(row.line, columns, "is empty; with --format netbox lines without a MAC are passed over");
+        problems.field(row.line, columns, "is empty; with --format netbox lines without a MAC are skipped");
     })
 }
 
@@ -23,7 +23,8 @@ fn read_lines(text: &str, problems: &mut Problems, lacks: impl Fn(&Row, &str, &m
     let mut macs = Vec::new();
     if columns.is_empty() {
         if table.line > 0 {
-            let text = "has no column of MAC addresses; name one mac, mac_address, Primary MAC or MAC Addresses";
+            let text =
+                "has no column of MAC addresses; expected one named mac, mac_address, Primary MAC or MAC Addresses";
             problems.line(table.line, text);
         }
         return macs;
@@ -82,15 +83,15 @@ mod tests {
         let text =
             "host,mac_address,bmc_mac\na,02:a5:00:00:00:01,\nb,router,N/A\nc,,\nd,02:a5,\ne,02:a5:00:00:00:02 x,\n";
         insta::assert_snapshot!(told(text, read).1, @"
-        m.csv, line 3, mac_address: `router` is not a MAC address; expected one such as 02:a1:b2:c3:d4:e5, or several with commas between
-        m.csv, line 3, bmc_mac: `N/A` is not a MAC address; expected one such as 02:a1:b2:c3:d4:e5, or several with commas between
-        m.csv, line 4, mac_address, bmc_mac: is empty; with --format netbox lines without a MAC are passed over
-        m.csv, line 5, mac_address: `02:a5` is not a MAC address; expected one such as 02:a1:b2:c3:d4:e5, or several with commas between
+        m.csv, line 3, mac_address: `router` is not a MAC address; expected one such as 02:a1:b2:c3:d4:e5, or several separated by commas
+        m.csv, line 3, bmc_mac: `N/A` is not a MAC address; expected one such as 02:a1:b2:c3:d4:e5, or several separated by commas
+        m.csv, line 4, mac_address, bmc_mac: is empty; with --format netbox lines without a MAC are skipped
+        m.csv, line 5, mac_address: `02:a5` is not a MAC address; expected one such as 02:a1:b2:c3:d4:e5, or several separated by commas
         m.csv, line 6, mac_address: `x` is not a MAC address: expected six octets such as 02:a1:b2:c3:d4:e5
         ");
         assert_eq!(
             told("name\nx\n", read).1,
-            "m.csv, line 1: has no column of MAC addresses; name one mac, mac_address, Primary MAC or MAC Addresses"
+            "m.csv, line 1: has no column of MAC addresses; expected one named mac, mac_address, Primary MAC or MAC Addresses"
         );
     }
 }

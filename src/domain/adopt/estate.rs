@@ -118,7 +118,7 @@ impl<'a> Estate<'a> {
             return Some((Obstacle::PrimaryAddress, text));
         }
         if matches!(mac.as_virtual(), Err(MacError::Group(_))) || mac.octets() == [0; 6] {
-            return Some((Obstacle::NotUnicast, format!("{mac} is no unicast address")));
+            return Some((Obstacle::NotUnicast, format!("{mac} is not a unicast address")));
         }
         let owner = self.physical.get(mac)?;
         Some((Obstacle::PxeMac, format!("{mac} is the PXE MAC of server {owner}")))
@@ -135,7 +135,7 @@ impl<'a> Estate<'a> {
         }
         let row = self.rows_of_mac.get(mac).filter(|row| row.ip != *ip || row.status == Status::Revoked)?;
         let AuditedRow { id, ip, status, .. } = row;
-        let cure = if *status == Status::Revoked { "; `vmacd audit` tells what is left of it" } else { "" };
+        let cure = if *status == Status::Revoked { "; `vmacd audit` shows what is left of it" } else { "" };
         Some((Obstacle::MacElsewhere, format!("{mac} is the virtual MAC of {ip} in row {id} ({status}){cure}")))
     }
 
@@ -145,7 +145,7 @@ impl<'a> Estate<'a> {
         let others = self.of_mac.get(mac).into_iter().flatten();
         if let Some((other, at)) = others.into_iter().find(|(other, _)| *other != ip) {
             let (switch, interface) = (at.switch, &at.binding.interface);
-            return Some((Obstacle::MacElsewhere, format!("{mac} stands for {other} too, on {switch} {interface}")));
+            return Some((Obstacle::MacElsewhere, format!("{mac} is bound to {other} too, on {switch} {interface}")));
         }
         let own = |at: Port<'_>| server.ports.iter().any(|its| port(&its.switch, &its.interface) == at);
         let mut of_ip = self.of_ip.get(ip).into_iter().flatten();
@@ -165,9 +165,9 @@ impl<'a> Estate<'a> {
             let held = self.at.get(&(port(&at.switch, &at.interface), ip)).map_or(&[][..], Vec::as_slice);
             match held {
                 _ if !self.looked_at.contains(&at.switch) => drop(unseen.insert(at.switch.as_str())),
-                [] => lacking.push(format!("{} {} lacks it", at.switch, at.interface)),
+                [] => lacking.push(format!("{} {} does not have it", at.switch, at.interface)),
                 [one] => found.push(*one),
-                [_, _, ..] => lacking.push(format!("{} {} holds it more than once", at.switch, at.interface)),
+                [_, _, ..] => lacking.push(format!("{} {} has it more than once", at.switch, at.interface)),
             }
         }
         let first = found.first().map(|bound| (bound.binding.mac, bound.binding.vlan.clone()));
@@ -183,7 +183,7 @@ impl<'a> Estate<'a> {
             }
             _ => {
                 let switches: Vec<&str> = unseen.into_iter().collect();
-                let text = format!("server {server_id} has ports on {}, not looked at", switches.join(", "));
+                let text = format!("server {server_id} has ports on {}, which was not checked", switches.join(", "));
                 Err((Obstacle::PortsNotSeen, text))
             }
         }

@@ -55,7 +55,7 @@ pub enum Obstacle {
     UnusableName,
     /// The address is a server's primary address.
     PrimaryAddress,
-    /// The MAC is no unicast address.
+    /// The MAC is not a unicast address.
     NotUnicast,
     /// The MAC is another server's physical MAC.
     PxeMac,

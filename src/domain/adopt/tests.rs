@@ -104,10 +104,10 @@ fn a_server_on_two_switches_needs_both_to_hold_the_same() {
     let adoption = adopt(&both, &known(Vec::new()));
     assert_eq!((adoption.adoptable.len(), adoption.adoptable[0].ports.len()), (1, 2), "{adoption:?}");
     insta::assert_snapshot!(refusals(&both[..1], &known(Vec::new())).join("\n"),
-        @"ge-0/0/2.0 10.0.0.60: ports_not_seen: server 2 has ports on sw-b, not looked at");
+        @"ge-0/0/2.0 10.0.0.60: ports_not_seen: server 2 has ports on sw-b, which was not checked");
     let missing = [seen("sw-a", &[held]), seen("sw-b", &[])];
     insta::assert_snapshot!(refusals(&missing, &known(Vec::new())).join("\n"),
-        @"ge-0/0/2.0 10.0.0.60: ports_differ: server 2: sw-b ge-0/0/2.0 lacks it");
+        @"ge-0/0/2.0 10.0.0.60: ports_differ: server 2: sw-b ge-0/0/2.0 does not have it");
     let differs = [seen("sw-a", &[held]), seen("sw-b", &[("ge-0/0/2.0", "10.0.0.60", OTHER)])];
     insta::assert_snapshot!(refusals(&differs, &known(Vec::new())).join("\n"), @"
     ge-0/0/2.0 10.0.0.60: ports_differ: server 2: sw-b ge-0/0/2.0 holds 02:5e:10:00:00:02 in VLAN.13
@@ -131,10 +131,10 @@ fn what_cannot_be_taken_over_is_named_with_its_reason() {
     );
     insta::assert_snapshot!(refusals(&[seen], &known(Vec::new())).join("\n"), @"
     ge-0/0/1.0 10.0.0.2: primary_address: 10.0.0.2 is the primary address of server 2, which keeps its PXE MAC
-    ge-0/0/1.0 10.0.0.63: not_unicast: 01:00:5e:00:00:01 is no unicast address
+    ge-0/0/1.0 10.0.0.63: not_unicast: 01:00:5e:00:00:01 is not a unicast address
     ge-0/0/1.0 10.0.0.64: pxe_mac: 0c:c4:7a:00:00:02 is the PXE MAC of server 2
-    ge-0/0/1.0 10.0.0.65: mac_elsewhere: 02:5e:10:00:00:02 stands for 10.0.0.66 too, on sw-a ge-0/0/2.0
-    ge-0/0/2.0 10.0.0.66: mac_elsewhere: 02:5e:10:00:00:02 stands for 10.0.0.65 too, on sw-a ge-0/0/1.0
+    ge-0/0/1.0 10.0.0.65: mac_elsewhere: 02:5e:10:00:00:02 is bound to 10.0.0.66 too, on sw-a ge-0/0/2.0
+    ge-0/0/2.0 10.0.0.66: mac_elsewhere: 02:5e:10:00:00:02 is bound to 10.0.0.65 too, on sw-a ge-0/0/1.0
     ge-0/0/3.0 10.0.0.62: several_servers: the inventory has the servers 3, 4 on this port
     ge-0/0/9.0 10.0.0.61: no_server: the inventory has no server on this port
     ");
@@ -155,7 +155,7 @@ fn what_the_rows_have_is_ours_or_stands_in_the_way() {
     insta::assert_snapshot!(refusals(&[held("10.0.0.61", "00:50:56:00:00:05")], &known).join("\n"),
         @"ge-0/0/1.0 10.0.0.61: other_row: row 2 (failed) has 02:5e:10:00:00:02 for 10.0.0.61 on server 7; revoke it first, then adopt");
     insta::assert_snapshot!(refusals(&[held("10.0.0.62", "02:5e:10:00:00:03")], &known).join("\n"),
-        @"ge-0/0/1.0 10.0.0.62: mac_elsewhere: 02:5e:10:00:00:03 is the virtual MAC of 10.0.0.62 in row 3 (revoked); `vmacd audit` tells what is left of it");
+        @"ge-0/0/1.0 10.0.0.62: mac_elsewhere: 02:5e:10:00:00:03 is the virtual MAC of 10.0.0.62 in row 3 (revoked); `vmacd audit` shows what is left of it");
     insta::assert_snapshot!(refusals(&[held("10.0.0.69", MAC)], &known).join("\n"),
         @"ge-0/0/1.0 10.0.0.69: mac_elsewhere: 00:50:56:00:00:01 is the virtual MAC of 10.0.0.60 in row 1 (active)");
 }

@@ -11,7 +11,7 @@ pub fn unsupported(wish: &Wish, dialect: Dialect, switch: &str) -> Option<Failur
     let impossible = wish.ip.is_v6() && wish.desired == Desired::Bound && dialect == Dialect::NonEls;
     impossible.then(|| {
         let text = format!(
-            "{switch} is of the dialect {}, which binds no IPv6 addresses such as {}; use an ELS switch for them, or set \
+            "{switch} uses the dialect {}, which cannot bind IPv6 addresses such as {}; use an ELS switch for them, or set \
              `dialect` in the inventory if {switch} is one",
             dialect.as_str(),
             wish.ip

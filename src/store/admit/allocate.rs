@@ -140,7 +140,7 @@ pub(super) async fn take_reservations_off(tx: &mut Tx, tries: &[Try], world: &Wo
     let sql = "DELETE FROM taken_macs WHERE mac_address IN (
                    SELECT t.mac_address FROM taken_macs t JOIN {rows} ON t.kind = 'reserved'
                        AND t.server_id = CAST(e.value->>'server_id' AS BIGINT) AND t.ip_address = e.value->>'ip')";
-    tx.batch("take reservations off", sql, rows, Vec::new()).await.map(|_| ())
+    tx.batch("remove reservations", sql, rows, Vec::new()).await.map(|_| ())
 }
 
 /// Of the tries that gave no row, those to be made again.

@@ -52,8 +52,7 @@ pub(super) fn of_group(incoming: &Incoming, answers: &Answers) -> Result<Admissi
 }
 
 fn reused(incoming: &Incoming) -> Failure {
-    let text =
-        format!("{} was used before with another body; publish this one with a message_id of its own", incoming.key);
+    let text = format!("{} was used before with another body; publish this one with a new message_id", incoming.key);
     Failure::new(Code::MessageIdReused, text)
 }
 

@@ -108,7 +108,7 @@ async fn reserved(tx: &mut Tx, left: &[Allocation]) -> Result<HashMap<Place, Mac
                    SELECT t.mac_address FROM taken_macs t JOIN {rows} ON t.kind = 'reserved'
                        AND t.server_id = CAST(e.value->>'server_id' AS BIGINT) AND t.ip_address = e.value->>'ip')
                ORDER BY mac_address {for_update}";
-    let rows = tx.batch("look reservations up", sql, left.iter().map(place_row).collect(), Vec::new()).await?;
+    let rows = tx.batch("find reservations", sql, left.iter().map(place_row).collect(), Vec::new()).await?;
     rows.iter().map(|row| Ok(((row.get("server_id")?, row.parse("ip_address")?), row.parse("mac_address")?))).collect()
 }
 

@@ -159,10 +159,10 @@ impl Store {
         rng: &mut impl Rng,
     ) -> Result<Vec<Admission>, StoreError> {
         let now: DateTime<Utc> = self.now().await?;
-        let mut tx = self.begin("take commands in").await?;
+        let mut tx = self.begin("admit commands").await?;
         let taken = self.take_in(&mut tx, fence, group, rng, now).await?;
         keep_all(&mut tx, letters, now).await?;
-        tx.commit("take commands in").await?;
+        tx.commit("admit commands").await?;
         Ok(taken.admissions)
     }
 

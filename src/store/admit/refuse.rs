@@ -27,7 +27,7 @@ fn too_far_ahead(incoming: &Incoming, now: DateTime<Utc>) -> Option<Failure> {
     let ahead_ms = incoming.issued.earliest_ms()?.saturating_sub(now.timestamp_millis());
     let text = || {
         let ahead_s = ahead_ms / 1000;
-        format!("issued {ahead_s} s ahead of the database's clock ({}); at most 300 s", now.to_rfc3339())
+        format!("issued {ahead_s} s ahead of the database's clock ({}); at most 300 s are allowed", now.to_rfc3339())
     };
     (ahead_ms > AHEAD_MAX_MS).then(|| Failure::new(Code::IssuedInFuture, text()))
 }
@@ -39,7 +39,7 @@ fn refusal(incoming: &Incoming, world: &World) -> Option<Failure> {
         return Some(Failure::new(Code::UnknownServer, text));
     };
     if server.ports.is_empty() {
-        let text = format!("the inventory knows no port of server {server_id}; import its ports, then replay");
+        let text = format!("the inventory has no port of server {server_id}; import its ports, then replay");
         return Some(Failure::new(Code::ServerWithoutPort, text));
     }
     world.primaries.get(&ip).map(|owner| {
@@ -66,7 +66,9 @@ pub(super) fn taken(row: &Vmac) -> Failure {
                 None => format!("{ip} has a virtual MAC for server {server_id}; revoke it there first, then replay"),
             },
         ),
-        Desired::Unbound => Failure::new(Code::AddressReleasing, format!("{ip} is being taken off server {server_id}")),
+        Desired::Unbound => {
+            Failure::new(Code::AddressReleasing, format!("{ip} is still being removed from server {server_id}"))
+        }
     }
 }
 
@@ -85,5 +87,5 @@ pub(super) fn differs(row: &Vmac, incoming: &Incoming) -> Option<Failure> {
         },
         _ => return None,
     };
-    Some(Failure::new(Code::BoundDifferently, format!("{text}; revoke it first, or ask without them")))
+    Some(Failure::new(Code::BoundDifferently, format!("{text}; revoke it first, or leave these fields out")))
 }

@@ -74,7 +74,7 @@ fn has_it(tried: &Try, world: &World) -> bool {
 fn same(tried: &Try) -> Failure {
     let (_, ip) = tried.allocation.place;
     let text =
-        format!("{ip} has {} already, the only one that its pool or the message gives it; name another", tried.mac);
+        format!("{ip} already has {}, the only MAC that its pool or the message allows; name another", tried.mac);
     Failure::new(Code::MacTaken, text)
 }
 

@@ -108,7 +108,7 @@ async fn say_why(tx: &mut Tx, decision: &Decision, world: &World) -> Result<(), 
     let sql = "UPDATE virtual_macs SET failure_code = e.value->>'code', failure_text = e.value->>'text'
         FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT) AND status = 'pending'
             AND virtual_macs.id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
-    tx.batch("say why rows wait", sql, rows.collect(), Vec::new()).await.map(|_| ())
+    tx.batch("record why rows wait", sql, rows.collect(), Vec::new()).await.map(|_| ())
 }
 
 /// What ends with this group, in the order of arrival, because events are told in that order: first what it overtook.

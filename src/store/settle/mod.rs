@@ -95,7 +95,7 @@ impl Store {
 
     async fn settle_once(&self, lease: &Lease, results: &PushResults<'_>) -> Result<Settled, StoreError> {
         let now = self.now().await?;
-        let mut tx = self.begin("settle a push").await?;
+        let mut tx = self.begin("record a push's results").await?;
         let trouble = results.whole.filter(|failure| failure.class() == FailureClass::Deferred);
         let mut changes = self.changes(&mut tx, lease, results, now).await?;
         if let (Some(failure), None) = (results.whole, trouble) {
@@ -111,7 +111,7 @@ impl Store {
                     release_or_go_on(&mut tx, lease, now_ms, self.latest_ms(now_ms), results.keep_for).await?;
             }
         }
-        tx.commit("settle a push").await?;
+        tx.commit("record a push's results").await?;
         Ok(settled)
     }
 

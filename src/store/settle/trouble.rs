@@ -34,7 +34,7 @@ async fn frozen_until(tx: &mut Tx, lease: &Lease, now: DateTime<Utc>) -> Result<
     let sql = "SELECT f.until FROM freezes f WHERE f.until > $2 AND f.site IN
                    ('*', COALESCE((SELECT s.site FROM switches s WHERE s.name = $1), '-'))
                ORDER BY f.until DESC LIMIT 1";
-    let rows = tx.run("look when a freeze ends", sql, args![lease.switch.as_str(), now]).await?;
+    let rows = tx.run("read when a freeze ends", sql, args![lease.switch.as_str(), now]).await?;
     rows.first().map(|row| row.get("until")).transpose()
 }
 
@@ -76,7 +76,7 @@ impl Store {
             failure.code.as_str(),
             failure.text.as_str()
         ]);
-        match tx.run("write a switch's trouble down", &sql, arguments).await?.is_empty() {
+        match tx.run("record a switch's problem", &sql, arguments).await?.is_empty() {
             true => Err(lease.lost()),
             false => Ok(ended),
         }
@@ -115,7 +115,7 @@ impl Store {
         let Some(over) = self.retry.end_of_waiting(failure, in_trouble) else { return Ok(Vec::new()) };
         let sql = "SELECT vmac_id, failing_from_ms FROM switch_work WHERE switch = $1 AND failing_from_ms <= $2";
         let from_ms = so_far.failing_ms - millis(self.retry.age_max);
-        let rows = tx.run("look for what waited too long", sql, args![lease.switch.as_str(), from_ms]).await?;
+        let rows = tx.run("find what waited too long", sql, args![lease.switch.as_str(), from_ms]).await?;
         let ids = rows.iter().map(|row| Ok(json!({"id": row.get::<i64>("vmac_id")?})));
         let ids = ids.collect::<Result<Vec<_>, StoreError>>()?;
         let vmacs = lock_vmacs(tx, ids).await?;
@@ -132,7 +132,7 @@ async fn so_far(tx: &mut Tx, lease: &Lease, now: DateTime<Utc>) -> Result<SoFar,
         "SELECT failures, failing_ms, failing_since_ms, tried_at_ms, next_try_at_ms, failure_code
          FROM switch_leases WHERE {HELD}"
     );
-    let rows = tx.run("read a switch's trouble", &sql, lease.args(Vec::new())).await?;
+    let rows = tx.run("read a switch's problem", &sql, lease.args(Vec::new())).await?;
     let row = rows.first().ok_or_else(|| lease.lost())?;
     let now_ms = now.timestamp_millis();
     let code: Option<String> = row.get("failure_code")?;
@@ -172,12 +172,12 @@ async fn say_why(
     let ids = ids.collect::<Result<Vec<_>, StoreError>>()?;
     let sql = "UPDATE virtual_macs SET failure_code = $2, failure_text = $3, updated_at = $4
                WHERE status <> 'failed' AND id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
-    tx.batch("say why rows wait", sql, ids.clone(), args![code, text, now]).await?;
+    tx.batch("record why rows wait", sql, ids.clone(), args![code, text, now]).await?;
     let sql = "UPDATE switch_work SET reason_code = $3, reason_text = $4,
                    first_failed_at_ms = COALESCE(first_failed_at_ms, $5), failing_from_ms = COALESCE(failing_from_ms, $6)
                WHERE switch = $2 AND vmac_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
     let arguments = args![switch, code, text, now.timestamp_millis(), failing_ms];
-    tx.batch("note why changes wait", sql, ids, arguments).await.map(|_| ())
+    tx.batch("record why changes wait", sql, ids, arguments).await.map(|_| ())
 }
 
 /// Tells the producers of what has waited for a while, once each.
@@ -192,7 +192,7 @@ async fn tell(
                WHERE switch = $1 AND told_at_ms IS NULL AND queued_at_ms <= $3 AND first_failed_at_ms IS NOT NULL
                RETURNING vmac_id, first_failed_at_ms";
     let arguments = args![lease.switch.as_str(), now.timestamp_millis(), told_before_ms];
-    let rows = tx.run("note that producers are told", sql, arguments).await?;
+    let rows = tx.run("record that producers were told", sql, arguments).await?;
     let mut since = BTreeMap::new();
     for row in &rows {
         let since_ms: i64 = row.get("first_failed_at_ms")?;

@@ -83,7 +83,7 @@ impl Store {
         let lines: HashMap<Mac, &ElsewhereMac> = macs.iter().rev().map(|entry| (entry.mac_address, entry)).collect();
         let mut distinct: Vec<&ElsewhereMac> = lines.values().copied().collect();
         distinct.sort_by_key(|entry| entry.mac_address);
-        let mut tx = self.begin("take MACs in").await?;
+        let mut tx = self.begin("import MACs").await?;
         let (mut added, mut conflicts) = (0, Vec::new());
         for (at, batch) in distinct.chunks(BATCH).enumerate() {
             let rows: Vec<Value> =
@@ -97,7 +97,7 @@ impl Store {
         let live = take_live_out(&mut tx).await?;
         added -= live.len();
         conflicts.extend(live);
-        tx.commit("take MACs in").await?;
+        tx.commit("import MACs").await?;
         Ok(report(macs.len(), added, conflicts, &lines))
     }
 }
@@ -130,7 +130,7 @@ async fn insert(tx: &mut Tx, rows: Vec<Value>, source: &str, now: DateTime<Utc>)
 async fn kept(tx: &mut Tx, rows: Vec<Value>) -> Result<Vec<(Mac, Holder)>, StoreError> {
     let sql = "SELECT * FROM taken_macs WHERE kind IN ('reserved', 'former')
                AND mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
-    let rows = tx.batch("look kept MACs up", sql, rows, Vec::new()).await?;
+    let rows = tx.batch("find reserved MACs", sql, rows, Vec::new()).await?;
     rows.iter().map(|row| Ok((row.parse("mac_address")?, Holder::from_row(row)?))).collect()
 }
 
@@ -140,12 +140,12 @@ async fn take_live_out(tx: &mut Tx) -> Result<Vec<(Mac, Holder)>, StoreError> {
             v.ip_address AS ip_address, NULL AS source
         FROM taken_macs t JOIN virtual_macs v ON v.mac_address = t.mac_address
         WHERE t.kind = 'elsewhere' AND v.revoked_at IS NULL";
-    let rows = tx.run("look for live virtual MACs", sql, Vec::new()).await?;
+    let rows = tx.run("find live virtual MACs", sql, Vec::new()).await?;
     let live: Result<Vec<(Mac, Holder)>, StoreError> =
         rows.iter().map(|row| Ok((row.parse("mac_address")?, Holder::from_row(row)?))).collect();
     let live = live?;
     let sql = "DELETE FROM taken_macs WHERE mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
     let macs = live.iter().map(|(mac, _)| json!({"mac": mac})).collect();
-    tx.batch("leave live virtual MACs out", sql, macs, Vec::new()).await?;
+    tx.batch("exclude live virtual MACs", sql, macs, Vec::new()).await?;
     Ok(live)
 }

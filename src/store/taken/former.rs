@@ -17,7 +17,7 @@ pub(in crate::store) async fn former(tx: &mut Tx, macs: &[(i64, Mac)], now: Date
         SELECT e.value->>'mac', 'former', v.server_id, v.ip_address, v.id, $2
         FROM {rows} JOIN virtual_macs v ON v.id = CAST(e.value->>'vmac_id' AS BIGINT) WHERE true
         ON CONFLICT (mac_address) DO NOTHING";
-    tx.batch("note former MACs", sql, rows, args![now]).await.map(|_| ())
+    tx.batch("record former MACs", sql, rows, args![now]).await.map(|_| ())
 }
 
 impl Store {
@@ -29,7 +29,7 @@ impl Store {
         let batch = batch_arg(macs.iter().map(|mac| json!({"mac": mac})).collect());
         let sql = "SELECT mac_address, vmac_id FROM taken_macs WHERE kind = 'former'
                    AND mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
-        let rows = self.engine.read("look former MACs up", sql, vec![batch]).await?;
+        let rows = self.engine.read("find former MACs", sql, vec![batch]).await?;
         rows.iter().map(|row| Ok((row.parse("mac_address")?, row.get("vmac_id")?))).collect()
     }
 }

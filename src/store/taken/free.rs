@@ -51,7 +51,7 @@ impl Search<'_> {
         while from <= to && self.left > 0 && self.found.len() < self.wanted {
             let last = to.min(from + PAGE - 1);
             let [first_mac, last_mac] = [from, last].map(|number| Mac::of_number(number).to_string());
-            let rows = tx.run("look for a free MAC", TAKEN, args![first_mac, last_mac]).await?;
+            let rows = tx.run("find a free MAC", TAKEN, args![first_mac, last_mac]).await?;
             let taken: Result<HashSet<Mac>, _> = rows.iter().map(|row: &Row| row.parse("mac")).collect();
             self.gaps(&taken?, from, last);
             from = last + 1;

@@ -43,7 +43,7 @@ const SELECT: &str = "SELECT v.mac_address AS mac,
 pub(in crate::store) async fn holders(tx: &mut Tx, macs: &[Mac]) -> Result<HashMap<Mac, Vec<Holder>>, StoreError> {
     let rows: Vec<Value> = macs.iter().map(|mac| json!({"mac": mac})).collect();
     let mut holders: HashMap<Mac, Vec<Holder>> = HashMap::new();
-    for row in tx.batch("look who has a MAC", SELECT, rows, Vec::new()).await? {
+    for row in tx.batch("read who has a MAC", SELECT, rows, Vec::new()).await? {
         holders.entry(row.parse("mac")?).or_default().push(Holder::from_row(&row)?);
     }
     Ok(holders)

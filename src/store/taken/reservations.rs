@@ -103,7 +103,7 @@ impl Store {
         let sql = "SELECT s.vlan_name AS vlan_name, p.switch AS switch FROM servers s
                    LEFT JOIN server_ports p ON p.server_id = s.id WHERE s.id = $1 ORDER BY p.switch, p.interface";
         let (mut vlan, mut switches): (Option<VlanName>, Vec<SwitchName>) = (None, Vec::new());
-        for row in tx.run("look a server up", sql, args![wanted.server_id]).await? {
+        for row in tx.run("find a server", sql, args![wanted.server_id]).await? {
             vlan = row.parse_optional("vlan_name")?;
             switches.extend(row.parse_optional("switch")?);
         }
@@ -139,7 +139,7 @@ impl Store {
     /// [`StoreError::NotFound`], or when the database fails.
     pub async fn release_reservation(&self, server_id: i64, ip: BindableAddress) -> Result<Reservation, StoreError> {
         let sql = "DELETE FROM taken_macs WHERE kind = 'reserved' AND server_id = $1 AND ip_address = $2 RETURNING *";
-        let rows = self.engine.write("give a reserved MAC back", sql, args![server_id, ip.to_string()]).await?;
+        let rows = self.engine.write("release a reserved MAC", sql, args![server_id, ip.to_string()]).await?;
         let missing = || StoreError::NotFound { what: "reservation", id: format!("for {ip} of server {server_id}") };
         Reservation::from_row(rows.first().ok_or_else(missing)?)
     }
@@ -174,7 +174,7 @@ pub(in crate::store) fn reserved_differently(server_id: i64, ip: BindableAddress
 
 async fn known(tx: &mut Tx, wanted: &NewReservation) -> Result<Option<Reservation>, StoreError> {
     let sql = "SELECT * FROM taken_macs WHERE kind = 'reserved' AND server_id = $1 AND ip_address = $2";
-    let rows = tx.run("look a reservation up", sql, args![wanted.server_id, wanted.ip_address.to_string()]).await?;
+    let rows = tx.run("find a reservation", sql, args![wanted.server_id, wanted.ip_address.to_string()]).await?;
     let Some(known) = rows.first().map(Reservation::from_row).transpose()? else { return Ok(None) };
     match wanted.mac_address.filter(|asked| *asked != known.mac_address) {
         None => Ok(Some(known)),
@@ -188,7 +188,7 @@ async fn known(tx: &mut Tx, wanted: &NewReservation) -> Result<Option<Reservatio
 async fn refuse_bound(tx: &mut Tx, wanted: &NewReservation) -> Result<(), StoreError> {
     let (server_id, ip) = (wanted.server_id, wanted.ip_address);
     let sql = "SELECT mac_address FROM virtual_macs WHERE server_id = $1 AND ip_address = $2 AND revoked_at IS NULL";
-    match tx.run("look for a live row", sql, args![server_id, ip.to_string()]).await?.first() {
+    match tx.run("find a live row", sql, args![server_id, ip.to_string()]).await?.first() {
         None => Ok(()),
         Some(row) => {
             let mac: String = row.get("mac_address")?;

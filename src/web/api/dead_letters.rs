@@ -242,7 +242,7 @@ async fn progress(State(app): State<App>, Path(id): Path<String>) -> Result<Json
 async fn chosen(app: &App, selection: Selection) -> Result<Vec<i64>, Problem> {
     let Selection { ids, all, reason, switch, since, .. } = selection;
     if ids.is_empty() && !all && reason.is_none() && switch.is_none() && since.is_none() {
-        return Err(Problem::new(ApiCode::InvalidBody, "say which: ids, all, reason, switch or since"));
+        return Err(Problem::new(ApiCode::InvalidBody, "choose which: ids, all, reason, switch or since"));
     }
     let switch = switch.map(|name| name.parse()).transpose();
     let switch = switch.map_err(|error| Problem::new(ApiCode::InvalidBody, format!("switch: {error}")))?;
@@ -253,7 +253,7 @@ async fn chosen(app: &App, selection: Selection) -> Result<Vec<i64>, Problem> {
 async fn waiting(app: &App, filter: DeadLetterFilter) -> Result<Vec<i64>, Problem> {
     let letters = app.store.dead_letter_ids(&filter).await?;
     match filter.ids.iter().find(|id| letters.binary_search(id).is_err()) {
-        Some(id) => Err(Problem::new(ApiCode::NotFound, format!("no dead letter {id} waits"))),
+        Some(id) => Err(Problem::new(ApiCode::NotFound, format!("dead letter {id} is not waiting"))),
         None => Ok(letters),
     }
 }

@@ -48,10 +48,10 @@ const BASE: &str = "/api/v1";
     info(title = "vmacd", description = "Virtual MAC addresses for extra IP addresses on Juniper switch ports"),
     tags(
         (name = "vmacs", description = "Virtual MACs and the requests for them"),
-        (name = "dead letters", description = "What could not be done"),
-        (name = "pools", description = "MACs: how many are left, and those kept for later"),
+        (name = "dead letters", description = "Requests that failed"),
+        (name = "pools", description = "MACs: how many are free, and which are reserved"),
         (name = "switches", description = "Switches, their pushes and backups"),
-        (name = "freezes", description = "Sites whose switches are left alone"),
+        (name = "freezes", description = "Frozen sites: nothing is committed on their switches"),
     )
 )]
 struct Document;

@@ -118,8 +118,8 @@ impl TryFrom<ReserveBody> for NewReservation {
 /// Keeps a MAC for a server's address; asked for again the answer is the same.
 #[utoipa::path(post, path = "/reservations", tag = "pools", request_body = ReserveBody,
     responses(
-        (status = 200, description = "it was reserved already", body = ReservationView),
-        (status = 201, description = "it is now", body = ReservationView),
+        (status = 200, description = "it was already reserved", body = ReservationView),
+        (status = 201, description = "it is reserved now", body = ReservationView),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),

@@ -64,7 +64,7 @@ struct RevokeQuery {
     /// When it was asked for.
     #[param(format = "date-time")]
     issued_at: Option<String>,
-    /// Who asks, kept on the row.
+    /// Who is asking; stored with the row.
     #[param(max_length = 200)]
     requested_by: Option<String>,
     /// Your own reference, kept on the row.

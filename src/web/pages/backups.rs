@@ -25,10 +25,10 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<
         }
         @match &between {
             Some(between) => {
-                h2 { "What changed until " a href={ "/backups/" (between.to.id) } { "backup " (between.to.id) } }
+                h2 { "Changes up to " a href={ "/backups/" (between.to.id) } { "backup " (between.to.id) } }
                 (diff(&between.diff))
             }
-            None => p .faint { "It is the newest of its switch." },
+            None => p .faint { "This is the newest backup of this switch." },
         }
         h2 { "Configuration" }
         details { summary { (backup.bytes) " bytes, secrets hidden" } pre { @for line in redacted(&content).lines() { (safe(line)) "\n" } } }

@@ -37,7 +37,7 @@ pub(super) async fn list(State(app): State<App>, Query(wanted): Query<Wanted>) -
     let total = app.store.count_dead_letters(&filter).await?;
     let content = html! {
         (progress(&app, &wanted.replay))
-        @if total == 0 { p .faint { "No dead letters wait." } } @else {
+        @if total == 0 { p .faint { "No dead letters are waiting." } } @else {
             h2 { "By cause" }
             (causes(&found, "/dead-letters"))
             h2 { "All messages, newest first" }
@@ -118,7 +118,7 @@ fn buttons(which: &Markup, count: i64, back: &str) -> Markup {
             details .careful {
                 summary { "Discard…" }
                 form method="post" action="/dead-letters/discard" {
-                    (which) (back) button .grave { "Discard " @if count > 1 { (count) " " } "for good" }
+                    (which) (back) button .grave { "Discard " @if count > 1 { (count) " " } "permanently" }
                 }
             }
         }
@@ -178,7 +178,7 @@ impl Chosen {
             return Ok(DeadLetterFilter { ids: vec![id], ..all });
         }
         if self.reason.is_empty() {
-            return Err(Problem::new(ApiCode::InvalidBody, "say which dead letters"));
+            return Err(Problem::new(ApiCode::InvalidBody, "no dead letters were selected"));
         }
         let switch = (!self.switch.is_empty()).then(|| self.switch.parse()).transpose();
         let switch = switch.map_err(|error| Problem::new(ApiCode::InvalidBody, format!("switch: {error}")))?;
@@ -207,6 +207,6 @@ pub(super) async fn discard(State(app): State<App>, Form(chosen): Form<Chosen>) 
 
 async fn waiting(app: &App, chosen: &Chosen) -> Result<Vec<i64>, Failed> {
     let letters = app.store.dead_letter_ids(&chosen.filter()?).await?;
-    let gone = "none of them waits any more: somebody else replayed or discarded them";
+    let gone = "none of them is still waiting: somebody else replayed or discarded them";
     if letters.is_empty() { Err(Problem::new(ApiCode::NotFound, gone).into()) } else { Ok(letters) }
 }

@@ -39,7 +39,7 @@ fn line(freeze: &Freeze) -> Markup {
         div {
             @match freeze.kind {
                 FreezeKind::Manual => { "until " (moment(freeze.until)) ", by " (safe(&freeze.made_by)) },
-                FreezeKind::Automatic => "until somebody thaws it, by vmacd itself",
+                FreezeKind::Automatic => "until somebody thaws it; vmacd froze it by itself",
             }
             @if let Some(reason) = &freeze.reason { ": " (safe(reason)) }
         }

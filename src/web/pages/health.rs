@@ -44,7 +44,7 @@ pub(super) async fn frame(State(vitals): State<Arc<dyn Vitals>>, request: Reques
     let page = async {
         match away {
             Some(away) => {
-                let text = format!("the database does not answer: {}; this page tries again", away.error);
+                let text = format!("cannot reach the database: {}; this page retries", away.error);
                 Failed::from(Failure::new(Code::DatabaseTrouble, text)).into_response()
             }
             None => next.run(request).await,
@@ -66,12 +66,12 @@ fn summary(seen: &HealthView) -> Markup {
     html! {
         ul .parts {
             li .good[health.database.is_none()] .wrong[health.database.is_some()] {
-                a href=(PATH) { "Database " @if health.database.is_some() { "away" } @else { span .figure { (health.database_ms) " ms" } } }
+                a href=(PATH) { "Database " @if health.database.is_some() { "unreachable" } @else { span .figure { (health.database_ms) " ms" } } }
             }
             (part(health.broker.is_none() && health.without_broker() == 0, PATH, match (&health.broker, health.broker_is_embedded) {
                 (_, true) => "Queue in the database",
                 (None, false) => "RabbitMQ connected",
-                (Some(_), false) => "RabbitMQ away",
+                (Some(_), false) => "RabbitMQ unreachable",
             }))
             li .good[workers_good] .wrong[!workers_good] {
                 details { summary { "Workers " (running) " of " (all) } (workers(health)) }
@@ -90,9 +90,9 @@ fn workers(health: &Health) -> Markup {
     html! {
         ul {
             @for worker in &health.workers {
-                li { (safe(&worker.name)) ", since " (clock(worker.started_at)) ", heard " (time(worker.heard_at)) }
+                li { (safe(&worker.name)) ", running since " (clock(worker.started_at)) ", last heard from " (time(worker.heard_at)) }
             }
-            li { a href=(PATH) { "All about them" } }
+            li { a href=(PATH) { "Details" } }
         }
     }
 }
@@ -105,19 +105,19 @@ fn part(good: bool, path: &str, text: &str) -> Markup {
 fn outages(health: &Health) -> Markup {
     html! {
         @if let Some(away) = &health.database {
-            (outage("The database does not answer", away, html! {
-                "What was accepted is safe, and switches keep what they have; new work waits. What you see is of "
-                (clock(health.known_at)) ". Do: check the database server and the network to it."
+            (outage("The database has been unreachable", away, html! {
+                "Accepted commands are safe and switches keep their configuration; new work waits. This page shows the state at "
+                (clock(health.known_at)) ". Check the database server and the network to it."
             }))
         }
         @if let Some(away) = &health.broker {
-            (outage(&format!("RabbitMQ does not answer{}", seen_by(health)), away, html! {
-                "What was accepted is safe and goes on; new commands wait at their producers, and events wait here. Do: check RabbitMQ and the network to it."
+            (outage(&format!("RabbitMQ has been unreachable{}", seen_by(health)), away, html! {
+                "Accepted commands are safe and work on them continues; new commands wait at their producers, and events wait here. Check RabbitMQ and the network to it."
             }))
         }
         @for worker in &health.workers { (of_worker(health, worker)) }
         @if health.database.is_none() && health.running().count() == 0 {
-            div .note .bad .outage { strong { "No worker has written that it runs." } " Do: look into the log of " code { "vmacd serve" } "." }
+            div .note .bad .outage { strong { "No worker is reporting." } " Check that it is running, and its log: " code { "vmacd serve" } "." }
         }
     }
 }
@@ -142,17 +142,17 @@ fn of_worker(health: &Health, worker: &WorkerSign) -> Markup {
     html! {
         @if worker.is_silent(health.known_at) {
             div .note .bad .outage {
-                strong { "Worker " (safe(&worker.name)) " was last heard of at " (clock(worker.heard_at)) " (" (time(worker.heard_at)) ")" }
-                ". The other workers take its switches over. Do: check whether it runs; one that was removed is forgotten after an hour."
+                strong { "Worker " (safe(&worker.name)) " was last heard from at " (clock(worker.heard_at)) " (" (time(worker.heard_at)) ")" }
+                ". The other workers take over its switches. Check whether it is still running; a removed worker leaves this list after an hour."
             }
         } @else {
             @if let Some(trouble) = &worker.trouble {
-                div .note .bad .outage { strong { "Worker " (safe(&worker.name)) " has a task that does not run" } ": " (safe(trouble)) ". Do: look into its log." }
+                div .note .bad .outage { strong { "Worker " (safe(&worker.name)) " has a task that has stopped" } ": " (safe(trouble)) ". Check its log." }
             }
             @if let Some(since) = lost {
                 div .note .bad .outage {
-                    strong { "Worker " (safe(&worker.name)) " has no connection to RabbitMQ since " (clock(since)) " (" (time(since)) ")" }
-                    ". Do: check the network between the two."
+                    strong { "Worker " (safe(&worker.name)) " has had no connection to RabbitMQ since " (clock(since)) " (" (time(since)) ")" }
+                    ". Check the network between them."
                 }
             }
         }
@@ -198,19 +198,19 @@ pub(super) async fn show() -> Markup {
 
 fn table(health: &Health) -> Markup {
     html! {
-        p { @if health.is_good() { "Everything answers." } @else { "Something is wrong; it is said above." } }
+        p { @if health.is_good() { "Everything is working." } @else { "There is a problem; see above." } }
         h2 { "Workers" }
         table .stack {
-            thead { tr { th { "Worker" } th { "Version" } th { "Running since" } th { "Last heard of" } th { "RabbitMQ" } th { "Tasks" } } }
+            thead { tr { th { "Worker" } th { "Version" } th { "Running since" } th { "Last heard from" } th { "RabbitMQ" } th { "Tasks" } } }
             tbody {
                 @for worker in &health.workers {
                     tr {
                         td data-label="Worker" { (safe(&worker.name)) }
                         td data-label="Version" { (safe(&worker.version)) }
                         td data-label="Running since" { span { (moment(worker.started_at)) } }
-                        td data-label="Last heard of" { (time(worker.heard_at)) @if worker.is_silent(health.known_at) { " " span .failed { "silent" } } }
+                        td data-label="Last heard from" { (time(worker.heard_at)) @if worker.is_silent(health.known_at) { " " span .failed { "silent" } } }
                         td data-label="RabbitMQ" { (broker_of(health, worker)) }
-                        td data-label="Tasks" { @match &worker.trouble { Some(trouble) => span .failed { (safe(trouble)) }, None => "all run" } }
+                        td data-label="Tasks" { @match &worker.trouble { Some(trouble) => span .failed { (safe(trouble)) }, None => "all running" } }
                     }
                 }
             }
@@ -222,13 +222,13 @@ fn table(health: &Health) -> Markup {
                 None => { @if health.broker_is_embedded { "embedded: a table of the database" } @else { "RabbitMQ, connected" } },
                 Some(away) => (since(away)),
             } }
-            dt { "Known at" } dd { (moment(health.known_at)) }
+            dt { "As of" } dd { (moment(health.known_at)) }
         }
     }
 }
 
 fn since(away: &Away) -> Markup {
-    html! { span .failed { "away" } " since " (moment(away.since)) ": " (safe(&away.error)) }
+    html! { span .failed { "unreachable" } " since " (moment(away.since)) ": " (safe(&away.error)) }
 }
 
 fn broker_of(health: &Health, worker: &WorkerSign) -> Markup {

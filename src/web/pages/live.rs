@@ -92,8 +92,12 @@ pub(super) async fn watch(
     State(live): State<Live>,
     turn: Option<Extension<Turn>>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failed> {
-    let too_many =
-        || Problem::new(ApiCode::TooManyConnections, format!("{} pages are kept live already", live.0.watchers_max));
+    let too_many = || {
+        Problem::new(
+            ApiCode::TooManyConnections,
+            format!("{} pages already receive live updates, which is the limit", live.0.watchers_max),
+        )
+    };
     let receiver = live.subscribe().ok_or_else(too_many)?;
     let stopping = live.0.stopping.clone();
     let end = Instant::now() + WATCH_MAX;

@@ -152,7 +152,7 @@ fn form(next: &str, refused: bool) -> Markup {
         html! {
             main {
                 h1 { "vmacd" }
-                @if refused { p .note.bad { "That is not the token." } }
+                @if refused { p .note.bad { "Wrong token." } }
                 form method="post" action="/login" .actions {
                     input type="hidden" name="next" value=(next);
                     input type="password" name="token" placeholder="API token" aria-label="API token" autocomplete="current-password" autofocus required;

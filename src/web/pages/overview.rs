@@ -29,7 +29,7 @@ pub(super) async fn show(State(app): State<App>) -> Result<Markup, Failed> {
             (tile("/vmacs?status=active", active, "active"))
             (tile("/vmacs?status=failed", counts.rows_failed, "failed"))
             (tile("/dead-letters", counts.dead_letters_waiting, "dead letters"))
-            (tile("/switches", counts.switches_in_trouble, "unusable switches"))
+            (tile("/switches", counts.switches_in_trouble, "switches with problems"))
         }
         @if !causes.is_empty() { h2 { "Dead letters by cause" } (dead_letters::causes(&causes, "/")) }
         (needs(&needy))
@@ -49,7 +49,7 @@ fn tile(path: &str, count: i64, name: &str) -> Markup {
 
 fn needs(switches: &[SwitchOverview]) -> Markup {
     html! {
-        h2 { "Switches with work or trouble" }
+        h2 { "Switches with pending work or problems" }
         @if switches.is_empty() { p .faint { "All switches reachable, no pending changes." } }
         @else { (switches::table(switches)) }
     }

@@ -23,7 +23,7 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<String>) -> Resu
         h2 { "Changes" }
         (diff(&planned(&push)))
         @if let Some(text) = after {
-            h2 { "The configuration from the backup before it to the next one" }
+            h2 { "Configuration change, from the backup before the push to the next backup" }
             (diff(&text))
         }
     };
@@ -34,12 +34,12 @@ fn facts(push: &PushRecord) -> Markup {
     html! {
         dl {
             dt { "Switch" } dd { a href={ "/switches/" (push.switch) } { (push.switch) } }
-            dt { "In its commit log as" } dd .mono { (safe(&push.id)) }
+            dt { "Commit comment" } dd .mono { (safe(&push.id)) }
             dt { "Worker" } dd { (safe(&push.worker)) }
             dt { "Backup before" } dd {
                 @if let Some(id) = push.backup_id { a href={ "/backups/" (id) } { "backup " (id) } } @else { "–" }
             }
-            dt { "Begun" } dd { (moment(push.started_at)) }
+            dt { "Started" } dd { (moment(push.started_at)) }
             dt { "Commit sent" } dd { (moment_or_dash(push.sent_at)) }
             dt { "Finished" } dd { (moment_or_dash(push.finished_at)) }
         }

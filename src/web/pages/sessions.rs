@@ -63,7 +63,7 @@ impl Sessions {
             }
             Ok(Err(error)) if !self.was_open(&key) => Err(error),
             Err(_) if !self.was_open(&key) => {
-                Err(StoreError::Timeout { what: "look for a login", after_ms: ASKED_MAX.as_millis() })
+                Err(StoreError::Timeout { what: "find a login", after_ms: ASKED_MAX.as_millis() })
             }
             _ => Ok(true),
         }

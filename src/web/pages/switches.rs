@@ -46,7 +46,7 @@ pub(super) async fn list(State(app): State<App>, Query(from): Query<From>) -> Re
 pub(super) fn table(switches: &[SwitchOverview]) -> Markup {
     html! {
         table .stack {
-            thead { tr { th { "Switch" } th { "Site" } th { "State" } th .number { "Waiting" } th { "Lease" } th { "Last push" } th { "Seen" } } }
+            thead { tr { th { "Switch" } th { "Site" } th { "State" } th .number { "Waiting" } th { "Lease" } th { "Last push" } th { "Last seen" } } }
             tbody {
                 @for overview in switches {
                     @let name = &overview.known.switch.name;
@@ -57,7 +57,7 @@ pub(super) fn table(switches: &[SwitchOverview]) -> Markup {
                         td data-label="Waiting" .number { (overview.changes_waiting) }
                         td data-label="Lease" { (or_dash(overview.lease_holder.as_ref())) }
                         td data-label="Last push" { span { (last_push(overview)) } }
-                        td data-label="Seen" { (time_or_dash(overview.known.last_seen_at)) }
+                        td data-label="Last seen" { (time_or_dash(overview.known.last_seen_at)) }
                     }
                 }
             }
@@ -123,7 +123,7 @@ fn facts(overview: &SwitchOverview, drift: DriftMode) -> Markup {
         p { (state(overview)) }
         @if let Some(trouble) = &known.trouble {
             p .note .bad {
-                "Its work waits since " (moment(trouble.since)) ", after " (plural(trouble.failures, "failed attempt", "failed attempts"))
+                "Its work has been waiting since " (moment(trouble.since)) ", after " (plural(trouble.failures, "failed attempt", "failed attempts"))
                 "; next attempt " (time(trouble.next_try_at)) ". Latest error: " strong { (trouble.code) } ": " (safe(&trouble.text))
             }
         } @else if let Some(waits) = &overview.waits {
@@ -139,7 +139,7 @@ fn facts(overview: &SwitchOverview, drift: DriftMode) -> Markup {
             dt { "Lease" } dd { (or_dash(overview.lease_holder.as_ref())) }
             dt { "Dialect" } dd { (known.dialect_found.map_or("not known yet", |dialect| dialect.as_str())) }
             dt { "Host key" } dd .mono { (or_dash(known.switch.host_key.as_ref())) }
-            dt { "Seen" } dd { (moment_or_dash(known.last_seen_at)) }
+            dt { "Last seen" } dd { (moment_or_dash(known.last_seen_at)) }
             dt { "Drift" } dd { (known.switch.drift.unwrap_or(drift).as_str()) " (" @match known.drift_seen_at { Some(at) => { "last checked " (moment(at)) }, None => "never checked" } ")" }
         }
     }
@@ -149,11 +149,11 @@ fn push_table(pushes: &[PushRecord]) -> Markup {
     html! {
         @if pushes.is_empty() { p .faint { "None yet." } } @else {
             table .stack {
-                thead { tr { th { "Begun" } th { "State" } th .number { "Changes" } th { "Worker" } th { "Backup before" } } }
+                thead { tr { th { "Started" } th { "State" } th .number { "Changes" } th { "Worker" } th { "Backup before" } } }
                 tbody {
                     @for push in pushes {
                         tr {
-                            td data-label="Begun" { a href={ "/pushes/" (encoded(&push.id)) } { (time(push.started_at)) } }
+                            td data-label="Started" { a href={ "/pushes/" (encoded(&push.id)) } { (time(push.started_at)) } }
                             td data-label="State" { (status(&push.state)) }
                             td data-label="Changes" .number { (push.changes) }
                             td data-label="Worker" { (safe(&push.worker)) }

@@ -127,7 +127,7 @@ fn port(binding: &SwitchBinding) -> Markup {
 /// Shows one: what it is, why it failed, where it stands, what happened to it.
 pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Markup, Failed> {
     let name = given::<VmacName>("name", &name)?;
-    let name = name.ok_or_else(|| Problem::new(ApiCode::NotFound, "name an address, a MAC or a row"))?;
+    let name = name.ok_or_else(|| Problem::new(ApiCode::NotFound, "expected an address, a MAC or a row's id"))?;
     let vmac = match (app.store.look_up(name).await, name) {
         (Err(StoreError::NotFound { .. }), VmacName::Ip(ip)) => return without_row(&app, ip).await,
         (found, _) => found?,
@@ -161,7 +161,7 @@ async fn without_row(app: &App, ip: BindableAddress) -> Result<Markup, Failed> {
         .into());
     }
     let content = html! {
-        p .note { "There is no virtual MAC for this address, and there never was." }
+        p .note { "This address has no virtual MAC and never had one." }
         h2 { "Dead letters of this address" }
         (dead_letters::table(&letters, &format!("/vmacs/{ip}")))
     };
@@ -188,7 +188,7 @@ fn waiting(waits: &[RowWait]) -> Markup {
     html! {
         @for wait in waits {
             p .note {
-                "Waits for " a href={ "/switches/" (wait.switch) } { (wait.switch) }
+                "Waiting for " a href={ "/switches/" (wait.switch) } { (wait.switch) }
                 @if let Some(trouble) = &wait.trouble {
                     ": " (of_switch(trouble.code)) " since " (time(trouble.since)) ", next attempt " (time(trouble.next_try_at.max(wait.due_at)))
                 } @else {

@@ -137,7 +137,7 @@ impl Intake<'_> {
                 Err(StoreError::TurnLost) if receipt.queue_claim().is_none() => self.turn = None,
                 Err(StoreError::TurnLost) => return Err(Left::ToOthers),
                 Err(error) if error.is_transient() => {
-                    tracing::warn!(error = chain(&error), "the database does not take messages in; trying again");
+                    tracing::warn!(error = chain(&error), "the database does not accept messages; trying again");
                     self.context.metrics.trouble(DATABASE);
                     if !self.context.pause(delay).await {
                         return Err(Left::ToOthers);

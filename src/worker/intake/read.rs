@@ -96,7 +96,7 @@ fn letter(message: Message, failure: Failure, now_ms: i64) -> DeadLetter {
     tracing::warn!(
         code = %failure.code, error = failure.text, message_id = message.message_id,
         trace_id = trace.map(|trace| tracing::field::display(trace.trace_id)),
-        "a message is no command: it goes to the dead letters"
+        "a message is not a command; it becomes a dead letter"
     );
     let reason = DeadReason {
         burial_id: new_burial_id(),

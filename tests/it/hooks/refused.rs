@@ -110,7 +110,7 @@ async fn two_hooks_never_have_one_secret_unless_the_name_of_the_hook_is_signed()
     let second = HOOK.replace("hooks.billing", "hooks.panel");
     let started = run(&["serve"], &with_file(&world.settings, &format!("{HOOK}{second}"))).await;
     assert_eq!(started.code, Some(1), "{started:?}");
-    assert!(started.stderr.contains("hooks.panel.secret: is the secret of hooks.billing too"), "{started:?}");
+    assert!(started.stderr.contains("hooks.panel.secret: is also the secret of hooks.billing"), "{started:?}");
     assert!(!started.stderr.contains(SECRET), "{started:?}");
 
     let named = format!("{HOOK}{second}").replace("action =", "signed = \"{hook}.{body}\"\n    action =");

@@ -83,12 +83,12 @@ async fn a_server_without_descriptors_waits_a_moment_before_it_takes_the_next_co
     let used = cpu_ticks(&serve);
     limit_files(&serve, &next_file(&serve).to_string());
     let crowd = Crowd::gather(&serve, 20, &[HALF]);
-    serve.wait_for_line("no connection can be taken").await;
+    serve.wait_for_line("cannot accept connections").await;
     eventually("the crowd is there", async || crowd.opened() >= 20).await;
     limit_files(&serve, "1024");
     drop(crowd);
     eventually("it answers again", async || serve.get("/healthz").await.0 == 200).await;
-    assert_eq!(serve.log().matches("no connection can be taken").count(), 1, "one line in ten seconds");
+    assert_eq!(serve.log().matches("cannot accept connections").count(), 1, "one line in ten seconds");
     assert!(cpu_ticks(&serve) - used < 300, "it used three seconds of CPU for nothing");
 }
 

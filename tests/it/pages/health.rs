@@ -45,24 +45,24 @@ async fn a_broker_or_a_database_that_is_away_is_said_on_every_page_and_nothing_i
     browser.open(&format!("{}/switches", serve.http_url())).await;
     strip_says(&browser, "RabbitMQ connected").await;
     strip_says(&browser, "Workers 1 of 1").await;
-    assert!(page(&serve, "/vmacs").await.contains(", since "), "who runs, since when");
+    assert!(page(&serve, "/vmacs").await.contains(", running since "), "who runs, since when");
     until_live(&browser).await;
     broker.cut();
-    strip_says(&browser, "RabbitMQ does not answer").await;
+    strip_says(&browser, "RabbitMQ has been unreachable").await;
     eventually("the sign is not green", async || !sign(&browser).await.1).await;
     for path in PAGES {
-        page_says(&serve, path, "RabbitMQ does not answer").await;
+        page_says(&serve, path, "RabbitMQ has been unreachable").await;
     }
     page_says(&serve, "/health", "no connection").await;
     broker.restore();
     strip_says(&browser, "RabbitMQ connected").await;
     until_live(&browser).await;
     database.black_hole();
-    strip_says(&browser, "The database does not answer since ").await;
+    strip_says(&browser, "The database has been unreachable since ").await;
     eventually("the sign is not green", async || !sign(&browser).await.1).await;
     assert!(browser.text().await.contains("sw-001"), "what was shown stays");
     for path in PAGES {
-        page_says(&serve, path, "The database does not answer since ").await;
+        page_says(&serve, path, "The database has been unreachable since ").await;
     }
     database.restore();
     until_live(&browser).await;
@@ -89,7 +89,7 @@ async fn who_is_logged_in_sees_what_is_wrong_while_the_database_cannot_say_who_t
     database.black_hole();
     eventually("the outage is said", async || {
         let page = shown(&cookie).await;
-        if page.contains("The database does not answer since ") && page.contains("Log out") {
+        if page.contains("The database has been unreachable since ") && page.contains("Log out") {
             Ok(())
         } else {
             Err(page)
@@ -121,9 +121,9 @@ async fn a_switch_that_an_operator_locked_is_said_on_every_page_with_why_since_w
         page_says(&serve, path, "Locked by somebody else").await;
     }
     let address = page(&serve, &format!("/vmacs/{}", world.address(0, 1))).await;
-    assert!(address.contains("Waits for ") && address.contains("next attempt "), "{address}");
+    assert!(address.contains("Waiting for ") && address.contains("next attempt "), "{address}");
     let row = page(&serve, "/switches/sw-001").await;
-    assert!(row.contains("Its work waits since ") && row.contains("next attempt "), "{row}");
+    assert!(row.contains("Its work has been waiting since ") && row.contains("next attempt "), "{row}");
     switch.operator_unlock();
     world.until("active", 1).await;
     strip_says(&browser, "Switches reachable").await;
@@ -148,7 +148,7 @@ async fn a_worker_that_is_not_heard_of_any_more_is_named_and_one_that_stopped_in
         .execute(format!("UPDATE workers SET heard_at_ms = heard_at_ms - 60000 WHERE name LIKE '{name}'"))
         .await;
     for path in PAGES {
-        page_says(&serve, path, "was last heard of at ").await;
+        page_says(&serve, path, "was last heard from at ").await;
     }
     page_says(&serve, "/", "Workers 1 of 2").await;
     page_says(&serve, "/health", "silent").await;

@@ -102,6 +102,6 @@ async fn a_cause_is_replayed_as_a_whole_and_the_page_says_how_far_it_is() {
     browser.open(&format!("{}/dead-letters", serve.http_url())).await;
     browser.press("form[action='/dead-letters/replay'] button").await;
     browser.says("Replay done: 2 of 2").await;
-    browser.says("No dead letters wait.").await;
+    browser.says("No dead letters are waiting.").await;
     world.until("active", 11).await;
 }

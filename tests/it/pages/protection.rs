@@ -30,7 +30,7 @@ async fn the_token_is_asked_for_once_and_kept_as_a_cookie() {
     let asked = get(&format!("{url}/vmacs?status=failed"), None).await;
     assert!(asked.body.contains("name=\"token\"") && asked.body.contains("/vmacs?status=failed"), "{asked:?}");
     let wrong = ask(&format!("{url}/login"), form("token=wrong&next=/")).await;
-    assert!(wrong.status == 401 && wrong.body.contains("not the token"), "{wrong:?}");
+    assert!(wrong.status == 401 && wrong.body.contains("Wrong token"), "{wrong:?}");
     let right = ask_without_following(&format!("{url}/login"), form(&format!("token={TOKEN}&next=/vmacs"))).await;
     let cookie = right.header("set-cookie").expect("a cookie").to_owned();
     assert_eq!((right.status, right.header("location")), (303, Some("/vmacs")));

@@ -114,7 +114,7 @@ async fn a_name_that_is_not_known_is_answered_with_the_nearest() {
     assert_advised(&created, "unknown_server", &format!("did you mean `{}`?", world.server(0)));
     eventually("the dead letter is collected", async || world.dead_letters().await.len() == 1).await;
     let other = run(&["dead-letters", "list", "--reason", "zzz"], settings).await;
-    assert_advised(&other, "`zzz`", "those that wait have unknown_server");
+    assert_advised(&other, "`zzz`", "waiting dead letters have unknown_server");
 }
 
 #[tokio::test]

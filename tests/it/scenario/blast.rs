@@ -32,7 +32,7 @@ async fn a_site_on_whose_switches_commits_are_lost_is_stopped_and_the_others_go_
     let reason = freeze["reason"].as_str().expect("a reason");
     assert!(reason.contains("sw-001 (push ") && reason.contains("sw-002 (push "), "{reason}");
     assert_eq!(metric(&serve, "vmacd_site_frozen{site=\"ams1\",kind=\"automatic\"}").await, 1.0);
-    assert!(serve.log().contains("site stopped"), "{}", serve.log());
+    assert!(serve.log().contains("site frozen automatically"), "{}", serve.log());
     world.command("create", 2, 1, "held back").await;
     world.command("create", 3, 1, "elsewhere").await;
     eventually("the other site goes on", async || !world.switches()[3].bindings().is_empty()).await;

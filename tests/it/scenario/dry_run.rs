@@ -60,7 +60,7 @@ async fn a_dry_run_shows_the_switchs_own_difference_and_changes_nothing_anywhere
     nothing was changed
     ");
     let gone = ask(&world, "revoke", 0, &bound, &["--dry-run"]).await.ok();
-    assert!(gone.contains("would be taken off") && gone.contains("\n-"), "{gone}");
+    assert!(gone.contains("would be removed from") && gone.contains("\n-"), "{gone}");
     let again = dry(&world, "create", 0, &bound).await;
     assert_eq!((&again["changes"][0]["outcome"], &again["switches"]), (&json!("unchanged"), &json!([])), "{again}");
     let net = dry(&world, "create", 0, &format!("{}/30", world.address(0, 3))).await;

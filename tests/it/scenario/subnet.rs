@@ -58,7 +58,7 @@ async fn one_refused_address_is_named_and_the_others_are_bound() {
     let refused: Vec<&Value> = answers.iter().filter(|answer| answer["code"].is_string()).collect();
     assert_eq!((created.code, answers.len(), refused.len()), (Some(1), 6, 1), "{created:?}");
     assert_eq!(refused[0]["ip_address"], taken);
-    assert!(created.stderr.contains("1 of 6 were refused"), "{created:?}");
+    assert!(created.stderr.contains("1 of 6 requests were refused"), "{created:?}");
     assert_eq!(world.with_status("active").await.len(), 6);
 }
 

@@ -111,7 +111,7 @@ async fn a_task_that_hangs_is_named_while_the_others_go_on() {
     let world = world().await;
     let settings = world.settings.clone().set("FAILPOINTS", "drift::look=hang");
     let serve = Serve::start(&settings.set("VMACD_DATABASE_STATEMENT_TIMEOUT_MS", 1_000)).await;
-    is_told(&serve, "drift", "no sign of life for ").await;
+    is_told(&serve, "drift", "no heartbeat for ").await;
     world.command("create", 0, 1, "meanwhile").await;
     world.until("active", 1).await;
 }

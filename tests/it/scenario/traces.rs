@@ -150,7 +150,7 @@ async fn the_trace_stands_in_the_log_lines_about_a_message() {
     let world = World::real(1, 1).await;
     let mut serve = world.serve().await;
     world.publish("vmac.create", Some("m-1"), b"{").await;
-    let line = serve.wait_for_line("a message is no command").await;
+    let line = serve.wait_for_line("a message is not a command").await;
     assert!(line.contains(&format!("trace_id={TRACE}")), "{line}");
 }
 

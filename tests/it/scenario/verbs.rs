@@ -29,7 +29,7 @@ async fn a_revoke_of_what_was_never_bound_is_no_success_and_a_second_one_of_what
     ask(&world, "create", &ip, &["--wait"]).await.ok();
     assert!(ask(&world, "revoke", &ip, &["--wait"]).await.ok().starts_with("revoked "));
     let again = ask(&world, "revoke", &ip, &["--wait"]).await.ok();
-    assert!(again.contains("was revoked already at"), "{again}");
+    assert!(again.contains("was already revoked at"), "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,8 +55,8 @@ async fn whoever_waits_is_told_what_for_and_hinted_at_what_keeps_it() {
     let (first, second) = (world.address(0, 1), world.address(0, 2));
     let unserved = ask(&world, "create", &first, &["--wait", "--timeout", "2s"]).await;
     assert_eq!(unserved.code, Some(2), "{unserved:?}");
-    assert!(unserved.stderr.contains("waiting: no worker has taken the request yet"), "{unserved:?}");
-    assert_advised(&unserved, "no worker has taken the request yet", "`vmacd serve`");
+    assert!(unserved.stderr.contains("waiting: no worker has accepted the request yet"), "{unserved:?}");
+    assert_advised(&unserved, "no worker has accepted the request yet", "`vmacd serve`");
     run(&["freeze", "ams1", "--until", "1h"], &world.settings).await.ok();
     let _worker = world.serve().await;
     let frozen = ask(&world, "create", &second, &["--wait", "--timeout", "2s"]).await;
@@ -66,12 +66,12 @@ async fn whoever_waits_is_told_what_for_and_hinted_at_what_keeps_it() {
     world.switches()[0].operator_lock().expect("locked");
     let locked = ask(&world, "create", &world.address(0, 3), &["--wait", "--timeout", "4s"]).await;
     assert!(locked.stderr.contains("waiting: pending: "), "{locked:?}");
-    assert_advised(&locked, "admin", "wait until they are done");
+    assert_advised(&locked, "admin", "wait until they have finished");
     assert!(!locked.stderr.contains("vmacd serve"), "a worker runs: {locked:?}");
     let subnet = format!("{}/30", world.address(0, 7));
     let many = ask(&world, "create", &subnet, &["--wait", "--timeout", "3s"]).await;
     assert!(many.stderr.contains("waiting: 0 of "), "{many:?}");
-    assert_advised(&many, "have no outcome yet", "wait until they are done");
+    assert_advised(&many, "are still running", "wait until they have finished");
     let quiet = ask(&world, "create", &world.address(0, 4), &["--wait", "--timeout", "2s", "--json"]).await;
     assert!(serde_json::from_str::<serde_json::Value>(quiet.stderr.trim()).is_ok(), "one object alone: {quiet:?}");
     world.switches()[0].operator_unlock();
@@ -92,7 +92,7 @@ async fn a_pinned_host_key_is_replaced_by_nobody_who_was_not_asked() {
     let trust = ["switches", "trust", "sw-001"];
     world.import(&inventory).await;
     let unasked = run(&trust, &world.settings).await;
-    assert_advised(&unasked, "nobody can be asked", &format!("--fingerprint {own}"));
+    assert_advised(&unasked, "no terminal to ask on", &format!("--fingerprint {own}"));
     assert!(unasked.stderr.contains(other), "both are shown: {unasked:?}");
     let refused = run_on_terminal(&trust, &world.settings, 200, "n\n").await;
     assert!(refused.code == Some(1) && refused.stdout.contains("another host key"), "{refused:?}");

@@ -48,7 +48,7 @@ async fn a_database_that_goes_away_is_said_and_waited_for() {
     proxy.cut();
     watching.wait_for_line("trying again").await;
     proxy.restore();
-    watching.wait_for_line("answers again").await;
+    watching.wait_for_line("is reachable again").await;
     watching.signal("INT");
     assert!(watching.wait().await.success());
 }
