@@ -102,6 +102,36 @@ impl Store {
         Ok(id)
     }
 
+    /// Keeps a configuration that may become a backup, and answers with its hash: read ahead, it need not be written while a
+    /// switch waits.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_content(&self, switch: &SwitchName, content: &[u8]) -> Result<String, StoreError> {
+        let what = "store a configuration";
+        let mut tx = self.begin(what).await?;
+        let (hash, insert) = self.content(&mut tx, switch, content).await?;
+        tx.together(what, [insert]).await?;
+        tx.commit(what).await?;
+        Ok(hash)
+    }
+
+    /// A backup of what is kept already.
+    pub(super) async fn keep_backup_of(
+        &self,
+        tx: &mut Tx,
+        switch: &SwitchName,
+        hash: &str,
+        push_id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<i64, StoreError> {
+        let sql = "INSERT INTO config_backups (switch, content_hash, push_id, taken_at)
+                   SELECT $1, c.content_hash, $3, $4 FROM config_contents c WHERE c.content_hash = $2 RETURNING id";
+        let rows = tx.run("store a backup", sql, args![switch.as_str(), hash, push_id, now]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "configuration", id: hash.to_owned() })?;
+        row.get("id")
+    }
+
     /// The same within a transaction.
     pub(super) async fn keep_backup(
         &self,
@@ -111,17 +141,28 @@ impl Store {
         push_id: &str,
         now: DateTime<Utc>,
     ) -> Result<i64, StoreError> {
+        let (hash, insert) = self.content(tx, switch, content).await?;
+        let sql =
+            "INSERT INTO config_backups (switch, content_hash, push_id, taken_at) VALUES ($1, $2, $3, $4) RETURNING id";
+        let backup = Statement::new(sql, args![switch.as_str(), hash, push_id, now]);
+        let rows = tx.run_after("store a backup", insert, backup).await?;
+        rows.first().ok_or(StoreError::NoAnswer { what: "store a backup" })?.get("id")
+    }
+
+    /// The hash of a content, and what inserts it where it is not there as it should be.
+    async fn content(
+        &self,
+        tx: &mut Tx,
+        switch: &SwitchName,
+        content: &[u8],
+    ) -> Result<(String, Option<Statement>), StoreError> {
         let hash = hex::encode(Sha256::digest(content));
         let kept = Kept::read(tx, switch, &hash).await?;
         let insert = match &kept.head {
             Some(head) if kept.is_base || self.vault.is_as_wanted(head) => None,
             _ => Some(self.insert_content(switch, content, &hash, kept)?),
         };
-        let sql =
-            "INSERT INTO config_backups (switch, content_hash, push_id, taken_at) VALUES ($1, $2, $3, $4) RETURNING id";
-        let backup = Statement::new(sql, args![switch.as_str(), hash, push_id, now]);
-        let rows = tx.run_after("store a backup", insert, backup).await?;
-        rows.first().ok_or(StoreError::NoAnswer { what: "store a backup" })?.get("id")
+        Ok((hash, insert))
     }
 
     fn insert_content(

@@ -50,6 +50,15 @@ pub struct OpenedPush {
     pub unresolved: Vec<PushRow>,
 }
 
+/// The configuration that is committed before a push.
+#[derive(Debug, Clone, Copy)]
+pub enum PushBefore<'a> {
+    /// The text, byte for byte.
+    Text(&'a [u8]),
+    /// The hash by which it was kept.
+    Kept(&'a str),
+}
+
 /// A push whose commit is about to be sent.
 #[derive(Debug, Clone)]
 pub struct SentPush<'a> {
@@ -60,7 +69,7 @@ pub struct SentPush<'a> {
     /// How many changes that is.
     pub changes: i64,
     /// The configuration that is committed until then.
-    pub before: &'a [u8],
+    pub before: PushBefore<'a>,
     /// Its backup, where it was kept for a push just before.
     pub backup_id: Option<i64>,
 }
@@ -124,9 +133,10 @@ impl Store {
         if limits.commits_per_minute_max > 0 {
             hold_site(&mut tx, lease).await?;
         }
-        let backup_id = match push.backup_id {
-            Some(backup_id) => backup_id,
-            None => self.keep_backup(&mut tx, &lease.switch, push.before, push.id, now).await?,
+        let backup_id = match (push.backup_id, push.before) {
+            (Some(backup_id), _) => backup_id,
+            (None, PushBefore::Text(text)) => self.keep_backup(&mut tx, &lease.switch, text, push.id, now).await?,
+            (None, PushBefore::Kept(hash)) => self.keep_backup_of(&mut tx, &lease.switch, hash, push.id, now).await?,
         };
         if write_sent(&mut tx, lease, push, backup_id, limits, now).await? {
             tx.commit(what).await?;

@@ -76,7 +76,7 @@ pub use evidence::Shown;
 pub use import::ImportReport;
 pub use inbox::CommandRecord;
 pub use inventory::KnownSwitch;
-pub use journal::{OpenedPush, SentPush, SiteLimits};
+pub use journal::{OpenedPush, PushBefore, SentPush, SiteLimits};
 pub use leases::{Lease, Renewed, Trouble};
 pub use outbox::Event;
 pub use overview::{SwitchOverview, Waits};

@@ -8,7 +8,8 @@ use russh_stream::Stream;
 use super::commit_log::{self, log};
 use super::dialect;
 use super::error::{SwitchError, refusal};
-use super::netconf::{Message, Reply, RpcError, Session, SessionError, Severity, escaped};
+use super::history::{self, CommitEntry};
+use super::netconf::{Message, Reply, Request, RpcError, Session, SessionError, Severity, escaped};
 use super::ssh::{self, Credential};
 use crate::domain::plan::Change;
 use crate::domain::{Dialect, DialectChoice, Switch, TraceId, chain};
@@ -21,6 +22,9 @@ mod russh_stream {
 }
 
 const CANDIDATE: &str = "<target><candidate/></target>";
+
+/// The commit history, newest first, where it was told.
+pub(super) type Told = Result<Vec<CommitEntry>, SwitchError>;
 
 /// The time limits of a session.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +95,16 @@ impl SwitchClient {
     /// [`SwitchError::LockHeld`] or [`SwitchError::CandidateDirty`] where somebody else works on it.
     pub async fn lock(&mut self) -> Result<(), SwitchError> {
         self.ask("lock the candidate", &format!("<lock>{CANDIDATE}</lock>")).await.map(|_| ())
+    }
+
+    /// The same, and asks for the commit history, newest first, with it. The history is of no use where the lock is refused.
+    pub(super) async fn lock_and_tell(&mut self) -> (Result<(), SwitchError>, Told) {
+        let timeout = self.timeouts.rpc;
+        let lock = Request::new(format!("<lock>{CANDIDATE}</lock>"), timeout);
+        let (replies, ended) = self.exchange_all(&[lock, Request::new(history::REQUEST, timeout)]).await;
+        let told = self.one_of("tell its commits", &replies, 1, ended.as_ref()).map(|reply| history::read(&reply.root));
+        let locked = self.one_of("lock the candidate", &replies, 0, ended.as_ref());
+        (locked.map(|_| ()), told)
     }
 
     /// Gives the candidate back; uncommitted changes are discarded by the switch.
@@ -174,7 +188,21 @@ impl SwitchClient {
     /// # Errors
     /// As [`Self::commit_confirmed`].
     pub async fn confirm(&mut self, push_id: &str) -> Result<(), SwitchError> {
-        self.commit("confirm the commit", &log(push_id, " confirmed")).await
+        self.commit("confirm the commit", &log(push_id, commit_log::CONFIRMED)).await
+    }
+
+    /// The same, and asks for the commit history behind it.
+    pub(super) async fn confirm_and_tell(&mut self, push_id: &str) -> (Result<(), SwitchError>, Told) {
+        let log = log(push_id, commit_log::CONFIRMED);
+        let confirm = format!("<commit-configuration>{log}</commit-configuration>");
+        let confirm = Request::new(confirm, self.timeouts.commit);
+        let (replies, ended) = self.exchange_all(&[confirm, Request::new(history::REQUEST, self.timeouts.rpc)]).await;
+        let told = self.one_of("tell its commits", &replies, 1, ended.as_ref()).map(|reply| history::read(&reply.root));
+        let confirmed = match replies.into_iter().next() {
+            Some(message) => self.committed("confirm the commit", message.reply()),
+            None => Err(self.unanswered(ended.as_ref())),
+        };
+        (confirmed, told)
     }
 
     /// Asks whether the candidate could be committed by this login. It confirms a pending confirmed commit, anybody's
@@ -197,18 +225,30 @@ impl SwitchClient {
 
     async fn commit(&mut self, request: &'static str, inner: &str) -> Result<(), SwitchError> {
         let ask = format!("<commit-configuration>{inner}</commit-configuration>");
-        let answered = self.session.rpc(&ask, self.timeouts.commit).await;
-        match answered.and_then(|message| message.reply()) {
+        let (replies, ended) = self.exchange_all(&[Request::new(ask, self.timeouts.commit)]).await;
+        match replies.into_iter().next() {
+            Some(message) => self.committed(request, message.reply()),
+            None => Err(self.unanswered(ended.as_ref())),
+        }
+    }
+
+    fn committed(&self, request: &'static str, reply: Result<Reply, SessionError>) -> Result<(), SwitchError> {
+        match reply {
             Ok(reply) if reply.errors.is_empty() => Ok(()),
             Ok(reply) => Err(refusal(&self.name, request, reply.errors)),
-            Err(error) => Err(SwitchError::Unanswered { switch: self.name.clone(), problem: chain(&error) }),
+            Err(error) => Err(self.unanswered(Some(&error))),
         }
+    }
+
+    fn unanswered(&self, error: Option<&SessionError>) -> SwitchError {
+        let problem = error.map_or_else(|| "no reply".to_owned(), |error| chain(error));
+        SwitchError::Unanswered { switch: self.name.clone(), problem }
     }
 
     /// Ends the session in order (RFC 6241 section 7.8).
     pub async fn close(mut self) {
         let patience = self.timeouts.connect.min(Duration::from_secs(2));
-        let _ = self.session.rpc("<close-session/>", patience).await;
+        let _ = self.exchange_all(&[Request::new("<close-session/>", patience)]).await;
     }
 
     pub(super) async fn ask(
@@ -220,26 +260,38 @@ impl SwitchClient {
         self.accepted(request, message.reply())
     }
 
-    /// Asks for the text in the first element of this name: byte for byte, or none where there is no such element.
-    pub(super) async fn ask_text(
-        &mut self,
-        request: &'static str,
-        operation: &str,
-        name: &str,
-    ) -> Result<Option<Vec<u8>>, SwitchError> {
-        let message = self.exchange(request, operation).await?;
-        let (reply, text) = message.text(name).map_err(|error| self.broken(request, error))?;
-        self.accepted(request, Ok(reply))?;
-        Ok(text)
-    }
-
     pub(super) async fn exchange(
         &mut self,
         request: &'static str,
         operation: impl AsRef<[u8]>,
     ) -> Result<Message, SwitchError> {
-        let answered = self.session.rpc(operation, self.timeouts.rpc).await;
-        answered.map_err(|error| self.broken(request, error))
+        let asked = Request::new(operation.as_ref(), self.timeouts.rpc);
+        let (replies, ended) = self.exchange_all(&[asked]).await;
+        match (replies.into_iter().next(), ended) {
+            (Some(message), _) => Ok(message),
+            (None, ended) => Err(self.broken(request, ended.as_ref())),
+        }
+    }
+
+    /// Sends requests together; the replies that came, in their order, and why there are no more of them.
+    pub(super) async fn exchange_all(&mut self, requests: &[Request]) -> (Vec<Message>, Option<SessionError>) {
+        let mut replies = Vec::with_capacity(requests.len());
+        let ended = self.session.rpcs(requests, &mut replies).await.err();
+        (replies, ended)
+    }
+
+    /// The reply in that place, if it came.
+    pub(super) fn one_of(
+        &self,
+        request: &'static str,
+        replies: &[Message],
+        place: usize,
+        ended: Option<&SessionError>,
+    ) -> Result<Reply, SwitchError> {
+        match replies.get(place) {
+            Some(message) => self.accepted(request, message.reply()),
+            None => Err(self.broken(request, ended)),
+        }
     }
 
     pub(super) fn accepted(
@@ -247,7 +299,7 @@ impl SwitchClient {
         request: &'static str,
         reply: Result<Reply, SessionError>,
     ) -> Result<Reply, SwitchError> {
-        let reply = reply.map_err(|error| self.broken(request, error))?;
+        let reply = reply.map_err(|error| self.broken(request, Some(&error)))?;
         if !reply.errors.is_empty() {
             return Err(refusal(&self.name, request, reply.errors));
         }
@@ -257,14 +309,21 @@ impl SwitchClient {
         Ok(reply)
     }
 
-    pub(super) fn broken(&self, request: &'static str, error: SessionError) -> SwitchError {
+    pub(super) fn broken(&self, request: &'static str, error: Option<&SessionError>) -> SwitchError {
         match error {
-            SessionError::Xml { start, source } => {
+            Some(SessionError::Xml { start, source }) => {
                 self.not_understood(request, &format!("{source}: {}", start.escape_debug()))
             }
-            SessionError::Text(error) => self.not_understood(request, &error.to_string()),
-            error => SwitchError::Lost { switch: self.name.clone(), request, problem: chain(&error) },
+            Some(SessionError::Text(error)) => self.not_understood(request, &error.to_string()),
+            error => {
+                let problem = error.map_or_else(|| "no reply".to_owned(), |error| chain(error));
+                SwitchError::Lost { switch: self.name.clone(), request, problem }
+            }
         }
+    }
+
+    pub(super) const fn rpc_timeout(&self) -> Duration {
+        self.timeouts.rpc
     }
 
     pub(super) fn not_understood(&self, request: &'static str, problem: &str) -> SwitchError {

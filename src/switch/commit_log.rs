@@ -10,6 +10,9 @@ use crate::domain::TraceId;
 /// NETCONF, and an entry that is too long would refuse the commit.
 const TRACES_MAX: usize = 5;
 
+/// What stands behind the push's id in the entry of its confirmation.
+pub(super) const CONFIRMED: &str = " confirmed";
+
 /// The entry as XML: the push's id is how it is recognised when its answer was lost.
 pub(super) fn log(push_id: &str, what: &str) -> String {
     format!("<log>vmacd {}{what}</log>", escape(push_id))

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::error::{SwitchError, words};
 use super::journal::Demand;
+use super::known::Before;
 use super::narrow::{AddressSteps, Blame, blame, halves, is_over, named_are_due, parted, samples};
 use super::netconf::RpcError;
 use super::push::Push;
@@ -61,7 +62,7 @@ impl Narrowing {
 impl<D: Demand> Push<'_, D> {
     /// Pushes a group; what is refused is narrowed, the parts tried one after another. What is left when the bounds are
     /// reached has no result: it goes on in the next push.
-    pub(super) async fn push_groups(&mut self, group: Vec<AddressSteps>, before: &[u8]) -> Result<(), Failure> {
+    pub(super) async fn push_groups(&mut self, group: Vec<AddressSteps>, before: &Before) -> Result<(), Failure> {
         let mut left = Narrowing::of(group);
         while let Some(group) = left.next() {
             match self.try_group(&group, before).await? {

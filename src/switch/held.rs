@@ -10,7 +10,7 @@ use super::journal::PushContent;
 pub(super) async fn missing(client: &mut SwitchClient, content: &PushContent) -> Result<Option<String>, SwitchError> {
     match content {
         PushContent::Changes(changes) => {
-            let present = client.bindings().await?;
+            let present = client.bindings_changed_by(changes).await?;
             let missing = changes.iter().find(|change| !change.is_held_by(&present));
             Ok(missing.map(|change| format!("{change:?}")))
         }

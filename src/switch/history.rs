@@ -34,6 +34,16 @@ impl CommitEntry {
         format!("{at_s} {} {} {}", self.user, self.comment, self.log)
     }
 
+    /// True for the same commit, in whatever place it stands.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.at_s == other.at_s && self.user == other.user && self.comment == other.comment && self.log == other.log
+    }
+
+    /// True where it says that it confirms the push that it names.
+    pub(super) fn is_confirmation(&self) -> bool {
+        self.push_id().is_some() && self.log.ends_with(commit_log::CONFIRMED)
+    }
+
     /// The push that made it, where it says that one did.
     pub fn push_id(&self) -> Option<&str> {
         commit_log::push_id(&self.log)
@@ -46,6 +56,9 @@ pub fn commits_since<'a>(history: &'a [CommitEntry], known: Option<&str>) -> &'a
     let at = history.iter().position(|entry| entry.identity() == known);
     &history[..at.unwrap_or(history.len())]
 }
+
+/// What asks for it.
+pub(super) const REQUEST: &str = "<get-commit-information/>";
 
 /// The entries of a reply.
 pub(super) fn read(root: &Element) -> Vec<CommitEntry> {

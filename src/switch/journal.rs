@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::SwitchError;
+use super::known::{Before, Known};
 use crate::domain::plan::{Change, Ownership, PresentBinding, Wish, WishResult};
 use crate::domain::{Failure, TraceId};
 
@@ -119,9 +121,15 @@ pub trait Journal {
     fn reached(&mut self, stage: Stage);
     /// Earlier pushes to this switch whose end is not known, oldest first.
     fn unresolved(&mut self) -> Result<Vec<PushIntent>, Failure>;
+    /// What was read of the switch ahead; it is taken for what the switch holds only where its version is.
+    fn known(&mut self) -> Option<Known> {
+        None
+    }
+    /// Given back what is known of the switch, where it was not changed.
+    fn still_known(&mut self, _known: Known) {}
     /// Called before the commit is sent: keeps the plan and `before`, the configuration that was committed until now, and
     /// answers with the backup's number. Fails where the lease is lost, or the site is frozen or at its limit.
-    async fn sent(&mut self, push: &PushIntent, before: &[u8]) -> Result<i64, Failure>;
+    async fn sent(&mut self, push: &PushIntent, before: &Before) -> Result<i64, Failure>;
     /// Asked before a confirmation; fails where the lease is no longer to be trusted.
     fn may_commit(&self) -> Result<(), Failure>;
     /// Told when a push's end is known. It is written down with the results: until then the push is looked at again.
@@ -155,6 +163,13 @@ pub struct PushReport {
 }
 
 impl PushReport {
+    /// A push that could not begin for an error of its session.
+    pub fn not_begun(error: &SwitchError) -> Self {
+        let lost_before_use = error.breaks_session();
+        let whole = Some(error.failure());
+        Self { results: Vec::new(), whole, session_usable: !lost_before_use, lost_before_use }
+    }
+
     /// A push that could do nothing.
     pub fn failed(failure: Failure) -> Self {
         Self { results: Vec::new(), whole: Some(failure), session_usable: false, lost_before_use: false }

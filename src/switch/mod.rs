@@ -5,6 +5,7 @@
 //! and reads, `ssh` and `ssh_channel` are the only places that know russh, `dialect` renders and reads bindings.
 //! Nothing here knows of rows or queues: what must be written down on the way goes through [`Journal`].
 
+mod ahead;
 mod client;
 mod commit_log;
 mod dialect;
@@ -16,6 +17,7 @@ mod history;
 mod host_short;
 mod interface_range;
 mod journal;
+mod known;
 mod learned;
 mod narrow;
 mod netconf;
@@ -37,6 +39,7 @@ pub use error::{SwitchError, refusal};
 pub use guards::VlanGuards;
 pub use history::{CommitEntry, PendingConfirm, commits_since, pending_confirm};
 pub use journal::{Demand, Journal, PushContent, PushEnd, PushIntent, PushReport, Stage};
+pub use known::{Before, Known, Version};
 pub use netconf::{Decoder, Element, Framing, FramingError, Reply, RpcError, Severity, XmlError, encode, take_text};
 pub use preview::{ChangePreview, preview_changes};
 pub use push::push;

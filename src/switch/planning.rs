@@ -1,14 +1,19 @@
 //! What must change on a switch so that it holds what is wished for: the plan, with all that it looks at there.
 
+use std::borrow::Cow;
+
 use super::client::SwitchClient;
 use super::error::SwitchError;
+use super::known::Known;
 use crate::domain::plan::{Ownership, Planned, PortVlans, PresentBinding, Wish, plan, unsupported, wants_port_vlans};
 
-/// Plans the wishes against the bindings that are there; `owned` says which of these are vmacd's.
+/// Plans the wishes against the bindings that are there; `owned` says which of these are vmacd's. What the ports say of
+/// VLANs is asked for only where nothing nearer tells and it is not known.
 pub(super) async fn planned(
     client: &mut SwitchClient,
     wishes: Vec<Wish>,
     present: &[PresentBinding],
+    known: Option<&Known>,
     owned: &Ownership,
 ) -> Result<Vec<Planned>, SwitchError> {
     let (mut planned, mut possible) = (Vec::new(), Vec::new());
@@ -18,19 +23,12 @@ pub(super) async fn planned(
             None => possible.push(wish),
         }
     }
-    let port_vlans = port_vlans(client, &possible, present).await?;
+    let ports = possible.iter().map(|wish| &wish.interface);
+    let port_vlans = match known.filter(|known| known.covers(&possible)) {
+        _ if !wants_port_vlans(&possible, present) => Cow::Owned(PortVlans::default()),
+        Some(known) => Cow::Borrowed(&known.port_vlans),
+        None => Cow::Owned(client.port_vlans(ports).await?),
+    };
     planned.extend(plan(&possible, present, &port_vlans, owned));
     Ok(planned)
-}
-
-/// What the ports' configuration says of VLANs, asked for only where nothing nearer tells.
-async fn port_vlans(
-    client: &mut SwitchClient,
-    wishes: &[Wish],
-    present: &[PresentBinding],
-) -> Result<PortVlans, SwitchError> {
-    match wants_port_vlans(wishes, present) {
-        true => client.port_vlans(wishes.iter().map(|wish| &wish.interface)).await,
-        false => Ok(PortVlans::default()),
-    }
 }

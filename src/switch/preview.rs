@@ -45,7 +45,7 @@ pub(super) async fn given_back<T>(client: &mut SwitchClient, seen: Result<T, Swi
 
 async fn look(client: &mut SwitchClient, wishes: Vec<Wish>, owned: &Ownership) -> Result<ChangePreview, SwitchError> {
     let present = client.bindings().await?;
-    let (changing, mut settled): (Vec<_>, Vec<_>) = planned(client, wishes, &present, owned)
+    let (changing, mut settled): (Vec<_>, Vec<_>) = planned(client, wishes, &present, None, owned)
         .await?
         .into_iter()
         .partition(|step| step.as_ref().is_ok_and(|step| !step.changes.is_empty()));

@@ -6,8 +6,8 @@
 use uuid::Uuid;
 
 use super::client::SwitchClient;
-use super::error::SwitchError;
 use super::journal::{Demand, PushContent, PushIntent, PushReport, Stage};
+use super::known::{Before, Known};
 use super::narrow::{AddressSteps, by_address};
 use super::planning::planned;
 use super::transaction::{PushOptions, Transaction, Tried};
@@ -18,19 +18,19 @@ use crate::domain::plan::{Change, Reached, Step, WishResult};
 pub async fn push<D: Demand>(client: &mut SwitchClient, demand: &mut D, options: &PushOptions) -> PushReport {
     let transaction = match Transaction::begin(client, demand, options).await {
         Ok(transaction) => transaction,
-        Err(error) => return not_locked(&error),
+        Err(error) => return PushReport::not_begun(&error),
     };
     let mut push = Push { transaction, results: Vec::new() };
-    let whole = push.locked().await.err();
-    push.transaction.unlock().await;
+    let (known, whole) = match push.transaction.open().await {
+        Ok(known) => {
+            let pushed = push.locked(&known).await;
+            (Some(known), pushed.err())
+        }
+        Err(failure) => (None, Some(failure)),
+    };
+    push.transaction.end(known).await;
     let session_usable = push.transaction.session_usable;
     PushReport { results: push.results, whole, session_usable, lost_before_use: false }
-}
-
-fn not_locked(error: &SwitchError) -> PushReport {
-    let lost_before_use = error.breaks_session();
-    let whole = Some(error.failure());
-    PushReport { results: Vec::new(), whole, session_usable: !lost_before_use, lost_before_use }
 }
 
 /// A push under way.
@@ -40,14 +40,11 @@ pub(super) struct Push<'a, D> {
 }
 
 impl<D: Demand> Push<'_, D> {
-    async fn locked(&mut self) -> Result<(), Failure> {
-        let before = self.transaction.open().await?;
-        let present = self.transaction.client.bindings().await;
-        let present = self.transaction.seen(present)?;
+    async fn locked(&mut self, known: &Known) -> Result<(), Failure> {
         self.demand().reached(Stage::Read);
         let wishes = self.demand().gather().await?;
-        let owned = self.demand().ownership(&wishes, &present).await?;
-        let planned = planned(self.transaction.client, wishes, &present, &owned).await;
+        let owned = self.demand().ownership(&wishes, &known.bindings).await?;
+        let planned = planned(self.transaction.client, wishes, &known.bindings, Some(known), &owned).await;
         let planned = self.transaction.seen(planned)?;
         self.demand().reached(Stage::Gathered);
         let mut steps = Vec::new();
@@ -59,14 +56,14 @@ impl<D: Demand> Push<'_, D> {
             }
         }
         let group = by_address(steps);
-        if group.is_empty() { Ok(()) } else { self.push_groups(group, &before).await }
+        if group.is_empty() { Ok(()) } else { self.push_groups(group, &known.before).await }
     }
 
     fn demand(&mut self) -> &mut D {
         self.transaction.journal
     }
 
-    pub(super) async fn try_group(&mut self, group: &[AddressSteps], before: &[u8]) -> Result<Tried, Failure> {
+    pub(super) async fn try_group(&mut self, group: &[AddressSteps], before: &Before) -> Result<Tried, Failure> {
         let changes: Vec<Change> = group.iter().flatten().flat_map(|step| step.changes.clone()).collect();
         match self.transaction.client.load(&changes).await {
             Ok(()) => {

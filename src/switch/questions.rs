@@ -6,22 +6,25 @@ use super::error::SwitchError;
 use super::guards::{self, VlanGuards};
 use super::history::{self, CommitEntry};
 use super::learned;
-use super::netconf::Element;
+use super::netconf::{Element, Message, Reply};
 use super::security_table;
 use super::vlans;
 use crate::domain::audit::LearnedMac;
 use crate::domain::evidence::TableEntry;
-use crate::domain::plan::{PortVlans, PresentBinding};
+use crate::domain::plan::{Change, PortVlans, PresentBinding};
 use crate::domain::{Dialect, InterfaceName, readable};
 
 /// The configuration that is in force.
-const COMMITTED: &str = "committed";
+pub(super) const COMMITTED: &str = "committed";
 /// The one that is being edited.
 const CANDIDATE: &str = "candidate";
 
 /// Groups and interface ranges in place, each inherited element with its group's name (JNPR "get-configuration", attributes
 /// `inherit` and `groups`).
-const SPELLED_OUT: &str = "inherit=\"inherit\" groups=\"groups\"";
+pub(super) const SPELLED_OUT: &str = "inherit=\"inherit\" groups=\"groups\"";
+
+/// What a switch is asked when its configuration is read.
+pub(super) const SHOW: &str = "show its configuration";
 
 /// What a switch says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,11 +73,17 @@ impl SwitchClient {
     }
 
     async fn text_of(&mut self, database: &str) -> Result<Vec<u8>, SwitchError> {
-        let ask = format!("<get-configuration database=\"{database}\" format=\"text\"/>");
-        let text = self.ask_text("show its configuration", &ask, "configuration-text").await?;
+        let message = self.exchange(SHOW, text_request(database)).await?;
+        self.text_in(&message)
+    }
+
+    /// The configuration in the reply to [`text_request`].
+    pub(super) fn text_in(&self, message: &Message) -> Result<Vec<u8>, SwitchError> {
+        let (reply, text) = message.text("configuration-text").map_err(|error| self.broken(SHOW, Some(&error)))?;
+        self.accepted(SHOW, Ok(reply))?;
         match text.map(without_date).filter(|text| !text.trim_ascii().is_empty()) {
             Some(text) => Ok(text),
-            None => Err(self.not_understood("show its configuration", "no configuration text")),
+            None => Err(self.not_understood(SHOW, "no configuration text")),
         }
     }
 
@@ -84,6 +93,16 @@ impl SwitchClient {
     /// [`SwitchError`].
     pub async fn bindings(&mut self) -> Result<Vec<PresentBinding>, SwitchError> {
         self.bindings_of(COMMITTED).await
+    }
+
+    /// The committed bindings on the ports that these changes are made on.
+    ///
+    /// # Errors
+    /// [`SwitchError`].
+    pub async fn bindings_changed_by(&mut self, changes: &[Change]) -> Result<Vec<PresentBinding>, SwitchError> {
+        let filter = dialect::filter_of(self.dialect(), changes);
+        let configuration = self.configuration(COMMITTED, SPELLED_OUT, &filter).await?;
+        Ok(dialect::bindings(self.dialect(), &configuration))
     }
 
     /// The bindings in the candidate.
@@ -109,7 +128,7 @@ impl SwitchClient {
         // The whole is looked at where there is no output in it: some releases leave that out when nothing changes.
         let (what, whole) = ("compare its candidate", "configuration-information");
         let message = self.exchange(what, ask).await?;
-        let (reply, output) = message.text("configuration-output").map_err(|error| self.broken(what, error))?;
+        let (reply, output) = message.text("configuration-output").map_err(|error| self.broken(what, Some(&error)))?;
         match self.accepted(what, Ok(reply))?.root.find(whole) {
             Some(_) => Ok(readable(&output.unwrap_or_default()).trim_matches('\n').to_owned()),
             None => Err(self.not_understood(what, "no difference")),
@@ -138,13 +157,8 @@ impl SwitchClient {
     }
 
     async fn configuration(&mut self, database: &str, attributes: &str, filter: &str) -> Result<Element, SwitchError> {
-        let ask = format!(
-            "<get-configuration database=\"{database}\" format=\"xml\" {attributes}><configuration>{filter}</configuration></get-configuration>"
-        );
-        let mut reply = self.ask("show its configuration", &ask).await?;
-        // A hierarchy that is not there may be answered with nothing at all.
-        let at = reply.root.children.iter().position(|child| child.name == "configuration");
-        Ok(at.map_or_else(Element::default, |at| reply.root.children.swap_remove(at)))
+        let reply = self.ask(SHOW, xml_request(database, attributes, filter)).await?;
+        Ok(configuration_in(reply))
     }
 
     /// The MACs that it has learned on its ports.
@@ -174,7 +188,7 @@ impl SwitchClient {
     /// # Errors
     /// [`SwitchError`].
     pub async fn history(&mut self) -> Result<Vec<CommitEntry>, SwitchError> {
-        let reply = self.ask("tell its commits", "<get-commit-information/>").await?;
+        let reply = self.ask("tell its commits", history::REQUEST).await?;
         Ok(history::read(&reply.root))
     }
 
@@ -203,6 +217,24 @@ impl SwitchClient {
             release: text("junos-version").or(in_brackets),
         })
     }
+}
+
+/// Asks for a whole configuration in braces.
+pub(super) fn text_request(database: &str) -> String {
+    format!("<get-configuration database=\"{database}\" format=\"text\"/>")
+}
+
+/// Asks for a part of a configuration in XML.
+pub(super) fn xml_request(database: &str, attributes: &str, filter: &str) -> String {
+    format!(
+        "<get-configuration database=\"{database}\" format=\"xml\" {attributes}><configuration>{filter}</configuration></get-configuration>"
+    )
+}
+
+/// The configuration in the reply to [`xml_request`]. A hierarchy that is not there may be answered with nothing at all.
+pub(super) fn configuration_in(mut reply: Reply) -> Element {
+    let at = reply.root.children.iter().position(|child| child.name == "configuration");
+    at.map_or_else(Element::default, |at| reply.root.children.swap_remove(at))
 }
 
 /// Junos starts with `## Last commit: ... by ...` or `## Last changed: ...`.

@@ -96,7 +96,7 @@ pub async fn restore<J: Journal>(
 ) -> Result<RestoreEnd, Failure> {
     let mut transaction = Transaction::begin(client, journal, options).await.map_err(|error| error.failure())?;
     let end = locked(&mut transaction, wanted, agreed).await;
-    transaction.unlock().await;
+    transaction.end(None).await;
     end
 }
 
@@ -105,7 +105,7 @@ async fn locked<J: Journal>(
     wanted: &Wanted,
     agreed: &Difference,
 ) -> Result<RestoreEnd, Failure> {
-    let before = transaction.open().await?;
+    let before = transaction.open().await?.before;
     let content = PushContent::Whole { restored_backup_id: wanted.backup_id, text_sha256: agreed.text_sha256.clone() };
     let intent = PushIntent { id: Uuid::now_v7().to_string(), content, backup_id: None };
     let tried = match load(transaction.client, wanted).await {

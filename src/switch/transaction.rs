@@ -9,11 +9,12 @@
 //! - others' locks and edits are never discarded; our own uncommitted ones always are;
 //! - a commit without an answer is reported as such and decided by the next push.
 
-use super::client::SwitchClient;
+use super::client::{SwitchClient, Told};
 use super::error::SwitchError;
 use super::held::missing;
-use super::history::pending_confirm;
+use super::history::{CommitEntry, pending_confirm};
 use super::journal::{Journal, PushEnd, PushIntent, Stage};
+use super::known::{Before, Known, took};
 use super::netconf::RpcError;
 use super::resolve::resolve;
 use crate::domain::{Code, Failure, TraceId};
@@ -30,6 +31,12 @@ pub(super) struct Transaction<'a, J> {
     pub client: &'a mut SwitchClient,
     pub journal: &'a mut J,
     options: &'a PushOptions,
+    /// The commits, newest first, as they are known to be.
+    history: Vec<CommitEntry>,
+    /// The history that came with the lock.
+    told: Option<Told>,
+    /// A commit was sent that the switch did not refuse.
+    may_have_changed: bool,
     /// False once the session was lost.
     pub session_usable: bool,
 }
@@ -48,25 +55,53 @@ impl<'a, J: Journal> Transaction<'a, J> {
         journal: &'a mut J,
         options: &'a PushOptions,
     ) -> Result<Self, SwitchError> {
-        client.lock().await?;
+        let (locked, told) = client.lock_and_tell().await;
+        locked?;
         journal.reached(Stage::Locked);
-        Ok(Self { client, journal, options, session_usable: true })
+        Ok(Self {
+            client,
+            journal,
+            options,
+            told: Some(told),
+            history: Vec::new(),
+            may_have_changed: false,
+            session_usable: true,
+        })
     }
 
-    /// Settles earlier pushes; answers with the committed configuration.
-    pub async fn open(&mut self) -> Result<Vec<u8>, Failure> {
+    /// Settles earlier pushes; answers with what the switch holds. What was read ahead is that while its version is the
+    /// newest: nobody else commits under our lock.
+    pub async fn open(&mut self) -> Result<Known, Failure> {
         self.resolve_earlier().await?;
-        let text = self.client.committed_text().await;
-        let text = self.seen(text)?;
+        let dialect = self.client.dialect();
+        let known = self.journal.known().filter(|known| known.dialect == dialect && known.is_of(&self.history));
+        let known = match known {
+            Some(known) => known,
+            None => {
+                let read = self.client.read_locked(&self.history).await;
+                self.seen(read)?
+            }
+        };
         self.journal.reached(Stage::BackedUp);
-        Ok(text)
+        Ok(known)
+    }
+
+    /// Ends the transaction: what is known of the switch stays known where nothing was changed.
+    pub async fn end(&mut self, known: Option<Known>) {
+        if let Some(known) = known.filter(|_| !self.may_have_changed) {
+            self.journal.still_known(known);
+        }
+        self.unlock().await;
     }
 
     /// Settles earlier pushes, and stops where somebody else's confirmed commit is pending: our commit would
     /// confirm it, and its roll-back would take ours along.
     async fn resolve_earlier(&mut self) -> Result<(), Failure> {
-        let history = self.client.history().await;
-        let mut history = self.seen(history)?;
+        let told = match self.told.take() {
+            Some(told) => told,
+            None => self.client.history().await,
+        };
+        let mut history = self.seen(told)?;
         let unresolved = self.journal.unresolved()?;
         if !unresolved.is_empty() {
             let resolved = resolve(self.client, self.journal, &unresolved, &history).await;
@@ -77,7 +112,9 @@ impl<'a, J: Journal> Transaction<'a, J> {
             let again = self.client.history().await;
             history = self.seen(again)?;
         }
-        let Some(pending) = pending_confirm(&history) else { return Ok(()) };
+        let pending = pending_confirm(&history);
+        self.history = history;
+        let Some(pending) = pending else { return Ok(()) };
         let told = self.time_told().await?;
         if told.as_ref().is_ok_and(|clock_s| pending.is_over(*clock_s)) {
             return Ok(());
@@ -104,11 +141,13 @@ impl<'a, J: Journal> Transaction<'a, J> {
 
     /// Commits what was loaded, reads it back, and confirms it or takes it back. `before` is what was committed until
     /// now; the traces stand in the commit log.
-    pub async fn commit(&mut self, intent: PushIntent, before: &[u8], traces: &[TraceId]) -> Result<Tried, Failure> {
+    pub async fn commit(&mut self, intent: PushIntent, before: &Before, traces: &[TraceId]) -> Result<Tried, Failure> {
         self.journal.reached(Stage::Loaded);
         let backup_id = match self.journal.sent(&intent, before).await {
             Ok(backup_id) => backup_id,
             Err(failure) => {
+                // Perhaps what was kept ahead is not there any more.
+                self.may_have_changed = true;
                 self.discard().await?;
                 return Err(failure);
             }
@@ -116,8 +155,10 @@ impl<'a, J: Journal> Transaction<'a, J> {
         self.journal.reached(Stage::Sent);
         let timeout_min = self.options.confirm_timeout_min;
         if let Err(error) = self.client.commit_confirmed(&intent.id, traces, timeout_min).await {
+            self.may_have_changed |= !matches!(error, SwitchError::Refused { .. });
             return self.commit_failed(&intent, error).await;
         }
+        self.may_have_changed = true;
         self.journal.reached(Stage::Committed);
         self.conclude(intent, backup_id).await
     }
@@ -133,11 +174,13 @@ impl<'a, J: Journal> Transaction<'a, J> {
             return Ok(Tried::RolledBack(Failure::new(Code::ReadBackDiffers, text)));
         }
         self.journal.reached(Stage::ReadBack);
-        let confirmed = self.client.confirm(&intent.id).await;
+        let (confirmed, told) = self.client.confirm_and_tell(&intent.id).await;
         self.seen(confirmed)?;
         self.journal.reached(Stage::Answered);
         // A worker that was suspended after reading back may have confirmed what had been rolled back by then.
-        if let Some(missing) = self.missing(&intent).await? {
+        if !self.took(&intent.id, told)?
+            && let Some(missing) = self.missing(&intent).await?
+        {
             self.journal.resolved(&intent.id, PushEnd::NotApplied);
             let text = format!("{}: rolled back before it was confirmed: {missing}", self.client.name());
             return Ok(Tried::RolledBack(Failure::new(Code::ReadBackDiffers, text)));
@@ -146,6 +189,17 @@ impl<'a, J: Journal> Transaction<'a, J> {
         self.journal.resolved(&intent.id, PushEnd::Confirmed);
         self.journal.reached(Stage::Resolved);
         Ok(Tried::Confirmed { push_id: intent.id, backup_id })
+    }
+
+    /// Whether the history tells that the confirmation took; where it does not, the configuration tells.
+    fn took(&mut self, push_id: &str, told: Told) -> Result<bool, Failure> {
+        let history = match told {
+            Err(error) if error.breaks_session() => self.seen(Err(error))?,
+            history => history.unwrap_or_default(),
+        };
+        let took = took(&self.history, &history, push_id);
+        self.history = history;
+        Ok(took)
     }
 
     async fn missing(&mut self, intent: &PushIntent) -> Result<Option<String>, Failure> {
@@ -189,7 +243,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
     }
 
     /// That the unlock fails after a good commit is a warning: the switch frees the lock with the session.
-    pub async fn unlock(&mut self) {
+    async fn unlock(&mut self) {
         if !self.session_usable {
             return;
         }

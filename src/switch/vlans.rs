@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::dialect;
 use super::interface_range::Ranges;
 use super::netconf::Element;
-use crate::domain::plan::{PortVlan, PortVlans};
+use crate::domain::plan::{PortVlan, PortVlans, PresentBinding};
 use crate::domain::{InterfaceName, VlanName};
 
 /// Where ports are that no VLAN is named for.
@@ -30,6 +30,22 @@ pub(super) fn filter<'a>(ports: impl Iterator<Item = &'a InterfaceName>) -> Stri
         "<interfaces>{interfaces}<interface-range/></interfaces><vlans/><ethernet-switching-options><secure-access-port>{entries}\
          </secure-access-port></ethernet-switching-options>"
     )
+}
+
+/// The subtree that tells the same of every port, and holds every binding.
+pub(super) const EVERYWHERE: &str =
+    "<interfaces/><vlans/><ethernet-switching-options><secure-access-port/></ethernet-switching-options>";
+
+/// The ports that a configuration names, and those of the bindings.
+pub(super) fn ports(configuration: &Element, bindings: &[PresentBinding]) -> BTreeSet<InterfaceName> {
+    let mut ports: BTreeSet<InterfaceName> = bindings.iter().map(|binding| binding.interface.clone()).collect();
+    for interface in configuration.child("interfaces").into_iter().flat_map(|all| all.all("interface")) {
+        let Some(name) = interface.text_of("name") else { continue };
+        let units = interface.all("unit").filter_map(|unit| unit.text_of("name"));
+        let units = units.map(|unit| format!("{name}.{unit}")).chain([name.to_owned()]);
+        ports.extend(units.filter_map(|port| port.parse().ok()));
+    }
+    ports
 }
 
 /// What a reply says of these ports.

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::arrivals::Arrivals;
 use super::lease::Leases;
+use super::memory::Memory;
 use super::outages::Outages;
 use super::session::IdleSessions;
 use super::slots::Slots;
@@ -64,6 +65,7 @@ pub(super) struct Context {
     pub commits_in_flight: AtomicUsize,
     pub leases: Leases,
     pub idle_sessions: IdleSessions,
+    pub memory: Memory,
     pub arrivals: Arrivals,
     pub turnstile: Turnstile,
     pub supervisor: Supervisor,
@@ -94,6 +96,7 @@ impl Context {
             commits_in_flight: AtomicUsize::new(0),
             leases: Leases::default(),
             idle_sessions: IdleSessions::default(),
+            memory: Memory::default(),
             arrivals: Arrivals::default(),
             turnstile: Turnstile::default(),
             supervisor,

@@ -38,22 +38,38 @@ pub(super) fn start(context: &Arc<Context>, claimed: Claimed) {
 
 async fn run(context: &Arc<Context>, claimed: Claimed) {
     let ttl = Duration::from_millis(context.settings.lease.ttl_ms);
-    let Claimed { lease, asked, slot, site_slot: _site_slot } = claimed;
+    let Claimed { lease, asked, slot, site_slot } = claimed;
     failpoint::hit("lane::claimed");
     let lease = context.leases.hold(LeaseInHand::new(lease, asked, ttl));
-    let mut lane = Lane { context, lease: &lease, session: context.idle_sessions.take(&lease.lease.switch) };
+    let session = context.idle_sessions.take(&lease.lease.switch).await;
+    let mut lane = Lane { context, lease: &lease, session };
     let driven = AssertUnwindSafe(lane.drive(slot)).catch_unwind().await;
-    match driven {
-        Ok(()) => context.idle_sessions.put_back(lane.session),
-        Err(_) => {
-            context.metrics.task_restarted("lane");
-            let failure = Failure::new(Code::WorkerTrouble, format!("the worker {} panicked", context.holder));
-            lane.give_up(&failure).await;
-        }
+    if driven.is_err() {
+        context.metrics.task_restarted("lane");
+        let failure = Failure::new(Code::WorkerTrouble, format!("the worker {} panicked", context.holder));
+        lane.give_up(&failure).await;
     }
+    let session = lane.session;
+    let loan = context.idle_sessions.lend(&lease.lease.switch);
     if context.leases.let_go(&lease) {
         context.work_admitted.notify_one();
     }
+    drop(site_slot);
+    let session = look_ahead(context, session).await;
+    context.idle_sessions.put_back(session);
+    drop(loan);
+}
+
+/// Reads what the switch holds now for its next push, while nobody waits for it. The lease is not needed: whether it is
+/// still so is seen under the lock.
+async fn look_ahead(context: &Context, mut session: Session) -> Session {
+    let looked = context.stopping.run_until_cancelled(session.look_ahead(context)).await;
+    match looked {
+        Some(Ok(())) => {}
+        Some(Err(error)) if !error.breaks_session() => tracing::debug!(%error, "not read ahead"),
+        Some(Err(_)) | None => session.abandon(),
+    }
+    session
 }
 
 struct Lane<'a> {

@@ -28,6 +28,7 @@ mod dry_run;
 mod intake;
 mod lane;
 mod lease;
+mod memory;
 mod outages;
 mod outbox;
 mod presence;

@@ -4,18 +4,29 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use super::context::Context;
+use super::push::ahead;
 use super::slots::SessionSlot;
 use super::task_health::Beat;
 use crate::config::Settings;
 use crate::domain::{Code, Dialect, Failure, Switch, SwitchName};
 use crate::store::KnownSwitch;
-use crate::switch::{Credential, SwitchClient, Timeouts};
+use crate::switch::{Credential, SwitchClient, SwitchError, Timeouts};
 
 /// A session that may be open.
 pub(super) struct Session {
     switch: SwitchName,
-    open: Option<(SwitchClient, SessionSlot)>,
+    open: Option<Open>,
+}
+
+/// An open session.
+struct Open {
+    client: SwitchClient,
+    /// As the inventory had it when the session was opened.
+    switch: Switch,
+    _slot: SessionSlot,
 }
 
 impl Session {
@@ -25,7 +36,7 @@ impl Session {
 
     /// The open client.
     pub fn client(&mut self) -> Option<&mut SwitchClient> {
-        self.open.as_mut().map(|(client, _)| client)
+        self.open.as_mut().map(|open| &mut open.client)
     }
 
     /// Connects and logs in.
@@ -35,7 +46,8 @@ impl Session {
         let (client, slot) = context.slots.open(known.trouble.is_some(), opening).await;
         let client = client?;
         self.remember(context, known.dialect_found, client.dialect()).await;
-        Ok(&mut self.open.insert((client, slot)).0)
+        let switch = known.switch.clone();
+        Ok(&mut self.open.insert(Open { client, switch, _slot: slot }).client)
     }
 
     /// Saves the next session the question. That it cannot be written down costs nothing but asking again.
@@ -47,6 +59,15 @@ impl Session {
         }
     }
 
+    /// Reads what the switch holds, where a session is open and that is not known.
+    pub async fn look_ahead(&mut self, context: &Context) -> Result<(), SwitchError> {
+        let Some(Open { client, switch, .. }) = &mut self.open else { return Ok(()) };
+        if context.memory.knows(switch) {
+            return Ok(());
+        }
+        ahead::look(context, client, switch).await
+    }
+
     /// Forgets a session that can no longer be used; the switch discards what it had not committed.
     pub fn abandon(&mut self) {
         self.open = None;
@@ -54,7 +75,7 @@ impl Session {
 
     /// Closes the session in order.
     pub async fn close(&mut self) {
-        if let Some((client, _slot)) = self.open.take() {
+        if let Some(Open { client, _slot, .. }) = self.open.take() {
             client.close().await;
         }
     }
@@ -62,11 +83,30 @@ impl Session {
 
 /// The sessions that no push uses now.
 #[derive(Default)]
-pub(super) struct IdleSessions(Mutex<HashMap<SwitchName, (Session, Instant)>>);
+pub(super) struct IdleSessions {
+    idle: Mutex<HashMap<SwitchName, (Session, Instant)>>,
+    /// Those that are lent out to be put back soon; each ends with its loan.
+    lent: Mutex<HashMap<SwitchName, watch::Receiver<()>>>,
+}
+
+/// A session is lent out while this lives: whoever wants it waits for it.
+pub(super) struct Loan(#[expect(dead_code, reason = "its end is what it tells")] watch::Sender<()>);
 
 impl IdleSessions {
-    /// The switch's session, which may have to be opened.
-    pub fn take(&self, switch: &SwitchName) -> Session {
+    /// Tells that the switch's session comes back once the loan has ended.
+    pub fn lend(&self, switch: &SwitchName) -> Loan {
+        let (loan, end) = watch::channel(());
+        self.lent().insert(switch.clone(), end);
+        Loan(loan)
+    }
+
+    /// The switch's session, which may have to be opened. One that is lent out is waited for.
+    pub async fn take(&self, switch: &SwitchName) -> Session {
+        let lent = self.lent().remove(switch);
+        if let Some(mut lent) = lent {
+            // It never changes: this is an error once the loan has ended.
+            let _ = lent.changed().await;
+        }
         let idle = self.idle().remove(switch);
         idle.map_or_else(|| Session::new(switch.clone()), |(session, _)| session)
     }
@@ -94,7 +134,11 @@ impl IdleSessions {
     }
 
     fn idle(&self) -> MutexGuard<'_, HashMap<SwitchName, (Session, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lent(&self) -> MutexGuard<'_, HashMap<SwitchName, watch::Receiver<()>>> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

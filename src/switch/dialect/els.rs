@@ -19,7 +19,7 @@ pub(super) const FILTER: &str =
     "<vlans><vlan><name/><forwarding-options><dhcp-security/></forwarding-options></vlan></vlans>";
 
 /// The group that new bindings go into where the port has none in the VLAN.
-const GROUP: &str = "vmacd";
+pub(super) const GROUP: &str = "vmacd";
 
 const SECURITY: [&str; 2] = ["forwarding-options", "dhcp-security"];
 

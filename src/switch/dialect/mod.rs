@@ -1,10 +1,13 @@
 //! The two configuration dialects: how bindings are asked for, read and changed.
 
+mod changed;
 mod els;
 mod non_els;
 mod statement;
 
 use super::netconf::Element;
+pub(super) use changed::filter_of;
+
 use crate::domain::plan::{Change, Inactivity, PresentBinding};
 use crate::domain::{Dialect, InterfaceName, VlanName};
 

@@ -48,6 +48,19 @@ pub enum SessionError {
 /// How much of a message is looked at to find out what it answers.
 const START_BYTES: usize = 4 << 10;
 
+/// A request: the XML inside `<rpc>`, and how long its reply may take.
+pub struct Request {
+    operation: Vec<u8>,
+    timeout: Duration,
+}
+
+impl Request {
+    /// A request with that time limit.
+    pub fn new(operation: impl Into<Vec<u8>>, timeout: Duration) -> Self {
+        Self { operation: operation.into(), timeout }
+    }
+}
+
 /// A reply as it came.
 pub struct Message(Vec<u8>);
 
@@ -112,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     async fn greet(&mut self) -> Result<(), SessionError> {
-        self.send(HELLO.as_bytes()).await?;
+        self.send(&encode(self.framing, HELLO)).await?;
         let text = self.receive().await?;
         let text = String::from_utf8_lossy(&text);
         let hello = read_hello(&text).map_err(|source| unreadable(&text, source))?;
@@ -126,28 +139,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Ok(())
     }
 
-    /// Sends one request and waits for its reply. `operation` is the XML inside `<rpc>`.
+    /// Sends requests together and waits for their replies. A server carries requests out one after another and answers in
+    /// their order (RFC 6241 section 4.5). Each reply has its time from the one before on. What came is added to
+    /// `replies`.
     ///
     /// # Errors
-    /// [`SessionError`]; whether the switch carried the request out is then not known.
-    pub async fn rpc(&mut self, operation: impl AsRef<[u8]>, timeout: Duration) -> Result<Message, SessionError> {
-        bounded(timeout, async {
-            self.message_id += 1;
-            let id = self.message_id;
-            let start = format!("<rpc xmlns=\"urn:ietf:params:xml:ns:netconf:base:1.0\" message-id=\"{id}\">");
-            self.send(&[start.as_bytes(), operation.as_ref(), b"</rpc>"].concat()).await?;
-            loop {
-                let message = Message(self.receive().await?);
-                if message.answers(id)? {
-                    return Ok(message);
+    /// [`SessionError`]; whether the switch carried the requests out that have no reply is then not known.
+    pub async fn rpcs(&mut self, requests: &[Request], replies: &mut Vec<Message>) -> Result<(), SessionError> {
+        let first = self.message_id + 1;
+        self.message_id += requests.len() as u64;
+        let framed = requests.iter().zip(first..).flat_map(|(request, id)| self.framed(request, id));
+        let framed: Vec<u8> = framed.collect();
+        let mut sending = Some(framed);
+        for (request, id) in requests.iter().zip(first..) {
+            let reply = bounded(request.timeout, async {
+                if let Some(framed) = sending.take() {
+                    self.send(&framed).await?;
                 }
-            }
-        })
-        .await
+                self.answer(id).await
+            });
+            replies.push(reply.await?);
+        }
+        Ok(())
     }
 
-    async fn send(&mut self, message: &[u8]) -> Result<(), SessionError> {
-        self.stream.write_all(&encode(self.framing, message)).await.map_err(SessionError::Lost)?;
+    fn framed(&self, request: &Request, id: u64) -> Vec<u8> {
+        let start = format!("<rpc xmlns=\"urn:ietf:params:xml:ns:netconf:base:1.0\" message-id=\"{id}\">");
+        encode(self.framing, [start.as_bytes(), &request.operation, b"</rpc>"].concat())
+    }
+
+    async fn answer(&mut self, id: u64) -> Result<Message, SessionError> {
+        loop {
+            let message = Message(self.receive().await?);
+            if message.answers(id)? {
+                return Ok(message);
+            }
+        }
+    }
+
+    async fn send(&mut self, framed: &[u8]) -> Result<(), SessionError> {
+        self.stream.write_all(framed).await.map_err(SessionError::Lost)?;
         self.stream.flush().await.map_err(SessionError::Lost)
     }
 
@@ -227,10 +258,37 @@ mod tests {
             let reply = "<rpc-reply message-id=\"1\"><ok/></rpc-reply>";
             let chunk = String::from_utf8(encode(Framing::Chunked, reply)).expect("text");
             let (session, mut server) = opened_by(format!("{SERVER_HELLO}{between}{chunk}")).await;
-            session.expect("a session").rpc("<get/>", WAIT).await.expect("the reply");
+            let mut replies = Vec::new();
+            let asked = session.expect("a session").rpcs(&[Request::new("<get/>", WAIT)], &mut replies).await;
+            asked.expect("the reply");
             let mut asked = vec![0; 4096];
             let read = server.read(&mut asked).await.expect("the client's hello and request");
             assert!(read > 0);
         }
+    }
+
+    #[tokio::test]
+    async fn requests_go_together_and_replies_are_told_apart_by_their_numbers() {
+        let hello = "<hello><capabilities/></hello>]]>]]>";
+        let replies = "<rpc-reply message-id=\"1\"><ok/></rpc-reply>]]>]]>stray words ]]>]]>\
+                       <rpc-reply message-id=\"2\"><rpc-error><error-message>no</error-message></rpc-error></rpc-reply>]]>]]>";
+        let (session, mut server) = opened_by(hello.to_owned()).await;
+        let mut session = session.expect("a session");
+        let requests = ["<lock/>", "<get/>", "<last/>"].map(|operation| Request::new(operation, WAIT));
+        let mut answered = Vec::new();
+        let switch = async {
+            let mut asked = String::new();
+            let mut buffer = [0; 4096];
+            while !asked.contains("<last/>") {
+                let read = server.read(&mut buffer).await.expect("requests");
+                asked.push_str(std::str::from_utf8(&buffer[..read]).expect("text"));
+            }
+            server.write_all(replies.replace("stray words ", "<stray/>").as_bytes()).await.expect("written");
+            drop(server);
+        };
+        let (ended, ()) = tokio::join!(session.rpcs(&requests, &mut answered), switch);
+        assert!(matches!(ended, Err(SessionError::Lost(_))), "the last one has no reply");
+        let errors: Vec<_> = answered.iter().map(|reply| reply.reply().expect("readable").errors.len()).collect();
+        assert_eq!(errors, [0, 1]);
     }
 }

@@ -9,8 +9,8 @@ use super::trace::PushTrace;
 use crate::domain::plan::{Ownership, PresentBinding, Wish};
 use crate::domain::{Code, Failure, TraceId};
 use crate::failpoint;
-use crate::store::{GatheredRow, PushRow, PushState, SentPush, SiteLimits, Store, WorkItem, WorkPort};
-use crate::switch::{Demand, Journal, PushEnd, PushIntent, Stage};
+use crate::store::{GatheredRow, PushBefore, PushRow, PushState, SentPush, SiteLimits, Store, WorkItem, WorkPort};
+use crate::switch::{Before, Demand, Journal, Known, PushEnd, PushIntent, Stage};
 use crate::worker::call_off::InFlight;
 use crate::worker::context::Context;
 use crate::worker::lease::{LeaseInHand, failure};
@@ -22,6 +22,8 @@ pub(in crate::worker) struct StoreJournal<'a, R> {
     pub rows: R,
     /// Earlier pushes whose end is not known.
     pub unresolved: Vec<PushRow>,
+    /// What is known of the switch, to be taken for what it holds while its version is.
+    pub known: Option<Known>,
     pub(super) trace: PushTrace,
     in_flight: &'a InFlight<'a>,
     limits: SiteLimits,
@@ -53,8 +55,8 @@ impl<'a, R> StoreJournal<'a, R> {
         rows: R,
     ) -> Self {
         let trace = PushTrace::begin(&lease.lease.switch);
-        let (unresolved, ends, backup_id) = (Vec::new(), Vec::new(), None);
-        Self { store, lease, rows, unresolved, trace, in_flight, limits, ends, backup_id }
+        let (unresolved, known, ends, backup_id) = (Vec::new(), None, Vec::new(), None);
+        Self { store, lease, rows, unresolved, known, trace, in_flight, limits, ends, backup_id }
     }
 
     /// How pushes ended, to be written down.
@@ -81,13 +83,24 @@ impl<R> Journal for StoreJournal<'_, R> {
         std::mem::take(&mut self.unresolved).into_iter().map(intent).collect()
     }
 
-    async fn sent(&mut self, push: &PushIntent, before: &[u8]) -> Result<i64, Failure> {
+    fn known(&mut self) -> Option<Known> {
+        self.known.take()
+    }
+
+    fn still_known(&mut self, known: Known) {
+        self.known = Some(known);
+    }
+
+    async fn sent(&mut self, push: &PushIntent, before: &Before) -> Result<i64, Failure> {
         self.lease.check()?;
         let sent = SentPush {
             id: &push.id,
             plan: json!(push.content),
             changes: i64::try_from(push.content.len()).unwrap_or(i64::MAX),
-            before,
+            before: match before {
+                Before::Text(text) => PushBefore::Text(text),
+                Before::Kept(hash) => PushBefore::Kept(hash),
+            },
             backup_id: self.backup_id,
         };
         let written = self.store.push_sent(&self.lease.lease, &sent, self.limits).await;

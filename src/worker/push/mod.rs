@@ -3,6 +3,7 @@
 //! The transaction itself is the switch client's; here is what it writes down on the way (the [`StoreJournal`]), how long
 //! a slot is kept for it, and the spans of both.
 
+pub(super) mod ahead;
 mod evidence;
 pub(super) mod journal;
 mod trace;
@@ -17,10 +18,10 @@ use super::session::Session;
 use super::settle::settle;
 use super::slots::PushSlot;
 use super::stop;
-use crate::domain::{Code, Failure};
+use crate::domain::{Code, Failure, Switch};
 use crate::failpoint;
 use crate::store::{OpenedPush, PushResults, Settled, SiteLimits, StoreError};
-use crate::switch::{self, Journal, PushOptions, PushReport, Stage};
+use crate::switch::{self, Journal, PushOptions, PushReport, Stage, SwitchClient};
 
 use journal::{PushJournal, Rows, StoreJournal};
 
@@ -120,20 +121,19 @@ async fn attempt(
 ) -> PushReport {
     let options = PushOptions { confirm_timeout_min: context.settings.ssh.confirm_timeout_min };
     journal.unresolved = opened.unresolved;
+    let known = opened.known;
     if let Some(client) = session.client() {
-        journal.reached(Stage::Connected);
-        let mut report = switch::push(client, journal, &options).await;
+        let report = push_on(context, client, journal, &options, &known.switch).await;
         if !report.lost_before_use {
-            evidence::gather(context, client, &mut report).await;
             return report;
         }
     }
     journal.trace.does("connect");
-    if opened.known.trouble.is_some() {
+    if known.trouble.is_some() {
         *slot = None;
     }
     let client = {
-        let mut opening = std::pin::pin!(session.open(context, &opened.known));
+        let mut opening = std::pin::pin!(session.open(context, &known));
         match tokio::time::timeout(OPENING_MAX, &mut opening).await {
             Ok(client) => client,
             Err(_) => {
@@ -149,9 +149,29 @@ async fn attempt(
     if slot.is_none() {
         *slot = Some(context.slots.push().await);
     }
+    push_on(context, client, journal, &options, &known.switch).await
+}
+
+/// Pushes on an open session, with what is known of the switch.
+async fn push_on(
+    context: &Context,
+    client: &mut SwitchClient,
+    journal: &mut PushJournal<'_>,
+    options: &PushOptions,
+    switch: &Switch,
+) -> PushReport {
     journal.reached(Stage::Connected);
-    let mut report = switch::push(client, journal, &options).await;
-    evidence::gather(context, client, &mut report).await;
+    journal.known = match ahead::known(context, client, switch).await {
+        Ok(known) => known,
+        Err(error) => return PushReport::not_begun(&error),
+    };
+    let mut report = switch::push(client, journal, options).await;
+    if let Some(known) = journal.known.take() {
+        ahead::remember(context, switch, known).await;
+    }
+    if !report.lost_before_use {
+        evidence::gather(context, client, &mut report).await;
+    }
     report
 }
 

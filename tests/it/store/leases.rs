@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection};
 use vmacd::domain::{Code, Failure, SiteName};
-use vmacd::store::{Lease, PushResults, PushState, Renewed, SentPush, SiteLimits, Store, StoreError};
+use vmacd::store::{Lease, PushBefore, PushResults, PushState, Renewed, SentPush, SiteLimits, Store, StoreError};
 
 use super::bench::{Bench, LONG, Pushed, create, end_of, reached, switch};
 use crate::support::eventually;
@@ -91,7 +91,7 @@ pub const NO_LIMITS: SiteLimits = SiteLimits { heeds_freezes: false, commits_per
 
 /// A push whose commit is about to be sent.
 pub fn sent(id: &str) -> SentPush<'_> {
-    SentPush { id, plan: json!([1, 2]), changes: 2, before: b"system;", backup_id: None }
+    SentPush { id, plan: json!([1, 2]), changes: 2, before: PushBefore::Text(b"system;"), backup_id: None }
 }
 
 async fn unresolved(store: &Store, lease: &Lease) -> Vec<String> {

@@ -7,8 +7,8 @@ use vmacd::domain::plan::{LeftPort, Ownership, PresentBinding, Wish, WishResult,
 use vmacd::domain::{Code, Desired, Failure, Inventory, Mac, Switch};
 use vmacd::sim::{Estate, Options, SimHandle, SimServer};
 use vmacd::switch::{
-    Credential, Demand, Journal, PushEnd, PushIntent, PushOptions, PushReport, Stage, SwitchClient, SwitchError,
-    Timeouts, push,
+    Before, Credential, Demand, Journal, Known, PushEnd, PushIntent, PushOptions, PushReport, Stage, SwitchClient,
+    SwitchError, Timeouts, push,
 };
 
 /// One switch to push to.
@@ -153,6 +153,8 @@ pub struct Notes {
     /// How pushes ended, in order.
     pub ends: Vec<PushEnd>,
     pub backups: Vec<Vec<u8>>,
+    /// What was read ahead.
+    pub known: Option<Known>,
     pub stages: Vec<Stage>,
     /// The call that fails from now on, as a lost lease or a database that went away would.
     pub failing: Option<&'static str>,
@@ -182,11 +184,22 @@ impl Journal for Notes {
         self.call("unresolved").map(|()| self.open.clone())
     }
 
-    async fn sent(&mut self, push: &PushIntent, before: &[u8]) -> Result<i64, Failure> {
+    async fn sent(&mut self, push: &PushIntent, before: &Before) -> Result<i64, Failure> {
         self.call("sent")?;
-        self.backups.push(before.to_owned());
+        self.backups.push(match before {
+            Before::Text(text) => text.clone(),
+            Before::Kept(name) => name.clone().into_bytes(),
+        });
         self.open.push(push.clone());
         Ok(i64::try_from(self.backups.len()).expect("few"))
+    }
+
+    fn known(&mut self) -> Option<Known> {
+        self.known.take()
+    }
+
+    fn still_known(&mut self, known: Known) {
+        self.known = Some(known);
     }
 
     fn may_commit(&self) -> Result<(), Failure> {

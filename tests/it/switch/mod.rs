@@ -5,6 +5,7 @@ pub mod bench;
 mod early;
 mod interrupted;
 mod ipv6;
+mod known;
 mod opening;
 mod openssh;
 mod others;

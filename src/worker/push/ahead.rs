@@ -1,0 +1,74 @@
+//! What is known of a switch before its lock is taken, so that under the lock only the version is compared.
+
+use std::time::Duration;
+
+use crate::domain::{Switch, chain};
+use crate::switch::{Before, Known, SwitchClient, SwitchError};
+use crate::worker::context::Context;
+
+/// How long what was seen is taken for the newest without a question. It is compared under the lock all the same: a wrong guess
+/// costs time there.
+const FRESH: Duration = Duration::from_secs(20);
+
+/// What is known of the switch: remembered, else read now. None where that is left to the push, under its lock.
+///
+/// # Errors
+/// [`SwitchError`]; nothing was changed.
+pub(super) async fn known(
+    context: &Context,
+    client: &mut SwitchClient,
+    switch: &Switch,
+) -> Result<Option<Known>, SwitchError> {
+    if let Some((known, age)) = context.memory.take(switch) {
+        let is_newest = age < FRESH
+            || match client.history().await {
+                Err(error) if error.breaks_session() => return Err(error),
+                history => history.is_ok_and(|history| known.is_of(&history)),
+            };
+        if is_newest {
+            return Ok(Some(known));
+        }
+    }
+    match client.read_ahead().await {
+        Ok(Some(known)) => Ok(Some(kept(context, switch, known).await)),
+        Err(error) if error.breaks_session() => Err(error),
+        // What the switch refuses now it refuses under the lock, where that is told in full.
+        Ok(None) | Err(_) => Ok(None),
+    }
+}
+
+/// Remembers what is known of the switch, its backup in the database.
+pub(in crate::worker) async fn remember(context: &Context, switch: &Switch, known: Known) {
+    if known.version.is_some() {
+        let known = kept(context, switch, known).await;
+        if matches!(known.before, Before::Kept(_)) {
+            context.memory.put(switch, known);
+        }
+    }
+}
+
+/// The same with its text in the database; where that fails it goes with the push.
+async fn kept(context: &Context, switch: &Switch, mut known: Known) -> Known {
+    if let Before::Text(text) = &known.before {
+        match context.store.keep_content(&switch.name, text).await {
+            Ok(hash) => known.before = Before::Kept(hash),
+            Err(error) => tracing::debug!(switch = %switch.name, error = chain(&error), "not kept ahead"),
+        }
+    }
+    known
+}
+
+/// Reads what the switch holds while nobody waits for it.
+///
+/// # Errors
+/// [`SwitchError`]; nothing was changed.
+pub(in crate::worker) async fn look(
+    context: &Context,
+    client: &mut SwitchClient,
+    switch: &Switch,
+) -> Result<(), SwitchError> {
+    if let Some(known) = client.read_ahead().await? {
+        remember(context, switch, known).await;
+    }
+    Ok(())
+}
