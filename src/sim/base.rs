@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::check::SimBinding;
 use super::edit::apply;
 use super::error::SimError;
 use super::model::Model;
@@ -39,7 +40,8 @@ pub(crate) fn own(common: &Node, model: &Model, servers: &[SimServer]) -> Arc<No
     Arc::new(tree)
 }
 
-fn add(tree: &mut Node, lines: &str) {
+/// Sets `lines` in `tree`.
+pub(crate) fn add(tree: &mut Node, lines: &str) {
     let (edits, errors) = read_set(lines);
     debug_assert!(errors.is_empty(), "{errors:?}");
     apply(tree, &edits);
@@ -69,13 +71,18 @@ fn vlan_lines(els: bool, id: usize) -> String {
 }
 
 fn binding_line(els: bool, server: &SimServer) -> String {
-    let SimServer { interface, vlan, primary_ip, pxe_mac, .. } = server;
+    binding(els, &server.primary_binding())
+}
+
+/// The line that sets `binding`.
+pub(crate) fn binding(els: bool, binding: &SimBinding) -> String {
+    let SimBinding { interface, vlan, ip, mac } = binding;
     if els {
         return format!(
-            "set vlans {vlan} forwarding-options dhcp-security group servers interface {interface} static-ip {primary_ip} mac {pxe_mac}\n"
+            "set vlans {vlan} forwarding-options dhcp-security group servers interface {interface} static-ip {ip} mac {mac}\n"
         );
     }
     format!(
-        "set ethernet-switching-options secure-access-port interface {interface} static-ip {primary_ip} vlan {vlan} mac {pxe_mac}\n"
+        "set ethernet-switching-options secure-access-port interface {interface} static-ip {ip} vlan {vlan} mac {mac}\n"
     )
 }

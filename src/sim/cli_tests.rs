@@ -8,6 +8,7 @@ use super::cli::{Cli, Said};
 use super::device::{Device, Rules};
 use super::faults::Faults;
 use super::model::{Dialect, Model};
+use super::pace::Pace;
 use super::session::Login;
 use super::set::parse_any;
 use super::switch::{Login as Credentials, Parts, Switch, Terminal};
@@ -25,6 +26,7 @@ fn switch() -> Arc<Switch> {
         device: Device::new(Arc::new(parse_any(&base).unwrap()), rules, time::now()),
         faults: Faults::new(1),
         commit_time: Duration::ZERO,
+        pace: Pace::default(),
         rate_limit: None,
     })
 }

@@ -12,9 +12,10 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::error::SimError;
 use super::handle::SimHandle;
+use super::pace::parse_rate;
 
 /// The answer to anything that is not understood.
-const HELP: &str = "SWITCH (or all), then: fault NAME[:MS][@N|@N+|%P] | clear | faults | commit-time SPAN | stop | start | \
+const HELP: &str = "SWITCH (or all), then: fault NAME[:MS][@N|@N+|%P] | clear | faults | commit-time SPAN | rpc-time SPAN | read-rate RATE | holds | stop | start | \
     reboot SPAN | edit SET-LINE | commit | discard | lock | unlock | expire";
 
 /// The listening socket; its file goes with it.
@@ -88,6 +89,9 @@ async fn carry_out(switch: &SimHandle, verb: &str, argument: &str) -> Result<Opt
         "clear" => switch.clear_faults(),
         "faults" => return Ok(Some(format!("{}: {}", switch.name(), switch.faults().join(",")))),
         "commit-time" => switch.set_commit_time(span(argument)?),
+        "rpc-time" => switch.set_rpc_time(span(argument)?),
+        "read-rate" => switch.set_read_rate(Some(parse_rate(argument)?)),
+        "holds" => return Ok(Some(serde_json::json!(switch.lock_holds()).to_string())),
         "stop" => switch.stop(),
         "start" => switch.start().await.map_err(|error| error.to_string())?,
         "reboot" => switch.reboot(span(argument)?),

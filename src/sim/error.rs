@@ -37,6 +37,14 @@ pub enum SimError {
         /// The ports of each.
         ports: usize,
     },
+    /// More bindings than the ports have addresses.
+    #[error("{bindings} bindings on {ports} ports: each port has 253 addresses for them")]
+    Bindings {
+        /// The bindings asked for.
+        bindings: usize,
+        /// The ports.
+        ports: usize,
+    },
     /// A port cannot be listened on.
     #[error("switch {switch} cannot listen on {address}")]
     Listen {

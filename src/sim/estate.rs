@@ -9,13 +9,15 @@ use super::base;
 use super::device::{Device, Rules};
 use super::error::SimError;
 use super::faults::Faults;
+use super::filler;
 use super::handle::{SimHandle, bind};
 use super::host_key;
 use super::inventory;
 use super::model::{Dialect, Model};
 use super::odd_bytes::text_of;
 use super::options::Options;
-use super::plan::{PORTS_MAX, SWITCHES_MAX, SimServer, switch_name};
+use super::pace::Pace;
+use super::plan::{EXTRA_ADDRESSES, PORTS_MAX, SWITCHES_MAX, SimServer, switch_name};
 use super::switch::{Login, Parts, Switch};
 use super::time;
 use super::tree::Node;
@@ -38,6 +40,9 @@ impl Estate {
         if switches > SWITCHES_MAX || ports > PORTS_MAX {
             return Err(SimError::Size { switches, ports });
         }
+        if options.bindings > ports * EXTRA_ADDRESSES {
+            return Err(SimError::Bindings { bindings: options.bindings, ports });
+        }
         options.faults.iter().try_for_each(|text| Faults::parse(text).map(drop))?;
         let commons = Commons::read(&options)?;
         let advertise = options.advertise.clone();
@@ -55,6 +60,7 @@ impl Estate {
         let mut model = Model::of(options.dialect, number, &name, options.release.as_deref());
         model.base_1_1 = options.base_1_1;
         let tree = base::own(commons.of(model.els), &model, &servers);
+        let tree = filler::filled(tree, &model, &servers, options);
         let switch = Switch::new(parts(number, model, tree, options)?);
         let key = commons.old_host_key.clone().unwrap_or_else(|| host_key::host_key(options.seed, &name));
         self.host_keys.push(host_key::fingerprint(&key));
@@ -142,6 +148,9 @@ impl Commons {
 
 fn parts(number: usize, model: Model, tree: Arc<Node>, options: &Options) -> Result<Parts, SimError> {
     let rules = Rules { duplicates: options.duplicates, check_confirms: options.check_confirms };
+    let pace = Pace::default();
+    pace.set_rpc_time(options.rpc_time);
+    pace.set_read_rate(options.read_rate);
     let mut faults = Faults::new(options.seed.wrapping_add(number as u64));
     for text in &options.faults {
         faults.set(Faults::parse(text)?);
@@ -157,6 +166,7 @@ fn parts(number: usize, model: Model, tree: Arc<Node>, options: &Options) -> Res
         device: Device::new(tree, rules, time::now()),
         faults,
         commit_time: options.commit_time,
+        pace,
         rate_limit: options.rate_limit,
     })
 }

@@ -14,6 +14,7 @@ use super::check::{SimBinding, bindings};
 use super::error::SimError;
 use super::faults::{FaultKind, Faults};
 use super::history::Commit;
+use super::lock_watch::LockHold;
 use super::odd_bytes::bytes_of;
 use super::print_text::print_text;
 use super::server;
@@ -160,6 +161,26 @@ impl SimHandle {
     /// How long a commit, a check and a validate take from now on.
     pub fn set_commit_time(&self, span: Duration) {
         self.switch.set_commit_time(span);
+    }
+
+    /// How long every NETCONF reply takes from now on, beside what its request does.
+    pub fn set_rpc_time(&self, span: Duration) {
+        self.switch.pace.set_rpc_time(span);
+    }
+
+    /// How many bytes of NETCONF replies a session gets in a second from now on; `None` sends as fast as it can.
+    pub fn set_read_rate(&self, bytes_per_second: Option<u64>) {
+        self.switch.pace.set_read_rate(bytes_per_second);
+    }
+
+    /// What NETCONF sessions asked each time they held the lock, oldest first; the newest thousand.
+    pub fn lock_holds(&self) -> Vec<LockHold> {
+        self.switch.lock_holds()
+    }
+
+    /// Starts counting anew.
+    pub fn forget_lock_holds(&self) {
+        self.switch.forget_lock_holds();
     }
 
     /// Takes the switch off the network: connections are cut and refused, the clock stands still for what is pending.

@@ -25,6 +25,15 @@ pub struct Options {
     pub dialect: Dialect,
     /// How long a commit, a check and a validate take.
     pub commit_time: Duration,
+    /// How long every NETCONF reply takes, beside what its request does.
+    pub rpc_time: Duration,
+    /// How many bytes of NETCONF replies a session gets in a second; as many as the line takes unless told.
+    pub read_rate: Option<u64>,
+    /// How many bindings each switch has beside those of its servers' primary addresses. They take a port's addresses from
+    /// the last one (10.s.p.254) down.
+    pub bindings: usize,
+    /// Fills each switch's configuration up to so many bytes of text.
+    pub config_size: usize,
     /// A configuration to start from instead of the built-in one: braces, `set` lines or XML.
     pub config: Option<PathBuf>,
     /// The user the switches let in.
@@ -65,6 +74,10 @@ impl Default for Options {
             advertise: None,
             dialect: Dialect::NonEls,
             commit_time: Duration::ZERO,
+            rpc_time: Duration::ZERO,
+            read_rate: None,
+            bindings: 0,
+            config_size: 0,
             config: None,
             user: "vmacd".to_owned(),
             password: "vmacd".to_owned(),

@@ -11,6 +11,8 @@ use super::check::SimBinding;
 /// The most switches and ports the plan has room for.
 pub(crate) const SWITCHES_MAX: usize = 1024;
 pub(crate) const PORTS_MAX: usize = 254;
+/// The extra addresses of each port.
+pub(crate) const EXTRA_ADDRESSES: usize = 253;
 
 /// A server and its port.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -33,26 +33,38 @@ pub(crate) fn reply(body: impl Into<String>) -> Answer {
     Ok(Outcome::Reply(body.into()))
 }
 
+/// A request's name, as far as it has one, and what the session does with it.
+pub(crate) struct Answered {
+    pub name: String,
+    pub outcome: Outcome,
+}
+
 /// Reads `text` and answers it, in a whole `rpc-reply`.
-pub(crate) async fn answer(switch: &Switch, pid: u32, text: &str) -> Outcome {
-    let rpc = match xml::parse(text) {
-        Ok(rpc) => rpc,
+pub(crate) async fn answer(switch: &Switch, pid: u32, text: &str) -> Answered {
+    match xml::parse(text) {
+        Ok(rpc) => answer_rpc(switch, pid, &rpc).await,
         Err(message) => {
-            return Outcome::Reply(envelope(switch, "", &reply_error::to_xml(&[RpcError::failed(message)])));
+            let body = reply_error::to_xml(&[RpcError::failed(message)]);
+            Answered { name: String::new(), outcome: Outcome::Reply(envelope(switch, "", &body)) }
         }
-    };
-    let outcome = match rpc.children.first().filter(|_| rpc.name == "rpc") {
+    }
+}
+
+async fn answer_rpc(switch: &Switch, pid: u32, rpc: &Element) -> Answered {
+    let operation = rpc.children.first().filter(|_| rpc.name == "rpc");
+    let outcome = match operation {
         Some(operation) => dispatch(switch, pid, operation).await,
         None => Err(vec![unknown(&rpc.name)]),
     };
     let wrap = |body: String| envelope(switch, &rpc.raw_attributes, &body);
-    match outcome {
+    let outcome = match outcome {
         Ok(Outcome::Reply(body)) => Outcome::Reply(wrap(body)),
         Ok(Outcome::Last(body)) => Outcome::Last(wrap(body)),
         Ok(Outcome::Truncated(body)) => Outcome::Truncated(half(&wrap(body))),
         Ok(Outcome::Cut) => Outcome::Cut,
         Err(errors) => Outcome::Reply(wrap(reply_error::to_xml(&errors))),
-    }
+    };
+    Answered { name: operation.map_or_else(String::new, |operation| operation.name.clone()), outcome }
 }
 
 /// The reply around `body`. The attributes of the request come back on it.

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc::{self, Receiver};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::faults::FaultKind;
 use super::framing::{Framing, Inbox, frame};
+use super::lock_watch::Served;
 use super::odd_bytes::bytes_of;
+use super::requests::{Request, read_all, receive};
 use super::rfc_compliant;
-use super::rpc::{self, Outcome};
+use super::rpc::{self, Answered, Outcome};
 use super::switch::{Switch, Terminal};
 use super::time;
 
@@ -55,67 +59,94 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(switch: Arc<Switch>
     }
 }
 
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(login: &Login, user: &str, mut stream: S) -> std::io::Result<End> {
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(login: &Login, user: &str, stream: S) -> std::io::Result<End> {
     let chunks = login.switch.model.base_1_1;
     let committed = login.switch.device().committed.clone();
     let dialect = if rfc_compliant::is_asked_for(&committed) { rfc_compliant::compliant } else { str::to_owned };
-    stream.write_all(&frame(&dialect(&hello(user, login.pid, chunks)), Framing::EndMark)).await?;
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    writer.write_all(&frame(&dialect(&hello(user, login.pid, chunks)), Framing::EndMark)).await?;
     let mut inbox = Inbox::default();
-    let Some(hello) = receive(&mut inbox, &mut stream, Framing::EndMark).await? else {
+    let Some(hello) = receive(&mut inbox, &mut reader, Framing::EndMark).await? else {
         return Ok(End::Closed);
     };
     let framing = match chunks && hello.contains(BASE_1_1) {
         true => Framing::Chunked,
         false => Framing::EndMark,
     };
-    while let Some(text) = receive(&mut inbox, &mut stream, framing).await? {
-        if text.trim().is_empty() {
-            continue;
-        }
-        match rpc::answer(&login.switch, login.pid, &text).await {
-            Outcome::Reply(reply) => stream.write_all(&frame(&dialect(&reply), framing)).await?,
-            Outcome::Last(reply) => return farewell(&mut stream, &frame(&dialect(&reply), framing)).await,
-            Outcome::Truncated(start) => return break_off(&mut stream, &dialect(&start)).await,
-            Outcome::Cut => return Ok(End::Cut),
-        }
+    let (queue, requests) = mpsc::channel(PIPELINED_MAX);
+    let reading = async {
+        read_all(inbox, reader, framing, queue).await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        end = Conversation { login, writer, framing, dialect, replied: None }.answer_all(requests) => end,
+        never = reading => never,
     }
-    Ok(End::Closed)
 }
 
-async fn receive<S: AsyncRead + Unpin>(
-    inbox: &mut Inbox,
-    stream: &mut S,
+/// Requests are answered one after another, however many were sent together.
+struct Conversation<'l, W> {
+    login: &'l Login,
+    writer: W,
     framing: Framing,
-) -> std::io::Result<Option<String>> {
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        match inbox.next(framing) {
-            Ok(Some(message)) => return Ok(Some(message)),
-            Ok(None) => {}
-            Err(()) => return Ok(None),
+    dialect: fn(&str) -> String,
+    /// When the last reply was on its way.
+    replied: Option<Instant>,
+}
+
+impl<W: AsyncWrite + Unpin> Conversation<'_, W> {
+    async fn answer_all(mut self, mut requests: Receiver<Request>) -> std::io::Result<End> {
+        while let Some(request) = requests.recv().await {
+            if request.text.trim().is_empty() {
+                continue;
+            }
+            if let Some(end) = self.answer(&request).await? {
+                return Ok(end);
+            }
+            self.replied = Some(Instant::now());
         }
-        match stream.read(&mut buffer).await? {
-            0 => return Ok(None),
-            count => inbox.push(&buffer[..count]),
-        }
+        Ok(End::Closed)
+    }
+
+    /// Answers one request; how the session ends, where it ends with it.
+    async fn answer(&mut self, request: &Request) -> std::io::Result<Option<End>> {
+        let switch = &self.login.switch;
+        let alone = self.replied.is_none_or(|replied| replied <= request.arrived);
+        let began = Instant::now();
+        switch.pace.wait().await;
+        let Answered { name, outcome } = rpc::answer(switch, self.login.pid, &request.text).await;
+        let reply = match &outcome {
+            Outcome::Reply(reply) | Outcome::Last(reply) => frame(&(self.dialect)(reply), self.framing),
+            Outcome::Truncated(start) => bytes_of(&(self.dialect)(start)),
+            Outcome::Cut => Vec::new(),
+        };
+        switch.note(&Served { pid: self.login.pid, name: &name, alone, bytes: reply.len(), began });
+        switch.pace.send(&mut self.writer, &reply).await?;
+        Ok(match outcome {
+            Outcome::Reply(_) => None,
+            Outcome::Last(_) => Some(farewell(&mut self.writer).await?),
+            Outcome::Truncated(_) => Some(break_off(&mut self.writer).await?),
+            Outcome::Cut => Some(End::Cut),
+        })
     }
 }
 
-async fn farewell<S: AsyncWrite + Unpin>(stream: &mut S, reply: &[u8]) -> std::io::Result<End> {
-    stream.write_all(reply).await?;
+async fn farewell<S: AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<End> {
     let comment = format!("<!-- session end at {} -->\n", time::shown(time::now()));
     stream.write_all(comment.as_bytes()).await?;
     stream.flush().await?;
     Ok(End::Closed)
 }
 
-/// Sends the start of a reply and waits until it is on its way.
-async fn break_off<S: AsyncWrite + Unpin>(stream: &mut S, start: &str) -> std::io::Result<End> {
-    stream.write_all(&bytes_of(start)).await?;
+/// Waits until the start of a reply is on its way.
+async fn break_off<S: AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<End> {
     stream.flush().await?;
     tokio::time::sleep(Duration::from_millis(50)).await;
     Ok(End::Cut)
 }
+
+/// How many requests may wait behind the one that is answered before the client is kept waiting with more.
+const PIPELINED_MAX: usize = 64;
 
 const BASE_1_1: &str = "urn:ietf:params:netconf:base:1.1";
 

@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::device::Device;
 use super::faults::{FaultKind, Faults};
+use super::lock_watch::{LockHold, LockWatch, Served};
 use super::model::Model;
+use super::pace::Pace;
 use super::time;
 
 /// The login a switch takes.
@@ -34,6 +36,8 @@ pub(crate) struct Switch {
     pub deadline_changed: Notify,
     counts: Mutex<BTreeMap<String, u64>>,
     commit_time_ms: AtomicU64,
+    pub pace: Pace,
+    lock_watch: Mutex<LockWatch>,
     sessions: Mutex<HashMap<u32, CancellationToken>>,
     away_until: Mutex<Option<tokio::time::Instant>>,
     rate_limit: Option<usize>,
@@ -58,6 +62,7 @@ pub(crate) struct Parts {
     pub device: Device,
     pub faults: Faults,
     pub commit_time: Duration,
+    pub pace: Pace,
     pub rate_limit: Option<usize>,
 }
 
@@ -73,6 +78,8 @@ impl Switch {
             deadline_changed: Notify::new(),
             counts: Mutex::default(),
             commit_time_ms: AtomicU64::new(0),
+            pace: parts.pace,
+            lock_watch: Mutex::default(),
             sessions: Mutex::default(),
             away_until: Mutex::default(),
             rate_limit: parts.rate_limit,
@@ -144,6 +151,21 @@ impl Switch {
     pub(crate) fn end_session(&self, pid: u32) {
         locked(&self.sessions).remove(&pid);
         self.device().end_session(pid);
+        locked(&self.lock_watch).released(pid);
+    }
+
+    /// Takes down what a request cost while the lock was held.
+    pub(crate) fn note(&self, served: &Served<'_>) {
+        let holder = self.device().locked_by;
+        locked(&self.lock_watch).served(served, holder);
+    }
+
+    pub(crate) fn lock_holds(&self) -> Vec<LockHold> {
+        locked(&self.lock_watch).ended()
+    }
+
+    pub(crate) fn forget_lock_holds(&self) {
+        locked(&self.lock_watch).forget();
     }
 
     /// Cuts the connection of one session.

@@ -21,6 +21,7 @@ pub struct DemoArgs {
 #[command(after_help = examples![
     "vmacd sim --switches 3 --inventory estate.json    # then: vmacd inventory import estate.json",
     "vmacd sim --dialect els --commit-time 20s --fault reply_lost_after_commit@3",
+    "vmacd sim --rpc-time 400ms --read-rate 150KB/s --commit-time 12s --ports-per-switch 48 --bindings 2000 --config-size 1MB",
 ])]
 pub struct SimArgs {
     /// Number of switches
@@ -44,6 +45,18 @@ pub struct SimArgs {
     /// How long a commit takes
     #[arg(long, default_value = "0s", value_parser = duration)]
     pub commit_time: Duration,
+    /// How long each NETCONF reply takes in addition to what its request does
+    #[arg(long, default_value = "0s", value_parser = duration, value_name = "SPAN")]
+    pub rpc_time: Duration,
+    /// How fast each session receives NETCONF replies, such as 150KB/s [default: no limit]
+    #[arg(long, value_parser = crate::sim::parse_rate, value_name = "RATE")]
+    pub read_rate: Option<u64>,
+    /// Bindings that each switch starts with in addition to its servers' own, spread over all ports
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub bindings: usize,
+    /// Fill each configuration up to this size, such as 1MB [default: no filling]
+    #[arg(long, value_parser = crate::sim::parse_bytes, value_name = "SIZE")]
+    pub config_size: Option<u64>,
     /// The user name they accept
     #[arg(long, default_value = "vmacd")]
     pub user: String,

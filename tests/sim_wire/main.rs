@@ -1,96 +1,16 @@
 //! The simulated switch over the wire, spoken to by a client that knows nothing but frames.
 #![allow(clippy::disallowed_methods, reason = "a test waits for what it starts")]
 
+mod client;
+mod pace;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use client::{AnyKey, Client, login};
 use russh::ChannelMsg;
-use russh::client::{self, AuthResult, Config, Handle, Handler, Msg};
-use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use russh::keys::{Algorithm, PrivateKey, PrivateKeyWithHashAlg};
 use vmacd::sim::{Dialect, Estate, Options, SimHandle};
-
-struct Client {
-    _session: Handle<AnyKey>,
-    channel: russh::Channel<Msg>,
-    inbox: String,
-}
-
-/// Takes any host key and remembers its fingerprint.
-struct AnyKey(Arc<std::sync::Mutex<String>>);
-
-impl Handler for AnyKey {
-    type Error = russh::Error;
-
-    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
-        if let PublicKeyOrCertificate::PublicKey { key, .. } = key {
-            *self.0.lock().unwrap() = key.fingerprint(HashAlg::Sha256).to_string();
-        }
-        Ok(true)
-    }
-}
-
-async fn login(switch: &SimHandle, password: &str) -> Result<(Handle<AnyKey>, AuthResult, String), russh::Error> {
-    let seen = Arc::new(std::sync::Mutex::new(String::new()));
-    let config = Arc::new(Config { nodelay: true, ..Config::default() });
-    let mut session = client::connect(config, switch.addr(), AnyKey(seen.clone())).await?;
-    let result = session.authenticate_password("vmacd", password).await?;
-    let fingerprint = seen.lock().unwrap().clone();
-    Ok((session, result, fingerprint))
-}
-
-impl Client {
-    async fn open(switch: &SimHandle) -> Result<Client, russh::Error> {
-        let (session, _, _) = login(switch, "vmacd").await?;
-        let channel = session.channel_open_session().await?;
-        channel.request_subsystem(true, "netconf").await?;
-        Ok(Client::greet(session, channel).await)
-    }
-
-    async fn exec(switch: &SimHandle, command: &str) -> Result<Client, russh::Error> {
-        let (session, _, _) = login(switch, "vmacd").await?;
-        let channel = session.channel_open_session().await?;
-        channel.exec(true, command).await?;
-        Ok(Client::greet(session, channel).await)
-    }
-
-    async fn greet(session: Handle<AnyKey>, channel: russh::Channel<Msg>) -> Client {
-        let mut client = Client { _session: session, channel, inbox: String::new() };
-        client.send("<hello xmlns=\"urn:ietf:params:xml:ns:netconf:base:1.0\"><capabilities><capability>urn:ietf:params:netconf:base:1.0</capability></capabilities></hello>").await;
-        client
-    }
-
-    async fn send(&mut self, message: &str) {
-        // A connection that is gone shows when its reply is missing.
-        let _ = self.channel.data_bytes(format!("{message}]]>]]>\n").into_bytes()).await;
-    }
-
-    /// The next message, or `None` when the connection ends first.
-    async fn receive(&mut self) -> Option<String> {
-        loop {
-            if let Some((message, rest)) = self.inbox.split_once("]]>]]>") {
-                let message = message.trim().to_owned();
-                self.inbox = rest.to_owned();
-                return Some(message);
-            }
-            match self.channel.wait().await? {
-                ChannelMsg::Data { data } => self.inbox.push_str(&String::from_utf8_lossy(&data)),
-                ChannelMsg::Eof | ChannelMsg::Close => return None,
-                _ => {}
-            }
-        }
-    }
-
-    async fn rpc(&mut self, operation: &str) -> Option<String> {
-        self.send(&format!("<rpc message-id=\"7\">{operation}</rpc>")).await;
-        self.receive().await
-    }
-
-    async fn ready(switch: &SimHandle) -> Client {
-        let mut client = Client::open(switch).await.expect("the switch lets us in");
-        client.receive().await.expect("the switch says hello");
-        client
-    }
-}
 
 const LOCK: &str = "<lock><target><candidate/></target></lock>";
 const COMMIT: &str = "<commit-configuration/>";
@@ -336,7 +256,7 @@ async fn a_public_key_opens_where_it_was_given() {
     for (authorized_key, opens) in [(Some(line), true), (None, false)] {
         let (_estate, switch) = estate(Options { authorized_key, ..Options::default() }).await;
         let handler = AnyKey(Arc::default());
-        let mut session = client::connect(Arc::default(), switch.addr(), handler).await.unwrap();
+        let mut session = russh::client::connect(Arc::default(), switch.addr(), handler).await.unwrap();
         let key = PrivateKeyWithHashAlg::new(Arc::new(key.clone()), None);
         assert_eq!(session.authenticate_publickey("vmacd", key).await.unwrap().success(), opens);
     }
@@ -366,6 +286,10 @@ async fn switches_take_orders_at_the_control_socket_while_they_run() {
         ("sw-002 edit set system host-name renamed", "ok"),
         ("sw-002 commit", "ok"),
         ("sw-001 commit-time 20ms", "ok"),
+        ("sw-001 rpc-time 1ms", "ok"),
+        ("sw-001 read-rate 150KB/s", "ok"),
+        ("sw-001 read-rate fast", "error: fast: expected a rate such as 150KB/s"),
+        ("sw-001 holds", "ok []"),
         ("sw-002 lock", "ok"),
         ("sw-002 unlock", "ok"),
         ("sw-002 expire", "error: sw-002: no commit is waiting to be confirmed"),
