@@ -112,15 +112,31 @@ schemas! {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+
+    use jsonschema::Validator;
     use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
 
+    thread_local! {
+        /// Building one takes many times as long as asking it.
+        static VALIDATORS: RefCell<HashMap<Cow<'static, str>, Validator>> = RefCell::default();
+    }
+
     fn accepts<T: JsonSchema>(text: &str) -> bool {
+        VALIDATORS.with_borrow_mut(|built| {
+            let validator = built.entry(T::schema_id()).or_insert_with(validator::<T>);
+            validator.is_valid(&Value::from(text))
+        })
+    }
+
+    fn validator<T: JsonSchema>() -> Validator {
         let schema = schemars::SchemaGenerator::default().into_root_schema_for::<T>();
         let options = jsonschema::options().should_validate_formats(true);
-        options.build(schema.as_value()).expect("a schema").is_valid(&Value::from(text))
+        options.build(schema.as_value()).expect("a schema")
     }
 
     fn reads<T: std::str::FromStr>(text: &str) -> bool {
