@@ -65,11 +65,16 @@ impl Findings {
 
 /// Prints the findings; an error names the first that would keep a push from working.
 pub(super) async fn run(session: &Session, store: &Store, output: Output, name: &SwitchName) -> Result<(), Fault> {
-    let known = suggest::known_switch(store, name).await?.switch;
+    let known = suggest::known_switch(store, name).await?;
+    let (known, duplicates_found) = (known.switch, known.duplicates_found);
     let mut findings = Findings::default();
     if let Some(mut client) = open(session, &known, &mut findings).await {
+        client.start_duplicates(&known, duplicates_found);
         look(&mut client, &mut findings).await;
         store.set_dialect_found(name, client.dialect()).await?;
+        if let Some(rule) = client.duplicates_found() {
+            store.set_duplicates_found(name, rule).await?;
+        }
         client.close().await;
     }
     output.list(&findings.0, &["WHAT", "STATE", "DETAIL"], |finding| {
@@ -135,6 +140,7 @@ async fn look(client: &mut SwitchClient, findings: &mut Findings) {
     let bindings = client.bindings().await;
     let bindings = findings.note("bindings", bindings, |bindings| format!("{} static bindings", bindings.len()));
     inactive(findings, bindings.as_deref().unwrap_or_default());
+    duplicates(client, findings, bindings.as_deref().unwrap_or_default());
     let pending = has_pending(client, findings).await;
     candidate(client, findings, pending).await;
     let active = bindings.into_iter().flatten().filter(PresentBinding::is_active);
@@ -158,6 +164,14 @@ fn inactive(findings: &mut Findings, bindings: &[PresentBinding]) {
         text.push_str(&format!("; and {} more", count - SHOWN));
     }
     findings.add("inactive bindings", State::Note, format!("{count} are not in force: {text}"));
+}
+
+/// Where one MAC may stand twice, as far as that is known.
+fn duplicates(client: &mut SwitchClient, findings: &mut Findings, bindings: &[PresentBinding]) {
+    client.believe(client.duplicates().after_taking(bindings));
+    let known = client.duplicates();
+    let detail = format!("{} (rule `{}`, {})", known.rule.in_words(), known.rule.as_str(), known.source_in_words());
+    findings.add("duplicates", State::Ok, detail);
 }
 
 /// Somebody's confirmed commit: a commit check could confirm it, so that none is made then.

@@ -268,7 +268,7 @@ mod tests {
         let wish = wish(ip);
         let interface = wish.interface.clone();
         let changes = vec![crate::domain::plan::Change::Remove { interface, vlan: None, ip: wish.ip, group: None }];
-        Step { wish, changes, end, previous_mac: None, also_elsewhere: None }
+        Step { wish, changes, end, previous_mac: None, instead: Vec::new(), also_elsewhere: None }
     }
 
     fn tried() -> DryRun {

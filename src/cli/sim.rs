@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{SimArgs, SimDialect};
+use super::args::{SimArgs, SimDialect, SimDuplicates};
 use super::descriptors::raise_file_limit;
 use super::fault::Fault;
 use super::process::on_signal;
@@ -32,6 +32,12 @@ pub(super) async fn run(args: SimArgs, config: Option<PathBuf>) -> Result<(), Fa
         control: args.control,
         seed: args.seed,
         faults: args.fault,
+        duplicates: args.duplicates.map(|rule| match rule {
+            SimDuplicates::Port => sim::DuplicateScope::Interface,
+            SimDuplicates::Vlan => sim::DuplicateScope::Vlan,
+            SimDuplicates::Switch => sim::DuplicateScope::Switch,
+            SimDuplicates::None => sim::DuplicateScope::Off,
+        }),
         rate_limit: args.rate_limit,
         legacy_ssh: args.legacy_ssh,
         ..sim::Options::default()

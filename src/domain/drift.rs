@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Inactive, Ownership, Planned, PortVlans, PresentBinding, Step, Wish, plan};
-use super::{BindableAddress, Code, InterfaceName, Mac};
+use super::{BindableAddress, Code, Duplicates, InterfaceName, Mac};
 
 /// What is done about drift on a switch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -112,7 +112,7 @@ pub fn drift(
     present: &[PresentBinding],
     macs: HashSet<Mac>,
 ) -> Vec<Drift> {
-    let steps = plan(wishes, present, &PortVlans::default(), &Ownership { macs, left: Vec::new() });
+    let steps = plan(wishes, present, &PortVlans::default(), &Ownership { macs, left: Vec::new() }, Duplicates::UNTOLD);
     let of_wish = |(wish, step): (&Wish, Planned)| {
         let (kind, text) = how(wish, step, present)?;
         Some(Drift { vmac_id: wish.vmac_id, interface: wish.interface.clone(), kind, text })
@@ -237,7 +237,8 @@ mod tests {
         };
         let wishes = [at(6, "ge-0/0/1.0"), at(6, "ge-0/0/2.0"), at(7, "ge-0/0/1.0")];
         let unbound = Ownership { macs: HashSet::new(), left: Vec::new() };
-        let mut steps = plan(&wishes, &[held("ge-0/0/2", VMAC, None)], &PortVlans::default(), &unbound);
+        let present = [held("ge-0/0/2", VMAC, None)];
+        let mut steps = plan(&wishes, &present, &PortVlans::default(), &unbound, Duplicates::UNTOLD);
         steps.reverse();
         let paired: Vec<_> = with_their_wishes(steps, &wishes).map(|(wish, _)| wish.clone()).collect();
         assert_eq!(paired, wishes.iter().rev().cloned().collect::<Vec<_>>());

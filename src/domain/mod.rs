@@ -5,7 +5,7 @@
 //! a virtual MAC; `pools`, `pool` and `prefix` which MACs are handed out; `plan` the comparison of what is
 //! wanted with what a switch holds, `audit` that of whole switches, `adopt` what of them becomes rows, `drift` what
 //! no longer stands, `evidence` what a switch showed of a binding; `failure` the catalogue of what can go wrong and
-//! how each case is treated; `freeze` and `stop` when a site's switches are left alone; `health` how the parts of the
+//! how each case is treated; `duplicates` where one MAC may stand twice; `freeze` and `stop` when a site's switches are left alone; `health` how the parts of the
 //! service are; `search` what somebody looks for; `shown` makes text from outside
 //! safe to show, `service_url` URLs without their passwords, `configuration` shows those of switches; `long_body` what is
 //! kept of a body that is too long; `schema` tells others how the values look in JSON; `trace` reads the producer's
@@ -18,6 +18,7 @@ mod binding;
 mod command;
 mod configuration;
 pub mod drift;
+mod duplicates;
 pub mod evidence;
 mod failure;
 mod freeze;
@@ -49,6 +50,7 @@ pub use binding::{BindingState, SwitchBinding};
 pub use command::{Action, Command, IntentOrder, MessageKey};
 pub use configuration::{difference, readable, redacted, redacted_difference};
 pub use drift::DriftMode;
+pub use duplicates::{DuplicateChoice, DuplicateRule, Duplicates};
 pub use failure::{Code, Failure, FailureClass, chain};
 pub use freeze::{Freeze, FreezeError, FreezeKind, FreezeOrder, Scope};
 pub use health::{Away, Health, WorkerSign, without_replaced};

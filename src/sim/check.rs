@@ -8,10 +8,9 @@ use super::reply_error::RpcError;
 use super::tree::{Node, Word};
 
 /// Where one MAC may stand for one address only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DuplicateScope {
     /// Within one interface entry (and, on ELS, one VLAN and group).
-    #[default]
     Interface,
     /// Within one VLAN.
     Vlan,
@@ -19,6 +18,14 @@ pub enum DuplicateScope {
     Switch,
     /// Duplicates are taken.
     Off,
+}
+
+impl DuplicateScope {
+    /// What a switch does unless told: ELS switches are written to with one MAC for many addresses of a port; the snooping
+    /// database of old ones has VLAN and MAC as its key.
+    pub const fn likely(els: bool) -> Self {
+        if els { Self::Off } else { Self::Vlan }
+    }
 }
 
 /// A binding as the configuration holds it.

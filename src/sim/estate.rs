@@ -6,6 +6,7 @@ use std::sync::Arc;
 use russh::keys::PrivateKey;
 
 use super::base;
+use super::check::DuplicateScope;
 use super::device::{Device, Rules};
 use super::error::SimError;
 use super::faults::Faults;
@@ -147,7 +148,8 @@ impl Commons {
 }
 
 fn parts(number: usize, model: Model, tree: Arc<Node>, options: &Options) -> Result<Parts, SimError> {
-    let rules = Rules { duplicates: options.duplicates, check_confirms: options.check_confirms };
+    let duplicates = options.duplicates.unwrap_or_else(|| DuplicateScope::likely(model.els));
+    let rules = Rules { duplicates, check_confirms: options.check_confirms };
     let pace = Pace::default();
     pace.set_rpc_time(options.rpc_time);
     pace.set_read_rate(options.read_rate);

@@ -50,8 +50,8 @@ pub struct Options {
     pub seed: u64,
     /// Faults every switch starts with, as [`super::Faults::parse`] reads them.
     pub faults: Vec<String>,
-    /// Where one MAC may stand for one address only.
-    pub duplicates: DuplicateScope,
+    /// Where one MAC may stand for one address only; none takes that of the dialect.
+    pub duplicates: Option<DuplicateScope>,
     /// Whether a check or validate confirms a pending confirmed commit.
     pub check_confirms: bool,
     /// The release the switches report, such as `12.3R12.4`, instead of one that fits the dialect.
@@ -86,7 +86,7 @@ impl Default for Options {
             control: None,
             seed: 1,
             faults: Vec::new(),
-            duplicates: DuplicateScope::Interface,
+            duplicates: None,
             check_confirms: true,
             release: None,
             rate_limit: None,

@@ -158,12 +158,15 @@ impl ImportReport {
 async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<(), StoreError> {
     let sql =
         "INSERT INTO switches (name, host, port, host_key, dialect, ssh_profile, credential, site, drift, created_at,
-                   updated_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $10, $8, $8)
+                   updated_at, duplicates)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $10, $8, $8, $11)
                ON CONFLICT (name) DO UPDATE SET host = excluded.host, port = excluded.port,
                    host_key = excluded.host_key, dialect = excluded.dialect, dialect_found = NULL,
                    ssh_profile = excluded.ssh_profile, credential = excluded.credential, site = excluded.site,
-                   drift = excluded.drift, updated_at = excluded.updated_at";
+                   drift = excluded.drift, updated_at = excluded.updated_at, duplicates = excluded.duplicates,
+                   duplicates_found = CASE WHEN COALESCE(switches.host_key, '') = COALESCE(excluded.host_key, '')
+                       AND switches.dialect = excluded.dialect AND switches.duplicates = excluded.duplicates
+                       THEN switches.duplicates_found END";
     let arguments = args![
         switch.name.as_str(),
         switch.host.as_str(),
@@ -174,7 +177,8 @@ async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<
         switch.credential.0.as_str(),
         now,
         switch.site.as_ref().map(ToString::to_string),
-        switch.drift.map(|mode| mode.as_str().to_owned())
+        switch.drift.map(|mode| mode.as_str().to_owned()),
+        word(&switch.duplicates)
     ];
     tx.run("write a switch", sql, arguments).await?;
     // What kept it from being reached may be fixed.

@@ -9,7 +9,9 @@ use super::engine::{Row, args};
 use super::error::StoreError;
 use super::freezes::{FREEZE_COLUMNS, FREEZE_JOIN, freeze_of};
 use super::leases::{TROUBLE_COLUMNS, Trouble};
-use crate::domain::{CredentialName, Dialect, Freeze, Inventory, Server, ServerPort, Switch, SwitchName};
+use crate::domain::{
+    CredentialName, Dialect, DuplicateRule, Freeze, Inventory, Server, ServerPort, Switch, SwitchName,
+};
 
 /// A switch, with what was learned of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,6 +21,8 @@ pub struct KnownSwitch {
     pub switch: Switch,
     /// The dialect that it was found to speak.
     pub dialect_found: Option<Dialect>,
+    /// Where it showed that one MAC may stand for one address only.
+    pub duplicates_found: Option<DuplicateRule>,
     /// Why it is not brought to what its rows want, while it is not.
     pub trouble: Option<Trouble>,
     /// When it last answered to a push.
@@ -52,12 +56,14 @@ impl KnownSwitch {
                     .map_err(|_| StoreError::Content { column: "port".to_owned(), text: port.to_string() })?,
                 host_key: row.get("host_key")?,
                 dialect: of_word(row, "dialect")?.unwrap_or_default(),
+                duplicates: of_word(row, "duplicates")?.unwrap_or_default(),
                 ssh_profile: of_word(row, "ssh_profile")?.unwrap_or_default(),
                 credential: CredentialName(row.get("credential")?),
                 site: row.parse_optional("site")?,
                 drift: of_word(row, "drift")?,
             },
             dialect_found: of_word(row, "dialect_found")?,
+            duplicates_found: of_word(row, "duplicates_found")?,
             trouble: Trouble::from_row(row)?,
             last_seen_at: seen_at_ms.and_then(DateTime::from_timestamp_millis),
             freeze: freeze_of(row)?,
@@ -144,6 +150,15 @@ impl Store {
     pub async fn set_dialect_found(&self, name: &SwitchName, dialect: Dialect) -> Result<(), StoreError> {
         let sql = "UPDATE switches SET dialect_found = $2 WHERE name = $1 RETURNING name";
         self.change_switch(name, sql, args![name.as_str(), dialect.as_str()]).await
+    }
+
+    /// Remembers where the switch showed that one MAC may stand for one address only.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the database fails.
+    pub async fn set_duplicates_found(&self, name: &SwitchName, rule: DuplicateRule) -> Result<(), StoreError> {
+        let sql = "UPDATE switches SET duplicates_found = $2 WHERE name = $1 RETURNING name";
+        self.change_switch(name, sql, args![name.as_str(), rule.as_str()]).await
     }
 
     async fn change_switch(

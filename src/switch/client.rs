@@ -12,7 +12,7 @@ use super::history::{self, CommitEntry};
 use super::netconf::{Message, Reply, Request, RpcError, Session, SessionError, Severity, escaped};
 use super::ssh::{self, Credential};
 use crate::domain::plan::Change;
-use crate::domain::{Dialect, DialectChoice, Switch, TraceId, chain};
+use crate::domain::{Dialect, DialectChoice, DuplicateRule, Duplicates, Switch, TraceId, chain};
 
 mod russh_stream {
     /// The stream of an SSH channel, whatever it is made of.
@@ -41,6 +41,9 @@ pub struct Timeouts {
 pub struct SwitchClient {
     name: String,
     dialect: Dialect,
+    duplicates: Duplicates,
+    /// The belief that was written down last.
+    duplicates_told: Duplicates,
     timeouts: Timeouts,
     session: Session<Stream>,
     /// Ends the connection when dropped.
@@ -66,6 +69,8 @@ impl SwitchClient {
         let mut client = Self {
             name: switch.name.to_string(),
             dialect: Dialect::NonEls,
+            duplicates: Duplicates::UNTOLD,
+            duplicates_told: Duplicates::UNTOLD,
             timeouts: *timeouts,
             session,
             _connection: connection.guard,
@@ -76,6 +81,7 @@ impl SwitchClient {
             (DialectChoice::Auto, Some(known)) => known,
             (DialectChoice::Auto, None) => client.find_dialect().await?,
         };
+        client.start_duplicates(switch, None);
         Ok(client)
     }
 
@@ -87,6 +93,35 @@ impl SwitchClient {
     /// The dialect it speaks.
     pub const fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// Where one MAC may stand twice on it, as far as that is known.
+    pub const fn duplicates(&self) -> Duplicates {
+        self.duplicates
+    }
+
+    /// Begins with what was found out before.
+    pub fn start_duplicates(&mut self, switch: &Switch, found: Option<DuplicateRule>) {
+        self.duplicates = Duplicates::of(switch.duplicates, found, self.dialect);
+        self.duplicates_told = self.duplicates;
+    }
+
+    /// Corrects the belief.
+    pub fn believe(&mut self, duplicates: Duplicates) {
+        if duplicates.rule != self.duplicates.rule {
+            tracing::info!(
+                switch = self.name,
+                rule = duplicates.rule.as_str(),
+                "the switch showed its rule of duplicates"
+            );
+        }
+        self.duplicates = duplicates;
+    }
+
+    /// The rule that was found out since it was asked last.
+    pub fn duplicates_found(&mut self) -> Option<DuplicateRule> {
+        let told = std::mem::replace(&mut self.duplicates_told, self.duplicates);
+        (told != self.duplicates).then_some(self.duplicates.rule)
     }
 
     /// Locks the shared candidate, as `configure exclusive` does (RFC 6241 section 7.5).

@@ -188,8 +188,12 @@ impl SwitchError {
     }
 }
 
-fn is_duplicate_mac(errors: &[RpcError]) -> bool {
-    errors.iter().any(|error| error.message.to_lowercase().contains("duplicate mac"))
+pub(super) fn is_duplicate_mac(errors: &[RpcError]) -> bool {
+    let says = |error: &RpcError| {
+        let message = error.message.to_lowercase();
+        message.contains("duplicate") && message.contains("mac")
+    };
+    errors.iter().any(says)
 }
 
 /// What a refused request is, by the switch's words: the one thing that every release tells (a vSRX 15.1X49 was seen

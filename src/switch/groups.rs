@@ -4,18 +4,21 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::error::{SwitchError, words};
+use super::error::{SwitchError, is_duplicate_mac, words};
 use super::journal::Demand;
-use super::known::Before;
-use super::narrow::{AddressSteps, Blame, blame, halves, is_over, named_are_due, parted, samples};
+use super::known::Known;
+use super::narrow::{AddressSteps, Blame, blame, halves, is_over, named_are_due, parted, refused_macs, samples};
 use super::netconf::RpcError;
 use super::push::Push;
 use super::transaction::Tried;
+use crate::domain::plan::{PresentBinding, Step, apply, fall_back, of_macs};
 use crate::domain::{Code, Failure};
 
 /// What is left to try, and what was seen so far.
 #[derive(Default)]
 pub(super) struct Narrowing {
+    /// What is bound on the switch.
+    present: Vec<PresentBinding>,
     groups: VecDeque<Vec<AddressSteps>>,
     /// Changes that errors named: each is tried alone after those that were not.
     named: VecDeque<AddressSteps>,
@@ -32,8 +35,8 @@ pub(super) struct Narrowing {
 }
 
 impl Narrowing {
-    pub fn of(group: Vec<AddressSteps>) -> Self {
-        Self { groups: VecDeque::from([group]), ..Self::default() }
+    pub fn of(group: Vec<AddressSteps>, present: Vec<PresentBinding>) -> Self {
+        Self { present, groups: VecDeque::from([group]), ..Self::default() }
     }
 
     /// The next group to try; those with named changes in them are left for the next push once these are due.
@@ -43,6 +46,13 @@ impl Narrowing {
         }
         let group = self.groups.pop_front();
         group.or_else(|| self.named.pop_front().map(|steps| vec![steps]))
+    }
+
+    /// What is bound once the group is pushed.
+    fn after(&self, group: &[AddressSteps]) -> Vec<PresentBinding> {
+        let mut after = self.present.clone();
+        group.iter().flatten().flat_map(|step| &step.changes).for_each(|change| apply(change, &mut after));
+        after
     }
 
     fn is_over(&self) -> bool {
@@ -62,12 +72,13 @@ impl Narrowing {
 impl<D: Demand> Push<'_, D> {
     /// Pushes a group; what is refused is narrowed, the parts tried one after another. What is left when the bounds are
     /// reached has no result: it goes on in the next push.
-    pub(super) async fn push_groups(&mut self, group: Vec<AddressSteps>, before: &Before) -> Result<(), Failure> {
-        let mut left = Narrowing::of(group);
+    pub(super) async fn push_groups(&mut self, group: Vec<AddressSteps>, known: &Known) -> Result<(), Failure> {
+        let mut left = Narrowing::of(group, known.bindings.clone());
         while let Some(group) = left.next() {
-            match self.try_group(&group, before).await? {
+            match self.try_group(&group, &known.before).await? {
                 Tried::Confirmed { push_id, backup_id } => {
                     left.any_took = true;
+                    left.present = left.after(&group);
                     for step in group.into_iter().flatten() {
                         self.reached(step, Some((push_id.clone(), Some(backup_id))));
                     }
@@ -95,6 +106,10 @@ impl<D: Demand> Push<'_, D> {
     ) -> Result<(), Failure> {
         left.refusals += 1;
         left.first_refused.get_or_insert_with(Instant::now);
+        if self.removes_instead(left, &mut group, errors) {
+            left.groups.push_front(group);
+            return Ok(());
+        }
         let blame = blame(&group, errors);
         if blame != Blame::Named && !left.empty_passed {
             self.check_empty().await?;
@@ -106,7 +121,8 @@ impl<D: Demand> Push<'_, D> {
         }
         if blame == Blame::Named {
             left.any_failed = true;
-            self.fail(group, &error.failure());
+            let failure = self.with_rule(error.failure());
+            self.fail(group, &failure);
             return Ok(());
         }
         let said = words(errors);
@@ -118,11 +134,45 @@ impl<D: Demand> Push<'_, D> {
         Ok(())
     }
 
+    /// After a refusal: corrects the belief about duplicates, and removes what the switch keeps from being restored. True
+    /// when the group is another one now.
+    fn removes_instead(&mut self, left: &Narrowing, group: &mut [AddressSteps], errors: &[RpcError]) -> bool {
+        let client = &mut self.transaction.client;
+        if is_duplicate_mac(errors) {
+            let mut after = left.after(group);
+            let refused = refused_macs(group, errors);
+            for of_one_mac in of_macs(&after, |mac| refused.contains(&mac)) {
+                client.believe(client.duplicates().after_refusal(&of_one_mac));
+            }
+            let steps = group.iter_mut().flatten();
+            if fall_back(steps, &mut after, client.duplicates().rule) {
+                return true;
+            }
+        }
+        match group {
+            [alone] => alone.iter_mut().map(Step::remove_instead).filter(|removes| *removes).count() > 0,
+            _ => false,
+        }
+    }
+
     /// Asks whether the switch would commit what it has: where it does not, it is none of the changes' fault.
     async fn check_empty(&mut self) -> Result<(), Failure> {
         match self.transaction.client.check_commit().await {
             Err(SwitchError::Refused { errors, .. }) => Err(self.standing(&words(&errors))),
             answered => self.transaction.seen(answered),
+        }
+    }
+
+    /// A refused duplicate, with the rule that it is refused by.
+    fn with_rule(&self, failure: Failure) -> Failure {
+        let duplicates = self.transaction.client.duplicates();
+        match failure.code {
+            Code::DuplicateMac => {
+                let (rule, words) = (duplicates.rule.as_str(), duplicates.rule.in_words());
+                let source = duplicates.source_in_words();
+                Failure::new(failure.code, format!("{}; {words} there (rule `{rule}`, {source})", failure.text))
+            }
+            _ => failure,
         }
     }
 

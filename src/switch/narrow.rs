@@ -1,9 +1,10 @@
 //! What a refusal says of a group: which changes it names, and what to try instead of the group. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::netconf::RpcError;
+use crate::domain::Mac;
 use crate::domain::plan::{Change, Step};
 
 /// Refusals after which a push stops to narrow. What is left goes on in the next one, which lets others at the lock first.
@@ -100,12 +101,28 @@ pub(super) fn halves(mut group: Vec<AddressSteps>) -> Vec<Vec<AddressSteps>> {
 
 /// True when an error's words, path or bad element hold the step's address or a MAC that it binds as a whole word.
 fn is_named(step: &Step, errors: &[RpcError]) -> bool {
-    let set = step.changes.iter().filter_map(|change| match change {
-        Change::Set { mac, .. } => Some(mac.to_string()),
-        Change::Remove { .. } => None,
-    });
+    let set = step.changes.iter().filter_map(bound_mac).map(|mac| mac.to_string());
     let words: Vec<_> = [step.wish.ip.to_string(), step.wish.mac.to_string()].into_iter().chain(set).collect();
     errors.iter().any(|error| texts(error).any(|text| words.iter().any(|word| holds_word(text, word))))
+}
+
+/// The MACs that the group binds and the errors name; all that it binds where they name none.
+pub(super) fn refused_macs(group: &[AddressSteps], errors: &[RpcError]) -> HashSet<Mac> {
+    let bound = |step: &Step| step.changes.iter().filter_map(bound_mac).collect::<Vec<_>>();
+    let bound: HashSet<Mac> = group.iter().flatten().flat_map(bound).collect();
+    let is_named = |mac: &Mac| {
+        let word = mac.to_string();
+        errors.iter().any(|error| texts(error).any(|text| holds_word(text, &word)))
+    };
+    let named: HashSet<Mac> = bound.iter().copied().filter(is_named).collect();
+    if named.is_empty() { bound } else { named }
+}
+
+const fn bound_mac(change: &Change) -> Option<Mac> {
+    match change {
+        Change::Set { mac, .. } => Some(*mac),
+        Change::Remove { .. } => None,
+    }
 }
 
 fn texts(error: &RpcError) -> impl Iterator<Item = &String> {
@@ -149,8 +166,8 @@ fn may_be_ours(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Desired;
     use crate::domain::plan::{EndState, Wish};
-    use crate::domain::{Desired, Mac};
     use crate::switch::netconf::Severity;
 
     fn row(host: u8) -> AddressSteps {
@@ -165,7 +182,14 @@ mod tests {
             primary_ip: None,
             vlan: None,
         };
-        vec![Step { wish, changes: Vec::new(), end: EndState::Bound, previous_mac: None, also_elsewhere: None }]
+        vec![Step {
+            wish,
+            changes: Vec::new(),
+            end: EndState::Bound,
+            previous_mac: None,
+            instead: Vec::new(),
+            also_elsewhere: None,
+        }]
     }
 
     fn sizes(parts: &[Vec<AddressSteps>]) -> Vec<Vec<i64>> {

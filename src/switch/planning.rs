@@ -29,6 +29,7 @@ pub(super) async fn planned(
         Some(known) => Cow::Borrowed(&known.port_vlans),
         None => Cow::Owned(client.port_vlans(ports).await?),
     };
-    planned.extend(plan(&possible, present, &port_vlans, owned));
+    client.believe(client.duplicates().after_taking(present));
+    planned.extend(plan(&possible, present, &port_vlans, owned, client.duplicates()));
     Ok(planned)
 }

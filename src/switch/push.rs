@@ -56,7 +56,7 @@ impl<D: Demand> Push<'_, D> {
             }
         }
         let group = by_address(steps);
-        if group.is_empty() { Ok(()) } else { self.push_groups(group, &known.before).await }
+        if group.is_empty() { Ok(()) } else { self.push_groups(group, known).await }
     }
 
     fn demand(&mut self) -> &mut D {

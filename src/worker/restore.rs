@@ -15,7 +15,7 @@ use super::push::journal::{StoreJournal, wishes};
 use super::visit::Visit;
 use crate::config::Settings;
 use crate::domain::plan::{PortVlans, PresentBinding, Wish, plan};
-use crate::domain::{Desired, Failure, SwitchName};
+use crate::domain::{Desired, Duplicates, Failure, SwitchName};
 use crate::store::{PushResults, SiteLimits, Store};
 use crate::switch::{self, Difference, Journal, PushOptions, RestoreEnd, Stage, Wanted};
 
@@ -135,7 +135,7 @@ impl Restorer {
         let rows = store.wanted_on(switch, &addresses).await.map_err(|error| lease::failure(&error))?;
         let wishes: Vec<Wish> = rows.iter().flat_map(wishes).collect();
         let owned = store.ownership(switch, &wishes, present).await.map_err(|error| lease::failure(&error))?;
-        let steps = plan(&wishes, present, &PortVlans::default(), &owned);
+        let steps = plan(&wishes, present, &PortVlans::default(), &owned, Duplicates::UNTOLD);
         let mut disagreeing: HashMap<i64, Disagreement> = HashMap::new();
         for step in steps {
             let row = match step {

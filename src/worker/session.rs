@@ -44,7 +44,8 @@ impl Session {
         self.abandon();
         let opening = connect(&context.settings, &known.switch, known.dialect_found);
         let (client, slot) = context.slots.open(known.trouble.is_some(), opening).await;
-        let client = client?;
+        let mut client = client?;
+        client.start_duplicates(&known.switch, known.duplicates_found);
         self.remember(context, known.dialect_found, client.dialect()).await;
         let switch = known.switch.clone();
         Ok(&mut self.open.insert(Open { client, switch, _slot: slot }).client)
@@ -66,6 +67,14 @@ impl Session {
             return Ok(());
         }
         ahead::look(context, client, switch).await
+    }
+
+    /// Keeps what the switch showed of its rule of duplicates. Where that cannot be written down it is shown again.
+    pub async fn remember_duplicates(&mut self, context: &Context) {
+        let Some(rule) = self.client().and_then(SwitchClient::duplicates_found) else { return };
+        if let Err(error) = context.store.set_duplicates_found(&self.switch, rule).await {
+            tracing::warn!(switch = %self.switch, error = super::chain(&error), "the rule of duplicates is not remembered");
+        }
     }
 
     /// Forgets a session that can no longer be used; the switch discards what it had not committed.

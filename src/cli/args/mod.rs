@@ -30,7 +30,7 @@ pub use inventory::{InventoryVerb, SwitchesVerb};
 pub use look::{ListArgs, ShowArgs};
 pub use pools::{MacsFormat, MacsVerb, ReleaseArgs, ReserveArgs};
 pub use requests::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
-pub use sim::{DemoArgs, SimArgs, SimDialect};
+pub use sim::{DemoArgs, SimArgs, SimDialect, SimDuplicates};
 
 /// Binds virtual MAC addresses to extra IP addresses on Juniper switch ports.
 #[derive(Debug, Parser)]

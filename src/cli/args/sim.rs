@@ -75,6 +75,9 @@ pub struct SimArgs {
     /// Offer only old SSH algorithms: what `ssh_profile = "legacy"` is for
     #[arg(long)]
     pub legacy_ssh: bool,
+    /// Where one MAC may stand for one address only [default: vlan, with ELS none]
+    #[arg(long, value_enum, value_name = "RULE")]
+    pub duplicates: Option<SimDuplicates>,
     /// A fault, such as reply_lost_after_commit@3; may be given more than once
     #[arg(long)]
     pub fault: Vec<String>,
@@ -90,4 +93,17 @@ pub enum SimDialect {
     NonEls,
     /// EX2300 and later
     Els,
+}
+
+/// Where a simulated switch takes one MAC once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SimDuplicates {
+    /// On a port
+    Port,
+    /// In a VLAN of the whole switch
+    Vlan,
+    /// On the whole switch
+    Switch,
+    /// Nowhere: it takes duplicates
+    None,
 }

@@ -29,17 +29,28 @@ pub(super) fn read(root: &Spot, problems: &mut Problems) -> Read {
 
 fn switch(spot: &Spot, path: String, read: &mut Read, problems: &mut Problems) {
     const FIELDS: &[&str] =
-        &["name", "host", "port", "host_key", "dialect", "ssh_profile", "credential", "site", "drift"];
+        &["name", "host", "port", "host_key", "dialect", "duplicates", "ssh_profile", "credential", "site", "drift"];
     let Some(mut fields) = Fields::of(spot, path, FIELDS, problems) else { return };
     let name: Option<SwitchName> = fields.required("name");
     let (host, port, host_key) = (fields.required("host"), fields.port(), fields.text("host_key"));
     let dialect = fields.one_of("dialect", &["auto", "els", "non-els"]).unwrap_or_default();
+    let duplicates = fields.one_of("duplicates", &["auto", "none", "port", "vlan", "switch"]).unwrap_or_default();
     let ssh_profile = fields.one_of("ssh_profile", &["modern", "legacy"]).unwrap_or_default();
     let credential = fields.text("credential").map(CredentialName).unwrap_or_default();
     let (site, drift) = (fields.text("site"), fields.one_of("drift", &["observe", "enforce", "off"]));
     let named = name.clone().zip(host);
-    let switch =
-        named.map(|(name, host)| Switch { name, host, port, host_key, dialect, ssh_profile, credential, site, drift });
+    let switch = named.map(|(name, host)| Switch {
+        name,
+        host,
+        port,
+        host_key,
+        dialect,
+        duplicates,
+        ssh_profile,
+        credential,
+        site,
+        drift,
+    });
     match switch.filter(|_| fields.sound) {
         Some(switch) => {
             read.switches.push(fields.entry);
@@ -221,7 +232,7 @@ mod tests {
     fn full() -> Inventory {
         serde_json::from_value(serde_json::json!({
             "switches": [{"name": "sw-a1", "host": "192.0.2.1", "port": 22, "host_key": "SHA256:x", "dialect": "els",
-                "ssh_profile": "legacy", "credential": "old", "site": "ams1", "drift": "enforce"},
+                "duplicates": "port", "ssh_profile": "legacy", "credential": "old", "site": "ams1", "drift": "enforce"},
                 {"name": "sw-a2", "host": "sw-a2.example.net"}],
             "servers": [{"id": 1042, "pxe_mac": "00:00:5e:00:53:01", "primary_ip": "192.0.2.5", "vlan_name": "VLAN.13",
                 "ports": [{"switch": "sw-a1", "interface": "ge-0/0/1.0"}, {"switch": "sw-a2", "interface": "ae1"}]},
@@ -257,14 +268,14 @@ mod tests {
           "racks": []}"#;
         insta::assert_snapshot!(told(text, json).1, @"
         i, line 14, racks: is not a known field; expected switches, servers
-        i, line 2, switches[0].colour: is not a known field; expected name, host, port, host_key, dialect, ssh_profile, credential, site, drift
+        i, line 2, switches[0].colour: is not a known field; expected name, host, port, host_key, dialect, duplicates, ssh_profile, credential, site, drift
         i, line 2, switches[0].host: is empty
         i, line 2, switches[0].port: expected a number from 1 to 65535, not 70000
         i, line 2, switches[0].dialect: `junos` is unknown; expected auto, els, non-els
         i, line 2, switches[0].ssh_profile: expected text in quotes, not a number
         i, line 3, switches[1].host: is given twice
         i, line 3, switches[1].port: expected a number from 1 to 65535, not text in quotes
-        i, line 4, switches[2]: expected an object with name, host, port, host_key, dialect, ssh_profile, credential, site, drift, not text in quotes
+        i, line 4, switches[2]: expected an object with name, host, port, host_key, dialect, duplicates, ssh_profile, credential, site, drift, not text in quotes
         i, line 6, servers[0].id: expected a whole number such as 1042, not text in quotes
         i, line 6, servers[0].pxe_mac: `xx` is not a MAC address: expected six octets such as 02:a1:b2:c3:d4:e5
         i, line 6, servers[0].ports[0].switch: `sw a` is not a switch name: expected letters, digits, `-`, `_` and `.`, starting with a letter or digit, at most 64 characters

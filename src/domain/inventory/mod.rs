@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub use conflicts::{InventoryConflict, InventoryPlace, inventory_conflicts, shared_network_cards};
 
-use super::{BindableAddress, DriftMode, InterfaceName, Mac, SiteName, SwitchName, VlanName};
+use super::{BindableAddress, DriftMode, DuplicateChoice, InterfaceName, Mac, SiteName, SwitchName, VlanName};
 
 /// The whole inventory file (`vmacd inventory import FILE`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Switch {
     /// Which configuration dialect to speak.
     #[serde(default)]
     pub dialect: DialectChoice,
+    /// Where on it one MAC may stand for one address only.
+    #[serde(default)]
+    pub duplicates: DuplicateChoice,
     /// Which SSH algorithms to offer.
     #[serde(default)]
     pub ssh_profile: SshProfile,

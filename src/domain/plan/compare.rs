@@ -1,7 +1,9 @@
 //! One wish against the bindings present: what is there already, what is somebody else's, what must change.
 
 use super::elsewhere::{Elsewhere, is_bound_elsewhere, is_kept};
-use super::{Change, EndState, Inactive, Ownership, PortVlans, PresentBinding, Step, Wish, apply, force, vlans};
+use super::{
+    Around, Change, EndState, Inactive, Ownership, PresentBinding, Step, Wish, apply, duplicates, force, vlans,
+};
 use crate::domain::{Code, Desired, Failure, InterfaceName, Mac, VlanName};
 
 /// One wish against what the switch holds; `siblings` are all wishes for its address.
@@ -9,9 +11,9 @@ pub(super) fn plan_wish(
     wish: &Wish,
     siblings: &[&Wish],
     present: &[PresentBinding],
-    port_vlans: &PortVlans,
-    owned: &Ownership,
+    around: &Around<'_>,
 ) -> Result<Step, Failure> {
+    let owned = around.owned;
     let on_port: Vec<_> = present.iter().filter(|b| b.interface.same_interface(&wish.interface)).collect();
     let (on_port, inactive): (Vec<_>, Vec<_>) = on_port.into_iter().partition(|binding| binding.is_active());
     let of_address = |held: &&&PresentBinding| held.ip == wish.ip;
@@ -22,7 +24,7 @@ pub(super) fn plan_wish(
             let elsewhere = Elsewhere::of(wish, siblings, present, owned);
             check_fixed(wish, &standing, &inactive)?;
             let here = Here { on_port: &on_port, standing: &standing, inactive: &inactive };
-            bind(wish, &here, &elsewhere, port_vlans, owned)
+            bind(wish, &here, &elsewhere, around)
         }
         Desired::Unbound => {
             // What another row has on this port by now is for that row's own wish to say.
@@ -30,7 +32,9 @@ pub(super) fn plan_wish(
             let standing: Vec<_> = standing.into_iter().filter(not_kept).collect();
             let inactive: Vec<_> = inactive.into_iter().filter(not_kept).collect();
             let restores = !wish.leaving && !is_bound_elsewhere(wish, siblings, present);
-            unbind(wish, &Here { on_port: &on_port, standing: &standing, inactive: &inactive }, restores, owned)
+            let stands = |at: &PresentBinding| duplicates::pxe_stands(wish, at, present, around.duplicates.rule);
+            let here = Here { on_port: &on_port, standing: &standing, inactive: &inactive };
+            unbind(wish, &here, |at| restores && !stands(at), owned)
         }
     }
 }
@@ -45,21 +49,16 @@ struct Here<'a> {
     inactive: &'a [&'a PresentBinding],
 }
 
-fn bind(
-    wish: &Wish,
-    here: &Here<'_>,
-    elsewhere: &Elsewhere<'_>,
-    port_vlans: &PortVlans,
-    owned: &Ownership,
-) -> Result<Step, Failure> {
+fn bind(wish: &Wish, here: &Here<'_>, elsewhere: &Elsewhere<'_>, around: &Around<'_>) -> Result<Step, Failure> {
     let Here { on_port, standing, inactive } = *here;
-    check_foreign(wish, standing.iter().chain(inactive), owned)?;
+    check_foreign(wish, standing.iter().chain(inactive), around.owned)?;
     let also_elsewhere = elsewhere.failure(wish);
     if let Some(failure) = &also_elsewhere
         && standing.iter().all(|binding| binding.mac != wish.mac)
     {
         return Err(failure.clone());
     }
+    let port_vlans = around.port_vlans;
     let vlan = vlans::resolve(wish, on_port, port_vlans)?;
     let interface = form_on_switch(wish, on_port, standing, inactive);
     let group = group_of_port(inactive.iter().chain(on_port), &vlan)
@@ -82,7 +81,7 @@ fn bind(
         changes.extend(removals_beside(&set, standing.iter().chain(inactive).copied()));
         changes.push(set);
     }
-    Ok(Step { wish, changes, end: EndState::Bound, previous_mac, also_elsewhere })
+    Ok(Step { wish, changes, end: EndState::Bound, previous_mac, instead: Vec::new(), also_elsewhere })
 }
 
 /// What comes from a group, and what stands under something inactive, is not for vmacd to change.
@@ -115,16 +114,20 @@ fn check_foreign<'a>(
 }
 
 /// Also a MAC that the row had before, whose successor was never pushed. The PXE MAC comes back where `restores` allows it.
-fn unbind(wish: &Wish, here: &Here<'_>, restores: bool, owned: &Ownership) -> Result<Step, Failure> {
-    let Here { on_port, standing, inactive } = *here;
+fn unbind(
+    wish: &Wish,
+    here: &Here<'_>,
+    restores: impl Fn(&PresentBinding) -> bool,
+    owned: &Ownership,
+) -> Result<Step, Failure> {
+    let Here { standing, inactive, .. } = *here;
     let is_ours = |mac: Mac| mac == wish.mac || (mac != wish.pxe_mac && owned.is_ours(mac));
     let ours: Vec<_> = standing.iter().copied().filter(|binding| is_ours(binding.mac)).collect();
     if let Some((held, group)) = ours.iter().find_map(|held| Some((held, held.inherited.as_deref()?))) {
         return Err(force::inherited(held, group));
     }
     // Nothing of ours stays for somebody to activate by mistake.
-    let ignored = inactive.iter().filter(|held| held.inherited.is_none() && is_ours(held.mac));
-    let pxe_stands = on_port.iter().any(|binding| binding.mac == wish.pxe_mac);
+    let ignored = || inactive.iter().filter(|held| held.inherited.is_none() && is_ours(held.mac)).copied();
     let previous_mac = standing.first().map(|binding| binding.mac);
     let mut wish = wish.clone();
     if let Some(first) = ours.first() {
@@ -132,19 +135,22 @@ fn unbind(wish: &Wish, here: &Here<'_>, restores: bool, owned: &Ownership) -> Re
         wish.vlan = first.vlan.clone().or(wish.vlan);
     }
     let restorable = ours.first().and_then(|binding| Some((*binding, binding.vlan.clone()?)));
+    let removals = || ours.iter().copied().chain(ignored()).map(removal).collect::<Vec<_>>();
+    let mut instead = Vec::new();
     let (changes, end) = match restorable {
-        Some((binding, vlan)) if restores && !pxe_stands => {
+        Some((binding, vlan)) if restores(binding) => {
+            instead = removals();
             let set = set_at(binding, vlan, wish.pxe_mac);
-            let mut changes = removals_beside(&set, ours.iter().copied().chain(ignored.copied()));
+            let mut changes = removals_beside(&set, ours.iter().copied().chain(ignored()));
             changes.push(set);
             (changes, EndState::Restored)
         }
         _ if ours.is_empty() && standing.iter().any(|b| b.mac == wish.pxe_mac) => {
-            (ignored.map(|binding| removal(binding)).collect(), EndState::Restored)
+            (ignored().map(removal).collect(), EndState::Restored)
         }
-        _ => (ours.iter().chain(ignored).map(|binding| removal(binding)).collect(), EndState::Removed),
+        _ => (removals(), EndState::Removed),
     };
-    Ok(Step { wish, changes, end, previous_mac, also_elsewhere: None })
+    Ok(Step { wish, changes, end, previous_mac, instead, also_elsewhere: None })
 }
 
 fn set_at(binding: &PresentBinding, vlan: VlanName, mac: Mac) -> Change {

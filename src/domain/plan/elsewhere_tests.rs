@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::tests::PORT;
 use super::*;
-use crate::domain::Code;
+use crate::domain::{Code, Dialect, DuplicateChoice};
 
 /// The MAC of a row; those below 100 are vmacd's, others nobody knows.
 fn vmac(number: u8) -> Mac {
@@ -78,8 +79,17 @@ fn carried_out(
     before: &[PresentBinding],
     owned: &Ownership,
 ) -> (Vec<PresentBinding>, Vec<Option<Code>>) {
+    carried_out_under(PORT, wishes, before, owned)
+}
+
+fn carried_out_under(
+    rule: Duplicates,
+    wishes: &[Wish],
+    before: &[PresentBinding],
+    owned: &Ownership,
+) -> (Vec<PresentBinding>, Vec<Option<Code>>) {
     let mut after = before.to_vec();
-    let planned = plan(wishes, before, &PortVlans::default(), owned);
+    let planned = plan(wishes, before, &PortVlans::default(), owned, rule);
     planned.iter().flatten().flat_map(|step| &step.changes).for_each(|change| apply(change, &mut after));
     let codes = planned.iter().map(|step| step.as_ref().err().map(|(_, failure)| failure.code));
     (after, codes.collect())
@@ -92,7 +102,7 @@ fn text(of: Planned) -> String {
 #[test]
 fn an_address_that_another_port_holds_is_refused_with_that_port_its_mac_and_its_vlan() {
     let stranger = held(2, 6, vmac(200));
-    let planned = plan(&[bind(6, 1, 6)], &[stranger], &PortVlans::default(), &owned(&[])).remove(0);
+    let planned = plan(&[bind(6, 1, 6)], &[stranger], &PortVlans::default(), &owned(&[]), PORT).remove(0);
     insta::assert_snapshot!(text(planned), @"10.0.48.6 is bound to 02:a0:00:00:00:c8 on ge-0/0/2.0 in VLAN.13 of the same switch, and no row of vmacd accounts for that, so ge-0/0/1.0 must not have it too: find out who has the address, then remove that binding, or revoke this one");
 }
 
@@ -182,7 +192,7 @@ fn a_revoke_does_not_restore_what_another_port_holds() {
 #[test]
 fn what_the_port_holds_already_stays_and_the_double_is_said() {
     let before = [held(1, 6, vmac(6)), held(2, 6, vmac(200))];
-    let step = plan(&[bind(6, 1, 6)], &before, &PortVlans::default(), &owned(&[])).remove(0).expect("a step");
+    let step = plan(&[bind(6, 1, 6)], &before, &PortVlans::default(), &owned(&[]), PORT).remove(0).expect("a step");
     assert_eq!((step.changes, step.also_elsewhere.map(|failure| failure.code)), (vec![], Some(Code::AddressElsewhere)));
 }
 
@@ -219,6 +229,27 @@ fn rows() -> impl Strategy<Value = Vec<Wish>> {
     })
 }
 
+const CHOICES: [DuplicateChoice; 5] = [
+    DuplicateChoice::Auto,
+    DuplicateChoice::None,
+    DuplicateChoice::Port,
+    DuplicateChoice::Vlan,
+    DuplicateChoice::Switch,
+];
+
+/// What a plan made new and the rule forbids, where that is known.
+fn clashes(
+    rule: Duplicates,
+    before: &[PresentBinding],
+    after: &[PresentBinding],
+) -> Vec<(PresentBinding, PresentBinding)> {
+    let made = after.iter().filter(|held| rule.is_sure() && !before.contains(held));
+    let forbidden = |made: &PresentBinding| {
+        after.iter().find(|held| rule.rule.forbids(held, made) && held.mac == made.mac).cloned()
+    };
+    made.filter_map(|made| Some((made.clone(), forbidden(made)?))).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
@@ -229,12 +260,14 @@ proptest! {
         wishes in rows(),
         before in proptest::collection::btree_map((0_u8..4, 0_u8..3), 0_u8..7, 0..8),
         left in proptest::collection::vec((0_u8..4, 0_u8..3), 0..4),
+        choice in proptest::sample::select(&CHOICES[..]),
     ) {
+        let rule = Duplicates::of(choice, None, Dialect::NonEls);
         let mac = |port, kind| match kind { 0 => vmac(200 + port), 1 => pxe(port), number => vmac(number) };
         let before: Vec<_> = before.into_iter().map(|((port, host), kind)| held(port, host, mac(port, kind))).collect();
         let left: Vec<_> = left.into_iter().map(|(port, host)| (port, host, pxe(port))).collect();
         let owned = owned(&left);
-        let (after, _) = carried_out(&wishes, &before, &owned);
+        let (after, _) = carried_out_under(rule, &wishes, &before, &owned);
         let (was, is) = (ports_of(&before), ports_of(&after));
         for (address, ports) in is {
             let bound = |port: &String| {
@@ -245,7 +278,10 @@ proptest! {
             let new: BTreeSet<_> = ports.difference(was.get(&address).unwrap_or(&BTreeSet::new())).cloned().collect();
             prop_assert!(new.is_empty() || others.is_empty(), "{} is new on {:?} beside {:?}", address, new, others);
         }
-        let (again, _) = carried_out(&wishes, &after, &owned);
+        for (made, held) in clashes(rule, &before, &after) {
+            prop_assert!(false, "{made:?} is made where {held:?} is under {rule:?}");
+        }
+        let (again, _) = carried_out_under(rule, &wishes, &after, &owned);
         prop_assert_eq!(sorted(again), sorted(after));
     }
 }

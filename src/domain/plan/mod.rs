@@ -5,6 +5,9 @@
 //! all: that is the idempotence of a push.
 
 mod compare;
+mod duplicates;
+#[cfg(test)]
+mod duplicates_tests;
 mod elsewhere;
 #[cfg(test)]
 mod elsewhere_tests;
@@ -20,7 +23,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BindableAddress, Desired, Failure, InterfaceName, Mac, VlanName};
+use super::{BindableAddress, Desired, Duplicates, Failure, InterfaceName, Mac, VlanName};
+pub use duplicates::{fall_back, of_macs};
 pub use families::unsupported;
 pub use force::{Inactive, Inactivity};
 pub use ownership::{LeftPort, Ownership, addresses_elsewhere, macs_at};
@@ -124,6 +128,8 @@ pub struct Step {
     pub end: EndState,
     /// The MAC bound to the address before.
     pub previous_mac: Option<Mac>,
+    /// What to push instead where the switch refuses the PXE MAC: the removal of what is ours.
+    pub instead: Vec<Change>,
     /// The port holds the address already, but so does another one, for which no row accounts.
     pub also_elsewhere: Option<Failure>,
 }
@@ -134,8 +140,9 @@ pub type Planned = Result<Step, (Wish, Failure)>;
 /// Plans every wish against the bindings present on the switch; one answer a wish, in their order.
 ///
 /// Addresses are taken in order and each sees the effect of those before it, because two revokes on one port must not both
-/// restore the one PXE MAC. A binding with any other MAC than one of vmacd's or the server's PXE MAC is somebody else's and
-/// is never overwritten or removed. What is inactive counts nowhere as bound. `port_vlans` may be empty unless [`wants_port_vlans`].
+/// restore the one PXE MAC where the switch takes it once (`duplicates`). A binding with any other MAC than one of vmacd's or
+/// the server's PXE MAC is somebody else's and is never overwritten or removed. What is inactive counts nowhere as bound.
+/// `port_vlans` may be empty unless [`wants_port_vlans`].
 ///
 /// No plan binds an address on a second port of the switch, in whatever VLAN, unless one row wants it on both. What vmacd left
 /// on another port for a row that does not want it there any more is removed by the step that binds the address.
@@ -145,28 +152,76 @@ pub type Planned = Result<Step, (Wish, Failure)>;
 ///
 /// # Errors
 /// Per wish a permanent [`Failure`]: [`super::Code::ForeignBinding`], [`super::Code::AddressElsewhere`],
-/// [`super::Code::InactiveStatement`], [`super::Code::InheritedBinding`], [`super::Code::UnknownVlan`] or
-/// [`super::Code::VlanUnresolved`].
-pub fn plan(wishes: &[Wish], present: &[PresentBinding], port_vlans: &PortVlans, owned: &Ownership) -> Vec<Planned> {
-    let mut present = present.to_vec();
-    let mut planned: Vec<(usize, Planned)> = Vec::with_capacity(wishes.len());
-    for of_address in by_address(wishes) {
-        let siblings: Vec<&Wish> = of_address.iter().map(|(_, wish)| *wish).collect();
-        let mut failed: HashMap<i64, Failure> = HashMap::new();
-        for (at, wish) in of_address {
-            let step = match failed.get(&wish.vmac_id) {
-                Some(failure) if wish.desired == Desired::Unbound => Err(failure.clone()),
-                _ => compare::plan_wish(wish, &siblings, &present, port_vlans, owned),
-            };
-            match &step {
-                Ok(step) => step.changes.iter().for_each(|change| apply(change, &mut present)),
-                Err(failure) => drop(failed.insert(wish.vmac_id, failure.clone())),
-            }
-            planned.push((at, step.map_err(|failure| (wish.clone(), failure))));
+/// [`super::Code::InactiveStatement`], [`super::Code::InheritedBinding`], [`super::Code::UnknownVlan`],
+/// [`super::Code::VlanUnresolved`], or [`super::Code::DuplicateMac`] where it is known that the switch would refuse the MAC.
+pub fn plan(
+    wishes: &[Wish],
+    present: &[PresentBinding],
+    port_vlans: &PortVlans,
+    owned: &Ownership,
+    duplicates: Duplicates,
+) -> Vec<Planned> {
+    let around = Around { port_vlans, owned, duplicates };
+    let groups = by_address(wishes);
+    let mut clashing = HashMap::new();
+    let mut planned = loop {
+        let (planned, after) = plan_all(&groups, present, &around, &clashing);
+        // What fails stays as it is, which others may clash with: until nothing more does.
+        let found = duplicates::clashing(&planned, &after, duplicates);
+        if found.is_empty() {
+            break planned;
         }
-    }
+        clashing.extend(found);
+    };
     planned.sort_by_key(|(at, _)| *at);
     planned.into_iter().unzip::<usize, Planned, Vec<_>, Vec<_>>().1
+}
+
+/// Plans address by address; also what the switch holds then.
+fn plan_all(
+    groups: &[Vec<(usize, &Wish)>],
+    present: &[PresentBinding],
+    around: &Around<'_>,
+    clashing: &HashMap<i64, Failure>,
+) -> (Vec<(usize, Planned)>, Vec<PresentBinding>) {
+    let mut after = present.to_vec();
+    let planned = groups.iter().flat_map(|of_address| plan_address(of_address, &mut after, around, clashing)).collect();
+    (planned, after)
+}
+
+/// What a plan goes by beside the bindings.
+struct Around<'a> {
+    port_vlans: &'a PortVlans,
+    owned: &'a Ownership,
+    duplicates: Duplicates,
+}
+
+/// Plans the wishes for one address; `clashing` are rows of which nothing new may be bound.
+fn plan_address(
+    of_address: &[(usize, &Wish)],
+    present: &mut Vec<PresentBinding>,
+    around: &Around<'_>,
+    clashing: &HashMap<i64, Failure>,
+) -> Vec<(usize, Planned)> {
+    let siblings: Vec<&Wish> = of_address.iter().map(|(_, wish)| *wish).collect();
+    let mut failed: HashMap<i64, Failure> = HashMap::new();
+    let mut planned = Vec::with_capacity(of_address.len());
+    for (at, wish) in of_address {
+        let step = match (failed.get(&wish.vmac_id), wish.desired) {
+            (Some(failure), Desired::Unbound) => Err(failure.clone()),
+            _ => compare::plan_wish(wish, &siblings, present, around),
+        };
+        let step = step.and_then(|step| match clashing.get(&wish.vmac_id) {
+            Some(failure) if !step.changes.is_empty() => Err(failure.clone()),
+            _ => Ok(step),
+        });
+        match &step {
+            Ok(step) => step.changes.iter().for_each(|change| apply(change, present)),
+            Err(failure) => drop(failed.insert(wish.vmac_id, failure.clone())),
+        }
+        planned.push((*at, step.map_err(|failure| ((*wish).clone(), failure))));
+    }
+    planned
 }
 
 /// The wishes with their places, those for one address together, and of these those to bind first.

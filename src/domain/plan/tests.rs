@@ -3,9 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::Code;
+use crate::domain::{Code, Dialect, DuplicateChoice};
 
 const PXE: Mac = Mac::new([0xaa, 0xbb, 0xcc, 0, 0, 1]);
+
+/// The rule that most of these tests are made under.
+pub(super) const PORT: Duplicates = Duplicates::of(DuplicateChoice::Port, None, Dialect::NonEls);
 
 fn vmac(number: u8) -> Mac {
     Mac::new([0x02, 0xa0, 0, 0, 0, number])
@@ -42,7 +45,7 @@ fn wish(desired: Desired, host: u8) -> Wish {
 }
 
 fn steps(wishes: &[Wish], on_switch: &[PresentBinding]) -> Vec<Planned> {
-    plan(wishes, on_switch, &PortVlans::default(), &owned(on_switch))
+    plan(wishes, on_switch, &PortVlans::default(), &owned(on_switch), PORT)
 }
 
 /// Every local MAC is vmacd's, and no row left anything behind.
@@ -92,7 +95,7 @@ fn the_vlan_is_looked_for_in_its_order() {
     for (wish, on_switch, port_vlans, expected, asks) in table {
         let wishes = std::slice::from_ref(wish);
         assert_eq!(wants_port_vlans(wishes, on_switch), asks, "{expected}");
-        let step = plan(wishes, on_switch, port_vlans, &owned(on_switch)).remove(0).expect("a step");
+        let step = plan(wishes, on_switch, port_vlans, &owned(on_switch), PORT).remove(0).expect("a step");
         assert_eq!(step.wish.vlan, Some(vlan(expected)));
     }
 }
@@ -109,7 +112,7 @@ fn the_vlan_of_the_other_family_is_no_hint() {
     ];
     let of = |wish: &Wish, subnets| {
         let port_vlans = PortVlans { subnets, ..PortVlans::default() };
-        let step = plan(std::slice::from_ref(wish), &on_switch, &port_vlans, &owned(&on_switch)).remove(0);
+        let step = plan(std::slice::from_ref(wish), &on_switch, &port_vlans, &owned(&on_switch), PORT).remove(0);
         step.map(|step| step.wish.vlan).map_err(|(_, failure)| failure.code)
     };
     assert!(wants_port_vlans(std::slice::from_ref(&wanted), &on_switch));
@@ -117,7 +120,8 @@ fn the_vlan_of_the_other_family_is_no_hint() {
     assert_eq!(of(&wanted, subnets[..1].to_vec()), Err(Code::VlanUnresolved));
     let primary = PresentBinding { ip: v6("2001:db8::1"), vlan: Some(vlan("of-primary")), ..on_switch[0].clone() };
     let wanted = Wish { primary_ip: Some(primary.ip), ..wanted };
-    let step = plan(&[wanted], &[primary], &PortVlans::default(), &Ownership::default()).remove(0).expect("a step");
+    let step =
+        plan(&[wanted], &[primary], &PortVlans::default(), &Ownership::default(), PORT).remove(0).expect("a step");
     assert_eq!(step.wish.vlan, Some(vlan("of-primary")));
 }
 
@@ -142,7 +146,7 @@ fn an_inactive_binding_of_ours_is_made_active_by_a_create_and_removed_by_a_revok
 fn nothing_is_bound_under_what_is_inactive_nor_changed_that_comes_from_a_group() {
     let named = Wish { vlan: "VLAN.13".parse().ok(), ..wish(Desired::Bound, 6) };
     let code = |wish: &Wish, on_switch: &[PresentBinding], port_vlans: &PortVlans| {
-        plan(std::slice::from_ref(wish), on_switch, port_vlans, &owned(on_switch))
+        plan(std::slice::from_ref(wish), on_switch, port_vlans, &owned(on_switch), PORT)
             .remove(0)
             .map_err(|(_, failure)| failure.code)
     };
@@ -172,7 +176,7 @@ fn a_subnet_chooses_only_among_what_a_trunk_carries_and_a_vlan_that_is_not_there
         ..PortVlans::default()
     };
     let of = |wish: &Wish, port_vlans: &PortVlans| {
-        let step = plan(std::slice::from_ref(wish), &[], port_vlans, &Ownership::default()).remove(0);
+        let step = plan(std::slice::from_ref(wish), &[], port_vlans, &Ownership::default(), PORT).remove(0);
         step.map(|step| step.wish.vlan).map_err(|(_, failure)| failure.code)
     };
     let plain = wish(Desired::Bound, 6);

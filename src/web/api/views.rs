@@ -196,6 +196,10 @@ pub(super) struct SwitchView {
     port: u16,
     /// `els` or `non-els`, once it was found.
     dialect: Option<String>,
+    /// Where one MAC may stand for one address only: `auto`, `none`, `port`, `vlan` or `switch`, as the inventory says.
+    duplicates: String,
+    /// What the switch showed of that: `none`, `port`, `vlan` or `switch`.
+    duplicates_found: Option<String>,
     host_key_pinned: bool,
     site: Option<String>,
     /// While its site is frozen, the freeze that ends last.
@@ -246,6 +250,8 @@ impl SwitchView {
             host: known.switch.host,
             port: known.switch.port,
             dialect: known.dialect_found.map(|dialect| dialect.as_str().to_owned()),
+            duplicates: known.switch.duplicates.as_str().to_owned(),
+            duplicates_found: known.duplicates_found.map(|rule| rule.as_str().to_owned()),
             host_key_pinned: known.switch.host_key.is_some(),
             site: known.switch.site.map(|site| site.to_string()),
             freeze: known.freeze.map(FreezeView::from),

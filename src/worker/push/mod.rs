@@ -63,6 +63,7 @@ pub(super) async fn push(
         Ok(opened) => attempt(context, session, &mut journal, opened, slot).await,
         Err(failure) => PushReport { session_usable: true, ..PushReport::failed(failure) },
     };
+    session.remember_duplicates(context).await;
     if !report.session_usable {
         session.abandon();
     }

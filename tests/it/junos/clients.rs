@@ -7,7 +7,7 @@ use std::process::Stdio;
 use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::process::Command;
-use vmacd::sim::{Dialect, Estate, Options};
+use vmacd::sim::{Dialect, DuplicateScope, Estate, Options};
 
 use super::table::{assert_documented, markdown};
 
@@ -21,7 +21,10 @@ async fn real_clients_run_their_workflow() {
     let python = String::from_utf8_lossy(&made.stdout).trim().to_owned();
     let mut rows = Rows::default();
     for (name, dialect) in [("non-els", Dialect::NonEls), ("els", Dialect::Els)] {
-        let options = Options { switches: SCRIPTS.len(), ports_per_switch: 2, dialect, ..Options::default() };
+        // A second address with the same MAC is how a refused commit is brought about.
+        let duplicates = Some(DuplicateScope::Interface);
+        let options =
+            Options { switches: SCRIPTS.len(), ports_per_switch: 2, dialect, duplicates, ..Options::default() };
         let estate = Estate::start(options).await.expect("switches");
         // Each client on a switch of its own: they lock each other out otherwise.
         let runs = SCRIPTS

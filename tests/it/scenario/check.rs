@@ -40,6 +40,7 @@ async fn a_switch_in_good_order_is_told_so_step_by_step() {
     dialect: ok
     model: ok
     bindings: ok
+    duplicates: ok
     pending commit: ok
     candidate: ok
     commit: ok

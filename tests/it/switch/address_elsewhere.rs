@@ -2,6 +2,7 @@
 
 use vmacd::domain::plan::{EndState, LeftPort, Wish};
 use vmacd::domain::{Code, Dialect};
+use vmacd::sim::{DuplicateScope, Options};
 use vmacd::switch::preview_changes;
 
 use super::bench::{Bench, Notes, codes, mac, ours, whole};
@@ -25,7 +26,9 @@ fn statement(bench: &Bench, dialect: Dialect, port: usize, vlan: &str, ip: &str,
 }
 
 async fn both() -> [(Bench, Dialect); 2] {
-    [(Bench::non_els().await, Dialect::NonEls), (Bench::els().await, Dialect::Els)]
+    // Both take one MAC on two ports.
+    let non_els = Options { duplicates: Some(DuplicateScope::Interface), ..Options::default() };
+    [(Bench::with(non_els).await, Dialect::NonEls), (Bench::els().await, Dialect::Els)]
 }
 
 /// Addresses with their ports, of what is beside the primaries.

@@ -23,7 +23,9 @@ impl Bench {
     }
 
     pub async fn els() -> Self {
-        Self::with(Options { dialect: vmacd::sim::Dialect::Els, ..Options::default() }).await
+        // Against what is believed of ELS: what it refuses all the same is found out on the way.
+        let duplicates = Some(vmacd::sim::DuplicateScope::Interface);
+        Self::with(Options { dialect: vmacd::sim::Dialect::Els, duplicates, ..Options::default() }).await
     }
 
     pub async fn with(options: Options) -> Self {

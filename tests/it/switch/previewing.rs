@@ -2,6 +2,7 @@
 
 use vmacd::domain::plan::{EndState, Ownership, Wish};
 use vmacd::domain::{Code, Failure};
+use vmacd::sim::{Dialect, Options};
 use vmacd::switch::{ChangePreview, preview_changes};
 
 use super::bench::{Bench, Notes};
@@ -13,7 +14,9 @@ async fn look(bench: &Bench, wishes: &[Wish]) -> Result<ChangePreview, Failure> 
 
 #[tokio::test]
 async fn the_difference_is_the_switchs_own_and_nothing_is_changed() {
-    for bench in [Bench::non_els().await, Bench::els().await] {
+    // What is likely of ELS takes the PXE MAC a second time.
+    let els = Bench::with(Options { dialect: Dialect::Els, ..Options::default() }).await;
+    for (bench, end) in [(Bench::non_els().await, EndState::Removed), (els, EndState::Restored)] {
         let bound = bench.create(0, 1);
         bench.push(&mut Notes::of(vec![bound.clone()])).await;
         let (commits, text) = (bench.sim().commits(), bench.sim().committed_text());
@@ -25,7 +28,7 @@ async fn the_difference_is_the_switchs_own_and_nothing_is_changed() {
         assert!(has("+", new.ip.to_string()) && has("-", gone.ip.to_string()), "{}", preview.difference);
         let mut ends: Vec<_> = preview.planned.iter().map(|step| step.as_ref().expect("a step").end).collect();
         ends.sort_by_key(|end| format!("{end:?}"));
-        assert_eq!(ends, [EndState::Bound, EndState::Removed]);
+        assert_eq!(ends, [EndState::Bound, end]);
         assert_eq!((bench.sim().commits(), bench.sim().committed_text()), (commits, text));
         bench.assert_tidy();
         let same = look(&bench, &[bound]).await.expect("a preview");

@@ -8,7 +8,7 @@ use vmacd::switch::PushEnd;
 use super::bench::{Bench, Notes, codes, mac, whole};
 
 async fn strict() -> Bench {
-    Bench::with(Options { duplicates: DuplicateScope::Switch, ..Options::default() }).await
+    Bench::with(Options { duplicates: Some(DuplicateScope::Switch), ..Options::default() }).await
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn one_bad_change_does_not_hold_up_the_others() {
 
 #[tokio::test]
 async fn of_five_hundred_changes_three_that_are_refused_cost_few_commits() {
-    let bench = Bench::with(Options { duplicates: DuplicateScope::Interface, ..Options::default() }).await;
+    let bench = Bench::with(Options { duplicates: Some(DuplicateScope::Interface), ..Options::default() }).await;
     let ip = |number: i64| format!("10.9.{}.{}", number / 250, 1 + number % 250).parse().expect("an address");
     let octet = |number: i64| u8::try_from(number % 250).expect("small");
     let of = |number: i64| Wish {
@@ -60,6 +60,25 @@ async fn of_five_hundred_changes_three_that_are_refused_cost_few_commits() {
 fn commits_asked_for(notes: &Notes) -> usize {
     let confirmed = notes.ends.iter().filter(|end| **end == PushEnd::Confirmed).count();
     notes.backups.len() + confirmed
+}
+
+#[tokio::test]
+async fn under_each_rule_a_revoke_restores_or_removes_in_one_push_whatever_is_believed() {
+    use vmacd::domain::plan::EndState::{Removed, Restored};
+    use vmacd::sim::{Dialect, DuplicateScope::*};
+    for dialect in [Dialect::NonEls, Dialect::Els] {
+        for scope in [Off, Interface, Vlan, Switch] {
+            let bench = Bench::with(Options { dialect, duplicates: Some(scope), ..Options::default() }).await;
+            bench.push(&mut Notes::of(vec![bench.create(0, 1), bench.create(0, 2)])).await;
+            let report = bench.push(&mut Notes::of(vec![bench.revoke(0, 1), bench.revoke(0, 2)])).await;
+            // What is believed of non-ELS removes it; ELS is asked.
+            let expected = if dialect == Dialect::Els && scope == Off { Restored } else { Removed };
+            let ends: Vec<_> =
+                report.results.iter().map(|result| result.end.as_ref().map(|reached| reached.end)).collect();
+            assert_eq!(ends, [Ok(expected), Ok(expected)], "{dialect:?} {scope:?}");
+            bench.assert_tidy();
+        }
+    }
 }
 
 #[tokio::test]
