@@ -14,10 +14,10 @@ use super::tree::Node;
 pub(crate) fn common(els: bool, ports: usize, given: Option<(&str, &str)>) -> Result<Node, SimError> {
     let built_in = if els { in_els(include_str!("base.conf")) } else { include_str!("base.conf").to_owned() };
     let (origin, text) = given.unwrap_or(("the built-in configuration", &built_in));
-    let mut tree = parse_any(text).map_err(|error| SimError::Config {
-        origin: origin.to_owned(),
-        message: error.message,
-        bad_element: error.bad_element,
+    let mut tree = parse_any(text).map_err(|error| {
+        let (line, column) = error.place(text);
+        let (message, bad_element) = (error.message, error.bad_element);
+        SimError::Config { origin: origin.to_owned(), line, column, message, bad_element }
     })?;
     let lines: String = (0..ports).map(|port| port_lines(els, port)).collect();
     add(&mut tree, &lines);

@@ -63,7 +63,7 @@ fn part(node: &Node, path: &[&str]) -> Option<Node> {
         return Some(node.clone());
     };
     let only = part(node.child(word)?, rest)?;
-    Some(Node { children: vec![Arc::new(only)], word: node.word.clone(), inactive: node.inactive })
+    Some(Node { children: vec![Arc::new(only)], ..node.clone() })
 }
 
 /// The text form: of the whole with the comment above, of a part without the statements around it.
@@ -100,9 +100,13 @@ pub(crate) fn version(switch: &Switch) -> String {
 /// `show system commit`.
 pub(crate) fn commits(switch: &Switch) -> String {
     let device = switch.device();
+    let marked = device.deadline().is_some() && switch.model.marks_pending();
     let entry = |(number, commit): (usize, &super::history::Commit)| {
         let notes = [&commit.comment, &commit.log].into_iter().flatten();
-        let notes: String = notes.map(|note| format!("    {note}\n")).collect();
+        let mut notes: String = notes.map(|note| format!("    {note}\n")).collect();
+        if number == 0 && marked {
+            notes.push_str("    rollback pending\n");
+        }
         let when = time::shown(commit.at_ms);
         format!("{number:<3} {when} by {} via {}\n{notes}", commit.user, commit.client)
     };

@@ -64,12 +64,17 @@ pub(crate) fn check_statement(line: &str) -> Result<(), Wrong> {
     let Some((verb, statement)) = words.split_first().filter(|(_, statement)| !statement.is_empty()) else {
         return Err(unexpected(line, None, "missing argument."));
     };
+    let statement = match verb.text {
+        "annotate" => &statement[..statement.len() - 1],
+        _ => statement,
+    };
     let mut at = At::top();
     for word in statement {
         let followed = follow(&line[verb.end..word.end]);
         at = followed.map_err(|error| Wrong::At(word.start, format!("{}.", error.message)))?;
     }
     match at {
+        _ if statement.is_empty() => Err(unexpected(line, None, "missing argument.")),
         At::Key(_) | At::Value(_) if verb.text == "set" => Err(unexpected(line, None, "missing argument.")),
         _ => Ok(()),
     }

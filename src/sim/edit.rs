@@ -1,7 +1,8 @@
 //! Edits: what loading a configuration asks for, statement by statement, whatever the format it came in.
 
+use super::lex::{Lexeme, Placed, quote};
 use super::schema::Kind;
-use super::tree::{At, Node, Word};
+use super::tree::{At, Layout, Node, Word};
 
 /// What to do with a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,18 @@ pub(crate) enum Op {
     Replace,
     Deactivate,
     Activate,
+    /// The path's last word is an annotation of the statement before it; an empty one takes it away.
+    Annotate,
+    /// The path's last word is how the word before it was written.
+    Spell,
+    /// What stands under the statement is written on its line, each with the statement's words before it.
+    Line,
+    /// What stands under the statement is written in braces.
+    Brace,
+    /// What stands under the statement is written in brackets.
+    Bracket,
+    /// The statement holds a secret.
+    Secret,
 }
 
 /// One statement and what to do with it.
@@ -26,11 +39,30 @@ pub(crate) struct Edit {
 pub(crate) struct Syntax {
     pub bad_element: String,
     pub message: String,
+    /// Where it stands, in bytes from the start of the text.
+    pub at: Option<usize>,
 }
 
 impl Syntax {
     pub(crate) fn at(bad_element: &str) -> Syntax {
-        Syntax { bad_element: bad_element.to_owned(), message: "syntax error".to_owned() }
+        Syntax { bad_element: bad_element.to_owned(), message: "syntax error".to_owned(), at: None }
+    }
+
+    /// The same, at this byte unless it has a place already.
+    pub(crate) fn placed(self, at: usize) -> Syntax {
+        Syntax { at: self.at.or(Some(at)), ..self }
+    }
+
+    /// The same in a text that starts `offset` bytes earlier.
+    pub(crate) fn moved(self, offset: usize) -> Syntax {
+        Syntax { at: self.at.map(|at| at + offset), ..self }
+    }
+
+    /// Line and column of the place in `text`, both from 1; the end of the text where no place is known.
+    pub(crate) fn place(&self, text: &str) -> (usize, usize) {
+        let before = text.get(..self.at.unwrap_or(text.len())).unwrap_or(text);
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (before.matches('\n').count() + 1, column)
     }
 
     fn value(word: &str) -> Syntax {
@@ -41,8 +73,29 @@ impl Syntax {
 /// A statement's word, or several values in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Token {
-    Word(String),
-    List(Vec<String>),
+    Word(Spelled),
+    /// The values, and where the bracket opens.
+    List(Vec<Spelled>, usize),
+}
+
+/// A word, how it was written where quotes were not needed or say it in another way, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spelled {
+    pub word: String,
+    pub raw: Option<String>,
+    pub at: usize,
+}
+
+impl Spelled {
+    /// The word that a lexeme is, if it is one.
+    pub(crate) fn of(placed: &Placed) -> Option<Spelled> {
+        let (word, raw) = match &placed.lexeme {
+            Lexeme::Word(word) => (word, None),
+            Lexeme::Quoted(word, raw) => (word, Some(raw).filter(|raw| **raw != quote(word))),
+            _ => return None,
+        };
+        Some(Spelled { word: word.clone(), raw: raw.cloned(), at: placed.at })
+    }
 }
 
 /// The paths that one line of words stands for, and where the line ends.
@@ -50,11 +103,13 @@ pub(crate) enum Token {
 pub(crate) struct Expanded<'a> {
     pub paths: Vec<Vec<Word>>,
     pub end: Vec<Word>,
-    /// The last statement of the line without its value: what becomes inactive.
+    /// The statement that the line begins with: what becomes inactive, and what an annotation is about.
     pub statement: Vec<Word>,
     pub at: At<'a>,
     /// The last block on the line, and how many words lead to it.
     pub block: (At<'a>, usize),
+    /// Words that were written in another way than they are printed: the path to each, and how.
+    pub raws: Vec<(Vec<Word>, Word)>,
 }
 
 impl Expanded<'_> {
@@ -67,21 +122,29 @@ impl Expanded<'_> {
 
 /// Follows `tokens` through the grammar from `prefix` on. Several leaves may stand in one line (`vlan V mac M`).
 pub(crate) fn expand<'a>(at: At<'a>, prefix: &[Word], tokens: &[Token]) -> Result<Expanded<'a>, Syntax> {
-    let mut walk = Walk { at, here: prefix.to_vec(), block: (at, prefix.len()), fresh: false, paths: Vec::new() };
+    let mut walk = Walk {
+        at,
+        here: prefix.to_vec(),
+        block: (at, prefix.len()),
+        fresh: false,
+        paths: Vec::new(),
+        raws: Vec::new(),
+        statement: None,
+    };
     for token in tokens {
         match token {
-            Token::Word(word) => walk.word(word)?,
-            Token::List(values) => walk.values(values)?,
+            Token::Word(spelled) => walk.word(&spelled.word).map_err(|error| error.placed(spelled.at))?,
+            Token::List(values, start) => walk.values(values).map_err(|error| error.placed(*start))?,
+        }
+        if let Token::Word(Spelled { raw: Some(raw), .. }) = token {
+            walk.raws.push((walk.here.clone(), raw.as_str().into()));
         }
     }
     if walk.fresh {
         walk.paths.push(walk.here.clone());
     }
-    let statement = match walk.at {
-        At::End | At::Open => walk.here[..walk.here.len().min(walk.block.1 + 1)].to_vec(),
-        At::Block(_) | At::Key(_) | At::Value(_) => walk.here.clone(),
-    };
-    Ok(Expanded { paths: walk.paths, end: walk.here, statement, at: walk.at, block: walk.block })
+    let statement = walk.here[..walk.statement.unwrap_or(walk.here.len())].to_vec();
+    Ok(Expanded { paths: walk.paths, end: walk.here, statement, at: walk.at, block: walk.block, raws: walk.raws })
 }
 
 struct Walk<'a> {
@@ -92,6 +155,9 @@ struct Walk<'a> {
     /// Words since the last complete path.
     fresh: bool,
     paths: Vec<Vec<Word>>,
+    raws: Vec<(Vec<Word>, Word)>,
+    /// How many words lead to the statement that the line begins with.
+    statement: Option<usize>,
 }
 
 impl Walk<'_> {
@@ -106,6 +172,9 @@ impl Walk<'_> {
         self.here.push(self.at.kept(word));
         self.at = next;
         self.fresh = true;
+        if next.is_statement() {
+            self.statement.get_or_insert(self.here.len());
+        }
         match next {
             At::Block(_) => self.block = (next, self.here.len()),
             At::End => self.complete(),
@@ -126,7 +195,7 @@ impl Walk<'_> {
         self.fresh = false;
     }
 
-    fn values(&mut self, values: &[String]) -> Result<(), Syntax> {
+    fn values(&mut self, values: &[Spelled]) -> Result<(), Syntax> {
         let takes_list = match self.at {
             At::Value(rule) => rule.kind == Kind::LeafList,
             At::Open | At::Key(_) => true,
@@ -137,7 +206,8 @@ impl Walk<'_> {
         }
         for value in values {
             let mut path = self.here.clone();
-            path.push(value.as_str().into());
+            path.push(value.word.as_str().into());
+            self.raws.extend(value.raw.as_ref().map(|raw| (path.clone(), raw.as_str().into())));
             self.paths.push(path);
         }
         (self.at, self.fresh) = (At::End, false);
@@ -170,13 +240,25 @@ fn apply_one(tree: &mut Node, edit: &Edit) -> bool {
     match edit.op {
         Op::Set => tree.set(&edit.path),
         Op::Delete => tree.delete(&edit.path),
-        Op::Deactivate => tree.set_inactive(&edit.path, true),
-        Op::Activate => tree.set_inactive(&edit.path, false),
+        Op::Deactivate => tree.change(&edit.path, |node| node.inactive = true),
+        Op::Activate => tree.change(&edit.path, |node| node.inactive = false),
+        Op::Line => tree.change(&edit.path, |node| node.hints.layout = Layout::Line),
+        Op::Brace => tree.change(&edit.path, |node| node.hints.layout = Layout::Braces),
+        Op::Bracket => tree.change(&edit.path, |node| node.hints.layout = Layout::Brackets),
+        Op::Secret => tree.change(&edit.path, |node| node.hints.secret = true),
+        Op::Annotate => with_text(tree, &edit.path, |node, text| {
+            node.annotation = Some(text.clone()).filter(|text| !text.is_empty());
+        }),
+        Op::Spell => with_text(tree, &edit.path, |node, text| node.hints.raw = Some(text.clone())),
         Op::Replace => {
             tree.delete(&edit.path);
             tree.set(&edit.path)
         }
     }
+}
+
+fn with_text(tree: &mut Node, path: &[Word], change: impl FnOnce(&mut Node, &Word)) -> bool {
+    path.split_last().is_some_and(|(text, path)| tree.change(path, |node| change(node, text)))
 }
 
 /// `[edit a b c]`, as error paths print it.

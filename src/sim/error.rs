@@ -20,10 +20,14 @@ pub enum SimError {
         source: std::io::Error,
     },
     /// The configuration to start from is not one.
-    #[error("{origin}: {message} at {bad_element:?}")]
+    #[error("{origin}:{line}:{column}: {message} at {bad_element:?}")]
     Config {
         /// The file, or what else it came from.
         origin: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column in it, from 1.
+        column: usize,
         /// The switch's word for it.
         message: String,
         /// The statement at fault.

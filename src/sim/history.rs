@@ -28,23 +28,29 @@ impl Commit {
     }
 }
 
-/// The `commit-information` of `history`, newest first.
-pub(crate) fn information<'a>(history: impl Iterator<Item = &'a Commit>) -> String {
-    let entries: String = history.enumerate().map(|(number, commit)| entry(number, commit)).collect();
+/// The `commit-information` of `history`, newest first; `marked` where the newest waits to be confirmed and the release
+/// says so.
+pub(crate) fn information<'a>(history: impl Iterator<Item = &'a Commit>, marked: bool) -> String {
+    let entry = |(number, commit): (usize, &Commit)| entry(number, commit, marked && number == 0);
+    let entries: String = history.enumerate().map(entry).collect();
     format!("<commit-information>\n{entries}</commit-information>\n")
 }
 
-fn entry(number: usize, commit: &Commit) -> String {
+/// What newer releases say of a commit that waits to be confirmed (seen on vSRX 24.4R2).
+const MARK: &str = "<commit-confirmed>rollback pending</commit-confirmed>\n";
+
+fn entry(number: usize, commit: &Commit, marked: bool) -> String {
     let optional = |tag: &str, text: &Option<String>| match text {
         Some(text) => format!("<{tag}>{}</{tag}>\n", escape(text)),
         None => String::new(),
     };
     format!(
-        "<commit-history>\n<sequence-number>{number}</sequence-number>\n<user>{}</user>\n<client>{}</client>\n{}{}{}</commit-history>\n",
+        "<commit-history>\n<sequence-number>{number}</sequence-number>\n<user>{}</user>\n<client>{}</client>\n{}{}{}{}</commit-history>\n",
         escape(&commit.user),
         commit.client,
         date_time(commit.at_ms),
         optional("comment", &commit.comment),
+        if marked { MARK } else { "" },
         optional("log", &commit.log),
     )
 }

@@ -4,34 +4,54 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Lexeme {
     Word(String),
+    /// A word in quotes, and how it was written.
+    Quoted(String, String),
     Open,
     Close,
     End,
     ListOpen,
     ListClose,
+    /// An annotation with its marks: `/* moved */`.
+    Annotation(String),
+    /// `## SECRET-DATA`
+    Secret,
+}
+
+/// A lexeme and where it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub lexeme: Lexeme,
+    /// In bytes from the start of the text.
+    pub at: usize,
 }
 
 impl Lexeme {
     /// The lexeme as it was written, for error messages.
     pub(crate) fn shown(&self) -> &str {
         match self {
-            Lexeme::Word(word) => word,
+            Lexeme::Word(word) | Lexeme::Quoted(word, _) => word,
             Lexeme::Open => "{",
             Lexeme::Close => "}",
             Lexeme::End => ";",
             Lexeme::ListOpen => "[",
             Lexeme::ListClose => "]",
+            Lexeme::Annotation(text) => text,
+            Lexeme::Secret => SECRET,
         }
     }
 }
 
-/// Splits `text`; comments (`#` to the end of the line, `/* */`) are dropped.
-pub(crate) fn lex(text: &str) -> Vec<Lexeme> {
+/// The remark that Junos puts behind passwords and keys.
+pub(crate) const SECRET: &str = "## SECRET-DATA";
+
+/// Splits `text`; other comments (`#` to the end of the line) are dropped.
+pub(crate) fn lex(text: &str) -> Vec<Placed> {
     let mut rest = text.trim_start();
     let mut lexemes = Vec::new();
     while let Some(first) = rest.chars().next() {
+        let at = text.len() - rest.len();
         let (lexeme, after) = next(first, rest);
-        lexemes.extend(lexeme);
+        lexemes.extend(lexeme.map(|lexeme| Placed { lexeme, at }));
         rest = after.trim_start();
     }
     lexemes
@@ -39,9 +59,12 @@ pub(crate) fn lex(text: &str) -> Vec<Lexeme> {
 
 fn next(first: char, rest: &str) -> (Option<Lexeme>, &str) {
     match first {
-        '#' => (None, rest.split_once('\n').map_or("", |(_, after)| after)),
-        '/' if rest.starts_with("/*") => (None, rest.split_once("*/").map_or("", |(_, after)| after)),
-        '"' => quoted(&rest[1..]),
+        '#' => {
+            let secret = rest.starts_with(SECRET).then_some(Lexeme::Secret);
+            (secret, rest.split_once('\n').map_or("", |(_, after)| after))
+        }
+        '/' if rest.starts_with("/*") => annotation(rest),
+        '"' => quoted(rest),
         '{' => (Some(Lexeme::Open), &rest[1..]),
         '}' => (Some(Lexeme::Close), &rest[1..]),
         ';' => (Some(Lexeme::End), &rest[1..]),
@@ -54,12 +77,25 @@ fn next(first: char, rest: &str) -> (Option<Lexeme>, &str) {
     }
 }
 
+fn annotation(rest: &str) -> (Option<Lexeme>, &str) {
+    match rest[2..].find("*/") {
+        Some(length) => {
+            let (text, after) = rest.split_at(length + 4);
+            (Some(Lexeme::Annotation(text.to_owned())), after)
+        }
+        None => (None, ""),
+    }
+}
+
 fn quoted(rest: &str) -> (Option<Lexeme>, &str) {
     let mut word = String::new();
-    let mut chars = rest.char_indices();
+    let mut chars = rest.char_indices().skip(1);
     while let Some((index, c)) = chars.next() {
         match c {
-            '"' => return (Some(Lexeme::Word(word)), &rest[index + 1..]),
+            '"' => {
+                let (raw, after) = rest.split_at(index + 1);
+                return (Some(Lexeme::Quoted(word, raw.to_owned())), after);
+            }
             '\\' => match chars.next() {
                 Some((_, escaped @ ('"' | '\\'))) => word.push(escaped),
                 // What any other letter means is the reader's business: `\n` stays as it was typed.
@@ -101,21 +137,25 @@ mod tests {
 
     #[test]
     fn comments_and_quotes_are_understood() {
-        let words = lex("a \"b \\\"c\\\" {\" /* no; */ d; ## SECRET-DATA\n}");
-        let shown: Vec<&str> = words.iter().map(Lexeme::shown).collect();
-        assert_eq!(shown, ["a", "b \"c\" {", "d", ";", "}"]);
+        let words = lex("a \"b \\\"c\\\" {\" /* no; */ d; ## SECRET-DATA\n}# no\n");
+        let shown: Vec<&str> = words.iter().map(|placed| placed.lexeme.shown()).collect();
+        assert_eq!(shown, ["a", "b \"c\" {", "/* no; */", "d", ";", "## SECRET-DATA", "}"]);
+        assert_eq!(words.iter().map(|placed| placed.at).collect::<Vec<_>>(), [0, 2, 14, 24, 25, 27, 42]);
     }
 
     #[test]
     fn escapes_of_a_message_stay_as_they_were_typed() {
         let message = r#""\n=== private ===\n\tleave \"now\"""#;
-        assert_eq!(quote(lex(message)[0].shown()), message);
+        assert_eq!(quote(lex(message)[0].lexeme.shown()), message);
     }
 
     proptest! {
         #[test]
         fn every_quoted_word_reads_back(word in "\\PC{0,12}") {
-            prop_assert_eq!(lex(&quote(&word)), vec![Lexeme::Word(word)]);
+            let quoted = quote(&word);
+            let lexemes = lex(&quoted);
+            prop_assert_eq!(lexemes.len(), 1);
+            prop_assert_eq!(lexemes[0].lexeme.shown(), word);
         }
     }
 }

@@ -81,6 +81,8 @@ pub use plan::SimServer;
 pub use run::run;
 
 #[cfg(test)]
+mod as_loaded_tests;
+#[cfg(test)]
 mod cli_tests;
 #[cfg(test)]
 mod device_tests;

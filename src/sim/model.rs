@@ -44,6 +44,13 @@ impl Model {
         }
     }
 
+    /// Whether the commit history marks a commit that waits to be confirmed. 24.4 was seen to; from which release on is not
+    /// known.
+    pub(crate) fn marks_pending(&self) -> bool {
+        let year = self.release.split(|c: char| !c.is_ascii_digit()).next().and_then(|year| year.parse::<u32>().ok());
+        year.is_some_and(|year| year >= 20)
+    }
+
     /// The release as namespaces show it: without the build number.
     pub(crate) fn namespace_release(&self) -> &str {
         self.release.rsplit_once('.').map_or(&self.release, |(release, build)| {

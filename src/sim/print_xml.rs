@@ -1,5 +1,6 @@
 //! Printing the XML form of the configuration.
 
+use super::print_text::annotations;
 use super::schema::{Kind, Rule};
 use super::tree::{At, Node};
 use super::xml::escape;
@@ -25,8 +26,14 @@ fn print(out: &mut String, at: At<'_>, node: &Node, depth: usize) {
         _ => (None, None),
     };
     let tag = known.map_or(&*node.word, |rule| &rule.tag);
+    if known.is_some() && matches!(next, At::Key(_) | At::Value(_)) {
+        annotation(out, node, depth);
+    }
     match (known, hidden, next) {
-        (None, Some(bare), _) if bare.kind == Kind::Leaf => leaf(out, node, &bare.tag, &node.word, depth),
+        (None, Some(bare), _) if bare.kind == Kind::Leaf => {
+            annotation(out, node, depth);
+            leaf(out, node, &bare.tag, &node.word, depth);
+        }
         (None, Some(list), _) => entry(out, list, node, depth),
         (_, _, At::Key(list)) => node.children.iter().for_each(|key| entry(out, list, key, depth)),
         (_, _, At::Value(_)) => node.children.iter().for_each(|value| leaf(out, node, tag, &value.word, depth)),
@@ -51,23 +58,32 @@ fn open(out: &mut String, node: &Node, depth: usize) {
     if !is_name(&node.word) {
         return keyed(out, KEYS_ONLY, node, depth);
     }
-    let flat = node.children.iter().all(|child| child.children.is_empty() && !child.inactive);
-    if node.children.is_empty() {
+    let (said, values) = (node.inactive || node.annotation.is_some(), node.children.as_slice());
+    if values.is_empty() {
         return flag(out, node, depth);
     }
-    if flat {
-        return node.children.iter().for_each(|value| leaf(out, node, &node.word, &value.word, depth));
+    if !said && values.iter().all(|child| child.children.is_empty()) {
+        return values.iter().for_each(|value| {
+            annotation(out, value, depth);
+            leaf(out, value, &node.word, &value.word, depth);
+        });
     }
-    for run in node.children.chunk_by(|a, b| is_name(&a.word) && is_name(&b.word)) {
+    if said {
+        return whole(out, node, node, values, depth);
+    }
+    for run in values.chunk_by(|a, b| is_name(&a.word) && is_name(&b.word)) {
         match run {
             [key] if !is_name(&key.word) => keyed(out, &node.word, key, depth),
-            words => {
-                start(out, &node.word, node, depth);
-                words.iter().for_each(|child| open(out, child, depth + 1));
-                end(out, &node.word, depth);
-            }
+            words => whole(out, node, &Node::default(), words, depth),
         }
     }
+}
+
+/// The element of `node` with `children`; what is said of it is what `said` has.
+fn whole(out: &mut String, node: &Node, said: &Node, children: &[std::sync::Arc<Node>], depth: usize) {
+    start(out, &node.word, said, depth);
+    children.iter().for_each(|child| open(out, child, depth + 1));
+    end(out, &node.word, depth);
 }
 
 fn keyed(out: &mut String, tag: &str, key: &Node, depth: usize) {
@@ -90,7 +106,15 @@ fn mark(node: &Node) -> &'static str {
     if node.inactive { " inactive=\"inactive\"" } else { "" }
 }
 
+/// Annotations stand in elements of their own, before what they are about.
+fn annotation(out: &mut String, node: &Node, depth: usize) {
+    for text in annotations(node) {
+        out.push_str(&format!("{}<junos:comment>{}</junos:comment>\n", indent(depth), escape(&text)));
+    }
+}
+
 fn start(out: &mut String, tag: &str, node: &Node, depth: usize) {
+    annotation(out, node, depth);
     out.push_str(&format!("{}<{tag}{}>\n", indent(depth), mark(node)));
 }
 
@@ -99,6 +123,7 @@ fn end(out: &mut String, tag: &str, depth: usize) {
 }
 
 fn flag(out: &mut String, node: &Node, depth: usize) {
+    annotation(out, node, depth);
     out.push_str(&format!("{}<{}{}/>\n", indent(depth), node.word, mark(node)));
 }
 

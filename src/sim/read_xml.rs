@@ -23,6 +23,9 @@ pub(crate) fn read_xml(configuration: &Element) -> (Vec<Edit>, Vec<Syntax>) {
     (reader.edits, reader.errors)
 }
 
+/// The element of an annotation, `junos:comment`.
+const ANNOTATION: &str = "comment";
+
 struct Reader {
     edits: Vec<Edit>,
     errors: Vec<Syntax>,
@@ -30,14 +33,27 @@ struct Reader {
 
 impl Reader {
     fn block(&mut self, at: At<'_>, prefix: &[Word], elements: &[Element]) {
+        let mut annotations: Vec<String> = Vec::new();
         for element in elements {
-            if let Err(error) = self.statement(at, prefix, element) {
-                self.errors.push(error);
+            if element.name == ANNOTATION && element.text.trim_start().starts_with("/*") {
+                annotations.push(element.text.trim().to_owned());
+                continue;
+            }
+            match self.statement(at, prefix, element) {
+                Ok(path) => self.annotate(&path, &std::mem::take(&mut annotations)),
+                Err(error) => self.errors.push(error.placed(element.at)),
             }
         }
     }
 
-    fn statement(&mut self, at: At<'_>, prefix: &[Word], element: &Element) -> Result<(), Syntax> {
+    fn annotate(&mut self, path: &[Word], annotations: &[String]) {
+        if !annotations.is_empty() {
+            self.edits.push(Edit { op: Op::Annotate, path: with(path, &annotations.join("\n")) });
+        }
+    }
+
+    /// Reads one element. Gives the statement that it is.
+    fn statement(&mut self, at: At<'_>, prefix: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
         let At::Block(block) = at else {
             return self.open(prefix, element);
         };
@@ -52,15 +68,19 @@ impl Reader {
         }
     }
 
-    fn known(&mut self, rule: &Rule, path: &[Word], element: &Element) -> Result<(), Syntax> {
+    fn known(&mut self, rule: &Rule, path: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
         match rule.kind {
+            // A value where the grammar knows of none.
+            Kind::Container if rule.open && element.children.is_empty() && !element.text.trim().is_empty() => {
+                self.open(&path[..path.len() - 1], element)
+            }
             Kind::Container | Kind::Presence => {
                 self.push(element, path);
                 if operation(element) != Op::Delete {
                     self.body(At::Block(rule), path, &element.children, rule.kind == Kind::Presence);
                     self.inactive(element, path);
                 }
-                Ok(())
+                Ok(path.to_vec())
             }
             Kind::Flag => {
                 self.push(element, path);
@@ -68,7 +88,7 @@ impl Reader {
                     self.set(path);
                     self.inactive(element, path);
                 }
-                Ok(())
+                Ok(path.to_vec())
             }
             Kind::List => self.entry(rule, path, element),
             Kind::Leaf | Kind::LeafList => self.leaf(rule, path, element),
@@ -85,7 +105,7 @@ impl Reader {
         self.block(at, path, children);
     }
 
-    fn entry(&mut self, list: &Rule, prefix: &[Word], element: &Element) -> Result<(), Syntax> {
+    fn entry(&mut self, list: &Rule, prefix: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
         let Some(key) = element.child_text("name").filter(|key| !key.is_empty()) else {
             return self.whole_list(prefix, element);
         };
@@ -98,35 +118,35 @@ impl Reader {
             self.body(At::Block(list), &path, &element.children, true);
             self.inactive(element, &path);
         }
-        Ok(())
+        Ok(path)
     }
 
-    fn whole_list(&mut self, prefix: &[Word], element: &Element) -> Result<(), Syntax> {
+    fn whole_list(&mut self, prefix: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
         if operation(element) != Op::Delete {
             return Err(Syntax::at(&element.name));
         }
         self.edits.push(Edit { op: Op::Delete, path: prefix.to_vec() });
-        Ok(())
+        Ok(prefix.to_vec())
     }
 
-    fn leaf(&mut self, rule: &Rule, path: &[Word], element: &Element) -> Result<(), Syntax> {
+    fn leaf(&mut self, rule: &Rule, path: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
         let value = element.text.trim();
         let one_of_many = rule.kind == Kind::LeafList && !value.is_empty();
         let target = if one_of_many { with(path, value) } else { path.to_vec() };
         self.push(element, &target);
         if operation(element) == Op::Delete {
-            return Ok(());
+            return Ok(target);
         }
         if !rule.check.accepts(value) || value.is_empty() {
             return Err(Syntax { message: format!("invalid value '{value}'"), ..Syntax::at(&element.name) });
         }
         self.set(&with(path, value));
         self.inactive(element, path);
-        Ok(())
+        Ok(path.to_vec())
     }
 
     /// A value whose keyword the text form leaves out (`4` in `mac-limit 4`).
-    fn bare(&mut self, rule: &Rule, prefix: &[Word], element: &Element) -> Result<(), Syntax> {
+    fn bare(&mut self, rule: &Rule, prefix: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
         let value = element.text.trim();
         if !rule.check.accepts(value) {
             return Err(Syntax { message: format!("invalid value '{value}'"), ..Syntax::at(&element.name) });
@@ -137,28 +157,31 @@ impl Reader {
             self.set(&path);
             self.inactive(element, &path);
         }
-        Ok(())
+        Ok(path)
     }
 
     /// Outside the grammar: a `name` is a key, text is a value, everything else a word.
-    fn open(&mut self, prefix: &[Word], element: &Element) -> Result<(), Syntax> {
+    fn open(&mut self, prefix: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
         let mut path = if element.name == KEYS_ONLY { prefix.to_vec() } else { with(prefix, &element.name) };
         if let Some(key) = element.child_text("name") {
             path.push(key.into());
         }
         self.push(element, &path);
         if operation(element) == Op::Delete {
-            return Ok(());
+            return Ok(path);
         }
         let value = element.text.trim();
         let children: Vec<Element> = element.children.iter().filter(|child| child.name != "name").cloned().collect();
         match (value, children.is_empty()) {
             ("", true) => self.set(&path),
-            (value, true) => self.set(&with(&path, value)),
+            (value, true) => {
+                path.push(value.into());
+                self.set(&path);
+            }
             (_, false) => self.block(At::Open, &path, &children),
         }
         self.inactive(element, &path);
-        Ok(())
+        Ok(path)
     }
 
     fn set(&mut self, path: &[Word]) {

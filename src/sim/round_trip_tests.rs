@@ -34,7 +34,9 @@ fn through_every_format(tree: &Node) {
     assert_eq!(errors, []);
     let from_xml = tree_of(&edits);
     assert_eq!(print_set(&from_xml), print_set(tree), "{text}");
-    assert_eq!(print_text(&from_xml), text);
+    assert_eq!(print_text(&from_xml), print_text(&from_set), "what neither says is printed alike");
+    assert_eq!(from_text(&text), *tree);
+    assert_eq!(print_text(&from_text(&text)), text);
     assert_eq!(diff::compare(tree, &from_xml), "");
 }
 

@@ -16,7 +16,7 @@ use super::xml::{Element, escape};
 pub(crate) fn operational(switch: &Switch, operation: &Element) -> Answer {
     let model = &switch.model;
     match operation.name.as_str() {
-        "get-commit-information" => reply(history::information(switch.device().history.iter())),
+        "get-commit-information" => commits(switch),
         "get-commit-revision-information" => revision(switch),
         "get-software-information" => reply(per_member(&software(model))),
         "get-chassis-inventory" => reply(inventory(model)),
@@ -31,6 +31,12 @@ pub(crate) fn operational(switch: &Switch, operation: &Element) -> Answer {
         "command" => command(switch, operation),
         other => Err(vec![unknown(other)]),
     }
+}
+
+fn commits(switch: &Switch) -> Answer {
+    let device = switch.device();
+    let marked = device.deadline().is_some() && switch.model.marks_pending();
+    reply(history::information(device.history.iter(), marked))
 }
 
 fn time(switch: &Switch, operation: &Element) -> Answer {
@@ -67,7 +73,7 @@ fn command(switch: &Switch, operation: &Element) -> Answer {
     let words: Vec<&str> = operation.text.split_whitespace().collect();
     match words.as_slice() {
         ["show", "version", ..] => reply(per_member(&software(&switch.model))),
-        ["show", "system", "commit"] => reply(history::information(switch.device().history.iter())),
+        ["show", "system", "commit"] => commits(switch),
         ["show", "chassis", "hardware", ..] => reply(inventory(&switch.model)),
         ["show", "system", "uptime"] => reply(per_member(&uptime(switch))),
         ["show", "configuration"] => {

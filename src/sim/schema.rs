@@ -59,7 +59,7 @@ pub(crate) struct Rule {
 
 impl Rule {
     fn root() -> Rule {
-        Rule { name: "configuration".into(), ..Rule::parse("configuration") }
+        Rule { name: "configuration".into(), ..Rule::parse("configuration only") }
     }
 
     fn parse(line: &str) -> Rule {
@@ -78,7 +78,7 @@ impl Rule {
             mandatory: false,
             short: false,
             prefix: false,
-            open: false,
+            open: true,
             children: Vec::new(),
         };
         words.for_each(|word| rule.mark(word));
@@ -94,6 +94,7 @@ impl Rule {
             "short" => self.short = true,
             "line" => self.one_line = true,
             "prefix" => self.prefix = true,
+            "only" => self.open = false,
             "ip4" => self.check = Check::Ip4,
             "ip6" => self.check = Check::Ip6,
             list if list.starts_with("[]") => {
@@ -120,6 +121,11 @@ impl Rule {
     /// The statement whose element is called `tag`.
     pub(crate) fn element(&self, tag: &str) -> Option<&Rule> {
         self.children.iter().find(|rule| rule.tag == tag && !rule.hidden).or_else(|| anywhere(tag))
+    }
+
+    /// Whether other statements stand in it.
+    fn holds_statements(&self) -> bool {
+        matches!(self.kind, Kind::Container | Kind::Presence | Kind::List)
     }
 
     /// The list whose entries, or the leaf whose value, stand directly in this block.
@@ -181,7 +187,7 @@ fn with_groups(mut root: Rule) -> Rule {
 }
 
 /// What Junos takes at every level.
-const ANYWHERE: &str = "apply-groups *\napply-groups-except *\napply-macro []\n  ...\n";
+const ANYWHERE: &str = "apply-groups *\napply-groups-except *\napply-macro []\n";
 
 fn anywhere(word: &str) -> Option<&'static Rule> {
     static RULES: OnceLock<Rule> = OnceLock::new();
@@ -198,10 +204,7 @@ fn read(text: &str) -> Rule {
     for line in text.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#')) {
         let depth = (line.len() - line.trim_start().len()) / 2 + 1;
         fold(&mut stack, depth);
-        match (line.trim(), stack.last_mut()) {
-            ("...", Some(parent)) => parent.open = true,
-            (statement, _) => stack.push(Rule::parse(statement)),
-        }
+        stack.push(Rule::parse(line.trim()));
     }
     fold(&mut stack, 1);
     stack.pop().unwrap_or_else(Rule::root)
@@ -210,7 +213,8 @@ fn read(text: &str) -> Rule {
 /// Closes the levels deeper than `depth`.
 fn fold(stack: &mut Vec<Rule>, depth: usize) {
     while stack.len() > depth {
-        if let (Some(done), Some(parent)) = (stack.pop(), stack.last_mut()) {
+        if let (Some(mut done), Some(parent)) = (stack.pop(), stack.last_mut()) {
+            done.open &= done.holds_statements() && done.hidden().is_none();
             parent.children.push(done);
         }
     }

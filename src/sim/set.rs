@@ -1,7 +1,7 @@
 //! The `set` form: one statement a line.
 
-use super::edit::{Edit, Op, Syntax, Token, expand};
-use super::lex::{Lexeme, lex, quote};
+use super::edit::{Edit, Op, Spelled, Syntax, Token, expand};
+use super::lex::{Lexeme, Placed, lex, quote};
 use super::print_text::one_line;
 use super::tree::{At, Node};
 
@@ -9,9 +9,10 @@ use super::tree::{At, Node};
 pub(crate) fn read_set(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
     let (mut edits, mut errors) = (Vec::new(), Vec::new());
     for line in text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')) {
+        let offset = line.as_ptr().addr() - text.as_ptr().addr();
         match read_line(line) {
             Ok(read) => edits.extend(read),
-            Err(error) => errors.push(error),
+            Err(error) => errors.push(error.placed(line.trim_end().len()).moved(offset)),
         }
     }
     (edits, errors)
@@ -22,14 +23,15 @@ fn read_line(line: &str) -> Result<Vec<Edit>, Syntax> {
     let Some((Token::Word(verb), words)) = tokens.split_first() else {
         return Err(Syntax::at(line.trim()));
     };
-    let op = match verb.as_str() {
+    let op = match verb.word.as_str() {
         "set" => Op::Set,
         "delete" => Op::Delete,
         "activate" => Op::Activate,
         "deactivate" => Op::Deactivate,
         "replace" => Op::Replace,
-        "protect" | "unprotect" | "annotate" => return Ok(Vec::new()),
-        other => return Err(Syntax::at(other)),
+        "annotate" => return annotate(words),
+        "protect" | "unprotect" => return Ok(Vec::new()),
+        other => return Err(Syntax::at(other).placed(verb.at)),
     };
     let expanded = expand(At::top(), &[], words)?;
     let incomplete = matches!(expanded.at, At::Key(_) | At::Value(_));
@@ -40,21 +42,38 @@ fn read_line(line: &str) -> Result<Vec<Edit>, Syntax> {
     Ok(paths.into_iter().map(|path| Edit { op, path }).collect())
 }
 
+/// `annotate STATEMENT "text"`; an empty text takes the annotation away.
+fn annotate(words: &[Token]) -> Result<Vec<Edit>, Syntax> {
+    let Some((Token::Word(text), statement)) = words.split_last().filter(|(_, statement)| !statement.is_empty()) else {
+        return Err(Syntax::at("annotate"));
+    };
+    if text.word.contains("*/") {
+        return Err(Syntax::at(&text.word).placed(text.at));
+    }
+    let mut path = expand(At::top(), &[], statement)?.end;
+    let text = if text.word.is_empty() { String::new() } else { format!("/* {} */", text.word) };
+    path.push(text.into());
+    Ok(vec![Edit { op: Op::Annotate, path }])
+}
+
 /// Where the grammar stands after the statement of a line whose verb was cut off.
 pub(crate) fn follow(statement: &str) -> Result<At<'static>, Syntax> {
     Ok(expand(At::top(), &[], &tokens(&lex(statement))?)?.at)
 }
 
-fn tokens(lexemes: &[Lexeme]) -> Result<Vec<Token>, Syntax> {
+fn tokens(lexemes: &[Placed]) -> Result<Vec<Token>, Syntax> {
     let mut tokens = Vec::new();
-    let mut list: Option<Vec<String>> = None;
-    for lexeme in lexemes {
-        match (lexeme, &mut list) {
-            (Lexeme::Word(word), None) => tokens.push(Token::Word(word.clone())),
-            (Lexeme::Word(word), Some(values)) => values.push(word.clone()),
-            (Lexeme::ListOpen, None) => list = Some(Vec::new()),
-            (Lexeme::ListClose, Some(_)) => tokens.extend(list.take().map(Token::List)),
-            (other, _) => return Err(Syntax::at(other.shown())),
+    let mut list: Option<(Vec<Spelled>, usize)> = None;
+    for placed in lexemes {
+        match (Spelled::of(placed), &placed.lexeme, &mut list) {
+            (Some(word), _, None) => tokens.push(Token::Word(word)),
+            (Some(word), _, Some((values, _))) => values.push(word),
+            (None, Lexeme::ListOpen, None) => list = Some((Vec::new(), placed.at)),
+            (None, Lexeme::ListClose, Some(_)) => {
+                tokens.extend(list.take().map(|(values, start)| Token::List(values, start)));
+            }
+            (None, Lexeme::Annotation(_) | Lexeme::Secret, _) => {}
+            (None, other, _) => return Err(Syntax::at(other.shown()).placed(placed.at)),
         }
     }
     Ok(tokens)
@@ -88,7 +107,7 @@ fn print(out: &mut String, at: At<'_>, node: &Node, above: &str) {
 pub(crate) fn parse_any(text: &str) -> Result<Node, Syntax> {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
     let (edits, errors) = match first {
-        xml if xml.starts_with('<') => super::read_xml::read_document(xml_from(text))?,
+        xml if xml.starts_with('<') => xml_document(text)?,
         set if set.starts_with("set ") || set.starts_with("delete ") => read_set(text),
         _ => super::text::read_text(text),
     };
@@ -100,6 +119,8 @@ pub(crate) fn parse_any(text: &str) -> Result<Node, Syntax> {
     Ok(tree)
 }
 
-fn xml_from(text: &str) -> &str {
-    text.find('<').map_or(text, |start| &text[start..])
+fn xml_document(text: &str) -> Result<(Vec<Edit>, Vec<Syntax>), Syntax> {
+    let start = text.find('<').unwrap_or(0);
+    let (edits, errors) = super::read_xml::read_document(&text[start..]).map_err(|error| error.moved(start))?;
+    Ok((edits, errors.into_iter().map(|error| error.moved(start)).collect()))
 }

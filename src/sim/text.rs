@@ -1,14 +1,14 @@
 //! Reading the brace form of the configuration into edits.
 
-use super::edit::{Edit, Expanded, Op, Syntax, Token, expand};
-use super::lex::{Lexeme, lex};
+use super::edit::{Edit, Expanded, Op, Spelled, Syntax, Token, expand};
+use super::lex::{Lexeme, Placed, lex};
 use super::schema::Kind;
 use super::tree::{At, Word};
 
 /// Reads brace text. What was read before an error is returned beside it: a real switch applies that much.
 pub(crate) fn read_text(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
     let lexemes = lex(text);
-    let mut reader = Reader { lexemes: &lexemes, next: 0, edits: Vec::new() };
+    let mut reader = Reader { lexemes: &lexemes, end: text.len(), next: 0, edits: Vec::new() };
     let outcome = reader.block(At::top(), &[], 0);
     let errors = outcome.err().map(|first| {
         let resume = Syntax { message: "error recovery ignores input until this point".to_owned(), ..Syntax::at("}") };
@@ -18,32 +18,60 @@ pub(crate) fn read_text(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
 }
 
 struct Reader<'t> {
-    lexemes: &'t [Lexeme],
+    lexemes: &'t [Placed],
+    /// The length of the text.
+    end: usize,
     next: usize,
     edits: Vec<Edit>,
 }
 
-impl Reader<'_> {
-    fn peek(&self) -> Option<&Lexeme> {
-        self.lexemes.get(self.next)
+impl<'t> Reader<'t> {
+    /// The next lexeme. Annotations within a statement belong to nothing.
+    fn peek(&mut self) -> Option<&'t Lexeme> {
+        while self.lexemes.get(self.next).is_some_and(|placed| is_remark(&placed.lexeme)) {
+            self.next += 1;
+        }
+        self.lexemes.get(self.next).map(|placed| &placed.lexeme)
+    }
+
+    /// The annotations before the next statement, as one text.
+    fn annotations(&mut self) -> Option<Word> {
+        let mut found = Vec::new();
+        while let Some(placed) = self.lexemes.get(self.next).filter(|placed| is_remark(&placed.lexeme)) {
+            self.next += 1;
+            if let Lexeme::Annotation(text) = &placed.lexeme {
+                found.push(text.as_str());
+            }
+        }
+        (!found.is_empty()).then(|| found.join("\n").into())
+    }
+
+    fn here(&self) -> usize {
+        self.lexemes.get(self.next).map_or(self.end, |placed| placed.at)
+    }
+
+    /// The next lexeme is not what may stand there; `missing` is what the text ends without.
+    fn refused(&mut self, missing: &str) -> Syntax {
+        let shown = self.peek().map_or(missing, Lexeme::shown).to_owned();
+        Syntax::at(&shown).placed(self.here())
     }
 
     fn block(&mut self, at: At<'_>, prefix: &[Word], depth: usize) -> Result<(), Syntax> {
         loop {
+            let annotation = self.annotations();
             match self.peek() {
                 None if depth == 0 => return Ok(()),
-                None => return Err(Syntax::at("}")),
                 Some(Lexeme::Close) if depth > 0 => {
                     self.next += 1;
                     return Ok(());
                 }
-                Some(Lexeme::Word(_)) => self.statement(at, prefix, depth)?,
-                Some(other) => return Err(Syntax::at(other.shown())),
+                Some(Lexeme::Word(_) | Lexeme::Quoted(..)) => self.statement(at, prefix, depth, annotation)?,
+                _ => return Err(self.refused("}")),
             }
         }
     }
 
-    fn statement(&mut self, at: At<'_>, prefix: &[Word], depth: usize) -> Result<(), Syntax> {
+    fn statement(&mut self, at: At<'_>, prefix: &[Word], depth: usize, annotation: Option<Word>) -> Result<(), Syntax> {
         let (op, inactive) = self.marks();
         let tokens = self.tokens()?;
         let line = expand(at, prefix, &tokens)?;
@@ -51,34 +79,67 @@ impl Reader<'_> {
             self.edits.push(Edit { op, path: line.end.clone() });
         }
         if op != Op::Delete {
-            let path_of = |path: &Vec<Word>| Edit { op: Op::Set, path: path.clone() };
-            let holds_more = self.peek() == Some(&Lexeme::Open);
-            if !(holds_more && matches!(line.at, At::Key(_) | At::Value(_))) {
-                self.edits.extend(line.paths.iter().map(path_of));
-            }
+            self.set(&line, at, prefix.len(), matches!(tokens.last(), Some(Token::List(..))));
         }
         self.finish(&line, depth)?;
         if inactive {
-            self.edits.push(Edit { op: Op::Deactivate, path: line.statement });
+            self.edits.push(Edit { op: Op::Deactivate, path: line.statement.clone() });
+        }
+        if let Some(text) = annotation {
+            self.edits.push(Edit { op: Op::Annotate, path: with(&line.statement, text) });
         }
         Ok(())
     }
 
+    fn set(&mut self, line: &Expanded<'_>, at: At<'_>, above: usize, listed: bool) {
+        let holds_more = self.peek() == Some(&Lexeme::Open);
+        let path_of = |path: &Vec<Word>| Edit { op: Op::Set, path: path.clone() };
+        if !(holds_more && matches!(line.at, At::Key(_) | At::Value(_))) {
+            self.edits.extend(line.paths.iter().map(path_of));
+        }
+        let spelled = line.raws.iter().map(|(path, raw)| Edit { op: Op::Spell, path: with(path, raw.clone()) });
+        self.edits.extend(spelled);
+        self.lay_out(line, at, above, listed);
+    }
+
+    /// Notes which words stood on one line, for what the grammar says nothing about.
+    fn lay_out(&mut self, line: &Expanded<'_>, mut at: At<'_>, above: usize, listed: bool) {
+        let braces = self.peek() == Some(&Lexeme::Open);
+        for length in above + 1..=line.end.len() {
+            let path = &line.end[..length];
+            at = at.step(&path[length - 1]).unwrap_or(At::Open);
+            let op = match length == line.end.len() {
+                _ if !matches!(at, At::Open | At::Block(_)) => None,
+                true if listed => Some(Op::Bracket),
+                true => (braces && matches!(at, At::Open)).then_some(Op::Brace),
+                false => Some(Op::Line),
+            };
+            self.edits.extend(op.map(|op| Edit { op, path: path.to_vec() }));
+        }
+    }
+
     fn finish(&mut self, line: &Expanded<'_>, depth: usize) -> Result<(), Syntax> {
         let (at, end) = (line.at, line.end.as_slice());
-        let Some(lexeme) = self.peek().cloned() else {
-            return Err(Syntax::at(";"));
+        let inner = match (self.peek(), at) {
+            (Some(Lexeme::End), At::Key(_) | At::Value(_)) if !self.deleting(end) => return Err(self.refused(";")),
+            (Some(Lexeme::End), _) => {
+                self.next += 1;
+                self.secret(end);
+                return Ok(());
+            }
+            (Some(Lexeme::Open), At::Block(_) | At::Open | At::Key(_)) => (at, end),
+            (Some(Lexeme::Open), At::Value(rule)) if rule.kind == Kind::LeafList => (at, end),
+            (Some(Lexeme::Open), At::End) if line.ends_in_bare_value() => (line.block.0, &end[..line.block.1]),
+            _ => return Err(self.refused(";")),
         };
         self.next += 1;
-        match (lexeme, at) {
-            (Lexeme::End, At::Key(_) | At::Value(_)) if !self.deleting(end) => Err(Syntax::at(";")),
-            (Lexeme::End, _) => Ok(()),
-            (Lexeme::Open, At::Block(_) | At::Open | At::Key(_)) => self.block(at, end, depth + 1),
-            (Lexeme::Open, At::Value(rule)) if rule.kind == Kind::LeafList => self.block(at, end, depth + 1),
-            (Lexeme::Open, At::End) if line.ends_in_bare_value() => {
-                self.block(line.block.0, &end[..line.block.1], depth + 1)
-            }
-            (other, _) => Err(Syntax::at(other.shown())),
+        self.block(inner.0, inner.1, depth + 1)
+    }
+
+    fn secret(&mut self, path: &[Word]) {
+        if self.lexemes.get(self.next).is_some_and(|placed| placed.lexeme == Lexeme::Secret) {
+            self.next += 1;
+            self.edits.push(Edit { op: Op::Secret, path: path.to_vec() });
         }
     }
 
@@ -104,33 +165,41 @@ impl Reader<'_> {
 
     fn tokens(&mut self) -> Result<Vec<Token>, Syntax> {
         let mut tokens = Vec::new();
-        while let Some(lexeme) = self.peek() {
-            match lexeme {
-                Lexeme::Word(word) => tokens.push(Token::Word(word.clone())),
-                Lexeme::ListOpen => {
-                    tokens.push(self.list()?);
-                    continue;
-                }
-                _ => break,
+        loop {
+            if let Some(spelled) = self.spelled() {
+                tokens.push(Token::Word(spelled));
+            } else if self.peek() == Some(&Lexeme::ListOpen) {
+                tokens.push(self.list()?);
+            } else {
+                return Ok(tokens);
             }
-            self.next += 1;
         }
-        Ok(tokens)
+    }
+
+    /// The next word, if there is one.
+    fn spelled(&mut self) -> Option<Spelled> {
+        self.peek();
+        let spelled = Spelled::of(self.lexemes.get(self.next)?)?;
+        self.next += 1;
+        Some(spelled)
     }
 
     fn list(&mut self) -> Result<Token, Syntax> {
+        let start = self.here();
         self.next += 1;
-        let mut values = Vec::new();
-        while let Some(Lexeme::Word(word)) = self.peek() {
-            values.push(word.clone());
-            self.next += 1;
+        let values: Vec<Spelled> = std::iter::from_fn(|| self.spelled()).collect();
+        if self.peek() != Some(&Lexeme::ListClose) {
+            return Err(self.refused("]"));
         }
-        match self.peek() {
-            Some(Lexeme::ListClose) => {
-                self.next += 1;
-                Ok(Token::List(values))
-            }
-            other => Err(Syntax::at(other.map_or("]", Lexeme::shown))),
-        }
+        self.next += 1;
+        Ok(Token::List(values, start))
     }
+}
+
+fn is_remark(lexeme: &Lexeme) -> bool {
+    matches!(lexeme, Lexeme::Annotation(_) | Lexeme::Secret)
+}
+
+fn with(path: &[Word], last: Word) -> Vec<Word> {
+    path.iter().cloned().chain([last]).collect()
 }

@@ -13,7 +13,40 @@ pub(crate) type Word = Arc<str>;
 pub(crate) struct Node {
     pub word: Word,
     pub inactive: bool,
+    /// What `annotate` says of the statement, with its marks; several stand on lines of their own.
+    pub annotation: Option<Word>,
     pub children: Vec<Arc<Node>>,
+    pub hints: Hints,
+}
+
+/// How a statement was written. It changes what is printed, where the grammar does not say it, and nothing else: two
+/// trees that differ in it alone are the same configuration.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hints {
+    pub layout: Layout,
+    /// The word with its quotes, where they were not needed or say it in another way.
+    pub raw: Option<Word>,
+    /// `## SECRET-DATA` stood behind it.
+    pub secret: bool,
+}
+
+impl PartialEq for Hints {
+    fn eq(&self, _: &Hints) -> bool {
+        true
+    }
+}
+
+impl Eq for Hints {}
+
+/// How what stands under a statement follows its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Layout {
+    #[default]
+    Unknown,
+    /// On the same line, each statement with the words before it.
+    Line,
+    Braces,
+    Brackets,
 }
 
 /// Where a walk through the grammar stands.
@@ -68,7 +101,19 @@ impl<'a> At<'a> {
         match rule.hidden() {
             Some(list) if list.kind == Kind::List => Some(At::Block(list)),
             Some(leaf) if leaf.check.accepts(word) => Some(At::End),
-            _ => (rule.open && word.starts_with(|c: char| c.is_ascii_lowercase())).then_some(At::Open),
+            _ => {
+                let may_be_any = rule.children.is_empty() || word.starts_with(|c: char| c.is_ascii_lowercase());
+                (rule.open && may_be_any).then_some(At::Open)
+            }
+        }
+    }
+
+    /// Whether the words so far are a statement of their own: what they are followed by belongs to it.
+    pub(crate) fn is_statement(self) -> bool {
+        match self {
+            At::Block(rule) => !rule.prefix,
+            At::Value(_) | At::End => true,
+            At::Key(_) | At::Open => false,
         }
     }
 
@@ -172,8 +217,8 @@ impl Node {
         found
     }
 
-    /// Marks the statement `path` inactive or active. Says whether it was there.
-    pub(crate) fn set_inactive(&mut self, path: &[Word], inactive: bool) -> bool {
+    /// Changes the statement `path`. Says whether it was there.
+    pub(crate) fn change(&mut self, path: &[Word], change: impl FnOnce(&mut Node)) -> bool {
         if self.find(path).is_none() {
             return false;
         }
@@ -184,7 +229,7 @@ impl Node {
             };
             node = Arc::make_mut(&mut node.children[index]);
         }
-        node.inactive = inactive;
+        change(node);
         true
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Element {
     pub raw_attributes: String,
     pub text: String,
     pub children: Vec<Element>,
+    /// Where it starts, in bytes.
+    pub at: usize,
 }
 
 impl Element {
@@ -40,12 +42,13 @@ pub(crate) fn parse(text: &str) -> Result<Element, String> {
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Element> = Vec::new();
     loop {
+        let at = usize::try_from(reader.buffer_position()).unwrap_or(0);
         let done = match reader.read_event().map_err(|error| error.to_string())? {
             Event::Start(start) => {
-                open.push(element(&start)?);
+                open.push(element(&start, at)?);
                 None
             }
-            Event::Empty(start) => close(&mut open, element(&start)?),
+            Event::Empty(start) => close(&mut open, element(&start, at)?),
             Event::End(_) => open.pop().and_then(|last| close(&mut open, last)),
             Event::Eof => return Err("premature end of document".to_owned()),
             other => {
@@ -85,8 +88,9 @@ fn text_of(event: &Event<'_>, target: Option<&mut Element>) -> Result<(), String
     Ok(())
 }
 
-fn element(start: &BytesStart<'_>) -> Result<Element, String> {
+fn element(start: &BytesStart<'_>, at: usize) -> Result<Element, String> {
     let mut element = Element {
+        at,
         name: local(start.name()),
         raw_attributes: start.attributes_raw().trim().to_owned(),
         ..Element::default()
