@@ -31,11 +31,14 @@ pub enum TextError {
 /// Elements of replies: where one stands in a text, the text is not all that the switch said there.
 const OF_REPLIES: [&str; 6] = ["rpc-reply", "rpc-error", "error", "warning", "configuration", "hello"];
 
+/// A reply without its text, and the text where there is one.
+type Apart<'a> = (Cow<'a, [u8]>, Option<Vec<u8>>);
+
 /// The text in the first element of this name, and the reply without it; no text where there is no such element.
 ///
 /// # Errors
 /// [`TextError`].
-pub fn take_text<'a>(reply: &'a [u8], name: &str) -> Result<(Cow<'a, [u8]>, Option<Vec<u8>>), TextError> {
+pub fn take_text<'a>(reply: &'a [u8], name: &str) -> Result<Apart<'a>, TextError> {
     let Some((start, _)) = tags(reply).find(|(_, tag)| tag.name == name && !tag.is_end) else {
         return Ok((Cow::Borrowed(reply), None));
     };

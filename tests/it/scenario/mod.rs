@@ -27,6 +27,7 @@ mod ipv6;
 mod latin;
 mod lifecycle;
 mod lists;
+mod little;
 mod moving;
 mod names;
 mod odd_bytes;

@@ -20,6 +20,7 @@ on_both_engines! {
     a_settlement_that_keeps_the_lease_renews_it,
     the_journal_has_a_push_from_before_its_commit_until_its_end_is_known,
     pushes_of_one_backup_keep_it_once,
+    a_configuration_that_was_read_ahead_is_the_backup_of_its_push,
     a_push_to_a_switch_that_the_inventory_no_longer_has_is_not_opened,
     nothing_of_a_push_is_written_under_another_token_or_holder,
     a_holder_that_was_paused_until_another_took_over_changes_nothing,
@@ -132,6 +133,20 @@ async fn pushes_of_one_backup_keep_it_once(bench: &Bench) {
     let again = SentPush { backup_id: Some(kept), ..sent("p-2") };
     assert_eq!(store.push_sent(&lease, &again, NO_LIMITS).await.expect("written down"), Ok(kept));
     assert_eq!(bench.number("SELECT COUNT(*) FROM config_backups").await, 1);
+}
+
+async fn a_configuration_that_was_read_ahead_is_the_backup_of_its_push(bench: &Bench) {
+    let (store, lease) = (&bench.store, bench.lease("sw-a").await);
+    let hash = store.keep_content(&switch("sw-a"), b"read ahead \xe9").await.expect("kept");
+    assert_eq!(store.keep_content(&switch("sw-a"), b"read ahead \xe9").await.expect("kept once"), hash);
+    assert_eq!(bench.number("SELECT COUNT(*) FROM config_backups").await, 0, "it is no backup of anything yet");
+    let push = SentPush { before: PushBefore::Kept(&hash), ..sent("p-1") };
+    let backup = store.push_sent(&lease, &push, NO_LIMITS).await.expect("written down").expect("allowed");
+    let (backup, content) = store.backup(backup).await.expect("found");
+    assert_eq!((backup.push_id.as_deref(), content.as_slice()), (Some("p-1"), b"read ahead \xe9".as_slice()));
+    let gone = SentPush { before: PushBefore::Kept("another"), ..sent("p-2") };
+    store.push_sent(&lease, &gone, NO_LIMITS).await.expect_err("nothing of that name is kept");
+    assert!(store.push("p-2").await.is_err(), "nothing of the push was written");
 }
 
 async fn a_push_to_a_switch_that_the_inventory_no_longer_has_is_not_opened(bench: &Bench) {
