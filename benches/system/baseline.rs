@@ -52,8 +52,7 @@ async fn requests(client: &mut SwitchClient, create: &Create) -> Result<(), Swit
     client.bindings().await?;
     client.confirm(&push_id).await?;
     client.bindings().await?;
-    client.unlock().await?;
-    client.bindings_in_force().await.map(drop)
+    client.unlock().await
 }
 
 fn change(create: &Create) -> Change {

@@ -11,6 +11,7 @@ use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Output, or_dash};
 use super::suggest;
+use crate::domain::in_force::{Binding, Verdict};
 use crate::domain::plan::{Inactive, PresentBinding};
 use crate::domain::{Failure, Switch, SwitchName, VlanName};
 use crate::store::Store;
@@ -143,27 +144,64 @@ async fn look(client: &mut SwitchClient, findings: &mut Findings) {
     duplicates(client, findings, bindings.as_deref().unwrap_or_default());
     let pending = has_pending(client, findings).await;
     candidate(client, findings, pending).await;
-    let active = bindings.into_iter().flatten().filter(PresentBinding::is_active);
-    let vlans = active.filter_map(|binding| binding.vlan).collect();
+    let active: Vec<PresentBinding> = bindings.into_iter().flatten().filter(PresentBinding::is_active).collect();
+    let vlans = active.iter().filter_map(|binding| binding.vlan.clone()).collect();
     guards(client, findings, &vlans).await;
+    in_force(client, findings, active).await;
+}
+
+/// Whether the switch goes by its bindings, whosever they are.
+async fn in_force(client: &mut SwitchClient, findings: &mut Findings, active: Vec<PresentBinding>) {
+    let asked = active.into_iter().map(|PresentBinding { ip, mac, interface, vlan, .. }| Binding {
+        ip,
+        mac,
+        interface,
+        vlan,
+        has_other_ports: false,
+    });
+    let asked: Vec<Binding> = asked.collect();
+    let found = match client.in_force(&asked).await {
+        Ok(found) => found,
+        Err(error) => return findings.add("in force", State::Note, error.to_string()),
+    };
+    let of = |verdict: &Verdict| match verdict {
+        Verdict::Yes(_) => None,
+        Verdict::No(reason) => Some(("no", reason.text.clone())),
+        Verdict::Unknown(reason) => Some(("unknown", reason.text.clone())),
+    };
+    let doubts: Vec<String> = asked
+        .iter()
+        .zip(&found)
+        .filter_map(|(Binding { ip, .. }, found)| {
+            of(&found.verdict).map(|(state, text)| format!("{ip}: {state}: {text}"))
+        })
+        .collect();
+    let yes = format!("{} of {} bindings", found.len() - doubts.len(), found.len());
+    match doubts.is_empty() {
+        true => findings.add("in force", State::Ok, yes),
+        false => findings.add("in force", State::Note, format!("{yes}; {}", shortened(&doubts))),
+    }
+}
+
+/// As many as can be read.
+fn shortened(lines: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let more = lines.len().saturating_sub(SHOWN);
+    let text = lines[..lines.len() - more].join("; ");
+    if more == 0 { text } else { format!("{text}; and {more} more") }
 }
 
 /// Bindings that the switch keeps and ignores, as many as can be read.
 fn inactive(findings: &mut Findings, bindings: &[PresentBinding]) {
-    const SHOWN: usize = 5;
-    let ignored = || bindings.iter().filter_map(|binding| Some((binding, binding.inactive.as_ref()?)));
-    let count = ignored().count();
-    if count == 0 {
-        return;
-    }
+    let ignored = bindings.iter().filter_map(|binding| Some((binding, binding.inactive.as_ref()?)));
     let tell = |(PresentBinding { ip, interface, .. }, why): (&PresentBinding, &Inactive)| {
         format!("{ip} on {interface}: {why}")
     };
-    let mut text = ignored().take(SHOWN).map(tell).collect::<Vec<_>>().join("; ");
-    if count > SHOWN {
-        text.push_str(&format!("; and {} more", count - SHOWN));
+    let told: Vec<String> = ignored.map(tell).collect();
+    if !told.is_empty() {
+        let detail = format!("{} are not in force: {}", told.len(), shortened(&told));
+        findings.add("inactive bindings", State::Note, detail);
     }
-    findings.add("inactive bindings", State::Note, format!("{count} are not in force: {text}"));
 }
 
 /// Where one MAC may stand twice, as far as that is known.

@@ -11,6 +11,7 @@ use super::look::{Cell, Page, Tone};
 use super::open::Session;
 use super::output::{Document, Output, or_dash};
 use super::watch::watch;
+use crate::domain::in_force::{InForce, InForceState};
 use crate::domain::{BindingState, SwitchBinding, VmacName};
 use crate::store::{Store, TimelineEntry, Vmac};
 
@@ -79,7 +80,25 @@ fn write_binding(page: &mut Page, vmac: &Vmac, binding: &SwitchBinding) {
     for evidence in &binding.evidence {
         page.put(format!("  seen in {} at {}", evidence.table.as_str(), evidence.at.to_rfc3339()));
     }
+    if let Some(known) = &binding.in_force {
+        write_in_force(page, known);
+    }
     page.end();
+}
+
+fn write_in_force(page: &mut Page, known: &InForce) {
+    let tone = match known.state {
+        InForceState::Yes => Tone::Good,
+        InForceState::No => Tone::Bad,
+        InForceState::Unknown => Tone::Waiting,
+    };
+    page.put("  in force: ").put(Cell::new(tone, known.state.as_str()));
+    if let Some(table) = known.table {
+        page.put(format!(" ({})", table.as_str()));
+    }
+    if let Some(reason) = &known.reason {
+        page.put(format!(" ({}: {})", reason.code.as_str(), reason.text));
+    }
 }
 
 const fn tone_of(state: BindingState) -> Tone {

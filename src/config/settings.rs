@@ -268,7 +268,7 @@ section!(
         pushes_max: usize = 64; 1..=MANY,
         /// Time that a shutdown waits beyond the commit in flight, milliseconds.
         shutdown_grace_ms: u64 = 20_000; 0..=HOUR_MS,
-        /// Ask a switch after each push for its own table of bindings in force, as evidence; one request a push.
+        /// Ask a switch after its pushes, and with each look for drift, whether the bindings are in force, and which of its own tables show them.
         evidence: bool = true,
     }
 );

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
+use super::in_force::InForce;
 use super::{Desired, InterfaceName, Mac, SwitchName, VlanName};
 
 /// Where the binding on one port stands.
@@ -75,9 +76,13 @@ pub struct SwitchBinding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub error: Option<String>,
-    /// Which tables of the switch showed the binding in force, and when; empty where none did, or none is told.
+    /// Which tables of the switch showed the binding, and when; empty where none did, or none is told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
+    /// Whether the binding is in force, as far as the switch was asked since it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "InForce")]
+    pub in_force: Option<InForce>,
     /// When this entry last changed, UTC.
     pub at: DateTime<Utc>,
 }

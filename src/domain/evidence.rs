@@ -1,4 +1,4 @@
-//! Evidence: what a switch itself showed of a binding, beside its configuration. Pure.
+//! Evidence: what a switch itself showed of a binding, beside its configuration. Pure. What it is worth says [`super::in_force`].
 
 use std::collections::HashMap;
 
@@ -16,6 +16,11 @@ pub enum EvidenceTable {
     DhcpSnooping,
     /// `show dhcp-security binding` (ELS): the same there.
     DhcpSecurity,
+    /// `show dhcp-security ipv6 binding` (ELS): the same for IPv6.
+    #[serde(rename = "dhcpv6-security")]
+    DhcpSecurityV6,
+    /// `show ip-source-guard`, on ELS `show dhcp-security binding ip-source-guard`: what IP source guard lets through.
+    IpSourceGuard,
     /// `show ethernet-switching table`: the server sends from the MAC on the port.
     Learned,
 }
@@ -26,6 +31,8 @@ impl EvidenceTable {
         match self {
             Self::DhcpSnooping => "dhcp-snooping",
             Self::DhcpSecurity => "dhcp-security",
+            Self::DhcpSecurityV6 => "dhcpv6-security",
+            Self::IpSourceGuard => "ip-source-guard",
             Self::Learned => "learned",
         }
     }
@@ -40,20 +47,18 @@ pub struct Evidence {
     pub at: DateTime<Utc>,
 }
 
-/// An entry of a table.
+/// An entry of a table of bindings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableEntry {
-    /// The table.
-    pub table: EvidenceTable,
-    /// The address; none in a table that knows MACs alone.
-    pub ip: Option<BindableAddress>,
+    /// The address.
+    pub ip: BindableAddress,
     /// The MAC.
     pub mac: Mac,
     /// The port.
     pub interface: InterfaceName,
 }
 
-/// Entries by their MACs.
+/// Entries of one table, by their MACs.
 #[derive(Debug, Default)]
 pub struct Tables(HashMap<Mac, Vec<TableEntry>>);
 
@@ -65,15 +70,10 @@ impl Tables {
         Self(by_mac)
     }
 
-    /// The tables that show the address with the MAC on the port, each once.
-    pub fn showing(&self, ip: BindableAddress, mac: Mac, interface: &InterfaceName) -> Vec<EvidenceTable> {
-        let entries = self.0.get(&mac).into_iter().flatten();
-        let shown = entries
-            .filter(|entry| entry.ip.is_none_or(|shown| shown == ip) && entry.interface.same_interface(interface));
-        let mut tables: Vec<EvidenceTable> = shown.map(|entry| entry.table).collect();
-        tables.sort_unstable();
-        tables.dedup();
-        tables
+    /// True where there is an entry of the address with the MAC on the port.
+    pub fn shows(&self, ip: BindableAddress, mac: Mac, interface: &InterfaceName) -> bool {
+        let mut entries = self.0.get(&mac).into_iter().flatten();
+        entries.any(|entry| entry.ip == ip && entry.interface.same_interface(interface))
     }
 }
 
@@ -89,32 +89,20 @@ pub fn renewed(known: &[Evidence], tables: &[EvidenceTable], now: DateTime<Utc>)
 mod tests {
     use super::*;
 
-    fn entry(table: EvidenceTable, ip: Option<&str>, mac: &str, interface: &str) -> TableEntry {
-        TableEntry {
-            table,
-            ip: ip.map(|ip| ip.parse().expect("an address")),
-            mac: mac.parse().expect("a MAC"),
-            interface: interface.parse().expect("an interface"),
-        }
-    }
-
     #[test]
     fn a_table_proves_what_it_shows_on_that_port_alone() {
         const MAC: &str = "02:5e:10:00:00:01";
-        let tables = Tables::of(vec![
-            entry(EvidenceTable::DhcpSnooping, Some("10.0.0.6"), MAC, "ge-0/0/1.0"),
-            entry(EvidenceTable::Learned, None, MAC, "ge-0/0/1.0"),
-            entry(EvidenceTable::Learned, None, MAC, "ge-0/0/2.0"),
-        ]);
-        let showing = |ip: &str, mac: &str, port: &str| {
-            let (ip, mac, port) =
-                (ip.parse().expect("an address"), mac.parse().expect("a MAC"), port.parse().expect("a port"));
-            tables.showing(ip, mac, &port)
+        let port = |text: &str| text.parse::<InterfaceName>().expect("a port");
+        let (ip, mac, interface) =
+            ("10.0.0.6".parse().expect("an address"), MAC.parse().expect("a MAC"), port("ge-0/0/1.0"));
+        let tables = Tables::of(vec![TableEntry { ip, mac, interface }]);
+        let shows = |ip: &str, mac: &str, on: &str| {
+            tables.shows(ip.parse().expect("an address"), mac.parse().expect("a MAC"), &port(on))
         };
-        assert_eq!(showing("10.0.0.6", MAC, "ge-0/0/1"), [EvidenceTable::DhcpSnooping, EvidenceTable::Learned]);
-        assert_eq!(showing("10.0.0.7", MAC, "ge-0/0/1"), [EvidenceTable::Learned], "the table has another address");
-        assert_eq!(showing("10.0.0.6", MAC, "ge-0/0/2.0"), [EvidenceTable::Learned]);
-        assert_eq!(showing("10.0.0.6", "02:5e:10:00:00:02", "ge-0/0/1"), [], "another MAC proves nothing");
+        assert!(shows("10.0.0.6", MAC, "ge-0/0/1"));
+        assert!(!shows("10.0.0.7", MAC, "ge-0/0/1"), "the table has another address");
+        assert!(!shows("10.0.0.6", MAC, "ge-0/0/2.0"));
+        assert!(!shows("10.0.0.6", "02:5e:10:00:00:02", "ge-0/0/1"), "another MAC proves nothing");
     }
 
     #[test]

@@ -144,6 +144,7 @@ mod tests {
             push_id: None,
             error: None,
             evidence: Vec::new(),
+            in_force: None,
             at: DateTime::UNIX_EPOCH,
         };
         states.iter().map(one).collect()

@@ -4,8 +4,8 @@
 //! types; `command`, `issued`, `requester` and `binding` the things that messages and rows carry; `lifecycle` the states of
 //! a virtual MAC; `pools`, `pool` and `prefix` which MACs are handed out; `plan` the comparison of what is
 //! wanted with what a switch holds, `audit` that of whole switches, `adopt` what of them becomes rows, `drift` what
-//! no longer stands, `evidence` what a switch showed of a binding; `failure` the catalogue of what can go wrong and
-//! how each case is treated; `duplicates` where one MAC may stand twice; `freeze` and `stop` when a site's switches are left alone; `health` how the parts of the
+//! no longer stands, `evidence` what a switch showed of a binding, `in_force` whether it takes effect; `failure` the catalogue of what can go
+//! wrong and how each case is treated; `duplicates` where one MAC may stand twice; `freeze` and `stop` when a site's switches are left alone; `health` how the parts of the
 //! service are; `search` what somebody looks for; `shown` makes text from outside
 //! safe to show, `service_url` URLs without their passwords, `configuration` shows those of switches; `long_body` what is
 //! kept of a body that is too long; `schema` tells others how the values look in JSON; `trace` reads the producer's
@@ -23,6 +23,7 @@ pub mod evidence;
 mod failure;
 mod freeze;
 mod health;
+pub mod in_force;
 mod inventory;
 mod issued;
 mod lifecycle;

@@ -53,6 +53,11 @@ struct ByQueue {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByReason {
+    reason: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByPool {
     pool: String,
 }
@@ -91,6 +96,7 @@ gauges! {
     troubled: Gauge, "switches_in_trouble", "Switches whose latest attempt failed";
     frozen: Family<BySite, Gauge>, "site_frozen", "Sites that are frozen, by somebody or automatically";
     drift: Gauge, "drift_standing", "Bindings that differ from what was pushed and are not being repaired";
+    not_in_force: Family<ByReason, Gauge>, "not_in_force", "Bindings of active virtual MACs that are not in force, by the reason";
     queues: Family<ByQueue, Gauge>, "queue_messages", "Messages ready in each queue";
 }
 
@@ -133,5 +139,10 @@ impl Gauges {
             self.frozen.get_or_create(&BySite { site: site.clone(), kind }).set(1);
         }
         self.drift.set(counts.drift_standing);
+        // A reason that no longer holds anywhere is gone.
+        self.not_in_force.clear();
+        for (reason, count) in &counts.not_in_force {
+            self.not_in_force.get_or_create(&ByReason { reason: reason.clone() }).set(*count);
+        }
     }
 }

@@ -16,7 +16,7 @@ use super::pace::parse_rate;
 
 /// The answer to anything that is not understood.
 const HELP: &str = "SWITCH (or all), then: fault NAME[:MS][@N|@N+|%P] | clear | faults | commit-time SPAN | rpc-time SPAN | read-rate RATE | holds | stop | start | \
-    reboot SPAN | edit SET-LINE | commit | discard | lock | unlock | expire";
+    reboot SPAN | edit SET-LINE | learn MAC PORT [kept] | commit | discard | lock | unlock | expire";
 
 /// The listening socket; its file goes with it.
 pub(crate) struct Control {
@@ -96,6 +96,7 @@ async fn carry_out(switch: &SimHandle, verb: &str, argument: &str) -> Result<Opt
         "start" => switch.start().await.map_err(|error| error.to_string())?,
         "reboot" => switch.reboot(span(argument)?),
         "edit" => switch.operator_edit(argument)?,
+        "learn" => learn(switch, argument)?,
         "commit" => switch.operator_commit()?,
         "discard" => switch.operator_discard()?,
         "lock" => switch.operator_lock()?,
@@ -105,6 +106,15 @@ async fn carry_out(switch: &SimHandle, verb: &str, argument: &str) -> Result<Opt
         _ => return Err(HELP.to_owned()),
     }
     Ok(None)
+}
+
+fn learn(switch: &SimHandle, argument: &str) -> Result<(), String> {
+    match *argument.split_whitespace().collect::<Vec<_>>() {
+        [mac, port] => switch.learn(mac, port, false),
+        [mac, port, "kept"] => switch.learn(mac, port, true),
+        _ => return Err(HELP.to_owned()),
+    }
+    Ok(())
 }
 
 fn span(text: &str) -> Result<Duration, String> {

@@ -41,6 +41,10 @@ fault_kinds! {
     PermissionDenied = "permission_denied",
     /// The tables of bindings in force and of learned MACs are refused: permission denied.
     TableRefused = "table_refused",
+    /// The tables of bindings in force are empty, whatever the configuration says.
+    EntriesMissing = "entries_missing",
+    /// The release does not know the request for what IP source guard goes by.
+    SourceGuardUnknown = "source_guard_unknown",
     /// The question for the time is refused: permission denied.
     TimeRefused = "time_refused",
     /// A check or commit is refused with a pair of errors that names nothing.

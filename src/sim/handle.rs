@@ -20,7 +20,7 @@ use super::print_text::print_text;
 use super::server;
 use super::session;
 use super::set::print_set;
-use super::switch::{Switch, locked};
+use super::switch::{Stray, Switch, locked};
 
 /// A running (or stopped) simulated switch.
 #[derive(Clone)]
@@ -141,6 +141,12 @@ impl SimHandle {
         tracing::info!(switch = %self.switch.name, fault = text, "fault set");
         locked(&self.switch.faults).set(fault);
         Ok(())
+    }
+
+    /// Has the switch learn a MAC on that port, wherever it is bound; with `kept` the port does not forget it.
+    pub fn learn(&self, mac: &str, interface: &str, kept: bool) {
+        let (mac, interface) = (mac.to_owned(), interface.to_owned());
+        locked(&self.switch.strays).push(Stray { mac, interface, kept });
     }
 
     /// Takes every fault away.

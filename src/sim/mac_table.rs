@@ -1,7 +1,7 @@
-//! `get-ethernet-switching-table-information`: the MACs that a switch has learned. Here those of its bindings, as if every
-//! server were talking. The root element tells the dialect.
+//! `get-ethernet-switching-table-information`: the MACs that a switch has learned. The root element tells the dialect.
 
-use super::check::{SimBinding, bindings_of};
+use super::check::SimBinding;
+use super::guarding;
 use super::in_force::in_force;
 use super::switch::Switch;
 use super::tree::Node;
@@ -10,7 +10,7 @@ use super::xml::escape;
 pub(crate) fn switching_table(switch: &Switch, summary: bool) -> String {
     let (release, els) = (switch.model.namespace_release(), switch.model.els);
     let committed = in_force(&switch.device().committed);
-    let learned: Vec<SimBinding> = bindings_of(&committed).into_iter().map(|found| found.binding).collect();
+    let learned = guarding::learned(switch, &committed);
     match (els, summary) {
         (true, true) => macdb(release, &els_summary(learned.len())),
         (true, false) => macdb(release, &entries(&learned, &committed, els_entry)),
@@ -19,8 +19,8 @@ pub(crate) fn switching_table(switch: &Switch, summary: bool) -> String {
     }
 }
 
-fn entries(learned: &[SimBinding], tree: &Node, entry: fn(&SimBinding, &str) -> String) -> String {
-    learned.iter().map(|binding| entry(binding, &vlan_id(tree, &binding.vlan))).collect()
+fn entries(learned: &[(SimBinding, bool)], tree: &Node, entry: fn(&SimBinding, bool, &str) -> String) -> String {
+    learned.iter().map(|(binding, kept)| entry(binding, *kept, &vlan_id(tree, &binding.vlan))).collect()
 }
 
 fn vlan_id(tree: &Node, vlan: &str) -> String {
@@ -40,12 +40,13 @@ fn summary_entry(count: usize) -> String {
     )
 }
 
-fn entry(binding: &SimBinding, vlan_id: &str) -> String {
+fn entry(binding: &SimBinding, kept: bool, vlan_id: &str) -> String {
     format!(
-        "<mac-table-entry junos:style=\"extensive\">\n<mac-vlan>{}</mac-vlan>\n<mac-vlan-tag>{vlan_id}</mac-vlan-tag>\n<mac-address>{}</mac-address>\n<mac-interface>{}</mac-interface>\n<mac-type>Learn</mac-type>\n</mac-table-entry>\n",
+        "<mac-table-entry junos:style=\"extensive\">\n<mac-vlan>{}</mac-vlan>\n<mac-vlan-tag>{vlan_id}</mac-vlan-tag>\n<mac-address>{}</mac-address>\n<mac-interface>{}</mac-interface>\n<mac-type>{}</mac-type>\n</mac-table-entry>\n",
         escape(&binding.vlan),
         escape(&binding.mac),
         escape(&binding.interface),
+        if kept { "Persistent" } else { "Learn" },
     )
 }
 
@@ -61,11 +62,12 @@ fn els_summary(count: usize) -> String {
     )
 }
 
-fn els_entry(binding: &SimBinding, vlan_id: &str) -> String {
+fn els_entry(binding: &SimBinding, kept: bool, vlan_id: &str) -> String {
     format!(
-        "<l2ng-l2ald-mac-entry-vlan junos:style=\"extensive-vlan\">\n<l2ng-l2-mac-vlan-name>{}</l2ng-l2-mac-vlan-name>\n<l2ng-l2-vlan-id>{vlan_id}</l2ng-l2-vlan-id>\n<l2ng-l2-mac-address>{}</l2ng-l2-mac-address>\n<l2ng-l2-mac-logical-interface>{}</l2ng-l2-mac-logical-interface>\n</l2ng-l2ald-mac-entry-vlan>\n",
+        "<l2ng-l2ald-mac-entry-vlan junos:style=\"extensive-vlan\">\n<l2ng-l2-mac-vlan-name>{}</l2ng-l2-mac-vlan-name>\n<l2ng-l2-vlan-id>{vlan_id}</l2ng-l2-vlan-id>\n<l2ng-l2-mac-address>{}</l2ng-l2-mac-address>\n<l2ng-l2-mac-logical-interface>{}</l2ng-l2-mac-logical-interface>\n<l2ng-l2-mac-flags>{}</l2ng-l2-mac-flags>\n</l2ng-l2ald-mac-entry-vlan>\n",
         escape(&binding.vlan),
         escape(&binding.mac),
         escape(&binding.interface),
+        if kept { "P" } else { "D" },
     )
 }

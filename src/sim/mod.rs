@@ -25,6 +25,7 @@ mod faults;
 mod filler;
 mod filter;
 mod framing;
+mod guarding;
 mod handle;
 mod history;
 mod host_key;

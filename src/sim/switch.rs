@@ -41,8 +41,19 @@ pub(crate) struct Switch {
     sessions: Mutex<HashMap<u32, CancellationToken>>,
     away_until: Mutex<Option<tokio::time::Instant>>,
     rate_limit: Option<usize>,
+    /// MACs that were seen where nothing binds them.
+    pub strays: Mutex<Vec<Stray>>,
     /// When connections of the last minute were accepted.
     accepted: Mutex<VecDeque<tokio::time::Instant>>,
+}
+
+/// A MAC that a server sends from another port than its bindings stand on.
+#[derive(Debug, Clone)]
+pub(crate) struct Stray {
+    pub mac: String,
+    pub interface: String,
+    /// The port keeps it.
+    pub kept: bool,
 }
 
 /// Whether a session has a terminal.
@@ -83,6 +94,7 @@ impl Switch {
             sessions: Mutex::default(),
             away_until: Mutex::default(),
             rate_limit: parts.rate_limit,
+            strays: Mutex::default(),
             accepted: Mutex::default(),
         };
         switch.set_commit_time(parts.commit_time);

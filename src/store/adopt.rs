@@ -102,6 +102,7 @@ fn binding(found: &Adoptable, port: &FoundPort, now: DateTime<Utc>) -> SwitchBin
         push_id: None,
         error: None,
         evidence: Vec::new(),
+        in_force: None,
         at: now,
     }
 }

@@ -36,6 +36,8 @@ pub struct Counts {
     pub sites_frozen: Vec<(String, &'static str)>,
     /// Bindings that drifted and stand so.
     pub drift_standing: i64,
+    /// Bindings of active rows that are not in force, by the reason.
+    pub not_in_force: Vec<(String, i64)>,
 }
 
 /// A list without a filter of its own.
@@ -62,7 +64,8 @@ const COUNTS: &str = "SELECT
     (SELECT COUNT(*) FROM dead_letters WHERE state = 'waiting') AS dead_letters_waiting,
     (SELECT COUNT(*) FROM switch_leases WHERE failures > 0) AS switches_in_trouble,
     (SELECT COUNT(*) FROM freezes WHERE until > $1) AS freezes,
-    (SELECT COUNT(*) FROM drift) AS drift_standing";
+    (SELECT COUNT(*) FROM drift) AS drift_standing,
+    (SELECT COUNT(*) FROM not_in_force) AS not_in_force";
 
 fn counts_sql() -> String {
     let count = |status| format!("(SELECT COUNT(*) FROM virtual_macs WHERE {})", has_status(status));
@@ -82,6 +85,7 @@ impl Store {
         let age_ms = |since_ms: Option<i64>| since_ms.map_or(0, |since_ms| (now.timestamp_millis() - since_ms).max(0));
         // Mostly there is none to ask for.
         let freezes = if row.get::<i64>("freezes")? == 0 { Vec::new() } else { self.freezes().await? };
+        let not_in_force = if row.get::<i64>("not_in_force")? == 0 { Vec::new() } else { self.not_in_force().await? };
         let kinds = freezes.iter().map(|freeze| (freeze.site.to_string(), freeze.kind.as_str()));
         let oldest_event: Option<DateTime<Utc>> = row.get("oldest_event")?;
         Ok(Counts {
@@ -96,7 +100,15 @@ impl Store {
             switches_in_trouble: row.get("switches_in_trouble")?,
             sites_frozen: kinds.collect::<BTreeSet<_>>().into_iter().collect(),
             drift_standing: row.get("drift_standing")?,
+            not_in_force,
         })
+    }
+
+    async fn not_in_force(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let sql = "SELECT n.code, COUNT(*) AS bindings FROM not_in_force n JOIN virtual_macs v ON v.id = n.vmac_id
+                   WHERE v.status = 'active' GROUP BY n.code ORDER BY n.code";
+        let rows = self.engine.read("count what is not in force", sql, Vec::new()).await?;
+        rows.iter().map(|row| Ok((row.get("code")?, row.get("bindings")?))).collect()
     }
 
     /// How long a list is.

@@ -9,7 +9,10 @@ use serde::Serialize;
 use super::commands::Outcome;
 use super::vmacs::Vmac;
 use crate::domain::drift::DriftKind;
-use crate::domain::{Action, BindableAddress, Code, Failure, Mac, Requester, SwitchBinding, TIME_SINCE_1970};
+use crate::domain::in_force::{InForce, InForceCode, InForceReason};
+use crate::domain::{
+    Action, BindableAddress, Code, Failure, Mac, Requester, SwitchBinding, SwitchName, TIME_SINCE_1970,
+};
 
 /// What an event is about and whom it answers.
 pub(super) struct EventOf<'a> {
@@ -64,11 +67,40 @@ pub(super) fn event_row(event: EventOf<'_>, now: DateTime<Utc>) -> EventRow<'_> 
     }
 }
 
+/// The routing key of an event that tells whether a binding is in force, where that changed.
+pub const IN_FORCE_KEY: &str = "vmac.in_force";
+
+/// The event of a row of which something else is known than before.
+pub(super) fn in_force_row<'a>(
+    vmac: &'a Vmac,
+    known: &InForce,
+    switch: &SwitchName,
+    now: DateTime<Utc>,
+) -> EventRow<'a> {
+    let reason = known.reason.as_ref().map(|InForceReason { code, text }| EventReason {
+        code: ReasonCode::InForce(*code),
+        text: format!("{switch}: {text}").into(),
+    });
+    looked_at(vmac, IN_FORCE_KEY, EventStatus::InForce(TellsInForce::InForce), reason, now)
+}
+
 /// The routing key of an event that tells of drift.
 pub const DRIFT_KEY: &str = "vmac.drift";
 
 /// The event of a row that drifted; `text` says what was found and done.
 pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: String, now: DateTime<Utc>) -> EventRow<'_> {
+    let reason = EventReason { code: ReasonCode::of_drift(kind), text: text.into() };
+    looked_at(vmac, DRIFT_KEY, EventStatus::Drifted(Drifted::Drift), Some(reason), now)
+}
+
+/// What a look at a switch told of a row; it answers no command.
+fn looked_at<'a>(
+    vmac: &'a Vmac,
+    key: &str,
+    status: EventStatus,
+    reason: Option<EventReason<'a>>,
+    now: DateTime<Utc>,
+) -> EventRow<'a> {
     let Requester { requested_by, reference } = requester(None, Some(vmac));
     let body = EventBody {
         vmac_id: Some(vmac.id),
@@ -76,8 +108,8 @@ pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: String, now: DateTim
         server_id: Some(vmac.server_id),
         ip_address: Some(vmac.ip_address),
         mac_address: Some(vmac.mac_address),
-        status: EventStatus::Drifted(Drifted::Drift),
-        reason: Some(EventReason { code: ReasonCode::of_drift(kind), text: text.into() }),
+        status,
+        reason,
         waiting_since: None,
         switch_bindings: &vmac.switch_bindings,
         dead_letter_id: None,
@@ -88,14 +120,7 @@ pub(super) fn drift_row(vmac: &Vmac, kind: DriftKind, text: String, now: DateTim
         occurred_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
     };
     let (message_key, correlation_id, traceparent) = (None, None, None);
-    EventRow {
-        routing_key: DRIFT_KEY.to_owned(),
-        body,
-        message_key,
-        correlation_id,
-        traceparent,
-        vmac_id: Some(vmac.id),
-    }
+    EventRow { routing_key: key.to_owned(), body, message_key, correlation_id, traceparent, vmac_id: Some(vmac.id) }
 }
 
 /// The routing key of an event that tells why a command is not done yet.
@@ -194,6 +219,14 @@ enum EventStatus {
     Ended(Outcome),
     Drifted(Drifted),
     Waiting(Waits),
+    InForce(TellsInForce),
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum TellsInForce {
+    /// Whether a binding is in force is known to be otherwise than before; no command is answered.
+    InForce,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -219,13 +252,14 @@ struct EventReason<'a> {
     text: Cow<'a, str>,
 }
 
-/// The codes of failures, that of what a newer command overtook, and those of drift.
+/// The codes of failures, that of what a newer command overtook, those of drift, and those of what is not in force.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum ReasonCode {
     Failure(Code),
     Superseded(Overtaken),
     Drift(DriftCode),
+    InForce(InForceCode),
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -310,73 +344,4 @@ fn reason(event: EventOf<'_>) -> Option<EventReason<'_>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn body(event: EventOf<'_>) -> Value {
-        json!(event_row(event, DateTime::UNIX_EPOCH).body)
-    }
-
-    fn event<'a>(outcome: Outcome, reason: Option<&'a Failure>, superseded_by: Option<&str>) -> EventOf<'a> {
-        let ip = Some("10.0.48.6".parse().expect("an address"));
-        let superseded_by = superseded_by.map(str::to_owned);
-        let reason = reason.map(Cow::Borrowed);
-        let (server_id, dead_letter_id) = (Some(1042), None);
-        EventOf { outcome, server_id, ip, vmac: None, reason, superseded_by, answers: None, dead_letter_id }
-    }
-
-    #[test]
-    fn a_body_has_null_where_nothing_is_and_no_reason_where_none_is_needed() {
-        let expected = json!({
-            "vmac_id": null, "action": null, "server_id": 1042, "ip_address": "10.0.48.6", "mac_address": null, "status": "revoked",
-            "switch_bindings": [], "message_id": null, "correlation_id": null, "occurred_at": "1970-01-01T00:00:00.000Z",
-        });
-        assert_eq!(body(event(Outcome::Revoked, None, None)), expected);
-    }
-
-    #[test]
-    fn a_message_that_could_not_be_read_is_answered_with_its_dead_letter() {
-        let failure = Failure::new(Code::NotJson, "line 1");
-        let event = EventOf {
-            server_id: None,
-            ip: None,
-            dead_letter_id: Some(7),
-            ..event(Outcome::Failed, Some(&failure), None)
-        };
-        let body = body(event);
-        assert_eq!((&body["server_id"], &body["ip_address"]), (&Value::Null, &Value::Null));
-        assert_eq!(body["dead_letter_id"], 7);
-        assert!(schema().is_valid(&body), "{body}");
-    }
-
-    fn schema() -> jsonschema::Validator {
-        let schema = schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator();
-        let schema = schema.into_root_schema_for::<EventBody<'_>>();
-        jsonschema::validator_for(schema.as_value()).expect("a schema")
-    }
-
-    #[test]
-    fn every_reason_is_one_that_the_schema_names() {
-        let schema = schema();
-        for code in Code::ALL {
-            let failure = Failure::new(*code, "it failed");
-            let body = body(event(Outcome::Failed, Some(&failure), None));
-            assert_eq!(body["reason"], json!({"code": code.as_str(), "text": "it failed"}));
-            assert!(schema.is_valid(&body), "{body}");
-        }
-        let mut body = body(event(Outcome::Superseded, None, Some("m-2")));
-        assert_eq!(body["reason"], json!({"code": "superseded", "text": "m-2"}));
-        assert!(schema.is_valid(&body), "{body}");
-        for kind in DriftKind::ALL {
-            let reason = json!(EventReason { code: ReasonCode::of_drift(kind), text: "it drifted".into() });
-            assert_eq!(reason["code"], kind.as_str());
-            body["status"] = json!(EventStatus::Drifted(Drifted::Drift));
-            body["reason"] = reason;
-            assert!(schema.is_valid(&body), "{body}");
-        }
-        body["reason"]["code"] = "no_such_code".into();
-        assert!(!schema.is_valid(&body), "{body}");
-    }
-}
+mod tests;

@@ -41,6 +41,7 @@ const SOURCES: &[Source] = sources![
     "0013_page_sessions",
     "0014_rows_drive",
     "0017_workers",
+    "0018_in_force",
     "0019_duplicates",
     "0021_ports",
 ];

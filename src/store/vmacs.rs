@@ -266,6 +266,17 @@ impl Store {
         Ok(timeline)
     }
 
+    /// The virtual MACs of these numbers, as many as there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn vmacs(&self, ids: &[i64]) -> Result<Vec<Vmac>, StoreError> {
+        let batch = batch_arg(ids.iter().map(|id| json!({"id": id})).collect());
+        let sql = "SELECT * FROM virtual_macs WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} ORDER BY id";
+        let rows = self.engine.read("read virtual MACs", sql, vec![batch]).await?;
+        rows.iter().map(Vmac::from_row).collect()
+    }
+
     /// The rows, live and revoked, that have or had one of the MACs, by their numbers.
     ///
     /// # Errors

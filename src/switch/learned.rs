@@ -13,6 +13,8 @@ const ENTRIES: &[(&str, &str, &[&str])] = &[
     ("l2ng-l2ald-mac-entry-vlan", "l2ng-l2-mac-address", &["l2ng-l2-mac-logical-interface"]),
     ("l2ng-mac-entry", "l2ng-l2-mac-address", &["l2ng-l2-mac-logical-interface"]),
 ];
+/// Where they say that the MAC stays (`persistent-learning`): in full, or by a letter among the flags.
+const KINDS: [&str; 2] = ["mac-type", "l2ng-l2-mac-flags"];
 
 /// What the reply holds; entries that are no MAC on a port are passed over.
 pub(super) fn read(reply: &Element) -> Vec<LearnedMac> {
@@ -26,7 +28,12 @@ pub(super) fn read(reply: &Element) -> Vec<LearnedMac> {
 
 fn entry(element: &Element, mac: &str, ports: &[&str]) -> Option<LearnedMac> {
     let port = ports.iter().find_map(|name| element.find(name)).map(|port| port.text.trim())?;
-    Some(LearnedMac { mac: element.text_of(mac)?.parse().ok()?, interface: port.parse().ok()? })
+    let kept = KINDS.into_iter().filter_map(|kind| element.text_of(kind)).any(is_persistent);
+    Some(LearnedMac { mac: element.text_of(mac)?.parse().ok()?, interface: port.parse().ok()?, kept })
+}
+
+fn is_persistent(kind: &str) -> bool {
+    kind.eq_ignore_ascii_case("persistent") || kind.split(',').any(|flag| flag.trim() == "P")
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl<D: Demand> Push<'_, D> {
 
     pub(super) fn reached(&mut self, step: Step, push: Option<(String, Option<i64>)>) {
         let (end, previous_mac) = (step.end, step.previous_mac);
-        let reached = Reached { end, previous_mac, push, evidence: Vec::new() };
+        let reached = Reached { end, previous_mac, push };
         self.results.push(WishResult { wish: step.wish, end: Ok(reached) });
     }
 

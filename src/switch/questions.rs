@@ -7,10 +7,8 @@ use super::guards::{self, VlanGuards};
 use super::history::{self, CommitEntry};
 use super::learned;
 use super::netconf::{Element, Message, Reply};
-use super::security_table;
 use super::vlans;
 use crate::domain::audit::LearnedMac;
-use crate::domain::evidence::TableEntry;
 use crate::domain::plan::{Change, PortVlans, PresentBinding};
 use crate::domain::{Dialect, InterfaceName, readable};
 
@@ -147,6 +145,11 @@ impl SwitchClient {
         Ok(vlans::read(&configuration, ports))
     }
 
+    /// A part of the committed configuration, with groups and interface ranges spelled out.
+    pub(super) async fn spelled_out(&mut self, filter: &str) -> Result<Element, SwitchError> {
+        self.configuration(COMMITTED, SPELLED_OUT, filter).await
+    }
+
     /// Whether the VLANs make use of their bindings.
     ///
     /// # Errors
@@ -169,18 +172,6 @@ impl SwitchClient {
         let ask = "<get-ethernet-switching-table-information><extensive/></get-ethernet-switching-table-information>";
         let reply = self.ask("tell the MACs that it has learned", ask).await?;
         Ok(learned::read(&reply.root))
-    }
-
-    /// The table of bindings that it has in force; empty where it keeps none, or does not show it to this login.
-    ///
-    /// # Errors
-    /// [`SwitchError`], other than a refusal.
-    pub async fn bindings_in_force(&mut self) -> Result<Vec<TableEntry>, SwitchError> {
-        match self.ask("tell the bindings in force", security_table::request(self.dialect())).await {
-            Ok(reply) => Ok(security_table::read(&reply.root)),
-            Err(SwitchError::Refused { .. } | SwitchError::PermissionDenied { .. }) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
     }
 
     /// The commit history, newest first.

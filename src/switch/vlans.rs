@@ -22,10 +22,7 @@ pub(super) fn filter<'a>(ports: impl Iterator<Item = &'a InterfaceName>) -> Stri
     let names: BTreeSet<&str> = ports.iter().map(|port| port.physical()).chain(["vlan", "irb"]).collect();
     let named = |name: &str| format!("<interface><name>{name}</name></interface>");
     let interfaces: String = names.iter().map(|name| named(name)).collect();
-    // A port's entry may leave unit 0 out.
-    let forms =
-        ports.iter().flat_map(|port| [port.as_str().to_owned(), port.port().to_owned(), format!("{}.0", port.port())]);
-    let entries: String = forms.collect::<BTreeSet<_>>().iter().map(|form| named(form)).collect();
+    let entries: String = entry_names(ports.iter().copied()).iter().map(|form| named(form)).collect();
     format!(
         "<interfaces>{interfaces}<interface-range/></interfaces><vlans/><ethernet-switching-options><secure-access-port>{entries}\
          </secure-access-port></ethernet-switching-options>"
@@ -46,6 +43,11 @@ pub(super) fn ports(configuration: &Element, bindings: &[PresentBinding]) -> BTr
         ports.extend(units.filter_map(|port| port.parse().ok()));
     }
     ports
+}
+
+/// The names that the ports' entries may have: one may leave unit 0 out.
+pub(super) fn entry_names<'a>(ports: impl Iterator<Item = &'a InterfaceName>) -> BTreeSet<String> {
+    ports.flat_map(|port| [port.as_str().to_owned(), port.port().to_owned(), format!("{}.0", port.port())]).collect()
 }
 
 /// What a reply says of these ports.
@@ -137,6 +139,19 @@ fn of_port(
         return DEFAULT.parse().ok().map(PortVlan::One);
     }
     Some(one_of(carried, port))
+}
+
+/// The mode of a port as its own unit says, else a range that it is in: `trunk`, and `access` where nothing is said.
+pub(super) fn mode(interfaces: Option<&Element>, port: &InterfaceName) -> String {
+    let is_port = |its: &&Element| its.text_of("name") == Some(port.physical());
+    let own = interfaces.into_iter().flat_map(|all| all.active("interface")).find(is_port);
+    let ranges = Ranges::of(interfaces);
+    let mut modes = own.into_iter().chain(ranges.covering(port.physical())).filter_map(|of| {
+        let unit = of.active("unit").find(|unit| unit.text_of("name") == Some(unit_number(port)))?;
+        let switching = switching(unit)?;
+        switching.active_child("port-mode").or_else(|| switching.active_child("interface-mode"))
+    });
+    modes.next().map_or("access", |mode| mode.text.trim()).to_owned()
 }
 
 fn one_of(carried: BTreeSet<VlanName>, port: &InterfaceName) -> PortVlan {

@@ -14,19 +14,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 
 use super::context::Context;
+use super::in_force;
 use super::lease::failure;
 use super::push::journal::wishes;
 use super::session::connect;
-use super::survey;
 use super::task_health::Beat;
-use crate::domain::audit::LearnedMac;
 use crate::domain::drift::{Drift, drift};
-use crate::domain::evidence::{EvidenceTable, TableEntry, Tables};
 use crate::domain::plan::{Wish, macs_at};
 use crate::domain::{BindingState, Desired, DriftMode, Failure, Status};
 use crate::failpoint;
 use crate::metrics::DATABASE;
-use crate::store::{LookDue, LookEnd, Pace, Settlement, Shown, StoreError, WorkItem};
+use crate::store::{LookDue, LookEnd, Pace, Settlement, StoreError, WorkItem};
 use crate::switch::{CommitEntry, SwitchClient, commits_since};
 
 /// Switches looked at side by side.
@@ -155,28 +153,24 @@ impl Look<'_> {
         let settlement = Settlement { switch: &self.due.switch, found: &found, as_of: &as_of, enforce };
         let new = store.settle_drift(&settlement).await.map_err(trouble)?;
         self.tell(&new, enforce);
-        let owed: Vec<&Wish> = wishes.iter().filter(|wish| is_owed(wish)).collect();
-        self.renew_evidence(&owed, &as_of).await
+        self.see_what_is_in_force(&rows, &as_of).await
     }
 
-    /// Notes which of the switch's own tables show the bindings. What it does not show is no error.
-    async fn renew_evidence(&mut self, wishes: &[&Wish], as_of: &HashMap<i64, DateTime<Utc>>) -> Result<(), Failure> {
-        if !self.context.settings.worker.evidence || wishes.is_empty() {
+    /// Notes which bindings are in force, and which of the switch's own tables show them.
+    async fn see_what_is_in_force(
+        &mut self,
+        rows: &[WorkItem],
+        as_of: &HashMap<i64, DateTime<Utc>>,
+    ) -> Result<(), Failure> {
+        if !self.context.settings.worker.evidence {
             return Ok(());
         }
-        let mut entries = self.client.bindings_in_force().await.map_err(|error| error.failure())?;
-        let learned = survey::learned(self.client).await.map_err(|error| error.failure())?;
-        let entry =
-            |LearnedMac { mac, interface }| TableEntry { table: EvidenceTable::Learned, ip: None, mac, interface };
-        entries.extend(learned.into_iter().map(entry));
-        let tables = Tables::of(entries);
-        let shown = wishes.iter().map(|wish| Shown {
-            vmac_id: wish.vmac_id,
-            interface: wish.interface.clone(),
-            tables: tables.showing(wish.ip, wish.mac, &wish.interface),
-        });
-        let shown: Vec<Shown> = shown.filter(|shown| !shown.tables.is_empty()).collect();
-        self.context.store.note_evidence(&self.due.switch, &shown, as_of).await.map_err(trouble)
+        let switch = &self.due.switch;
+        let asked = in_force::bound_on(switch, rows.iter().map(|item| &item.vmac));
+        let shown = in_force::ask(self.client, &asked).await.map_err(|error| error.failure())?;
+        let news = self.context.store.note_in_force(switch, &shown, as_of, true).await.map_err(trouble)?;
+        in_force::tell(self.context, switch, &news);
+        Ok(())
     }
 
     /// Where rows say that they are bound on this switch; what is on its way there is left to its push.

@@ -11,8 +11,9 @@ use futures_util::FutureExt;
 
 use super::call_off::{InFlight, called_off};
 use super::context::Context;
+use super::in_force;
 use super::lease::LeaseInHand;
-use super::push::{self, Order};
+use super::push::{self, Order, Pushed};
 use super::session::Session;
 use super::settle;
 use super::slots::{PushSlot, SiteSlot};
@@ -55,7 +56,8 @@ async fn run(context: &Arc<Context>, claimed: Claimed) {
         context.work_admitted.notify_one();
     }
     drop(site_slot);
-    let session = look_ahead(context, session).await;
+    let mut session = look_ahead(context, session).await;
+    in_force::after_pushes(context, &mut session, &lease.lease.switch).await;
     context.idle_sessions.put_back(session);
     drop(loan);
 }
@@ -112,7 +114,11 @@ impl Lane<'_> {
         let order = Order { lease: self.lease, in_flight: &in_flight, last_push };
         let patience = Duration::from_millis(self.context.settings.worker.shutdown_grace_ms) / 4;
         tokio::select! {
-            settled = push::push(self.context, &mut self.session, order, slot) => settled.map(Some),
+            pushed = push::push(self.context, &mut self.session, order, slot) => {
+                let Pushed { settled, bound } = pushed?;
+                self.session.unasked.extend(bound);
+                Ok(Some(settled))
+            }
             () = called_off(&self.context.stopping, patience, in_flight.phases()) => {
                 tracing::warn!(switch = %self.switch(), "push called off, no commit is in flight: the worker stops");
                 self.session.abandon();

@@ -11,7 +11,7 @@
 //! Beside that: [`waiting`] tries commands again that could not be admitted yet, [`lease`] keeps the leases in hand,
 //! [`session`] the idle sessions, [`run`] starts and stops all this, [`supervise`] keeps the tasks running ([`task_health`]
 //! is how each is), [`collect`] moves what the broker gave up into the database, [`stop`] freezes a site by
-//! itself when its commits go wrong, [`drift`] looks slowly at what the switches hold, [`presence`] writes that the worker runs ([`outages`]: what it misses), and [`traces`] are the spans of all
+//! itself when its commits go wrong, [`drift`] looks slowly at what the switches hold, [`in_force`] asks them whether it is in force, [`presence`] writes that the worker runs ([`outages`]: what it misses), and [`traces`] are the spans of all
 //! that. [`restore`] brings a whole configuration back when an operator asks for it; [`mod@dry_run`] shows what commands
 //! would change. Both come by a [`visit`].
 //!
@@ -25,6 +25,7 @@ mod context;
 mod dispatcher;
 mod drift;
 mod dry_run;
+mod in_force;
 mod intake;
 mod lane;
 mod lease;

@@ -1,6 +1,6 @@
 //! Sessions to switches: opened when a push needs one, kept for the next one while they are idle.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ use crate::switch::{Credential, SwitchClient, SwitchError, Timeouts};
 pub(super) struct Session {
     switch: SwitchName,
     open: Option<Open>,
+    /// Rows that it bound something for, and of which nobody asked yet whether that is in force.
+    pub unasked: BTreeSet<i64>,
 }
 
 /// An open session.
@@ -31,7 +33,7 @@ struct Open {
 
 impl Session {
     fn new(switch: SwitchName) -> Self {
-        Self { switch, open: None }
+        Self { switch, open: None, unasked: BTreeSet::new() }
     }
 
     /// The open client.
@@ -118,6 +120,11 @@ impl IdleSessions {
         }
         let idle = self.idle().remove(switch);
         idle.map_or_else(|| Session::new(switch.clone()), |(session, _)| session)
+    }
+
+    /// Whether somebody waits for the session that is lent out.
+    pub fn is_wanted(&self, switch: &SwitchName) -> bool {
+        !self.lent().contains_key(switch)
     }
 
     /// Keeps a session for the next push.

@@ -25,7 +25,7 @@ async fn look(client: &mut SwitchClient, switch: &SwitchName) -> Result<Seen, Sw
 }
 
 /// A switch that keeps no such table, or does not show it to this login, is looked at without.
-pub(super) async fn learned(client: &mut SwitchClient) -> Result<Vec<LearnedMac>, SwitchError> {
+async fn learned(client: &mut SwitchClient) -> Result<Vec<LearnedMac>, SwitchError> {
     match client.learned().await {
         Err(SwitchError::Refused { switch, .. } | SwitchError::PermissionDenied { switch, .. }) => {
             tracing::debug!(switch, "it does not report the MACs that it has learned");

@@ -46,6 +46,7 @@ fn row(id: i64, server_id: i64, ip: &str, mac: &str, status: Status, at: (&str, 
         push_id: None,
         error: None,
         evidence: Vec::new(),
+        in_force: None,
         at: chrono::DateTime::UNIX_EPOCH,
     };
     let ip = ip.parse().expect("an address");

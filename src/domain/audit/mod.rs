@@ -33,6 +33,8 @@ pub struct LearnedMac {
     pub mac: Mac,
     /// The port.
     pub interface: InterfaceName,
+    /// It stays there until somebody clears it (`persistent-learning`).
+    pub kept: bool,
 }
 
 /// A row, as far as the audit looks at it.

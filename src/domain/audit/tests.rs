@@ -43,6 +43,7 @@ fn row(id: i64, ip: &str, mac: &str, status: Status, ports: &[(&str, &str)]) -> 
         push_id: None,
         error: None,
         evidence: Vec::new(),
+        in_force: None,
         at: chrono::DateTime::UNIX_EPOCH,
     });
     let ip = ip.parse().expect("an address");
@@ -169,6 +170,7 @@ fn a_virtual_mac_learned_on_another_servers_port_is_found_and_on_an_uplink_is_no
     let learned = |interface: &str| LearnedMac {
         mac: VMAC.parse().expect("a MAC"),
         interface: interface.parse().expect("an interface"),
+        kept: false,
     };
     at.learned = vec![learned("ge-0/0/1.0"), learned("xe-0/1/0.0"), learned("ge-0/0/2.0")];
     assert_eq!(told(&[at], &estate()), [format!("learned_elsewhere: sw-a ge-0/0/2.0 {VMAC}")]);

@@ -1,7 +1,6 @@
 //! What became of a wish.
 
 use super::{EndState, Wish};
-use crate::domain::evidence::EvidenceTable;
 use crate::domain::{BindingState, Failure, Mac};
 
 /// What a push reached for a wish.
@@ -13,8 +12,6 @@ pub struct Reached {
     pub previous_mac: Option<Mac>,
     /// The push and the backup before it; none where nothing had to be changed.
     pub push: Option<(String, Option<i64>)>,
-    /// The tables of the switch that showed the binding after the push.
-    pub evidence: Vec<EvidenceTable>,
 }
 
 /// The result for one wish, with interface and VLAN as the switch has them.

@@ -146,6 +146,7 @@ pub(super) fn new_binding(server_id: i64, port: &ServerPort, mac: Mac, now: Date
         push_id: None,
         error: None,
         evidence: Vec::new(),
+        in_force: None,
         at: now,
     }
 }

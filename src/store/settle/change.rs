@@ -7,7 +7,6 @@ use super::super::commands::Outcome;
 use super::super::leases::Lease;
 use super::super::vmacs::Vmac;
 use super::GatheredRow;
-use crate::domain::evidence::renewed;
 use crate::domain::plan::{Reached, Wish, WishResult};
 use crate::domain::{BindingState, Desired, Failure, FailureClass, RetryPolicy, Status, SwitchBinding, derive_status};
 
@@ -127,13 +126,14 @@ fn reach(binding: &mut SwitchBinding, wish: &Wish, reached: &Reached, now: DateT
     binding.mac = mac;
     binding.error = None;
     binding.at = now;
-    // What was shown of another state proves nothing of this one.
-    let known = if reached.push.is_none() && state == BindingState::Bound {
-        std::mem::take(&mut binding.evidence)
-    } else {
-        Vec::new()
-    };
-    binding.evidence = renewed(&known, &reached.evidence, now);
+    // What was shown of another state proves nothing of this one. Whether it is in force is asked again after the push, and
+    // told where that changes.
+    if reached.push.is_some() || state != BindingState::Bound {
+        binding.evidence.clear();
+    }
+    if state != BindingState::Bound {
+        binding.in_force = None;
+    }
     if let Some((push_id, backup_id)) = &reached.push {
         binding.previous_mac = reached.previous_mac;
         binding.backup_id = *backup_id;
@@ -215,6 +215,7 @@ mod tests {
             push_id: None,
             error: None,
             evidence: Vec::new(),
+            in_force: None,
             at: now(),
         }
     }
@@ -256,7 +257,7 @@ mod tests {
             primary_ip: None,
             vlan: None,
         };
-        let reached = |end| Reached { end, previous_mac: None, push: None, evidence: Vec::new() };
+        let reached = |end| Reached { end, previous_mac: None, push: None };
         WishResult { wish, end: end.map(reached).map_err(|code| Failure::new(code, "no")) }
     }
 

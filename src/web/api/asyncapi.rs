@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{BASE, schemas};
 use crate::broker::{COMMANDS, EVENTS};
 use crate::domain::Action;
-use crate::store::{DRIFT_KEY, Outcome, WAITING_KEY};
+use crate::store::{DRIFT_KEY, IN_FORCE_KEY, Outcome, WAITING_KEY};
 
 const DESCRIPTION: &str = "Virtual MAC addresses for extra IP addresses on Juniper switch ports: commands in, events out, over \
     AMQP 0-9-1. With the setting `broker.namespace` its value stands before the name of each exchange. Publish persistent, wait \
@@ -22,6 +22,7 @@ enum Told {
     Outcome(Outcome),
     Waiting,
     Drift,
+    InForce,
 }
 
 impl Told {
@@ -30,6 +31,7 @@ impl Told {
             Self::Outcome(outcome) => outcome.routing_key(),
             Self::Waiting => WAITING_KEY.to_owned(),
             Self::Drift => DRIFT_KEY.to_owned(),
+            Self::InForce => IN_FORCE_KEY.to_owned(),
         }
     }
 }
@@ -54,7 +56,7 @@ fn document() -> Value {
 
 /// An entry for each command, and one for each event.
 fn of_each(command: fn(Action) -> (String, Value), event: fn(Told) -> (String, Value)) -> Map<String, Value> {
-    let told = Outcome::ALL.into_iter().map(Told::Outcome).chain([Told::Waiting, Told::Drift]);
+    let told = Outcome::ALL.into_iter().map(Told::Outcome).chain([Told::Waiting, Told::Drift, Told::InForce]);
     Action::ALL.into_iter().map(command).chain(told.map(event)).collect()
 }
 
@@ -98,6 +100,9 @@ fn send(told: Told) -> (String, Value) {
             "It is not done yet, because its switch cannot be brought to what is wanted; it goes on by itself"
         }
         Told::Drift => "A switch no longer holds what was pushed; the reason says what was found and done",
+        Told::InForce => {
+            "Whether a binding is in force is known to be otherwise than before; the bindings and the reason say how"
+        }
         Told::Outcome(Outcome::Active) => {
             "The virtual MAC is bound on every switch port it belongs on, read back from the switch"
         }

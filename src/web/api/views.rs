@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
 use crate::domain::evidence::Evidence;
+use crate::domain::in_force::{InForce, InForceReason};
 use crate::domain::{Desired, DriftMode, Freeze, Status, SwitchBinding};
 use crate::store::{Backup, CommandRecord, PushRecord, SwitchOverview, Trouble, Vmac};
 
@@ -79,18 +80,45 @@ pub(super) struct BindingView {
     backup_id: Option<i64>,
     push_id: Option<String>,
     error: Option<String>,
-    /// Which of the switch's own tables showed the binding in force.
+    /// Which of the switch's own tables showed the binding.
     evidence: Vec<EvidenceView>,
+    /// Whether the binding is in force; null until the switch was asked.
+    in_force: Option<InForceView>,
     at: DateTime<Utc>,
 }
 
 /// A table of a switch that showed a binding.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EvidenceView {
-    /// `dhcp-snooping`, `dhcp-security` or `learned`.
+    /// `ip-source-guard`, `dhcp-snooping`, `dhcp-security`, `dhcpv6-security` or `learned`.
     table: String,
     /// When it last did.
     at: DateTime<Utc>,
+}
+
+/// Whether a binding is in force: it stands in the configuration, and the switch goes by it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct InForceView {
+    /// `yes`, `no` or `unknown`.
+    state: String,
+    /// The table of the switch that shows it, where it is in force.
+    table: Option<String>,
+    /// Why it is not in force, or why nobody knows.
+    reason: Option<Reason>,
+    /// When the switch was last asked.
+    at: DateTime<Utc>,
+}
+
+impl From<InForce> for InForceView {
+    fn from(known: InForce) -> Self {
+        let reason = |reason: InForceReason| Reason { code: reason.code.as_str().to_owned(), text: reason.text };
+        Self {
+            state: known.state.as_str().to_owned(),
+            table: known.table.map(|table| table.as_str().to_owned()),
+            reason: known.reason.map(reason),
+            at: known.at,
+        }
+    }
 }
 
 impl From<Evidence> for EvidenceView {
@@ -140,6 +168,7 @@ impl BindingView {
             push_id: binding.push_id.clone(),
             error: binding.error.clone(),
             evidence: binding.evidence.iter().cloned().map(EvidenceView::from).collect(),
+            in_force: binding.in_force.clone().map(InForceView::from),
             at: binding.at,
         }
     }

@@ -11,6 +11,7 @@ use super::parts::{
     Path, Query, ROWS, ROWS_READ, encoded, moment, moment_or_dash, more, next, of_all, or_dash, safe, status, time,
 };
 use super::words::{of_switch, plural};
+use crate::domain::in_force::{InForce, InForceState};
 use crate::domain::{BindableAddress, Desired, Search, Status, SwitchBinding, VmacName};
 use crate::store::{DeadLetterFilter, DeadLetterRow, RowWait, StoreError, TimelineEntry, Vmac, VmacFilter};
 use crate::web::App;
@@ -238,6 +239,7 @@ fn bindings(vmac: &Vmac) -> Markup {
                         }
                         td data-label="State" {
                             span { (status(&binding.state.to_string())) @if let Some(error) = &binding.error { " " (safe(error)) } }
+                            @if let Some(known) = &binding.in_force { (in_force(known)) }
                             @for evidence in &binding.evidence { span .faint { " in " (evidence.table.as_str()) " " (time(evidence.at)) } }
                         }
                         td data-label="MAC" .mono { (binding.mac) }
@@ -250,6 +252,18 @@ fn bindings(vmac: &Vmac) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Whether the switch goes by the binding, and why not.
+fn in_force(known: &InForce) -> Markup {
+    let told = match known.state {
+        InForceState::Yes => "in force",
+        InForceState::No => "not in force",
+        InForceState::Unknown => "not known whether it is in force",
+    };
+    html! {
+        span .in-force { " " (told) @if let Some(table) = known.table { " (" (table.as_str()) ")" } @if let Some(reason) = &known.reason { ": " (safe(&reason.text)) } }
     }
 }
 

@@ -4,10 +4,10 @@
 //! a slot is kept for it, and the spans of both.
 
 pub(super) mod ahead;
-mod evidence;
 pub(super) mod journal;
 mod trace;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use super::session::Session;
 use super::settle::settle;
 use super::slots::PushSlot;
 use super::stop;
+use crate::domain::plan::{EndState, WishResult};
 use crate::domain::{Code, Failure, Switch};
 use crate::failpoint;
 use crate::store::{OpenedPush, PushResults, Settled, SiteLimits, StoreError};
@@ -39,6 +40,14 @@ pub(super) struct Order<'a> {
     pub last_push: Option<Duration>,
 }
 
+/// What a push came to.
+pub(super) struct Pushed {
+    /// What was written.
+    pub settled: Settled,
+    /// The rows for which something was bound.
+    pub bound: BTreeSet<i64>,
+}
+
 /// Pushes everything that is due on the switch and writes the results. It may be dropped at any moment: the next push
 /// finds out what was done.
 ///
@@ -49,7 +58,7 @@ pub(super) async fn push(
     session: &mut Session,
     order: Order<'_>,
     slot: &mut Option<PushSlot>,
-) -> Result<Settled, StoreError> {
+) -> Result<Pushed, StoreError> {
     let started = Instant::now();
     let limits = limits(context);
     let opened = match context.store.open_push(&order.lease.lease, limits).await {
@@ -75,7 +84,15 @@ pub(super) async fn push(
     if settled.failed_pushes {
         stop::consider(context, &order.lease.lease, site.as_ref()).await;
     }
-    Ok(settled)
+    Ok(Pushed { settled, bound: bound(&report) })
+}
+
+/// The rows for which the push bound something.
+fn bound(report: &PushReport) -> BTreeSet<i64> {
+    let is_bound = |result: &&WishResult| {
+        result.end.as_ref().is_ok_and(|reached| reached.end == EndState::Bound && reached.push.is_some())
+    };
+    report.results.iter().filter(is_bound).map(|result| result.wish.vmac_id).collect()
 }
 
 fn limits(context: &Context) -> SiteLimits {
@@ -166,12 +183,9 @@ async fn push_on(
         Ok(known) => known,
         Err(error) => return PushReport::not_begun(&error),
     };
-    let mut report = switch::push(client, journal, options).await;
+    let report = switch::push(client, journal, options).await;
     if let Some(known) = journal.known.take() {
         ahead::remember(context, switch, known).await;
-    }
-    if !report.lost_before_use {
-        evidence::gather(context, client, &mut report).await;
     }
     report
 }

@@ -45,6 +45,7 @@ async fn a_switch_in_good_order_is_told_so_step_by_step() {
     candidate: ok
     commit: ok
     vlan VLAN.13: ok
+    in force: ok
     ");
     assert_eq!((check(&world.settings).await.code, world.commits()), (Some(0), commits));
     assert_eq!(world.vmacd(&["switches", "list"]).await[0]["dialect_found"], "non-els");
@@ -96,7 +97,10 @@ async fn vlans_whose_guards_are_off_are_noted() {
         let world =
             World::embedded_with(Options { switches: 1, ports_per_switch: 2, dialect, ..Options::default() }).await;
         let sim = &world.switches()[0];
-        let of_vlan = async || states(&world.settings).await.pop().expect("the VLAN comes last");
+        let of_vlan = async || {
+            let states = states(&world.settings).await.into_iter();
+            states.into_iter().find(|(what, ..)| what == "vlan VLAN.13").expect("the VLAN is told")
+        };
         assert_eq!(of_vlan().await.1, "ok", "{:?}", of_vlan().await);
         sim.operator_edit(off).expect("edited");
         sim.operator_commit().expect("committed");

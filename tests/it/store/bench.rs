@@ -249,7 +249,7 @@ fn wish(item: &WorkItem, port: &WorkPort) -> Wish {
 
 /// A port that reached its end by a push.
 pub fn reached(end: EndState) -> Result<Reached, Failure> {
-    Ok(Reached { end, previous_mac: None, push: Some(("push-1".to_owned(), None)), evidence: Vec::new() })
+    Ok(Reached { end, previous_mac: None, push: Some(("push-1".to_owned(), None)) })
 }
 
 /// A switch's name.

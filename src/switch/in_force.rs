@@ -1,0 +1,103 @@
+//! Asking a switch whether bindings are in force: nothing is locked and nothing changed.
+
+use super::client::SwitchClient;
+use super::dialect;
+use super::error::SwitchError;
+use super::netconf::Reply;
+use super::port_guard;
+use super::security_table::{self, Requests};
+use crate::domain::evidence::{EvidenceTable, Tables};
+use crate::domain::in_force::{Binding, PortGuard, Seen, ShownTable, Verdict, verdict};
+
+/// What was found out about a binding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Whether it is in force.
+    pub verdict: Verdict,
+    /// The tables that show it.
+    pub tables: Vec<EvidenceTable>,
+}
+
+impl SwitchClient {
+    /// What the switch shows of these bindings, in their order: from its configuration of their ports and VLANs, the MACs that
+    /// it has learned, what its IP source guard goes by, and, where that does not settle all, its tables of bindings.
+    ///
+    /// # Errors
+    /// [`SwitchError`], other than a refusal to show a table.
+    pub async fn in_force(&mut self, bindings: &[Binding]) -> Result<Vec<Found>, SwitchError> {
+        if bindings.is_empty() {
+            return Ok(Vec::new());
+        }
+        let configuration = self.spelled_out(&port_guard::filter(bindings)).await?;
+        let guards: Vec<PortGuard> = bindings.iter().map(|binding| port_guard::read(&configuration, binding)).collect();
+        let present = dialect::bindings(self.dialect(), &configuration);
+        let mut seen = Seen { present, learned: self.shown_learned().await?, ..Seen::default() };
+        let requests = security_table::requests(self.dialect());
+        self.source_guard(&requests, bindings, &guards, &mut seen).await?;
+        self.binding_tables(&requests, bindings, &guards, &mut seen).await?;
+        let found = |(binding, guard): (&Binding, &PortGuard)| Found {
+            verdict: verdict(binding, guard, &seen),
+            tables: seen.tables_showing(binding),
+        };
+        Ok(bindings.iter().zip(&guards).map(found).collect())
+    }
+
+    /// Asked for where it is on in a VLAN of theirs.
+    async fn source_guard(
+        &mut self,
+        requests: &Requests,
+        bindings: &[Binding],
+        guards: &[PortGuard],
+        seen: &mut Seen,
+    ) -> Result<(), SwitchError> {
+        let is_on = |(binding, guard): (&Binding, &PortGuard)| {
+            !binding.ip.ip().is_ipv6() && guard.vlan.is_some_and(|vlan| vlan.sources)
+        };
+        if bindings.iter().zip(guards).any(is_on) {
+            seen.source_guard = self.table(EvidenceTable::IpSourceGuard, requests.source_guard).await?;
+        }
+        Ok(())
+    }
+
+    /// Asked for where the verdict may depend on them.
+    async fn binding_tables(
+        &mut self,
+        requests: &Requests,
+        bindings: &[Binding],
+        guards: &[PortGuard],
+        seen: &mut Seen,
+    ) -> Result<(), SwitchError> {
+        let open = bindings
+            .iter()
+            .zip(guards)
+            .filter(|(binding, guard)| !matches!(verdict(binding, guard, seen), Verdict::Yes(_)));
+        let (v6, v4): (Vec<&Binding>, Vec<&Binding>) =
+            open.map(|(binding, _)| binding).partition(|binding| binding.ip.ip().is_ipv6());
+        if !v4.is_empty() {
+            let (table, request) = requests.bindings;
+            seen.bindings = self.table(table, request).await?;
+        }
+        if let Some(request) = requests.bindings_v6.filter(|_| !v6.is_empty()) {
+            seen.bindings_v6 = self.table(EvidenceTable::DhcpSecurityV6, request).await?;
+        }
+        Ok(())
+    }
+
+    async fn table(&mut self, table: EvidenceTable, request: &str) -> Result<Option<ShownTable>, SwitchError> {
+        let reply = unless_refused(self.ask("show a table of bindings", request).await)?;
+        Ok(reply.map(|Reply { root, .. }| ShownTable { table, entries: Tables::of(security_table::read(&root)) }))
+    }
+
+    async fn shown_learned(&mut self) -> Result<Option<Vec<crate::domain::audit::LearnedMac>>, SwitchError> {
+        unless_refused(self.learned().await)
+    }
+}
+
+/// None where the release has no such request, or the login may not see the answer.
+fn unless_refused<T>(asked: Result<T, SwitchError>) -> Result<Option<T>, SwitchError> {
+    match asked {
+        Ok(told) => Ok(Some(told)),
+        Err(SwitchError::Refused { .. } | SwitchError::PermissionDenied { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
