@@ -75,7 +75,7 @@ async fn a_switch_of_the_older_dialect_is_not_even_asked_and_the_others_of_the_g
     let report = push(&bench, &[create(&bench, 0, 6), old.clone()]).await;
     assert_eq!(codes(&report), [(4, None), (6, Some(Code::Ipv6Unsupported))]);
     let failed = report.results.iter().find_map(|result| result.end.as_ref().err()).expect("a failure");
-    insta::assert_snapshot!(failed.text, @"sw-001 is of the dialect non-els, which binds no IPv6 addresses such as 2001:db8:48::6; use an ELS switch for them, or set `dialect` in the inventory if sw-001 is one");
+    insta::assert_snapshot!(failed.text, @"sw-001 uses the dialect non-els, which cannot bind IPv6 addresses such as 2001:db8:48::6; use an ELS switch for them, or set `dialect` in the inventory if sw-001 is one");
     assert_eq!(bench.extra(), Bench::bound(&[old]));
     assert_eq!(bench.sim().rpc_counts().get("load-configuration"), Some(&1), "nothing was tried in vain");
     let report = push(&bench, &[wish(&bench, Desired::Unbound, 0, 6)]).await;
