@@ -24,7 +24,11 @@ section!(
         secret: Secret = Secret::default(),
         /// File that holds the secret instead.
         secret_file: PathBuf = PathBuf::new(),
-        /// How the secret is written: `text`, or `base64` with or without `whsec_` before it (Standard Webhooks).
+        /// The secret before, accepted too while it is being changed; remove it once the sender uses the new one.
+        previous_secret: Secret = Secret::default(),
+        /// File that holds the secret before instead.
+        previous_secret_file: PathBuf = PathBuf::new(),
+        /// How the secrets are written: `text`, or `base64` with or without `whsec_` before it (Standard Webhooks).
         secret_encoding: SecretEncoding = SecretEncoding::Text,
         /// Header with the signature: hexadecimal digits or base64, alone or behind a name (`sha256=`, `v1,`).
         signature_header: String = "X-Signature-256".to_owned(),

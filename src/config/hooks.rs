@@ -1,5 +1,7 @@
 //! The hooks of the settings: secrets read from their files, mappings checked before anything is taken by them.
 
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use chrono::FixedOffset;
@@ -10,13 +12,20 @@ use super::{ConfigError, HookFields, HookSettings, Secret, SecretEncoding, Setti
 
 /// Longest name of a hook, characters; it begins the ids of its commands.
 const NAME_CHARS_MAX: usize = 40;
+const NOT_BASE64: &str = "is not base64, which `secret_encoding` says it is";
 /// What may be before a secret in base64 (Standard Webhooks).
 const SECRET_PREFIX: &str = "whsec_";
 
 impl HookSettings {
-    /// The key of its signatures; none where the secret is not written as the settings say.
-    pub fn key(&self) -> Option<Vec<u8>> {
-        let secret = self.secret.reveal();
+    /// The keys under which a delivery may be signed: that of `secret`, and while it is being changed that of
+    /// `previous_secret`. None where a secret is not written as the settings say.
+    pub fn keys(&self) -> Option<Vec<Vec<u8>>> {
+        let previous = Some(&self.previous_secret).filter(|secret| !secret.is_empty());
+        [Some(&self.secret), previous].into_iter().flatten().map(|secret| self.key(secret)).collect()
+    }
+
+    fn key(&self, secret: &Secret) -> Option<Vec<u8>> {
+        let secret = secret.reveal();
         match self.secret_encoding {
             SecretEncoding::Text => Some(secret.as_bytes().to_vec()),
             SecretEncoding::Base64 => {
@@ -59,8 +68,10 @@ impl Settings {
     /// # Errors
     /// When a file cannot be read.
     pub(super) fn read_hook_secrets(&mut self) -> Result<(), ConfigError> {
-        for (name, hook) in self.hooks.iter_mut().filter(|(_, hook)| !hook.secret_file.as_os_str().is_empty()) {
-            hook.secret = Secret::new(from_file(&format!("hooks.{name}.secret_file"), &hook.secret_file)?);
+        for (name, hook) in &mut self.hooks {
+            read_secret(&format!("hooks.{name}.secret_file"), &hook.secret_file, &mut hook.secret)?;
+            let (file, secret) = (&hook.previous_secret_file, &mut hook.previous_secret);
+            read_secret(&format!("hooks.{name}.previous_secret_file"), file, secret)?;
         }
         Ok(())
     }
@@ -80,8 +91,10 @@ impl Settings {
     /// Under one secret a delivery recorded at one hook would be right at the other too, unless the name of the hook is signed.
     fn shared_secret(&self, name: &str, hook: &HookSettings) -> Option<(&'static str, String)> {
         let mut earlier = self.hooks.iter().take_while(|(other, _)| *other != name);
+        let own = hook.keys().unwrap_or_default();
         let (other, _) = earlier.find(|(_, other)| {
-            other.key() == hook.key() && !(hook.signs(SignedPart::Hook) && other.signs(SignedPart::Hook))
+            other.keys().unwrap_or_default().iter().any(|key| own.contains(key))
+                && !(hook.signs(SignedPart::Hook) && other.signs(SignedPart::Hook))
         })?;
         let problem = format!(
             "is also the secret of hooks.{other}: a delivery recorded at one would be accepted at the other. Give each hook a \
@@ -91,13 +104,23 @@ impl Settings {
     }
 }
 
+fn read_secret(setting: &str, file: &Path, secret: &mut Secret) -> Result<(), ConfigError> {
+    if !file.as_os_str().is_empty() {
+        *secret = Secret::new(from_file(setting, file)?);
+    }
+    Ok(())
+}
+
 /// What is wrong with a hook, and with which of its keys.
 fn problem(name: &str, hook: &HookSettings) -> Option<(&'static str, String)> {
+    let is_key = |secret: &Secret| hook.key(secret).is_some_and(|key| !key.is_empty());
+    let previous = &hook.previous_secret;
     let is_named = |header: &str| header.is_empty() || is_token(header);
     let rules = [
         ("", !is_name(name), "the name of a hook has letters, digits, `-` and `_`, at most 40"),
         (".secret", hook.secret.is_empty(), "must be set, here or by `secret_file`: deliveries are signed with it"),
-        (".secret", hook.key().is_none_or(|key| key.is_empty()), "is not base64, which `secret_encoding` says it is"),
+        (".secret", !is_key(&hook.secret), NOT_BASE64),
+        (".previous_secret", !previous.is_empty() && !is_key(previous), NOT_BASE64),
         (".signature_header", !is_token(&hook.signature_header), "is not a valid name of a header"),
         (".timestamp_header", !is_named(&hook.timestamp_header), "is not a valid name of a header"),
         (".id_header", !is_named(&hook.id_header), "is not a valid name of a header"),

@@ -39,11 +39,28 @@ fn a_secret_can_stand_in_a_file() {
 }
 
 #[test]
+fn the_secret_before_counts_while_it_is_changed() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "the one before\n").expect("written");
+    let named = format!("previous_secret_file = {:?}\naction =", file.path());
+    let settings = read(&HOOK.replace("action =", &named)).expect("taken");
+    let keys = settings.hooks["billing"].keys().expect("keys");
+    assert_eq!(keys, [b"s3cret-of-billing".to_vec(), b"the one before".to_vec()]);
+    let printed = format!("{settings:?} {}", toml::to_string(&settings).expect("TOML"));
+    assert!(!printed.contains("the one before"), "{printed}");
+}
+
+#[test]
 fn what_cannot_work_is_named_at_start() {
     for (good, bad, expected) in [
         ("hooks.billing", "hooks.\"a b\"", "hooks.a b: the name"),
         ("s3cret-of-billing", "", "hooks.billing.secret: must be set"),
         ("action =", "secret_encoding = \"base64\"\naction =", "hooks.billing.secret: is not base64"),
+        (
+            "action =",
+            "previous_secret_file = \"/no/such\"\naction =",
+            "hooks.billing.previous_secret_file: cannot read",
+        ),
         ("action =", "signature_header = \"X Y\"\naction =", "hooks.billing.signature_header: is not a"),
         ("action =", "timestamp_header = \"X Y\"\naction =", "hooks.billing.timestamp_header: is not a"),
         ("action =", "time_zone = \"Europe/Berlin\"\naction =", "hooks.billing.time_zone: expected UTC, or"),
@@ -81,6 +98,8 @@ fn two_hooks_have_one_secret_only_where_both_have_their_names_signed() {
     let signed = |text: &str| text.replace("action =", "signed = \"{hook}.{body}\"\naction =");
     assert!(read(&format!("{HOOK}{}", signed(&second))).is_err());
     assert!(read(&signed(&both)).is_ok());
+    let before = second.replace("secret = ", "secret = \"another\"\n    previous_secret = ");
+    assert!(read(&format!("{HOOK}{before}")).is_err(), "the secret before counts too");
     assert!(read(&format!("{HOOK}{}", second.replace("s3cret-of-billing", "another"))).is_ok());
     // One key, written in two ways.
     let encoded = second.replace("s3cret-of-billing", "whsec_czNjcmV0LW9mLWJpbGxpbmc=");
@@ -95,6 +114,6 @@ fn all_that_a_hook_may_say_is_taken_together() {
     let text = HOOK.replace("s3cret-of-billing", "whsec_AAECAw==").replacen("action =", more, 1);
     let settings = read(&text.replace("\"/ip\"", "\"/ip\", to_server_id = \"/to\"")).expect("taken");
     let hook = &settings.hooks["billing"];
-    assert_eq!(hook.key(), Some(vec![0, 1, 2, 3]));
+    assert_eq!(hook.keys(), Some(vec![vec![0, 1, 2, 3]]));
     assert_eq!(hook.offset(), FixedOffset::east_opt(0));
 }

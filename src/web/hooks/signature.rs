@@ -62,8 +62,9 @@ impl Check<'_> {
         let id = parts.contains(&SignedPart::Id).then(|| self.needed(&self.hook.id_header, "its id is signed"));
         let id = id.transpose()?;
         let signed = self.content(&parts, timestamp.as_deref(), id.as_deref())?;
-        let key = self.hook.key().unwrap_or_default();
-        if !shown.tags.iter().any(|(hash, tag)| is_tag(*hash, &key, &signed, tag)) {
+        let keys = self.hook.keys().unwrap_or_default();
+        let is_right = |key: &Vec<u8>| shown.tags.iter().any(|(hash, tag)| is_tag(*hash, key, &signed, tag));
+        if !keys.iter().any(is_right) {
             return Err(SignatureError::Wrong(self.hook.signature_header.clone(), self.said(&parts)));
         }
         if let Some(timestamp) = timestamp.filter(|_| parts.contains(&SignedPart::Timestamp)) {

@@ -38,6 +38,18 @@ fn sign(secret: &str, signed: &str) -> String {
 }
 
 #[test]
+fn while_a_secret_is_changed_deliveries_under_either_are_right() {
+    let changing = HookSettings { previous_secret: Secret::new("before"), ..hook("s3cret") };
+    for secret in ["s3cret", "before"] {
+        assert_eq!(check(&changing, &[(HEADER, &sign(secret, "{}"))], "{}"), Ok(None), "{secret}");
+    }
+    for (hook, secret) in [(&changing, "another"), (&changing, ""), (&hook("s3cret"), "before")] {
+        let refused = check(hook, &[(HEADER, &sign(secret, "{}"))], "{}");
+        assert!(matches!(refused, Err(SignatureError::Wrong(..))), "{secret}: {refused:?}");
+    }
+}
+
+#[test]
 fn the_signatures_of_the_standard_are_right() {
     // RFC 4231, test case 2.
     for tag in [
