@@ -82,6 +82,27 @@ pub(super) fn decide(round: &[&Incoming], world: &mut World, now: DateTime<Utc>)
     decision
 }
 
+impl Decision {
+    /// Leaves no place in the order for commands that were refused where no other ever came: nothing is to come behind
+    /// them. One that is ahead of the clock keeps its place, because a later one without a time must not fall before it.
+    pub fn leave_out_refused(&mut self, round: &[&Incoming], world: &World, now: DateTime<Utc>) {
+        let is_refused = |incoming: &&&Incoming| matches!(self.verdicts.get(&incoming.key), Some(Verdict::Failed(_)));
+        let places: Vec<Place> = round.iter().filter(is_refused).flat_map(|incoming| places(incoming)).collect();
+        for place in places.iter().filter(|place| world.blank.contains(place)) {
+            let is_past = |last: &Position| last.moment.ms <= now.timestamp_millis();
+            if !self.intents.contains_key(place) && self.last.get(place).is_some_and(is_past) {
+                self.last.remove(place);
+            }
+        }
+    }
+}
+
+/// The servers that a command is about, with its address.
+fn places(incoming: &Incoming) -> Vec<Place> {
+    let Command { server_id, from_server_id, ip_address: ip, .. } = incoming.command;
+    [Some(server_id), from_server_id].into_iter().flatten().map(|server_id| (server_id, ip)).collect()
+}
+
 pub(super) fn place(incoming: &Incoming) -> Place {
     (incoming.command.server_id, incoming.command.ip_address)
 }
@@ -90,10 +111,10 @@ pub(super) fn place(incoming: &Incoming) -> Place {
 /// allows. One that comes again keeps the place that it got then.
 fn arrive(incoming: &Incoming, world: &mut World, decision: &mut Decision, now: DateTime<Utc>) {
     let Some(known) = world.inbox.get_mut(&incoming.key) else { return };
-    let Command { action, server_id, from_server_id, ip_address: ip, .. } = incoming.command;
-    let places = [Some(server_id), from_server_id].into_iter().flatten().map(|server_id| (server_id, ip));
+    let places = places(incoming);
     if known.is_new {
-        let last = places.clone().filter_map(|place| world.last.get(&place).copied()).max();
+        let last = places.iter().filter_map(|place| world.last.get(place).copied()).max();
+        let action = incoming.command.action;
         known.command.position = incoming.issued.position(action, incoming.arrival, last, now.timestamp_millis());
     }
     let position = known.command.position;

@@ -190,6 +190,7 @@ impl Store {
             drawn.extend(allocate::allocate(tx, &mut decision, &mut world, &self.pools, rng, now).await?);
             drawn.extend(rotate::rotate(tx, &mut decision, &mut world, &self.pools, rng, now).await?);
             decision.let_wait(&commands, &world, &self.retry);
+            decision.leave_out_refused(&commands, &world, now);
             write::write(tx, &commands, &decision, &world, now).await?;
             blank.extend(world.blank.iter().filter(|place| !decision.last.contains_key(place)));
             let letters: Vec<DeadLetter> =
