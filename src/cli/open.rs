@@ -131,13 +131,22 @@ impl Session {
         self.origins.as_ref().map(|origins| origins.sentence("database.url")).unwrap_or_default()
     }
 
-    /// The store for imports, with which a database is set up: it is made where there is none, unless the settings forbid
-    /// it, and that is said. Tables that are there are never changed: workers may be running on them.
+    /// The store for imports, with which a database is set up: it is made where there is none and it is the one that was
+    /// meant, unless the settings forbid it, and that is said. Tables that are there are never changed: workers may be
+    /// running on them.
     pub async fn store_to_set_up(&self) -> Result<Store, Fault> {
         match self.settings.database.migrate {
-            Migrate::Auto => self.made_where_missing().await,
-            Migrate::Never => self.store().await,
+            Migrate::Auto if self.is_meant() => self.made_where_missing().await,
+            Migrate::Auto | Migrate::Never => self.store().await,
         }
+    }
+
+    /// True for a database that a setting names, and for the default one where nothing is set up yet. Beside a settings file,
+    /// or on a host of the service, the default file in whatever folder this is would hardly be the service's database.
+    fn is_meant(&self) -> bool {
+        self.origins.as_ref().is_none_or(|origins| {
+            origins.is_set("database.url") || !(origins.has_file() || Path::new(SERVICE_ENVIRONMENT).exists())
+        })
     }
 
     async fn made_where_missing(&self) -> Result<Store, Fault> {

@@ -50,6 +50,16 @@ impl Origins {
         self.settings.get(setting).cloned().unwrap_or_else(|| "default".to_owned())
     }
 
+    /// True where a file or a variable sets it.
+    pub fn is_set(&self, setting: &str) -> bool {
+        self.settings.contains_key(setting)
+    }
+
+    /// True where a settings file was read.
+    pub const fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// The same in a sentence, without its stop, for somebody who meant another value.
     pub fn sentence(&self, setting: &str) -> String {
         match (self.settings.get(setting), &self.file) {

@@ -69,7 +69,8 @@ section!(
         statement_timeout_ms: u64 = 30_000; 1_000..=HOUR_MS,
         /// Whether `vmacd serve` brings the tables up to date when it starts: `auto`, or `never`, and then it refuses to start
         /// until `vmacd migrate` was run. `never` where more than one worker runs: a new one would change the tables under
-        /// the old ones. Imports make a database where there is none, and with `never` not even that; no other verb does.
+        /// the old ones. An import makes a database where there is none if `database.url` names it, or if there are
+        /// no settings at all, and with `never` not even then; no other verb does.
         migrate: Migrate = Migrate::Auto,
     }
 );

@@ -90,6 +90,26 @@ async fn no_verb_makes_a_database_by_the_way_and_each_says_which_one_is_missing(
 }
 
 #[tokio::test]
+async fn an_import_makes_no_default_database_beside_a_settings_file_that_names_none() {
+    let (folder, settings) = empty_folder();
+    std::fs::write(folder.join("inventory.json"), r#"{"switches": [], "servers": []}"#).expect("written");
+    std::fs::write(folder.join("macs.csv"), "mac\n02:a1:b2:c3:d4:e5\n").expect("written");
+    std::fs::write(folder.join("vmacd.toml"), "[ssh]\nuser = \"netops\"\n").expect("written");
+    for import in [["inventory", "import", "inventory.json"], ["macs", "import", "macs.csv"]] {
+        let refused = run(&import, &settings).await;
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert_advised(&refused, "cannot connect to the database sqlite://vmacd.db", "vmacd migrate");
+        assert_advised(&refused, "", "database.url is at its default: vmacd.toml does not set it");
+    }
+    assert!(!folder.join("vmacd.db").exists(), "nothing is made");
+    let named = settings.clone().set("VMACD_DATABASE_URL", "sqlite://named.db");
+    let made = run(&["inventory", "import", "inventory.json"], &named).await;
+    assert!(made.code == Some(0) && made.stderr.contains("made a new database"), "{made:?}");
+    run(&["migrate"], &settings).await.ok();
+    run(&["inventory", "import", "inventory.json"], &settings).await.ok();
+}
+
+#[tokio::test]
 async fn an_import_makes_the_database_and_says_which() {
     let (folder, settings) = empty_folder();
     let inventory = folder.join("inventory.json");
