@@ -46,7 +46,7 @@ fn router(front: &Front, app: App, stopping: CancellationToken) -> Router {
     let guesses = Guesses::new(front.metrics.clone());
     let guard = Arc::new(Guard { access: front.access.clone(), guesses: guesses.clone() });
     let vitals = front.vitals.clone();
-    let api = Api::new(app.clone());
+    let api = Api::new(app.clone(), vitals.clone());
     let checked = middleware::from_fn_with_state(Arc::new(Parameters::documented(&api.document)), refuse_unknown);
     let health = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
     let hooks = hooks::router(app.clone(), guesses).route_layer(checked.clone());

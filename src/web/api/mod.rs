@@ -15,6 +15,7 @@ mod docs;
 mod dry_run;
 mod extract;
 mod freezes;
+mod health;
 mod page;
 mod pools;
 mod problem;
@@ -25,18 +26,22 @@ mod switches;
 mod views;
 mod vmacs;
 
+use std::sync::Arc;
+
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::App;
+use super::health::Vitals;
 
 pub(super) use accept::queue;
 pub(super) use docs::content as documentation;
 pub use dry_run::{DryRunChange, DryRunReport, DryRunSwitch, Rehearse};
 pub(super) use extract::Path;
+pub(super) use health::HealthReport;
 pub use problem::{ApiCode, Problem};
 pub(super) use replays::Replays;
 
@@ -52,6 +57,7 @@ const BASE: &str = "/api/v1";
         (name = "pools", description = "MACs: how many are free, and which are reserved"),
         (name = "switches", description = "Switches, their pushes and backups"),
         (name = "freezes", description = "Frozen sites: nothing is committed on their switches"),
+        (name = "health", description = "Database, broker, workers and switches"),
     )
 )]
 struct Document;
@@ -66,6 +72,7 @@ fn described() -> (Router<App>, Value) {
         reservations::router(),
         switches::router(),
         freezes::router(),
+        health::router(),
     ];
     let api = resources.into_iter().fold(OpenApiRouter::new(), OpenApiRouter::merge);
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, api).split_for_parts();
@@ -104,11 +111,12 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub fn new(app: App) -> Self {
+    /// `vitals` knows how the service is.
+    pub fn new(app: App, vitals: Arc<dyn Vitals>) -> Self {
         let (routes, document) = described();
         let served = document.clone();
         let openapi = Router::new().route(&format!("{BASE}/openapi.json"), get(async || Json(served)));
         let documents = openapi.merge(schemas::router()).merge(asyncapi::router());
-        Self { routes: routes.with_state(app), documents, document }
+        Self { routes: routes.with_state(app).layer(Extension(vitals)), documents, document }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,6 +17,7 @@ use super::parts::{moment, safe, time};
 use super::words::{of_switch, plural};
 use crate::domain::{Away, Code, Failure, Health, WorkerSign};
 use crate::store::SwitchTrouble;
+use crate::web::api::HealthReport;
 use crate::web::health::{HealthView, Vitals};
 
 /// Where the page of its own is.
@@ -190,10 +193,16 @@ fn clock(at: DateTime<Utc>) -> Markup {
     html! { (at.format(day)) }
 }
 
-/// The same as a table.
-pub(super) async fn show() -> Markup {
-    let content = SEEN.try_with(|seen| table(&seen.health)).unwrap_or_default();
-    page("Health", PATH, content)
+/// The same as a table; whoever does not ask for a page gets what the API answers.
+pub(super) async fn show(headers: HeaderMap) -> Response {
+    let accepted = headers.get_all(header::ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    let varies = [(header::VARY, "accept")];
+    if accepted.into_iter().any(|value| value.contains("text/html")) {
+        let content = SEEN.try_with(|seen| table(&seen.health)).unwrap_or_default();
+        return (varies, page("Health", PATH, content)).into_response();
+    }
+    let report = SEEN.try_with(|seen| Json(HealthReport::from(seen)));
+    (varies, report.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)).into_response()
 }
 
 fn table(health: &Health) -> Markup {

@@ -71,7 +71,11 @@ impl Pages {
             .route("/logout", post(login::leave))
             .with_state(logins.clone());
         let guarded = guarded.route_layer(middleware::from_fn_with_state(logins.clone(), login::require));
-        let routes = guarded.merge(open).merge(assets::router()).layer(DefaultBodyLimit::max(FORM_BYTES_MAX));
+        let health = Router::new().route(health::PATH, get(health::show));
+        let health = health.route_layer(middleware::from_fn_with_state(vitals.clone(), health::frame));
+        let health = health.route_layer(middleware::from_fn_with_state(logins.clone(), login::require_or_token));
+        let routes =
+            guarded.merge(health).merge(open).merge(assets::router()).layer(DefaultBodyLimit::max(FORM_BYTES_MAX));
         let asked = ByBrowsers { logins: logins.clone(), vitals: vitals.clone() };
         Self { routes: routes.route_layer(middleware::from_fn(layout::protect)), asked, logins }
     }
@@ -87,7 +91,6 @@ fn guarded(app: App, api: &Value) -> Router {
     Router::new()
         .route("/", get(overview::show))
         .route("/find", get(find::find))
-        .route(health::PATH, get(health::show))
         .route("/vmacs", get(vmacs::list))
         .route("/vmacs/{name}", get(vmacs::show))
         .route("/dead-letters", get(dead_letters::list))

@@ -3,6 +3,7 @@
 mod dead_letters;
 mod document;
 mod dry_run;
+mod health;
 mod messages;
 mod refusals;
 mod requests;

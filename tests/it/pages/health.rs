@@ -5,14 +5,15 @@ use std::time::Duration;
 use super::live::{sign, until_live};
 use crate::scenario::world::World;
 use crate::support::browser::Browser;
-use crate::support::http::{Ask, ask, ask_without_following, get};
+use crate::support::http::{Ask, ask, ask_without_following};
 use crate::support::vmacd::Serve;
 use crate::support::{Proxy, Rabbit, eventually, eventually_within};
 
 const PAGES: &[&str] = &["/", "/vmacs", "/dead-letters", "/switches", "/switches/sw-001", "/health", "/api/v1/docs"];
 
 async fn page(serve: &Serve, path: &str) -> String {
-    get(&format!("{}{path}", serve.http_url()), None).await.body
+    let headers = vec![("accept", "text/html".to_owned())];
+    ask(&format!("{}{path}", serve.http_url()), Ask { headers, ..Ask::default() }).await.body
 }
 
 /// Waits until the page says this, wherever on it.

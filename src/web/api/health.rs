@@ -1,0 +1,126 @@
+//! How the service and its switches are, for programs: what the pages say at their top.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::Extension;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::App;
+use crate::domain::{Away, Code, Health, WorkerSign};
+use crate::store::SwitchTrouble;
+use crate::web::health::{HealthView, Vitals};
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+/// How everything is, as this process sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct HealthReport {
+    /// True where database, broker and workers are all as they should be. Switches and freezes do not count.
+    good: bool,
+    /// When this was known of workers and switches; earlier than now while the database is unreachable.
+    known_at: DateTime<Utc>,
+    database: PartView,
+    broker: PartView,
+    /// True where the queue is a table of the database.
+    broker_is_embedded: bool,
+    /// By name.
+    workers: Vec<WorkerView>,
+    /// Switches whose latest attempt failed.
+    #[schema(minimum = 0)]
+    switches_in_trouble: i64,
+    /// Those in trouble for longest.
+    switches: Vec<SwitchView>,
+    /// Freezes in force.
+    #[schema(minimum = 0)]
+    freezes: i64,
+}
+
+/// A part that the service needs.
+#[derive(Debug, Serialize, ToSchema)]
+struct PartView {
+    good: bool,
+    /// Since when it is unreachable.
+    since: Option<DateTime<Utc>>,
+    /// What is known of the reason.
+    error: Option<String>,
+}
+
+/// A worker, as it last reported.
+#[derive(Debug, Serialize, ToSchema)]
+struct WorkerView {
+    name: String,
+    version: String,
+    started_at: DateTime<Utc>,
+    heard_at: DateTime<Utc>,
+    /// True where it has not reported for too long.
+    silent: bool,
+    /// Since when it has no connection to the broker.
+    broker_lost_at: Option<DateTime<Utc>>,
+    /// Which of its tasks stopped, and why.
+    trouble: Option<String>,
+}
+
+/// A switch whose work waits.
+#[derive(Debug, Serialize, ToSchema)]
+struct SwitchView {
+    switch: String,
+    #[schema(value_type = String, example = "unreachable")]
+    code: Code,
+    text: String,
+    since: DateTime<Utc>,
+    next_try_at: DateTime<Utc>,
+}
+
+impl From<&HealthView> for HealthReport {
+    fn from(view: &HealthView) -> Self {
+        let HealthView { health, switches, freezes } = view;
+        let Health { database, broker, broker_is_embedded, workers, known_at, .. } = health;
+        Self {
+            good: health.is_good() && health.running().count() > 0,
+            known_at: *known_at,
+            database: PartView::of(database.as_ref()),
+            broker: PartView::of(broker.as_ref()),
+            broker_is_embedded: *broker_is_embedded,
+            workers: workers.iter().map(|worker| WorkerView::of(worker, *known_at)).collect(),
+            switches_in_trouble: switches.count,
+            switches: switches.longest.iter().map(SwitchView::of).collect(),
+            freezes: *freezes,
+        }
+    }
+}
+
+impl PartView {
+    fn of(away: Option<&Away>) -> Self {
+        let (since, error) = (away.map(|away| away.since), away.map(|away| away.error.clone()));
+        Self { good: away.is_none(), since, error }
+    }
+}
+
+impl WorkerView {
+    fn of(worker: &WorkerSign, now: DateTime<Utc>) -> Self {
+        let WorkerSign { name, version, started_at, heard_at, broker_lost_at, trouble } = worker.clone();
+        Self { silent: worker.is_silent(now), name, version, started_at, heard_at, broker_lost_at, trouble }
+    }
+}
+
+impl SwitchView {
+    fn of(SwitchTrouble { switch, trouble }: &SwitchTrouble) -> Self {
+        let (code, text) = (trouble.code, trouble.text.clone());
+        let (since, next_try_at) = (trouble.since, trouble.next_try_at);
+        Self { switch: switch.to_string(), code, text, since, next_try_at }
+    }
+}
+
+/// Shows how database, broker, workers and switches are, within two seconds whatever is silent: 200 whatever it says. Probes
+/// that go by the status ask `/healthz` and `/readyz`. `/health` answers the same to whoever does not ask for a page.
+#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = HealthReport)))]
+async fn show(Extension(vitals): Extension<Arc<dyn Vitals>>) -> Json<HealthReport> {
+    Json(HealthReport::from(&vitals.health_view().await))
+}
