@@ -6,7 +6,7 @@ use super::look::{Cell, Tone};
 use super::open::Session;
 use super::output::{Document, Output, or_dash};
 use super::suggest;
-use super::watch::watch;
+use super::watch::{watch, watch_list};
 use crate::domain::{Desired, Status};
 use crate::store::{Store, Vmac, VmacFilter, VmacPage};
 
@@ -14,6 +14,8 @@ const COLUMNS: &[&str] = &["ID", "SERVER", "ADDRESS", "MAC", "VLAN", "STATUS", "
 
 /// Rows read at once.
 const PART: i64 = 1_000;
+/// Lines of a terminal that does not say how many it has.
+const LINES: i64 = 24;
 
 /// Lists virtual MACs, newest first.
 pub(super) async fn run(session: Session, output: Output, args: ListArgs) -> Result<(), Fault> {
@@ -33,36 +35,26 @@ pub(super) async fn run(session: Session, output: Output, args: ListArgs) -> Res
         let mut reading = Reading::new(&store, filter, args.limit);
         return output.parts(COLUMNS, row, async || reading.next().await).await;
     }
-    watch(output, args.watch.watch, async |output| match output.height().filter(|_| output.is_terminal()) {
-        Some(height) => screenful(&store, &filter, args.limit, output, height).await,
-        None => output.table(&whole(&store, &filter, args.limit).await?, COLUMNS, row),
+    if output.is_terminal() {
+        let look = async |output| screenful(&store, &filter, args.limit, output).await;
+        return watch(output, args.watch.watch, look).await;
+    }
+    watch_list(output, args.watch.watch, async || {
+        let mut reading = Reading::new(&store, filter.clone(), args.limit);
+        output.spooled(COLUMNS, row, async || reading.next().await).await
     })
     .await
 }
 
 /// As much as a screen shows, and how much more there is.
-async fn screenful(
-    store: &Store,
-    filter: &VmacFilter,
-    limit: Option<i64>,
-    output: Output,
-    height: usize,
-) -> Result<Document, Fault> {
+async fn screenful(store: &Store, filter: &VmacFilter, limit: Option<i64>, output: Output) -> Result<Document, Fault> {
     let most = limit.unwrap_or(i64::MAX);
-    let lines = i64::try_from(height).unwrap_or(i64::MAX);
+    let lines = output.height().and_then(|height| i64::try_from(height).ok()).unwrap_or(LINES);
     let filter = VmacFilter { limit: lines.min(most), ..filter.clone() };
     let vmacs = if filter.limit > 0 { store.find(&filter).await? } else { Vec::new() };
     let count = usize::try_from(store.count_vmacs(&filter).await?.min(most)).unwrap_or(0);
     let document = output.table(&vmacs, COLUMNS, row)?;
     Ok(Document { more: count.saturating_sub(vmacs.len()), ..document })
-}
-
-async fn whole(store: &Store, filter: &VmacFilter, limit: Option<i64>) -> Result<Vec<Vmac>, Fault> {
-    let (mut reading, mut vmacs) = (Reading::new(store, filter.clone(), limit), Vec::new());
-    while let Some(part) = reading.next().await? {
-        vmacs.extend(part);
-    }
-    Ok(vmacs)
 }
 
 /// A list that is read part by part.

@@ -38,6 +38,7 @@ mod serve;
 mod shell;
 mod show;
 mod sim;
+mod spool;
 mod subnet;
 mod suggest;
 mod survey;

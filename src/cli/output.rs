@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::args::ColorWhen;
 use super::fault::Fault;
 use super::look::{Cell, Look, Page, TableInParts};
+use super::spool::{Spool, SpoolWriter};
 use crate::domain::shown;
 
 /// How data is printed.
@@ -107,6 +108,31 @@ impl Output {
         }
     }
 
+    /// The same to be printed once it is whole, as JSON on one line.
+    pub async fn spooled<T: Serialize>(
+        self,
+        columns: &[&str],
+        row: impl Fn(&T) -> Vec<Cell>,
+        mut read: impl AsyncFnMut() -> Result<Option<Vec<T>>, Fault>,
+    ) -> Result<Spool, Fault> {
+        let (mut table, mut spool, mut before) = (TableInParts::new(self.look, columns), SpoolWriter::new()?, "[");
+        while let Some(part) = read().await? {
+            if !self.json && !part.is_empty() {
+                spool.write(&format!("{}\n", table.part(part.iter().map(&row).collect())))?;
+            }
+            for item in part.iter().filter(|_| self.json) {
+                let item = serde_json::to_string(item)?;
+                spool.write(&format!("{}{}", std::mem::replace(&mut before, ","), printable(&item)))?;
+            }
+        }
+        match self.json {
+            true => spool.write(if before == "[" { "[]\n" } else { "]\n" })?,
+            false if table.has_begun => {}
+            false => spool.write(&format!("{}\n", table.part(Vec::new())))?,
+        }
+        spool.finish()
+    }
+
     /// Prints one thing: JSON as it is, else this text.
     pub fn one<T: Serialize>(self, item: &T, text: impl FnOnce() -> String) -> Result<(), Fault> {
         if self.json { self.json(item) } else { write_line(&printable_lines(&text())) }
@@ -161,7 +187,8 @@ pub(super) fn write_text(text: &str) -> Result<bool, Fault> {
     write_bytes(text.as_bytes())
 }
 
-fn write_bytes(bytes: &[u8]) -> Result<bool, Fault> {
+/// The same of a part of a text.
+pub(super) fn write_bytes(bytes: &[u8]) -> Result<bool, Fault> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
@@ -201,6 +228,36 @@ pub(super) fn or_dash<T: ToString>(value: Option<&T>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn of_a_list_to_be_printed_whole_no_more_than_a_part_is_in_memory() {
+        let spooled = async |json: bool, parts: usize| {
+            let (held, mut left) = (std::sync::Arc::new("name".to_owned()), parts);
+            let read = async || {
+                assert_eq!(std::sync::Arc::strong_count(&held), 1, "the part before is gone");
+                left = left.wrapping_sub(1);
+                let part = (left != usize::MAX).then(|| vec![Item(held.clone()), Item(held.clone())]);
+                Ok::<_, Fault>(part)
+            };
+            let output = Output { json, look: Look::default() };
+            output.spooled(&["NAME"], |item: &Item| vec![item.0.as_str().into()], read).await.expect("read")
+        };
+        let shown = async |json, parts| spooled(json, parts).await.text();
+        assert_eq!((shown(true, 0).await.as_str(), shown(false, 0).await.trim_end()), ("[]\n", "NAME"));
+        assert_eq!(shown(true, 2).await, "[\"name\",\"name\",\"name\",\"name\"]\n");
+        assert_eq!(shown(false, 2).await.lines().count(), 5);
+        assert_eq!(spooled(true, 2).await.hash, spooled(true, 2).await.hash);
+        assert_ne!(spooled(true, 2).await.hash, spooled(true, 1).await.hash);
+    }
+
+    /// Counted while it is held.
+    struct Item(std::sync::Arc<String>);
+
+    impl Serialize for Item {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_str(&self.0)
+        }
+    }
 
     #[test]
     fn what_is_stored_cannot_drive_the_terminal() {

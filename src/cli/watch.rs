@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::fault::{Fault, Kind};
 use super::output::{Document, Output, is_unread, printable, say, write_text};
 use super::process::on_signal;
+use super::spool::Spool;
 
 /// To the upper left corner.
 const HOME: &str = "\x1b[H";
@@ -26,13 +27,42 @@ pub(super) async fn watch(
 ) -> Result<(), Fault> {
     let first = look(output).await?;
     let Some(every) = every else { return output.print(&first) };
-    let interrupted = on_signal()?;
     let mut view = View::new(output, every);
-    let mut seen: Result<Document, Fault> = Ok(first);
+    rounds(every, first, async || look(output.resized()).await, |seen| view.show(seen)).await
+}
+
+/// The same for a list of any length that no screen shows: each time as a whole, and none of it in memory.
+pub(super) async fn watch_list(
+    output: Output,
+    every: Option<Duration>,
+    mut look: impl AsyncFnMut() -> Result<Spool, Fault>,
+) -> Result<(), Fault> {
+    let first = look().await?;
+    let Some(every) = every else { return first.print().map(|_| ()) };
+    let (mut failing, mut last) = (false, None);
+    let show = |seen: &Result<Spool, Fault>| {
+        let Some(list) = unless_failing(&mut failing, seen).filter(|list| last != Some(list.hash)) else {
+            return Ok(true);
+        };
+        let is_first = last.replace(list.hash).is_none();
+        Ok((is_first || output.json || write_text("\n")?) && list.print()?)
+    };
+    rounds(every, first, look, show).await
+}
+
+/// Shows what was seen, and looks again, until it is interrupted or nobody reads any more.
+async fn rounds<T>(
+    every: Duration,
+    first: T,
+    mut look: impl AsyncFnMut() -> Result<T, Fault>,
+    mut show: impl FnMut(&Result<T, Fault>) -> Result<bool, Fault>,
+) -> Result<(), Fault> {
+    let interrupted = on_signal()?;
+    let mut seen: Result<T, Fault> = Ok(first);
     loop {
         match &seen {
             Err(fault) if fault.kind == Kind::Input => return seen.map(|_| ()),
-            _ if !view.show(&seen)? => return Ok(()),
+            _ if !show(&seen)? => return Ok(()),
             _ => {}
         }
         tokio::select! {
@@ -44,7 +74,25 @@ pub(super) async fn watch(
         }
         tokio::select! {
             () = interrupted.cancelled() => return Ok(()),
-            again = look(output.resized()) => seen = again,
+            again = look() => seen = again,
+        }
+    }
+}
+
+/// What was seen. That it failed is said once, and once more that it does not any more.
+fn unless_failing<'a, T>(failing: &mut bool, seen: &'a Result<T, Fault>) -> Option<&'a T> {
+    match seen {
+        Err(fault) => {
+            if !std::mem::replace(failing, true) {
+                say(&format!("error: {}; trying again", printable(&fault.text())));
+            }
+            None
+        }
+        Ok(seen) => {
+            if std::mem::take(failing) {
+                say("the database is reachable again");
+            }
+            Some(seen)
         }
     }
 }
@@ -88,28 +136,16 @@ impl View {
     }
 
     fn append(&mut self, seen: &Result<Document, Fault>) -> Result<bool, Fault> {
-        match seen {
-            Err(fault) => {
-                if !std::mem::replace(&mut self.failing, true) {
-                    say(&format!("error: {}; trying again", printable(&fault.text())));
-                }
-                Ok(true)
-            }
-            Ok(document) => {
-                if std::mem::take(&mut self.failing) {
-                    say("the database is reachable again");
-                }
-                if self.last.as_ref() == Some(document) {
-                    return Ok(true);
-                }
-                let is_first = self.last.replace(document.clone()).is_none();
-                write_text(&match (self.output.json, is_first) {
-                    (true, _) => format!("{}\n", printable(&document.data.to_string())),
-                    (false, true) => format!("{}\n", document.text),
-                    (false, false) => format!("\n{}\n", document.text),
-                })
-            }
+        let Some(document) = unless_failing(&mut self.failing, seen) else { return Ok(true) };
+        if self.last.as_ref() == Some(document) {
+            return Ok(true);
         }
+        let is_first = self.last.replace(document.clone()).is_none();
+        write_text(&match (self.output.json, is_first) {
+            (true, _) => format!("{}\n", printable(&document.data.to_string())),
+            (false, true) => format!("{}\n", document.text),
+            (false, false) => format!("\n{}\n", document.text),
+        })
     }
 }
 
