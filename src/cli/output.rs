@@ -243,7 +243,7 @@ mod tests {
             output.spooled(&["NAME"], |item: &Item| vec![item.0.as_str().into()], read).await.expect("read")
         };
         let shown = async |json, parts| spooled(json, parts).await.text();
-        assert_eq!((shown(true, 0).await.as_str(), shown(false, 0).await.trim_end()), ("[]\n", "NAME"));
+        assert_eq!((shown(true, 0).await.as_str(), shown(false, 0).await.trim()), ("[]\n", "NAME"));
         assert_eq!(shown(true, 2).await, "[\"name\",\"name\",\"name\",\"name\"]\n");
         assert_eq!(shown(false, 2).await.lines().count(), 5);
         assert_eq!(spooled(true, 2).await.hash, spooled(true, 2).await.hash);

@@ -112,7 +112,7 @@ mod tests {
             ("tag = \"a5\"", "", "pools.customers.tag: a tagged pool has one"),
             ("tag = \"a5\"", "tag = \"a5\"\nprefix = \"02:a5\"", "pools.customers.prefix: that of a tagged pool"),
             ("\"tagged\"", "\"random\"", "pools.customers.tag: only a pool with the strategy `tagged`"),
-            ("VLAN.14", "V 14", "pools.customers.vlans: `V 14` is not a VLAN name"),
+            ("VLAN.14", "-V", "pools.customers.vlans: `-V` is not a VLAN name"),
             ("sw-lab", "", "pools.lab.switches: `` is not a switch name"),
         ] {
             assert!(POOLS.contains(good), "{good}");

@@ -27,7 +27,7 @@ async fn every_refusal_is_a_problem_with_its_code() {
             422,
             "invalid_mac",
         ),
-        (create("{\"server_id\": 1, \"ip_address\": \"10.0.0.6\", \"vlan_name\": \"a b\"}"), 422, "invalid_vlan"),
+        (create("{\"server_id\": 1, \"ip_address\": \"10.0.0.6\", \"vlan_name\": \"-v\"}"), 422, "invalid_vlan"),
         (create(&large), 413, "too_large"),
         (create(&"x".repeat(3_000_000)), 413, "too_large"),
         (selection("{}"), 422, "invalid_body"),
