@@ -36,7 +36,7 @@ pub(in crate::web) struct HealthReport {
     #[schema(minimum = 0)]
     switches_in_trouble: i64,
     /// Those in trouble for longest.
-    switches: Vec<SwitchView>,
+    switches: Vec<TroubledSwitchView>,
     /// Freezes in force.
     #[schema(minimum = 0)]
     freezes: i64,
@@ -69,7 +69,7 @@ struct WorkerView {
 
 /// A switch whose work waits.
 #[derive(Debug, Serialize, ToSchema)]
-struct SwitchView {
+struct TroubledSwitchView {
     switch: String,
     #[schema(value_type = String, example = "unreachable")]
     code: Code,
@@ -90,7 +90,7 @@ impl From<&HealthView> for HealthReport {
             broker_is_embedded: *broker_is_embedded,
             workers: workers.iter().map(|worker| WorkerView::of(worker, *known_at)).collect(),
             switches_in_trouble: switches.count,
-            switches: switches.longest.iter().map(SwitchView::of).collect(),
+            switches: switches.longest.iter().map(TroubledSwitchView::of).collect(),
             freezes: *freezes,
         }
     }
@@ -110,7 +110,7 @@ impl WorkerView {
     }
 }
 
-impl SwitchView {
+impl TroubledSwitchView {
     fn of(SwitchTrouble { switch, trouble }: &SwitchTrouble) -> Self {
         let (code, text) = (trouble.code, trouble.text.clone());
         let (since, next_try_at) = (trouble.since, trouble.next_try_at);
