@@ -156,6 +156,14 @@ ethernet-switching-options {
 vlans {
     LAN {
         vlan-id 7;
+        interface {
+            ge-0/0/1.0;
+            ge-0/0/2.0 {
+                mapping {
+                    native push;
+                }
+            }
+        }
     }
 }
 "#;

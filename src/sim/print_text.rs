@@ -21,7 +21,7 @@ pub(crate) fn print_statement(out: &mut String, at: At<'_>, node: &Node, depth: 
     let next = at.step(&node.word).unwrap_or(At::Open);
     let head = shown(node);
     match next {
-        At::Key(rule) if !rule.block => entries(out, &head, rule, node, depth),
+        At::Key(rule) if !rule.block && node.hints.layout != Layout::Braces => entries(out, &head, rule, node, depth),
         At::Value(_) => line(out, depth, node, &format!("{head}{}", values(node))),
         At::Open => open(out, &head, node, depth),
         At::Block(rule) if rule.one_line && rule.kind != Kind::List => flat(out, &head, rule, node, depth),

@@ -82,6 +82,9 @@ impl<'t> Reader<'t> {
             self.set(&line, at, prefix.len(), matches!(tokens.last(), Some(Token::List(..))));
         }
         self.finish(&line, depth)?;
+        if matches!(line.at, At::Key(_)) {
+            self.edits.push(Edit { op: Op::Brace, path: line.end.clone() });
+        }
         if inactive {
             self.edits.push(Edit { op: Op::Deactivate, path: line.statement.clone() });
         }
