@@ -13,13 +13,14 @@ use super::{ConfigError, Settings};
 const OTHERS: [&str; 3] = ["VMACD_CONFIG", "VMACD_LOG", "VMACD_LOG_FORMAT"];
 /// Variables of the project's own tests, by which people run them: a program that is started in the same shell has them too.
 /// Each is named, so that no misspelt setting passes for one of them.
-pub const OF_TESTS: [&str; 27] = [
+pub const OF_TESTS: [&str; 28] = [
     "VMACD_TEST_AMQP_URL",
     "VMACD_TEST_DEAD",
     "VMACD_TEST_DEPTH",
     "VMACD_TEST_DEPTH_EMBEDDED",
     "VMACD_TEST_DIR",
     "VMACD_TEST_DUE_SWITCHES",
+    "VMACD_TEST_DUPLICATES",
     "VMACD_TEST_EXAMPLES",
     "VMACD_TEST_KEEP",
     "VMACD_TEST_LONG",

@@ -7,7 +7,7 @@ use vmacd::sim::{Estate, Options, SimHandle};
 
 use crate::support::postgres::{Database, Postgres, fresh_database_on};
 use crate::support::vmacd::{Serve, Settings, run};
-use crate::support::{Proxy, Rabbit, run_dir, unique};
+use crate::support::{Proxy, Rabbit, duplicates, run_dir, unique};
 
 /// The queue that collects every event.
 pub const EVENTS: &str = "chaos.events";
@@ -35,8 +35,8 @@ impl Arena {
         let amqp = Proxy::start(rabbit.authority()).await;
         let sql = Proxy::start(database.authority()).await;
         let switches = usize::try_from(switches).expect("few");
-        let estate =
-            Estate::start(Options { switches, ports_per_switch: 4, ..Options::default() }).await.expect("switches");
+        let options = Options { switches, ports_per_switch: 4, duplicates: duplicates(), ..Options::default() };
+        let estate = Estate::start(options).await.expect("switches");
         let direct = settings().set("VMACD_DATABASE_URL", database.url()).set("VMACD_AMQP_URL", rabbit.url());
         let through = settings()
             .set("VMACD_DATABASE_URL", database.url_through(sql.port()))

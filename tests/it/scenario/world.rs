@@ -13,7 +13,7 @@ use vmacd::sim::{Estate, Options, SimHandle};
 
 use crate::support::postgres::{Database, migrated_database};
 use crate::support::vmacd::{Serve, Settings, run};
-use crate::support::{Rabbit, eventually, run_dir, unique};
+use crate::support::{Rabbit, duplicates, eventually, run_dir, unique};
 
 /// What a test stands in.
 pub struct World {
@@ -82,7 +82,10 @@ impl World {
         publisher: Option<Publisher>,
         database: Option<Database>,
     ) -> Self {
-        let estate = Estate::start(Options { port_base: 0, ..options }).await.expect("switches");
+        let estate =
+            Estate::start(Options { port_base: 0, duplicates: options.duplicates.or_else(duplicates), ..options })
+                .await
+                .expect("switches");
         let settings = settings
             .set("VMACD_SSH_USER", "vmacd")
             .set("VMACD_SSH_PASSWORD", "vmacd")

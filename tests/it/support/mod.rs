@@ -26,5 +26,5 @@ pub use eventually::{eventually, eventually_within, patience};
 pub use ports::free_port;
 pub use proxy::Proxy;
 pub use rabbit::Rabbit;
-pub use run_dir::{is_long, number, run_dir, size, unique};
+pub use run_dir::{duplicates, is_long, number, run_dir, size, unique};
 pub use tiny_disk::TinyDisk;

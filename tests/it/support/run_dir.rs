@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use vmacd::sim::DuplicateScope;
+
 /// The directory of this test run. Panics with what to do when the tests were not started through `tests/run`.
 pub fn run_dir() -> PathBuf {
     PathBuf::from(setting("VMACD_TEST_DIR"))
@@ -25,6 +27,18 @@ pub fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
 /// (`tests/run --long`).
 pub fn size<T: std::str::FromStr>(name: &str, short: T, long: T) -> T {
     number(name).unwrap_or(if is_long() { long } else { short })
+}
+
+/// The rule of duplicates that whoever runs the tests gives simulated switches (`VMACD_TEST_DUPLICATES`), in place of the
+/// likely one of their dialect.
+pub fn duplicates() -> Option<DuplicateScope> {
+    match std::env::var("VMACD_TEST_DUPLICATES").ok()?.as_str() {
+        "none" => Some(DuplicateScope::Off),
+        "port" => Some(DuplicateScope::Interface),
+        "vlan" => Some(DuplicateScope::Vlan),
+        "switch" => Some(DuplicateScope::Switch),
+        other => panic!("VMACD_TEST_DUPLICATES={other}: expected none, port, vlan or switch"),
+    }
 }
 
 /// True in a long run.
