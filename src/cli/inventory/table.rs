@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn every_bad_field_is_named() {
-        let text = format!("{HEADER}1042,xx,10.0.0.1/24,a b,sw-a1,GE-0/0/1\none,aa:bb:cc:dd:ee:ff,,,,\n");
+        let text = format!("{HEADER}1042,xx,10.0.0.1/24,-v,sw-a1,GE-0/0/1\none,aa:bb:cc:dd:ee:ff,,,,\n");
         let told = servers(&text).1;
         let fields = |line: u64, names: &[&str]| {
             let named = |name: &&str| told.contains(&format!("s.csv, line {line}, {name}: "));

@@ -71,7 +71,7 @@ async fn a_switch_of_the_older_dialect_makes_a_dead_letter_that_says_what_to_do(
     let letter = crate::support::eventually("a dead letter", async || world.dead_letters().await.pop()).await;
     assert_eq!((&letter["reason_code"], &letter["switch"]), (&json!("ipv6_unsupported"), &json!("sw-001")));
     let text = letter["error_text"].as_str().expect("a text");
-    assert!(text.contains("sw-001 is of the dialect non-els") && text.contains("use an ELS switch"), "{text}");
+    assert!(text.contains("sw-001 uses the dialect non-els") && text.contains("use an ELS switch"), "{text}");
     publish(&world, "revoke", 0, "2001:db8:48::6").await;
     world.until("revoked", 1).await;
     world.assert_consistent().await;

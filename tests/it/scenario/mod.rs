@@ -16,6 +16,7 @@ mod crash;
 mod down;
 mod drift;
 mod dry_run;
+mod duplicates;
 pub mod events;
 mod extremes;
 mod freeze;

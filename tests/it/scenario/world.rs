@@ -256,7 +256,6 @@ impl World {
     /// The bindings of the primary addresses, which no command changes.
     pub fn primaries(&self) -> BTreeSet<Held> {
         let servers = self.inventory["servers"].as_array().expect("servers");
-        let text = |value: &Value| value.as_str().expect("text").to_owned();
         servers
             .iter()
             .map(|server| {
@@ -265,18 +264,24 @@ impl World {
             .collect()
     }
 
-    /// What the switches must hold by the rows: the primaries and every active virtual MAC.
+    /// What the switches must hold by the rows: the primaries, every active virtual MAC, and what a revoke gave back to a
+    /// server's own MAC.
     pub async fn wanted(&self) -> BTreeSet<Held> {
-        let text = |value: &Value| value.as_str().expect("text").to_owned();
         let active = self.with_status("active").await;
-        let bound = active.iter().flat_map(|row| {
-            let bindings = row["switch_bindings"].as_array().expect("bindings").clone();
-            bindings
-                .into_iter()
-                .filter(|binding| binding["leaving"] != true)
-                .map(move |b| (text(&b["interface"]), text(&row["ip_address"]), text(&row["mac_address"])))
-        });
-        bound.chain(self.primaries()).collect()
+        let bound = active.iter().flat_map(|row| held_by(row, |_| Some(text(&row["mac_address"]))));
+        let mut wanted: BTreeSet<Held> = bound.chain(self.primaries()).collect();
+        let mut newer: BTreeSet<String> = active.iter().map(|row| text(&row["ip_address"])).collect();
+        for row in self.with_status("revoked").await.iter() {
+            if newer.insert(text(&row["ip_address"])) {
+                wanted.extend(held_by(row, |binding| (binding["state"] == "restored").then(|| self.pxe_mac_of(row))));
+            }
+        }
+        wanted
+    }
+
+    fn pxe_mac_of(&self, row: &Value) -> String {
+        let mut servers = self.inventory["servers"].as_array().expect("servers").iter();
+        text(&servers.find(|server| server["id"] == row["server_id"]).expect("its server")["pxe_mac"])
     }
 
     /// Asserts that each switch holds exactly what the rows say.
@@ -293,6 +298,17 @@ impl World {
     pub fn commits(&self) -> u64 {
         self.switches().iter().map(|switch| switch.commits()).sum()
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("text").to_owned()
+}
+
+/// What a row has on the ports that it does not leave, with the MAC that it has there.
+fn held_by(row: &Value, mac: impl Fn(&Value) -> Option<String>) -> Vec<Held> {
+    let bindings = row["switch_bindings"].as_array().expect("bindings").iter();
+    let kept = bindings.filter(|binding| binding["leaving"] != true);
+    kept.filter_map(|binding| Some((text(&binding["interface"]), text(&row["ip_address"]), mac(binding)?))).collect()
 }
 
 async fn confirmed(confirm: PublisherConfirm) {
