@@ -53,11 +53,13 @@ impl RetryPolicy {
         interval.unwrap_or(self.delay_max).clamp(self.delay_min, self.delay_max)
     }
 
-    /// The delay of a switch after the `failures`th trouble in a row. Logins that are refused over and over lock accounts, and
-    /// commits that are refused hold the switch's lock, so these are tried as seldom as anything.
+    /// The delay of a switch after the `failures`th trouble in a row. Logins that are refused over and over lock accounts, so
+    /// these are tried as seldom as anything. Commits that are refused hold the switch's lock, and somebody has to correct
+    /// the configuration first: these begin as if they had failed four times already.
     pub fn switch_delay(&self, code: Code, failures: i64) -> Duration {
         match code {
-            Code::LoginRefused | Code::ConfigurationRefused => self.delay(failures),
+            Code::LoginRefused => self.delay(failures),
+            Code::ConfigurationRefused => self.delay(failures.saturating_add(4)),
             _ => self.delay(failures).min(self.switch_delay_max.max(self.delay_min)),
         }
     }
@@ -117,10 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_is_tried_soon_unless_it_refuses_the_login() {
+    fn a_switch_is_tried_soon_unless_it_refuses_the_login_or_every_commit() {
         assert_eq!(policy().switch_delay(Code::Unreachable, 100), Duration::from_secs(20));
         assert!(policy().switch_delay(Code::Unreachable, 1) < Duration::from_secs(2));
         assert!(policy().switch_delay(Code::LoginRefused, 100) >= Duration::from_secs(450));
+        let begins_s = policy().switch_delay(Code::ConfigurationRefused, 1).as_secs();
+        assert!((8..=24).contains(&begins_s), "{begins_s}");
     }
 
     #[test]
