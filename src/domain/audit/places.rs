@@ -50,10 +50,13 @@ impl<'a> Places<'a> {
         macs.into_iter().chain(addresses.map(|places| twice(Kind::AddressTwice, places))).collect()
     }
 
-    /// A MAC may stand on each port of one server, once on each, and on those of the servers that share its address.
+    /// A MAC may stand on each port of one server, once on each, and on those of the servers that share its address. A
+    /// server's own MAC may stand on its port for several addresses: a revoke gives them back to it where the switch takes that.
     fn may_share_mac(&self, places: &[&Place]) -> bool {
-        let ports: HashSet<Port> = places.iter().map(|place| self.port_of(place)).collect();
-        ports.len() == places.len() && (self.are_of_one_server(places) || self.are_of_one_row(places))
+        let is_own = |place: &&&Place| self.own.get(&self.port_of(place)) == Some(&place.mac);
+        let others: Vec<&Place> = places.iter().filter(|place| !is_own(place)).copied().collect();
+        let ports: HashSet<Port> = others.iter().map(|place| self.port_of(place)).collect();
+        ports.len() == others.len() && (self.are_of_one_server(places) || self.are_of_one_row(places))
     }
 
     /// True when a row wants the address and its MAC on all of the ports.

@@ -165,6 +165,18 @@ fn both_ports_of_one_server_hold_the_same() {
 }
 
 #[test]
+fn addresses_given_back_to_a_servers_own_mac_are_no_finding_on_its_port_alone() {
+    let known =
+        Known { rows: vec![], servers: vec![server(1, PXE, &[("sw-a", "ge-0/0/1.0"), ("sw-a", "ge-0/0/2.0")])] };
+    let mut held =
+        vec![("ge-0/0/1.0", "10.0.0.6", PXE), ("ge-0/0/1.0", "10.0.0.7", PXE), ("ge-0/0/2.0", "10.0.0.6", PXE)];
+    assert_eq!(told(&[seen("sw-a", &held)], &known), Vec::<String>::new());
+    held.push(("ge-0/0/9.0", "10.0.0.8", PXE));
+    let found = told(&[seen("sw-a", &held)], &known);
+    assert!(found.iter().any(|line| line.starts_with("mac_twice") && line.contains("ge-0/0/9.0")), "{found:?}");
+}
+
+#[test]
 fn a_virtual_mac_learned_on_another_servers_port_is_found_and_on_an_uplink_is_not() {
     let mut at = seen("sw-a", &[("ge-0/0/1.0", "10.0.0.6", VMAC)]);
     let learned = |interface: &str| LearnedMac {
