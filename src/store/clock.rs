@@ -17,6 +17,9 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 const GOOD_FOR: Duration = Duration::from_secs(1);
 /// Clocks that differ by more than this from one answer to the next have jumped; less is how clocks are set right.
 const JUMP_MIN: TimeDelta = TimeDelta::seconds(10);
+/// A time told is ahead by as long as the database took to answer, so the next one may be behind it by so much. Until it has
+/// caught up the clock stands still, so that what comes later never seems to have come earlier.
+const STEP_BACK_MAX: TimeDelta = TimeDelta::seconds(1);
 
 /// The last answer, and what passed between all of them.
 #[derive(Debug, Default)]
@@ -26,6 +29,8 @@ pub(super) struct Clock(Mutex<Known>);
 struct Known {
     /// When the database was asked, by this machine's clock, and what it said.
     last: Option<(Instant, DateTime<Utc>)>,
+    /// The time that was told last.
+    told: Option<DateTime<Utc>>,
     /// The time from the first answer to the last on which both clocks agree.
     agreed: Duration,
 }
@@ -33,9 +38,10 @@ struct Known {
 impl Clock {
     /// The time, whole milliseconds; none where the database must be asked.
     pub fn carried_on(&self) -> Option<DateTime<Utc>> {
-        let (asked, answer) = self.known().last?;
+        let mut known = self.known();
+        let (asked, answer) = known.last?;
         let since = asked.elapsed();
-        (since < GOOD_FOR).then(|| (answer + since).trunc_subsecs(3))
+        (since < GOOD_FOR).then(|| known.tell((answer + since).trunc_subsecs(3)))
     }
 
     /// The time as far as it is known without asking: the last answer carried on, however old. This machine's own time
@@ -52,8 +58,8 @@ impl Clock {
         known.agreed + since.min(GOOD_FOR)
     }
 
-    /// Takes an answer to a question asked at `asked`, and logs where the database's clock jumped.
-    pub fn learn(&self, asked: Instant, answer: DateTime<Utc>) {
+    /// Takes an answer to a question asked at `asked`, and logs where the database's clock jumped. The time to go by.
+    pub fn learn(&self, asked: Instant, answer: DateTime<Utc>) -> DateTime<Utc> {
         if let Some(jump) = self.set(asked, asked.elapsed(), answer) {
             tracing::warn!(
                 jump_s = jump.num_seconds(),
@@ -61,6 +67,7 @@ impl Clock {
                  measured without the jump"
             );
         }
+        self.known().tell(answer)
     }
 
     /// Takes an answer that came so long after the question asked at `asked`. Tells by how much the database's clock
@@ -82,6 +89,14 @@ impl Clock {
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// The time to tell: this one, unless a slightly later one was told already.
+    fn tell(&mut self, time: DateTime<Utc>) -> DateTime<Utc> {
+        let later = self.told.filter(|told| *told > time && *told - time < STEP_BACK_MAX);
+        *self.told.insert(later.unwrap_or(time))
     }
 }
 
@@ -136,6 +151,19 @@ mod tests {
         let clock = Clock::default();
         clock.set(ago(1_000), TOOK, start());
         assert_eq!(clock.carried_on(), None);
+    }
+
+    #[test]
+    fn an_answer_that_came_faster_than_the_one_before_does_not_set_the_time_back() {
+        let clock = Clock::default();
+        clock.set(ago(500), TOOK, start());
+        let first = clock.carried_on().expect("good");
+        clock.set(ago(100), TOOK, start() + TimeDelta::milliseconds(350));
+        let second = clock.carried_on().expect("good");
+        assert!(second >= first);
+        assert_eq!(clock.learn(ago(0), start()), second, "as long as it is behind");
+        let set_back = start() - TimeDelta::minutes(1);
+        assert_eq!(clock.learn(ago(0), set_back), set_back, "a clock that was set back is followed");
     }
 
     #[test]

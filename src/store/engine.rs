@@ -151,8 +151,7 @@ impl Engine {
         }
         let asked = Instant::now();
         let now = self.ask_for_the_time().await?;
-        self.clock.learn(asked, now);
-        Ok(now)
+        Ok(self.clock.learn(asked, now))
     }
 
     /// As [`Self::now`], from the database itself.
