@@ -76,7 +76,7 @@ pub struct SwitchBinding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub error: Option<String>,
-    /// Which tables of the switch showed the binding, and when; empty where none did, or none is told.
+    /// Which tables of the switch showed the binding, and when; empty if none did or the switch was not asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
     /// Whether the binding is in force, as far as the switch was asked since it was made.

@@ -164,8 +164,8 @@ impl Duplicates {
     /// The belief after a look at what the switch holds: it takes that, so the rule is none that forbids it.
     #[must_use]
     pub fn after_taking(self, present: &[PresentBinding]) -> Self {
-        let rules = RULES.into_iter().rev().skip_while(|rule| *rule != self.rule);
-        match rules.into_iter().find(|rule| rule.allows(present)) {
+        let mut rules = RULES.into_iter().rev().skip_while(|rule| *rule != self.rule);
+        match rules.find(|rule| rule.allows(present)) {
             Some(rule) if rule != self.rule => Self { rule, source: Source::Switch },
             _ => self,
         }

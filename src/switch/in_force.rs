@@ -6,6 +6,7 @@ use super::error::SwitchError;
 use super::netconf::Reply;
 use super::port_guard;
 use super::security_table::{self, Requests};
+use crate::domain::audit::LearnedMac;
 use crate::domain::evidence::{EvidenceTable, Tables};
 use crate::domain::in_force::{Binding, PortGuard, Seen, ShownTable, Verdict, verdict};
 
@@ -33,27 +34,27 @@ impl SwitchClient {
         let present = dialect::bindings(self.dialect(), &configuration);
         let mut seen = Seen { present, learned: self.shown_learned().await?, ..Seen::default() };
         let requests = security_table::requests(self.dialect());
-        self.source_guard(&requests, bindings, &guards, &mut seen).await?;
-        self.binding_tables(&requests, bindings, &guards, &mut seen).await?;
+        let guarded: Vec<(&Binding, &PortGuard)> = bindings.iter().zip(&guards).collect();
+        self.source_guard(&requests, &guarded, &mut seen).await?;
+        self.binding_tables(&requests, &guarded, &mut seen).await?;
         let found = |(binding, guard): (&Binding, &PortGuard)| Found {
             verdict: verdict(binding, guard, &seen),
             tables: seen.tables_showing(binding),
         };
-        Ok(bindings.iter().zip(&guards).map(found).collect())
+        Ok(guarded.into_iter().map(found).collect())
     }
 
     /// Asked for where it is on in a VLAN of theirs.
     async fn source_guard(
         &mut self,
         requests: &Requests,
-        bindings: &[Binding],
-        guards: &[PortGuard],
+        guarded: &[(&Binding, &PortGuard)],
         seen: &mut Seen,
     ) -> Result<(), SwitchError> {
-        let is_on = |(binding, guard): (&Binding, &PortGuard)| {
+        let is_on = |(binding, guard): &(&Binding, &PortGuard)| {
             !binding.ip.ip().is_ipv6() && guard.vlan.is_some_and(|vlan| vlan.sources)
         };
-        if bindings.iter().zip(guards).any(is_on) {
+        if guarded.iter().any(is_on) {
             seen.source_guard = self.table(EvidenceTable::IpSourceGuard, requests.source_guard).await?;
         }
         Ok(())
@@ -63,16 +64,12 @@ impl SwitchClient {
     async fn binding_tables(
         &mut self,
         requests: &Requests,
-        bindings: &[Binding],
-        guards: &[PortGuard],
+        guarded: &[(&Binding, &PortGuard)],
         seen: &mut Seen,
     ) -> Result<(), SwitchError> {
-        let open = bindings
-            .iter()
-            .zip(guards)
-            .filter(|(binding, guard)| !matches!(verdict(binding, guard, seen), Verdict::Yes(_)));
+        let open = guarded.iter().filter(|(binding, guard)| !matches!(verdict(binding, guard, seen), Verdict::Yes(_)));
         let (v6, v4): (Vec<&Binding>, Vec<&Binding>) =
-            open.map(|(binding, _)| binding).partition(|binding| binding.ip.ip().is_ipv6());
+            open.map(|(binding, _)| *binding).partition(|binding| binding.ip.ip().is_ipv6());
         if !v4.is_empty() {
             let (table, request) = requests.bindings;
             seen.bindings = self.table(table, request).await?;
@@ -88,7 +85,7 @@ impl SwitchClient {
         Ok(reply.map(|Reply { root, .. }| ShownTable { table, entries: Tables::of(security_table::read(&root)) }))
     }
 
-    async fn shown_learned(&mut self) -> Result<Option<Vec<crate::domain::audit::LearnedMac>>, SwitchError> {
+    async fn shown_learned(&mut self) -> Result<Option<Vec<LearnedMac>>, SwitchError> {
         unless_refused(self.learned().await)
     }
 }

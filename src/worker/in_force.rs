@@ -15,7 +15,7 @@ use crate::switch::{Found, SwitchClient, SwitchError};
 /// Longest time for the question after pushes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A switch takes a moment to have in its tables what was just committed.
-const MOMENT: Duration = Duration::from_secs(2);
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// A binding of a row on the switch that is looked at.
 pub(super) struct Asked {
@@ -71,7 +71,7 @@ pub(super) async fn after_pushes(context: &Arc<Context>, session: &mut Session, 
     };
     match looked {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%switch, error, "nobody knows yet whether the new bindings are in force"),
+        Ok(Err(error)) => tracing::warn!(%switch, error, "could not ask whether the new bindings are in force"),
         Err(_) => {
             tracing::warn!(%switch, "the switch took too long to tell whether the new bindings are in force");
             session.abandon();
@@ -117,7 +117,7 @@ async fn patiently(
     if !shown.iter().any(is_missing) || context.idle_sessions.is_wanted(switch) {
         return Ok(shown);
     }
-    tokio::time::sleep(MOMENT).await;
+    tokio::time::sleep(SETTLING).await;
     ask(client, asked).await
 }
 

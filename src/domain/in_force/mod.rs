@@ -24,7 +24,7 @@ use facts::{Facts, Guarded, Shown};
 pub enum InForceState {
     /// The switch's own table shows it, at a port that is guarded.
     Yes,
-    /// It stands in the configuration, and blocks or lets in nothing.
+    /// It is in the configuration, but the switch does not enforce it.
     No,
     /// The switch does not tell.
     Unknown,
