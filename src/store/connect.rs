@@ -9,14 +9,14 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 
-use super::engine::Engine;
-use super::error::StoreError;
-use super::outbox::Outbox;
-use super::private_files;
-use super::refusal::told;
-use super::seal::BackupKey;
-use super::vault::Vault;
 use crate::domain::{Pools, RetryPolicy, ServiceUrl};
+use crate::store::backups::seal::BackupKey;
+use crate::store::backups::vault::Vault;
+use crate::store::database::engine::Engine;
+use crate::store::database::error::StoreError;
+use crate::store::database::private_files;
+use crate::store::database::refusal::told;
+use crate::store::events::outbox::Outbox;
 
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

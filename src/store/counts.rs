@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::connect::Store;
-use super::engine::args;
-use super::error::StoreError;
-use super::vmac_conditions::has_status;
 use crate::domain::{Status, SwitchName};
+use crate::store::connect::Store;
+use crate::store::database::engine::args;
+use crate::store::database::error::StoreError;
+use crate::store::vmacs::conditions::has_status;
 
 /// One count of everything that waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -4,11 +4,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::connect::Store;
-use super::engine::{Row, args};
-use super::error::StoreError;
-use super::tx::Tx;
 use crate::domain::{Code, Freeze, FreezeKind, FreezeOrder, Scope, SiteName};
+use crate::store::connect::Store;
+use crate::store::database::engine::{Row, args};
+use crate::store::database::error::StoreError;
+use crate::store::database::tx::Tx;
 
 /// The freeze of a row of `switches s`, as columns of its own.
 pub(super) const FREEZE_COLUMNS: &str = "f.site AS freeze_site, f.until AS freeze_until, f.reason AS freeze_reason,

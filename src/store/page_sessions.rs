@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::clock::millis;
-use super::connect::Store;
-use super::engine::args;
-use super::error::StoreError;
+use crate::store::connect::Store;
+use crate::store::database::clock::millis;
+use crate::store::database::engine::args;
+use crate::store::database::error::StoreError;
 
 /// Uses are written down this far apart: not every page is worth a write.
 const NOTED_EVERY: Duration = Duration::from_secs(60);

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::clock::millis;
-use super::connect::Store;
-use super::engine::{Row, args};
-use super::error::StoreError;
-use super::leases::{TROUBLE_COLUMNS, Trouble};
 use crate::domain::{SwitchName, WorkerSign, without_replaced};
+use crate::store::connect::Store;
+use crate::store::database::clock::millis;
+use crate::store::database::engine::{Row, args};
+use crate::store::database::error::StoreError;
+use crate::store::work::leases::{TROUBLE_COLUMNS, Trouble};
 
 /// How long a worker that went without a word is kept for those who ask where it is.
 const KEPT: Duration = Duration::from_secs(3_600);

@@ -8,19 +8,19 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::arrivals::Arrivals;
-use super::lease::Leases;
-use super::memory::Memory;
-use super::outages::Outages;
-use super::session::IdleSessions;
-use super::slots::Slots;
-use super::supervise::Supervisor;
-use super::turnstile::Turnstile;
 use crate::broker::Broker;
 use crate::config::Settings;
 use crate::domain::SwitchName;
 use crate::metrics::Metrics;
 use crate::store::{Admission, Store};
+use crate::worker::intake::arrivals::Arrivals;
+use crate::worker::intake::turnstile::Turnstile;
+use crate::worker::lanes::slots::Slots;
+use crate::worker::supervision::outages::Outages;
+use crate::worker::supervision::supervise::Supervisor;
+use crate::worker::switches::lease::Leases;
+use crate::worker::switches::memory::Memory;
+use crate::worker::switches::session::IdleSessions;
 
 /// What the worker is made of, put together by the composition root.
 #[derive(Clone)]

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::context::Context;
-use super::task_health::Beat;
 use crate::broker::EventMessage;
 use crate::failpoint;
 use crate::metrics::{BROKER, DATABASE};
 use crate::store::Event;
+use crate::worker::context::Context;
+use crate::worker::supervision::task_health::Beat;
 
 /// Events published at once.
 const EVENTS_MAX: u16 = 500;

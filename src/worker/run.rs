@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::checks::drift;
 use super::context::{Context, Parts};
-use super::supervise::{Supervisor, TaskFailed, TaskName};
-use super::task_health::Beat;
-use super::{collect, dispatcher, drift, intake, lease, outbox, presence, session};
+use super::intake::{self, collect};
+use super::lanes::dispatcher;
+use super::outbox;
+use super::supervision::presence;
+use super::supervision::supervise::{Supervisor, TaskFailed, TaskName};
+use super::supervision::task_health::Beat;
+use super::switches::{lease, session};
 use crate::broker::{Broker, BrokerError, Prefetch, QueueKind};
 
 /// Dead letters held unacknowledged at once.

@@ -11,9 +11,9 @@ use super::decide::{Allocation, Decision, Verdict};
 use super::read::{World, rows as read_rows};
 use super::refuse::taken;
 use crate::domain::{BindableAddress, Failure, GroupName, Mac, Pools, SwitchBinding, VlanName};
-use crate::store::engine::args;
-use crate::store::error::StoreError;
-use crate::store::tx::Tx;
+use crate::store::database::engine::args;
+use crate::store::database::error::StoreError;
+use crate::store::database::tx::Tx;
 use crate::store::vmacs::Vmac;
 
 /// Rounds of trying MACs before it is given up.

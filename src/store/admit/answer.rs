@@ -7,9 +7,9 @@ use super::read::World;
 use super::wait::Wait;
 use super::{Admission, Answers, Incoming};
 use crate::domain::{Code, Command, Failure, IntentOrder, MessageKey};
-use crate::store::collect::DeadLetter;
 use crate::store::commands::{CommandOutcome, OpenCommand, Outcome};
-use crate::store::error::StoreError;
+use crate::store::database::error::StoreError;
+use crate::store::dead_letters::collect::DeadLetter;
 use crate::store::vmacs::Vmac;
 
 impl Decision {

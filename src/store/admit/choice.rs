@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::decide::Allocation;
 use super::read::{Place, World};
 use crate::domain::{Action, Code, Failure, Mac, Pool, Pools, SwitchName};
-use crate::store::error::StoreError;
-use crate::store::taken::{Holder, exhausted, find_free, holders, reserved_differently, unknown_pool};
-use crate::store::tx::Tx;
+use crate::store::database::error::StoreError;
+use crate::store::database::tx::Tx;
+use crate::store::mac_registry::{Holder, exhausted, find_free, holders, reserved_differently, unknown_pool};
 
 /// Rounds of drawing before free MACs are looked for.
 const ROUNDS_OF_DRAWS: u32 = 4;

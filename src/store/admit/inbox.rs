@@ -9,9 +9,9 @@ use super::answer::driven_row;
 use super::decide::{Decision, Verdict, position};
 use super::read::World;
 use crate::domain::{Action, BindableAddress, MessageKey, Position};
-use crate::store::clock::millis;
-use crate::store::engine::args;
-use crate::store::tx::Statement;
+use crate::store::database::clock::millis;
+use crate::store::database::engine::args;
+use crate::store::database::tx::Statement;
 
 /// What writes them: new ones, and known ones that go on. A key that another worker wrote meanwhile, for another address
 /// (those of one address wait for each other), breaks the transaction, which is run again and knows it then.

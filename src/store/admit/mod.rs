@@ -30,13 +30,13 @@ use rand::Rng;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::collect::{DeadLetter, count_copies, keep_all};
-use super::commands::CommandOutcome;
-use super::connect::Store;
-use super::error::{Clashes, StoreError};
-use super::turns::Fence;
-use super::tx::Tx;
 use crate::domain::{Arrival, Command, Failure, Issued, MessageKey, SwitchName};
+use crate::store::commands::CommandOutcome;
+use crate::store::connect::Store;
+use crate::store::database::error::{Clashes, StoreError};
+use crate::store::database::tx::Tx;
+use crate::store::dead_letters::collect::{DeadLetter, count_copies, keep_all};
+use crate::store::queue::turns::Fence;
 pub(super) use read::LOCK_INTENTS;
 pub use rehearse::Rehearsal;
 

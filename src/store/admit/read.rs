@@ -11,12 +11,12 @@ use crate::domain::{
     Action, BindableAddress, IntentOrder, Mac, MessageKey, Position, Requester, Server, ServerPort, SwitchName,
 };
 use crate::store::commands::{COLUMNS, CommandOutcome, OpenCommand, position};
-use crate::store::engine::{Row, args};
-use crate::store::error::StoreError;
-use crate::store::leases::{TROUBLE_COLUMNS, Trouble};
-use crate::store::turns::{Fence, held_turn};
-use crate::store::tx::Tx;
+use crate::store::database::engine::{Row, args};
+use crate::store::database::error::StoreError;
+use crate::store::database::tx::Tx;
+use crate::store::queue::turns::{Fence, held_turn};
 use crate::store::vmacs::Vmac;
+use crate::store::work::leases::{TROUBLE_COLUMNS, Trouble};
 
 /// A server's address.
 pub(super) type Place = (i64, BindableAddress);

@@ -7,9 +7,9 @@ use rand::Rng;
 use super::{Admission, Incoming};
 use crate::domain::SwitchName;
 use crate::store::connect::Store;
-use crate::store::error::{Clashes, StoreError};
+use crate::store::database::error::{Clashes, StoreError};
+use crate::store::work::item::WorkItem;
 use crate::store::work::work_of;
-use crate::store::work_item::WorkItem;
 
 /// What commands would come to as far as the database can tell.
 #[derive(Debug, Default)]

@@ -11,9 +11,9 @@ use super::choice::{Choice, Try, choose};
 use super::decide::{Allocation, Decision};
 use super::read::World;
 use crate::domain::{Code, Failure, Mac, Pools};
-use crate::store::error::StoreError;
-use crate::store::taken::{former, hold_allocation, holders};
-use crate::store::tx::Tx;
+use crate::store::database::error::StoreError;
+use crate::store::database::tx::Tx;
+use crate::store::mac_registry::{former, hold_allocation, holders};
 
 /// Rotates the rows that were decided on; a MAC that is taken is tried with another. Answers with the rows whose MAC was drawn.
 pub(super) async fn rotate(

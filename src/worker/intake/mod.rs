@@ -5,6 +5,11 @@
 //! published. A worker takes a numbered turn for each session with the broker: where another has taken over meanwhile,
 //! what this one has in hand is not admitted a second time.
 
+pub(super) mod arrivals;
+pub(super) mod collect;
+pub(super) mod turnstile;
+pub(super) mod waiting;
+
 mod read;
 
 use std::sync::Arc;
@@ -12,13 +17,13 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 
-use super::context::Context;
-use super::traces;
 use crate::broker::{Batch, COMMANDS, Consumer, Receipt};
 use crate::domain::chain;
 use crate::failpoint;
 use crate::metrics::DATABASE;
 use crate::store::{Admission, DeadLetter, Fence, IntakeBatch, StoreError};
+use crate::worker::context::Context;
+use crate::worker::traces;
 
 pub(super) use read::read_command;
 use read::refused_letters;

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use crate::broker::{DeadReason, Delivery, Message, new_burial_id, parse_command, spread};
 use crate::domain::{Arrival, Code, Command, Failure, Issued, TraceParent, chain};
 use crate::store::{DeadLetter, Incoming, IntakeBatch, StoreError};
-use crate::worker::collect::dead_letter;
-use crate::worker::turnstile::Turnstile;
+use crate::worker::intake::collect::dead_letter;
+use crate::worker::intake::turnstile::Turnstile;
 
 /// Reads each message: one or several commands, or a dead letter.
 pub(super) fn read_all(deliveries: Vec<Delivery>, turnstile: &Turnstile, now: DateTime<Utc>) -> IntakeBatch {

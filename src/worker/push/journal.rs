@@ -11,9 +11,9 @@ use crate::domain::{Code, Failure, TraceId};
 use crate::failpoint;
 use crate::store::{GatheredRow, PushBefore, PushRow, PushState, SentPush, SiteLimits, Store, WorkItem, WorkPort};
 use crate::switch::{Before, Demand, Journal, Known, PushEnd, PushIntent, Stage};
-use crate::worker::call_off::InFlight;
 use crate::worker::context::Context;
-use crate::worker::lease::{LeaseInHand, failure};
+use crate::worker::lanes::call_off::InFlight;
+use crate::worker::switches::lease::{LeaseInHand, failure};
 
 /// The journal of one change of a switch; `R` is what it knows of the rows.
 pub(in crate::worker) struct StoreJournal<'a, R> {

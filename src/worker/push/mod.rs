@@ -11,18 +11,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::call_off::InFlight;
-use super::context::Context;
-use super::lease::{LeaseInHand, failure};
-use super::session::Session;
-use super::settle::settle;
-use super::slots::PushSlot;
-use super::stop;
 use crate::domain::plan::{EndState, WishResult};
 use crate::domain::{Code, Failure, Switch};
 use crate::failpoint;
 use crate::store::{OpenedPush, PushResults, Settled, SiteLimits, StoreError};
 use crate::switch::{self, Journal, PushOptions, PushReport, Stage, SwitchClient};
+use crate::worker::auto_freeze;
+use crate::worker::context::Context;
+use crate::worker::lanes::call_off::InFlight;
+use crate::worker::lanes::settle::settle;
+use crate::worker::lanes::slots::PushSlot;
+use crate::worker::switches::lease::{LeaseInHand, failure};
+use crate::worker::switches::session::Session;
 
 use journal::{PushJournal, Rows, StoreJournal};
 
@@ -82,7 +82,7 @@ pub(super) async fn push(
     journal.reached(Stage::Settled);
     count(context, started.elapsed(), &report, &settled);
     if settled.failed_pushes {
-        stop::consider(context, &order.lease.lease, site.as_ref()).await;
+        auto_freeze::consider(context, &order.lease.lease, site.as_ref()).await;
     }
     Ok(Pushed { settled, bound: bound(&report) })
 }

@@ -72,7 +72,7 @@ async fn a_collector_that_panics_over_a_batch_is_started_again_and_keeps_it() {
     let serve = panicking(&world, "collect::batch").await;
     world.publish_dead("poison", b"given up by the broker").await;
     is_told(&serve, "collector", PANICKED).await;
-    is_counted_and_goes_on(&world, &serve, "collector", "src/worker/collect.rs", 1).await;
+    is_counted_and_goes_on(&world, &serve, "collector", "src/worker/intake/collect.rs", 1).await;
     eventually("the dead letter is kept", async || world.dead_letters().await.len() == 1).await;
 }
 
@@ -81,7 +81,7 @@ async fn checks_for_drift_that_panic_are_started_again() {
     let world = world().await;
     let serve = panicking(&world, "drift::look").await;
     is_told(&serve, "drift", PANICKED).await;
-    is_counted_and_goes_on(&world, &serve, "drift", "src/worker/drift.rs", 1).await;
+    is_counted_and_goes_on(&world, &serve, "drift", "src/worker/checks/drift.rs", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

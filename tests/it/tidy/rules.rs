@@ -14,7 +14,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["src/web/server"]),
     ("hyper_util", &["src/web/server"]),
     ("clap", &["src/cli", "src/main.rs"]),
-    ("ring", &["src/store/seal"]),
+    ("ring", &["src/store/backups/seal"]),
     ("base64", &["src/config/hooks", "src/web/hooks/shown"]),
     ("flate2", &["src/broker/content_encoding"]),
     ("hmac", &["src/web/hooks/signature"]),
@@ -79,7 +79,7 @@ fn crate_uses<'a>(code: &'a str, name: &'a str) -> impl Iterator<Item = usize> +
 
 /// Where this machine's own clock may be asked: as a last resort, for pages that say how long ago something was, for the
 /// time of day beside `--watch`, and in the simulated switch, which has a clock of its own.
-const OWN_CLOCK: &[&str] = &["src/store/clock.rs", "src/web/pages/", "src/cli/watch.rs", "src/sim/"];
+const OWN_CLOCK: &[&str] = &["src/store/database/clock.rs", "src/web/pages/", "src/cli/watch.rs", "src/sim/"];
 
 #[test]
 fn the_time_is_the_databases() {

@@ -1,0 +1,4 @@
+//! Events: their bodies, and the outbox from which they are published.
+
+pub(super) mod body;
+pub(super) mod outbox;

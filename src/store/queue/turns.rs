@@ -1,0 +1,59 @@
+//! Whose turn it is to take messages in. The broker hands a queue to one worker at a time; a worker that was paused in its
+//! turn, and goes on when another has long taken over, finds here that its turn is over. Otherwise it would take in again
+//! what it has in hand, as if it had just arrived.
+
+use crate::store::connect::Store;
+use crate::store::database::engine::args;
+use crate::store::database::error::StoreError;
+use crate::store::database::tx::Tx;
+use crate::store::queue::{QueueClaim, remove_claimed};
+
+/// What the taking in of a batch depends on.
+#[derive(Debug, Clone)]
+pub enum Fence {
+    /// A turn at a queue of RabbitMQ.
+    Turn {
+        /// The queue.
+        queue: String,
+        /// The number of the turn.
+        turn: i64,
+    },
+    /// Messages of the embedded queue. They are removed in the same transaction.
+    Claim(QueueClaim),
+    /// A part of such messages: they are removed once all parts are admitted.
+    None,
+}
+
+/// That the turn at this queue is this one; it stays so until the transaction ends.
+pub(in crate::store) fn held_turn(queue: &str, turn: &str) -> String {
+    format!("(SELECT turn FROM intake_turns WHERE queue = {queue} {{for_update}}) = {turn}")
+}
+
+impl Fence {
+    /// Holds the turn until the transaction ends, or removes the messages.
+    pub(in crate::store) async fn check(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let holds = match self {
+            Self::Turn { queue, turn } => {
+                let sql = format!("SELECT 1 AS held WHERE {}", held_turn("$1", "$2"));
+                !tx.run("hold a turn", &sql, args![queue.as_str(), *turn]).await?.is_empty()
+            }
+            Self::Claim(claim) => remove_claimed(tx, claim).await?,
+            Self::None => true,
+        };
+        if holds { Ok(()) } else { Err(StoreError::TurnLost) }
+    }
+}
+
+impl Store {
+    /// Begins a turn at the queue; whoever had one before has lost it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_turn(&self, queue: &str) -> Result<Fence, StoreError> {
+        let sql = "INSERT INTO intake_turns (queue, turn) VALUES ($1, 1)
+                   ON CONFLICT (queue) DO UPDATE SET turn = intake_turns.turn + 1 RETURNING turn";
+        let rows = self.engine.write("take a turn", sql, args![queue]).await?;
+        let row = rows.first().ok_or(StoreError::NoAnswer { what: "take a turn" })?;
+        Ok(Fence::Turn { queue: queue.to_owned(), turn: row.get("turn")? })
+    }
+}

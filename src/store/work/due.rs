@@ -1,0 +1,53 @@
+//! One look at everything that may be due, by the database's own clock: all that a worker with nothing to do asks.
+
+use std::time::Instant;
+
+use chrono::DateTime;
+
+use crate::store::connect::Store;
+use crate::store::database::clock::millis;
+use crate::store::database::engine::args;
+use crate::store::database::error::StoreError;
+use crate::store::work::leases::switch_is_due;
+
+/// What is due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Switches that nobody has a lease of.
+    pub switches: bool,
+    /// Commands that wait in the inbox.
+    pub commands: bool,
+    /// Events that nobody has claimed.
+    pub events: bool,
+}
+
+impl Store {
+    /// Looks whether anything is due: one statement, which writes nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn due(&self) -> Result<Due, StoreError> {
+        let sql = format!(
+            "SELECT {{now_ms}} AS now_ms,
+                 EXISTS (SELECT 1 FROM switch_work) AND EXISTS (SELECT 1 FROM switch_leases l WHERE {}) AS switches,
+                 EXISTS (SELECT 1 FROM commands WHERE outcome IS NULL AND vmac_id IS NULL
+                     AND due_at_ms <= {{now_ms}}) AS commands,
+                 EXISTS (SELECT 1 FROM unpublished_events WHERE claimed_until_ms <= {{now_ms}}
+                     OR claimed_until_ms > {{now_ms}} + $3) AS events",
+            switch_is_due("{now_ms}", "{now_ms} + $1", "{now_ms} + $2")
+        );
+        let asked = Instant::now();
+        let arguments = args![LEASE_MAX_MS, millis(self.retry.delay_max) * 2, CLAIM_MAX_MS];
+        let rows = self.engine.read("read what is due", &sql, arguments).await?;
+        let row = rows.first().ok_or(StoreError::NoAnswer { what: "read what is due" })?;
+        if let Some(now) = DateTime::from_timestamp_millis(row.get("now_ms")?) {
+            self.engine.clock.learn(asked, now);
+        }
+        Ok(Due { switches: row.get("switches")?, commands: row.get("commands")?, events: row.get("events")? })
+    }
+}
+
+/// No lease is given for longer: see `leases`.
+const LEASE_MAX_MS: i64 = 6 * 3_600_000;
+/// No event is claimed for longer.
+const CLAIM_MAX_MS: i64 = 60_000;

@@ -1,0 +1,28 @@
+//! Stopping a site by itself: when commits on several of its switches went wrong, no more are made there until
+//! somebody has looked. When that is, `domain::stop` says; here is what happens then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::{Scope, SiteName, reason_to_stop};
+use crate::store::{Lease, StoreError};
+use crate::worker::context::Context;
+
+/// Stops the site of the lease's switch where too many of its commits went wrong of late.
+pub(super) async fn consider(context: &Arc<Context>, lease: &Lease, site: Option<&SiteName>) {
+    if let Err(error) = stop(context, lease, site).await {
+        tracing::warn!(switch = %lease.switch, error = super::chain(&error), "cannot decide whether to freeze the site");
+    }
+}
+
+async fn stop(context: &Context, lease: &Lease, site: Option<&SiteName>) -> Result<(), StoreError> {
+    let (store, limits) = (&context.store, &context.settings.limits);
+    let window = Duration::from_millis(limits.stop_window_ms);
+    let failed = store.failed_pushes(&lease.switch, window).await?;
+    let Some(reason) = reason_to_stop(&failed, limits.stop_failures_max, window) else { return Ok(()) };
+    if store.stop_site(site, &reason, &context.holder).await? {
+        let site = Scope::Site(site.cloned());
+        tracing::error!(%site, reason, "site frozen automatically: nothing is committed there until somebody thaws it");
+    }
+    Ok(())
+}

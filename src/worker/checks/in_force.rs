@@ -1,0 +1,140 @@
+//! Whether bindings are in force: asked after pushes, once nothing more is due on the switch and its lease is given back, and
+//! with each look at what the switch holds. It locks nothing, and what it cannot find out fails nothing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::in_force::{Binding, InForceCode, InForceState, Verdict};
+use crate::domain::{BindingState, Desired, SwitchName};
+use crate::store::{InForceNews, ShownInForce, StoreError, Vmac};
+use crate::switch::{Found, SwitchClient, SwitchError};
+use crate::worker::context::Context;
+use crate::worker::switches::session::Session;
+
+/// Longest time for the question after pushes.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A switch takes a moment to have in its tables what was just committed.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// A binding of a row on the switch that is looked at.
+pub(in crate::worker) struct Asked {
+    vmac_id: i64,
+    binding: Binding,
+}
+
+/// Where these rows say that they are bound on the switch.
+pub(in crate::worker) fn bound_on<'a>(switch: &'a SwitchName, vmacs: impl Iterator<Item = &'a Vmac>) -> Vec<Asked> {
+    let live = vmacs.filter(|vmac| vmac.desired == Desired::Bound);
+    let asked = live.flat_map(|vmac| {
+        let bound = vmac.switch_bindings.iter().filter(|port| !port.leaving && port.state == BindingState::Bound);
+        let has_other_ports = bound.clone().count() > 1;
+        let here = bound.filter(move |port| port.switch == *switch);
+        here.map(move |port| Asked {
+            vmac_id: vmac.id,
+            binding: Binding {
+                ip: vmac.ip_address,
+                mac: port.mac,
+                interface: port.interface.clone(),
+                vlan: port.vlan.clone().or(vmac.vlan_name.clone()),
+                has_other_ports,
+            },
+        })
+    });
+    asked.collect()
+}
+
+/// Asks the switch, and answers with what it showed.
+pub(in crate::worker) async fn ask(
+    client: &mut SwitchClient,
+    asked: &[Asked],
+) -> Result<Vec<ShownInForce>, SwitchError> {
+    let bindings: Vec<Binding> = asked.iter().map(|asked| asked.binding.clone()).collect();
+    let found = client.in_force(&bindings).await?;
+    let shown = |(asked, Found { verdict, tables }): (&Asked, Found)| {
+        let interface = asked.binding.interface.clone();
+        ShownInForce { vmac_id: asked.vmac_id, interface, verdict, tables }
+    };
+    Ok(asked.iter().zip(found).map(shown).collect())
+}
+
+/// After pushes on this session that bound something. It ends at once when the worker stops: the next look at the switch
+/// finds out what this one did not. Where the next push waits for the session it comes first.
+pub(in crate::worker) async fn after_pushes(context: &Arc<Context>, session: &mut Session, switch: &SwitchName) {
+    if session.unasked.is_empty() || context.idle_sessions.is_wanted(switch) {
+        return;
+    }
+    let rows = std::mem::take(&mut session.unasked);
+    if !context.settings.worker.evidence {
+        return;
+    }
+    let looked = tokio::select! {
+        looked = tokio::time::timeout(PATIENCE, look(context, session, switch, rows)) => looked,
+        () = context.stopping.cancelled() => return session.abandon(),
+    };
+    match looked {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%switch, error, "could not ask whether the new bindings are in force"),
+        Err(_) => {
+            tracing::warn!(%switch, "the switch took too long to tell whether the new bindings are in force");
+            session.abandon();
+        }
+    }
+}
+
+async fn look(
+    context: &Context,
+    session: &mut Session,
+    switch: &SwitchName,
+    rows: BTreeSet<i64>,
+) -> Result<(), String> {
+    let Some(client) = session.client() else { return Ok(()) };
+    let told = |error: StoreError| crate::worker::chain(&error);
+    let vmacs = context.store.vmacs(&rows.into_iter().collect::<Vec<_>>()).await.map_err(told)?;
+    let asked = bound_on(switch, vmacs.iter());
+    let shown = match patiently(context, client, switch, &asked).await {
+        Ok(shown) => shown,
+        Err(error) => {
+            if error.breaks_session() {
+                session.abandon();
+            }
+            return Err(error.to_string());
+        }
+    };
+    let as_of: HashMap<_, _> = vmacs.iter().map(|vmac| (vmac.id, vmac.updated_at)).collect();
+    let news = context.store.note_in_force(switch, &shown, &as_of, false).await.map_err(told)?;
+    tell(context, switch, &news);
+    Ok(())
+}
+
+/// Asks once more where a table does not show yet what was just bound.
+async fn patiently(
+    context: &Context,
+    client: &mut SwitchClient,
+    switch: &SwitchName,
+    asked: &[Asked],
+) -> Result<Vec<ShownInForce>, SwitchError> {
+    let shown = ask(client, asked).await?;
+    let is_missing =
+        |shown: &ShownInForce| matches!(&shown.verdict, Verdict::No(reason) if reason.code == InForceCode::NotInTable);
+    if !shown.iter().any(is_missing) || context.idle_sessions.is_wanted(switch) {
+        return Ok(shown);
+    }
+    tokio::time::sleep(SETTLING).await;
+    ask(client, asked).await
+}
+
+/// Logs what is new, and has its events published.
+pub(in crate::worker) fn tell(context: &Context, switch: &SwitchName, news: &[InForceNews]) {
+    for InForceNews { vmac_id, now } in news {
+        let text = now.reason.as_ref().map_or("", |reason| reason.text.as_str());
+        match now.state {
+            InForceState::Yes => tracing::info!(%switch, vmac_id, "in force"),
+            InForceState::No => tracing::warn!(%switch, vmac_id, "not in force: {text}"),
+            InForceState::Unknown => tracing::warn!(%switch, vmac_id, "not known whether it is in force: {text}"),
+        }
+    }
+    if !news.is_empty() {
+        context.events_due.notify_one();
+    }
+}

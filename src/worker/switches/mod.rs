@@ -1,0 +1,5 @@
+//! What the worker has in hand of a switch: its lease, an open session, what is known of its configuration.
+
+pub(super) mod lease;
+pub(super) mod memory;
+pub(super) mod session;
