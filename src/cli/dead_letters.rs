@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::args::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb, duration};
-use super::ask;
-use super::fault::Fault;
-use super::look::{Cell, Tone};
-use super::open::Session;
-use super::output::{Output, or_dash, printable};
-use super::progress::Progress;
-use super::suggest;
 use crate::broker;
+use crate::cli::app_env::Session;
+use crate::cli::args::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb, duration};
+use crate::cli::fault::Fault;
+use crate::cli::fault::did_you_mean;
+use crate::cli::ui::confirm;
+use crate::cli::ui::output::{Output, or_dash, printable};
+use crate::cli::ui::progress::Progress;
+use crate::cli::ui::style::{Cell, Tone};
 use crate::domain::BODY_BYTES_MAX;
 use crate::store::{DeadLetterFilter, DeadLetterRow, FullDeadLetter, Store};
 
@@ -23,7 +23,7 @@ const PART: i64 = 1_000;
 const DISCARDED_AT_ONCE: usize = 500;
 
 /// Runs one of the verbs.
-pub(super) async fn run(session: Session, output: Output, verb: DeadLettersVerb) -> Result<(), Fault> {
+pub async fn run(session: Session, output: Output, verb: DeadLettersVerb) -> Result<(), Fault> {
     let store = session.store().await?;
     match verb {
         DeadLettersVerb::List(selection) => list(&store, output, &selection).await,
@@ -38,7 +38,7 @@ const COLUMNS: &[&str] =
 
 /// Newest first.
 async fn list(store: &Store, output: Output, selection: &DeadLetterSelection) -> Result<(), Fault> {
-    suggest::known_reason(store, selection.reason.as_deref()).await?;
+    did_you_mean::known_reason(store, selection.reason.as_deref()).await?;
     let all = filter(store, selection).await?;
     let mut filter = Some(DeadLetterFilter { newest_first: true, limit: PART, ..all });
     let read = async || {
@@ -121,7 +121,7 @@ async fn discard(store: &Store, output: Output, change: &DeadLetterChange, yes: 
     // It cannot be taken back; those that were named one by one are meant.
     let is_meant = yes || chosen.len() < 2 || !change.selection.id.is_empty();
     let question = format!("Discard {} dead letters permanently? They cannot be replayed afterwards.", chosen.len());
-    ask::consent(is_meant, question, "--yes discards them without asking, --dry-run shows which").await?;
+    confirm::consent(is_meant, question, "--yes discards them without asking, --dry-run shows which").await?;
     let progress = Progress::new(output, "discarding", chosen.len());
     let mut discarded = Vec::with_capacity(chosen.len());
     for (at, group) in chosen.chunks(DISCARDED_AT_ONCE).enumerate() {
@@ -153,7 +153,7 @@ async fn chosen(store: &Store, change: &DeadLetterChange) -> Result<Vec<i64>, Fa
     if selection.is_empty() {
         return Err(Fault::input("choose which ones: --id 1,2, --all, --reason CODE, --switch NAME or --since 2h"));
     }
-    suggest::known_reason(store, selection.reason.as_deref()).await?;
+    did_you_mean::known_reason(store, selection.reason.as_deref()).await?;
     let ids = store.dead_letter_ids(&filter(store, selection).await?).await?;
     match selection.id.iter().find(|id| ids.binary_search(id).is_err()) {
         Some(id) => Err(not_waiting(store, *id).await?),

@@ -1,60 +1,36 @@
 //! The command line and the composition root: the only part that sees all the others.
 //!
-//! `args` is the command line as types; each verb has its file; `open` puts store and broker together;
-//! `fault` decides the exit code; `output` prints data, as text or as JSON; `look` is how the text looks.
+//! `args` is the command line as types; each verb has its file, in the room of what it is about: `vmacs`, `macs`, `switches`,
+//! `backups`, `inventory`, `serve`, `demo`. `app_env` puts settings, store and broker together; `fault` decides the exit code
+//! and says what to do; `ui` prints.
 
-mod absent;
-mod adopt;
+mod app_env;
 mod args;
-mod ask;
-mod asked;
-mod audit;
-mod backup;
 mod backups;
-mod bound;
-mod check;
+mod database;
 mod dead_letters;
 mod demo;
-mod descriptors;
-mod dry_run;
 mod fault;
 mod files;
-mod freeze;
-mod hint;
+mod generate;
 mod inventory;
-mod list;
-mod look;
 mod macs;
-mod open;
-mod output;
-mod pools;
 mod process;
-mod progress;
-mod rehearse;
-mod request;
-mod reserve;
-mod restore;
 mod serve;
-mod shell;
-mod show;
 mod sim;
-mod spool;
-mod subnet;
-mod suggest;
-mod survey;
 mod switches;
-mod vitals;
-mod waiting;
-mod watch;
+mod ui;
+mod vmacs;
 
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
+use app_env::{Session, Stores};
 use args::{Cli, Verb};
 use fault::Fault;
-use open::{Session, Stores};
-use output::Output;
+use process::signals;
+use ui::output::Output;
 
 use crate::telemetry;
 
@@ -89,7 +65,7 @@ pub fn main() -> ExitCode {
 /// How the program came to its end.
 enum End {
     Done(Result<(), Fault>),
-    Interrupted(process::Signal),
+    Interrupted(signals::Signal),
 }
 
 /// Runs the verb, and closes what it opened: also where it fails, and where a signal ends it.
@@ -98,7 +74,7 @@ async fn run_to_end(cli: Cli) -> End {
     let may_interrupt = !handles_signals(&cli.verb);
     let end = tokio::select! {
         result = run(cli, &stores) => End::Done(result),
-        signal = process::interrupted(), if may_interrupt => End::Interrupted(signal),
+        signal = signals::interrupted(), if may_interrupt => End::Interrupted(signal),
     };
     stores.close().await;
     end
@@ -129,31 +105,31 @@ async fn run(cli: Cli, stores: &Stores) -> Result<(), Fault> {
         Verb::Demo(args) => demo::run(args).await,
         Verb::Sim(args) => sim::run(args, cli.config).await,
         Verb::Serve => serve::run(session()?).await,
-        Verb::Create(args) => request::create(session()?, output, args).await,
-        Verb::Move(args) => request::take(session()?, output, args).await,
-        Verb::Rotate(args) => request::rotate(session()?, output, args).await,
-        Verb::Revoke(args) => request::revoke(session()?, output, args).await,
-        Verb::List(args) => list::run(session()?, output, args).await,
-        Verb::Show(args) => show::run(session()?, output, &args).await,
-        Verb::Reserve(args) => reserve::reserve(session()?, output, args).await,
-        Verb::Release(args) => reserve::release(session()?, output, args).await,
-        Verb::Reservations => reserve::list(session()?, output).await,
-        Verb::Pools => pools::run(session()?, output).await,
-        Verb::Macs(verb) => macs::run(session()?, output, verb).await,
+        Verb::Create(args) => vmacs::request::create(session()?, output, args).await,
+        Verb::Move(args) => vmacs::request::take(session()?, output, args).await,
+        Verb::Rotate(args) => vmacs::request::rotate(session()?, output, args).await,
+        Verb::Revoke(args) => vmacs::request::revoke(session()?, output, args).await,
+        Verb::List(args) => vmacs::list::run(session()?, output, args).await,
+        Verb::Show(args) => vmacs::show::run(session()?, output, &args).await,
+        Verb::Reserve(args) => macs::reservations::reserve(session()?, output, args).await,
+        Verb::Release(args) => macs::reservations::release(session()?, output, args).await,
+        Verb::Reservations => macs::reservations::list(session()?, output).await,
+        Verb::Pools => macs::pools::run(session()?, output).await,
+        Verb::Macs(verb) => macs::import::run(session()?, output, verb).await,
         Verb::DeadLetters(verb) => dead_letters::run(session()?, output, verb).await,
         Verb::Inventory(verb) => inventory::run(session()?, output, verb).await,
         Verb::Switches(verb) => switches::run(session()?, output, verb).await,
         Verb::Backups(verb) => backups::run(session()?, output, verb).await,
-        Verb::Audit(args) => audit::run(session()?, output, args).await,
-        Verb::Freeze(args) => freeze::freeze(session()?, output, args).await,
-        Verb::Thaw(args) => freeze::thaw(session()?, output, args).await,
-        Verb::Freezes => freeze::list(session()?, output).await,
-        Verb::Adopt(args) => adopt::run(session()?, output, args).await,
+        Verb::Audit(args) => switches::audit::run(session()?, output, args).await,
+        Verb::Freeze(args) => switches::freezes::freeze(session()?, output, args).await,
+        Verb::Thaw(args) => switches::freezes::thaw(session()?, output, args).await,
+        Verb::Freezes => switches::freezes::list(session()?, output).await,
+        Verb::Adopt(args) => switches::adopt::run(session()?, output, args).await,
         Verb::Migrate => session()?.migrate(output).await,
-        Verb::Backup(args) => backup::run(session()?, output, args).await,
-        Verb::Config { example: true } => shell::example(),
+        Verb::Backup(args) => database::run(session()?, output, args).await,
+        Verb::Config { example: true } => generate::example(),
         Verb::Config { example: false } => session()?.print(output),
-        Verb::Completions { shell } => shell::completions(shell),
-        Verb::Man { folder } => shell::man(&folder),
+        Verb::Completions { shell } => generate::completions(shell),
+        Verb::Man { folder } => generate::man(&folder),
     }
 }

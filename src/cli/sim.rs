@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::args::{SimArgs, SimDialect, SimDuplicates};
-use super::descriptors::raise_file_limit;
-use super::fault::Fault;
-use super::process::on_signal;
+use crate::cli::args::{SimArgs, SimDialect, SimDuplicates};
+use crate::cli::fault::Fault;
+use crate::cli::process::file_limits::raise_file_limit;
+use crate::cli::process::signals::on_signal;
 use crate::sim;
 
 /// Runs until a signal says stop.
-pub(super) async fn run(args: SimArgs, config: Option<PathBuf>) -> Result<(), Fault> {
+pub async fn run(args: SimArgs, config: Option<PathBuf>) -> Result<(), Fault> {
     let options = sim::Options {
         switches: args.switches,
         ports_per_switch: args.ports_per_switch,

@@ -2,16 +2,16 @@
 
 mod adopt;
 mod audit;
-mod backup;
 mod backups;
+mod database;
 mod dead_letters;
-mod freeze;
+mod freezes;
 mod help;
 mod inventory;
-mod look;
-mod pools;
-mod requests;
+mod macs;
 mod sim;
+mod vmac_requests;
+mod vmac_views;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,17 +20,17 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use adopt::AdoptArgs;
 pub use audit::AuditArgs;
-pub use backup::BackupArgs;
 pub use backups::{BackupsVerb, RestoreArgs};
+pub use database::BackupArgs;
 pub use dead_letters::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb};
-pub use freeze::{FreezeArgs, ThawArgs};
+pub use freezes::{FreezeArgs, ThawArgs};
 pub use help::command;
 use help::examples;
 pub use inventory::{InventoryVerb, SwitchesVerb};
-pub use look::{ListArgs, ShowArgs};
-pub use pools::{MacsFormat, MacsVerb, ReleaseArgs, ReserveArgs};
-pub use requests::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
+pub use macs::{MacsFormat, MacsVerb, ReleaseArgs, ReserveArgs};
 pub use sim::{DemoArgs, SimArgs, SimDialect, SimDuplicates};
+pub use vmac_requests::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
+pub use vmac_views::{ListArgs, ShowArgs};
 
 /// Binds virtual MAC addresses to extra IP addresses on Juniper switch ports.
 #[derive(Debug, Parser)]

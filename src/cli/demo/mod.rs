@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::args::DemoArgs;
-use super::descriptors::raise_file_limit;
-use super::fault::Fault;
-use super::output::is_unread;
-use super::process::on_signal;
+use crate::cli::args::DemoArgs;
+use crate::cli::fault::Fault;
+use crate::cli::process::file_limits::raise_file_limit;
+use crate::cli::process::signals::on_signal;
+use crate::cli::ui::output::is_unread;
 
 /// Time between two looks whether somebody reads.
 const READER_LOOK: Duration = Duration::from_millis(500);
 
 /// Builds the stage, gives the tour, and stays up unless told to end there.
-pub(super) async fn run(args: DemoArgs) -> Result<(), Fault> {
+pub async fn run(args: DemoArgs) -> Result<(), Fault> {
     let interrupted = on_signal()?;
     raise_file_limit();
     let stage = stage::Stage::build().await?;

@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, Message};
+use crate::cli::app_env::Session;
 use crate::cli::fault::Fault;
-use crate::cli::open::Session;
+use crate::cli::serve::health::Surroundings;
 use crate::cli::serve::{app, serve_http};
-use crate::cli::vitals::Surroundings;
 use crate::config::{DatabaseSettings, RetrySettings, Secret, ServiceUrl, Settings, SshSettings, WorkerSettings};
 use crate::domain::{Action, Inventory};
 use crate::metrics::Metrics;
@@ -28,7 +28,7 @@ const LOGIN: &str = "vmacd";
 const COMMIT_TIME_MS: u64 = 300;
 
 /// The running demo.
-pub(super) struct Stage {
+pub struct Stage {
     pub store: Store,
     pub broker: Broker,
     pub estate: Estate,

@@ -6,7 +6,7 @@ const NOT_TEXT: &str = "is not UTF-8 text; save the file as UTF-8 (spreadsheets 
 
 /// The text without its byte order mark, its lines ended by `\n`. UTF-8, and UTF-16 where a byte order mark says so.
 /// Lines with anything else are noted.
-pub(super) fn decode(bytes: &[u8], problems: &mut Problems) -> String {
+pub fn decode(bytes: &[u8], problems: &mut Problems) -> String {
     let text = match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest, problems),
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes, problems),

@@ -9,14 +9,14 @@ mod tree;
 
 use std::path::Path;
 
-use super::fault::Fault;
-pub(super) use problems::Problems;
-pub(super) use table::{Row, Table, plain};
-pub(super) use tree::{Node, Spot, json, toml};
+use crate::cli::fault::Fault;
+pub use problems::Problems;
+pub use table::{Row, Table, plain};
+pub use tree::{Node, Spot, json, toml};
 
 /// What a file is by the ending of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     Table,
     Json,
     Toml,
@@ -39,7 +39,7 @@ impl Kind {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(super) fn read(file: &Path, problems: &mut Problems) -> Result<String, Fault> {
+pub fn read(file: &Path, problems: &mut Problems) -> Result<String, Fault> {
     let bytes = std::fs::read(file).map_err(|error| Fault::input(format!("{}: {error}", file.display())))?;
     Ok(decode::decode(&bytes, problems))
 }

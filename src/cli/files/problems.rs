@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::super::fault::Fault;
+use crate::cli::fault::Fault;
 use crate::domain::shown;
 
 /// Something that is wrong in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(in crate::cli) struct Problem {
+pub struct Problem {
     pub file: String,
     /// From 1; none where it is the whole file.
     pub line: Option<u64>,
@@ -34,7 +34,7 @@ impl fmt::Display for Problem {
 
 /// All that is wrong in one file.
 #[derive(Debug)]
-pub(in crate::cli) struct Problems {
+pub struct Problems {
     file: String,
     found: Vec<Problem>,
 }

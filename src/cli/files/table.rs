@@ -10,7 +10,7 @@ const SEPARATORS: &[u8] = b"|\t;,";
 
 /// A table with a line of names.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::cli) struct Table {
+pub struct Table {
     /// The names as they are written.
     pub names: Vec<String>,
     /// The line of the names.
@@ -21,7 +21,7 @@ pub(in crate::cli) struct Table {
 
 /// A line of a table.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Row {
+pub struct Row {
     /// Where it begins, from 1: fields in quotes may go over several.
     pub line: u64,
     fields: StringRecord,
@@ -35,7 +35,7 @@ impl Row {
 }
 
 /// A name as it is compared: `Primary MAC`, `primary-mac` and `primary_mac` are one.
-pub(in crate::cli) fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     name.trim().to_lowercase().replace([' ', '-', '\u{a0}'], "_")
 }
 

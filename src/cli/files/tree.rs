@@ -13,7 +13,7 @@ use super::Problems;
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::cli) struct Spot {
+pub struct Spot {
     /// From 1; in an object the line of the value's key.
     pub line: u64,
     pub node: Node,
@@ -21,7 +21,7 @@ pub(in crate::cli) struct Spot {
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::cli) enum Node {
+pub enum Node {
     Null,
     Bool(bool),
     Integer(i64),
@@ -54,7 +54,7 @@ impl Node {
 }
 
 /// Reads JSON; where it is none, its first error is noted.
-pub(in crate::cli) fn json(text: &str, problems: &mut Problems) -> Option<Spot> {
+pub fn json(text: &str, problems: &mut Problems) -> Option<Spot> {
     let line = Rc::new(Cell::new(1));
     let input = Counted { rest: text.as_bytes(), line: line.clone() };
     let mut deserializer = serde_json::Deserializer::from_reader(input);
@@ -150,7 +150,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 }
 
 /// Reads TOML; where it is none, all its errors are noted.
-pub(in crate::cli) fn toml(text: &str, problems: &mut Problems) -> Option<Spot> {
+pub fn toml(text: &str, problems: &mut Problems) -> Option<Spot> {
     let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
     let line_of = |at: usize| 1 + ends.partition_point(|end| *end < at) as u64;
     let (table, errors) = DeTable::parse_recoverable(text);

@@ -9,12 +9,12 @@ mod tree;
 
 use std::path::Path;
 
-use super::args::InventoryVerb;
-use super::fault::Fault;
-use super::files::{self, Kind, Problems};
-use super::open::Session;
-use super::output::{Output, printable, say};
-use super::progress::Progress;
+use crate::cli::app_env::Session;
+use crate::cli::args::InventoryVerb;
+use crate::cli::fault::Fault;
+use crate::cli::files::{self, Kind, Problems};
+use crate::cli::ui::output::{Output, printable, say};
+use crate::cli::ui::progress::Progress;
 use crate::domain::{Inventory, inventory_conflicts, shared_network_cards};
 use crate::store::{Store, StoreError};
 use read::Read;
@@ -23,7 +23,7 @@ use read::Read;
 const NOTES_MAX: usize = 20;
 
 /// Runs one of the verbs.
-pub(super) async fn run(session: Session, output: Output, verb: InventoryVerb) -> Result<(), Fault> {
+pub async fn run(session: Session, output: Output, verb: InventoryVerb) -> Result<(), Fault> {
     match verb {
         InventoryVerb::Import { file } => import(session, output, &file).await,
         InventoryVerb::Export => {

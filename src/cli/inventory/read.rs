@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::super::files::Problems;
+use crate::cli::files::Problems;
 use crate::domain::{Inventory, InventoryConflict, InventoryPlace, SwitchName};
 
 /// An inventory with the place of each of its entries, in the same order.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Read {
+pub struct Read {
     pub inventory: Inventory,
     pub switches: Vec<Entry>,
     pub servers: Vec<Entry>,
@@ -19,7 +19,7 @@ pub(super) struct Read {
 
 /// Where an entry stands.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub struct Entry {
     pub line: u64,
     /// What leads to it, as `servers[2]`; nothing in a table.
     pub path: String,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use super::super::files::{Problems, Row, Table, plain};
 use super::read::{Entry, Read};
+use crate::cli::files::{Problems, Row, Table, plain};
 use crate::domain::{BindableAddress, InterfaceName, Mac, Server, ServerPort, SwitchName, VlanName, shown};
 
 /// The columns, and whether each line must fill them.
@@ -19,7 +19,7 @@ const COLUMNS: &[(&str, bool)] = &[
 ];
 
 /// Reads the servers of a table.
-pub(super) fn read(text: &str, problems: &mut Problems) -> Read {
+pub fn read(text: &str, problems: &mut Problems) -> Read {
     let table = Table::read(text, |name| COLUMNS.iter().any(|(column, _)| *column == name), problems);
     let Some(columns) = columns(&table, problems) else { return Read::default() };
     let mut drafts: Vec<Draft> = Vec::new();

@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 
-use super::super::files::{Node, Problems, Spot};
 use super::read::{Entry, Read};
+use crate::cli::files::{Node, Problems, Spot};
 use crate::domain::{CredentialName, InterfaceName, Server, ServerPort, Switch, SwitchName, shown};
 
 /// Reads switches and servers.
-pub(super) fn read(root: &Spot, problems: &mut Problems) -> Read {
+pub fn read(root: &Spot, problems: &mut Problems) -> Read {
     let mut read = Read::default();
     if root.node.get("results").is_some() {
         problems.file("is a page of an API; an inventory is an object with `switches` and `servers`");
@@ -216,8 +216,8 @@ impl<'a, 'p> Fields<'a, 'p> {
 mod tests {
     use std::path::Path;
 
-    use super::super::super::files::{json, toml};
     use super::*;
+    use crate::cli::files::{json, toml};
     use crate::domain::{Inventory, inventory_conflicts};
 
     fn told(text: &str, reader: fn(&str, &mut Problems) -> Option<Spot>) -> (Inventory, String) {

@@ -79,7 +79,7 @@ fn crate_uses<'a>(code: &'a str, name: &'a str) -> impl Iterator<Item = usize> +
 
 /// Where this machine's own clock may be asked: as a last resort, for pages that say how long ago something was, for the
 /// time of day beside `--watch`, and in the simulated switch, which has a clock of its own.
-const OWN_CLOCK: &[&str] = &["src/store/database/clock.rs", "src/web/pages/", "src/cli/watch.rs", "src/sim/"];
+const OWN_CLOCK: &[&str] = &["src/store/database/clock.rs", "src/web/pages/", "src/cli/ui/watch.rs", "src/sim/"];
 
 #[test]
 fn the_time_is_the_databases() {
@@ -146,7 +146,7 @@ fn nothing_is_printed_by_macros_that_panic_when_the_reader_goes_away() {
             violations.extend(found.map(|(at, _)| format!("{}:{}", source.path, line_of(&source.shipped, at))));
         }
     }
-    assert_none("println! and its like (write with cli::output, which knows of pipes that are closed)", violations);
+    assert_none("println! and its like (write with cli::ui::output, which knows of pipes that are closed)", violations);
 }
 
 #[test]

@@ -1,0 +1,263 @@
+//! Putting settings, store and broker together.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::broker::{self, Broker};
+use crate::cli::fault::Fault;
+use crate::cli::process::file_limits;
+use crate::cli::ui::output::Output;
+use crate::config::{self, Migrate, Origins, ServiceUrl, Settings};
+use crate::store::{BackupKey, Store, StoreError, StoreOptions};
+
+/// What the packaged unit reads beside the settings file.
+const SERVICE_ENVIRONMENT: &str = "/etc/vmacd/environment";
+
+/// The stores that were opened, to be closed when the program ends.
+#[derive(Clone, Default)]
+pub struct Stores(Arc<Mutex<Vec<Store>>>);
+
+impl Stores {
+    fn add(&self, store: &Store) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
+    }
+
+    /// Closes them all, each within a bounded time.
+    pub async fn close(&self) {
+        let stores = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for store in stores {
+            store.close().await;
+        }
+    }
+}
+
+/// The settings of one run of the program, and what they lead to.
+pub struct Session {
+    pub settings: Arc<Settings>,
+    /// None for settings of the program's own.
+    origins: Option<Arc<Origins>>,
+    stores: Stores,
+}
+
+impl Session {
+    /// With settings of the program's own.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), origins: None, stores: Stores::default() }
+    }
+
+    /// Reads the settings: `--config`, else `VMACD_CONFIG`, else the usual files. What is opened by them is found in
+    /// `stores` afterwards.
+    pub fn load(config: Option<&Path>, stores: &Stores) -> Result<Self, Fault> {
+        let from_environment = || std::env::var_os("VMACD_CONFIG").map(PathBuf::from);
+        let file = config.map(Path::to_owned).or_else(from_environment);
+        let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let of_vmacd = variables.filter(|(name, _)| name.starts_with("VMACD_") || name.starts_with("OTEL_"));
+        let as_text = |(name, value): (String, OsString)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(Fault::input(format!("{name} is not UTF-8"))),
+        };
+        let variables = of_vmacd.map(as_text).collect::<Result<Vec<_>, _>>()?;
+        let loaded = config::load(file.as_deref(), variables.into_iter())?;
+        let (settings, origins) = (Arc::new(loaded.settings), Some(Arc::new(loaded.origins)));
+        Ok(Self { settings, origins, stores: stores.clone() })
+    }
+
+    /// The same with settings that fit the file descriptors of the process.
+    pub fn fitted(self) -> Self {
+        Self { settings: Arc::new(file_limits::fitted(&self.settings)), ..self }
+    }
+
+    /// The store as it is: its tables must be there, as this version knows them. No verb makes a database by the way: it
+    /// would be another one than was meant.
+    pub async fn store(&self) -> Result<Store, Fault> {
+        let store = self.connect(false).await?;
+        store.check_tables().await.map_err(|error| self.advised(error))?;
+        Ok(store)
+    }
+
+    /// The database alone, whatever tables it has.
+    pub async fn database(&self) -> Result<Store, Fault> {
+        self.connect(false).await
+    }
+
+    async fn connect(&self, create: bool) -> Result<Store, Fault> {
+        let database = &self.settings.database;
+        let options = StoreOptions {
+            create,
+            connections_max: database.connections_max,
+            statement_timeout: Duration::from_millis(database.statement_timeout_ms),
+            backup_key: self.backup_key()?,
+            pools: self.settings.mac_pools()?,
+            retry: self.settings.retry.policy(),
+        };
+        let connected = Store::connect(database.url.reveal(), options).await;
+        let store = connected.map_err(|error| self.advised(error))?;
+        if self.settings.amqp.url.is_empty() {
+            store.publish_nowhere();
+        }
+        self.stores.add(&store);
+        Ok(store)
+    }
+
+    /// The fault, with which database it is and why that one.
+    fn advised(&self, error: StoreError) -> Fault {
+        let missing = match &error {
+            StoreError::Connect { .. } => absent_file(&self.settings.database.url).is_some(),
+            error => matches!(error, StoreError::TablesMissing),
+        };
+        if !missing {
+            let is_connect = matches!(error, StoreError::Connect { .. });
+            let fault = Fault::from(error);
+            return if is_connect { fault.hint_also(&self.origin()) } else { fault };
+        }
+        Fault::from(error).with_hint(format!(
+            "nothing was done. The database is {}. If you meant another one, set VMACD_DATABASE_URL or name the settings file \
+             with --config; `vmacd migrate` creates this one{}",
+            self.which_database(),
+            unread_environment()
+        ))
+    }
+
+    /// The database, as it is found, and the setting that says so.
+    fn which_database(&self) -> String {
+        let url = &self.settings.database.url;
+        let file = sqlite_file(url).map(|file| format!(" ({})", file.display())).unwrap_or_default();
+        format!("{url}{file}; {}", self.origin())
+    }
+
+    fn origin(&self) -> String {
+        self.origins.as_ref().map(|origins| origins.sentence("database.url")).unwrap_or_default()
+    }
+
+    /// The store for imports, with which a database is set up: it is made where there is none and it is the one that was
+    /// meant, unless the settings forbid it, and that is said. Tables that are there are never changed: workers may be
+    /// running on them.
+    pub async fn store_to_set_up(&self) -> Result<Store, Fault> {
+        match self.settings.database.migrate {
+            Migrate::Auto if self.is_meant() => self.made_where_missing().await,
+            Migrate::Auto | Migrate::Never => self.store().await,
+        }
+    }
+
+    /// True for a database that a setting names, and for the default one where nothing is set up yet. Beside a settings file,
+    /// or on a host of the service, the default file in whatever folder this is would hardly be the service's database.
+    fn is_meant(&self) -> bool {
+        self.origins.as_ref().is_none_or(|origins| {
+            origins.is_set("database.url") || !(origins.has_file() || Path::new(SERVICE_ENVIRONMENT).exists())
+        })
+    }
+
+    async fn made_where_missing(&self) -> Result<Store, Fault> {
+        let store = self.connect(true).await?;
+        match store.check_tables().await {
+            Err(StoreError::TablesMissing) => self.make_tables(&store).await?,
+            checked => checked.map_err(|error| self.advised(error))?,
+        }
+        Ok(store)
+    }
+
+    async fn make_tables(&self, store: &Store) -> Result<(), Fault> {
+        store.migrate().await?;
+        if self.origins.is_some() {
+            tracing::info!("made a new database: {}", self.which_database());
+        }
+        Ok(())
+    }
+
+    /// The store for the worker, its tables brought up to date where the settings say so.
+    pub async fn store_to_serve(&self) -> Result<Store, Fault> {
+        match self.settings.database.migrate {
+            Migrate::Auto => self.migrated().await,
+            Migrate::Never => self.store().await,
+        }
+    }
+
+    async fn migrated(&self) -> Result<Store, Fault> {
+        let store = self.connect(true).await?;
+        match store.check_tables().await {
+            Err(StoreError::TablesMissing) => self.make_tables(&store).await?,
+            _ => store.migrate().await?,
+        }
+        Ok(store)
+    }
+
+    /// The broker that the settings name: RabbitMQ, or the embedded queue in `store`.
+    pub async fn broker(&self, store: &Store) -> Result<Broker, Fault> {
+        let settings = &self.settings;
+        let amqp = match settings.amqp.url.is_empty() {
+            true => None,
+            false => Some(broker::AmqpTarget { url: settings.amqp.url.reveal().to_owned(), ca: self.amqp_ca()? }),
+        };
+        Ok(Broker::connect(
+            broker::BrokerSettings {
+                amqp,
+                namespace: settings.broker.namespace.clone(),
+                rpc_timeout: Duration::from_millis(settings.broker.rpc_timeout_ms),
+                former_delays: (
+                    Duration::from_millis(settings.retry.delay_min_ms),
+                    Duration::from_millis(settings.retry.delay_max_ms),
+                ),
+            },
+            store,
+        )
+        .await?)
+    }
+
+    fn backup_key(&self) -> Result<Option<BackupKey>, Fault> {
+        let file = &self.settings.backups.key_file;
+        let wrong = |problem: String| Fault::input(format!("backups.key_file {}: {problem}", file.display()));
+        if file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        text.parse().map(Some).map_err(wrong)
+    }
+
+    fn amqp_ca(&self) -> Result<Option<String>, Fault> {
+        let file = &self.settings.amqp.ca_file;
+        if file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let read = std::fs::read_to_string(file);
+        read.map(Some).map_err(|error| Fault::input(format!("amqp.ca_file {}: {error}", file.display())))
+    }
+
+    /// `vmacd migrate`
+    pub async fn migrate(&self, output: Output) -> Result<(), Fault> {
+        self.migrated().await?;
+        let url = self.settings.database.url.to_string();
+        output.one(&serde_json::json!({"migrated": url}), || format!("{url}: tables are up to date"))
+    }
+
+    /// `vmacd config`
+    pub fn print(&self, output: Output) -> Result<(), Fault> {
+        let mut data = serde_json::to_value(&*self.settings)?;
+        data["origins"] = serde_json::to_value(self.origins.as_deref())?;
+        let toml = toml::to_string(&*self.settings).map_err(Fault::service)?;
+        let annotated = |origins: &Arc<Origins>| origins.annotate(toml.trim_end());
+        output.one(&data, || self.origins.as_ref().map(annotated).unwrap_or_default())
+    }
+}
+
+/// The file of a SQLite database, whole; none for other databases and for one in memory.
+fn sqlite_file(url: &ServiceUrl) -> Option<PathBuf> {
+    let file = url.reveal().strip_prefix("sqlite:")?;
+    let file = file.strip_prefix("//").unwrap_or(file).split('?').next().unwrap_or_default();
+    (!file.is_empty() && !file.contains(":memory:")).then(|| std::path::absolute(file).unwrap_or_else(|_| file.into()))
+}
+
+fn absent_file(url: &ServiceUrl) -> Option<PathBuf> {
+    sqlite_file(url).filter(|file| !file.exists())
+}
+
+/// The secrets of the service stand in a file that the unit reads and this program does not.
+fn unread_environment() -> &'static str {
+    match Path::new(SERVICE_ENVIRONMENT).exists() {
+        true => {
+            ". The service also has the variables in /etc/vmacd/environment: `set -a; . /etc/vmacd/environment` gives them to this shell"
+        }
+        false => "",
+    }
+}

@@ -1,0 +1,101 @@
+//! `vmacd backups`: the configurations kept from before each change.
+
+mod restore;
+
+use crate::cli::app_env::Session;
+use crate::cli::args::BackupsVerb;
+use crate::cli::fault::Fault;
+use crate::cli::fault::did_you_mean;
+use crate::cli::ui::output::{Output, or_dash};
+use crate::cli::ui::style::{Cell, Page, Tone};
+use crate::domain::{difference, readable, redacted};
+use crate::store::{Backup, BackupKey, Store};
+
+/// Backups read at once.
+const PART: i64 = 1_000;
+
+/// Runs one of the verbs.
+pub async fn run(session: Session, output: Output, verb: BackupsVerb) -> Result<(), Fault> {
+    match verb {
+        BackupsVerb::List { switch } => {
+            let store = session.store().await?;
+            did_you_mean::known_switch(&store, &switch).await?;
+            let mut before = Some(i64::MAX);
+            let read = async || {
+                let Some(at) = before else { return Ok(None) };
+                let part = store.backups(&switch, at, PART).await?;
+                before = part.last().map(|last| last.id);
+                Ok(Some(part))
+            };
+            output.parts(&["ID", "TAKEN", "BYTES", "STORED", "CONTENT", "PUSH"], row, read).await
+        }
+        BackupsVerb::Show { id, with_secrets } => {
+            let (backup, content) = session.store().await?.backup(id).await?;
+            if with_secrets {
+                return show_whole(output, &backup, &content);
+            }
+            let content = redacted(&content);
+            output.one(&serde_json::json!({"backup": backup, "content": content}), || content.trim_end().to_owned())
+        }
+        BackupsVerb::Diff { from, to } => diff(&session.store().await?, output, from, to).await,
+        BackupsVerb::Restore(args) => restore::run(session, output, args).await,
+        BackupsVerb::Keygen { file: None } => {
+            let key = BackupKey::generate();
+            output.one(&serde_json::json!({"key_file": key}), || key.trim_end().to_owned())
+        }
+        BackupsVerb::Keygen { file: Some(file) } => {
+            let at_fault = |error| Fault::input(format!("{}: {error}", file.display()));
+            BackupKey::generate_file(&file).map_err(at_fault)?;
+            output.one(&serde_json::json!({"written": file}), || format!("wrote a new key to {}", file.display()))
+        }
+    }
+}
+
+/// The configuration with its secrets. What goes into a file or a pipe is what the switch held, byte for byte.
+fn show_whole(output: Output, backup: &Backup, content: &[u8]) -> Result<(), Fault> {
+    if !output.json && !output.is_terminal() {
+        return output.bytes(content);
+    }
+    let shown = readable(content);
+    output.one(&serde_json::json!({"backup": backup, "content": shown}), || shown.trim_end().to_owned())
+}
+
+fn row(backup: &Backup) -> Vec<Cell> {
+    vec![
+        backup.id.to_string().into(),
+        backup.taken_at.to_rfc3339().into(),
+        backup.bytes.to_string().into(),
+        backup.stored_bytes.to_string().into(),
+        backup.content_hash.chars().take(12).collect::<String>().into(),
+        or_dash(backup.push_id.as_ref()).into(),
+    ]
+}
+
+/// A unified diff, or one that a switch printed.
+pub fn write_diff(page: &mut Page, diff: &str) {
+    page.lines(diff, |line| match line.chars().next() {
+        Some('+') => Tone::Good,
+        Some('-') => Tone::Bad,
+        Some('[' | '@') => Tone::Title,
+        _ => Tone::Plain,
+    });
+}
+
+async fn diff(store: &Store, output: Output, from: i64, to: Option<i64>) -> Result<(), Fault> {
+    let (older, old) = store.backup(from).await?;
+    let to = match to {
+        Some(to) => to,
+        None => next_of(store, &older).await?,
+    };
+    let (newer, new) = store.backup(to).await?;
+    let names =
+        [&older, &newer].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
+    let text = difference((&names[0], &old), (&names[1], &new));
+    let data = serde_json::json!({"from": older, "to": newer, "diff": text});
+    output.print(&output.page(&data, |page| write_diff(page, &text))?)
+}
+
+async fn next_of(store: &Store, older: &Backup) -> Result<i64, Fault> {
+    let next = store.backup_after(older).await?;
+    next.ok_or_else(|| Fault::input(format!("{} has no backup newer than {}", older.switch, older.id)))
+}

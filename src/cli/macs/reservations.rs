@@ -1,0 +1,59 @@
+//! `vmacd reserve`, `vmacd release` and `vmacd reservations`: MACs kept for servers' addresses.
+
+use serde_json::json;
+
+use crate::cli::app_env::Session;
+use crate::cli::args::{ReleaseArgs, ReserveArgs};
+use crate::cli::fault::Fault;
+use crate::cli::ui::output::{Output, or_dash};
+use crate::cli::ui::style::Cell;
+use crate::domain::Mac;
+use crate::store::{NewReservation, Reservation};
+
+/// Reservations read at once.
+const PAGE: i64 = 1_000;
+
+/// `vmacd reserve`
+pub async fn reserve(session: Session, output: Output, args: ReserveArgs) -> Result<(), Fault> {
+    let wanted = NewReservation {
+        server_id: args.server,
+        ip_address: args.ip,
+        mac_address: args.mac.map(Mac::as_virtual).transpose()?,
+        pool: args.pool,
+    };
+    let reserved = session.store().await?.reserve(&wanted, &mut rand::make_rng::<rand::rngs::StdRng>()).await?;
+    let reservation = &reserved.reservation;
+    let mut data = json!(reservation);
+    data["is_new"] = reserved.is_new.into();
+    output.one(&data, || reservation.mac_address.to_string())
+}
+
+/// `vmacd release`
+pub async fn release(session: Session, output: Output, args: ReleaseArgs) -> Result<(), Fault> {
+    let store = session.store().await?;
+    let released = store.release_reservation(args.server, args.ip).await?;
+    output.one(&released, || format!("{} is free again", released.mac_address))
+}
+
+/// `vmacd reservations`
+pub async fn list(session: Session, output: Output) -> Result<(), Fault> {
+    let store = session.store().await?;
+    let mut last = Some(None);
+    let read = async || {
+        let Some(after) = last else { return Ok(None) };
+        let part = store.reservations(after, PAGE).await?;
+        last = part.last().map(|reservation| Some(reservation.mac_address));
+        Ok(Some(part))
+    };
+    output.parts(&["SERVER", "ADDRESS", "MAC", "POOL", "SINCE"], row, read).await
+}
+
+fn row(kept: &Reservation) -> Vec<Cell> {
+    vec![
+        kept.server_id.to_string().into(),
+        kept.ip_address.to_string().into(),
+        kept.mac_address.to_string().into(),
+        or_dash(kept.pool.as_ref()).into(),
+        kept.created_at.format("%Y-%m-%d %H:%M:%S").to_string().into(),
+    ]
+}

@@ -1,0 +1,46 @@
+//! Dry runs that the API asks for: the same as `--dry-run`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+
+use crate::broker::Message;
+use crate::cli::vmacs::dry_run;
+use crate::domain::{Code, Failure};
+use crate::web::{DryRunReport, Rehearse};
+use crate::worker::{self, Parts};
+
+/// How long a switch that a worker keeps is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Dry runs at the same time: each holds leases, and up to sixteen sessions.
+const AT_ONCE_MAX: usize = 4;
+
+/// Tries commands out as the worker of this process would take them.
+pub struct Rehearsals {
+    parts: Parts,
+    turns: Arc<Semaphore>,
+}
+
+impl Rehearsals {
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, turns: Arc::new(Semaphore::new(AT_ONCE_MAX)) }
+    }
+}
+
+#[async_trait]
+impl Rehearse for Rehearsals {
+    /// It goes on to its end when nobody waits for it any more, so that switches and leases are given back in order.
+    async fn dry_run(&self, messages: Vec<Message>) -> Result<DryRunReport, Failure> {
+        let (parts, turns) = (self.parts.clone(), self.turns.clone());
+        #[expect(clippy::disallowed_methods, reason = "one dry run, which is bounded in time")]
+        let running = tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            let tried = worker::dry_run(&parts.store, &parts.settings, messages, PATIENCE).await?;
+            Ok(dry_run::report(&tried))
+        });
+        let broken = |error| Failure::new(Code::WorkerTrouble, format!("the dry run ended early: {error}"));
+        running.await.map_err(broken)?
+    }
+}

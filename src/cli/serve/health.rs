@@ -1,0 +1,176 @@
+//! How the process is: the answers to `/readyz` and `/metrics`, from its parts, within two seconds whatever is silent.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::cached::{Asked, Known, PATIENCE};
+use crate::broker::Broker;
+use crate::domain::{Health, WorkerSign, chain};
+use crate::metrics::{self, Figures};
+use crate::store::{Counts, PoolFigures, StoreError, SwitchTroubles};
+use crate::web::{HealthView, Readiness, Vitals};
+use crate::worker::{Parts, TaskState};
+
+/// How old a sign of life may be: however often somebody asks, the database is asked once a second.
+const LIFE_AGE_MAX: Duration = Duration::from_secs(1);
+/// How long one is waited for in the background.
+const SIGN_MAX: Duration = Duration::from_secs(8);
+/// How old figures may be.
+const COUNTS_AGE_MAX: Duration = Duration::from_millis(100);
+/// How old the figures of the pools may be: counting a large one takes a while.
+const POOLS_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// Switches in trouble that each page names; the others are counted.
+const TROUBLES_SHOWN: i64 = 5;
+
+/// What was asked of the parts of one process.
+pub struct Surroundings {
+    parts: Parts,
+    since: Instant,
+    life: Asked<()>,
+    counts: Asked<Counts>,
+    pools: Asked<Vec<PoolFigures>>,
+    queues: Asked<Vec<(String, i64)>>,
+    seen: Mutex<Option<Rows>>,
+}
+
+/// What the database last said of workers and switches, how long it took, and when.
+#[derive(Clone)]
+struct Rows {
+    workers: Vec<WorkerSign>,
+    switches: SwitchTroubles,
+    freezes: i64,
+    took_ms: u64,
+    at: DateTime<Utc>,
+}
+
+impl Surroundings {
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            since: Instant::now(),
+            life: Asked::new(LIFE_AGE_MAX),
+            counts: Asked::new(COUNTS_AGE_MAX),
+            pools: Asked::new(POOLS_AGE_MAX),
+            queues: Asked::new(COUNTS_AGE_MAX),
+            seen: Mutex::default(),
+        }
+    }
+
+    async fn database(&self) -> Readiness {
+        let store = self.parts.store.clone();
+        // Given up before the database would be: a connection that a network swallowed must not be all that is asked.
+        // Tables that another version changed under a running worker are told here; its own statements may fail by now.
+        let sign = async move {
+            match tokio::time::timeout(SIGN_MAX, store.check_tables()).await {
+                Ok(sign) => sign.map_err(|error| chain(&error)),
+                Err(_) => Err(format!("no heartbeat within {} ms", SIGN_MAX.as_millis())),
+            }
+        };
+        let error = self.life.know(sign).await.trouble;
+        Readiness { part: metrics::DATABASE, ready: error.is_none(), error }
+    }
+
+    fn broker(&self) -> Readiness {
+        let ready = self.parts.broker.is_connected();
+        Readiness { part: metrics::BROKER, ready, error: (!ready).then(|| "not connected".to_owned()) }
+    }
+
+    async fn counts(&self) -> Known<Counts> {
+        let store = self.parts.store.clone();
+        self.counts.know(async move { store.counts().await.map_err(|error| chain(&error)) }).await
+    }
+
+    async fn pools(&self) -> Known<Vec<PoolFigures>> {
+        let store = self.parts.store.clone();
+        self.pools.know(async move { store.pool_figures().await.map_err(|error| chain(&error)) }).await
+    }
+
+    async fn queues(&self) -> Known<Vec<(String, i64)>> {
+        let broker = self.parts.broker.clone();
+        self.queues.know(async move { broker.depths().await.map_err(|error| chain(&error)) }).await
+    }
+
+    /// What the rows say of workers and switches now.
+    async fn rows(&self) -> Result<Rows, StoreError> {
+        let (store, asked) = (&self.parts.store, Instant::now());
+        let workers = store.workers().await?;
+        let took_ms = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let switches = store.switch_troubles(TROUBLES_SHOWN).await?;
+        let freezes = i64::try_from(store.freezes().await?.len()).unwrap_or(i64::MAX);
+        Ok(Rows { workers, switches, freezes, took_ms, at: store.best_known_time() })
+    }
+
+    /// The same, as far as it is known; takes note of whether database and broker answer.
+    async fn known_rows(&self) -> Option<Rows> {
+        let answer = tokio::time::timeout(PATIENCE, self.rows()).await;
+        let silent = || format!("no answer within {} ms", PATIENCE.as_millis());
+        let answer = answer.map_err(|_| silent()).and_then(|answer| answer.map_err(|error| chain(&error)));
+        let (outages, now) = (&self.parts.outages, self.parts.store.best_known_time());
+        outages.note_database(answer.as_ref().err().cloned(), now);
+        outages.note_broker((!self.parts.broker.is_connected()).then(|| "no connection".to_owned()), now);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(rows) = answer {
+            *seen = Some(rows);
+        }
+        seen.clone()
+    }
+
+    /// How long ago the answer came, seconds; where none ever came, since when nothing is known.
+    fn age_s<T>(&self, known: &Known<T>) -> f64 {
+        known.answer.as_ref().map_or(self.since, |(_, at)| *at).elapsed().as_secs_f64()
+    }
+}
+
+#[async_trait]
+impl Vitals for Surroundings {
+    async fn readiness(&self) -> Vec<Readiness> {
+        let task = |state: TaskState| Readiness {
+            part: state.task.as_str(),
+            ready: state.trouble.is_none(),
+            error: state.trouble,
+        };
+        let tasks = self.parts.supervisor.states().into_iter().map(task);
+        [self.database().await, self.broker()].into_iter().chain(tasks).collect()
+    }
+
+    async fn health_view(&self) -> HealthView {
+        let rows = self.known_rows().await;
+        let (outages, now) = (&self.parts.outages, self.parts.store.best_known_time());
+        let known_at = rows.as_ref().map_or(now, |rows| rows.at);
+        let (workers, switches, freezes, database_ms) = match rows {
+            Some(rows) => (rows.workers, rows.switches, rows.freezes, rows.took_ms),
+            None => (Vec::new(), SwitchTroubles::default(), 0, 0),
+        };
+        let health = Health {
+            now,
+            database: outages.database(),
+            database_ms,
+            broker: outages.broker(),
+            broker_is_embedded: matches!(self.parts.broker, Broker::Embedded(_)),
+            workers,
+            known_at,
+        };
+        HealthView { health, switches, freezes }
+    }
+
+    async fn metrics(&self) -> String {
+        let (database, counts, pools, queues) =
+            tokio::join!(self.database(), self.counts(), self.pools(), self.queues());
+        let pools = pools.answer.map(|(pools, _)| pools).unwrap_or_default();
+        let figures = Figures {
+            database_up: database.ready,
+            counts_age_s: self.age_s(&counts),
+            counts: counts.answer.map(|(counts, _)| counts),
+            pools: pools.into_iter().map(|of| (of.pool.to_string(), of.used_ratio)).collect(),
+            statements: self.parts.store.statements(),
+            broker_up: self.parts.broker.is_connected() && queues.trouble.is_none(),
+            queues_age_s: self.age_s(&queues),
+            queues: queues.answer.map(|(queues, _)| queues).unwrap_or_default(),
+        };
+        self.parts.metrics.text(&figures)
+    }
+}

@@ -1,0 +1,129 @@
+//! `vmacd audit`: what the switches hold against what the rows say, and mending what is vmacd's.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::survey::{look, not_looked_at, place};
+use crate::cli::app_env::Session;
+use crate::cli::args::AuditArgs;
+use crate::cli::fault::Fault;
+use crate::cli::ui::confirm;
+use crate::cli::ui::output::{Document, Output, or_dash};
+use crate::cli::ui::style::{Cell, Tone};
+use crate::domain::audit::{Finding, Kind, audit};
+use crate::domain::{Failure, SwitchName};
+use crate::store::Store;
+
+/// Looks, tells, and mends where it is asked to. Whatever stands at the end is a fault, so that a timer notices.
+pub async fn run(session: Session, output: Output, args: AuditArgs) -> Result<(), Fault> {
+    if args.fix && !args.yes && !confirm::can_ask() {
+        let fault = Fault::input("this needs a confirmation and there is no terminal to ask on; nothing was done");
+        return Err(fault.with_hint("--yes repairs without asking"));
+    }
+    let store = session.store().await?;
+    let looked = look(&session, &store, output, &args.switch).await?;
+    let switches = looked.seen.len() + looked.unseen.len();
+    let found = Found { findings: audit(&looked.seen, &looked.known), unseen: looked.unseen, switches };
+    output.print(&found.document(output))?;
+    let mended = args.fix && mend(&store, &args, &found).await?;
+    found.verdict(mended)
+}
+
+/// What an audit found.
+struct Found {
+    findings: Vec<Finding>,
+    /// Switches that could not be looked at.
+    unseen: Vec<(SwitchName, Failure)>,
+    switches: usize,
+}
+
+/// Has the workers drive the rows again that this mends. Says whether anything is under way.
+async fn mend(store: &Store, args: &AuditArgs, found: &Found) -> Result<bool, Fault> {
+    let mut rows: BTreeMap<&SwitchName, Vec<i64>> = BTreeMap::new();
+    for finding in &found.findings {
+        if let (Some(switch), Some(id)) = (&finding.mended_on, finding.vmac_id) {
+            rows.entry(switch).or_default().push(id);
+        }
+    }
+    let count: usize = rows.values().map(Vec::len).sum();
+    if count == 0 {
+        return Ok(false);
+    }
+    let question = format!("Repair {count} bindings on {} switches?", rows.len());
+    if !args.yes && !confirm::ask(question).await? {
+        return Err(Fault::input("not confirmed; nothing was done"));
+    }
+    for (switch, ids) in rows {
+        store.queue_again(switch, &ids).await?;
+    }
+    tracing::info!(bindings = count, "queued for the workers to repair");
+    Ok(true)
+}
+
+impl Found {
+    fn document(&self, output: Output) -> Document {
+        let columns = ["FINDING", "ROW", "WHERE", "WHAT TO DO"];
+        let unseen = not_looked_at(&self.unseen);
+        let data = json!({"switches": self.switches, "findings": self.findings, "not_looked_at": unseen});
+        let lines = self.findings.iter().map(row).chain(self.unseen.iter().map(|(switch, why)| {
+            let cells = ["not_looked_at", "-", switch.as_str(), &why.text].map(|text| Cell::new(Tone::Plain, text));
+            cells.into()
+        }));
+        let all_well = self.findings.is_empty() && self.unseen.is_empty();
+        let text = if all_well {
+            match self.switches {
+                1 => "1 switch checked, no differences".to_owned(),
+                switches => format!("{switches} switches checked, no differences"),
+            }
+        } else {
+            output.look.table(&columns, lines)
+        };
+        Document { data, text, more: 0 }
+    }
+
+    fn verdict(&self, mended: bool) -> Result<(), Fault> {
+        let left = self.findings.iter().filter(|finding| !(mended && finding.mended_on.is_some())).count();
+        match (left, self.unseen.len()) {
+            (0, 0) => Ok(()),
+            (left, unseen) => {
+                let problems = if left == 1 { "1 problem".to_owned() } else { format!("{left} problems") };
+                let unchecked = match unseen {
+                    0 => String::new(),
+                    1 => "; 1 switch could not be checked".to_owned(),
+                    unseen => format!("; {unseen} switches could not be checked"),
+                };
+                let text = format!("{problems} found{unchecked}");
+                Err(Fault::service(anyhow::Error::msg(text)))
+            }
+        }
+    }
+}
+
+fn row(finding: &Finding) -> Vec<Cell> {
+    let places: Vec<String> = finding.places.iter().map(place).collect();
+    vec![
+        Cell::new(Tone::Bad, finding.kind.as_str()),
+        Cell::new(Tone::Plain, or_dash(finding.vmac_id.as_ref())),
+        Cell::new(Tone::Plain, places.join("; ")),
+        Cell::new(Tone::Plain, what_to_do(finding)),
+    ]
+}
+
+const fn what_to_do(finding: &Finding) -> &'static str {
+    match finding.kind {
+        Kind::MacTwice => "remove the binding that does not belong, or give the row another MAC with `vmacd rotate`",
+        Kind::AddressTwice => "remove the binding that does not belong",
+        Kind::AddressElsewhere => {
+            "find out which server uses the address, then `vmacd revoke` this row or remove the other binding"
+        }
+        Kind::LearnedElsewhere => "check the cabling and what that server sends",
+        Kind::NotBacked if finding.mended_on.is_none() => "on the switch, activate the statement that contains it",
+        Kind::Inactive => "activate it on the switch, or remove it there",
+        Kind::NotBacked | Kind::LeftOver => "`vmacd audit --fix` repairs it",
+        Kind::Unexplained if finding.vmac_id.is_some() => {
+            "the MAC is or was that row's, but not on this port: find out who put it there, and remove it by hand"
+        }
+        Kind::Unexplained => "vmacd did not create it: adopt it with `vmacd adopt`, remove it by hand, or leave it",
+    }
+}

@@ -1,0 +1,110 @@
+//! `vmacd freeze`, `vmacd thaw`, `vmacd freezes`: sites whose switches are left alone.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::cli::app_env::Session;
+use crate::cli::args::{FreezeArgs, ThawArgs, duration};
+use crate::cli::fault::Fault;
+use crate::cli::fault::did_you_mean;
+use crate::cli::ui::output::{Output, or_dash, printable};
+use crate::cli::ui::style::{Cell, Tone};
+use crate::domain::{Freeze, FreezeKind, FreezeOrder, Scope};
+use crate::store::Store;
+
+/// What `vmacd freeze` made, and what else keeps the same switches frozen.
+#[derive(Serialize)]
+struct Frozen {
+    #[serde(flatten)]
+    freeze: Freeze,
+    also_frozen: Vec<Freeze>,
+}
+
+/// `vmacd freeze`
+pub async fn freeze(session: Session, output: Output, args: FreezeArgs) -> Result<(), Fault> {
+    let store = session.store().await?;
+    let now = store.now().await?;
+    let made_by = std::env::var("USER").unwrap_or_else(|_| "the command line".to_owned());
+    let order = FreezeOrder { site: args.site.scope(), until: until(&args.until, now)?, reason: args.reason, made_by };
+    let order = order.checked(now).map_err(|error| Fault::input(error.to_string()))?;
+    did_you_mean::known_site(&store, &order.site).await?;
+    let freeze = store.freeze(&order).await?;
+    let others = store.freezes().await?.into_iter().filter(|other| *other != freeze);
+    let also: Vec<Freeze> = others.filter(|other| other.site.meets(&freeze.site)).collect();
+    let told = format!("{}: frozen {}{}", told(&freeze.site), freeze.end(), lines("also frozen", &also));
+    output.one(&Frozen { freeze, also_frozen: also }, || told)
+}
+
+/// `vmacd thaw`
+pub async fn thaw(session: Session, output: Output, args: ThawArgs) -> Result<(), Fault> {
+    let (site, store) = (args.site.scope(), session.store().await?);
+    did_you_mean::known_site(&store, &site).await?;
+    let thawed = store.thaw(&site).await?;
+    let still: Vec<Freeze> = store.freezes().await?.into_iter().filter(|freeze| freeze.site.meets(&site)).collect();
+    let told = format!("{}: thawed{}{}", told(&site), lines("was frozen", &thawed), lines("still frozen", &still));
+    output.one(&json!({"thawed": thawed, "still_frozen": still}), || told)
+}
+
+/// A line for each freeze.
+fn lines(what: &str, freezes: &[Freeze]) -> String {
+    freezes.iter().map(|freeze| format!("\n{}: {what} {}", told(&freeze.site), freeze.in_full())).collect()
+}
+
+/// `vmacd freezes`
+pub async fn list(session: Session, output: Output) -> Result<(), Fault> {
+    let store: Store = session.store().await?;
+    output.list(&store.freezes().await?, &["SITE", "UNTIL", "KIND", "BY", "SINCE", "REASON"], row)
+}
+
+fn row(freeze: &Freeze) -> Vec<Cell> {
+    let (tone, until) = match freeze.kind {
+        FreezeKind::Manual => (Tone::Waiting, second(freeze.until)),
+        FreezeKind::Automatic => (Tone::Bad, "thawed".to_owned()),
+    };
+    vec![
+        freeze.site.to_string().into(),
+        Cell::new(tone, until),
+        freeze.kind.as_str().into(),
+        freeze.made_by.as_str().into(),
+        second(freeze.made_at).into(),
+        or_dash(freeze.reason.as_ref()).into(),
+    ]
+}
+
+fn second(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn told(site: &Scope) -> String {
+    match site {
+        Scope::All => "all sites".to_owned(),
+        Scope::Site(None) => "switches without a site".to_owned(),
+        Scope::Site(Some(site)) => site.to_string(),
+    }
+}
+
+/// A time, or a span from now.
+fn until(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Fault> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    let span = duration(text)
+        .map_err(|error| Fault::input(format!("--until: `{}` is not an RFC 3339 time; {error}", printable(text))))?;
+    Ok(now + span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_a_span_or_a_time() {
+        let now = DateTime::from_timestamp(1_000, 0).expect("a time");
+        assert_eq!(until("2h", now).expect("a time").timestamp(), 8_200);
+        assert_eq!(until("1970-01-01T01:00:00+00:30", now).expect("a time").timestamp(), 1_800);
+        for text in ["tomorrow", "2", "2026-11-22", "9999999999999y", "11y", "18446744073709551615s"] {
+            assert!(until(text, now).expect_err("refused").text().contains("--until"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Looking at the switches side by side, with what the rows and the inventory say meanwhile.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
+
+use crate::cli::app_env::Session;
+use crate::cli::fault::Fault;
+use crate::cli::fault::did_you_mean;
+use crate::cli::ui::output::Output;
+use crate::cli::ui::progress::Progress;
+use crate::domain::audit::{AuditedRow, Known, Place, Seen};
+use crate::domain::{Failure, Status, SwitchName};
+use crate::store::{Store, Vmac, VmacFilter};
+use crate::worker::survey;
+
+/// Switches looked at side by side.
+const SIDE_BY_SIDE: usize = 16;
+/// Rows read at a time.
+const ROWS_AT_ONCE: i64 = 5_000;
+
+/// What was seen, and what is known.
+pub struct Looked {
+    /// The switches that answered.
+    pub seen: Vec<Seen>,
+    /// Those that could not be looked at.
+    pub unseen: Vec<(SwitchName, Failure)>,
+    /// Rows and servers after the look.
+    pub known: Known,
+}
+
+/// Looks at these switches, at all of them where none is named.
+pub async fn look(session: &Session, store: &Store, output: Output, only: &[SwitchName]) -> Result<Looked, Fault> {
+    let switches = chosen(store, only).await?;
+    let before: HashMap<i64, DateTime<Utc>> =
+        live_rows(store).await?.into_iter().map(|row| (row.id, row.updated_at)).collect();
+    let progress = Progress::new(output, "looking at switches", switches.len());
+    let looks = switches.iter().map(|switch| async move { (switch, survey(store, &session.settings, switch).await) });
+    let looked: Vec<_> = stream::iter(looks)
+        .buffer_unordered(SIDE_BY_SIDE)
+        .enumerate()
+        .inspect(|(done, _)| progress.at(done + 1))
+        .map(|(_, looked)| looked)
+        .collect()
+        .await;
+    progress.done();
+    let (mut seen, mut unseen) = (Vec::new(), Vec::new());
+    for (switch, looked) in looked {
+        match looked {
+            Ok(look) => seen.push(look),
+            Err(failure) => unseen.push((switch.clone(), failure)),
+        }
+    }
+    let known = known(store, &seen, &before).await?;
+    Ok(Looked { seen, unseen, known })
+}
+
+async fn chosen(store: &Store, only: &[SwitchName]) -> Result<Vec<SwitchName>, Fault> {
+    for name in only {
+        did_you_mean::known_switch(store, name).await?;
+    }
+    if only.is_empty() {
+        return Ok(store.switches().await?.into_iter().map(|known| known.switch.name).collect());
+    }
+    let mut names = only.to_vec();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// The rows and servers as they are now; a row that was another one before the look is not settled.
+async fn known(store: &Store, seen: &[Seen], before: &HashMap<i64, DateTime<Utc>>) -> Result<Known, Fault> {
+    let bound = seen.iter().flat_map(|seen| seen.bindings.iter().map(|binding| binding.mac));
+    let macs: Vec<_> =
+        bound.chain(seen.iter().flat_map(|seen| seen.learned.iter().map(|learned| learned.mac))).collect();
+    let mut rows: BTreeMap<i64, AuditedRow> = BTreeMap::new();
+    for row in live_rows(store).await?.into_iter().chain(store.vmacs_with(&macs).await?) {
+        let settled = row.status == Status::Revoked || before.get(&row.id) == Some(&row.updated_at);
+        rows.insert(row.id, audited(row, settled));
+    }
+    for (mac, id) in store.former_macs(&macs).await? {
+        if let Some(row) = rows.get_mut(&id) {
+            row.former.push(mac);
+        }
+    }
+    Ok(Known { rows: rows.into_values().collect(), servers: store.export().await?.servers })
+}
+
+async fn live_rows(store: &Store) -> Result<Vec<Vmac>, Fault> {
+    let (mut rows, mut after_id) = (Vec::new(), 0);
+    loop {
+        let page = store.find(&VmacFilter { after_id, limit: ROWS_AT_ONCE, ..VmacFilter::default() }).await?;
+        let Some(last) = page.last() else { return Ok(rows) };
+        after_id = last.id;
+        rows.extend(page.into_iter().filter(|row| row.status != Status::Revoked));
+    }
+}
+
+fn audited(row: Vmac, settled: bool) -> AuditedRow {
+    let Vmac { id, server_id, ip_address, mac_address, status, desired, switch_bindings, .. } = row;
+    let (ip, mac, bindings) = (ip_address, mac_address, switch_bindings);
+    AuditedRow { id, server_id, ip, mac, former: Vec::new(), status, desired, settled, bindings }
+}
+
+/// The switches that could not be looked at, as data.
+pub fn not_looked_at(unseen: &[(SwitchName, Failure)]) -> Vec<Value> {
+    let told = |(switch, why): &(SwitchName, Failure)| json!({"switch": switch, "code": why.code, "text": why.text});
+    unseen.iter().map(told).collect()
+}
+
+/// A place in one line.
+pub fn place(place: &Place) -> String {
+    let ip = place.ip.map(|ip| format!("{ip} ")).unwrap_or_default();
+    format!("{} {} {ip}{}", place.switch, place.interface, place.mac)
+}

@@ -1,0 +1,8 @@
+//! The terminal: how data is printed, tables and colours, questions, progress and `--watch`.
+
+pub mod confirm;
+pub mod output;
+pub mod progress;
+pub mod spool;
+pub mod style;
+pub mod watch;

@@ -1,0 +1,197 @@
+//! `vmacd create`, `move`, `rotate` and `revoke`: publish the command that any producer would, and wait if asked.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::wait_reason::{Reason, Teller};
+use super::{dry_run, ownership, subnet};
+use crate::broker::{self, Message, RequestIds};
+use crate::cli::app_env::Session;
+use crate::cli::args::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
+use crate::cli::fault::did_you_mean;
+use crate::cli::fault::{Fault, Kind};
+use crate::cli::ui::output::{Output, printable, say};
+use crate::domain::{Action, AddressError, BindableAddress, Code, Failure, MessageKey};
+use crate::store::{CommandOutcome, Outcome, Store};
+
+/// Time between two looks for the outcome.
+pub const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// `vmacd create`
+pub async fn create(session: Session, output: Output, args: CreateArgs) -> Result<(), Fault> {
+    let mut body = body(&args.target);
+    insert(&mut body, "vlan_name", args.vlan.map(|vlan| vlan.to_string()));
+    insert(&mut body, "mac_address", args.mac.map(|mac| mac.to_string()));
+    insert(&mut body, "group", args.group.map(|group| group.to_string()));
+    insert(&mut body, "pool", args.pool.map(|pool| pool.to_string()));
+    request(session, output, Action::Create, args.target, body).await
+}
+
+/// `vmacd move`
+pub async fn take(session: Session, output: Output, args: MoveArgs) -> Result<(), Fault> {
+    let mut body = body(&args.target);
+    body.insert("to_server_id".to_owned(), args.to.into());
+    insert(&mut body, "vlan_name", args.vlan.map(|vlan| vlan.to_string()));
+    request(session, output, Action::Move, args.target, body).await
+}
+
+/// `vmacd rotate`
+pub async fn rotate(session: Session, output: Output, args: RotateArgs) -> Result<(), Fault> {
+    let mut body = body(&args.target);
+    insert(&mut body, "mac_address", args.mac.map(|mac| mac.to_string()));
+    request(session, output, Action::Rotate, args.target, body).await
+}
+
+/// `vmacd revoke`
+pub async fn revoke(session: Session, output: Output, args: RevokeArgs) -> Result<(), Fault> {
+    let body = body(&args.target);
+    request(session, output, Action::Revoke, args.target, body).await
+}
+
+fn body(target: &Target) -> Map<String, Value> {
+    let mut body = Map::new();
+    body.insert("server_id".to_owned(), target.server.into());
+    insert(&mut body, "ip_address", target.which.ip.clone());
+    insert(&mut body, "subnet", target.which.subnet.clone());
+    insert(&mut body, "requested_by", target.requested_by.clone());
+    insert(&mut body, "reference", target.reference.clone());
+    body
+}
+
+fn insert(body: &mut Map<String, Value>, field: &str, value: Option<String>) {
+    if let Some(value) = value {
+        body.insert(field.to_owned(), value.into());
+    }
+}
+
+async fn request(
+    session: Session,
+    output: Output,
+    action: Action,
+    target: Target,
+    body: Map<String, Value>,
+) -> Result<(), Fault> {
+    let Some(ip) = target.which.ip.clone() else {
+        return subnet::request(session, output, action, target, body).await;
+    };
+    refuse_prefix(&ip)?;
+    let message = message(action, &body, target.message_id.clone())?;
+    if target.dry_run {
+        return dry_run::run(session, output, vec![message], &target).await;
+    }
+    let key = message.message_id.clone().unwrap_or_default();
+    let store = session.store().await?;
+    let message = message.stamped(store.time().await);
+    session.broker(&store).await?.publish_command(message.clone()).await?;
+    if !target.wait {
+        return accepted(&store, output, action, (target.server, &ip), &key).await;
+    }
+    let outcome = wait(&store, output, &MessageKey(key.clone()), target.timeout).await?;
+    if let Some(failure) = reused(&store, &MessageKey(key.clone()), &message).await? {
+        return Err(Fault { kind: Kind::Input, ..failure.into() });
+    }
+    if action == Action::Revoke
+        && outcome.status == Outcome::Revoked
+        && has_done_nothing(&store, &key, &outcome).await?
+    {
+        return revoked_nothing(&store, output, (target.server, &ip), &key).await;
+    }
+    report(&store, output, &key, &outcome, target.server).await
+}
+
+/// An address with a prefix is refused here, in the words of the command line.
+fn refuse_prefix(ip: &str) -> Result<(), Fault> {
+    match ip.parse::<BindableAddress>() {
+        Err(AddressError::WithPrefix { text, ip, subnet }) => {
+            let hint = format!("for every address of the subnet: --subnet {subnet}");
+            Err(Fault::from(AddressError::WithPrefix { text, ip, subnet }).with_hint(hint))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The request is published; nobody waits for its outcome.
+async fn accepted(
+    store: &Store,
+    output: Output,
+    action: Action,
+    (server, ip): (i64, &str),
+    key: &str,
+) -> Result<(), Fault> {
+    if action == Action::Revoke && !output.json && !ownership::has(store, server, ip).await? {
+        let what = format!("note: server {server} has no virtual MAC on {ip}");
+        say(&format!("{}; an older create that has not arrived yet will be ignored too", printable(&what)));
+    }
+    let next = format!("`vmacd show {ip}` shows the progress");
+    output.one(&json!({"message_id": key, "status": "accepted"}), || format!("accepted as {key}\n{next}"))
+}
+
+/// True where a revoke found no virtual MAC, or one that was off before it came.
+async fn has_done_nothing(store: &Store, key: &str, outcome: &CommandOutcome) -> Result<bool, Fault> {
+    let Some(id) = outcome.vmac_id else { return Ok(true) };
+    let received_at = store.command(&MessageKey(key.to_owned())).await?.command.received_at;
+    Ok(store.vmac(id).await?.revoked_at.is_some_and(|at| at < received_at))
+}
+
+/// The answer to a revoke that found nothing to do: it is done where the address was revoked before, and a mistake where it
+/// never was the server's.
+async fn revoked_nothing(store: &Store, output: Output, (server, ip): (i64, &str), key: &str) -> Result<(), Fault> {
+    let Some(row) = ownership::formerly(store, server, ip).await? else {
+        let text = format!("server {server} never had a virtual MAC on {ip}; nothing was revoked");
+        let hint = format!("`vmacd list --server {server}` shows the addresses that it has");
+        return Err(Fault::input_with_code(Code::NotBound.as_str(), text).with_hint(hint));
+    };
+    let at = row.revoked_at.map(|at| at.format(" at %Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();
+    let data = json!({"message_id": key, "status": "revoked", "vmac": row, "already": true});
+    output.one(&data, || format!("{} was already revoked{at}; nothing to do", row.ip_address))
+}
+
+/// The message as any producer would publish it.
+pub fn message(action: Action, body: &Map<String, Value>, id: Option<String>) -> Result<Message, Fault> {
+    let ids = RequestIds { message_id: id, ..RequestIds::default() };
+    let message = broker::request(action, serde_json::to_vec(body)?, ids);
+    message.map_err(|failure| Fault { kind: Kind::Input, ..failure.into() })
+}
+
+async fn wait(store: &Store, output: Output, key: &MessageKey, timeout: Duration) -> Result<CommandOutcome, Fault> {
+    let deadline = Instant::now() + timeout;
+    let mut teller = Teller::new(output);
+    loop {
+        if let Some(outcome) = store.outcomes(std::slice::from_ref(key)).await?.remove(key) {
+            return Ok(outcome);
+        }
+        if Instant::now() >= deadline {
+            let Reason { text, hint } = Reason::find(store, key).await?;
+            let waited = humantime::format_duration(timeout);
+            let text = format!("still running after {waited}, as {key}. {text}");
+            return Err(Fault::service(anyhow::Error::msg(text)).with_hint(hint));
+        }
+        teller.tell(store, key, None).await;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Why the outcome of the key is not this message's: the key was used before, for another request.
+pub async fn reused(store: &Store, key: &MessageKey, message: &Message) -> Result<Option<Failure>, Fault> {
+    let is_own = store.command(key).await?.body_hash == message.content_hash();
+    let text = || format!("{key} was used before for another request; leave --message-id out, or give a new one");
+    Ok((!is_own).then(|| Failure::new(Code::MessageIdReused, text())))
+}
+
+async fn report(store: &Store, output: Output, key: &str, outcome: &CommandOutcome, server: i64) -> Result<(), Fault> {
+    if let Some(failure) = outcome.failure() {
+        let fault = Fault { kind: Kind::Input, ..Fault::from(failure.clone()) };
+        return Err(did_you_mean::for_server(store, fault, &failure, server).await);
+    }
+    let vmac = match outcome.vmac_id {
+        Some(id) => Some(store.vmac(id).await?),
+        None => None,
+    };
+    let data = json!({"message_id": key, "status": outcome.status, "vmac": vmac});
+    output.one(&data, || match &vmac {
+        Some(vmac) => format!("{} {} {}", outcome.status, vmac.ip_address, vmac.mac_address),
+        None => outcome.status.to_string(),
+    })
+}
