@@ -43,15 +43,14 @@ async fn open(switch: &Switch) -> Result<SwitchClient, SwitchError> {
 /// The requests of a push that carries one change.
 async fn requests(client: &mut SwitchClient, create: &Create) -> Result<(), SwitchError> {
     let push_id = format!("baseline-{}", create.number);
+    let changes = [change(create)];
     client.lock().await?;
     client.history().await?;
-    client.committed_text().await?;
-    client.bindings().await?;
-    client.load(&[change(create)]).await?;
+    client.load(&changes).await?;
     client.commit_confirmed(&push_id, &[], 10).await?;
-    client.bindings().await?;
+    client.bindings_changed_by(&changes).await?;
     client.confirm(&push_id).await?;
-    client.bindings().await?;
+    client.history().await?;
     client.unlock().await
 }
 

@@ -11,6 +11,7 @@ mod cpu;
 mod document;
 mod flow;
 mod fsync;
+mod holds;
 mod options;
 mod peers;
 mod process;

@@ -67,7 +67,8 @@ impl Producer {
     }
 
     async fn send(&self, create: &Create) -> PublisherConfirm {
-        let body = format!(r#"{{"server_id":{},"ip_address":"{}"}}"#, create.server_id, create.ip);
+        let mac = create.mac.as_ref().map_or_else(String::new, |mac| format!(r#","mac_address":"{mac}""#));
+        let body = format!(r#"{{"server_id":{},"ip_address":"{}"{mac}}}"#, create.server_id, create.ip);
         let properties = BasicProperties::default()
             .with_delivery_mode(2)
             .with_content_type("application/json".into())

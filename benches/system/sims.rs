@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
 
 use crate::process::cpu_seconds;
 use crate::support::vmacd::{Serve, Settings};
@@ -19,11 +21,14 @@ pub struct Estate {
     pub ports: usize,
     /// How long a commit takes, such as `2s`.
     pub commit_time: &'static str,
+    /// Further flags of `vmacd sim`, in one text.
+    pub sim_flags: &'static str,
 }
 
 /// Running switches.
 pub struct Sims {
     processes: Vec<Serve>,
+    control: PathBuf,
     /// What `vmacd inventory import` takes, of all of them together.
     pub inventory: Value,
 }
@@ -31,7 +36,8 @@ pub struct Sims {
 impl Sims {
     /// Starts fresh ones.
     pub async fn start(estate: Estate) -> Self {
-        let mut sims = Self { processes: Vec::new(), inventory: json!({"switches": [], "servers": []}) };
+        let control = file("control").with_extension("sock");
+        let mut sims = Self { processes: Vec::new(), control, inventory: json!({"switches": [], "servers": []}) };
         let mut left = estate.switches;
         while left > 0 {
             let switches = left.min(PER_PROCESS_MAX);
@@ -46,7 +52,12 @@ impl Sims {
         let (switches, ports) = (estate.switches.to_string(), estate.ports.to_string());
         let path = file.display().to_string();
         let numbers = ["sim", "--switches", &switches, "--ports-per-switch", &ports, "--port", "0"];
-        let arguments = [&numbers[..], &["--commit-time", estate.commit_time, "--inventory", &path]].concat();
+        let control = self.control.display().to_string();
+        let mut arguments = [&numbers[..], &["--commit-time", estate.commit_time, "--inventory", &path]].concat();
+        arguments.extend(estate.sim_flags.split_whitespace());
+        if self.processes.is_empty() {
+            arguments.extend(["--control", &control]);
+        }
         let process = Serve::start_command(&arguments, &Settings::new(), "ready").await;
         let text = std::fs::read_to_string(&file).expect("the simulator wrote its inventory");
         let mut inventory: Value = serde_json::from_str(&text).expect("JSON");
@@ -56,6 +67,17 @@ impl Sims {
             self.inventory[part].as_array_mut().expect("a list").extend(more);
         }
         self.processes.push(process);
+    }
+
+    /// Gives switches of the first process an order over their control socket, such as `sw-001 holds`; returns the answer.
+    pub async fn order(&self, order: &str) -> String {
+        let mut stream = UnixStream::connect(&self.control).await.expect("the control socket");
+        stream.write_all(format!("{order}\n").as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).await.expect("an answer");
+        let answer = answer.trim();
+        let rest = answer.strip_prefix("ok").unwrap_or_else(|| panic!("{order}: {answer}"));
+        rest.trim_start().to_owned()
     }
 
     /// Seconds of CPU that the switches have used.

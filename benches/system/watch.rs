@@ -1,5 +1,6 @@
 //! Who waits for the events, and notes when each came.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,14 @@ type Arrivals = Arc<Mutex<Vec<Option<Instant>>>>;
 pub struct Watch {
     _connection: Connection,
     arrivals: Arrivals,
-    count: watch::Receiver<usize>,
+    counts: watch::Receiver<Counts>,
+}
+
+/// How many creates were answered, each once.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    active: usize,
+    failed: usize,
 }
 
 impl Watch {
@@ -40,9 +48,9 @@ impl Watch {
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let consumer = channel.basic_consume(name, "".into(), options, FieldTable::default()).await.expect("consuming");
         let arrivals = Arrivals::default();
-        let (counted, count) = watch::channel(0);
+        let (counted, counts) = watch::channel(Counts::default());
         tokio::spawn(note(consumer, arrivals.clone(), counted));
-        Self { _connection: connection, arrivals, count }
+        Self { _connection: connection, arrivals, counts }
     }
 
     /// Waits until so many creates are active.
@@ -50,8 +58,14 @@ impl Watch {
     /// # Errors
     /// How many there were when the time was over.
     pub async fn until(&mut self, count: usize, limit: Duration) -> Result<(), usize> {
-        let reached = tokio::time::timeout(limit, self.count.wait_for(|seen| *seen >= count)).await.is_ok();
-        if reached { Ok(()) } else { Err(*self.count.borrow()) }
+        let reached = tokio::time::timeout(limit, self.counts.wait_for(|seen| seen.active >= count)).await.is_ok();
+        if reached { Ok(()) } else { Err(self.count()) }
+    }
+
+    /// Waits until so many creates have failed. Panics when they have not in time.
+    pub async fn until_failed(&mut self, count: usize, limit: Duration) {
+        let reached = tokio::time::timeout(limit, self.counts.wait_for(|seen| seen.failed >= count)).await.is_ok();
+        assert!(reached, "{} of {count} creates had failed after {limit:?}", self.counts.borrow().failed);
     }
 
     /// When the event for each create came, by its number.
@@ -61,18 +75,22 @@ impl Watch {
 
     /// How many creates are active.
     pub fn count(&self) -> usize {
-        *self.count.borrow()
+        self.counts.borrow().active
     }
 }
 
 /// Events come at least once: only the first for each create counts.
-async fn note(mut consumer: Consumer, arrivals: Arrivals, counted: watch::Sender<usize>) {
+async fn note(mut consumer: Consumer, arrivals: Arrivals, counted: watch::Sender<Counts>) {
+    let mut failed = HashSet::new();
     while let Some(Ok(delivery)) = consumer.next().await {
         let now = Instant::now();
         let number = delivery.properties.correlation_id().as_ref().and_then(|id| id.as_str().parse::<usize>().ok());
         let Some(number) = number else { continue };
         if delivery.routing_key.as_str() != "vmac.active" {
             eprintln!("   event {}: {}", delivery.routing_key, String::from_utf8_lossy(&delivery.data));
+            if delivery.routing_key.as_str() == "vmac.failed" && failed.insert(number) {
+                counted.send_modify(|counts| counts.failed += 1);
+            }
             continue;
         }
         let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +99,7 @@ async fn note(mut consumer: Consumer, arrivals: Arrivals, counted: watch::Sender
         }
         if arrivals[number].is_none() {
             arrivals[number] = Some(now);
-            counted.send_modify(|count| *count += 1);
+            counted.send_modify(|counts| counts.active += 1);
         }
     }
 }

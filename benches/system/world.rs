@@ -41,6 +41,8 @@ pub struct Create {
     pub interface: String,
     pub vlan: String,
     pub ip: Ipv4Addr,
+    /// The MAC that is asked for; else one from the pool.
+    pub mac: Option<String>,
 }
 
 impl World {
@@ -105,7 +107,7 @@ impl World {
         assert!(offset <= 253, "the server has no more addresses");
         let ip = Ipv4Addr::from(u32::from(server.primary) + offset);
         let Server { id, switch, interface, vlan, .. } = server.clone();
-        Create { number, server_id: id, switch, interface, vlan, ip }
+        Create { number, server_id: id, switch, interface, vlan, ip, mac: None }
     }
 }
 

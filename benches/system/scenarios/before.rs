@@ -86,7 +86,7 @@ async fn cpu_for_each_create(options: &Options, programs: &[Program; 2]) -> Row 
 }
 
 async fn many_switches(options: &Options, programs: &[Program; 2]) -> Row {
-    let estate = Estate { switches: options.of(20, 100, 100), ports: 10, commit_time: "0s" };
+    let estate = Estate { switches: options.of(20, 100, 100), ports: 10, commit_time: "0s", sim_flags: "" };
     let creates = options.of(2_000, 10_000, 10_000);
     let mut rates = Pair::default();
     for _ in 0..options.of(1, 3, 5) {

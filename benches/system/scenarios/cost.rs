@@ -38,7 +38,7 @@ struct Bench {
 }
 
 pub async fn run(options: &Options) -> Vec<Row> {
-    let world = World::start(Estate { switches: SWITCHES, ports: 10, commit_time: "0s" }).await;
+    let world = World::start(Estate { switches: SWITCHES, ports: 10, commit_time: "0s", sim_flags: "" }).await;
     // The worker's sessions begin after it.
     statements::log_all(&world).await;
     autovacuum(&world, "off").await;

@@ -46,7 +46,8 @@ async fn compare(options: &Options, commit_time: &'static str, per_second: f64) 
 async fn p99_ms(dead: usize, commit_time: &'static str, per_second: f64, seconds: f64) -> f64 {
     let hole = Proxy::start("127.0.0.1:1").await;
     hole.black_hole();
-    let (world, dead) = World::with_dead(Estate { switches: SWITCHES, ports: 1, commit_time }, dead, hole.port()).await;
+    let (world, dead) =
+        World::with_dead(Estate { switches: SWITCHES, ports: 1, commit_time, sim_flags: "" }, dead, hole.port()).await;
     let _worker = world.serve().await;
     let (mut watch, producer) = (Watch::start(&world).await, Producer::to(&world).await);
     warm_up(&world, SWITCHES, &dead, &producer, &mut watch).await;

@@ -31,7 +31,7 @@ pub async fn run(options: &Options) -> Vec<Row> {
 /// Creates come evenly, as many for each switch, so that the healthy ones have the same to do with the dead and without.
 async fn steady(options: &Options, rate: f64) -> Row {
     let (switches, dead) = options.of((60, 18), (300, 90), (1_000, 300));
-    let estate = |switches| Estate { switches, ports: 1, commit_time: "500ms" };
+    let estate = |switches| Estate { switches, ports: 1, commit_time: "500ms", sim_flags: "" };
     let seconds = options.of(10.0, 20.0, 20.0);
     let (mut healthy, mut with_dead) = (Vec::new(), Vec::new());
     for _ in 0..options.of(1, 2, 2) {
@@ -82,7 +82,7 @@ async fn under_load(estate: Estate, dead: usize, rate: f64, seconds: f64) -> f64
 /// All at once: the dead ones' messages stand among the others and must be taken in too, which is most of the difference.
 async fn burst(options: &Options, commit_time: &'static str) -> Row {
     let (switches, dead) = options.of((60, 18), (300, 90), (1_000, 300));
-    let estate = |switches| Estate { switches, ports: 1, commit_time };
+    let estate = |switches| Estate { switches, ports: 1, commit_time, sim_flags: "" };
     let (mut healthy, mut with_dead) = (Vec::new(), Vec::new());
     for _ in 0..options.of(1, 2, 2) {
         healthy.push(per_second(estate(switches - dead), 0).await);

@@ -41,7 +41,7 @@ pub async fn run(options: &Options) -> Vec<Row> {
 async fn peak_mb(depth: usize) -> f64 {
     // Each server has 250 addresses.
     let ports = (depth / 10_000).max(4);
-    let world = World::start(Estate { switches: 40, ports, commit_time: "0s" }).await;
+    let world = World::start(Estate { switches: 40, ports, commit_time: "0s", sim_flags: "" }).await;
     // Declares the exchanges and queues.
     drop(world.serve().await);
     Producer::to(&world).await.publish_all(&world.creates(0, depth)).await;

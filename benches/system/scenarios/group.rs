@@ -16,7 +16,7 @@ use crate::watch::Watch;
 use crate::world::World;
 
 const NAME: &str = "group";
-const ESTATE: Estate = Estate { switches: 1, ports: 10, commit_time: "2s" };
+const ESTATE: Estate = Estate { switches: 1, ports: 10, commit_time: "2s", sim_flags: "" };
 /// Two commits.
 const LEAST_S: f64 = 4.0;
 const GOAL_RATIO: f64 = 1.5;

@@ -76,7 +76,7 @@ fn rows(small: &Grown, grown: &Grown) -> [Row; 2] {
 
 impl Grown {
     async fn new(rows: usize) -> Self {
-        let world = World::start(Estate { switches: 50, ports: 4, commit_time: "0s" }).await;
+        let world = World::start(Estate { switches: 50, ports: 4, commit_time: "0s", sim_flags: "" }).await;
         fill(&world, rows).await;
         let worker = world.serve().await;
         let (watch, producer) = (Watch::start(&world).await, Producer::to(&world).await);

@@ -36,7 +36,9 @@ pub(super) struct Lone {
 impl Lone {
     /// Starts switches and a worker of that program, and opens the sessions.
     pub(super) async fn start(program: &Program) -> Self {
-        let world = World::start_with(program, Estate { switches: SWITCHES, ports: 10, commit_time: "0s" }).await;
+        let world =
+            World::start_with(program, Estate { switches: SWITCHES, ports: 10, commit_time: "0s", sim_flags: "" })
+                .await;
         let worker = world.serve().await;
         let (watch, producer) = (Watch::start(&world).await, Producer::to(&world).await);
         let baseline = Baseline::open(&world).await;

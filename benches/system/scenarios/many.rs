@@ -15,7 +15,7 @@ const NAME: &str = "many";
 const GOAL: f64 = 50.0;
 
 pub async fn run(options: &Options) -> Vec<Row> {
-    let estate = Estate { switches: options.of(20, 100, 100), ports: 10, commit_time: "0s" };
+    let estate = Estate { switches: options.of(20, 100, 100), ports: 10, commit_time: "0s", sim_flags: "" };
     let (creates, peer_creates) = (options.of(2_000, 10_000, 10_000), options.of(100, 1_000, 1_000));
     let (mut ours, mut theirs, mut cpu_ms) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.of(1, 3, 3) {

@@ -12,6 +12,7 @@ mod growth;
 mod latency;
 mod many;
 mod pipeline;
+mod slow;
 mod switches;
 mod workers;
 
@@ -21,6 +22,7 @@ use crate::table::Row;
 /// Every scenario, in the order of the table.
 pub const NAMES: &[&str] = &[
     "group",
+    "slow",
     "many",
     "pipeline",
     "floor",
@@ -40,6 +42,7 @@ pub const NAMES: &[&str] = &[
 pub async fn run(name: &str, options: &Options) -> Vec<Row> {
     match name {
         "group" => group::run(options).await,
+        "slow" => slow::run(options).await,
         "many" => many::run(options).await,
         "pipeline" => pipeline::run(options).await,
         "floor" => floor::run(options).await,

@@ -23,7 +23,7 @@ const GOAL: f64 = 0.5;
 /// As many as vmacd itself holds.
 const PREFETCH: u16 = 4_096;
 const ACK_EVERY: usize = 256;
-pub(super) const ESTATE: Estate = Estate { switches: 20, ports: 10, commit_time: "0s" };
+pub(super) const ESTATE: Estate = Estate { switches: 20, ports: 10, commit_time: "0s", sim_flags: "" };
 
 /// One measurement on fresh switches.
 struct Run {

@@ -19,7 +19,7 @@ const SESSIONS_MAX: f64 = 512.0;
 
 pub async fn run(options: &Options) -> Vec<Row> {
     let switches = options.of(100, 1_000, 1_000);
-    let world = World::start(Estate { switches, ports: 1, commit_time: "0s" }).await;
+    let world = World::start(Estate { switches, ports: 1, commit_time: "0s", sim_flags: "" }).await;
     // Declares the exchanges and queues.
     drop(world.serve().await);
     Producer::to(&world).await.publish_all(&world.creates(0, switches)).await;

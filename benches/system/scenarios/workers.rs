@@ -36,7 +36,7 @@ impl Bound {
     }
 
     pub(super) fn estate(&self) -> Estate {
-        Estate { switches: SWITCHES, ports: 4, commit_time: self.commit_time }
+        Estate { switches: SWITCHES, ports: 4, commit_time: self.commit_time, sim_flags: "" }
     }
 }
 
