@@ -6,14 +6,15 @@ use clap_complete::Shell;
 
 use crate::cli::args::command;
 use crate::cli::fault::Fault;
-use crate::cli::ui::output::write_text;
+use crate::cli::terminal::streams::write_text;
 use crate::config;
 
 /// Prints the completions for a shell.
 pub fn completions(shell: Shell) -> Result<(), Fault> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command(), "vmacd", &mut script);
-    write_text(&String::from_utf8_lossy(&script)).map(|_| ())
+    write_text(&String::from_utf8_lossy(&script))?;
+    Ok(())
 }
 
 /// Writes the man pages, one a verb, into a folder.
@@ -24,5 +25,6 @@ pub fn man(folder: &Path) -> Result<(), Fault> {
 
 /// Prints a commented `vmacd.toml`.
 pub fn example() -> Result<(), Fault> {
-    write_text(&config::example()).map(|_| ())
+    write_text(&config::example())?;
+    Ok(())
 }

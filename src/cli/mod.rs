@@ -19,6 +19,7 @@ mod process;
 mod serve;
 mod sim;
 mod switches;
+mod terminal;
 mod ui;
 mod vmacs;
 

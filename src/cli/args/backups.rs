@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{duration, examples, number};
+use super::examples::examples;
+use super::parse::{duration, number};
 use crate::domain::SwitchName;
 
 /// `vmacd backups ...`

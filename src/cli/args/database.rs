@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::examples;
+use super::examples::examples;
 
 /// `vmacd backup`
 #[derive(Debug, Args)]

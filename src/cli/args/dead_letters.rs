@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::{examples, number};
+use super::examples::examples;
+use super::parse::number;
 use crate::domain::SwitchName;
 
 /// `vmacd dead-letters ...`

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::examples;
+use super::examples::examples;
 use crate::domain::Scope;
 
 /// Which site.

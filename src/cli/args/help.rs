@@ -2,13 +2,7 @@
 
 use clap::{Command, CommandFactory};
 
-use super::Cli;
-
-/// Examples as they stand under a verb's help, one a line, each perhaps with a comment behind ` # `.
-macro_rules! examples {
-    ($($line:literal),+ $(,)?) => { concat!("Examples:", $("\n  ", $line),+) };
-}
-pub(super) use examples;
+use super::verbs::Cli;
 
 /// The verbs by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[

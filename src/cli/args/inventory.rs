@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::examples;
+use super::examples::examples;
 use crate::domain::{Scope, SwitchName};
 
 /// `vmacd inventory ...`

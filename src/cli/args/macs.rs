@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{examples, number};
+use super::examples::examples;
+use super::parse::number;
 use crate::domain::{BindableAddress, Mac, PoolName};
 
 /// `vmacd reserve`

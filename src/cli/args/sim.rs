@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{duration, examples};
+use super::examples::examples;
+use super::parse::duration;
 
 /// `vmacd demo`
 #[derive(Debug, Args)]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{duration, examples, number};
+use super::examples::examples;
+use super::parse::{duration, number};
 use crate::domain::{GroupName, Mac, PoolName, VlanName};
 
 /// Who and which address.

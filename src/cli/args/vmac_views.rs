@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{examples, number};
+use super::examples::examples;
+use super::parse::number;
 use crate::domain::{Status, SwitchName};
 
 /// Looking again and again.

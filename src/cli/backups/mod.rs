@@ -6,8 +6,10 @@ use crate::cli::app_env::Session;
 use crate::cli::args::BackupsVerb;
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
-use crate::cli::ui::output::{Output, or_dash};
-use crate::cli::ui::style::{Cell, Page, Tone};
+use crate::cli::terminal::escape::or_dash;
+use crate::cli::ui::diff::write_diff;
+use crate::cli::ui::output::Output;
+use crate::cli::ui::style::Cell;
 use crate::domain::{difference, readable, redacted};
 use crate::store::{Backup, BackupKey, Store};
 
@@ -69,16 +71,6 @@ fn row(backup: &Backup) -> Vec<Cell> {
         backup.content_hash.chars().take(12).collect::<String>().into(),
         or_dash(backup.push_id.as_ref()).into(),
     ]
-}
-
-/// A unified diff, or one that a switch printed.
-pub fn write_diff(page: &mut Page, diff: &str) {
-    page.lines(diff, |line| match line.chars().next() {
-        Some('+') => Tone::Good,
-        Some('-') => Tone::Bad,
-        Some('[' | '@') => Tone::Title,
-        _ => Tone::Plain,
-    });
 }
 
 async fn diff(store: &Store, output: Output, from: i64, to: Option<i64>) -> Result<(), Fault> {

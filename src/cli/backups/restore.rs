@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::write_diff;
 use crate::cli::app_env::Session;
 use crate::cli::args::RestoreArgs;
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
+use crate::cli::terminal::streams::say;
 use crate::cli::ui::confirm;
-use crate::cli::ui::output::{Output, say};
+use crate::cli::ui::diff::write_diff;
+use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Progress;
 use crate::cli::ui::style::{Cell, Page, Tone};
 use crate::domain::redacted_difference;

@@ -14,7 +14,7 @@ use crate::cli::args::DemoArgs;
 use crate::cli::fault::Fault;
 use crate::cli::process::file_limits::raise_file_limit;
 use crate::cli::process::signals::on_signal;
-use crate::cli::ui::output::is_unread;
+use crate::cli::terminal::streams::is_unread;
 
 /// Time between two looks whether somebody reads.
 const READER_LOOK: Duration = Duration::from_millis(500);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::stage::Stage;
 use crate::broker::message_of;
 use crate::cli::fault::Fault;
-use crate::cli::ui::output::write_text;
+use crate::cli::terminal::streams::write_text;
 use crate::domain::{Action, BindableAddress, MessageKey, Server};
 use crate::store::{CommandOutcome, DeadLetterFilter, FullDeadLetter, VmacFilter};
 

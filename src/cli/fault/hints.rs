@@ -1,16 +1,15 @@
 //! What to do about an error, where that is known. The error itself says what is wrong.
 
-use super::Fault;
 use crate::broker::BrokerError;
 use crate::config::ConfigError;
-use crate::domain::{Code, Failure, Switch};
+use crate::domain::Code;
 use crate::store::StoreError;
 
 const DATABASE: &str =
     "check `database.url` (VMACD_DATABASE_URL): is the database running, and can this machine reach it?";
 
 /// What sets the default login.
-const DEFAULT_LOGIN: &str =
+pub const DEFAULT_LOGIN: &str =
     "VMACD_SSH_USER with VMACD_SSH_PASSWORD, VMACD_SSH_KEY_FILE or VMACD_SSH_AGENT (section `[ssh]`)";
 
 /// For the settings.
@@ -93,31 +92,6 @@ fn of_refusal(what: &str, code: u16) -> &'static str {
             "the virtual host at the end of `amqp.url` must exist, and the login must have permissions there: `rabbitmqctl list_permissions -p VHOST`"
         }
         _ => "`rabbitmqctl list_queues` and `rabbitmqctl list_exchanges` list what RabbitMQ has",
-    }
-}
-
-/// A failure at this switch, which was asked just now: what to do, with its names in place of examples.
-pub fn at_switch(failure: Failure, switch: &Switch) -> Fault {
-    let (name, host, port) = (&switch.name, &switch.host, switch.port);
-    let hint = match failure.code {
-        Code::Unreachable | Code::ConnectionLost => Some(format!(
-            "the inventory has {host} port {port} for {name}: is it running, can this machine reach it, and does it have `set system \
-             services netconf ssh`? `ssh -p {port} {host}` tests the same connection"
-        )),
-        Code::LoginRefused | Code::CredentialMissing if switch.credential.is_default() => {
-            Some(format!("{name} uses the default login: {DEFAULT_LOGIN}; `vmacd config` shows what is set"))
-        }
-        Code::LoginRefused | Code::CredentialMissing => Some(format!(
-            "{name} uses the credential `{0}`: section `[credentials.{0}]` of the settings file holds it, with `user` and \
-             `password` or `key_file`",
-            switch.credential.0
-        )),
-        code => of_failure(code).map(|hint| hint.replace("NAME", name.as_str())),
-    };
-    let fault = Fault::from(failure);
-    match hint {
-        Some(hint) => fault.with_hint(hint),
-        None => fault,
     }
 }
 

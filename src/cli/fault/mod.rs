@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::broker::{BrokerError, ReplayError};
-use crate::cli::ui::output::{printable_lines, say};
+use crate::cli::terminal::escape::printable_lines;
+use crate::cli::terminal::streams::say;
 use crate::config::ConfigError;
 use crate::domain::{AddressError, Code, Failure, MacError, NameError, VmacNameError, chain};
 use crate::sim::SimError;

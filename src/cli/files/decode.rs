@@ -1,6 +1,6 @@
 //! Bytes of a file as text.
 
-use super::Problems;
+use super::problems::Problems;
 
 const NOT_TEXT: &str = "is not UTF-8 text; save the file as UTF-8 (spreadsheets call it \"CSV UTF-8\")";
 

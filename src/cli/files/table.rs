@@ -2,7 +2,7 @@
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::Problems;
+use super::problems::Problems;
 use crate::domain::shown;
 
 /// What may stand between two fields; a comma where nothing tells them apart.

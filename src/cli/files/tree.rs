@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Problems;
+use super::problems::Problems;
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]

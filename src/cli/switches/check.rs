@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::switch_fault::switch_fault;
 use crate::cli::app_env::Session;
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
-use crate::cli::fault::hints;
-use crate::cli::ui::output::{Output, or_dash};
+use crate::cli::terminal::escape::or_dash;
+use crate::cli::ui::output::Output;
 use crate::cli::ui::style::{Cell, Tone};
 use crate::domain::in_force::{Binding, Verdict};
 use crate::domain::plan::{Inactive, PresentBinding};
@@ -96,7 +97,7 @@ pub async fn run(session: &Session, store: &Store, output: Output, name: &Switch
 fn fault(switch: &Switch, finding: Finding) -> Fault {
     let what = format!("{}: {}", switch.name, finding.what);
     let fault = match finding.failure {
-        Some(failure) => hints::at_switch(failure, switch),
+        Some(failure) => switch_fault(failure, switch),
         None => Fault::service(anyhow::Error::msg(finding.detail)),
     };
     fault.context(what)

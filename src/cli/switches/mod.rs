@@ -5,18 +5,21 @@ pub mod audit;
 mod check;
 pub mod freezes;
 mod survey;
+mod switch_fault;
 
 use std::time::Duration;
 
 use serde_json::json;
 
+use switch_fault::switch_fault;
+
 use crate::cli::app_env::Session;
 use crate::cli::args::SwitchesVerb;
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
-use crate::cli::fault::hints;
+use crate::cli::terminal::escape::or_dash;
 use crate::cli::ui::confirm;
-use crate::cli::ui::output::{Output, or_dash};
+use crate::cli::ui::output::Output;
 use crate::cli::ui::style::{Cell, Tone};
 use crate::domain::{Dialect, DriftMode, Scope, SwitchName};
 use crate::store::{KnownSwitch, Store};
@@ -91,7 +94,7 @@ async fn trust(session: &Session, store: &Store, output: Output, pin: Pin) -> Re
     let known = did_you_mean::known_switch(store, name).await?.switch;
     let timeout = Duration::from_millis(session.settings.ssh.connect_timeout_ms);
     let shown = fetch_host_key(&known, timeout).await;
-    let shown = shown.map_err(|error| hints::at_switch(error.failure(), &known))?;
+    let shown = shown.map_err(|error| switch_fault(error.failure(), &known))?;
     if let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != shown) {
         return Err(Fault::input(format!("{name} shows {shown}, not {wanted}; nothing was pinned")));
     }

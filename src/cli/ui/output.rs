@@ -1,8 +1,7 @@
 //! Data goes to stdout: as text for people, as JSON for programs.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,6 +9,8 @@ use super::spool::{Spool, SpoolWriter};
 use super::style::{Cell, Look, Page, TableInParts};
 use crate::cli::args::ColorWhen;
 use crate::cli::fault::Fault;
+use crate::cli::terminal::escape::{printable, printable_lines};
+use crate::cli::terminal::streams::{write_bytes, write_line, write_text};
 use crate::domain::shown;
 
 /// How data is printed.
@@ -76,7 +77,7 @@ impl Output {
 
     /// Prints a document: JSON as it is, else its text.
     pub fn print(self, document: &Document) -> Result<(), Fault> {
-        if self.json { self.json(&document.data) } else { write_line(&document.text) }
+        if self.json { self.json(&document.data) } else { print_line(&document.text) }
     }
 
     /// Prints a list: JSON as it is, else a table with these columns.
@@ -104,7 +105,7 @@ impl Output {
         match self.json {
             true => list.end(),
             false if table.has_begun => Ok(()),
-            false => write_line(&table.part(Vec::new())),
+            false => print_line(&table.part(Vec::new())),
         }
     }
 
@@ -135,16 +136,17 @@ impl Output {
 
     /// Prints one thing: JSON as it is, else this text.
     pub fn one<T: Serialize>(self, item: &T, text: impl FnOnce() -> String) -> Result<(), Fault> {
-        if self.json { self.json(item) } else { write_line(&printable_lines(&text())) }
+        if self.json { self.json(item) } else { print_line(&printable_lines(&text())) }
     }
 
     /// Prints bytes as they are: only where no terminal shows them.
     pub fn bytes(self, bytes: &[u8]) -> Result<(), Fault> {
-        write_bytes(bytes).map(|_| ())
+        write_bytes(bytes)?;
+        Ok(())
     }
 
     fn json<T: Serialize>(self, item: &T) -> Result<(), Fault> {
-        write_line(&printable_lines(&serde_json::to_string_pretty(item)?))
+        print_line(&printable_lines(&serde_json::to_string_pretty(item)?))
     }
 }
 
@@ -163,66 +165,24 @@ impl JsonList {
             let item = serde_json::to_string_pretty(item)?;
             text.push_str(&item.lines().map(|line| format!("  {}", shown(line))).collect::<Vec<_>>().join("\n"));
         }
-        write_text(&text)
+        Ok(write_text(&text)?)
     }
 
     fn end(self) -> Result<(), Fault> {
-        write_line(if self.has_begun { "\n]" } else { "[]" })
+        print_line(if self.has_begun { "\n]" } else { "[]" })
     }
+}
+
+/// Prints a line; a reader that went away (`| head`) is no fault.
+fn print_line(text: &str) -> Result<(), Fault> {
+    write_line(text)?;
+    Ok(())
 }
 
 /// Columns and lines of the terminal behind stdout.
 fn size() -> Option<(u16, u16)> {
     let size = terminal_size::terminal_size_of(std::io::stdout());
     size.map(|(width, height)| (width.0, height.0)).filter(|(width, height)| *width > 0 && *height > 0)
-}
-
-/// Prints lines that are safe to print; that the reader went away (`| head`) is no fault.
-fn write_line(text: &str) -> Result<(), Fault> {
-    write_text(&format!("{text}\n")).map(|_| ())
-}
-
-/// Prints text that is safe to print; false where nobody reads any more.
-pub fn write_text(text: &str) -> Result<bool, Fault> {
-    write_bytes(text.as_bytes())
-}
-
-/// The same of a part of a text.
-pub fn write_bytes(bytes: &[u8]) -> Result<bool, Fault> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Says something beside the data, on stderr; where that is closed nobody wants to know.
-pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
-}
-
-/// True when the other end of stdout is closed: where nothing is written nothing else could tell.
-pub fn is_unread() -> bool {
-    let stdout = std::io::stdout();
-    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut polled, Some(&at_once)).is_ok() && polled[0].revents().contains(PollFlags::ERR)
-}
-
-/// The text on one line, escaped so that nothing stored can drive the terminal.
-pub fn printable(text: &str) -> String {
-    shown(text).into_owned()
-}
-
-/// The same line by line.
-pub fn printable_lines(text: &str) -> String {
-    text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
-}
-
-/// A dash where there is nothing to show.
-pub fn or_dash<T: ToString>(value: Option<&T>) -> String {
-    value.map_or_else(|| "-".to_owned(), ToString::to_string)
 }
 
 #[cfg(test)]
@@ -257,11 +217,5 @@ mod tests {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             serializer.serialize_str(&self.0)
         }
-    }
-
-    #[test]
-    fn what_is_stored_cannot_drive_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u001b[2Jb\\n");
-        assert_eq!(printable_lines("a\u{1b}\nb"), "a\\u001b\nb");
     }
 }

@@ -7,8 +7,8 @@ use std::io::{BufWriter, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::output::write_bytes;
 use crate::cli::fault::Fault;
+use crate::cli::terminal::streams::write_bytes;
 
 /// Bytes copied at once.
 const CHUNK: usize = 64 << 10;

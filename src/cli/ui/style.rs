@@ -7,7 +7,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Color, ColumnConstraint, ContentArrangement, Table, Width};
 use unicode_width::UnicodeWidthStr;
 
-use super::output::printable;
+use crate::cli::terminal::escape::printable;
 
 /// What a text means, shown as a colour where there are colours. It must be understood without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

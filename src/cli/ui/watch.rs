@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
-use super::output::{Document, Output, is_unread, printable, say, write_text};
+use super::output::{Document, Output};
 use super::spool::Spool;
 use crate::cli::fault::{Fault, Kind};
 use crate::cli::process::signals::on_signal;
+use crate::cli::terminal::escape::printable;
+use crate::cli::terminal::streams::{is_unread, say, write_text};
 
 /// To the upper left corner.
 const HOME: &str = "\x1b[H";
@@ -132,7 +134,7 @@ impl View {
             self.last = Some(document.clone());
         }
         let (text, more) = self.last.as_ref().map_or(("", 0), |document| (document.text.as_str(), document.more));
-        write_text(&frame(&status, text, more, self.output.height()))
+        Ok(write_text(&frame(&status, text, more, self.output.height()))?)
     }
 
     fn append(&mut self, seen: &Result<Document, Fault>) -> Result<bool, Fault> {
@@ -141,11 +143,11 @@ impl View {
             return Ok(true);
         }
         let is_first = self.last.replace(document.clone()).is_none();
-        write_text(&match (self.output.json, is_first) {
+        Ok(write_text(&match (self.output.json, is_first) {
             (true, _) => format!("{}\n", printable(&document.data.to_string())),
             (false, true) => format!("{}\n", document.text),
             (false, false) => format!("\n{}\n", document.text),
-        })
+        })?)
     }
 }
 

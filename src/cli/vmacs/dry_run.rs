@@ -3,9 +3,9 @@
 use crate::broker::Message;
 use crate::cli::app_env::Session;
 use crate::cli::args::Target;
-use crate::cli::backups::write_diff;
 use crate::cli::fault::did_you_mean;
 use crate::cli::fault::{Fault, Kind};
+use crate::cli::ui::diff::write_diff;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Progress;
 use crate::cli::ui::style::{Cell, Page, Tone};

@@ -2,6 +2,7 @@
 
 pub mod dry_run;
 pub mod list;
+mod message;
 mod not_found;
 mod ownership;
 pub mod request;

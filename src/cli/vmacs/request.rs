@@ -5,19 +5,18 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use super::message::{OUTCOME_POLL, message, reused};
 use super::wait_reason::{Reason, Teller};
 use super::{dry_run, ownership, subnet};
-use crate::broker::{self, Message, RequestIds};
 use crate::cli::app_env::Session;
 use crate::cli::args::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
 use crate::cli::fault::did_you_mean;
 use crate::cli::fault::{Fault, Kind};
-use crate::cli::ui::output::{Output, printable, say};
-use crate::domain::{Action, AddressError, BindableAddress, Code, Failure, MessageKey};
+use crate::cli::terminal::escape::printable;
+use crate::cli::terminal::streams::say;
+use crate::cli::ui::output::Output;
+use crate::domain::{Action, AddressError, BindableAddress, Code, MessageKey};
 use crate::store::{CommandOutcome, Outcome, Store};
-
-/// Time between two looks for the outcome.
-pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// `vmacd create`
 pub async fn create(session: Session, output: Output, args: CreateArgs) -> Result<(), Fault> {
@@ -148,13 +147,6 @@ async fn revoked_nothing(store: &Store, output: Output, (server, ip): (i64, &str
     output.one(&data, || format!("{} was already revoked{at}; nothing to do", row.ip_address))
 }
 
-/// The message as any producer would publish it.
-pub fn message(action: Action, body: &Map<String, Value>, id: Option<String>) -> Result<Message, Fault> {
-    let ids = RequestIds { message_id: id, ..RequestIds::default() };
-    let message = broker::request(action, serde_json::to_vec(body)?, ids);
-    message.map_err(|failure| Fault { kind: Kind::Input, ..failure.into() })
-}
-
 async fn wait(store: &Store, output: Output, key: &MessageKey, timeout: Duration) -> Result<CommandOutcome, Fault> {
     let deadline = Instant::now() + timeout;
     let mut teller = Teller::new(output);
@@ -169,15 +161,8 @@ async fn wait(store: &Store, output: Output, key: &MessageKey, timeout: Duration
             return Err(Fault::service(anyhow::Error::msg(text)).with_hint(hint));
         }
         teller.tell(store, key, None).await;
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(OUTCOME_POLL).await;
     }
-}
-
-/// Why the outcome of the key is not this message's: the key was used before, for another request.
-pub async fn reused(store: &Store, key: &MessageKey, message: &Message) -> Result<Option<Failure>, Fault> {
-    let is_own = store.command(key).await?.body_hash == message.content_hash();
-    let text = || format!("{key} was used before for another request; leave --message-id out, or give a new one");
-    Ok((!is_own).then(|| Failure::new(Code::MessageIdReused, text())))
 }
 
 async fn report(store: &Store, output: Output, key: &str, outcome: &CommandOutcome, server: i64) -> Result<(), Fault> {

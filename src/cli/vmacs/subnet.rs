@@ -7,14 +7,15 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::dry_run;
+use super::message::{OUTCOME_POLL, message, reused};
 use super::ownership;
-use super::request::{LOOK_EVERY, message, reused};
 use super::wait_reason::{Reason, Teller};
 use crate::broker::{self, Message};
 use crate::cli::app_env::Session;
 use crate::cli::args::Target;
 use crate::cli::fault::Fault;
-use crate::cli::ui::output::{Output, or_dash};
+use crate::cli::terminal::escape::or_dash;
+use crate::cli::ui::output::Output;
 use crate::cli::ui::style::{Cell, Tone};
 use crate::domain::{Action, BindableAddress, Code, Mac, MessageKey, addresses_of};
 use crate::store::{CommandOutcome, Outcome, Store};
@@ -86,7 +87,7 @@ async fn wait(
             Some(key) => teller.tell(store, key, Some((outcomes.len(), keys.len()))).await,
             None => return Ok(outcomes),
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(OUTCOME_POLL).await;
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::cli::fault::hints;
-use crate::cli::ui::output::{Output, printable, say};
+use crate::cli::terminal::escape::printable;
+use crate::cli::terminal::streams::say;
+use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Progress;
 use crate::domain::{MessageKey, SwitchName};
 use crate::store::{CommandRecord, Store, StoreError, SwitchOverview, Vmac};

@@ -1,5 +1,6 @@
 //! The rules of this code base, as tests.
 
+mod circles;
 mod code;
 mod deploy;
 mod modules;
@@ -10,6 +11,7 @@ mod settings;
 use std::path::Path;
 
 /// One source file.
+#[derive(Default)]
 struct Source {
     /// Its path from the root of the repository, with `/`.
     path: String,

@@ -1,0 +1,4 @@
+//! What may reach the terminal, and how it is written there.
+
+pub mod escape;
+pub mod streams;
