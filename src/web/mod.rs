@@ -1,28 +1,22 @@
 //! What answers over HTTP: `/healthz` (the process lives), `/readyz` (it can work), `/metrics`, the API for programs, the
 //! hooks for panels and the pages for people.
 //!
-//! `routes` says who may use which; `guard` and `guesses` who may ask and what happens to who may not; `parameters` refuses what
-//! nothing reads; `server`, `connections`, `send_limit` and `deadlines` bound what clients can take up.
+//! `routes` says who may use which; `access` checks tokens and slows down wrong ones; `server` limits what clients can take up:
+//! connections, time and bytes.
 
+mod access;
 pub mod api;
-mod app;
+mod app_state;
 mod backup_diff;
-mod connections;
-mod deadlines;
-mod guard;
-mod guesses;
 mod health;
 mod hooks;
 mod pages;
-mod parameters;
-mod peer;
 mod routes;
-mod send_limit;
 mod server;
 
+pub use access::guard::Access;
 pub use api::{DryRunChange, DryRunReport, DryRunSwitch, Rehearse};
-pub use app::App;
-pub use guard::Access;
+pub use app_state::App;
 pub use health::{HealthView, Readiness, Vitals};
 pub use routes::Front;
 pub use server::Server;

@@ -10,14 +10,15 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::access::guard::{Access, Guard, refuse_other_sites, require_token};
+use super::access::unknown_parameters::{Parameters, refuse_unknown};
+use super::access::wrong_credentials::Guesses;
 use super::api::{Api, ApiCode, Problem};
-use super::guard::{Access, Guard, refuse_other_sites, require_token};
-use super::guesses::Guesses;
 use super::health::{self, Vitals};
 use super::pages::{self, Pages};
-use super::parameters::{Parameters, refuse_unknown};
 use super::server::Server;
-use super::{App, deadlines, hooks};
+use super::server::deadlines;
+use super::{App, hooks};
 use crate::config::HttpSettings;
 use crate::metrics::Metrics;
 

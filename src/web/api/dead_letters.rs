@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::App;
 use super::dead_letter_views::{CauseView, DeadLetterView};
 use super::extract::{Body, Path, Query, parsed_optional};
-use super::page::{Cut, Page};
+use super::paging::{Cut, Page};
 use super::problem::{ApiCode, Problem};
 use super::replays::ReplayView;
 use crate::broker;

@@ -2,12 +2,10 @@
 //! OpenAPI document that is made from the code.
 //!
 //! A request that changes something on a switch publishes the same command as a producer would over AMQP; nothing here writes a
-//! row that the worker writes. One file a resource; `views` are the shapes, `problem` the refusals, `page` the lists;
+//! row that the worker writes. One file a resource; `views` are the shapes, `problem` the refusals, `paging` the lists;
 //! `schemas` and `asyncapi` describe the messages over AMQP.
 
-mod accept;
 mod asyncapi;
-mod changes;
 mod commands;
 mod dead_letter_views;
 mod dead_letters;
@@ -16,9 +14,11 @@ mod dry_run;
 mod extract;
 mod freezes;
 mod health;
-mod page;
+mod moves_and_rotations;
+mod paging;
 mod pools;
 mod problem;
+mod queue;
 mod replays;
 mod reservations;
 mod schemas;
@@ -34,15 +34,15 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::App;
-use super::health::Vitals;
+use crate::web::App;
+use crate::web::health::Vitals;
 
-pub(super) use accept::queue;
 pub(super) use docs::content as documentation;
 pub use dry_run::{DryRunChange, DryRunReport, DryRunSwitch, Rehearse};
 pub(super) use extract::Path;
 pub(super) use health::HealthReport;
 pub use problem::{ApiCode, Problem};
+pub(super) use queue::queue;
 pub(super) use replays::Replays;
 
 /// Where the API begins.
@@ -65,7 +65,7 @@ struct Document;
 fn described() -> (Router<App>, Value) {
     let resources = [
         vmacs::router(),
-        changes::router(),
+        moves_and_rotations::router(),
         commands::router(),
         dead_letters::router(),
         pools::router(),

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::App;
 use super::extract::{Body, Query, parsed};
-use super::page::{Cut, Page};
+use super::paging::{Cut, Page};
 use super::problem::Problem;
 use crate::domain::{BindableAddress, Code, Failure, Mac};
 use crate::store::{Listed, NewReservation, Reservation};

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::App;
 use super::extract::{Path, Query, parsed};
-use super::page::{Cut, Page};
+use super::paging::{Cut, Page};
 use super::problem::{ApiCode, Problem};
 use super::views::{BackupView, PushView, SwitchView};
 use crate::domain::{SwitchName, redacted};

@@ -13,11 +13,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
-use super::accept::{Accepted, queue_or_try};
 use super::dry_run::{DryRunQuery, DryRunReport};
 use super::extract::{Path, Query, ids, parsed, parsed_optional};
-use super::page::{Cut, Page};
+use super::paging::{Cut, Page};
 use super::problem::{ApiCode, Problem};
+use super::queue::{Accepted, queue_or_try};
 use super::views::{VmacView, address_schema};
 use crate::domain::{Action, BindableAddress, Search, Status};
 use crate::store::{TimelineEntry, Vmac, VmacFilter};

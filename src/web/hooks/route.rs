@@ -13,9 +13,9 @@ use super::mapping::{Delivery, asked};
 use super::signature::Check;
 use crate::domain::{Code, Failure, shown};
 use crate::web::App;
+use crate::web::access::wrong_credentials::{Door, Guesses};
 use crate::web::api::{ApiCode, Path, Problem, queue};
-use crate::web::connections::Turn;
-use crate::web::guesses::{Door, Guesses};
+use crate::web::server::connections::Turn;
 
 /// Longest body, bytes: as long as a message's.
 const BODY_BYTES_MAX: usize = 64 << 10;

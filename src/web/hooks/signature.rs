@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Sha256, Sha512};
 
-use super::shown::{Hash, Shown};
+use super::signature_header::{Hash, Shown};
 use super::times::{TimeError, since_1970_ms};
 use crate::config::{HookSettings, SignedPart};
 use crate::domain::shown as safe;

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::failed::Failed;
+use super::components::{Path, diff, encoded, moment, safe};
+use super::error_page::Failed;
 use super::layout::page;
-use super::parts::{Path, diff, encoded, moment, safe};
 use crate::domain::redacted;
 use crate::web::App;
 use crate::web::backup_diff::since;

@@ -6,9 +6,9 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::failed::Failed;
+use super::components::{Path, Query, ROWS_READ, back_to, moment, more, next, of_all, or_dash, safe, status, time};
+use super::error_page::Failed;
 use super::layout::page;
-use super::parts::{Path, Query, ROWS_READ, back_to, moment, more, next, of_all, or_dash, safe, status, time};
 use crate::broker;
 use crate::domain::BODY_BYTES_MAX;
 use crate::store::{DeadLetterCause, DeadLetterFilter, DeadLetterRow, FullDeadLetter};

@@ -6,8 +6,8 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::failed::Failed;
-use super::parts::{back_to, moment, safe};
+use super::components::{back_to, moment, safe};
+use super::error_page::Failed;
 use crate::domain::{Freeze, FreezeKind, Scope};
 use crate::web::App;
 use crate::web::api::{ApiCode, Problem};

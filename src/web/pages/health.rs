@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use super::api;
-use super::failed::Failed;
+use super::api_docs;
+use super::components::{moment, safe, time};
+use super::error_page::Failed;
 use super::layout::page;
-use super::parts::{moment, safe, time};
-use super::words::{of_switch, plural};
+use super::wording::{of_switch, plural};
 use crate::domain::{Away, Code, Failure, Health, WorkerSign};
 use crate::store::SwitchTrouble;
 use crate::web::api::HealthReport;
@@ -39,7 +39,7 @@ pub(super) async fn within<T>(vitals: &dyn Vitals, page: impl Future<Output = T>
 /// The same for every page of a router. Without a database only those are made that need none: the others would make their
 /// reader wait, to say the same.
 pub(super) async fn frame(State(vitals): State<Arc<dyn Vitals>>, request: Request, next: Next) -> Response {
-    let needs_none = [PATH, api::PATH].contains(&request.uri().path());
+    let needs_none = [PATH, api_docs::PATH].contains(&request.uri().path());
     let seen = vitals.health_view().await;
     // One slow answer is no outage.
     let lasts = |away: &Away| seen.health.now - away.since > SURE_AFTER;

@@ -11,13 +11,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::failed::Failed;
+use super::components::{Query, back_to, encoded};
+use super::error_page::Failed;
 use super::layout::document;
-use super::parts::{Query, back_to, encoded};
 use super::sessions::Sessions;
-use crate::web::connections::Turn;
-use crate::web::guard::{Access, Guard, Shown, is_same, require_token, shown};
-use crate::web::guesses::Door;
+use crate::web::access::guard::{Access, Guard, Shown, is_same, require_token, shown};
+use crate::web::access::wrong_credentials::Door;
+use crate::web::server::connections::Turn;
 
 tokio::task_local! {
     /// There while a page is made for somebody who showed the token.

@@ -1,30 +1,32 @@
 //! The pages for people, at `/`: made on the server, usable from a phone, nothing fetched from elsewhere.
 //!
-//! One file a thing that is looked at; `layout` is what they share, `health` the strip at its top, `find` leads to what is meant, `parts` the small pieces, `words` the words, `failed` the page that
-//! says why there is none, `problems` turns what other parts refuse into one, `login` asks for the token and `sessions` remembers who showed it, `live` tells open pages that something happened.
+//! One file a thing that is looked at. `layout` is what pages share, `health` the strip at their top, `components` the small
+//! pieces, `wording` the words for states. `search` finds what somebody means. `error_page` says why a page cannot be shown;
+//! `problem_pages` turns what other parts refuse into one. `login` asks for the token, `sessions` remembers who showed it.
+//! `live_updates` tells open pages that something happened.
 //!
 //! Everything works without scripts; `assets/page.js` only fetches a page again when `live` says so. What is shown is
 //! escaped twice over: by `maud` for HTML, by [`crate::domain::shown`] for what turns or hides text.
 
-mod api;
+mod api_docs;
 mod assets;
 mod backups;
+mod components;
 mod dead_letters;
-mod failed;
-mod find;
+mod error_page;
 mod freezes;
 mod health;
 mod layout;
-mod live;
+mod live_updates;
 mod login;
 mod overview;
-mod parts;
-mod problems;
+mod problem_pages;
 mod pushes;
+mod search;
 mod sessions;
 mod switches;
 mod vmacs;
-mod words;
+mod wording;
 
 use std::sync::Arc;
 
@@ -37,11 +39,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::login::Logins;
 use self::sessions::Sessions;
-use super::App;
-use super::guard::Guard;
-use super::routes::Front;
+use crate::web::App;
+use crate::web::access::guard::Guard;
+use crate::web::routes::Front;
 
-pub(super) use problems::{ByBrowsers, for_people};
+pub(super) use problem_pages::{ByBrowsers, for_people};
 
 /// Longest form, bytes: who has not shown the token may send the one that asks for it.
 const FORM_BYTES_MAX: usize = 16 << 10;
@@ -62,10 +64,10 @@ impl Pages {
         // Open pages are not to keep all others out.
         let watchers_max =
             settings.watchers_max.min(settings.connections_per_address_max.min(settings.connections_max) / 2);
-        let live = live::Live::new(app.store.clone(), vitals.clone(), watchers_max, stopping);
+        let live = live_updates::Live::new(app.store.clone(), vitals.clone(), watchers_max, stopping);
         let logins = Logins::new(guard, Sessions::new(app.store.clone(), settings));
         let guarded = guarded(app, api).route_layer(middleware::from_fn_with_state(vitals.clone(), health::frame));
-        let guarded = guarded.merge(Router::new().route("/live", get(live::watch)).with_state(live));
+        let guarded = guarded.merge(Router::new().route("/live", get(live_updates::watch)).with_state(live));
         let open = Router::new()
             .route("/login", get(login::ask).post(login::enter))
             .route("/logout", post(login::leave))
@@ -87,10 +89,10 @@ impl Pages {
 }
 
 fn guarded(app: App, api: &Value) -> Router {
-    let documentation = api::page_of(api);
+    let documentation = api_docs::page_of(api);
     Router::new()
         .route("/", get(overview::show))
-        .route("/find", get(find::find))
+        .route("/find", get(search::find))
         .route("/vmacs", get(vmacs::list))
         .route("/vmacs/{name}", get(vmacs::show))
         .route("/dead-letters", get(dead_letters::list))
@@ -103,5 +105,5 @@ fn guarded(app: App, api: &Value) -> Router {
         .route("/pushes/{id}", get(pushes::show))
         .route("/backups/{id}", get(backups::show))
         .with_state(app)
-        .route(api::PATH, get(async move || layout::page("API", api::PATH, documentation)))
+        .route(api_docs::PATH, get(async move || layout::page("API", api_docs::PATH, documentation)))
 }

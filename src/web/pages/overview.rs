@@ -3,7 +3,7 @@
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::failed::Failed;
+use super::error_page::Failed;
 use super::layout::page;
 use super::{dead_letters, freezes, switches, vmacs};
 use crate::domain::Status;

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::failed::Failed;
+use super::components::{Path, diff, moment, moment_or_dash, safe, status};
+use super::error_page::Failed;
 use super::layout::page;
-use super::parts::{Path, diff, moment, moment_or_dash, safe, status};
 use crate::domain::plan::Change;
 use crate::store::{PushRecord, StoreError};
 use crate::switch::PushContent;

@@ -4,14 +4,14 @@ use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::failed::Failed;
-use super::freezes;
-use super::layout::page;
-use super::parts::{
+use super::components::{
     Path, Query, ROWS_READ, encoded, moment, moment_or_dash, more, next, of_all, or_dash, safe, status, time,
     time_or_dash,
 };
-use super::words::{of_switch, plural};
+use super::error_page::Failed;
+use super::freezes;
+use super::layout::page;
+use super::wording::{of_switch, plural};
 use crate::domain::{DriftMode, SwitchName};
 use crate::store::{Backup, Listed, PushRecord, SwitchOverview};
 use crate::web::App;

@@ -4,13 +4,13 @@ use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::dead_letters;
-use super::failed::Failed;
-use super::layout::page;
-use super::parts::{
+use super::components::{
     Path, Query, ROWS, ROWS_READ, encoded, moment, moment_or_dash, more, next, of_all, or_dash, safe, status, time,
 };
-use super::words::{of_switch, plural};
+use super::dead_letters;
+use super::error_page::Failed;
+use super::layout::page;
+use super::wording::{of_switch, plural};
 use crate::domain::in_force::{InForce, InForceState};
 use crate::domain::{BindableAddress, Desired, Search, Status, SwitchBinding, VmacName};
 use crate::store::{DeadLetterFilter, DeadLetterRow, RowWait, StoreError, TimelineEntry, Vmac, VmacFilter};

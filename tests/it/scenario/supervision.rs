@@ -90,7 +90,7 @@ async fn an_http_server_that_panics_is_started_again_and_takes_the_connections_t
     let serve = panicking(&world, "http::accept").await;
     // Nothing answers before it runs again, so nobody can be told meanwhile.
     assert_eq!(serve.get("/readyz").await.0, 200);
-    is_counted_and_goes_on(&world, &serve, "http", "src/web/server.rs", 1).await;
+    is_counted_and_goes_on(&world, &serve, "http", "src/web/server/mod.rs", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

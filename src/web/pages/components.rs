@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use super::failed::Failed;
+use super::error_page::Failed;
 use crate::domain::shown;
 
 /// What the path names.

@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::html;
 
+use super::components::safe;
 use super::layout::page;
-use super::parts::safe;
 use crate::web::api::Problem;
 
 /// Why a page cannot be shown.

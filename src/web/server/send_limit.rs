@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep};
 
 /// The stream. The time runs from the first byte that finds no room until all that was to be sent was taken, however often a
 /// few bytes are taken in between.
-pub(super) struct SendLimit {
+pub(in crate::web) struct SendLimit {
     stream: TcpStream,
     limit: Duration,
     /// While something finds no room.

@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::peer::Peer;
+use super::client_address::Peer;
 use crate::metrics::Metrics;
 
 /// How many connections may be open.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub(in crate::web) struct Bounds {
     /// In all.
     pub all: usize,
     /// Of one address.
@@ -23,7 +23,7 @@ pub(super) struct Bounds {
 
 /// Those that are open.
 #[derive(Clone)]
-pub(super) struct Connections {
+pub(in crate::web) struct Connections {
     bounds: Bounds,
     open: Arc<Mutex<Open>>,
     metrics: Arc<Metrics>,
@@ -99,7 +99,7 @@ impl Connections {
 }
 
 /// One that is open, for as long as this value is kept.
-pub(super) struct Connection {
+pub(in crate::web) struct Connection {
     id: u64,
     peer: Peer,
     /// Cancelled when it must make room.
@@ -128,7 +128,7 @@ impl Drop for Connection {
 /// One request of a connection, from its head to the end of its answer: while any copy of this is kept, and once the request
 /// is whole, the connection is not closed for another.
 #[derive(Clone)]
-pub(super) struct Turn(Arc<OfConnection>);
+pub(in crate::web) struct Turn(Arc<OfConnection>);
 
 struct OfConnection(Arc<Connection>);
 

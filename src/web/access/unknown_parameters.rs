@@ -10,12 +10,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use super::api::{ApiCode, Problem};
 use crate::domain::shown;
+use crate::web::api::{ApiCode, Problem};
 
 /// The parameters of the query that each request takes, by method and path as the routes are written.
 #[derive(Debug, Default)]
-pub(super) struct Parameters(BTreeMap<(String, String), BTreeSet<String>>);
+pub(in crate::web) struct Parameters(BTreeMap<(String, String), BTreeSet<String>>);
 
 impl Parameters {
     /// Those that the OpenAPI document names.
@@ -48,7 +48,11 @@ impl Parameters {
 }
 
 /// Refuses a request that changes something and has a parameter that nothing reads.
-pub(super) async fn refuse_unknown(State(known): State<Arc<Parameters>>, request: Request, next: Next) -> Response {
+pub(in crate::web) async fn refuse_unknown(
+    State(known): State<Arc<Parameters>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let query = request.uri().query().filter(|_| !request.method().is_safe());
     match query.and_then(|query| known.refusal(request.method(), path, query)) {

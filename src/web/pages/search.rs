@@ -5,9 +5,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 use serde::Deserialize;
 
-use super::failed::Failed;
+use super::components::{Query, ROWS, encoded, of_all, safe};
+use super::error_page::Failed;
 use super::layout::page;
-use super::parts::{Query, ROWS, encoded, of_all, safe};
 use super::{dead_letters, vmacs};
 use crate::domain::{Search, SwitchName, VmacName};
 use crate::store::{DeadLetterFilter, DeadLetterRow, StoreError, Vmac, VmacFilter};

@@ -9,10 +9,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
-use super::accept::{Accepted, queue_or_try};
 use super::dry_run::{DryRunQuery, DryRunReport};
 use super::extract::{Query, ids};
 use super::problem::Problem;
+use super::queue::{Accepted, queue_or_try};
 use crate::domain::Action;
 
 pub(super) fn router() -> OpenApiRouter<App> {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 /// An address that connections and wrong tokens are counted by: one of IPv4, or a /64 of IPv6, which is what one customer
 /// of a provider has to choose from (RFC 6177).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Peer(IpAddr);
+pub(in crate::web) struct Peer(IpAddr);
 
 impl Peer {
     /// All whose addresses are not kept apart any more.

@@ -3,6 +3,11 @@
 //! axum's own `serve` has neither a time for a request's head nor a bound on connections, so hyper is used here as axum
 //! uses it.
 
+pub(super) mod client_address;
+pub(super) mod connections;
+pub(super) mod deadlines;
+mod send_limit;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,12 +20,12 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::api::{ApiCode, Problem};
-use super::connections::{Bounds, Connection, Connections, Turn};
-use super::send_limit::SendLimit;
+use self::connections::{Bounds, Connection, Connections, Turn};
+use self::send_limit::SendLimit;
 use crate::config::HttpSettings;
 use crate::failpoint;
 use crate::metrics::Metrics;
+use crate::web::api::{ApiCode, Problem};
 
 /// Bytes kept of a client that sends faster than it is answered; the longest head of a request.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
@@ -38,7 +43,7 @@ pub struct Server {
 
 impl Server {
     /// Answers on the listener by these routes, until `stopping` is cancelled.
-    pub(super) fn over(
+    pub(in crate::web) fn over(
         listener: TcpListener,
         router: Router,
         settings: &HttpSettings,

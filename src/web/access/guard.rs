@@ -8,9 +8,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-use super::api::{ApiCode, Problem};
-use super::connections::Turn;
-use super::guesses::{Door, Guesses};
+use super::wrong_credentials::{Door, Guesses};
+use crate::web::api::{ApiCode, Problem};
+use crate::web::server::connections::Turn;
 
 /// Who may ask for more than whether the process lives.
 #[derive(Clone)]
@@ -22,14 +22,14 @@ pub enum Access {
 }
 
 /// Who may ask, and what is known of those who may not.
-pub(super) struct Guard {
+pub(in crate::web) struct Guard {
     pub access: Access,
     pub guesses: Guesses,
 }
 
 /// What a request shows of the token.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(in crate::web) enum Shown {
     /// The token.
     Right,
     /// Something else in its place.
@@ -39,7 +39,7 @@ pub(super) enum Shown {
 }
 
 /// Lets a request through that shows the token, or every one where none is asked for.
-pub(super) async fn require_token(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+pub(in crate::web) async fn require_token(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let Access::Token(token) = &guard.access else { return next.run(request).await };
     match shown(&request, token) {
         Shown::Right => return next.run(request).await,
@@ -54,7 +54,11 @@ pub(super) async fn require_token(State(guard): State<Arc<Guard>>, request: Requ
 /// Keeps pages of other sites, which an operator's browser may have open, from using an address that asks for no token, or a
 /// login: a request that a browser sends for them names where it comes from (Fetch Standard, `Origin`; Fetch Metadata,
 /// `Sec-Fetch-Site`), and one that reaches a loopback address under a foreign name shows that name (DNS rebinding).
-pub(super) async fn refuse_other_sites(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+pub(in crate::web) async fn refuse_other_sites(
+    State(guard): State<Arc<Guard>>,
+    request: Request,
+    next: Next,
+) -> Response {
     match is_of_another_site(&guard.access, &request) {
         true => Problem::new(ApiCode::CrossSite, "requests from other sites are not allowed").into_response(),
         false => next.run(request).await,
@@ -83,7 +87,7 @@ fn is_local(host: &str) -> bool {
 }
 
 /// What the request shows as a bearer. Whatever else stands in the header (`Basic ...`) is something in its place.
-pub(super) fn shown(request: &Request, token: &str) -> Shown {
+pub(in crate::web) fn shown(request: &Request, token: &str) -> Shown {
     let Some(header) = request.headers().get(header::AUTHORIZATION) else { return Shown::Nothing };
     let shown = header.to_str().ok().and_then(|value| value.split_once(' '));
     match shown {
@@ -93,7 +97,7 @@ pub(super) fn shown(request: &Request, token: &str) -> Shown {
 }
 
 /// Compares in a time that tells nothing of the token: neither of its length nor of where the two differ.
-pub(super) fn is_same(shown: &str, token: &str) -> bool {
+pub(in crate::web) fn is_same(shown: &str, token: &str) -> bool {
     let (shown, token) = (Sha256::digest(shown), Sha256::digest(token));
     let differences = shown.iter().zip(token.iter()).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
     differences == 0

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::failed::Failed;
+use super::error_page::Failed;
 use super::health;
 use super::layout::set_protection;
 use super::login::Logins;

@@ -14,11 +14,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::failed::Failed;
+use super::error_page::Failed;
 use crate::store::Store;
 use crate::web::api::{ApiCode, Problem};
-use crate::web::connections::Turn;
 use crate::web::health::Vitals;
+use crate::web::server::connections::Turn;
 
 /// Time between two looks: what changed is on the screen within two seconds, the page's own request included.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

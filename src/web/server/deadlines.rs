@@ -12,8 +12,8 @@ use futures_util::StreamExt;
 use futures_util::stream::unfold;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::api::{ApiCode, Problem};
 use super::connections::Turn;
+use crate::web::api::{ApiCode, Problem};
 
 /// Longest time for one answer: longer than the database and the broker take to say why they do not answer.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
@@ -21,7 +21,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(15);
 const DRY_RUN_MAX: Duration = Duration::from_secs(75);
 
 /// Answers within [`ANSWER_MAX`], a dry run within [`DRY_RUN_MAX`], and 408 where the body did not come within its own time.
-pub(super) async fn within(State(body_limit): State<Duration>, mut request: Request, next: Next) -> Response {
+pub(in crate::web) async fn within(State(body_limit): State<Duration>, mut request: Request, next: Next) -> Response {
     let is_late = Arc::new(AtomicBool::new(false));
     let turn = request.extensions().get::<Turn>().cloned();
     let body = std::mem::take(request.body_mut());

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connections::Turn;
-use super::peer::Peer;
 use crate::metrics::Metrics;
+use crate::web::server::client_address::Peer;
+use crate::web::server::connections::Turn;
 
 /// Time between two answers to wrong ones of one address.
 const EVERY: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Where a wrong token or signature was shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Door {
+pub(in crate::web) enum Door {
     /// The API, or the metrics.
     Api,
     /// The pages.
@@ -47,7 +47,7 @@ impl Door {
 
 /// What is known of wrong ones. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Guesses {
+pub(in crate::web) struct Guesses {
     known: Arc<Mutex<Known>>,
     metrics: Arc<Metrics>,
 }
