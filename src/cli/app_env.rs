@@ -17,9 +17,9 @@ const SERVICE_ENVIRONMENT: &str = "/etc/vmacd/environment";
 
 /// The stores that were opened, to be closed when the program ends.
 #[derive(Clone, Default)]
-pub struct Stores(Arc<Mutex<Vec<Store>>>);
+pub struct OpenStores(Arc<Mutex<Vec<Store>>>);
 
-impl Stores {
+impl OpenStores {
     fn add(&self, store: &Store) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
     }
@@ -34,22 +34,22 @@ impl Stores {
 }
 
 /// The settings of one run of the program, and what they lead to.
-pub struct Session {
+pub struct AppEnv {
     pub settings: Arc<Settings>,
     /// None for settings of the program's own.
     origins: Option<Arc<Origins>>,
-    stores: Stores,
+    stores: OpenStores,
 }
 
-impl Session {
+impl AppEnv {
     /// With settings of the program's own.
     pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), origins: None, stores: Stores::default() }
+        Self { settings: Arc::new(settings), origins: None, stores: OpenStores::default() }
     }
 
     /// Reads the settings: `--config`, else `VMACD_CONFIG`, else the usual files. What is opened by them is found in
     /// `stores` afterwards.
-    pub fn load(config: Option<&Path>, stores: &Stores) -> Result<Self, Fault> {
+    pub fn load(config: Option<&Path>, stores: &OpenStores) -> Result<Self, Fault> {
         let from_environment = || std::env::var_os("VMACD_CONFIG").map(PathBuf::from);
         let file = config.map(Path::to_owned).or_else(from_environment);
         let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
@@ -65,15 +65,15 @@ impl Session {
     }
 
     /// The same with settings that fit the file descriptors of the process.
-    pub fn fitted(self) -> Self {
-        Self { settings: Arc::new(file_limits::fitted(&self.settings)), ..self }
+    pub fn fit_to_file_limit(self) -> Self {
+        Self { settings: Arc::new(file_limits::fit(&self.settings)), ..self }
     }
 
     /// The store as it is: its tables must be there, as this version knows them. No verb makes a database by the way: it
     /// would be another one than was meant.
     pub async fn store(&self) -> Result<Store, Fault> {
         let store = self.connect(false).await?;
-        store.check_tables().await.map_err(|error| self.advised(error))?;
+        store.check_tables().await.map_err(|error| self.with_database_hint(error))?;
         Ok(store)
     }
 
@@ -93,7 +93,7 @@ impl Session {
             retry: self.settings.retry.policy(),
         };
         let connected = Store::connect(database.url.reveal(), options).await;
-        let store = connected.map_err(|error| self.advised(error))?;
+        let store = connected.map_err(|error| self.with_database_hint(error))?;
         if self.settings.amqp.url.is_empty() {
             store.publish_nowhere();
         }
@@ -102,21 +102,21 @@ impl Session {
     }
 
     /// The fault, with which database it is and why that one.
-    fn advised(&self, error: StoreError) -> Fault {
+    fn with_database_hint(&self, error: StoreError) -> Fault {
         let missing = match &error {
-            StoreError::Connect { .. } => absent_file(&self.settings.database.url).is_some(),
+            StoreError::Connect { .. } => missing_sqlite_file(&self.settings.database.url).is_some(),
             error => matches!(error, StoreError::TablesMissing),
         };
         if !missing {
             let is_connect = matches!(error, StoreError::Connect { .. });
             let fault = Fault::from(error);
-            return if is_connect { fault.hint_also(&self.origin()) } else { fault };
+            return if is_connect { fault.add_hint(&self.origin()) } else { fault };
         }
         Fault::from(error).with_hint(format!(
             "nothing was done. The database is {}. If you meant another one, set VMACD_DATABASE_URL or name the settings file \
              with --config; `vmacd migrate` creates this one{}",
             self.which_database(),
-            unread_environment()
+            service_environment_hint()
         ))
     }
 
@@ -134,26 +134,26 @@ impl Session {
     /// The store for imports, with which a database is set up: it is made where there is none and it is the one that was
     /// meant, unless the settings forbid it, and that is said. Tables that are there are never changed: workers may be
     /// running on them.
-    pub async fn store_to_set_up(&self) -> Result<Store, Fault> {
+    pub async fn store_for_import(&self) -> Result<Store, Fault> {
         match self.settings.database.migrate {
-            Migrate::Auto if self.is_meant() => self.made_where_missing().await,
+            Migrate::Auto if self.is_intended_database() => self.create_if_missing().await,
             Migrate::Auto | Migrate::Never => self.store().await,
         }
     }
 
     /// True for a database that a setting names, and for the default one where nothing is set up yet. Beside a settings file,
     /// or on a host of the service, the default file in whatever folder this is would hardly be the service's database.
-    fn is_meant(&self) -> bool {
+    fn is_intended_database(&self) -> bool {
         self.origins.as_ref().is_none_or(|origins| {
             origins.is_set("database.url") || !(origins.has_file() || Path::new(SERVICE_ENVIRONMENT).exists())
         })
     }
 
-    async fn made_where_missing(&self) -> Result<Store, Fault> {
+    async fn create_if_missing(&self) -> Result<Store, Fault> {
         let store = self.connect(true).await?;
         match store.check_tables().await {
             Err(StoreError::TablesMissing) => self.make_tables(&store).await?,
-            checked => checked.map_err(|error| self.advised(error))?,
+            checked => checked.map_err(|error| self.with_database_hint(error))?,
         }
         Ok(store)
     }
@@ -167,7 +167,7 @@ impl Session {
     }
 
     /// The store for the worker, its tables brought up to date where the settings say so.
-    pub async fn store_to_serve(&self) -> Result<Store, Fault> {
+    pub async fn store_for_worker(&self) -> Result<Store, Fault> {
         match self.settings.database.migrate {
             Migrate::Auto => self.migrated().await,
             Migrate::Never => self.store().await,
@@ -248,12 +248,12 @@ fn sqlite_file(url: &ServiceUrl) -> Option<PathBuf> {
     (!file.is_empty() && !file.contains(":memory:")).then(|| std::path::absolute(file).unwrap_or_else(|_| file.into()))
 }
 
-fn absent_file(url: &ServiceUrl) -> Option<PathBuf> {
+fn missing_sqlite_file(url: &ServiceUrl) -> Option<PathBuf> {
     sqlite_file(url).filter(|file| !file.exists())
 }
 
 /// The secrets of the service stand in a file that the unit reads and this program does not.
-fn unread_environment() -> &'static str {
+fn service_environment_hint() -> &'static str {
     match Path::new(SERVICE_ENVIRONMENT).exists() {
         true => {
             ". The service also has the variables in /etc/vmacd/environment: `set -a; . /etc/vmacd/environment` gives them to this shell"

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::BackupArgs;
 use crate::cli::fault::Fault;
 use crate::cli::ui::output::Output;
@@ -10,12 +10,12 @@ use crate::config::ServiceUrl;
 use crate::store::StoreError;
 
 /// Runs the verb.
-pub async fn run(session: Session, output: Output, args: BackupArgs) -> Result<(), Fault> {
-    let url = &session.settings.database.url;
+pub async fn run(env: AppEnv, output: Output, args: BackupArgs) -> Result<(), Fault> {
+    let url = &env.settings.database.url;
     if url.reveal().starts_with("postgres") {
         return Err(Fault::from(StoreError::NotSqlite).with_hint(pg_dump(url, &args.file)));
     }
-    let copied = session.database().await?.copy_to(&args.file, args.overwrite).await;
+    let copied = env.database().await?.copy_to(&args.file, args.overwrite).await;
     let copy = copied.map_err(|error| advised(error, args.overwrite))?;
     output.one(&copy, || {
         let (file, bytes, tables) = (copy.file.display(), copy.bytes, copy.tables);

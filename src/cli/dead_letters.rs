@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::broker;
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb, duration};
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
@@ -24,12 +24,12 @@ const PART: i64 = 1_000;
 const DISCARDED_AT_ONCE: usize = 500;
 
 /// Runs one of the verbs.
-pub async fn run(session: Session, output: Output, verb: DeadLettersVerb) -> Result<(), Fault> {
-    let store = session.store().await?;
+pub async fn run(env: AppEnv, output: Output, verb: DeadLettersVerb) -> Result<(), Fault> {
+    let store = env.store().await?;
     match verb {
         DeadLettersVerb::List(selection) => list(&store, output, &selection).await,
         DeadLettersVerb::Show { id } => show(&store, output, id).await,
-        DeadLettersVerb::Replay(change) => replay(&session, &store, output, &change).await,
+        DeadLettersVerb::Replay(change) => replay(&env, &store, output, &change).await,
         DeadLettersVerb::Discard { change, yes } => discard(&store, output, &change, yes).await,
     }
 }
@@ -98,58 +98,58 @@ fn kept_in_part(row: &DeadLetterRow) -> String {
     format!("the first {BODY_BYTES_MAX} of {} bytes{hash}; it cannot be replayed\n             ", row.body_bytes)
 }
 
-async fn replay(session: &Session, store: &Store, output: Output, change: &DeadLetterChange) -> Result<(), Fault> {
-    let chosen = chosen(store, change).await?;
+async fn replay(env: &AppEnv, store: &Store, output: Output, change: &DeadLetterChange) -> Result<(), Fault> {
+    let selected = selected(store, change).await?;
     if change.dry_run {
-        return told(output, "would be replayed", &chosen, &chosen);
+        return print_result(output, "would be replayed", &selected, &selected);
     }
-    let broker = session.broker(store).await?;
-    let (progress, mut done) = (Progress::new(output, "replaying", chosen.len()), 0);
-    let replayed = broker::replay(&broker, store, &chosen, |dealt_with| {
+    let broker = env.broker(store).await?;
+    let (progress, mut done) = (Progress::new(output, "replaying", selected.len()), 0);
+    let replayed = broker::replay(&broker, store, &selected, |dealt_with| {
         done = dealt_with;
         progress.at(dealt_with);
     });
-    let replayed = replayed.await.map_err(|error| half_done(error.into(), done, chosen.len()))?;
+    let replayed = replayed.await.map_err(|error| partly_done(error.into(), done, selected.len()))?;
     progress.done();
-    told(output, "replayed", &replayed, &chosen)
+    print_result(output, "replayed", &replayed, &selected)
 }
 
 async fn discard(store: &Store, output: Output, change: &DeadLetterChange, yes: bool) -> Result<(), Fault> {
-    let chosen = chosen(store, change).await?;
+    let selected = selected(store, change).await?;
     if change.dry_run {
-        return told(output, "would be discarded", &chosen, &chosen);
+        return print_result(output, "would be discarded", &selected, &selected);
     }
     // It cannot be taken back; those that were named one by one are meant.
-    let is_meant = yes || chosen.len() < 2 || !change.selection.id.is_empty();
-    let question = format!("Discard {} dead letters permanently? They cannot be replayed afterwards.", chosen.len());
-    confirm::consent(is_meant, question, "--yes discards them without asking, --dry-run shows which").await?;
-    let progress = Progress::new(output, "discarding", chosen.len());
-    let mut discarded = Vec::with_capacity(chosen.len());
-    for (at, group) in chosen.chunks(DISCARDED_AT_ONCE).enumerate() {
+    let is_meant = yes || selected.len() < 2 || !change.selection.id.is_empty();
+    let question = format!("Discard {} dead letters permanently? They cannot be replayed afterwards.", selected.len());
+    confirm::require(is_meant, question, "--yes discards them without asking, --dry-run shows which").await?;
+    let progress = Progress::new(output, "discarding", selected.len());
+    let mut discarded = Vec::with_capacity(selected.len());
+    for (at, group) in selected.chunks(DISCARDED_AT_ONCE).enumerate() {
         let done = at * DISCARDED_AT_ONCE;
-        let gone = store.discard(group).await.map_err(|error| half_done(error.into(), done, chosen.len()))?;
+        let gone = store.discard(group).await.map_err(|error| partly_done(error.into(), done, selected.len()))?;
         discarded.extend(gone);
         progress.at(done + group.len());
     }
     progress.done();
-    told(output, "discarded", &discarded, &chosen)
+    print_result(output, "discarded", &discarded, &selected)
 }
 
-fn half_done(fault: Fault, done: usize, of: usize) -> Fault {
+fn partly_done(fault: Fault, done: usize, of: usize) -> Fault {
     fault.context(format!("{done} of {of} are done; the others are still waiting"))
 }
 
 /// Says what was done; some may have been replayed or discarded by others meanwhile.
-fn told(output: Output, what: &str, done: &[i64], chosen: &[i64]) -> Result<(), Fault> {
+fn print_result(output: Output, what: &str, done: &[i64], selected: &[i64]) -> Result<(), Fault> {
     let done_set: HashSet<&i64> = done.iter().collect();
-    let gone: Vec<&i64> = chosen.iter().filter(|id| !done_set.contains(id)).collect();
+    let gone: Vec<&i64> = selected.iter().filter(|id| !done_set.contains(id)).collect();
     output.one(&json!({"count": done.len(), "what": what, "ids": done, "gone": gone}), || match gone.len() {
         0 => format!("{} {what}", done.len()),
         gone => format!("{} {what}, {gone} had already been replayed or discarded", done.len()),
     })
 }
 
-async fn chosen(store: &Store, change: &DeadLetterChange) -> Result<Vec<i64>, Fault> {
+async fn selected(store: &Store, change: &DeadLetterChange) -> Result<Vec<i64>, Fault> {
     let selection = &change.selection;
     if selection.is_empty() {
         return Err(Fault::input("choose which ones: --id 1,2, --all, --reason CODE, --switch NAME or --since 2h"));
@@ -157,13 +157,13 @@ async fn chosen(store: &Store, change: &DeadLetterChange) -> Result<Vec<i64>, Fa
     did_you_mean::known_reason(store, selection.reason.as_deref()).await?;
     let ids = store.dead_letter_ids(&filter(store, selection).await?).await?;
     match selection.id.iter().find(|id| ids.binary_search(id).is_err()) {
-        Some(id) => Err(not_waiting(store, *id).await?),
+        Some(id) => Err(why_not_selected(store, *id).await?),
         None => Ok(ids),
     }
 }
 
 /// Why a dead letter that was named is none of those chosen.
-async fn not_waiting(store: &Store, id: i64) -> Result<Fault, Fault> {
+async fn why_not_selected(store: &Store, id: i64) -> Result<Fault, Fault> {
     let text = match store.dead_letter(id).await?.row.state.as_str() {
         "waiting" => format!("dead letter {id} does not match the other options"),
         state => format!("dead letter {id} was already {state}"),

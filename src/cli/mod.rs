@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
-use app_env::{Session, Stores};
+use app_env::{AppEnv, OpenStores};
 use args::{Cli, Verb};
 use fault::Fault;
 use process::signals;
@@ -71,7 +71,7 @@ enum End {
 
 /// Runs the verb, and closes what it opened: also where it fails, and where a signal ends it.
 async fn run_to_end(cli: Cli) -> End {
-    let stores = Stores::default();
+    let stores = OpenStores::default();
     let may_interrupt = !handles_signals(&cli.verb);
     let end = tokio::select! {
         result = run(cli, &stores) => End::Done(result),
@@ -95,41 +95,41 @@ fn parse() -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&args::command().try_get_matches()?)
 }
 
-async fn run(cli: Cli, stores: &Stores) -> Result<(), Fault> {
+async fn run(cli: Cli, stores: &OpenStores) -> Result<(), Fault> {
     let output = Output::new(cli.json, cli.color);
     // The service reads its settings first: they say where its traces go.
     if !matches!(cli.verb, Verb::Serve) {
         telemetry::start_logs();
     }
-    let session = || Session::load(cli.config.as_deref(), stores);
+    let env = || AppEnv::load(cli.config.as_deref(), stores);
     match cli.verb {
         Verb::Demo(args) => demo::run(args).await,
         Verb::Sim(args) => sim::run(args, cli.config).await,
-        Verb::Serve => serve::run(session()?).await,
-        Verb::Create(args) => vmacs::request::create(session()?, output, args).await,
-        Verb::Move(args) => vmacs::request::take(session()?, output, args).await,
-        Verb::Rotate(args) => vmacs::request::rotate(session()?, output, args).await,
-        Verb::Revoke(args) => vmacs::request::revoke(session()?, output, args).await,
-        Verb::List(args) => vmacs::list::run(session()?, output, args).await,
-        Verb::Show(args) => vmacs::show::run(session()?, output, &args).await,
-        Verb::Reserve(args) => macs::reservations::reserve(session()?, output, args).await,
-        Verb::Release(args) => macs::reservations::release(session()?, output, args).await,
-        Verb::Reservations => macs::reservations::list(session()?, output).await,
-        Verb::Pools => macs::pools::run(session()?, output).await,
-        Verb::Macs(verb) => macs::import::run(session()?, output, verb).await,
-        Verb::DeadLetters(verb) => dead_letters::run(session()?, output, verb).await,
-        Verb::Inventory(verb) => inventory::run(session()?, output, verb).await,
-        Verb::Switches(verb) => switches::run(session()?, output, verb).await,
-        Verb::Backups(verb) => backups::run(session()?, output, verb).await,
-        Verb::Audit(args) => switches::audit::run(session()?, output, args).await,
-        Verb::Freeze(args) => switches::freezes::freeze(session()?, output, args).await,
-        Verb::Thaw(args) => switches::freezes::thaw(session()?, output, args).await,
-        Verb::Freezes => switches::freezes::list(session()?, output).await,
-        Verb::Adopt(args) => switches::adopt::run(session()?, output, args).await,
-        Verb::Migrate => session()?.migrate(output).await,
-        Verb::Backup(args) => database::run(session()?, output, args).await,
+        Verb::Serve => serve::run(env()?).await,
+        Verb::Create(args) => vmacs::request::create(env()?, output, args).await,
+        Verb::Move(args) => vmacs::request::move_address(env()?, output, args).await,
+        Verb::Rotate(args) => vmacs::request::rotate(env()?, output, args).await,
+        Verb::Revoke(args) => vmacs::request::revoke(env()?, output, args).await,
+        Verb::List(args) => vmacs::list::run(env()?, output, args).await,
+        Verb::Show(args) => vmacs::show::run(env()?, output, &args).await,
+        Verb::Reserve(args) => macs::reservations::reserve(env()?, output, args).await,
+        Verb::Release(args) => macs::reservations::release(env()?, output, args).await,
+        Verb::Reservations => macs::reservations::list(env()?, output).await,
+        Verb::Pools => macs::pools::run(env()?, output).await,
+        Verb::Macs(verb) => macs::import::run(env()?, output, verb).await,
+        Verb::DeadLetters(verb) => dead_letters::run(env()?, output, verb).await,
+        Verb::Inventory(verb) => inventory::run(env()?, output, verb).await,
+        Verb::Switches(verb) => switches::run(env()?, output, verb).await,
+        Verb::Backups(verb) => backups::run(env()?, output, verb).await,
+        Verb::Audit(args) => switches::audit::run(env()?, output, args).await,
+        Verb::Freeze(args) => switches::freezes::freeze(env()?, output, args).await,
+        Verb::Thaw(args) => switches::freezes::thaw(env()?, output, args).await,
+        Verb::Freezes => switches::freezes::list(env()?, output).await,
+        Verb::Adopt(args) => switches::adopt::run(env()?, output, args).await,
+        Verb::Migrate => env()?.migrate(output).await,
+        Verb::Backup(args) => database::run(env()?, output, args).await,
         Verb::Config { example: true } => generate::example(),
-        Verb::Config { example: false } => session()?.print(output),
+        Verb::Config { example: false } => env()?.print(output),
         Verb::Completions { shell } => generate::completions(shell),
         Verb::Man { folder } => generate::man(&folder),
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cli::args::{SimArgs, SimDialect, SimDuplicates};
 use crate::cli::fault::Fault;
 use crate::cli::process::file_limits::raise_file_limit;
-use crate::cli::process::signals::on_signal;
+use crate::cli::process::signals::shutdown_token;
 use crate::sim;
 
 /// Runs until a signal says stop.
@@ -42,7 +42,7 @@ pub async fn run(args: SimArgs, config: Option<PathBuf>) -> Result<(), Fault> {
         legacy_ssh: args.legacy_ssh,
         ..sim::Options::default()
     };
-    let shutdown = on_signal()?;
+    let shutdown = shutdown_token()?;
     raise_file_limit();
     Ok(sim::run(options, shutdown.cancelled_owned()).await?)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::api::{Rehearse, Replays};
+use super::api::{DryRunner, Replays};
 use crate::broker::Broker;
 use crate::config::HookSettings;
 use crate::domain::DriftMode;
@@ -11,21 +11,21 @@ use crate::store::Store;
 
 /// The rows, the messages, the replays under way, dry runs, and the hooks. Cheap to clone.
 #[derive(Clone)]
-pub struct App {
+pub struct AppState {
     pub(super) store: Store,
     pub(super) broker: Broker,
     pub(super) replays: Replays,
-    pub(super) rehearse: Arc<dyn Rehearse>,
+    pub(super) dry_runner: Arc<dyn DryRunner>,
     hooks: Arc<BTreeMap<String, HookSettings>>,
     /// What is done about drift on switches whose inventory does not say.
     pub(super) drift: DriftMode,
 }
 
-impl App {
+impl AppState {
     /// Over these; `rehearse` tries commands out.
-    pub fn new(store: Store, broker: Broker, rehearse: Arc<dyn Rehearse>) -> Self {
+    pub fn new(store: Store, broker: Broker, dry_runner: Arc<dyn DryRunner>) -> Self {
         let (replays, hooks, drift) = (Replays::default(), Arc::default(), DriftMode::default());
-        Self { store, broker, replays, rehearse, hooks, drift }
+        Self { store, broker, replays, dry_runner, hooks, drift }
     }
 
     /// With these hooks, by name.

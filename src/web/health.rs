@@ -50,7 +50,7 @@ impl HealthView {
 
 /// Asks the process how it is.
 #[async_trait]
-pub trait Vitals: Send + Sync + 'static {
+pub trait HealthSource: Send + Sync + 'static {
     /// One entry per part that the worker needs, and per task.
     async fn readiness(&self) -> Vec<Readiness>;
 
@@ -65,14 +65,14 @@ pub(super) async fn alive() -> Response {
     Json(serde_json::json!({"status": "alive"})).into_response()
 }
 
-pub(super) async fn ready(State(vitals): State<Arc<dyn Vitals>>) -> Response {
-    let parts = vitals.readiness().await;
+pub(super) async fn ready(State(health_source): State<Arc<dyn HealthSource>>) -> Response {
+    let parts = health_source.readiness().await;
     let all = parts.iter().all(|part| part.ready);
     let status = if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(serde_json::json!({"ready": all, "parts": parts}))).into_response()
 }
 
-pub(super) async fn metrics(State(vitals): State<Arc<dyn Vitals>>) -> Response {
+pub(super) async fn metrics(State(health_source): State<Arc<dyn HealthSource>>) -> Response {
     let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, format)], vitals.metrics().await).into_response()
+    ([(header::CONTENT_TYPE, format)], health_source.metrics().await).into_response()
 }

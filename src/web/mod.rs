@@ -15,8 +15,8 @@ mod routes;
 mod server;
 
 pub use access::guard::Access;
-pub use api::{DryRunChange, DryRunReport, DryRunSwitch, Rehearse};
-pub use app_state::App;
-pub use health::{HealthView, Readiness, Vitals};
-pub use routes::Front;
+pub use api::{DryRunChange, DryRunReport, DryRunSwitch, DryRunner};
+pub use app_state::AppState;
+pub use health::{HealthSource, HealthView, Readiness};
+pub use routes::ServerContext;
 pub use server::Server;

@@ -11,21 +11,21 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::access::guard::{Access, Guard, refuse_other_sites, require_token};
-use super::access::unknown_parameters::{Parameters, refuse_unknown};
-use super::access::wrong_credentials::Guesses;
+use super::access::unknown_parameters::{KnownParameters, refuse_unknown};
+use super::access::wrong_credentials::WrongCredentials;
 use super::api::{Api, ApiCode, Problem};
-use super::health::{self, Vitals};
+use super::health::{self, HealthSource};
 use super::pages::{self, Pages};
 use super::server::Server;
 use super::server::deadlines;
-use super::{App, hooks};
+use super::{AppState, hooks};
 use crate::config::HttpSettings;
 use crate::metrics::Metrics;
 
 /// What the server is told beside what it serves.
-pub struct Front {
+pub struct ServerContext {
     /// How the process is.
-    pub vitals: Arc<dyn Vitals>,
+    pub health_source: Arc<dyn HealthSource>,
     /// Who may ask.
     pub access: Access,
     /// Its bounds.
@@ -37,32 +37,32 @@ pub struct Front {
 impl Server {
     /// Serves on the listener, once it runs, until `stopping` is cancelled. `/healthz` and `/readyz` answer everybody, as
     /// supervisors ask without credentials; a hook answers whoever signs with its secret.
-    pub fn new(listener: TcpListener, front: &Front, app: App, stopping: CancellationToken) -> Self {
-        let router = router(front, app, stopping.clone());
-        Self::over(listener, router, &front.settings, front.metrics.clone(), stopping)
+    pub fn new(listener: TcpListener, context: &ServerContext, app: AppState, stopping: CancellationToken) -> Self {
+        let router = router(context, app, stopping.clone());
+        Self::over(listener, router, &context.settings, context.metrics.clone(), stopping)
     }
 }
 
-fn router(front: &Front, app: App, stopping: CancellationToken) -> Router {
-    let guesses = Guesses::new(front.metrics.clone());
-    let guard = Arc::new(Guard { access: front.access.clone(), guesses: guesses.clone() });
-    let vitals = front.vitals.clone();
-    let api = Api::new(app.clone(), vitals.clone());
-    let checked = middleware::from_fn_with_state(Arc::new(Parameters::documented(&api.document)), refuse_unknown);
+fn router(context: &ServerContext, app: AppState, stopping: CancellationToken) -> Router {
+    let wrong_credentials = WrongCredentials::new(context.metrics.clone());
+    let guard = Arc::new(Guard { access: context.access.clone(), wrong_credentials: wrong_credentials.clone() });
+    let health_source = context.health_source.clone();
+    let api = Api::new(app.clone(), health_source.clone());
+    let checked = middleware::from_fn_with_state(Arc::new(KnownParameters::documented(&api.document)), refuse_unknown);
     let health = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
-    let hooks = hooks::router(app.clone(), guesses).route_layer(checked.clone());
-    let open = health.with_state(vitals.clone()).merge(hooks);
-    let metrics = Router::new().route("/metrics", get(health::metrics)).with_state(vitals);
+    let hooks = hooks::router(app.clone(), wrong_credentials).route_layer(checked.clone());
+    let open = health.with_state(health_source.clone()).merge(hooks);
+    let metrics = Router::new().route("/metrics", get(health::metrics)).with_state(health_source);
     let programs = metrics.merge(api.routes.route_layer(checked.clone()));
     let programs = programs.route_layer(middleware::from_fn_with_state(guard.clone(), require_token));
-    let pages = Pages::new(app, guard.clone(), front, stopping, &api.document);
+    let pages = Pages::new(app, guard.clone(), context, stopping, &api.document);
     let documents = pages.for_programs_too(api.documents);
     let guarded = programs.merge(documents).merge(pages.routes.route_layer(checked));
     let guarded = guarded.route_layer(middleware::from_fn_with_state(guard, refuse_other_sites));
     let router = open.merge(guarded).fallback(no_such_path).method_not_allowed_fallback(no_such_method);
-    let body_timeout = Duration::from_millis(front.settings.body_timeout_ms);
-    let router = router.layer(middleware::from_fn_with_state(body_timeout, deadlines::within));
-    router.layer(middleware::from_fn_with_state(pages.asked, pages::for_people))
+    let body_timeout = Duration::from_millis(context.settings.body_timeout_ms);
+    let router = router.layer(middleware::from_fn_with_state(body_timeout, deadlines::enforce));
+    router.layer(middleware::from_fn_with_state(pages.problem_pages, pages::render_problems))
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

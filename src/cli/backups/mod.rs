@@ -2,7 +2,7 @@
 
 mod restore;
 
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::BackupsVerb;
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
@@ -17,10 +17,10 @@ use crate::store::{Backup, BackupKey, Store};
 const PART: i64 = 1_000;
 
 /// Runs one of the verbs.
-pub async fn run(session: Session, output: Output, verb: BackupsVerb) -> Result<(), Fault> {
+pub async fn run(env: AppEnv, output: Output, verb: BackupsVerb) -> Result<(), Fault> {
     match verb {
         BackupsVerb::List { switch } => {
-            let store = session.store().await?;
+            let store = env.store().await?;
             did_you_mean::known_switch(&store, &switch).await?;
             let mut before = Some(i64::MAX);
             let read = async || {
@@ -32,15 +32,15 @@ pub async fn run(session: Session, output: Output, verb: BackupsVerb) -> Result<
             output.parts(&["ID", "TAKEN", "BYTES", "STORED", "CONTENT", "PUSH"], row, read).await
         }
         BackupsVerb::Show { id, with_secrets } => {
-            let (backup, content) = session.store().await?.backup(id).await?;
+            let (backup, content) = env.store().await?.backup(id).await?;
             if with_secrets {
                 return show_whole(output, &backup, &content);
             }
             let content = redacted(&content);
             output.one(&serde_json::json!({"backup": backup, "content": content}), || content.trim_end().to_owned())
         }
-        BackupsVerb::Diff { from, to } => diff(&session.store().await?, output, from, to).await,
-        BackupsVerb::Restore(args) => restore::run(session, output, args).await,
+        BackupsVerb::Diff { from, to } => diff(&env.store().await?, output, from, to).await,
+        BackupsVerb::Restore(args) => restore::run(env, output, args).await,
         BackupsVerb::Keygen { file: None } => {
             let key = BackupKey::generate();
             output.one(&serde_json::json!({"key_file": key}), || key.trim_end().to_owned())

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::RestoreArgs;
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
@@ -18,14 +18,14 @@ use crate::switch::{RestoreEnd, Wanted};
 use crate::worker::{Disagreement, RestorePreview, Restorer};
 
 /// Shows what the switch itself says would change, asks, and does it.
-pub async fn run(session: Session, output: Output, args: RestoreArgs) -> Result<(), Fault> {
+pub async fn run(env: AppEnv, output: Output, args: RestoreArgs) -> Result<(), Fault> {
     if !args.yes && !args.dry_run && !confirm::can_ask() {
         let fault = Fault::input("this needs a confirmation and there is no terminal to ask on; nothing was changed");
         return Err(fault.with_hint("--yes restores without asking, --dry-run shows what would change"));
     }
-    let store = session.store().await?;
+    let store = env.store().await?;
     let (backup, wanted) = wanted(&store, &args).await?;
-    let restorer = Restorer::open(store, session.settings.clone(), &args.switch).await?;
+    let restorer = Restorer::open(store, env.settings.clone(), &args.switch).await?;
     let mut restorer = restorer.despite_freeze(args.despite_freeze);
     let done = restore(output, &args, &backup, &wanted, &mut restorer).await;
     restorer.close().await;
@@ -53,12 +53,12 @@ async fn restore(
     wanted: &Wanted,
     restorer: &mut Restorer,
 ) -> Result<(), Fault> {
-    let looking = Progress::spinner(output, format!("{} compares", backup.switch));
+    let comparing = Progress::spinner(output, format!("{} compares", backup.switch));
     let preview = restorer.preview(wanted, args.timeout).await?;
-    looking.done();
-    let shown = Shown::new(backup, wanted, &preview);
+    comparing.done();
+    let report = RestoreReport::new(backup, wanted, &preview);
     if preview.difference.text.trim().is_empty() {
-        return shown.print(
+        return report.print(
             output,
             "unchanged",
             &json!({}),
@@ -66,11 +66,11 @@ async fn restore(
         );
     }
     if args.dry_run {
-        return shown.print(output, "would_change", &json!({}), "nothing was changed");
+        return report.print(output, "would_change", &json!({}), "nothing was changed");
     }
     if !args.yes {
-        shown.show_before_asking(output)?;
-        if !confirm::ask(format!("Load backup {} on {} and commit it?", backup.id, backup.switch)).await? {
+        report.show_before_asking(output)?;
+        if !confirm::yes_or_no(format!("Load backup {} on {} and commit it?", backup.id, backup.switch)).await? {
             return Err(Fault::input("not confirmed; nothing was changed"));
         }
     }
@@ -80,8 +80,8 @@ async fn restore(
     match end {
         RestoreEnd::Restored { push_id, backup_id } => {
             let data = json!({"push_id": push_id, "backup_before": backup_id});
-            let told = format!("restored by push {push_id}; the configuration before it is backup {backup_id}");
-            shown.print(output, "restored", &data, &told)
+            let result = format!("restored by push {push_id}; the configuration before it is backup {backup_id}");
+            report.print(output, "restored", &data, &result)
         }
         RestoreEnd::Changed => {
             let text = format!("{} was changed by somebody else in the meantime; nothing was restored", backup.switch);
@@ -92,13 +92,13 @@ async fn restore(
 }
 
 /// What is told of a restore, its secrets hidden.
-struct Shown<'a> {
+struct RestoreReport<'a> {
     backup: &'a Backup,
     diff: String,
     disagreeing: &'a [Disagreement],
 }
 
-impl<'a> Shown<'a> {
+impl<'a> RestoreReport<'a> {
     fn new(backup: &'a Backup, wanted: &Wanted, preview: &'a RestorePreview) -> Self {
         let difference = &preview.difference;
         let diff = redacted_difference(&difference.text, &[&difference.before, &wanted.text]);
@@ -106,14 +106,14 @@ impl<'a> Shown<'a> {
     }
 
     fn show_before_asking(&self, output: Output) -> Result<(), Fault> {
-        let mut page = Page::new(output.look);
+        let mut page = Page::new(output.style);
         self.write(&mut page);
         // Data goes to stdout when it is done; the question needs it now.
         say(&page.finish());
         Ok(())
     }
 
-    fn print(&self, output: Output, outcome: &str, more: &Value, told: &str) -> Result<(), Fault> {
+    fn print(&self, output: Output, outcome: &str, more: &Value, result: &str) -> Result<(), Fault> {
         let rows: Vec<Value> = self.disagreeing.iter().map(row).collect();
         let mut data = json!({"switch": self.backup.switch, "backup": self.backup.id, "outcome": outcome,
             "diff": self.diff, "rows_to_push": rows});
@@ -124,7 +124,7 @@ impl<'a> Shown<'a> {
             if outcome != "restored" {
                 self.write(page);
             }
-            page.put(format!("{}: backup {}: {told}", self.backup.switch, self.backup.id)).end();
+            page.put(format!("{}: backup {}: {result}", self.backup.switch, self.backup.id)).end();
         })?;
         output.print(&document)
     }
@@ -132,7 +132,7 @@ impl<'a> Shown<'a> {
     fn write(&self, page: &mut Page) {
         write_diff(page, &self.diff);
         for row in self.disagreeing {
-            page.put(Cell::new(Tone::Waiting, "then ")).put(told_of(row)).end();
+            page.put(Cell::new(Tone::Waiting, "then ")).put(describe(row)).end();
         }
     }
 }
@@ -143,7 +143,7 @@ fn row(row: &Disagreement) -> Value {
         "failure": row.failure.as_ref().map(|failure| &failure.text)})
 }
 
-fn told_of(row: &Disagreement) -> String {
+fn describe(row: &Disagreement) -> String {
     let wish = &row.wish;
     match &row.failure {
         Some(failure) => format!("{} fails: {}", wish.ip, failure.text),

@@ -13,15 +13,15 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::DemoArgs;
 use crate::cli::fault::Fault;
 use crate::cli::process::file_limits::raise_file_limit;
-use crate::cli::process::signals::on_signal;
-use crate::cli::terminal::streams::is_unread;
+use crate::cli::process::signals::shutdown_token;
+use crate::cli::terminal::streams::reader_is_gone;
 
 /// Time between two looks whether somebody reads.
-const READER_LOOK: Duration = Duration::from_millis(500);
+const READER_POLL: Duration = Duration::from_millis(500);
 
 /// Builds the stage, gives the tour, and stays up unless told to end there.
 pub async fn run(args: DemoArgs) -> Result<(), Fault> {
-    let interrupted = on_signal()?;
+    let interrupted = shutdown_token()?;
     raise_file_limit();
     let stage = stage::Stage::build().await?;
     let toured = tokio::select! {
@@ -30,18 +30,18 @@ pub async fn run(args: DemoArgs) -> Result<(), Fault> {
     };
     let stays = toured.is_ok() && !args.exit && !interrupted.is_cancelled();
     let ended = if stays { stay_up(&stage, &interrupted).await } else { toured };
-    stage.strike().await;
+    stage.shut_down().await;
     // That the reader went away (`| head`) is no fault.
-    ended.or_else(|fault| if fault.is_unread() { Ok(()) } else { Err(fault) })
+    ended.or_else(|fault| if fault.reader_is_gone() { Ok(()) } else { Err(fault) })
 }
 
 /// Until a signal says stop, or nobody reads any more.
 async fn stay_up(stage: &stage::Stage, interrupted: &CancellationToken) -> Result<(), Fault> {
     tour::invite(stage)?;
-    while !is_unread() {
+    while !reader_is_gone() {
         tokio::select! {
             () = interrupted.cancelled() => break,
-            () = tokio::time::sleep(READER_LOOK) => {}
+            () = tokio::time::sleep(READER_POLL) => {}
         }
     }
     Ok(())

@@ -10,16 +10,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, Message};
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::fault::Fault;
-use crate::cli::serve::health::Surroundings;
-use crate::cli::serve::{app, serve_http};
+use crate::cli::serve::health::ProcessHealth;
+use crate::cli::serve::{app_state, serve_http};
 use crate::config::{DatabaseSettings, RetrySettings, Secret, ServiceUrl, Settings, SshSettings, WorkerSettings};
 use crate::domain::{Action, Inventory};
 use crate::metrics::Metrics;
 use crate::sim::{Estate, Options};
 use crate::store::Store;
-use crate::web::{Access, Front};
+use crate::web::{Access, ServerContext};
 use crate::worker::{Parts, Supervisor, Worker, WorkerError};
 
 /// The switches' login.
@@ -57,21 +57,21 @@ impl Stage {
         })
         .await?;
         let inventory: Inventory = serde_json::from_value(estate.inventory_json())?;
-        let session = Session::new(settings(&database));
-        let store = session.store_to_serve().await?;
+        let env = AppEnv::new(settings(&database));
+        let store = env.store_for_worker().await?;
         store.import(&inventory).await?;
-        let broker = session.broker(&store).await?;
+        let broker = env.broker(&store).await?;
         let metrics = Arc::<Metrics>::default();
         let parts = Parts {
             store: store.clone(),
             broker: broker.clone(),
-            settings: session.settings.clone(),
+            settings: env.settings.clone(),
             supervisor: Supervisor::new(metrics.clone()),
             metrics,
             outages: Arc::default(),
         };
         let shutdown = CancellationToken::new();
-        let http = page(&parts, &session.settings).await;
+        let http = start_http(&parts, &env.settings).await;
         #[expect(clippy::disallowed_methods, reason = "it is awaited when the demo ends")]
         let worker = tokio::spawn(Worker::start(parts).run_until(shutdown.clone()));
         Ok(Self { store, broker, estate, inventory, http, database, folder, shutdown, worker })
@@ -90,7 +90,7 @@ impl Stage {
     }
 
     /// Stops everything and removes the temporary folder.
-    pub async fn strike(self) {
+    pub async fn shut_down(self) {
         self.shutdown.cancel();
         let _ = self.worker.await;
         self.estate.shutdown().await;
@@ -131,19 +131,19 @@ fn settings(database: &std::path::Path) -> Settings {
     }
 }
 
-async fn page(parts: &Parts, settings: &Settings) -> Option<std::net::SocketAddr> {
+async fn start_http(parts: &Parts, settings: &Settings) -> Option<std::net::SocketAddr> {
     // The usual port may be taken on a developer's machine; the demo does not depend on it.
     let listener = match TcpListener::bind(&settings.http.addr).await {
         Ok(listener) => listener,
         Err(_) => TcpListener::bind("127.0.0.1:0").await.ok()?,
     };
     let address = listener.local_addr().ok();
-    let front = Front {
-        vitals: Arc::new(Surroundings::new(parts.clone())),
+    let context = ServerContext {
+        health_source: Arc::new(ProcessHealth::new(parts.clone())),
         access: Access::Open,
         settings: settings.http.clone(),
         metrics: parts.metrics.clone(),
     };
-    serve_http(&parts.supervisor, listener, &front, app(parts));
+    serve_http(&parts.supervisor, listener, &context, app_state(parts));
     address
 }

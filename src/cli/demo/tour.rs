@@ -210,10 +210,10 @@ async fn dead_letter(stage: &Stage) -> Result<FullDeadLetter, Fault> {
     .await
 }
 
-async fn wait<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T>, Fault>) -> Result<T, Fault> {
+async fn wait<T>(what: &str, mut poll: impl AsyncFnMut() -> Result<Option<T>, Fault>) -> Result<T, Fault> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(found) = look().await? {
+        if let Some(found) = poll().await? {
             return Ok(found);
         }
         if Instant::now() > deadline {
@@ -235,6 +235,6 @@ fn line(text: &str) -> Result<(), Fault> {
 fn put(text: &str) -> Result<(), Fault> {
     match write_text(&format!("{text}\n"))? {
         true => Ok(()),
-        false => Err(Fault::unread()),
+        false => Err(Fault::reader_gone()),
     }
 }

@@ -16,11 +16,11 @@ use crate::sim::SimError;
 use crate::store::StoreError;
 use crate::worker::WorkerError;
 
-const UNREAD: &str = "unread";
+const READER_GONE: &str = "unread";
 
 /// Whose fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FaultKind {
     /// The input's; exit code 1.
     Input,
     /// The service's or its environment's; exit code 2.
@@ -30,7 +30,7 @@ pub enum Kind {
 /// Why a verb ended without doing what was asked.
 #[derive(Debug)]
 pub struct Fault {
-    pub kind: Kind,
+    pub kind: FaultKind,
     /// Stable, for programs.
     pub code: &'static str,
     pub error: anyhow::Error,
@@ -41,13 +41,13 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(kind: Kind, code: &'static str, error: impl Into<anyhow::Error>) -> Self {
+    fn new(kind: FaultKind, code: &'static str, error: impl Into<anyhow::Error>) -> Self {
         Self { kind, code, error: error.into(), hint: None, problems: None }
     }
 
     /// The input is at fault, in this sentence.
     pub fn input(text: impl Into<String>) -> Self {
-        Self::new(Kind::Input, "invalid_input", anyhow::Error::msg(text.into()))
+        Self::new(FaultKind::Input, "invalid_input", anyhow::Error::msg(text.into()))
     }
 
     /// The same with a code of its own.
@@ -56,18 +56,18 @@ impl Fault {
     }
 
     /// Nobody reads what is printed any more.
-    pub fn unread() -> Self {
-        Self::new(Kind::Service, UNREAD, anyhow::Error::msg("stdout was closed by its reader"))
+    pub fn reader_gone() -> Self {
+        Self::new(FaultKind::Service, READER_GONE, anyhow::Error::msg("stdout was closed by its reader"))
     }
 
     /// True for such a fault.
-    pub fn is_unread(&self) -> bool {
-        self.code == UNREAD
+    pub fn reader_is_gone(&self) -> bool {
+        self.code == READER_GONE
     }
 
     /// The service is at fault.
     pub fn service(error: impl Into<anyhow::Error>) -> Self {
-        Self::new(Kind::Service, "service_failed", error)
+        Self::new(FaultKind::Service, "service_failed", error)
     }
 
     /// The same, with what to do.
@@ -81,7 +81,7 @@ impl Fault {
     }
 
     /// The same, with more to know about what to do.
-    pub fn hint_also(self, more: &str) -> Self {
+    pub fn add_hint(self, more: &str) -> Self {
         let hint = self.hint.as_ref().map_or_else(|| more.to_owned(), |hint| format!("{hint} {more}"));
         self.with_hint(hint)
     }
@@ -98,20 +98,20 @@ impl Fault {
 
     /// Prints the fault to stderr, with its causes and what to do, and answers with its exit code.
     pub fn report(&self, json: bool) -> ExitCode {
-        let told = if json { self.json() } else { self.lines() };
-        say(&printable_lines(&told));
+        let text = if json { self.json() } else { self.lines() };
+        say(&printable_lines(&text));
         ExitCode::from(match self.kind {
-            Kind::Input => 1,
-            Kind::Service => 2,
+            FaultKind::Input => 1,
+            FaultKind::Service => 2,
         })
     }
 
     fn json(&self) -> String {
-        let mut told = json!({"code": self.code, "text": self.text(), "hint": self.hint});
+        let mut text = json!({"code": self.code, "text": self.text(), "hint": self.hint});
         if let Some(problems) = &self.problems {
-            told["problems"] = problems.clone();
+            text["problems"] = problems.clone();
         }
-        told.to_string()
+        text.to_string()
     }
 
     fn lines(&self) -> String {
@@ -124,7 +124,7 @@ macro_rules! fault_of {
     ($($error:ty => $kind:ident $code:literal),* $(,)?) => {
         $(impl From<$error> for Fault {
             fn from(error: $error) -> Self {
-                Self::new(Kind::$kind, $code, error)
+                Self::new(FaultKind::$kind, $code, error)
             }
         })*
     };
@@ -144,21 +144,21 @@ fault_of! {
 impl From<ConfigError> for Fault {
     fn from(error: ConfigError) -> Self {
         let hint = hints::of_config(&error);
-        Self { hint, ..Self::new(Kind::Input, "invalid_settings", error) }
+        Self { hint, ..Self::new(FaultKind::Input, "invalid_settings", error) }
     }
 }
 
 impl From<Failure> for Fault {
     fn from(failure: Failure) -> Self {
         let (hint, code) = (hints::of_failure(failure.code), failure.code.as_str());
-        Self { hint: hint.map(str::to_owned), ..Self::new(Kind::Service, code, failure) }
+        Self { hint: hint.map(str::to_owned), ..Self::new(FaultKind::Service, code, failure) }
     }
 }
 
 impl From<BrokerError> for Fault {
     fn from(error: BrokerError) -> Self {
         let hint = hints::of_broker(&error);
-        Self { hint, ..Self::new(Kind::Service, "broker_trouble", error) }
+        Self { hint, ..Self::new(FaultKind::Service, "broker_trouble", error) }
     }
 }
 
@@ -167,14 +167,14 @@ impl From<ReplayError> for Fault {
         match error {
             ReplayError::Broker(error) => error.into(),
             ReplayError::Store(error) => error.into(),
-            error @ ReplayError::TooLong { .. } => Self::new(Kind::Input, Code::TooLarge.as_str(), error),
+            error @ ReplayError::TooLong { .. } => Self::new(FaultKind::Input, Code::TooLarge.as_str(), error),
         }
     }
 }
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        let kind = if error.is_input() { Kind::Input } else { Kind::Service };
+        let kind = if error.is_input() { FaultKind::Input } else { FaultKind::Service };
         let code = match &error {
             StoreError::NotFound { .. } | StoreError::NotFrozen(_) => "not_found",
             StoreError::Refused(failure) => failure.code.as_str(),

@@ -58,7 +58,7 @@ mod tests {
     fn decoded(bytes: &[u8]) -> (String, String) {
         let mut problems = Problems::new(Path::new("f"));
         let text = decode(bytes, &mut problems);
-        (text, problems.told())
+        (text, problems.text())
     }
 
     #[test]

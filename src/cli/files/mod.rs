@@ -11,18 +11,18 @@ use std::path::Path;
 
 use crate::cli::fault::Fault;
 pub use problems::Problems;
-pub use table::{Row, Table, plain};
+pub use table::{Row, Table, normalized};
 pub use tree::{Node, Spot, json, toml};
 
 /// What a file is by the ending of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     Table,
     Json,
     Toml,
 }
 
-impl Kind {
+impl FileKind {
     /// None where the ending says nothing.
     pub fn of(file: &Path) -> Option<Self> {
         let ending = file.extension()?.to_str()?.to_ascii_lowercase();

@@ -85,7 +85,7 @@ impl Problems {
     }
 
     #[cfg(test)]
-    pub fn told(&self) -> String {
+    pub fn text(&self) -> String {
         self.found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 }

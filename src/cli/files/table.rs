@@ -35,14 +35,14 @@ impl Row {
 }
 
 /// A name as it is compared: `Primary MAC`, `primary-mac` and `primary_mac` are one.
-pub fn plain(name: &str) -> String {
+pub fn normalized(name: &str) -> String {
     name.trim().to_lowercase().replace([' ', '-', '\u{a0}'], "_")
 }
 
 impl Table {
     /// Reads a table; `is_known` tells names that are read, compared as by [`plain`]: by them the separator is found.
     pub fn read(text: &str, is_known: impl Fn(&str) -> bool, problems: &mut Problems) -> Self {
-        let (told, text) = separator_told(text);
+        let (told, text) = declared_separator(text);
         let separator = told.unwrap_or_else(|| separator_of(text, is_known));
         let broken = broken_quotes(text, separator);
         let end = broken.as_ref().map_or(text.len(), |broken| broken.record);
@@ -86,7 +86,7 @@ impl Table {
 }
 
 /// The separator that a spreadsheet wrote into the first line (`sep=;`), and the text from the end of that line on.
-fn separator_told(text: &str) -> (Option<u8>, &str) {
+fn declared_separator(text: &str) -> (Option<u8>, &str) {
     let line = text.split('\n').next().unwrap_or_default();
     match line.trim_matches('"').as_bytes() {
         [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator] if separator.is_ascii() => {
@@ -101,7 +101,7 @@ fn separator_of(text: &str, is_known: impl Fn(&str) -> bool) -> u8 {
     let first = text.trim_start().split('\n').next().unwrap_or_default();
     let fit = |separator: &&u8| {
         let names = records(first, **separator).next().map(|row| row.fields).unwrap_or_default();
-        (names.iter().filter(|name| is_known(&plain(name))).count(), names.len())
+        (names.iter().filter(|name| is_known(&normalized(name))).count(), names.len())
     };
     SEPARATORS.iter().max_by_key(fit).copied().unwrap_or(b',')
 }
@@ -184,7 +184,7 @@ mod tests {
     fn read(text: &str) -> (Table, String) {
         let mut problems = Problems::new(Path::new("t.csv"));
         let table = Table::read(text, |name| matches!(name, "id" | "primary_mac"), &mut problems);
-        (table, problems.told())
+        (table, problems.text())
     }
 
     fn rows(text: &str) -> Vec<(u64, Vec<String>)> {

@@ -210,7 +210,7 @@ mod tests {
         if let Some(spot) = read(text, &mut problems) {
             lines(&spot, "", &mut told);
         }
-        told.push(problems.told());
+        told.push(problems.text());
         told.join("\n").trim_end().to_owned()
     }
 

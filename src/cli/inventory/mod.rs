@@ -9,41 +9,41 @@ mod tree;
 
 use std::path::Path;
 
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::InventoryVerb;
 use crate::cli::fault::Fault;
-use crate::cli::files::{self, Kind, Problems};
+use crate::cli::files::{self, FileKind, Problems};
 use crate::cli::terminal::escape::printable;
 use crate::cli::terminal::streams::say;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Progress;
 use crate::domain::{Inventory, inventory_conflicts, shared_network_cards};
 use crate::store::{Store, StoreError};
-use read::Read;
+use read::ParsedInventory;
 
 /// Notes that are printed one by one.
 const NOTES_MAX: usize = 20;
 
 /// Runs one of the verbs.
-pub async fn run(session: Session, output: Output, verb: InventoryVerb) -> Result<(), Fault> {
+pub async fn run(env: AppEnv, output: Output, verb: InventoryVerb) -> Result<(), Fault> {
     match verb {
-        InventoryVerb::Import { file } => import(session, output, &file).await,
+        InventoryVerb::Import { file } => import(env, output, &file).await,
         InventoryVerb::Export => {
-            let inventory = session.store().await?.export().await?;
+            let inventory = env.store().await?.export().await?;
             let text = serde_json::to_string_pretty(&inventory)?;
             output.one(&inventory, || text)
         }
     }
 }
 
-async fn import(session: Session, output: Output, file: &Path) -> Result<(), Fault> {
+async fn import(env: AppEnv, output: Output, file: &Path) -> Result<(), Fault> {
     let mut problems = Problems::new(file);
     let read = read_file(file, &mut problems)?;
     if !problems.is_empty() {
-        note_conflicts(session.store().await.ok(), &read, &mut problems).await;
+        note_conflicts(env.store().await.ok(), &read, &mut problems).await;
         return Err(problems.into_fault());
     }
-    let store = session.store_to_set_up().await?;
+    let store = env.store_for_import().await?;
     let inventory = &read.inventory;
     let notes = shared_network_cards(inventory, &store.export().await?);
     let progress = Progress::new(output, "importing", inventory.switches.len() + inventory.servers.len());
@@ -72,21 +72,21 @@ fn tell(notes: &[String]) {
 }
 
 /// Reads an inventory file by its ending.
-fn read_file(file: &Path, problems: &mut Problems) -> Result<Read, Fault> {
-    let Some(kind) = Kind::of(file) else {
+fn read_file(file: &Path, problems: &mut Problems) -> Result<ParsedInventory, Fault> {
+    let Some(kind) = FileKind::of(file) else {
         let text = "unknown kind of file; expected .json or .toml, or .csv for servers";
         return Err(Fault::input(format!("{}: {text}", file.display())));
     };
     let text = files::read(file, problems)?;
     Ok(match kind {
-        Kind::Table => table::read(&text, problems),
-        Kind::Json => files::json(&text, problems).map(|root| tree::read(&root, problems)).unwrap_or_default(),
-        Kind::Toml => files::toml(&text, problems).map(|root| tree::read(&root, problems)).unwrap_or_default(),
+        FileKind::Table => table::read(&text, problems),
+        FileKind::Json => files::json(&text, problems).map(|root| tree::read(&root, problems)).unwrap_or_default(),
+        FileKind::Toml => files::toml(&text, problems).map(|root| tree::read(&root, problems)).unwrap_or_default(),
     })
 }
 
 /// What else is wrong in a file that is refused already: with the database where it can be asked.
-async fn note_conflicts(store: Option<Store>, read: &Read, problems: &mut Problems) {
+async fn note_conflicts(store: Option<Store>, read: &ParsedInventory, problems: &mut Problems) {
     let asked = match &store {
         Some(store) => store.conflicts(&read.inventory).await.ok(),
         None => None,

@@ -7,7 +7,7 @@ use crate::domain::{Inventory, InventoryConflict, InventoryPlace, SwitchName};
 
 /// An inventory with the place of each of its entries, in the same order.
 #[derive(Debug, Default, PartialEq)]
-pub struct Read {
+pub struct ParsedInventory {
     pub inventory: Inventory,
     pub switches: Vec<Entry>,
     pub servers: Vec<Entry>,
@@ -38,7 +38,7 @@ impl Entry {
     }
 }
 
-impl Read {
+impl ParsedInventory {
     /// Notes conflicts by the places of their entries.
     pub fn note(&self, conflicts: Vec<InventoryConflict>, problems: &mut Problems) {
         for InventoryConflict { place, field, mut text } in conflicts {

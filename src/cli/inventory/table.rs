@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use super::read::{Entry, Read};
-use crate::cli::files::{Problems, Row, Table, plain};
+use super::read::{Entry, ParsedInventory};
+use crate::cli::files::{Problems, Row, Table, normalized};
 use crate::domain::{BindableAddress, InterfaceName, Mac, Server, ServerPort, SwitchName, VlanName, shown};
 
 /// The columns, and whether each line must fill them.
@@ -19,9 +19,9 @@ const COLUMNS: &[(&str, bool)] = &[
 ];
 
 /// Reads the servers of a table.
-pub fn read(text: &str, problems: &mut Problems) -> Read {
+pub fn read(text: &str, problems: &mut Problems) -> ParsedInventory {
     let table = Table::read(text, |name| COLUMNS.iter().any(|(column, _)| *column == name), problems);
-    let Some(columns) = columns(&table, problems) else { return Read::default() };
+    let Some(columns) = columns(&table, problems) else { return ParsedInventory::default() };
     let mut drafts: Vec<Draft> = Vec::new();
     let mut known: HashMap<i64, usize> = HashMap::new();
     for row in &table.rows {
@@ -33,7 +33,7 @@ pub fn read(text: &str, problems: &mut Problems) -> Read {
         }
         drafts[at].take(line, row.line, problems);
     }
-    let mut read = Read::default();
+    let mut read = ParsedInventory::default();
     drafts.into_iter().for_each(|draft| draft.finish(&mut read));
     read
 }
@@ -45,7 +45,7 @@ fn columns(table: &Table, problems: &mut Problems) -> Option<HashMap<&'static st
     }
     let mut columns = HashMap::new();
     for (at, name) in table.names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-        match COLUMNS.iter().find(|(column, _)| *column == plain(name)) {
+        match COLUMNS.iter().find(|(column, _)| *column == normalized(name)) {
             None => {
                 let known: Vec<&str> = COLUMNS.iter().map(|(column, _)| *column).collect();
                 problems.field(table.line, name, format!("is not a known column; expected {}", known.join(", ")));
@@ -135,7 +135,7 @@ impl Draft {
         self.ports.extend(line.port.map(|port| (port, at)));
     }
 
-    fn finish(self, read: &mut Read) {
+    fn finish(self, read: &mut ParsedInventory) {
         // Its lines that cannot be read are told.
         let Some((pxe_mac, _)) = self.pxe_mac else { return };
         let entry = |line| Entry { line, ..Entry::default() };
@@ -189,7 +189,7 @@ mod tests {
         let known = serde_json::json!({"switches": [{"name": "sw-a1", "host": "h"}, {"name": "sw-a2", "host": "h"}]});
         let known = serde_json::from_value(known).expect("an inventory");
         read.note(inventory_conflicts(&read.inventory, &known), &mut problems);
-        (read.inventory, problems.told())
+        (read.inventory, problems.text())
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 
-use super::read::{Entry, Read};
+use super::read::{Entry, ParsedInventory};
 use crate::cli::files::{Node, Problems, Spot};
 use crate::domain::{CredentialName, InterfaceName, Server, ServerPort, Switch, SwitchName, shown};
 
 /// Reads switches and servers.
-pub fn read(root: &Spot, problems: &mut Problems) -> Read {
-    let mut read = Read::default();
+pub fn read(root: &Spot, problems: &mut Problems) -> ParsedInventory {
+    let mut read = ParsedInventory::default();
     if root.node.get("results").is_some() {
         problems.file("is a page of an API; an inventory is an object with `switches` and `servers`");
         return read;
@@ -27,7 +27,7 @@ pub fn read(root: &Spot, problems: &mut Problems) -> Read {
     read
 }
 
-fn switch(spot: &Spot, path: String, read: &mut Read, problems: &mut Problems) {
+fn switch(spot: &Spot, path: String, read: &mut ParsedInventory, problems: &mut Problems) {
     const FIELDS: &[&str] =
         &["name", "host", "port", "host_key", "dialect", "duplicates", "ssh_profile", "credential", "site", "drift"];
     let Some(mut fields) = Fields::of(spot, path, FIELDS, problems) else { return };
@@ -60,7 +60,7 @@ fn switch(spot: &Spot, path: String, read: &mut Read, problems: &mut Problems) {
     }
 }
 
-fn server(spot: &Spot, path: String, read: &mut Read, problems: &mut Problems) {
+fn server(spot: &Spot, path: String, read: &mut ParsedInventory, problems: &mut Problems) {
     const FIELDS: &[&str] = &["id", "pxe_mac", "primary_ip", "vlan_name", "ports"];
     let Some(mut fields) = Fields::of(spot, path, FIELDS, problems) else { return };
     let (id, pxe_mac) = (fields.id(), fields.required("pxe_mac"));
@@ -129,7 +129,7 @@ impl<'a, 'p> Fields<'a, 'p> {
         self.problems.field(line, self.entry.field(name), text);
     }
 
-    fn word(&mut self, name: &str) -> Option<(&'a str, u64)> {
+    fn text_at(&mut self, name: &str) -> Option<(&'a str, u64)> {
         let Spot { line, node } = self.node.get(name)?;
         let Node::Text(text) = node else {
             self.refuse(*line, name, format!("expected text in quotes, not {}", node.kind()));
@@ -139,7 +139,7 @@ impl<'a, 'p> Fields<'a, 'p> {
     }
 
     fn text<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
-        let (text, line) = self.word(name)?;
+        let (text, line) = self.text_at(name)?;
         text.parse().map_err(|error| self.refuse(line, name, error)).ok()
     }
 
@@ -159,7 +159,7 @@ impl<'a, 'p> Fields<'a, 'p> {
     }
 
     fn one_of<T: DeserializeOwned>(&mut self, name: &str, words: &[&str]) -> Option<T> {
-        let (text, line) = self.word(name)?;
+        let (text, line) = self.text_at(name)?;
         let parsed = serde_json::from_value(text.into()).ok();
         if parsed.is_none() {
             self.refuse(line, name, format!("`{}` is unknown; expected {}", shown(text), words.join(", ")));
@@ -225,7 +225,7 @@ mod tests {
         let root = reader(text, &mut problems);
         let read = root.map(|root| read(&root, &mut problems)).unwrap_or_default();
         read.note(inventory_conflicts(&read.inventory, &Inventory::default()), &mut problems);
-        (read.inventory, problems.told())
+        (read.inventory, problems.text())
     }
 
     /// Every field that there is.

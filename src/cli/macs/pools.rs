@@ -1,6 +1,6 @@
 //! `vmacd pools`: how full the pools of MACs are.
 
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::fault::Fault;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::style::{Cell, Tone};
@@ -12,8 +12,8 @@ const COLUMNS: &[&str] =
 const FULL_SOON: f64 = 0.5;
 
 /// Lists the pools.
-pub async fn run(session: Session, output: Output) -> Result<(), Fault> {
-    let store = session.store().await?;
+pub async fn run(env: AppEnv, output: Output) -> Result<(), Fault> {
+    let store = env.store().await?;
     output.list(&store.pool_figures().await?, COLUMNS, row)
 }
 

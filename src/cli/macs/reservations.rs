@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::{ReleaseArgs, ReserveArgs};
 use crate::cli::fault::Fault;
 use crate::cli::terminal::escape::or_dash;
@@ -15,14 +15,14 @@ use crate::store::{NewReservation, Reservation};
 const PAGE: i64 = 1_000;
 
 /// `vmacd reserve`
-pub async fn reserve(session: Session, output: Output, args: ReserveArgs) -> Result<(), Fault> {
+pub async fn reserve(env: AppEnv, output: Output, args: ReserveArgs) -> Result<(), Fault> {
     let wanted = NewReservation {
         server_id: args.server,
         ip_address: args.ip,
         mac_address: args.mac.map(Mac::as_virtual).transpose()?,
         pool: args.pool,
     };
-    let reserved = session.store().await?.reserve(&wanted, &mut rand::make_rng::<rand::rngs::StdRng>()).await?;
+    let reserved = env.store().await?.reserve(&wanted, &mut rand::make_rng::<rand::rngs::StdRng>()).await?;
     let reservation = &reserved.reservation;
     let mut data = json!(reservation);
     data["is_new"] = reserved.is_new.into();
@@ -30,15 +30,15 @@ pub async fn reserve(session: Session, output: Output, args: ReserveArgs) -> Res
 }
 
 /// `vmacd release`
-pub async fn release(session: Session, output: Output, args: ReleaseArgs) -> Result<(), Fault> {
-    let store = session.store().await?;
+pub async fn release(env: AppEnv, output: Output, args: ReleaseArgs) -> Result<(), Fault> {
+    let store = env.store().await?;
     let released = store.release_reservation(args.server, args.ip).await?;
     output.one(&released, || format!("{} is free again", released.mac_address))
 }
 
 /// `vmacd reservations`
-pub async fn list(session: Session, output: Output) -> Result<(), Fault> {
-    let store = session.store().await?;
+pub async fn list(env: AppEnv, output: Output) -> Result<(), Fault> {
+    let store = env.store().await?;
     let mut last = Some(None);
     let read = async || {
         let Some(after) = last else { return Ok(None) };

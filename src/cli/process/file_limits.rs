@@ -24,7 +24,7 @@ pub fn raise_file_limit() -> u64 {
 }
 
 /// The settings, with as many sessions to switches and connections over HTTP as there are descriptors for.
-pub fn fitted(settings: &Settings) -> Settings {
+pub fn fit(settings: &Settings) -> Settings {
     let limit = raise_file_limit();
     let fitted = within(usize::try_from(limit).unwrap_or(usize::MAX), settings);
     for (setting, wanted, got) in [

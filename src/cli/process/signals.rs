@@ -8,17 +8,17 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::fault::Fault;
 
 /// A token that the first SIGTERM, SIGINT or Ctrl-C cancels.
-pub fn on_signal() -> Result<CancellationToken, Fault> {
+pub fn shutdown_token() -> Result<CancellationToken, Fault> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let token = CancellationToken::new();
-    let told = token.clone();
+    let cancelled = token.clone();
     #[expect(clippy::disallowed_methods, reason = "it waits for a signal before there is anything to supervise")]
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        told.cancel();
+        cancelled.cancel();
     });
     Ok(token)
 }

@@ -11,8 +11,8 @@ pub const PATIENCE: Duration = Duration::from_millis(1_500);
 const ERROR_AGE_MAX: Duration = Duration::from_secs(1);
 
 /// One question to one part, asked at most once at a time however many want to know.
-pub struct Asked<T> {
-    said: watch::Sender<Said<T>>,
+pub struct Cached<T> {
+    state: watch::Sender<State<T>>,
     turn: Arc<Semaphore>,
     /// How old an answer may be.
     good_for: Duration,
@@ -20,7 +20,7 @@ pub struct Asked<T> {
 
 /// What a part has said so far.
 #[derive(Clone)]
-struct Said<T> {
+struct State<T> {
     /// The last answer, and when it came.
     answer: Option<(T, Instant)>,
     /// What came since in place of one, and when.
@@ -29,43 +29,43 @@ struct Said<T> {
 
 /// What is known.
 #[derive(Debug)]
-pub struct Known<T> {
+pub struct Reading<T> {
     /// The last answer, however old, and when it came; none where there never was one.
     pub answer: Option<(T, Instant)>,
     /// Why it is an old one.
     pub trouble: Option<String>,
 }
 
-impl<T: Clone + Send + Sync + 'static> Asked<T> {
+impl<T: Clone + Send + Sync + 'static> Cached<T> {
     pub fn new(good_for: Duration) -> Self {
-        let said = watch::Sender::new(Said { answer: None, error: None });
-        Self { said, turn: Arc::new(Semaphore::new(1)), good_for }
+        let state = watch::Sender::new(State { answer: None, error: None });
+        Self { state, turn: Arc::new(Semaphore::new(1)), good_for }
     }
 
     /// The answer, asked for by this where the last one is too old. The question goes on when nobody waits for it any
     /// more, and nobody asks again before it has ended.
-    pub async fn know(&self, ask: impl Future<Output = Result<T, String>> + Send + 'static) -> Known<T> {
-        let mut answers = self.said.subscribe();
-        let said = answers.borrow_and_update().clone();
-        if said.is_fresh(self.good_for) {
-            return said.known(true);
+    pub async fn get(&self, query: impl Future<Output = Result<T, String>> + Send + 'static) -> Reading<T> {
+        let mut answers = self.state.subscribe();
+        let state = answers.borrow_and_update().clone();
+        if state.is_fresh(self.good_for) {
+            return state.reading(true);
         }
         if let Ok(turn) = self.turn.clone().try_acquire_owned() {
-            let said = self.said.clone();
+            let state = self.state.clone();
             #[expect(clippy::disallowed_methods, reason = "one question, whose asker has a time limit")]
             tokio::spawn(async move {
-                let answer = ask.await;
-                said.send_modify(|said| said.note(answer));
+                let answer = query.await;
+                state.send_modify(|state| state.note(answer));
                 drop(turn);
             });
         }
         let in_time = tokio::time::timeout(PATIENCE, answers.changed()).await.is_ok();
-        let said = answers.borrow().clone();
-        said.known(in_time)
+        let state = answers.borrow().clone();
+        state.reading(in_time)
     }
 }
 
-impl<T> Said<T> {
+impl<T> State<T> {
     fn is_fresh(&self, good_for: Duration) -> bool {
         match (&self.error, &self.answer) {
             (Some((_, at)), _) => at.elapsed() <= good_for.min(ERROR_AGE_MAX),
@@ -82,7 +82,7 @@ impl<T> Said<T> {
         }
     }
 
-    fn known(self, in_time: bool) -> Known<T> {
+    fn reading(self, in_time: bool) -> Reading<T> {
         let error = self.error.map(|(error, _)| error);
         let silent = format!("no answer within {} ms", PATIENCE.as_millis());
         let trouble = match (in_time, error) {
@@ -90,7 +90,7 @@ impl<T> Said<T> {
             (false, None) => Some(silent),
             (false, Some(error)) => Some(format!("{silent}; before that: {error}")),
         };
-        Known { answer: self.answer, trouble }
+        Reading { answer: self.answer, trouble }
     }
 }
 
@@ -100,44 +100,44 @@ mod tests {
 
     use super::*;
 
-    fn value(known: &Known<i32>) -> Option<i32> {
-        known.answer.map(|(answer, _)| answer)
+    fn value(reading: &Reading<i32>) -> Option<i32> {
+        reading.answer.map(|(answer, _)| answer)
     }
 
     #[tokio::test]
     async fn who_asks_a_silent_part_is_told_what_is_known_and_that_it_is_old() {
-        let asked = Asked::new(Duration::ZERO);
-        let first = asked.know(ready(Ok(7))).await;
+        let cached = Cached::new(Duration::ZERO);
+        let first = cached.get(ready(Ok(7))).await;
         assert_eq!((value(&first), first.trouble), (Some(7), None));
         let began = Instant::now();
-        let silent = asked.know(pending()).await;
+        let silent = cached.get(pending()).await;
         assert_eq!((value(&silent), silent.trouble.as_deref()), (Some(7), Some("no answer within 1500 ms")));
         assert!(began.elapsed() < PATIENCE * 2, "{:?}", began.elapsed());
-        let (one, other) = tokio::join!(asked.know(ready(Ok(8))), asked.know(ready(Ok(9))));
+        let (one, other) = tokio::join!(cached.get(ready(Ok(8))), cached.get(ready(Ok(9))));
         assert_eq!((value(&one), value(&other)), (Some(7), Some(7)), "the first question has not ended");
     }
 
     #[tokio::test]
     async fn an_answer_is_good_for_a_while_and_a_late_one_is_kept() {
-        let asked = Asked::new(Duration::from_secs(60));
-        let late = asked.know(async {
+        let cached = Cached::new(Duration::from_secs(60));
+        let late = cached.get(async {
             tokio::time::sleep(PATIENCE * 2).await;
             Ok(7)
         });
         assert_eq!(value(&late.await), None);
-        let mut answers = asked.said.subscribe();
-        answers.wait_for(|said| said.answer.is_some()).await.expect("it comes");
-        let known = asked.know(ready(Ok(8))).await;
-        assert_eq!((value(&known), known.trouble), (Some(7), None));
+        let mut answers = cached.state.subscribe();
+        answers.wait_for(|state| state.answer.is_some()).await.expect("it comes");
+        let reading = cached.get(ready(Ok(8))).await;
+        assert_eq!((value(&reading), reading.trouble), (Some(7), None));
     }
 
     #[tokio::test]
     async fn an_error_is_told_beside_the_last_answer() {
-        let asked = Asked::new(Duration::ZERO);
-        asked.know(ready(Ok(7))).await;
-        let known = asked.know(ready(Err("gone".to_owned()))).await;
-        assert_eq!((value(&known), known.trouble.as_deref()), (Some(7), Some("gone")));
-        let known = asked.know(pending()).await;
-        assert_eq!(known.trouble.as_deref(), Some("no answer within 1500 ms; before that: gone"));
+        let cached = Cached::new(Duration::ZERO);
+        cached.get(ready(Ok(7))).await;
+        let reading = cached.get(ready(Err("gone".to_owned()))).await;
+        assert_eq!((value(&reading), reading.trouble.as_deref()), (Some(7), Some("gone")));
+        let reading = cached.get(pending()).await;
+        assert_eq!(reading.trouble.as_deref(), Some("no answer within 1500 ms; before that: gone"));
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use crate::broker::Message;
 use crate::cli::vmacs::dry_run;
 use crate::domain::{Code, Failure};
-use crate::web::{DryRunReport, Rehearse};
+use crate::web::{DryRunReport, DryRunner};
 use crate::worker::{self, Parts};
 
 /// How long a switch that a worker keeps is waited for.
@@ -18,19 +18,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const AT_ONCE_MAX: usize = 4;
 
 /// Tries commands out as the worker of this process would take them.
-pub struct Rehearsals {
+pub struct WorkerDryRuns {
     parts: Parts,
     turns: Arc<Semaphore>,
 }
 
-impl Rehearsals {
+impl WorkerDryRuns {
     pub fn new(parts: Parts) -> Self {
         Self { parts, turns: Arc::new(Semaphore::new(AT_ONCE_MAX)) }
     }
 }
 
 #[async_trait]
-impl Rehearse for Rehearsals {
+impl DryRunner for WorkerDryRuns {
     /// It goes on to its end when nobody waits for it any more, so that switches and leases are given back in order.
     async fn dry_run(&self, messages: Vec<Message>) -> Result<DryRunReport, Failure> {
         let (parts, turns) = (self.parts.clone(), self.turns.clone());

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::cached::{Asked, Known, PATIENCE};
+use super::cached::{Cached, PATIENCE, Reading};
 use crate::broker::Broker;
 use crate::domain::{Health, WorkerSign, chain};
 use crate::metrics::{self, Figures};
 use crate::store::{Counts, PoolFigures, StoreError, SwitchTroubles};
-use crate::web::{HealthView, Readiness, Vitals};
+use crate::web::{HealthSource, HealthView, Readiness};
 use crate::worker::{Parts, TaskState};
 
 /// How old a sign of life may be: however often somebody asks, the database is asked once a second.
@@ -27,13 +27,13 @@ const POOLS_AGE_MAX: Duration = Duration::from_secs(60);
 const TROUBLES_SHOWN: i64 = 5;
 
 /// What was asked of the parts of one process.
-pub struct Surroundings {
+pub struct ProcessHealth {
     parts: Parts,
     since: Instant,
-    life: Asked<()>,
-    counts: Asked<Counts>,
-    pools: Asked<Vec<PoolFigures>>,
-    queues: Asked<Vec<(String, i64)>>,
+    life: Cached<()>,
+    counts: Cached<Counts>,
+    pools: Cached<Vec<PoolFigures>>,
+    queues: Cached<Vec<(String, i64)>>,
     seen: Mutex<Option<Rows>>,
 }
 
@@ -47,15 +47,15 @@ struct Rows {
     at: DateTime<Utc>,
 }
 
-impl Surroundings {
+impl ProcessHealth {
     pub fn new(parts: Parts) -> Self {
         Self {
             parts,
             since: Instant::now(),
-            life: Asked::new(LIFE_AGE_MAX),
-            counts: Asked::new(COUNTS_AGE_MAX),
-            pools: Asked::new(POOLS_AGE_MAX),
-            queues: Asked::new(COUNTS_AGE_MAX),
+            life: Cached::new(LIFE_AGE_MAX),
+            counts: Cached::new(COUNTS_AGE_MAX),
+            pools: Cached::new(POOLS_AGE_MAX),
+            queues: Cached::new(COUNTS_AGE_MAX),
             seen: Mutex::default(),
         }
     }
@@ -70,7 +70,7 @@ impl Surroundings {
                 Err(_) => Err(format!("no heartbeat within {} ms", SIGN_MAX.as_millis())),
             }
         };
-        let error = self.life.know(sign).await.trouble;
+        let error = self.life.get(sign).await.trouble;
         Readiness { part: metrics::DATABASE, ready: error.is_none(), error }
     }
 
@@ -79,19 +79,19 @@ impl Surroundings {
         Readiness { part: metrics::BROKER, ready, error: (!ready).then(|| "not connected".to_owned()) }
     }
 
-    async fn counts(&self) -> Known<Counts> {
+    async fn counts(&self) -> Reading<Counts> {
         let store = self.parts.store.clone();
-        self.counts.know(async move { store.counts().await.map_err(|error| chain(&error)) }).await
+        self.counts.get(async move { store.counts().await.map_err(|error| chain(&error)) }).await
     }
 
-    async fn pools(&self) -> Known<Vec<PoolFigures>> {
+    async fn pools(&self) -> Reading<Vec<PoolFigures>> {
         let store = self.parts.store.clone();
-        self.pools.know(async move { store.pool_figures().await.map_err(|error| chain(&error)) }).await
+        self.pools.get(async move { store.pool_figures().await.map_err(|error| chain(&error)) }).await
     }
 
-    async fn queues(&self) -> Known<Vec<(String, i64)>> {
+    async fn queues(&self) -> Reading<Vec<(String, i64)>> {
         let broker = self.parts.broker.clone();
-        self.queues.know(async move { broker.depths().await.map_err(|error| chain(&error)) }).await
+        self.queues.get(async move { broker.depths().await.map_err(|error| chain(&error)) }).await
     }
 
     /// What the rows say of workers and switches now.
@@ -120,13 +120,13 @@ impl Surroundings {
     }
 
     /// How long ago the answer came, seconds; where none ever came, since when nothing is known.
-    fn age_s<T>(&self, known: &Known<T>) -> f64 {
+    fn age_s<T>(&self, known: &Reading<T>) -> f64 {
         known.answer.as_ref().map_or(self.since, |(_, at)| *at).elapsed().as_secs_f64()
     }
 }
 
 #[async_trait]
-impl Vitals for Surroundings {
+impl HealthSource for ProcessHealth {
     async fn readiness(&self) -> Vec<Readiness> {
         let task = |state: TaskState| Readiness {
             part: state.task.as_str(),

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::survey::{look, not_looked_at, place};
-use crate::cli::app_env::Session;
+use super::survey::{place_text, read_switches, unchecked};
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::AdoptArgs;
 use crate::cli::fault::Fault;
 use crate::cli::ui::confirm;
@@ -17,17 +17,17 @@ use crate::domain::{BindableAddress, Failure, SwitchName};
 use crate::store::Store;
 
 /// Looks, asks, takes over, and tells. A switch that could not be looked at is a fault at the end.
-pub async fn run(session: Session, output: Output, args: AdoptArgs) -> Result<(), Fault> {
+pub async fn run(env: AppEnv, output: Output, args: AdoptArgs) -> Result<(), Fault> {
     if !args.dry_run && !args.yes && !confirm::can_ask() {
         let fault = Fault::input("this needs a confirmation and there is no terminal to ask on; nothing was done");
         return Err(fault.with_hint("--yes adopts without asking, --dry-run shows what would be adopted"));
     }
-    let store = session.store().await?;
-    let looked = look(&session, &store, output, &args.switch).await?;
-    let mut report = Report::new(adopt(&looked.seen, &looked.known), looked.unseen, args.dry_run);
+    let store = env.store().await?;
+    let survey = read_switches(&env, &store, output, &args.switch).await?;
+    let mut report = Report::new(adopt(&survey.seen, &survey.known), survey.unseen, args.dry_run);
     if !args.dry_run {
         report.consent(&args).await?;
-        report.take_over(&store).await?;
+        report.adopt_rows(&store).await?;
     }
     output.print(&report.document(output))?;
     report.verdict()
@@ -51,14 +51,14 @@ impl Report {
     async fn consent(&self, args: &AdoptArgs) -> Result<(), Fault> {
         let (count, refused) = (self.adoption.adoptable.len(), self.adoption.refused.len());
         let question = format!("Adopt {count} addresses as virtual MACs? {refused} bindings cannot be adopted.");
-        match args.yes || count == 0 || confirm::ask(question).await? {
+        match args.yes || count == 0 || confirm::yes_or_no(question).await? {
             true => Ok(()),
             false => Err(Fault::input("not confirmed; nothing was done")),
         }
     }
 
     /// Makes the rows; what somebody else took meanwhile is told as such.
-    async fn take_over(&mut self, store: &Store) -> Result<(), Fault> {
+    async fn adopt_rows(&mut self, store: &Store) -> Result<(), Fault> {
         let made = store.adopt(&self.adoption.adoptable).await?;
         self.rows = made.into_iter().map(|row| (row.ip_address, row.id)).collect();
         let adoptable = std::mem::take(&mut self.adoption.adoptable);
@@ -74,13 +74,14 @@ impl Report {
         let adopted: Vec<_> = adoptable.iter().map(|found| self.with_row(found)).collect();
         let data = json!({
             "dry_run": self.dry_run, "adopted": adopted, "already_rows": ours, "physical": physical,
-            "refused": refused, "not_looked_at": not_looked_at(&self.unseen),
+            "refused": refused, "not_looked_at": unchecked(&self.unseen),
         });
         let columns = ["RESULT", "WHERE", "WHY"];
-        let lines = adoptable.iter().flat_map(|found| self.taken(found)).chain(refused.iter().map(kept_off));
+        let lines =
+            adoptable.iter().flat_map(|found| self.adopted_lines(found)).chain(refused.iter().map(refused_line));
         let unseen =
             self.unseen.iter().map(|(switch, why)| line(Tone::Bad, "not_looked_at", switch.to_string(), &why.text));
-        let text = format!("{}{}", output.look.table(&columns, lines.chain(unseen)), self.summary());
+        let text = format!("{}{}", output.style.table(&columns, lines.chain(unseen)), self.summary());
         Document { data, text, more: 0 }
     }
 
@@ -90,13 +91,13 @@ impl Report {
         data
     }
 
-    fn taken(&self, found: &Adoptable) -> Vec<Vec<Cell>> {
+    fn adopted_lines(&self, found: &Adoptable) -> Vec<Vec<Cell>> {
         let (result, tone) = if self.dry_run { ("adoptable", Tone::Waiting) } else { ("adopted", Tone::Good) };
         let why = match self.rows.get(&found.ip_address) {
             Some(id) => format!("row {id}, server {}", found.server_id),
             None => format!("server {}", found.server_id),
         };
-        places(found).iter().map(|at| line(tone, result, place(at), &why)).collect()
+        places(found).iter().map(|at| line(tone, result, place_text(at), &why)).collect()
     }
 
     fn summary(&self) -> String {
@@ -133,8 +134,8 @@ fn taken_meanwhile(found: &Adoptable) -> Vec<Refused> {
     places(found).into_iter().map(refused).collect()
 }
 
-fn kept_off(refused: &Refused) -> Vec<Cell> {
-    line(Tone::Bad, refused.reason.as_str(), place(&refused.place), &refused.text)
+fn refused_line(refused: &Refused) -> Vec<Cell> {
+    line(Tone::Bad, refused.reason.as_str(), place_text(&refused.place), &refused.text)
 }
 
 fn line(tone: Tone, result: &str, at: String, why: &str) -> Vec<Cell> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::survey::{look, not_looked_at, place};
-use crate::cli::app_env::Session;
+use super::survey::{place_text, read_switches, unchecked};
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::AuditArgs;
 use crate::cli::fault::Fault;
 use crate::cli::terminal::escape::or_dash;
@@ -17,22 +17,22 @@ use crate::domain::{Failure, SwitchName};
 use crate::store::Store;
 
 /// Looks, tells, and mends where it is asked to. Whatever stands at the end is a fault, so that a timer notices.
-pub async fn run(session: Session, output: Output, args: AuditArgs) -> Result<(), Fault> {
+pub async fn run(env: AppEnv, output: Output, args: AuditArgs) -> Result<(), Fault> {
     if args.fix && !args.yes && !confirm::can_ask() {
         let fault = Fault::input("this needs a confirmation and there is no terminal to ask on; nothing was done");
         return Err(fault.with_hint("--yes repairs without asking"));
     }
-    let store = session.store().await?;
-    let looked = look(&session, &store, output, &args.switch).await?;
-    let switches = looked.seen.len() + looked.unseen.len();
-    let found = Found { findings: audit(&looked.seen, &looked.known), unseen: looked.unseen, switches };
+    let store = env.store().await?;
+    let survey = read_switches(&env, &store, output, &args.switch).await?;
+    let switches = survey.seen.len() + survey.unseen.len();
+    let found = AuditResult { findings: audit(&survey.seen, &survey.known), unseen: survey.unseen, switches };
     output.print(&found.document(output))?;
-    let mended = args.fix && mend(&store, &args, &found).await?;
-    found.verdict(mended)
+    let repaired = args.fix && repair(&store, &args, &found).await?;
+    found.verdict(repaired)
 }
 
 /// What an audit found.
-struct Found {
+struct AuditResult {
     findings: Vec<Finding>,
     /// Switches that could not be looked at.
     unseen: Vec<(SwitchName, Failure)>,
@@ -40,7 +40,7 @@ struct Found {
 }
 
 /// Has the workers drive the rows again that this mends. Says whether anything is under way.
-async fn mend(store: &Store, args: &AuditArgs, found: &Found) -> Result<bool, Fault> {
+async fn repair(store: &Store, args: &AuditArgs, found: &AuditResult) -> Result<bool, Fault> {
     let mut rows: BTreeMap<&SwitchName, Vec<i64>> = BTreeMap::new();
     for finding in &found.findings {
         if let (Some(switch), Some(id)) = (&finding.mended_on, finding.vmac_id) {
@@ -52,7 +52,7 @@ async fn mend(store: &Store, args: &AuditArgs, found: &Found) -> Result<bool, Fa
         return Ok(false);
     }
     let question = format!("Repair {count} bindings on {} switches?", rows.len());
-    if !args.yes && !confirm::ask(question).await? {
+    if !args.yes && !confirm::yes_or_no(question).await? {
         return Err(Fault::input("not confirmed; nothing was done"));
     }
     for (switch, ids) in rows {
@@ -62,10 +62,10 @@ async fn mend(store: &Store, args: &AuditArgs, found: &Found) -> Result<bool, Fa
     Ok(true)
 }
 
-impl Found {
+impl AuditResult {
     fn document(&self, output: Output) -> Document {
         let columns = ["FINDING", "ROW", "WHERE", "WHAT TO DO"];
-        let unseen = not_looked_at(&self.unseen);
+        let unseen = unchecked(&self.unseen);
         let data = json!({"switches": self.switches, "findings": self.findings, "not_looked_at": unseen});
         let lines = self.findings.iter().map(row).chain(self.unseen.iter().map(|(switch, why)| {
             let cells = ["not_looked_at", "-", switch.as_str(), &why.text].map(|text| Cell::new(Tone::Plain, text));
@@ -78,13 +78,13 @@ impl Found {
                 switches => format!("{switches} switches checked, no differences"),
             }
         } else {
-            output.look.table(&columns, lines)
+            output.style.table(&columns, lines)
         };
         Document { data, text, more: 0 }
     }
 
-    fn verdict(&self, mended: bool) -> Result<(), Fault> {
-        let left = self.findings.iter().filter(|finding| !(mended && finding.mended_on.is_some())).count();
+    fn verdict(&self, repaired: bool) -> Result<(), Fault> {
+        let left = self.findings.iter().filter(|finding| !(repaired && finding.mended_on.is_some())).count();
         match (left, self.unseen.len()) {
             (0, 0) => Ok(()),
             (left, unseen) => {
@@ -102,7 +102,7 @@ impl Found {
 }
 
 fn row(finding: &Finding) -> Vec<Cell> {
-    let places: Vec<String> = finding.places.iter().map(place).collect();
+    let places: Vec<String> = finding.places.iter().map(place_text).collect();
     vec![
         Cell::new(Tone::Bad, finding.kind.as_str()),
         Cell::new(Tone::Plain, or_dash(finding.vmac_id.as_ref())),

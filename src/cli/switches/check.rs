@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::switch_fault::switch_fault;
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
 use crate::cli::terminal::escape::or_dash;
@@ -66,13 +66,13 @@ impl Findings {
 }
 
 /// Prints the findings; an error names the first that would keep a push from working.
-pub async fn run(session: &Session, store: &Store, output: Output, name: &SwitchName) -> Result<(), Fault> {
+pub async fn run(env: &AppEnv, store: &Store, output: Output, name: &SwitchName) -> Result<(), Fault> {
     let known = did_you_mean::known_switch(store, name).await?;
     let (known, duplicates_found) = (known.switch, known.duplicates_found);
     let mut findings = Findings::default();
-    if let Some(mut client) = open(session, &known, &mut findings).await {
+    if let Some(mut client) = open(env, &known, &mut findings).await {
         client.start_duplicates(&known, duplicates_found);
-        look(&mut client, &mut findings).await;
+        check_session(&mut client, &mut findings).await;
         store.set_dialect_found(name, client.dialect()).await?;
         if let Some(rule) = client.duplicates_found() {
             store.set_duplicates_found(name, rule).await?;
@@ -104,13 +104,13 @@ fn fault(switch: &Switch, finding: Finding) -> Fault {
 }
 
 /// Reachable, host key, login, NETCONF: each only where the one before it is good.
-async fn open(session: &Session, switch: &Switch, findings: &mut Findings) -> Option<SwitchClient> {
-    let limits = timeouts(&session.settings);
+async fn open(env: &AppEnv, switch: &Switch, findings: &mut Findings) -> Option<SwitchClient> {
+    let limits = timeouts(&env.settings);
     let shown = fetch_host_key(switch, limits.connect).await;
     let shown = findings.note("reachable", shown, |_| format!("SSH answers at {}:{}", switch.host, switch.port))?;
     let pinned = is_pinned(switch, &shown);
     findings.note("host key", pinned, |()| format!("{shown} is the pinned one"))?;
-    let login = credential(&session.settings, switch);
+    let login = credential(&env.settings, switch);
     let login = login.map_err(|failure| findings.fail("login", failure)).ok()?;
     let opened = SwitchClient::connect(switch, None, &login, &limits).await;
     let is_login = matches!(&opened, Err(SwitchError::LoginRefused { .. } | SwitchError::Credential { .. }));
@@ -133,7 +133,7 @@ fn is_pinned(switch: &Switch, shown: &str) -> Result<(), SwitchError> {
 }
 
 /// Everything that can be seen over the session.
-async fn look(client: &mut SwitchClient, findings: &mut Findings) {
+async fn check_session(client: &mut SwitchClient, findings: &mut Findings) {
     findings.add("dialect", State::Ok, client.dialect().as_str());
     let facts = client.facts().await;
     findings.note("model", facts, |facts| {
@@ -143,7 +143,7 @@ async fn look(client: &mut SwitchClient, findings: &mut Findings) {
     let bindings = findings.note("bindings", bindings, |bindings| format!("{} static bindings", bindings.len()));
     inactive(findings, bindings.as_deref().unwrap_or_default());
     duplicates(client, findings, bindings.as_deref().unwrap_or_default());
-    let pending = has_pending(client, findings).await;
+    let pending = check_pending_commit(client, findings).await;
     candidate(client, findings, pending).await;
     let active: Vec<PresentBinding> = bindings.into_iter().flatten().filter(PresentBinding::is_active).collect();
     let vlans = active.iter().filter_map(|binding| binding.vlan.clone()).collect();
@@ -195,12 +195,12 @@ fn shortened(lines: &[String]) -> String {
 /// Bindings that the switch keeps and ignores, as many as can be read.
 fn inactive(findings: &mut Findings, bindings: &[PresentBinding]) {
     let ignored = bindings.iter().filter_map(|binding| Some((binding, binding.inactive.as_ref()?)));
-    let tell = |(PresentBinding { ip, interface, .. }, why): (&PresentBinding, &Inactive)| {
+    let line = |(PresentBinding { ip, interface, .. }, why): (&PresentBinding, &Inactive)| {
         format!("{ip} on {interface}: {why}")
     };
-    let told: Vec<String> = ignored.map(tell).collect();
-    if !told.is_empty() {
-        let detail = format!("{} are not in force: {}", told.len(), shortened(&told));
+    let lines: Vec<String> = ignored.map(line).collect();
+    if !lines.is_empty() {
+        let detail = format!("{} are not in force: {}", lines.len(), shortened(&lines));
         findings.add("inactive bindings", State::Note, detail);
     }
 }
@@ -214,7 +214,7 @@ fn duplicates(client: &mut SwitchClient, findings: &mut Findings, bindings: &[Pr
 }
 
 /// Somebody's confirmed commit: a commit check could confirm it, so that none is made then.
-async fn has_pending(client: &mut SwitchClient, findings: &mut Findings) -> bool {
+async fn check_pending_commit(client: &mut SwitchClient, findings: &mut Findings) -> bool {
     let history = match client.history().await {
         Ok(history) => history,
         Err(error) => {

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::{FreezeArgs, ThawArgs, duration};
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
@@ -23,8 +23,8 @@ struct Frozen {
 }
 
 /// `vmacd freeze`
-pub async fn freeze(session: Session, output: Output, args: FreezeArgs) -> Result<(), Fault> {
-    let store = session.store().await?;
+pub async fn freeze(env: AppEnv, output: Output, args: FreezeArgs) -> Result<(), Fault> {
+    let store = env.store().await?;
     let now = store.now().await?;
     let made_by = std::env::var("USER").unwrap_or_else(|_| "the command line".to_owned());
     let order = FreezeOrder { site: args.site.scope(), until: until(&args.until, now)?, reason: args.reason, made_by };
@@ -33,28 +33,28 @@ pub async fn freeze(session: Session, output: Output, args: FreezeArgs) -> Resul
     let freeze = store.freeze(&order).await?;
     let others = store.freezes().await?.into_iter().filter(|other| *other != freeze);
     let also: Vec<Freeze> = others.filter(|other| other.site.meets(&freeze.site)).collect();
-    let told = format!("{}: frozen {}{}", told(&freeze.site), freeze.end(), lines("also frozen", &also));
-    output.one(&Frozen { freeze, also_frozen: also }, || told)
+    let text = format!("{}: frozen {}{}", site_name(&freeze.site), freeze.end(), lines("also frozen", &also));
+    output.one(&Frozen { freeze, also_frozen: also }, || text)
 }
 
 /// `vmacd thaw`
-pub async fn thaw(session: Session, output: Output, args: ThawArgs) -> Result<(), Fault> {
-    let (site, store) = (args.site.scope(), session.store().await?);
+pub async fn thaw(env: AppEnv, output: Output, args: ThawArgs) -> Result<(), Fault> {
+    let (site, store) = (args.site.scope(), env.store().await?);
     did_you_mean::known_site(&store, &site).await?;
     let thawed = store.thaw(&site).await?;
     let still: Vec<Freeze> = store.freezes().await?.into_iter().filter(|freeze| freeze.site.meets(&site)).collect();
-    let told = format!("{}: thawed{}{}", told(&site), lines("was frozen", &thawed), lines("still frozen", &still));
-    output.one(&json!({"thawed": thawed, "still_frozen": still}), || told)
+    let text = format!("{}: thawed{}{}", site_name(&site), lines("was frozen", &thawed), lines("still frozen", &still));
+    output.one(&json!({"thawed": thawed, "still_frozen": still}), || text)
 }
 
 /// A line for each freeze.
 fn lines(what: &str, freezes: &[Freeze]) -> String {
-    freezes.iter().map(|freeze| format!("\n{}: {what} {}", told(&freeze.site), freeze.in_full())).collect()
+    freezes.iter().map(|freeze| format!("\n{}: {what} {}", site_name(&freeze.site), freeze.in_full())).collect()
 }
 
 /// `vmacd freezes`
-pub async fn list(session: Session, output: Output) -> Result<(), Fault> {
-    let store: Store = session.store().await?;
+pub async fn list(env: AppEnv, output: Output) -> Result<(), Fault> {
+    let store: Store = env.store().await?;
     output.list(&store.freezes().await?, &["SITE", "UNTIL", "KIND", "BY", "SINCE", "REASON"], row)
 }
 
@@ -77,7 +77,7 @@ fn second(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-fn told(site: &Scope) -> String {
+fn site_name(site: &Scope) -> String {
     match site {
         Scope::All => "all sites".to_owned(),
         Scope::Site(None) => "switches without a site".to_owned(),

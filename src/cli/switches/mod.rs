@@ -13,7 +13,7 @@ use serde_json::json;
 
 use switch_fault::switch_fault;
 
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::SwitchesVerb;
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
@@ -26,13 +26,13 @@ use crate::store::{KnownSwitch, Store};
 use crate::switch::fetch_host_key;
 
 /// Runs one of the verbs.
-pub async fn run(session: Session, output: Output, verb: SwitchesVerb) -> Result<(), Fault> {
-    let store = session.store().await?;
+pub async fn run(env: AppEnv, output: Output, verb: SwitchesVerb) -> Result<(), Fault> {
+    let store = env.store().await?;
     match verb {
-        SwitchesVerb::List { site } => list(&store, output, site.as_ref(), session.settings.drift.mode).await,
-        SwitchesVerb::Check { name } => check::run(&session, &store, output, &name).await,
+        SwitchesVerb::List { site } => list(&store, output, site.as_ref(), env.settings.drift.mode).await,
+        SwitchesVerb::Check { name } => check::run(&env, &store, output, &name).await,
         SwitchesVerb::Trust { name, fingerprint, yes } => {
-            trust(&session, &store, output, Pin { name, wanted: fingerprint, yes }).await
+            trust(&env, &store, output, Pin { name, wanted: fingerprint, yes }).await
         }
     }
 }
@@ -89,10 +89,10 @@ struct Pin {
     yes: bool,
 }
 
-async fn trust(session: &Session, store: &Store, output: Output, pin: Pin) -> Result<(), Fault> {
+async fn trust(env: &AppEnv, store: &Store, output: Output, pin: Pin) -> Result<(), Fault> {
     let Pin { name, wanted, yes } = &pin;
     let known = did_you_mean::known_switch(store, name).await?.switch;
-    let timeout = Duration::from_millis(session.settings.ssh.connect_timeout_ms);
+    let timeout = Duration::from_millis(env.settings.ssh.connect_timeout_ms);
     let shown = fetch_host_key(&known, timeout).await;
     let shown = shown.map_err(|error| switch_fault(error.failure(), &known))?;
     if let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != shown) {
@@ -107,7 +107,7 @@ async fn trust(session: &Session, store: &Store, output: Output, pin: Pin) -> Re
         let otherwise = format!(
             "{name} shows {shown} instead of the pinned {before}: compare the key at the switch, then pin it with --fingerprint {shown}"
         );
-        confirm::consent(*yes || wanted.is_some(), question, &otherwise).await?;
+        confirm::require(*yes || wanted.is_some(), question, &otherwise).await?;
     }
     store.trust(name, &shown).await?;
     output.one(&json!({"switch": name, "host_key": shown, "before": before}), || match &before {

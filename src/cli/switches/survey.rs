@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
 use crate::cli::ui::output::Output;
@@ -22,7 +22,7 @@ const SIDE_BY_SIDE: usize = 16;
 const ROWS_AT_ONCE: i64 = 5_000;
 
 /// What was seen, and what is known.
-pub struct Looked {
+pub struct Survey {
     /// The switches that answered.
     pub seen: Vec<Seen>,
     /// Those that could not be looked at.
@@ -32,29 +32,29 @@ pub struct Looked {
 }
 
 /// Looks at these switches, at all of them where none is named.
-pub async fn look(session: &Session, store: &Store, output: Output, only: &[SwitchName]) -> Result<Looked, Fault> {
+pub async fn read_switches(env: &AppEnv, store: &Store, output: Output, only: &[SwitchName]) -> Result<Survey, Fault> {
     let switches = chosen(store, only).await?;
     let before: HashMap<i64, DateTime<Utc>> =
         live_rows(store).await?.into_iter().map(|row| (row.id, row.updated_at)).collect();
     let progress = Progress::new(output, "looking at switches", switches.len());
-    let looks = switches.iter().map(|switch| async move { (switch, survey(store, &session.settings, switch).await) });
-    let looked: Vec<_> = stream::iter(looks)
+    let looks = switches.iter().map(|switch| async move { (switch, survey(store, &env.settings, switch).await) });
+    let results: Vec<_> = stream::iter(looks)
         .buffer_unordered(SIDE_BY_SIDE)
         .enumerate()
         .inspect(|(done, _)| progress.at(done + 1))
-        .map(|(_, looked)| looked)
+        .map(|(_, result)| result)
         .collect()
         .await;
     progress.done();
     let (mut seen, mut unseen) = (Vec::new(), Vec::new());
-    for (switch, looked) in looked {
-        match looked {
-            Ok(look) => seen.push(look),
+    for (switch, result) in results {
+        match result {
+            Ok(found) => seen.push(found),
             Err(failure) => unseen.push((switch.clone(), failure)),
         }
     }
     let known = known(store, &seen, &before).await?;
-    Ok(Looked { seen, unseen, known })
+    Ok(Survey { seen, unseen, known })
 }
 
 async fn chosen(store: &Store, only: &[SwitchName]) -> Result<Vec<SwitchName>, Fault> {
@@ -105,13 +105,13 @@ fn audited(row: Vmac, settled: bool) -> AuditedRow {
 }
 
 /// The switches that could not be looked at, as data.
-pub fn not_looked_at(unseen: &[(SwitchName, Failure)]) -> Vec<Value> {
-    let told = |(switch, why): &(SwitchName, Failure)| json!({"switch": switch, "code": why.code, "text": why.text});
-    unseen.iter().map(told).collect()
+pub fn unchecked(unseen: &[(SwitchName, Failure)]) -> Vec<Value> {
+    let as_json = |(switch, why): &(SwitchName, Failure)| json!({"switch": switch, "code": why.code, "text": why.text});
+    unseen.iter().map(as_json).collect()
 }
 
 /// A place in one line.
-pub fn place(place: &Place) -> String {
+pub fn place_text(place: &Place) -> String {
     let ip = place.ip.map(|ip| format!("{ip} ")).unwrap_or_default();
     format!("{} {} {ip}{}", place.switch, place.interface, place.mac)
 }

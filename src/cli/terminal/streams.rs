@@ -30,7 +30,7 @@ pub fn say(text: &str) {
 }
 
 /// True when the other end of stdout is closed: where nothing is written nothing else could tell.
-pub fn is_unread() -> bool {
+pub fn reader_is_gone() -> bool {
     let stdout = std::io::stdout();
     let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };

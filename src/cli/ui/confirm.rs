@@ -10,7 +10,7 @@ pub fn can_ask() -> bool {
 }
 
 /// Asks, unless `yes` says so already. Where nobody can be asked, nothing is done: `otherwise` says how to do it without.
-pub async fn consent(yes: bool, question: String, otherwise: &str) -> Result<(), Fault> {
+pub async fn require(yes: bool, question: String, otherwise: &str) -> Result<(), Fault> {
     if yes {
         return Ok(());
     }
@@ -18,14 +18,14 @@ pub async fn consent(yes: bool, question: String, otherwise: &str) -> Result<(),
         return Err(Fault::input("this needs a confirmation and there is no terminal to ask on; nothing was done")
             .with_hint(otherwise));
     }
-    match ask(question).await? {
+    match yes_or_no(question).await? {
         true => Ok(()),
         false => Err(Fault::input("not confirmed; nothing was done")),
     }
 }
 
 /// Asks on stderr; only `y` or `yes` is yes. That the input ends is no.
-pub async fn ask(question: String) -> Result<bool, Fault> {
+pub async fn yes_or_no(question: String) -> Result<bool, Fault> {
     let answered = tokio::task::spawn_blocking(move || {
         write!(std::io::stderr(), "{question} [y/N] ")?;
         std::io::stderr().flush()?;

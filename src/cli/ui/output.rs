@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::spool::{Spool, SpoolWriter};
-use super::style::{Cell, Look, Page, TableInParts};
+use super::style::{Cell, Page, StreamedTable, Style};
 use crate::cli::args::ColorWhen;
 use crate::cli::fault::Fault;
 use crate::cli::terminal::escape::{printable, printable_lines};
@@ -17,7 +17,7 @@ use crate::domain::shown;
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     pub json: bool,
-    pub look: Look,
+    pub style: Style,
 }
 
 /// Data, and how it looks to people; what a verb has to say.
@@ -39,12 +39,12 @@ impl Output {
             ColorWhen::Never => false,
             ColorWhen::Auto => anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
         };
-        Self { json, look: Look { color, width: size().map(|(width, _)| width) } }
+        Self { json, style: Style { color, width: size().map(|(width, _)| width) } }
     }
 
     /// The same, for a terminal that may have another size by now.
     pub fn resized(self) -> Self {
-        Self { look: Look { width: size().map(|(width, _)| width), ..self.look }, ..self }
+        Self { style: Style { width: size().map(|(width, _)| width), ..self.style }, ..self }
     }
 
     /// Lines of the terminal; none where there is none.
@@ -65,12 +65,12 @@ impl Output {
         row: impl Fn(&T) -> Vec<Cell>,
     ) -> Result<Document, Fault> {
         let data = serde_json::to_value(items)?;
-        Ok(Document { data, text: self.look.table(columns, items.iter().map(row)), more: 0 })
+        Ok(Document { data, text: self.style.table(columns, items.iter().map(row)), more: 0 })
     }
 
     /// One thing as a page of text.
     pub fn page<T: Serialize>(self, item: &T, write: impl FnOnce(&mut Page)) -> Result<Document, Fault> {
-        let mut page = Page::new(self.look);
+        let mut page = Page::new(self.style);
         write(&mut page);
         Ok(Document { data: serde_json::to_value(item)?, text: page.finish(), more: 0 })
     }
@@ -92,7 +92,7 @@ impl Output {
         row: impl Fn(&T) -> Vec<Cell>,
         mut read: impl AsyncFnMut() -> Result<Option<Vec<T>>, Fault>,
     ) -> Result<(), Fault> {
-        let (mut table, mut list) = (TableInParts::new(self.look, columns), JsonList::default());
+        let (mut table, mut list) = (StreamedTable::new(self.style, columns), JsonList::default());
         while let Some(part) = read().await? {
             let is_read = match self.json {
                 true => list.print(&part)?,
@@ -116,7 +116,7 @@ impl Output {
         row: impl Fn(&T) -> Vec<Cell>,
         mut read: impl AsyncFnMut() -> Result<Option<Vec<T>>, Fault>,
     ) -> Result<Spool, Fault> {
-        let (mut table, mut spool, mut before) = (TableInParts::new(self.look, columns), SpoolWriter::new()?, "[");
+        let (mut table, mut spool, mut before) = (StreamedTable::new(self.style, columns), SpoolWriter::new()?, "[");
         while let Some(part) = read().await? {
             if !self.json && !part.is_empty() {
                 spool.write(&format!("{}\n", table.part(part.iter().map(&row).collect())))?;
@@ -199,7 +199,7 @@ mod tests {
                 let part = (left != usize::MAX).then(|| vec![Item(held.clone()), Item(held.clone())]);
                 Ok::<_, Fault>(part)
             };
-            let output = Output { json, look: Look::default() };
+            let output = Output { json, style: Style::default() };
             output.spooled(&["NAME"], |item: &Item| vec![item.0.as_str().into()], read).await.expect("read")
         };
         let shown = async |json, parts| spooled(json, parts).await.text();

@@ -2,7 +2,7 @@
 //!
 //! Everything is escaped here before any colour is put round it, so that nothing stored can drive the terminal.
 
-use clap::builder::styling::{AnsiColor, Style};
+use clap::builder::styling::{AnsiColor, Style as AnsiStyle};
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Color, ColumnConstraint, ContentArrangement, Table, Width};
 use unicode_width::UnicodeWidthStr;
@@ -27,14 +27,14 @@ pub enum Tone {
 }
 
 impl Tone {
-    const fn style(self) -> Style {
+    const fn style(self) -> AnsiStyle {
         match self {
-            Self::Plain => Style::new(),
+            Self::Plain => AnsiStyle::new(),
             Self::Good => AnsiColor::Green.on_default(),
             Self::Waiting => AnsiColor::Yellow.on_default(),
             Self::Bad => AnsiColor::Red.on_default(),
-            Self::Past => Style::new().dimmed(),
-            Self::Title => Style::new().bold(),
+            Self::Past => AnsiStyle::new().dimmed(),
+            Self::Title => AnsiStyle::new().bold(),
         }
     }
 }
@@ -66,14 +66,14 @@ impl From<&str> for Cell {
 
 /// What the place that is printed to can show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct Style {
     /// Colours.
     pub color: bool,
     /// Columns of a terminal; none where lines may be of any length.
     pub width: Option<u16>,
 }
 
-impl Look {
+impl Style {
     /// The text of a cell, safe to print.
     pub fn paint(self, cell: &Cell) -> String {
         let text = printable(&cell.text);
@@ -86,7 +86,7 @@ impl Look {
     /// A table: one row a line where lines may be of any length, else its cells wrapped at blanks to the width; where even
     /// that is too narrow each row becomes a block of lines. Addresses, MACs and names are never cut: people copy them.
     pub fn table(self, columns: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> String {
-        TableInParts::new(self, columns).part(rows.collect())
+        StreamedTable::new(self, columns).part(rows.collect())
     }
 
     fn grid(self, columns: &[&str], rows: &[Vec<Cell>], widths: &[usize]) -> String {
@@ -128,16 +128,16 @@ impl Look {
 
 /// A table that is printed part by part, each as soon as its rows are read: the titles once, and columns that grow with the
 /// widest cell so far.
-pub struct TableInParts<'a> {
-    look: Look,
+pub struct StreamedTable<'a> {
+    style: Style,
     columns: &'a [&'a str],
     widths: Widths,
     pub has_begun: bool,
 }
 
-impl<'a> TableInParts<'a> {
-    pub fn new(look: Look, columns: &'a [&'a str]) -> Self {
-        Self { look, columns, widths: Widths::of(columns), has_begun: false }
+impl<'a> StreamedTable<'a> {
+    pub fn new(style: Style, columns: &'a [&'a str]) -> Self {
+        Self { style, columns, widths: Widths::of(columns), has_begun: false }
     }
 
     /// The next rows, without the end of the last line.
@@ -145,17 +145,17 @@ impl<'a> TableInParts<'a> {
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         self.widths.grow(&rows);
         let grid = |widths: &[usize]| {
-            let grid = self.look.grid(self.columns, &rows, widths);
+            let grid = self.style.grid(self.columns, &rows, widths);
             match grid.split_once('\n') {
                 Some((_titles, rest)) if !is_first => rest.to_owned(),
                 _ => grid,
             }
         };
-        match self.widths.layout(self.look.width.map(usize::from)) {
+        match self.widths.layout(self.style.width.map(usize::from)) {
             Layout::Natural => grid(&self.widths.natural),
             Layout::Wrapped(widths) => grid(&widths),
-            Layout::Blocks if is_first => self.look.blocks(self.columns, &rows),
-            Layout::Blocks => format!("\n{}", self.look.blocks(self.columns, &rows)),
+            Layout::Blocks if is_first => self.style.blocks(self.columns, &rows),
+            Layout::Blocks => format!("\n{}", self.style.blocks(self.columns, &rows)),
         }
     }
 }
@@ -246,18 +246,18 @@ fn styled(cell: &Cell) -> comfy_table::Cell {
 /// Text in lines, built up from cells.
 #[derive(Debug)]
 pub struct Page {
-    look: Look,
+    style: Style,
     text: String,
 }
 
 impl Page {
-    pub fn new(look: Look) -> Self {
-        Self { look, text: String::new() }
+    pub fn new(style: Style) -> Self {
+        Self { style, text: String::new() }
     }
 
     /// Adds to the line.
     pub fn put(&mut self, cell: impl Into<Cell>) -> &mut Self {
-        self.text.push_str(&self.look.paint(&cell.into()));
+        self.text.push_str(&self.style.paint(&cell.into()));
         self
     }
 
@@ -292,13 +292,13 @@ mod tests {
         .into_iter()
     }
 
-    fn table(look: Look) -> String {
-        look.table(&["ID", "STATUS", "SWITCHES"], rows())
+    fn table(style: Style) -> String {
+        style.table(&["ID", "STATUS", "SWITCHES"], rows())
     }
 
     #[test]
     fn a_row_is_a_line_where_there_is_no_terminal() {
-        insta::assert_snapshot!(table(Look::default()), @r"
+        insta::assert_snapshot!(table(Style::default()), @r"
         ID  STATUS              SWITCHES
         1   active              sw-a1:ge-0/0/1.0 sw-a2:ge-0/0/1.0 sw-a3:ge-0/0/1.0
         2   failed (\u001b[2J)  -
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_table_fits_a_narrow_terminal() {
-        let narrow = table(Look { color: false, width: Some(40) });
+        let narrow = table(Style { color: false, width: Some(40) });
         assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
         insta::assert_snapshot!(narrow, @r"
         ID  STATUS            SWITCHES
@@ -337,8 +337,8 @@ mod tests {
             "2026-11-21 10:00:00",
         ];
         for width in 20..220_u16 {
-            let look = Look { color: false, width: Some(width) };
-            let shown = look.table(&columns, std::iter::once(row.into_iter().map(Cell::from).collect()));
+            let style = Style { color: false, width: Some(width) };
+            let shown = style.table(&columns, std::iter::once(row.into_iter().map(Cell::from).collect()));
             for text in COPIED {
                 assert!(shown.lines().any(|line| line.contains(text)), "{width}: {text} is cut:\n{shown}");
             }
@@ -351,7 +351,7 @@ mod tests {
     fn a_table_that_is_too_wide_even_when_wrapped_becomes_blocks() {
         let rows = [["7", COPIED[1], COPIED[0]], ["8", "10.0.0.6", COPIED[0]]];
         let rows = rows.into_iter().map(|row| row.into_iter().map(Cell::from).collect());
-        let shown = Look { color: false, width: Some(50) }.table(&["ID", "ADDRESS", "MAC"], rows);
+        let shown = Style { color: false, width: Some(50) }.table(&["ID", "ADDRESS", "MAC"], rows);
         insta::assert_snapshot!(shown, @r"
         ID       7
         ADDRESS  2001:db8:1234:5678:9abc:def0:1234:5678
@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn a_table_in_parts_has_its_titles_once_and_lines_its_columns_up() {
         let row = |cells: [&'static str; 3]| vec![cells.into_iter().map(Cell::from).collect()];
-        let mut table = TableInParts::new(Look::default(), &["ID", "STATUS", "MAC"]);
+        let mut table = StreamedTable::new(Style::default(), &["ID", "STATUS", "MAC"]);
         let parts = [["14067", "active", COPIED[0]], ["9", "failed (unreachable)", COPIED[0]]];
         let shown = parts.map(|cells| table.part(row(cells))).join("\n");
         insta::assert_snapshot!(shown, @r"
@@ -378,18 +378,18 @@ mod tests {
 
     #[test]
     fn a_wide_terminal_wraps_nothing_and_stretches_nothing() {
-        assert_eq!(table(Look { color: false, width: Some(200) }), table(Look::default()));
+        assert_eq!(table(Style { color: false, width: Some(200) }), table(Style::default()));
     }
 
     #[test]
     fn colours_stand_round_text_that_is_escaped() {
-        let shown = table(Look { color: true, width: None }).replace('\u{1b}', "ESC");
+        let shown = table(Style { color: true, width: None }).replace('\u{1b}', "ESC");
         insta::assert_snapshot!(shown, @r"
         ESC[1m ID ESC[0mESC[1m STATUS             ESC[0mESC[1m SWITCHES                                           ESC[0m
          1  ESC[38;5;2m active             ESC[39m sw-a1:ge-0/0/1.0 sw-a2:ge-0/0/1.0 sw-a3:ge-0/0/1.0
          2  ESC[38;5;1m failed (\u001b[2J) ESC[39m -
         ");
-        let mut page = Page::new(Look { color: true, width: None });
+        let mut page = Page::new(Style { color: true, width: None });
         page.put(Cell::new(Tone::Past, "revoked \u{1b}[2J")).put(" forged\nline").end();
         let shown = page.finish().replace('\u{1b}', "ESC");
         assert_eq!(shown, r"ESC[2mrevoked \u001b[2JESC[0m forged\nline");

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::output::{Document, Output};
 use super::spool::Spool;
-use crate::cli::fault::{Fault, Kind};
-use crate::cli::process::signals::on_signal;
+use crate::cli::fault::{Fault, FaultKind};
+use crate::cli::process::signals::shutdown_token;
 use crate::cli::terminal::escape::printable;
-use crate::cli::terminal::streams::{is_unread, say, write_text};
+use crate::cli::terminal::streams::{reader_is_gone, say, write_text};
 
 /// To the upper left corner.
 const HOME: &str = "\x1b[H";
@@ -25,45 +25,45 @@ const SHOW_CURSOR: &str = "\x1b[?25h";
 pub async fn watch(
     output: Output,
     every: Option<Duration>,
-    mut look: impl AsyncFnMut(Output) -> Result<Document, Fault>,
+    mut poll: impl AsyncFnMut(Output) -> Result<Document, Fault>,
 ) -> Result<(), Fault> {
-    let first = look(output).await?;
+    let first = poll(output).await?;
     let Some(every) = every else { return output.print(&first) };
-    let mut view = View::new(output, every);
-    rounds(every, first, async || look(output.resized()).await, |seen| view.show(seen)).await
+    let mut view = WatchView::new(output, every);
+    poll_until_stopped(every, first, async || poll(output.resized()).await, |seen| view.show(seen)).await
 }
 
 /// The same for a list of any length that no screen shows: each time as a whole, and none of it in memory.
 pub async fn watch_list(
     output: Output,
     every: Option<Duration>,
-    mut look: impl AsyncFnMut() -> Result<Spool, Fault>,
+    mut poll: impl AsyncFnMut() -> Result<Spool, Fault>,
 ) -> Result<(), Fault> {
-    let first = look().await?;
+    let first = poll().await?;
     let Some(every) = every else { return first.print().map(|_| ()) };
     let (mut failing, mut last) = (false, None);
     let show = |seen: &Result<Spool, Fault>| {
-        let Some(list) = unless_failing(&mut failing, seen).filter(|list| last != Some(list.hash)) else {
+        let Some(list) = report_outage(&mut failing, seen).filter(|list| last != Some(list.hash)) else {
             return Ok(true);
         };
         let is_first = last.replace(list.hash).is_none();
         Ok((is_first || output.json || write_text("\n")?) && list.print()?)
     };
-    rounds(every, first, look, show).await
+    poll_until_stopped(every, first, poll, show).await
 }
 
 /// Shows what was seen, and looks again, until it is interrupted or nobody reads any more.
-async fn rounds<T>(
+async fn poll_until_stopped<T>(
     every: Duration,
     first: T,
-    mut look: impl AsyncFnMut() -> Result<T, Fault>,
+    mut poll: impl AsyncFnMut() -> Result<T, Fault>,
     mut show: impl FnMut(&Result<T, Fault>) -> Result<bool, Fault>,
 ) -> Result<(), Fault> {
-    let interrupted = on_signal()?;
+    let interrupted = shutdown_token()?;
     let mut seen: Result<T, Fault> = Ok(first);
     loop {
         match &seen {
-            Err(fault) if fault.kind == Kind::Input => return seen.map(|_| ()),
+            Err(fault) if fault.kind == FaultKind::Input => return seen.map(|_| ()),
             _ if !show(&seen)? => return Ok(()),
             _ => {}
         }
@@ -71,18 +71,18 @@ async fn rounds<T>(
             () = interrupted.cancelled() => return Ok(()),
             () = tokio::time::sleep(every) => {}
         }
-        if is_unread() {
+        if reader_is_gone() {
             return Ok(());
         }
         tokio::select! {
             () = interrupted.cancelled() => return Ok(()),
-            again = look() => seen = again,
+            again = poll() => seen = again,
         }
     }
 }
 
 /// What was seen. That it failed is said once, and once more that it does not any more.
-fn unless_failing<'a, T>(failing: &mut bool, seen: &'a Result<T, Fault>) -> Option<&'a T> {
+fn report_outage<'a, T>(failing: &mut bool, seen: &'a Result<T, Fault>) -> Option<&'a T> {
     match seen {
         Err(fault) => {
             if !std::mem::replace(failing, true) {
@@ -100,7 +100,7 @@ fn unless_failing<'a, T>(failing: &mut bool, seen: &'a Result<T, Fault>) -> Opti
 }
 
 /// What was shown last, and where.
-struct View {
+struct WatchView {
     output: Output,
     every: Duration,
     /// On a terminal; restores the cursor when it is dropped.
@@ -109,7 +109,7 @@ struct View {
     failing: bool,
 }
 
-impl View {
+impl WatchView {
     fn new(output: Output, every: Duration) -> Self {
         let screen = output.is_terminal().then(Screen::open);
         Self { output, every, screen, last: None, failing: false }
@@ -119,7 +119,7 @@ impl View {
     fn show(&mut self, seen: &Result<Document, Fault>) -> Result<bool, Fault> {
         match &self.screen {
             Some(_) => self.paint(seen),
-            None => self.append(seen),
+            None => self.append_change(seen),
         }
     }
 
@@ -137,8 +137,8 @@ impl View {
         Ok(write_text(&frame(&status, text, more, self.output.height()))?)
     }
 
-    fn append(&mut self, seen: &Result<Document, Fault>) -> Result<bool, Fault> {
-        let Some(document) = unless_failing(&mut self.failing, seen) else { return Ok(true) };
+    fn append_change(&mut self, seen: &Result<Document, Fault>) -> Result<bool, Fault> {
+        let Some(document) = report_outage(&mut self.failing, seen) else { return Ok(true) };
         if self.last.as_ref() == Some(document) {
             return Ok(true);
         }

@@ -1,10 +1,10 @@
 //! `--dry-run` of what asks for something: each switch shows the difference that it would come to, and keeps nothing.
 
 use crate::broker::Message;
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::Target;
 use crate::cli::fault::did_you_mean;
-use crate::cli::fault::{Fault, Kind};
+use crate::cli::fault::{Fault, FaultKind};
 use crate::cli::ui::diff::write_diff;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Progress;
@@ -16,23 +16,23 @@ use crate::web::{DryRunChange, DryRunReport, DryRunSwitch};
 use crate::worker::{DryRun, dry_run};
 
 /// Tries the messages out, and tells what each switch says. What cannot be done is a fault.
-pub async fn run(session: Session, output: Output, messages: Vec<Message>, target: &Target) -> Result<(), Fault> {
-    let store = session.store().await?;
-    let looking = Progress::spinner(output, "comparing on the switches".to_owned());
-    let tried = dry_run(&store, &session.settings, messages, target.timeout).await?;
-    looking.done();
-    let told = Told::new(&tried);
-    output.print(&output.page(&told.data(), |page| told.write(page))?)?;
-    match told.failures().as_slice() {
+pub async fn run(env: AppEnv, output: Output, messages: Vec<Message>, target: &Target) -> Result<(), Fault> {
+    let store = env.store().await?;
+    let comparing = Progress::spinner(output, "comparing on the switches".to_owned());
+    let tried = dry_run(&store, &env.settings, messages, target.timeout).await?;
+    comparing.done();
+    let summary = Summary::new(&tried);
+    output.print(&output.page(&summary.data(), |page| summary.write(page))?)?;
+    match summary.failures().as_slice() {
         [] => Ok(()),
-        [failure] => Err(did_you_mean::for_server(&store, fault(failure), failure, target.server).await),
-        failures => Err(several(failures, told.changes.len())),
+        [failure] => Err(did_you_mean::for_server(&store, fault_of(failure), failure, target.server).await),
+        failures => Err(fault_of_several(failures, summary.changes.len())),
     }
 }
 
 /// The same for programs, here and over the API.
 pub fn report(tried: &DryRun) -> DryRunReport {
-    Told::new(tried).data()
+    Summary::new(tried).data()
 }
 
 /// One address, on one port of a switch where it goes that far.
@@ -53,49 +53,49 @@ struct Change {
 }
 
 /// One switch.
-struct Seen<'a> {
+struct SwitchResult<'a> {
     switch: &'a SwitchName,
     difference: &'a str,
     failure: Option<&'a Failure>,
 }
 
 /// What is told of a dry run.
-struct Told<'a> {
+struct Summary<'a> {
     changes: Vec<Change>,
-    switches: Vec<Seen<'a>>,
+    switches: Vec<SwitchResult<'a>>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Summary<'a> {
     fn new(tried: &'a DryRun) -> Self {
         let (mut changes, mut switches) = (Vec::new(), Vec::new());
-        for (switch, seen) in &tried.switches {
-            let (difference, failure) = match seen {
+        for (switch, result) in &tried.switches {
+            let (difference, failure) = match result {
                 Ok(preview) => {
                     changes.extend(preview.planned.iter().map(|planned| on_switch(switch, planned, &tried.drawn)));
                     (preview.difference.as_str(), None)
                 }
                 Err(failure) => ("", Some(failure)),
             };
-            switches.push(Seen { switch, difference, failure });
+            switches.push(SwitchResult { switch, difference, failure });
         }
-        let nowhere = tried.admissions.iter().filter_map(|(ip, admission)| nowhere(*ip, admission));
-        changes.extend(nowhere);
+        let without_switch = tried.admissions.iter().filter_map(|(ip, admission)| without_switch(*ip, admission));
+        changes.extend(without_switch);
         changes.sort_by_key(|change| change.ip_address);
         Self { changes, switches }
     }
 
     fn failures(&self) -> Vec<&Failure> {
-        let of_switches = self.switches.iter().filter_map(|seen| seen.failure);
+        let of_switches = self.switches.iter().filter_map(|result| result.failure);
         self.changes.iter().filter_map(|change| change.failure.as_ref()).chain(of_switches).collect()
     }
 
     fn data(&self) -> DryRunReport {
         let code = |failure: &Failure| failure.code.to_string();
-        let switches = self.switches.iter().map(|seen| DryRunSwitch {
-            switch: seen.switch.to_string(),
-            diff: seen.difference.to_owned(),
-            code: seen.failure.map(code),
-            text: seen.failure.map(|failure| failure.text.clone()),
+        let switches = self.switches.iter().map(|result| DryRunSwitch {
+            switch: result.switch.to_string(),
+            diff: result.difference.to_owned(),
+            code: result.failure.map(code),
+            text: result.failure.map(|failure| failure.text.clone()),
         });
         let changes = self.changes.iter().map(|change| DryRunChange {
             ip_address: change.ip_address.to_string(),
@@ -112,14 +112,14 @@ impl<'a> Told<'a> {
     }
 
     fn write(&self, page: &mut Page) {
-        for seen in &self.switches {
-            page.put(Cell::new(Tone::Title, seen.switch.as_str())).end();
-            match seen.failure {
+        for result in &self.switches {
+            page.put(Cell::new(Tone::Title, result.switch.as_str())).end();
+            match result.failure {
                 Some(failure) => page.put(Cell::new(Tone::Bad, failure.to_string())).end(),
-                None if seen.difference.is_empty() => page.put("nothing would change").end(),
-                None => write_diff(page, seen.difference),
+                None if result.difference.is_empty() => page.put("nothing would change").end(),
+                None => write_diff(page, result.difference),
             }
-            self.lines(page, Some(seen.switch));
+            self.lines(page, Some(result.switch));
         }
         self.lines(page, None);
         page.put("nothing was changed").end();
@@ -135,7 +135,7 @@ impl<'a> Told<'a> {
 
 fn on_switch(switch: &SwitchName, planned: &Planned, drawn: &[i64]) -> Change {
     match planned {
-        Ok(step) => would(switch, step, drawn.contains(&step.wish.vmac_id)),
+        Ok(step) => planned_change(switch, step, drawn.contains(&step.wish.vmac_id)),
         Err((wish, failure)) => {
             let refused = Change { interface: Some(wish.interface.clone()), ..refused(wish.ip, failure) };
             Change { switch: Some(switch.clone()), ..refused }
@@ -143,7 +143,7 @@ fn on_switch(switch: &SwitchName, planned: &Planned, drawn: &[i64]) -> Change {
     }
 }
 
-fn would(switch: &SwitchName, step: &Step, mac_is_example: bool) -> Change {
+fn planned_change(switch: &SwitchName, step: &Step, mac_is_example: bool) -> Change {
     let Step { wish, changes, end, .. } = step;
     let Wish { interface, vlan, ip, .. } = wish;
     let mac = match end {
@@ -187,15 +187,17 @@ fn sentence(step: &Step, mac_is_example: bool) -> String {
 }
 
 /// What goes to no switch; none for what does.
-fn nowhere(ip: BindableAddress, admission: &Admission) -> Option<Change> {
+fn without_switch(ip: BindableAddress, admission: &Admission) -> Option<Change> {
     match admission {
         Admission::Work { .. } => None,
-        Admission::Done { outcome } => Some(Change { outcome: "unchanged", text: done(outcome), ..nothing(ip) }),
+        Admission::Done { outcome } => {
+            Some(Change { outcome: "unchanged", text: already_done(outcome), ..empty_change(ip) })
+        }
         Admission::Refused { failure } | Admission::Waits { failure } => Some(refused(ip, failure)),
     }
 }
 
-fn done(outcome: &CommandOutcome) -> String {
+fn already_done(outcome: &CommandOutcome) -> String {
     let is_nothing = outcome.status == Outcome::Revoked && outcome.vmac_id.is_none();
     outcome.text.clone().unwrap_or_else(|| match is_nothing {
         true => "has no virtual MAC on this server: nothing would be revoked".to_owned(),
@@ -204,10 +206,10 @@ fn done(outcome: &CommandOutcome) -> String {
 }
 
 fn refused(ip: BindableAddress, failure: &Failure) -> Change {
-    Change { outcome: "refused", text: failure.to_string(), failure: Some(failure.clone()), ..nothing(ip) }
+    Change { outcome: "refused", text: failure.to_string(), failure: Some(failure.clone()), ..empty_change(ip) }
 }
 
-fn nothing(ip_address: BindableAddress) -> Change {
+fn empty_change(ip_address: BindableAddress) -> Change {
     let (switch, interface, vlan, mac_address, text) = (None, None, None, None, String::new());
     Change {
         ip_address,
@@ -222,17 +224,17 @@ fn nothing(ip_address: BindableAddress) -> Change {
     }
 }
 
-fn kind(failure: &Failure) -> Kind {
-    if failure.class() == FailureClass::Permanent { Kind::Input } else { Kind::Service }
+fn fault_kind(failure: &Failure) -> FaultKind {
+    if failure.class() == FailureClass::Permanent { FaultKind::Input } else { FaultKind::Service }
 }
 
-fn fault(failure: &Failure) -> Fault {
-    Fault { kind: kind(failure), ..Fault::from(failure.clone()) }
+fn fault_of(failure: &Failure) -> Fault {
+    Fault { kind: fault_kind(failure), ..Fault::from(failure.clone()) }
 }
 
-fn several(failures: &[&Failure], of: usize) -> Fault {
+fn fault_of_several(failures: &[&Failure], of: usize) -> Fault {
     let text = format!("{} of {} requests cannot be done", failures.len(), of.max(failures.len()));
-    match failures.iter().any(|failure| kind(failure) == Kind::Input) {
+    match failures.iter().any(|failure| fault_kind(failure) == FaultKind::Input) {
         true => Fault::input(text),
         false => Fault::service(anyhow::Error::msg(text)),
     }
@@ -295,8 +297,8 @@ mod tests {
     #[test]
     fn each_switch_has_its_difference_and_each_address_its_line() {
         let (tried, output) = (tried(), Output::new(false, ColorWhen::Never));
-        let told = Told::new(&tried);
-        let page = output.page(&told.data(), |page| told.write(page)).expect("a page");
+        let summary = Summary::new(&tried);
+        let page = output.page(&summary.data(), |page| summary.write(page)).expect("a page");
         insta::assert_snapshot!(page.text, @r"
         sw-001
         [edit vlans VLAN.13]
@@ -315,7 +317,7 @@ mod tests {
         assert_eq!(page.data["changes"][1]["mac_is_example"], true);
         assert_eq!(page.data["changes"][0]["code"], "address_taken");
         assert_eq!(page.data["switches"][1]["code"], "unreachable");
-        assert_eq!(told.failures().len(), 3);
-        assert_eq!(several(&told.failures(), told.changes.len()).kind, Kind::Input);
+        assert_eq!(summary.failures().len(), 3);
+        assert_eq!(fault_of_several(&summary.failures(), summary.changes.len()).kind, FaultKind::Input);
     }
 }

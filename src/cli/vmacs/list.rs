@@ -1,6 +1,6 @@
 //! `vmacd list`
 
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::ListArgs;
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
@@ -19,8 +19,8 @@ const PART: i64 = 1_000;
 const LINES: i64 = 24;
 
 /// Lists virtual MACs, newest first.
-pub async fn run(session: Session, output: Output, args: ListArgs) -> Result<(), Fault> {
-    let store = session.store().await?;
+pub async fn run(env: AppEnv, output: Output, args: ListArgs) -> Result<(), Fault> {
+    let store = env.store().await?;
     if let Some(switch) = &args.switch {
         did_you_mean::known_switch(&store, switch).await?;
     }
@@ -33,16 +33,16 @@ pub async fn run(session: Session, output: Output, args: ListArgs) -> Result<(),
         ..VmacFilter::default()
     };
     if args.watch.watch.is_none() {
-        let mut reading = Reading::new(&store, filter, args.limit);
-        return output.parts(COLUMNS, row, async || reading.next().await).await;
+        let mut reader = PartReader::new(&store, filter, args.limit);
+        return output.parts(COLUMNS, row, async || reader.next().await).await;
     }
     if output.is_terminal() {
-        let look = async |output| screenful(&store, &filter, args.limit, output).await;
-        return watch(output, args.watch.watch, look).await;
+        let poll = async |output| screenful(&store, &filter, args.limit, output).await;
+        return watch(output, args.watch.watch, poll).await;
     }
     watch_list(output, args.watch.watch, async || {
-        let mut reading = Reading::new(&store, filter.clone(), args.limit);
-        output.spooled(COLUMNS, row, async || reading.next().await).await
+        let mut reader = PartReader::new(&store, filter.clone(), args.limit);
+        output.spooled(COLUMNS, row, async || reader.next().await).await
     })
     .await
 }
@@ -59,14 +59,14 @@ async fn screenful(store: &Store, filter: &VmacFilter, limit: Option<i64>, outpu
 }
 
 /// A list that is read part by part.
-struct Reading<'a> {
+struct PartReader<'a> {
     store: &'a Store,
     /// None once all is read.
     filter: Option<VmacFilter>,
     left: i64,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> PartReader<'a> {
     fn new(store: &'a Store, filter: VmacFilter, limit: Option<i64>) -> Self {
         Self { store, filter: Some(filter), left: limit.unwrap_or(i64::MAX) }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::broker::{self, Message, RequestIds};
-use crate::cli::fault::{Fault, Kind};
+use crate::cli::fault::{Fault, FaultKind};
 use crate::domain::{Action, Code, Failure, MessageKey};
 use crate::store::Store;
 
@@ -16,7 +16,7 @@ pub const OUTCOME_POLL: Duration = Duration::from_millis(50);
 pub fn message(action: Action, body: &Map<String, Value>, id: Option<String>) -> Result<Message, Fault> {
     let ids = RequestIds { message_id: id, ..RequestIds::default() };
     let message = broker::request(action, serde_json::to_vec(body)?, ids);
-    message.map_err(|failure| Fault { kind: Kind::Input, ..failure.into() })
+    message.map_err(|failure| Fault { kind: FaultKind::Input, ..failure.into() })
 }
 
 /// Why the outcome of the key is not this message's: the key was used before, for another request.

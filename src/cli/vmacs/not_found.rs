@@ -5,7 +5,7 @@ use crate::domain::{BindableAddress, VmacName};
 use crate::store::{DeadLetterFilter, Store, StoreError};
 
 /// The fault of looking `what` up. Of an address that is not there it says what became of a request for it.
-pub async fn explained(error: StoreError, store: &Store, what: VmacName) -> Fault {
+pub async fn fault_for_missing(error: StoreError, store: &Store, what: VmacName) -> Fault {
     let hint = match (&error, what) {
         (StoreError::NotFound { .. }, VmacName::Ip(ip)) => hint(store, ip).await.ok().flatten(),
         _ => None,

@@ -5,12 +5,12 @@ use crate::domain::Status;
 use crate::store::{Store, Vmac, VmacFilter};
 
 /// True where the address has a virtual MAC on the server now.
-pub async fn has(store: &Store, server: i64, ip: &str) -> Result<bool, Fault> {
+pub async fn has_vmac(store: &Store, server: i64, ip: &str) -> Result<bool, Fault> {
     Ok(rows(store, ip).await?.iter().any(|row| row.status != Status::Revoked && row.knows(server)))
 }
 
 /// The newest row of those by which the server once had the address.
-pub async fn formerly(store: &Store, server: i64, ip: &str) -> Result<Option<Vmac>, Fault> {
+pub async fn former_vmac(store: &Store, server: i64, ip: &str) -> Result<Option<Vmac>, Fault> {
     let rows = rows(store, ip).await?.into_iter();
     Ok(rows.filter(|row| row.server_id == server || row.knows(server)).max_by_key(|row| row.id))
 }

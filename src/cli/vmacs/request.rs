@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::message::{OUTCOME_POLL, message, reused};
-use super::wait_reason::{Reason, Teller};
+use super::wait_reason::{WaitReason, WaitReporter};
 use super::{dry_run, ownership, subnet};
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
 use crate::cli::fault::did_you_mean;
-use crate::cli::fault::{Fault, Kind};
+use crate::cli::fault::{Fault, FaultKind};
 use crate::cli::terminal::escape::printable;
 use crate::cli::terminal::streams::say;
 use crate::cli::ui::output::Output;
@@ -19,34 +19,34 @@ use crate::domain::{Action, AddressError, BindableAddress, Code, MessageKey};
 use crate::store::{CommandOutcome, Outcome, Store};
 
 /// `vmacd create`
-pub async fn create(session: Session, output: Output, args: CreateArgs) -> Result<(), Fault> {
+pub async fn create(env: AppEnv, output: Output, args: CreateArgs) -> Result<(), Fault> {
     let mut body = body(&args.target);
     insert(&mut body, "vlan_name", args.vlan.map(|vlan| vlan.to_string()));
     insert(&mut body, "mac_address", args.mac.map(|mac| mac.to_string()));
     insert(&mut body, "group", args.group.map(|group| group.to_string()));
     insert(&mut body, "pool", args.pool.map(|pool| pool.to_string()));
-    request(session, output, Action::Create, args.target, body).await
+    request(env, output, Action::Create, args.target, body).await
 }
 
 /// `vmacd move`
-pub async fn take(session: Session, output: Output, args: MoveArgs) -> Result<(), Fault> {
+pub async fn move_address(env: AppEnv, output: Output, args: MoveArgs) -> Result<(), Fault> {
     let mut body = body(&args.target);
     body.insert("to_server_id".to_owned(), args.to.into());
     insert(&mut body, "vlan_name", args.vlan.map(|vlan| vlan.to_string()));
-    request(session, output, Action::Move, args.target, body).await
+    request(env, output, Action::Move, args.target, body).await
 }
 
 /// `vmacd rotate`
-pub async fn rotate(session: Session, output: Output, args: RotateArgs) -> Result<(), Fault> {
+pub async fn rotate(env: AppEnv, output: Output, args: RotateArgs) -> Result<(), Fault> {
     let mut body = body(&args.target);
     insert(&mut body, "mac_address", args.mac.map(|mac| mac.to_string()));
-    request(session, output, Action::Rotate, args.target, body).await
+    request(env, output, Action::Rotate, args.target, body).await
 }
 
 /// `vmacd revoke`
-pub async fn revoke(session: Session, output: Output, args: RevokeArgs) -> Result<(), Fault> {
+pub async fn revoke(env: AppEnv, output: Output, args: RevokeArgs) -> Result<(), Fault> {
     let body = body(&args.target);
-    request(session, output, Action::Revoke, args.target, body).await
+    request(env, output, Action::Revoke, args.target, body).await
 }
 
 fn body(target: &Target) -> Map<String, Value> {
@@ -66,36 +66,36 @@ fn insert(body: &mut Map<String, Value>, field: &str, value: Option<String>) {
 }
 
 async fn request(
-    session: Session,
+    env: AppEnv,
     output: Output,
     action: Action,
     target: Target,
     body: Map<String, Value>,
 ) -> Result<(), Fault> {
     let Some(ip) = target.which.ip.clone() else {
-        return subnet::request(session, output, action, target, body).await;
+        return subnet::request(env, output, action, target, body).await;
     };
     refuse_prefix(&ip)?;
     let message = message(action, &body, target.message_id.clone())?;
     if target.dry_run {
-        return dry_run::run(session, output, vec![message], &target).await;
+        return dry_run::run(env, output, vec![message], &target).await;
     }
     let key = message.message_id.clone().unwrap_or_default();
-    let store = session.store().await?;
+    let store = env.store().await?;
     let message = message.stamped(store.time().await);
-    session.broker(&store).await?.publish_command(message.clone()).await?;
+    env.broker(&store).await?.publish_command(message.clone()).await?;
     if !target.wait {
-        return accepted(&store, output, action, (target.server, &ip), &key).await;
+        return answer_accepted(&store, output, action, (target.server, &ip), &key).await;
     }
     let outcome = wait(&store, output, &MessageKey(key.clone()), target.timeout).await?;
     if let Some(failure) = reused(&store, &MessageKey(key.clone()), &message).await? {
-        return Err(Fault { kind: Kind::Input, ..failure.into() });
+        return Err(Fault { kind: FaultKind::Input, ..failure.into() });
     }
     if action == Action::Revoke
         && outcome.status == Outcome::Revoked
-        && has_done_nothing(&store, &key, &outcome).await?
+        && found_nothing_to_revoke(&store, &key, &outcome).await?
     {
-        return revoked_nothing(&store, output, (target.server, &ip), &key).await;
+        return answer_nothing_revoked(&store, output, (target.server, &ip), &key).await;
     }
     report(&store, output, &key, &outcome, target.server).await
 }
@@ -112,14 +112,14 @@ fn refuse_prefix(ip: &str) -> Result<(), Fault> {
 }
 
 /// The request is published; nobody waits for its outcome.
-async fn accepted(
+async fn answer_accepted(
     store: &Store,
     output: Output,
     action: Action,
     (server, ip): (i64, &str),
     key: &str,
 ) -> Result<(), Fault> {
-    if action == Action::Revoke && !output.json && !ownership::has(store, server, ip).await? {
+    if action == Action::Revoke && !output.json && !ownership::has_vmac(store, server, ip).await? {
         let what = format!("note: server {server} has no virtual MAC on {ip}");
         say(&format!("{}; an older create that has not arrived yet will be ignored too", printable(&what)));
     }
@@ -128,7 +128,7 @@ async fn accepted(
 }
 
 /// True where a revoke found no virtual MAC, or one that was off before it came.
-async fn has_done_nothing(store: &Store, key: &str, outcome: &CommandOutcome) -> Result<bool, Fault> {
+async fn found_nothing_to_revoke(store: &Store, key: &str, outcome: &CommandOutcome) -> Result<bool, Fault> {
     let Some(id) = outcome.vmac_id else { return Ok(true) };
     let received_at = store.command(&MessageKey(key.to_owned())).await?.command.received_at;
     Ok(store.vmac(id).await?.revoked_at.is_some_and(|at| at < received_at))
@@ -136,8 +136,13 @@ async fn has_done_nothing(store: &Store, key: &str, outcome: &CommandOutcome) ->
 
 /// The answer to a revoke that found nothing to do: it is done where the address was revoked before, and a mistake where it
 /// never was the server's.
-async fn revoked_nothing(store: &Store, output: Output, (server, ip): (i64, &str), key: &str) -> Result<(), Fault> {
-    let Some(row) = ownership::formerly(store, server, ip).await? else {
+async fn answer_nothing_revoked(
+    store: &Store,
+    output: Output,
+    (server, ip): (i64, &str),
+    key: &str,
+) -> Result<(), Fault> {
+    let Some(row) = ownership::former_vmac(store, server, ip).await? else {
         let text = format!("server {server} never had a virtual MAC on {ip}; nothing was revoked");
         let hint = format!("`vmacd list --server {server}` shows the addresses that it has");
         return Err(Fault::input_with_code(Code::NotBound.as_str(), text).with_hint(hint));
@@ -149,25 +154,25 @@ async fn revoked_nothing(store: &Store, output: Output, (server, ip): (i64, &str
 
 async fn wait(store: &Store, output: Output, key: &MessageKey, timeout: Duration) -> Result<CommandOutcome, Fault> {
     let deadline = Instant::now() + timeout;
-    let mut teller = Teller::new(output);
+    let mut reporter = WaitReporter::new(output);
     loop {
         if let Some(outcome) = store.outcomes(std::slice::from_ref(key)).await?.remove(key) {
             return Ok(outcome);
         }
         if Instant::now() >= deadline {
-            let Reason { text, hint } = Reason::find(store, key).await?;
+            let WaitReason { text, hint } = WaitReason::find(store, key).await?;
             let waited = humantime::format_duration(timeout);
             let text = format!("still running after {waited}, as {key}. {text}");
             return Err(Fault::service(anyhow::Error::msg(text)).with_hint(hint));
         }
-        teller.tell(store, key, None).await;
+        reporter.report(store, key, None).await;
         tokio::time::sleep(OUTCOME_POLL).await;
     }
 }
 
 async fn report(store: &Store, output: Output, key: &str, outcome: &CommandOutcome, server: i64) -> Result<(), Fault> {
     if let Some(failure) = outcome.failure() {
-        let fault = Fault { kind: Kind::Input, ..Fault::from(failure.clone()) };
+        let fault = Fault { kind: FaultKind::Input, ..Fault::from(failure.clone()) };
         return Err(did_you_mean::for_server(store, fault, &failure, server).await);
     }
     let vmac = match outcome.vmac_id {

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::list::status;
-use super::not_found::explained;
-use crate::cli::app_env::Session;
+use super::not_found::fault_for_missing;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::ShowArgs;
 use crate::cli::fault::Fault;
 use crate::cli::terminal::escape::or_dash;
@@ -17,16 +17,16 @@ use crate::domain::{BindingState, SwitchBinding, VmacName};
 use crate::store::{Store, TimelineEntry, Vmac};
 
 /// Shows what is found under an IP address, a MAC or a row's id; of several rows the newest.
-pub async fn run(session: Session, output: Output, args: &ShowArgs) -> Result<(), Fault> {
+pub async fn run(env: AppEnv, output: Output, args: &ShowArgs) -> Result<(), Fault> {
     let what = args.what.parse()?;
-    let store = session.store().await?;
+    let store = env.store().await?;
     watch(output, args.watch.watch, async |output| document(&store, output, what).await).await
 }
 
 async fn document(store: &Store, output: Output, what: VmacName) -> Result<Document, Fault> {
     let vmac = match store.look_up(what).await {
         Ok(vmac) => vmac,
-        Err(error) => return Err(explained(error, store, what).await),
+        Err(error) => return Err(fault_for_missing(error, store, what).await),
     };
     let timeline = store.timeline(vmac.id).await?;
     let mut data = serde_json::to_value(&vmac)?;
@@ -41,7 +41,10 @@ fn write(page: &mut Page, vmac: &Vmac, timeline: &[TimelineEntry]) {
     let fields = [
         ("id", vmac.id.to_string()),
         ("server", vmac.server_id.to_string()),
-        ("group", or_dash(vmac.group.as_ref().map(|group| format!("{group}, shared by {}", listed(vmac))).as_ref())),
+        (
+            "group",
+            or_dash(vmac.group.as_ref().map(|group| format!("{group}, shared by {}", member_list(vmac))).as_ref()),
+        ),
         ("vlan", or_dash(vmac.vlan_name.as_ref())),
         ("requested by", or_dash(vmac.requested_by.as_ref())),
         ("reference", or_dash(vmac.reference.as_ref())),
@@ -62,7 +65,7 @@ fn write(page: &mut Page, vmac: &Vmac, timeline: &[TimelineEntry]) {
     }
 }
 
-fn listed(vmac: &Vmac) -> String {
+fn member_list(vmac: &Vmac) -> String {
     vmac.members().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::dry_run;
 use super::message::{OUTCOME_POLL, message, reused};
 use super::ownership;
-use super::wait_reason::{Reason, Teller};
+use super::wait_reason::{WaitReason, WaitReporter};
 use crate::broker::{self, Message};
-use crate::cli::app_env::Session;
+use crate::cli::app_env::AppEnv;
 use crate::cli::args::Target;
 use crate::cli::fault::Fault;
 use crate::cli::terminal::escape::or_dash;
@@ -36,7 +36,7 @@ struct Answer {
 
 /// Publishes them, and waits for all of them if asked.
 pub async fn request(
-    session: Session,
+    env: AppEnv,
     output: Output,
     action: Action,
     target: Target,
@@ -46,22 +46,22 @@ pub async fn request(
     let subnet = target.which.subnet.as_deref().unwrap_or_default();
     let addresses = addresses_of(subnet).map_err(|error| Fault::input(error.to_string()))?;
     if target.dry_run {
-        return dry_run::run(session, output, spread(&message)?, &target).await;
+        return dry_run::run(env, output, spread(&message)?, &target).await;
     }
     let messages = spread(&message)?;
     let keys: Vec<_> = messages.iter().filter_map(|message| message.message_id.clone()).map(MessageKey).collect();
-    let store = session.store().await?;
+    let store = env.store().await?;
     let message = message.stamped(store.time().await);
-    session.broker(&store).await?.publish_command(message).await?;
+    env.broker(&store).await?.publish_command(message).await?;
     let outcomes = if target.wait { wait(&store, output, &keys, target.timeout).await? } else { HashMap::new() };
     let mut answers = answers(&store, &addresses, &messages, &outcomes).await?;
     if action == Action::Revoke {
-        tell_never_bound(&store, &mut answers, target.server).await?;
+        mark_never_bound(&store, &mut answers, target.server).await?;
     }
     output.list(&answers, &["ADDRESS", "STATUS", "MAC", "REASON"], row)?;
     let open = keys.iter().find(|key| target.wait && !outcomes.contains_key(key));
     let reason = match open {
-        Some(key) => Some(Reason::find(&store, key).await?),
+        Some(key) => Some(WaitReason::find(&store, key).await?),
         None => None,
     };
     verdict(&answers, reason, target.server)
@@ -79,12 +79,12 @@ async fn wait(
     timeout: std::time::Duration,
 ) -> Result<HashMap<MessageKey, CommandOutcome>, Fault> {
     let deadline = Instant::now() + timeout;
-    let mut teller = Teller::new(output);
+    let mut reporter = WaitReporter::new(output);
     loop {
         let outcomes = store.outcomes(keys).await?;
         let open = keys.iter().find(|key| !outcomes.contains_key(key));
         match open.filter(|_| Instant::now() < deadline) {
-            Some(key) => teller.tell(store, key, Some((outcomes.len(), keys.len()))).await,
+            Some(key) => reporter.report(store, key, Some((outcomes.len(), keys.len()))).await,
             None => return Ok(outcomes),
         }
         tokio::time::sleep(OUTCOME_POLL).await;
@@ -92,10 +92,10 @@ async fn wait(
 }
 
 /// A revoke that found nothing is no revoke where the address never was the server's.
-async fn tell_never_bound(store: &Store, answers: &mut [Answer], server: i64) -> Result<(), Fault> {
+async fn mark_never_bound(store: &Store, answers: &mut [Answer], server: i64) -> Result<(), Fault> {
     let is_empty = |answer: &&mut Answer| answer.status == Outcome::Revoked.as_str() && answer.mac_address.is_none();
     for answer in answers.iter_mut().filter(is_empty) {
-        if ownership::formerly(store, server, &answer.ip_address.to_string()).await?.is_none() {
+        if ownership::former_vmac(store, server, &answer.ip_address.to_string()).await?.is_none() {
             answer.status = NEVER_BOUND.to_owned();
             answer.text = Some(format!("server {server} never had a virtual MAC on this address"));
         }
@@ -149,7 +149,7 @@ fn row(answer: &Answer) -> Vec<Cell> {
     ]
 }
 
-fn verdict(answers: &[Answer], waits_for: Option<Reason>, server: i64) -> Result<(), Fault> {
+fn verdict(answers: &[Answer], waits_for: Option<WaitReason>, server: i64) -> Result<(), Fault> {
     let failed = answers.iter().filter(|answer| answer.code.is_some()).count();
     let open = answers.iter().filter(|answer| answer.status == "accepted").count();
     match (failed, waits_for) {
@@ -159,7 +159,7 @@ fn verdict(answers: &[Answer], waits_for: Option<Reason>, server: i64) -> Result
             Err(Fault::input_with_code(Code::NotBound.as_str(), text))
         }
         (0, None) => Ok(()),
-        (0, Some(Reason { text, hint })) => {
+        (0, Some(WaitReason { text, hint })) => {
             let text = format!("{open} of {} requests are still running. {text}", answers.len());
             Err(Fault::service(anyhow::Error::msg(text)).with_hint(hint))
         }

@@ -13,21 +13,21 @@ use crate::domain::{MessageKey, SwitchName};
 use crate::store::{CommandRecord, Store, StoreError, SwitchOverview, Vmac};
 
 /// Time between two looks for the reason.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_EVERY: Duration = Duration::from_secs(1);
 /// Switches that are told one by one.
-const TOLD_MAX: usize = 3;
+const SWITCHES_SHOWN: usize = 3;
 const NO_WORKER: &str =
     "is `vmacd serve` running, and with the same database and queue? `vmacd config` shows those of this shell";
 
 /// Why there is no outcome yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reason {
+pub struct WaitReason {
     pub text: String,
     /// What to do.
     pub hint: String,
 }
 
-impl Reason {
+impl WaitReason {
     fn new(text: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { text: text.into(), hint: hint.into() }
     }
@@ -50,10 +50,10 @@ impl Reason {
     }
 }
 
-fn not_admitted(record: &CommandRecord) -> Reason {
+fn not_admitted(record: &CommandRecord) -> WaitReason {
     let ip = record.command.ip_address;
     let text = format!("{ip} cannot be changed yet after {} attempts", record.command.attempts);
-    Reason::new(text, format!("`vmacd show {ip}` shows which server has it, and its progress"))
+    WaitReason::new(text, format!("`vmacd show {ip}` shows which server has it, and its progress"))
 }
 
 /// The switches with a port that is not yet as it is wanted, each once.
@@ -65,36 +65,39 @@ fn waiting_switches(vmac: &Vmac) -> Vec<SwitchName> {
     names
 }
 
-fn of_row(vmac: &Vmac, switches: &[SwitchOverview]) -> Reason {
-    let reasons: Vec<Reason> = switches.iter().map(|switch| at_switch(vmac, switch)).collect();
+fn of_row(vmac: &Vmac, switches: &[SwitchOverview]) -> WaitReason {
+    let reasons: Vec<WaitReason> = switches.iter().map(|switch| at_switch(vmac, switch)).collect();
     let Some(first) = reasons.first() else {
-        return Reason::new(format!("{}: the outcome is being recorded", vmac.status), NO_WORKER);
+        return WaitReason::new(format!("{}: the outcome is being recorded", vmac.status), NO_WORKER);
     };
-    let texts: Vec<&str> = reasons.iter().take(TOLD_MAX).map(|reason| reason.text.as_str()).collect();
-    let more = reasons.len().saturating_sub(TOLD_MAX);
+    let texts: Vec<&str> = reasons.iter().take(SWITCHES_SHOWN).map(|reason| reason.text.as_str()).collect();
+    let more = reasons.len().saturating_sub(SWITCHES_SHOWN);
     let more = if more > 0 { format!("; and {more} more switches") } else { String::new() };
-    Reason::new(format!("{}: {}{more}", vmac.status, texts.join("; ")), first.hint.clone())
+    WaitReason::new(format!("{}: {}{more}", vmac.status, texts.join("; ")), first.hint.clone())
 }
 
-fn at_switch(vmac: &Vmac, switch: &SwitchOverview) -> Reason {
+fn at_switch(vmac: &Vmac, switch: &SwitchOverview) -> WaitReason {
     let known = &switch.known;
     let name = &known.switch.name;
     if let Some(freeze) = &known.freeze {
         let site = known.switch.site.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         let text = format!("{name} is paused: its site is frozen {}", freeze.end());
-        return Reason::new(text, format!("`vmacd freezes` shows who froze it and why, `vmacd thaw {site}` ends it"));
+        return WaitReason::new(
+            text,
+            format!("`vmacd freezes` shows who froze it and why, `vmacd thaw {site}` ends it"),
+        );
     }
     if let Some(trouble) = &known.trouble {
         let next = trouble.next_try_at.format("%H:%M:%S UTC");
         let text = format!("{}, next attempt {next}", trouble.text);
         let advice = hints::of_failure(trouble.code).map(|hint| hint.replace("NAME", name.as_str()));
-        return Reason::new(
+        return WaitReason::new(
             text,
             advice.unwrap_or_else(|| format!("`vmacd switches check {name}` tests each step of a push")),
         );
     }
     if let Some(holder) = &switch.lease_holder {
-        return Reason::new(
+        return WaitReason::new(
             format!("{name} is being changed by {holder}"),
             "a commit can take minutes; give --timeout more time",
         );
@@ -102,37 +105,37 @@ fn at_switch(vmac: &Vmac, switch: &SwitchOverview) -> Reason {
     match &vmac.failure_text {
         Some(failure) => {
             let text = format!("{name}: {failure}, failed {} times, retrying", vmac.attempts);
-            Reason::new(text, format!("`vmacd show {}` shows what the switch said", vmac.ip_address))
+            WaitReason::new(text, format!("`vmacd show {}` shows what the switch said", vmac.ip_address))
         }
-        None => Reason::new(format!("{name}: no worker has started on it yet"), NO_WORKER),
+        None => WaitReason::new(format!("{name}: no worker has started on it yet"), NO_WORKER),
     }
 }
 
 /// Says on stderr what is waited for, whenever that is something else; on a terminal in one line that goes again.
-pub struct Teller {
+pub struct WaitReporter {
     output: Output,
     spinner: Option<Progress>,
-    looked_at: Instant,
-    said: Option<Reason>,
+    polled_at: Instant,
+    reported: Option<WaitReason>,
 }
 
-impl Teller {
+impl WaitReporter {
     pub fn new(output: Output) -> Self {
-        Self { output, spinner: None, looked_at: Instant::now(), said: None }
+        Self { output, spinner: None, polled_at: Instant::now(), reported: None }
     }
 
     /// Looks again if it is time to, and says what is new. Trouble with looking is not what is waited for.
-    pub async fn tell(&mut self, store: &Store, key: &MessageKey, done: Option<(usize, usize)>) {
-        if self.output.json || self.looked_at.elapsed() < LOOK_EVERY {
+    pub async fn report(&mut self, store: &Store, key: &MessageKey, done: Option<(usize, usize)>) {
+        if self.output.json || self.polled_at.elapsed() < POLL_EVERY {
             return;
         }
-        self.looked_at = Instant::now();
-        let Ok(reason) = Reason::find(store, key).await else { return };
+        self.polled_at = Instant::now();
+        let Ok(reason) = WaitReason::find(store, key).await else { return };
         let counted = done.map(|(done, of)| format!("{done} of {of} done; ")).unwrap_or_default();
-        let told = Reason { text: format!("{counted}{}", reason.text), ..reason };
-        if self.said.as_ref() != Some(&told) {
-            self.say(&told.text);
-            self.said = Some(told);
+        let reason_now = WaitReason { text: format!("{counted}{}", reason.text), ..reason };
+        if self.reported.as_ref() != Some(&reason_now) {
+            self.say(&reason_now.text);
+            self.reported = Some(reason_now);
         }
     }
 

@@ -8,9 +8,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-use super::wrong_credentials::{Door, Guesses};
+use super::wrong_credentials::{EntryPoint, WrongCredentials};
 use crate::web::api::{ApiCode, Problem};
-use crate::web::server::connections::Turn;
+use crate::web::server::connections::ActiveRequest;
 
 /// Who may ask for more than whether the process lives.
 #[derive(Clone)]
@@ -24,27 +24,29 @@ pub enum Access {
 /// Who may ask, and what is known of those who may not.
 pub(in crate::web) struct Guard {
     pub access: Access,
-    pub guesses: Guesses,
+    pub wrong_credentials: WrongCredentials,
 }
 
 /// What a request shows of the token.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::web) enum Shown {
+pub(in crate::web) enum TokenCheck {
     /// The token.
-    Right,
+    Valid,
     /// Something else in its place.
     Wrong,
     /// Nothing.
-    Nothing,
+    Missing,
 }
 
 /// Lets a request through that shows the token, or every one where none is asked for.
 pub(in crate::web) async fn require_token(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let Access::Token(token) = &guard.access else { return next.run(request).await };
-    match shown(&request, token) {
-        Shown::Right => return next.run(request).await,
-        Shown::Wrong => guard.guesses.wrong(Door::Api, request.extensions().get::<Turn>()).await,
-        Shown::Nothing => {}
+    match check_token(&request, token) {
+        TokenCheck::Valid => return next.run(request).await,
+        TokenCheck::Wrong => {
+            guard.wrong_credentials.record_and_delay(EntryPoint::Api, request.extensions().get::<ActiveRequest>()).await
+        }
+        TokenCheck::Missing => {}
     }
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"vmacd\"")];
     let text = "send the API token: Authorization: Bearer TOKEN";
@@ -87,17 +89,21 @@ fn is_local(host: &str) -> bool {
 }
 
 /// What the request shows as a bearer. Whatever else stands in the header (`Basic ...`) is something in its place.
-pub(in crate::web) fn shown(request: &Request, token: &str) -> Shown {
-    let Some(header) = request.headers().get(header::AUTHORIZATION) else { return Shown::Nothing };
+pub(in crate::web) fn check_token(request: &Request, token: &str) -> TokenCheck {
+    let Some(header) = request.headers().get(header::AUTHORIZATION) else { return TokenCheck::Missing };
     let shown = header.to_str().ok().and_then(|value| value.split_once(' '));
     match shown {
-        Some((scheme, shown)) if scheme.eq_ignore_ascii_case("bearer") && is_same(shown.trim(), token) => Shown::Right,
-        _ => Shown::Wrong,
+        Some((scheme, shown))
+            if scheme.eq_ignore_ascii_case("bearer") && equal_in_constant_time(shown.trim(), token) =>
+        {
+            TokenCheck::Valid
+        }
+        _ => TokenCheck::Wrong,
     }
 }
 
 /// Compares in a time that tells nothing of the token: neither of its length nor of where the two differ.
-pub(in crate::web) fn is_same(shown: &str, token: &str) -> bool {
+pub(in crate::web) fn equal_in_constant_time(shown: &str, token: &str) -> bool {
     let (shown, token) = (Sha256::digest(shown), Sha256::digest(token));
     let differences = shown.iter().zip(token.iter()).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
     differences == 0
@@ -128,17 +134,17 @@ mod tests {
     #[test]
     fn only_the_token_itself_is_right() {
         for (header, expected) in [
-            ("Bearer s3cret", Shown::Right),
-            ("bearer  s3cret ", Shown::Right),
-            ("Bearer s3cre", Shown::Wrong),
-            ("Bearer ", Shown::Wrong),
-            ("Bearer", Shown::Wrong),
-            ("Basic czNjcmV0OnMzY3JldA==", Shown::Wrong),
-            ("Basic s3cret", Shown::Wrong),
+            ("Bearer s3cret", TokenCheck::Valid),
+            ("bearer  s3cret ", TokenCheck::Valid),
+            ("Bearer s3cre", TokenCheck::Wrong),
+            ("Bearer ", TokenCheck::Wrong),
+            ("Bearer", TokenCheck::Wrong),
+            ("Basic czNjcmV0OnMzY3JldA==", TokenCheck::Wrong),
+            ("Basic s3cret", TokenCheck::Wrong),
         ] {
-            assert_eq!(shown(&request("GET", &[("authorization", header)]), "s3cret"), expected, "{header}");
+            assert_eq!(check_token(&request("GET", &[("authorization", header)]), "s3cret"), expected, "{header}");
         }
-        assert_eq!(shown(&request("GET", &[]), "s3cret"), Shown::Nothing);
+        assert_eq!(check_token(&request("GET", &[]), "s3cret"), TokenCheck::Missing);
     }
 
     #[test]

@@ -15,9 +15,9 @@ use crate::web::api::{ApiCode, Problem};
 
 /// The parameters of the query that each request takes, by method and path as the routes are written.
 #[derive(Debug, Default)]
-pub(in crate::web) struct Parameters(BTreeMap<(String, String), BTreeSet<String>>);
+pub(in crate::web) struct KnownParameters(BTreeMap<(String, String), BTreeSet<String>>);
 
-impl Parameters {
+impl KnownParameters {
     /// Those that the OpenAPI document names.
     pub fn documented(document: &Value) -> Self {
         let paths = document["paths"].as_object().into_iter().flatten();
@@ -49,7 +49,7 @@ impl Parameters {
 
 /// Refuses a request that changes something and has a parameter that nothing reads.
 pub(in crate::web) async fn refuse_unknown(
-    State(known): State<Arc<Parameters>>,
+    State(known): State<Arc<KnownParameters>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -73,7 +73,7 @@ mod tests {
             {"name": "dry_run", "in": "query"}, {"name": "server_id", "in": "query"}, {"name": "what", "in": "path"}
         ]);
         let known =
-            Parameters::documented(&json!({"paths": {"/vmacs/{what}": {"delete": {"parameters": parameters}}}}));
+            KnownParameters::documented(&json!({"paths": {"/vmacs/{what}": {"delete": {"parameters": parameters}}}}));
         let refusal = |method, path, query| known.refusal(&method, path, query).map(|problem| problem.detail);
         assert_eq!(refusal(Method::DELETE, "/vmacs/{what}", "server_id=7&dry_run=true"), None);
         assert_eq!(

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
-use crate::web::server::client_address::Peer;
-use crate::web::server::connections::Turn;
+use crate::web::server::client_address::ClientAddress;
+use crate::web::server::connections::ActiveRequest;
 
 /// Time between two answers to wrong ones of one address.
 const EVERY: Duration = Duration::from_secs(1);
@@ -20,13 +20,13 @@ const FREE: u32 = 10;
 /// Longest wait for an answer.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Addresses kept apart; all others are one.
-const PEERS_MAX: usize = 4_096;
+const CLIENTS_MAX: usize = 4_096;
 /// Time between two lines of the log.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// Where a wrong token or signature was shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::web) enum Door {
+pub(in crate::web) enum EntryPoint {
     /// The API, or the metrics.
     Api,
     /// The pages.
@@ -35,7 +35,7 @@ pub(in crate::web) enum Door {
     Hook(String),
 }
 
-impl Door {
+impl EntryPoint {
     const fn as_str(&self) -> &'static str {
         match self {
             Self::Api => "api",
@@ -47,84 +47,84 @@ impl Door {
 
 /// What is known of wrong ones. Cheap to clone.
 #[derive(Clone)]
-pub(in crate::web) struct Guesses {
-    known: Arc<Mutex<Known>>,
+pub(in crate::web) struct WrongCredentials {
+    tally: Arc<Mutex<Tally>>,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Default)]
-struct Known {
-    peers: Peers,
+struct Tally {
+    clients: ClientDelays,
     /// Until when nothing more is told.
     quiet_until: Option<Instant>,
     /// Since the last line.
-    untold: u64,
+    unlogged: u64,
 }
 
-impl Guesses {
+impl WrongCredentials {
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { known: Arc::default(), metrics }
+        Self { tally: Arc::default(), metrics }
     }
 
     /// A wrong one came: counts it, tells it, and ends when it may be answered. Its connection makes room for others
     /// meanwhile.
-    pub async fn wrong(&self, door: Door, turn: Option<&Turn>) {
-        let peer = turn.map_or(Peer::OTHERS, Turn::peer);
-        self.metrics.credential_refused(door.as_str());
-        self.tell(&door, peer);
-        let wait = self.lock().peers.wait(peer, Instant::now());
+    pub async fn record_and_delay(&self, entry_point: EntryPoint, active_request: Option<&ActiveRequest>) {
+        let client = active_request.map_or(ClientAddress::OTHERS, ActiveRequest::client);
+        self.metrics.credential_refused(entry_point.as_str());
+        self.log(&entry_point, client);
+        let wait = self.lock().clients.wait(client, Instant::now());
         if !wait.is_zero() {
-            turn.into_iter().for_each(Turn::give_way);
+            active_request.into_iter().for_each(ActiveRequest::give_way);
             tokio::time::sleep(wait).await;
         }
     }
 
     /// Writes a line at once, or one for all that come until the next may be written.
-    fn tell(&self, door: &Door, peer: Peer) {
-        let mut known = self.lock();
-        known.untold += 1;
+    fn log(&self, entry_point: &EntryPoint, client: ClientAddress) {
+        let mut tally = self.lock();
+        tally.unlogged += 1;
         let now = Instant::now();
-        match known.quiet_until {
-            Some(end) if now < end && known.untold > 1 => {}
+        match tally.quiet_until {
+            Some(end) if now < end && tally.unlogged > 1 => {}
             Some(end) if now < end => {
-                let (guesses, door) = (self.clone(), door.clone());
+                let (wrong_credentials, entry_point) = (self.clone(), entry_point.clone());
                 #[expect(clippy::disallowed_methods, reason = "it sleeps, writes one line and ends")]
                 tokio::spawn(async move {
                     tokio::time::sleep_until(end).await;
-                    guesses.lock().write(&door, peer);
+                    wrong_credentials.lock().write(&entry_point, client);
                 });
             }
-            _ => known.write(door, peer),
+            _ => tally.write(entry_point, client),
         }
     }
 
     /// Never kept across an await.
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
-    fn write(&mut self, door: &Door, peer: Peer) {
-        let hook = if let Door::Hook(name) = door { Some(name.as_str()) } else { None };
-        tracing::warn!(door = door.as_str(), hook, address = %peer, count = self.untold,
+impl Tally {
+    fn write(&mut self, entry_point: &EntryPoint, client: ClientAddress) {
+        let hook = if let EntryPoint::Hook(name) = entry_point { Some(name.as_str()) } else { None };
+        tracing::warn!(door = entry_point.as_str(), hook, address = %client, count = self.unlogged,
             "wrong tokens or signatures were shown; the first of them at this door from this address");
-        (self.untold, self.quiet_until) = (0, Some(Instant::now() + TELL_EVERY));
+        (self.unlogged, self.quiet_until) = (0, Some(Instant::now() + LOG_EVERY));
     }
 }
 
 /// By address, when it will have been answered all it asked for at one answer a second.
 #[derive(Default)]
-struct Peers(HashMap<Peer, Instant>);
+struct ClientDelays(HashMap<ClientAddress, Instant>);
 
-impl Peers {
+impl ClientDelays {
     /// How long the next answer to this address has to wait.
-    fn wait(&mut self, peer: Peer, now: Instant) -> Duration {
-        if self.0.len() >= PEERS_MAX {
+    fn wait(&mut self, client: ClientAddress, now: Instant) -> Duration {
+        if self.0.len() >= CLIENTS_MAX {
             self.0.retain(|_, due| *due > now);
         }
-        let is_known = self.0.contains_key(&peer) || self.0.len() < PEERS_MAX;
-        let due = self.0.entry(if is_known { peer } else { Peer::OTHERS }).or_insert(now);
+        let is_known = self.0.contains_key(&client) || self.0.len() < CLIENTS_MAX;
+        let due = self.0.entry(if is_known { client } else { ClientAddress::OTHERS }).or_insert(now);
         let free = now + EVERY * FREE;
         *due = ((*due).max(now) + EVERY).min(free + WAIT_MAX);
         due.saturating_duration_since(free)
@@ -137,14 +137,14 @@ mod tests {
 
     use super::*;
 
-    fn peer(number: u32) -> Peer {
+    fn client(number: u32) -> ClientAddress {
         IpAddr::from(number.to_be_bytes()).into()
     }
 
     #[test]
     fn an_address_that_is_wrong_often_waits_and_another_does_not() {
-        let (mut peers, now) = (Peers::default(), Instant::now());
-        let mut waits = |number, count: usize, at| (0..count).map(|_| peers.wait(peer(number), at)).last();
+        let (mut clients, now) = (ClientDelays::default(), Instant::now());
+        let mut waits = |number, count: usize, at| (0..count).map(|_| clients.wait(client(number), at)).last();
         assert_eq!(waits(1, 10, now), Some(Duration::ZERO));
         assert_eq!(waits(1, 3, now), Some(Duration::from_secs(3)));
         assert_eq!(waits(2, 1, now), Some(Duration::ZERO));
@@ -156,13 +156,13 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_quiet_addresses_are_forgotten() {
-        let (mut peers, now) = (Peers::default(), Instant::now());
+        let (mut clients, now) = (ClientDelays::default(), Instant::now());
         for number in 0..20_000 {
-            peers.wait(peer(number), now);
+            clients.wait(client(number), now);
         }
-        assert!(peers.0.len() <= PEERS_MAX + 1, "{}", peers.0.len());
-        assert_eq!(peers.wait(peer(30_000), now), WAIT_MAX, "those beyond are one");
-        assert_eq!(peers.wait(peer(30_000), now + Duration::from_secs(60)), Duration::ZERO);
-        assert_eq!(peers.0.len(), 1);
+        assert!(clients.0.len() <= CLIENTS_MAX + 1, "{}", clients.0.len());
+        assert_eq!(clients.wait(client(30_000), now), WAIT_MAX, "those beyond are one");
+        assert_eq!(clients.wait(client(30_000), now + Duration::from_secs(60)), Duration::ZERO);
+        assert_eq!(clients.0.len(), 1);
     }
 }

@@ -18,14 +18,14 @@ const PERSISTENT: u8 = 2;
 
 /// What an event tells.
 #[derive(Clone, Copy)]
-enum Told {
+enum EventKind {
     Outcome(Outcome),
     Waiting,
     Drift,
     InForce,
 }
 
-impl Told {
+impl EventKind {
     fn routing_key(self) -> String {
         match self {
             Self::Outcome(outcome) => outcome.routing_key(),
@@ -55,9 +55,9 @@ fn document() -> Value {
 }
 
 /// An entry for each command, and one for each event.
-fn of_each(command: fn(Action) -> (String, Value), event: fn(Told) -> (String, Value)) -> Map<String, Value> {
-    let told = Outcome::ALL.into_iter().map(Told::Outcome).chain([Told::Waiting, Told::Drift, Told::InForce]);
-    Action::ALL.into_iter().map(command).chain(told.map(event)).collect()
+fn of_each(command: fn(Action) -> (String, Value), event: fn(EventKind) -> (String, Value)) -> Map<String, Value> {
+    let kind = Outcome::ALL.into_iter().map(EventKind::Outcome).chain([EventKind::Waiting, EventKind::Drift, EventKind::InForce]);
+    Action::ALL.into_iter().map(command).chain(kind.map(event)).collect()
 }
 
 fn command_channel(action: Action) -> (String, Value) {
@@ -65,8 +65,8 @@ fn command_channel(action: Action) -> (String, Value) {
     (key.to_owned(), channel(COMMANDS, key, key))
 }
 
-fn event_channel(told: Told) -> (String, Value) {
-    let key = told.routing_key();
+fn event_channel(kind: EventKind) -> (String, Value) {
+    let key = kind.routing_key();
     (key.to_owned(), channel(EVENTS, &key, schemas::EVENT))
 }
 
@@ -93,22 +93,22 @@ fn receive(action: Action) -> (String, Value) {
 }
 
 /// What the application sends.
-fn send(told: Told) -> (String, Value) {
-    let key = told.routing_key();
-    let summary = match told {
-        Told::Waiting => {
+fn send(kind: EventKind) -> (String, Value) {
+    let key = kind.routing_key();
+    let summary = match kind {
+        EventKind::Waiting => {
             "It is not done yet, because its switch cannot be brought to what is wanted; it goes on by itself"
         }
-        Told::Drift => "A switch no longer holds what was pushed; the reason says what was found and done",
-        Told::InForce => {
+        EventKind::Drift => "A switch no longer holds what was pushed; the reason says what was found and done",
+        EventKind::InForce => {
             "Whether a binding is in force is known to be otherwise than before; the bindings and the reason say how"
         }
-        Told::Outcome(Outcome::Active) => {
+        EventKind::Outcome(Outcome::Active) => {
             "The virtual MAC is bound on every switch port it belongs on, read back from the switch"
         }
-        Told::Outcome(Outcome::Revoked) => "It is off the switches",
-        Told::Outcome(Outcome::Superseded) => "A newer command for the address won",
-        Told::Outcome(Outcome::Failed) => "It could not be done; the reason says why",
+        EventKind::Outcome(Outcome::Revoked) => "It is off the switches",
+        EventKind::Outcome(Outcome::Superseded) => "A newer command for the address won",
+        EventKind::Outcome(Outcome::Failed) => "It could not be done; the reason says why",
     };
     (format!("send.{key}"), operation("send", &key, schemas::EVENT, summary))
 }

@@ -5,13 +5,13 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::App;
+use super::AppState;
 use super::extract::Path;
 use super::problem::Problem;
 use super::views::CommandView;
 use crate::domain::MessageKey;
 
-pub(super) fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(show))
 }
 
@@ -24,6 +24,6 @@ pub(super) fn router() -> OpenApiRouter<App> {
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn show(State(app): State<App>, Path(message_id): Path<String>) -> Result<Json<CommandView>, Problem> {
+async fn show(State(app): State<AppState>, Path(message_id): Path<String>) -> Result<Json<CommandView>, Problem> {
     Ok(Json(app.store.command(&MessageKey(message_id)).await?.into()))
 }

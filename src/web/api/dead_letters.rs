@@ -10,16 +10,16 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::App;
+use super::AppState;
 use super::dead_letter_views::{CauseView, DeadLetterView};
 use super::extract::{Body, Path, Query, parsed_optional};
-use super::paging::{Cut, Page};
+use super::paging::{Page, PageRequest};
 use super::problem::{ApiCode, Problem};
 use super::replays::ReplayView;
 use crate::broker;
 use crate::store::DeadLetterFilter;
 
-pub(super) fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(causes))
@@ -80,16 +80,16 @@ impl LetterState {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn list(
-    State(app): State<App>,
+    State(app): State<AppState>,
     OriginalUri(uri): OriginalUri,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let cut = Cut::new(query.limit, query.after)?;
+    let page_request = PageRequest::new(query.limit, query.after)?;
     let filter = DeadLetterFilter {
         state: query.state.unwrap_or(LetterState::Waiting).as_str().to_owned(),
         newest_first: true,
-        after_id: cut.after_number(0)?,
-        limit: cut.reads(),
+        after_id: page_request.after_number(0)?,
+        limit: page_request.reads(),
         ids: Vec::new(),
         reason: query.reason,
         switch: parsed_optional("switch", query.switch.as_ref())?,
@@ -98,7 +98,7 @@ async fn list(
     };
     let total = app.store.count_dead_letters(&filter).await?;
     let items = app.store.dead_letters(&filter).await?.into_iter().map(DeadLetterView::from).collect();
-    Ok(Page::new(items, total, &cut, |letter: &DeadLetterView| letter.id.to_string()).answer(&uri))
+    Ok(Page::new(items, total, &page_request, |letter: &DeadLetterView| letter.id.to_string()).answer(&uri))
 }
 
 /// Groups those that wait by reason and switch, the most first.
@@ -107,7 +107,7 @@ async fn list(
         (status = 200, body = Vec<CauseView>),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn causes(State(app): State<App>) -> Result<Json<Vec<CauseView>>, Problem> {
+async fn causes(State(app): State<AppState>) -> Result<Json<Vec<CauseView>>, Problem> {
     Ok(Json(app.store.dead_letter_causes().await?.into_iter().map(CauseView::from).collect()))
 }
 
@@ -120,7 +120,7 @@ async fn causes(State(app): State<App>) -> Result<Json<Vec<CauseView>>, Problem>
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<Json<DeadLetterView>, Problem> {
+async fn show(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json<DeadLetterView>, Problem> {
     Ok(Json(app.store.dead_letter(id).await?.into()))
 }
 
@@ -148,7 +148,7 @@ impl Changed {
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn replay_one(State(app): State<App>, Path(id): Path<i64>) -> Result<Json<Changed>, Problem> {
+async fn replay_one(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json<Changed>, Problem> {
     let letters = waiting(&app, DeadLetterFilter { ids: vec![id], ..DeadLetterFilter::default() }).await?;
     Ok(Changed::of(broker::replay(&app.broker, &app.store, &letters, |_| ()).await?, false))
 }
@@ -162,7 +162,7 @@ async fn replay_one(State(app): State<App>, Path(id): Path<i64>) -> Result<Json<
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn discard_one(State(app): State<App>, Path(id): Path<i64>) -> Result<Json<Changed>, Problem> {
+async fn discard_one(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json<Changed>, Problem> {
     let letters = waiting(&app, DeadLetterFilter { ids: vec![id], ..DeadLetterFilter::default() }).await?;
     Ok(Changed::of(app.store.discard(&letters).await?, false))
 }
@@ -199,7 +199,7 @@ struct Selection {
         (status = 422, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn replay_many(State(app): State<App>, Body(selection): Body<Selection>) -> Result<Response, Problem> {
+async fn replay_many(State(app): State<AppState>, Body(selection): Body<Selection>) -> Result<Response, Problem> {
     let dry_run = selection.dry_run;
     let letters = chosen(&app, selection).await?;
     if dry_run {
@@ -219,7 +219,7 @@ async fn replay_many(State(app): State<App>, Body(selection): Body<Selection>) -
         (status = 422, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn discard_many(State(app): State<App>, Body(selection): Body<Selection>) -> Result<Json<Changed>, Problem> {
+async fn discard_many(State(app): State<AppState>, Body(selection): Body<Selection>) -> Result<Json<Changed>, Problem> {
     let dry_run = selection.dry_run;
     let letters = chosen(&app, selection).await?;
     let changed = if dry_run { letters } else { app.store.discard(&letters).await? };
@@ -234,12 +234,12 @@ async fn discard_many(State(app): State<App>, Body(selection): Body<Selection>) 
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn progress(State(app): State<App>, Path(id): Path<String>) -> Result<Json<ReplayView>, Problem> {
+async fn progress(State(app): State<AppState>, Path(id): Path<String>) -> Result<Json<ReplayView>, Problem> {
     let unknown = || Problem::new(ApiCode::NotFound, "this process runs no such replay");
     app.replays.get(&id).map(Json).ok_or_else(unknown)
 }
 
-async fn chosen(app: &App, selection: Selection) -> Result<Vec<i64>, Problem> {
+async fn chosen(app: &AppState, selection: Selection) -> Result<Vec<i64>, Problem> {
     let Selection { ids, all, reason, switch, since, .. } = selection;
     if ids.is_empty() && !all && reason.is_none() && switch.is_none() && since.is_none() {
         return Err(Problem::new(ApiCode::InvalidBody, "choose which: ids, all, reason, switch or since"));
@@ -250,7 +250,7 @@ async fn chosen(app: &App, selection: Selection) -> Result<Vec<i64>, Problem> {
 }
 
 /// Those that wait and match; it is a problem when one that was named is not among them.
-async fn waiting(app: &App, filter: DeadLetterFilter) -> Result<Vec<i64>, Problem> {
+async fn waiting(app: &AppState, filter: DeadLetterFilter) -> Result<Vec<i64>, Problem> {
     let letters = app.store.dead_letter_ids(&filter).await?;
     match filter.ids.iter().find(|id| letters.binary_search(id).is_err()) {
         Some(id) => Err(Problem::new(ApiCode::NotFound, format!("dead letter {id} is not waiting"))),

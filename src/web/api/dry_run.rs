@@ -9,7 +9,7 @@ use crate::domain::Failure;
 
 /// Tries commands out without a trace.
 #[async_trait]
-pub trait Rehearse: Send + Sync + 'static {
+pub trait DryRunner: Send + Sync + 'static {
     /// What the commands would come to.
     ///
     /// # Errors

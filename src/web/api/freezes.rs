@@ -8,14 +8,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::App;
+use super::AppState;
 use super::extract::{Body, Path, parsed};
 use super::problem::{ApiCode, Problem};
 use super::views::{FreezeView, ThawView};
 use crate::domain::{FreezeOrder, Scope};
 use crate::store::StoreError;
 
-pub(super) fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, freeze, thaw))
 }
 
@@ -25,7 +25,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         (status = 200, body = Vec<FreezeView>),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn list(State(app): State<App>) -> Result<Json<Vec<FreezeView>>, Problem> {
+async fn list(State(app): State<AppState>) -> Result<Json<Vec<FreezeView>>, Problem> {
     Ok(Json(app.store.freezes().await?.into_iter().map(FreezeView::from).collect()))
 }
 
@@ -38,7 +38,7 @@ async fn list(State(app): State<App>) -> Result<Json<Vec<FreezeView>>, Problem> 
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn show(State(app): State<App>, Path(site): Path<String>) -> Result<Json<FreezeView>, Problem> {
+async fn show(State(app): State<AppState>, Path(site): Path<String>) -> Result<Json<FreezeView>, Problem> {
     let site: Scope = parsed("site", &site)?;
     let found = app.store.freezes().await?.into_iter().find(|freeze| freeze.site == site);
     Ok(Json(found.ok_or(StoreError::NotFrozen(site))?.into()))
@@ -71,7 +71,7 @@ struct FreezeBody {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn freeze(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Path(site): Path<String>,
     Body(body): Body<FreezeBody>,
 ) -> Result<Json<FreezeView>, Problem> {
@@ -91,7 +91,7 @@ async fn freeze(
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn thaw(State(app): State<App>, Path(site): Path<String>) -> Result<Json<ThawView>, Problem> {
+async fn thaw(State(app): State<AppState>, Path(site): Path<String>) -> Result<Json<ThawView>, Problem> {
     let site: Scope = parsed("site", &site)?;
     let thawed = app.store.thaw(&site).await?;
     let still = app.store.freezes().await?.into_iter().filter(|freeze| freeze.site.meets(&site)).collect();

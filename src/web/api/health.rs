@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::App;
+use super::AppState;
 use crate::domain::{Away, Code, Health, WorkerSign};
 use crate::store::SwitchTrouble;
-use crate::web::health::{HealthView, Vitals};
+use crate::web::health::{HealthSource, HealthView};
 
-pub(super) fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(show))
 }
 
@@ -121,6 +121,6 @@ impl TroubledSwitchView {
 /// Shows how database, broker, workers and switches are, within two seconds whatever is silent: 200 whatever it says. Probes
 /// that go by the status ask `/healthz` and `/readyz`. `/health` answers the same to whoever does not ask for a page.
 #[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = HealthReport)))]
-async fn show(Extension(vitals): Extension<Arc<dyn Vitals>>) -> Json<HealthReport> {
-    Json(HealthReport::from(&vitals.health_view().await))
+async fn show(Extension(health_source): Extension<Arc<dyn HealthSource>>) -> Json<HealthReport> {
+    Json(HealthReport::from(&health_source.health_view().await))
 }

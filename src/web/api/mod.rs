@@ -34,11 +34,11 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::web::App;
-use crate::web::health::Vitals;
+use crate::web::AppState;
+use crate::web::health::HealthSource;
 
 pub(super) use docs::content as documentation;
-pub use dry_run::{DryRunChange, DryRunReport, DryRunSwitch, Rehearse};
+pub use dry_run::{DryRunChange, DryRunReport, DryRunSwitch, DryRunner};
 pub(super) use extract::Path;
 pub(super) use health::HealthReport;
 pub use problem::{ApiCode, Problem};
@@ -62,7 +62,7 @@ const BASE: &str = "/api/v1";
 )]
 struct Document;
 
-fn described() -> (Router<App>, Value) {
+fn described() -> (Router<AppState>, Value) {
     let resources = [
         vmacs::router(),
         moves_and_rotations::router(),
@@ -112,11 +112,11 @@ pub(super) struct Api {
 
 impl Api {
     /// `vitals` knows how the service is.
-    pub fn new(app: App, vitals: Arc<dyn Vitals>) -> Self {
+    pub fn new(app: AppState, health_source: Arc<dyn HealthSource>) -> Self {
         let (routes, document) = described();
         let served = document.clone();
         let openapi = Router::new().route(&format!("{BASE}/openapi.json"), get(async || Json(served)));
         let documents = openapi.merge(schemas::router()).merge(asyncapi::router());
-        Self { routes: routes.with_state(app).layer(Extension(vitals)), documents, document }
+        Self { routes: routes.with_state(app).layer(Extension(health_source)), documents, document }
     }
 }

@@ -8,14 +8,14 @@ use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::App;
+use super::AppState;
 use super::dry_run::{DryRunQuery, DryRunReport};
 use super::extract::{Query, ids};
 use super::problem::Problem;
-use super::queue::{Accepted, queue_or_try};
+use super::queue::{Accepted, queue_or_dry_run};
 use crate::domain::Action;
 
-pub(super) fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(take)).routes(routes!(rotate))
 }
 
@@ -38,12 +38,12 @@ pub(super) fn router() -> OpenApiRouter<App> {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn take(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Query(query): Query<DryRunQuery>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    queue_or_try(&app, Action::Move, body?.to_vec(), ids(&headers)?, query.dry_run).await
+    queue_or_dry_run(&app, Action::Move, body?.to_vec(), ids(&headers)?, query.dry_run).await
 }
 
 /// Gives an address another virtual MAC. The body is queued as the message `vmac.rotate`, or only tried out
@@ -66,10 +66,10 @@ async fn take(
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn rotate(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Query(query): Query<DryRunQuery>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    queue_or_try(&app, Action::Rotate, body?.to_vec(), ids(&headers)?, query.dry_run).await
+    queue_or_dry_run(&app, Action::Rotate, body?.to_vec(), ids(&headers)?, query.dry_run).await
 }

@@ -14,14 +14,14 @@ const LIMIT_MAX: i64 = 1_000;
 
 /// Which part of a list is asked for.
 #[derive(Debug)]
-pub(super) struct Cut {
+pub(super) struct PageRequest {
     /// At most so many items.
     pub limit: i64,
     /// The cursor of the page before; empty for the first page.
     pub after: String,
 }
 
-impl Cut {
+impl PageRequest {
     /// From the parameters `limit` and `after`.
     pub fn new(limit: Option<i64>, after: Option<String>) -> Result<Self, Problem> {
         match limit.unwrap_or(LIMIT_DEFAULT) {
@@ -58,9 +58,9 @@ pub(super) struct Page<T> {
 }
 
 impl<T: Serialize> Page<T> {
-    /// The items of one page, of so many in all. `read` holds up to [`Cut::reads`] of them.
-    pub fn new(read: Vec<T>, total: i64, cut: &Cut, cursor: impl Fn(&T) -> String) -> Self {
-        let limit = usize::try_from(cut.limit).unwrap_or(usize::MAX);
+    /// The items of one page, of so many in all. `read` holds up to [`PageRequest::reads`] of them.
+    pub fn new(read: Vec<T>, total: i64, page_request: &PageRequest, cursor: impl Fn(&T) -> String) -> Self {
+        let limit = usize::try_from(page_request.limit).unwrap_or(usize::MAX);
         let is_more = read.len() > limit;
         let mut items = read;
         items.truncate(limit);
@@ -100,12 +100,12 @@ mod tests {
 
     #[test]
     fn only_a_page_that_others_follow_has_a_cursor() {
-        let cut = Cut::new(Some(2), None).expect("within the bounds");
+        let page_request = PageRequest::new(Some(2), None).expect("within the bounds");
         let page = |read: i64| {
-            let page = Page::new((0..read).collect(), read, &cut, |item: &i64| item.to_string());
+            let page = Page::new((0..read).collect(), read, &page_request, |item: &i64| item.to_string());
             (page.items.len(), page.next)
         };
         assert_eq!((page(1), page(2)), ((1, None), (2, None)));
-        assert_eq!((cut.reads(), page(3)), (3, (2, Some("1".to_owned()))));
+        assert_eq!((page_request.reads(), page(3)), (3, (2, Some("1".to_owned()))));
     }
 }

@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::App;
+use super::AppState;
 use super::problem::Problem;
 use crate::store::PoolFigures;
 
-pub(super) fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
@@ -58,6 +58,6 @@ impl From<PoolFigures> for PoolView {
         (status = 200, body = Vec<PoolView>),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn list(State(app): State<App>) -> Result<Json<Vec<PoolView>>, Problem> {
+async fn list(State(app): State<AppState>) -> Result<Json<Vec<PoolView>>, Problem> {
     Ok(Json(app.store.pool_figures().await?.into_iter().map(PoolView::from).collect()))
 }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::App;
+use super::AppState;
 use super::problem::Problem;
 use crate::broker::{RequestIds, request, spread};
 use crate::domain::Action;
@@ -24,8 +24,8 @@ pub(super) struct Accepted {
 }
 
 /// Queues the command, or only shows what it would come to.
-pub(super) async fn queue_or_try(
-    app: &App,
+pub(super) async fn queue_or_dry_run(
+    app: &AppState,
     action: Action,
     body: Vec<u8>,
     ids: RequestIds,
@@ -39,12 +39,12 @@ pub(super) async fn queue_or_try(
         Some(spread) => spread.messages(&message).collect(),
         None => vec![message],
     };
-    Ok(Json(app.rehearse.dry_run(messages).await?).into_response())
+    Ok(Json(app.dry_runner.dry_run(messages).await?).into_response())
 }
 
 /// Publishes the command as any producer would: what a worker would refuse for its form is refused here.
 pub(in crate::web) async fn queue(
-    app: &App,
+    app: &AppState,
     action: Action,
     body: Vec<u8>,
     ids: RequestIds,

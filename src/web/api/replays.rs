@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::App;
+use super::AppState;
 use crate::broker;
 use crate::domain::chain;
 
@@ -32,7 +32,7 @@ pub(in crate::web) struct Replays(Arc<Mutex<VecDeque<ReplayView>>>);
 
 impl Replays {
     /// Starts a replay in the background.
-    pub fn start(&self, app: &App, letters: Vec<i64>) -> ReplayView {
+    pub fn start(&self, app: &AppState, letters: Vec<i64>) -> ReplayView {
         let id = Uuid::now_v7().to_string();
         let view =
             ReplayView { id: id.clone(), state: "running".to_owned(), total: letters.len(), done: 0, error: None };

@@ -10,14 +10,14 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::App;
+use super::AppState;
 use super::extract::{Body, Query, parsed};
-use super::paging::{Cut, Page};
+use super::paging::{Page, PageRequest};
 use super::problem::Problem;
 use crate::domain::{BindableAddress, Code, Failure, Mac};
 use crate::store::{Listed, NewReservation, Reservation};
 
-pub(super) fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list, reserve, release))
 }
 
@@ -65,15 +65,17 @@ struct ListQuery {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn list(
-    State(app): State<App>,
+    State(app): State<AppState>,
     OriginalUri(uri): OriginalUri,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let cut = Cut::new(query.limit, query.after)?;
-    let after: Option<Mac> = if cut.after.is_empty() { None } else { Some(parsed("after", &cut.after)?) };
-    let items = app.store.reservations(after, cut.reads()).await?.into_iter().map(ReservationView::from).collect();
+    let page_request = PageRequest::new(query.limit, query.after)?;
+    let after: Option<Mac> =
+        if page_request.after.is_empty() { None } else { Some(parsed("after", &page_request.after)?) };
+    let items =
+        app.store.reservations(after, page_request.reads()).await?.into_iter().map(ReservationView::from).collect();
     let total = app.store.length(Listed::Reservations).await?;
-    Ok(Page::new(items, total, &cut, |kept: &ReservationView| kept.mac_address.clone()).answer(&uri))
+    Ok(Page::new(items, total, &page_request, |kept: &ReservationView| kept.mac_address.clone()).answer(&uri))
 }
 
 /// Whom a MAC is kept for.
@@ -124,7 +126,7 @@ impl TryFrom<ReserveBody> for NewReservation {
         (status = 422, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn reserve(State(app): State<App>, Body(body): Body<ReserveBody>) -> Result<Response, Problem> {
+async fn reserve(State(app): State<AppState>, Body(body): Body<ReserveBody>) -> Result<Response, Problem> {
     let reserved = app.store.reserve(&body.try_into()?, &mut rand::make_rng::<rand::rngs::StdRng>()).await?;
     let status = if reserved.is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(ReservationView::from(reserved.reservation))).into_response())
@@ -150,7 +152,10 @@ struct ReleaseQuery {
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn release(State(app): State<App>, Query(query): Query<ReleaseQuery>) -> Result<Json<ReservationView>, Problem> {
+async fn release(
+    State(app): State<AppState>,
+    Query(query): Query<ReleaseQuery>,
+) -> Result<Json<ReservationView>, Problem> {
     let ip: BindableAddress = parsed("ip_address", &query.ip_address)?;
     Ok(Json(app.store.release_reservation(query.server_id, ip).await?.into()))
 }

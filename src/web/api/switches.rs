@@ -8,16 +8,16 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::App;
+use super::AppState;
 use super::extract::{Path, Query, parsed};
-use super::paging::{Cut, Page};
+use super::paging::{Page, PageRequest};
 use super::problem::{ApiCode, Problem};
 use super::views::{BackupView, PushView, SwitchView};
 use crate::domain::{SwitchName, redacted};
 use crate::store::Listed;
 use crate::web::backup_diff::{Between, since};
 
-pub(super) fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(show))
@@ -48,15 +48,15 @@ struct ListQuery {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn list(
-    State(app): State<App>,
+    State(app): State<AppState>,
     OriginalUri(uri): OriginalUri,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let cut = Cut::new(query.limit, query.after)?;
-    let overviews = app.store.switch_overviews(&cut.after, cut.reads()).await?.into_iter();
+    let page_request = PageRequest::new(query.limit, query.after)?;
+    let overviews = app.store.switch_overviews(&page_request.after, page_request.reads()).await?.into_iter();
     let items = overviews.map(|overview| SwitchView::new(overview, app.drift)).collect();
     let total = app.store.length(Listed::Switches).await?;
-    Ok(Page::new(items, total, &cut, |switch: &SwitchView| switch.name.clone()).answer(&uri))
+    Ok(Page::new(items, total, &page_request, |switch: &SwitchView| switch.name.clone()).answer(&uri))
 }
 
 /// Shows one switch: trouble, lease, what waits, the last push.
@@ -68,7 +68,7 @@ async fn list(
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Json<SwitchView>, Problem> {
+async fn show(State(app): State<AppState>, Path(name): Path<String>) -> Result<Json<SwitchView>, Problem> {
     let overview = app.store.switch_overview(&parsed("name", &name)?).await?;
     Ok(Json(SwitchView::new(overview, app.drift)))
 }
@@ -83,15 +83,21 @@ async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Json<S
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn pushes(
-    State(app): State<App>,
+    State(app): State<AppState>,
     OriginalUri(uri): OriginalUri,
     Path(name): Path<String>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let (switch, cut) = (known(&app, &name).await?, Cut::new(query.limit, query.after)?);
-    let items = app.store.pushes(&switch, &cut.after, cut.reads()).await?.into_iter().map(PushView::from).collect();
+    let (switch, page_request) = (known(&app, &name).await?, PageRequest::new(query.limit, query.after)?);
+    let items = app
+        .store
+        .pushes(&switch, &page_request.after, page_request.reads())
+        .await?
+        .into_iter()
+        .map(PushView::from)
+        .collect();
     let total = app.store.length(Listed::Pushes(&switch)).await?;
-    Ok(Page::new(items, total, &cut, |push: &PushView| push.id.clone()).answer(&uri))
+    Ok(Page::new(items, total, &page_request, |push: &PushView| push.id.clone()).answer(&uri))
 }
 
 /// Shows one push with its changes.
@@ -103,7 +109,7 @@ async fn pushes(
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn push(State(app): State<App>, Path(id): Path<String>) -> Result<Json<PushView>, Problem> {
+async fn push(State(app): State<AppState>, Path(id): Path<String>) -> Result<Json<PushView>, Problem> {
     Ok(Json(app.store.push(&id).await?.into()))
 }
 
@@ -117,19 +123,19 @@ async fn push(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Pus
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn backups(
-    State(app): State<App>,
+    State(app): State<AppState>,
     OriginalUri(uri): OriginalUri,
     Path(name): Path<String>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let (switch, cut) = (known(&app, &name).await?, Cut::new(query.limit, query.after)?);
-    let backups = app.store.backups(&switch, cut.after_number(i64::MAX)?, cut.reads()).await?;
+    let (switch, page_request) = (known(&app, &name).await?, PageRequest::new(query.limit, query.after)?);
+    let backups = app.store.backups(&switch, page_request.after_number(i64::MAX)?, page_request.reads()).await?;
     let items = backups.into_iter().map(BackupView::from).collect();
     let total = app.store.length(Listed::Backups(&switch)).await?;
-    Ok(Page::new(items, total, &cut, |backup: &BackupView| backup.id.to_string()).answer(&uri))
+    Ok(Page::new(items, total, &page_request, |backup: &BackupView| backup.id.to_string()).answer(&uri))
 }
 
-async fn known(app: &App, name: &str) -> Result<SwitchName, Problem> {
+async fn known(app: &AppState, name: &str) -> Result<SwitchName, Problem> {
     Ok(app.store.switch(&parsed("name", name)?).await?.switch.name)
 }
 
@@ -150,7 +156,7 @@ struct BackupContent {
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn backup(State(app): State<App>, Path(id): Path<i64>) -> Result<Json<BackupContent>, Problem> {
+async fn backup(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json<BackupContent>, Problem> {
     let (backup, content) = app.store.backup(id).await?;
     Ok(Json(BackupContent { backup: backup.into(), content: redacted(&content) }))
 }
@@ -182,7 +188,7 @@ struct BackupDiff {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn backup_diff(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Path(id): Path<i64>,
     Query(query): Query<DiffQuery>,
 ) -> Result<Json<BackupDiff>, Problem> {

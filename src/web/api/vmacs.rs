@@ -12,17 +12,17 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::App;
+use super::AppState;
 use super::dry_run::{DryRunQuery, DryRunReport};
 use super::extract::{Path, Query, ids, parsed, parsed_optional};
-use super::paging::{Cut, Page};
+use super::paging::{Page, PageRequest};
 use super::problem::{ApiCode, Problem};
-use super::queue::{Accepted, queue_or_try};
+use super::queue::{Accepted, queue_or_dry_run};
 use super::views::{VmacView, address_schema};
 use crate::domain::{Action, BindableAddress, Search, Status};
 use crate::store::{TimelineEntry, Vmac, VmacFilter};
 
-pub(super) fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, revoke)).routes(routes!(timeline))
 }
 
@@ -46,12 +46,12 @@ pub(super) fn router() -> OpenApiRouter<App> {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn create(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Query(query): Query<DryRunQuery>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    queue_or_try(&app, Action::Create, body?.to_vec(), ids(&headers)?, query.dry_run).await
+    queue_or_dry_run(&app, Action::Create, body?.to_vec(), ids(&headers)?, query.dry_run).await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -93,7 +93,7 @@ struct RevokeQuery {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn revoke(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Path(ip): Path<String>,
     Query(query): Query<RevokeQuery>,
     headers: HeaderMap,
@@ -109,10 +109,10 @@ async fn revoke(
     let texts = [("issued_at", query.issued_at), ("requested_by", query.requested_by), ("reference", query.reference)];
     body.extend(texts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?)))));
     let body = Value::from(body).to_string().into_bytes();
-    queue_or_try(&app, Action::Revoke, body, ids(&headers)?, query.dry_run).await
+    queue_or_dry_run(&app, Action::Revoke, body, ids(&headers)?, query.dry_run).await
 }
 
-async fn server_of(app: &App, ip: BindableAddress) -> Result<i64, Problem> {
+async fn server_of(app: &AppState, ip: BindableAddress) -> Result<i64, Problem> {
     let rows = app.store.find(&VmacFilter { ip: Some(ip), ..VmacFilter::default() }).await?;
     let live = rows.iter().find(|row| row.status != Status::Revoked).map(|row| row.server_id);
     let text = || format!("{ip} has no virtual MAC; name the server with `server_id` to revoke all the same");
@@ -155,11 +155,11 @@ struct ListQuery {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn list(
-    State(app): State<App>,
+    State(app): State<AppState>,
     OriginalUri(uri): OriginalUri,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let cut = Cut::new(query.limit, query.after)?;
+    let page_request = PageRequest::new(query.limit, query.after)?;
     let filter = VmacFilter {
         status: parsed_optional("status", query.status.as_ref())?,
         switch: parsed_optional("switch", query.switch.as_ref())?,
@@ -168,12 +168,12 @@ async fn list(
         mac: parsed_optional("mac", query.mac.as_ref())?,
         search: query.q.as_deref().and_then(Search::of),
         newest_first: true,
-        after_id: cut.after_number(0)?,
-        limit: cut.reads(),
+        after_id: page_request.after_number(0)?,
+        limit: page_request.reads(),
     };
     let total = app.store.count_vmacs(&filter).await?;
     let items = app.store.find(&filter).await?.into_iter().map(VmacView::from).collect();
-    Ok(Page::new(items, total, &cut, |vmac: &VmacView| vmac.id.to_string()).answer(&uri))
+    Ok(Page::new(items, total, &page_request, |vmac: &VmacView| vmac.id.to_string()).answer(&uri))
 }
 
 /// Shows the virtual MAC of an address, with a MAC, or of a number; of several the newest.
@@ -185,7 +185,7 @@ async fn list(
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn show(State(app): State<App>, Path(what): Path<String>) -> Result<Json<VmacView>, Problem> {
+async fn show(State(app): State<AppState>, Path(what): Path<String>) -> Result<Json<VmacView>, Problem> {
     Ok(Json(find(&app, &what).await?.into()))
 }
 
@@ -212,13 +212,13 @@ struct Entry {
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-async fn timeline(State(app): State<App>, Path(what): Path<String>) -> Result<Json<Timeline>, Problem> {
+async fn timeline(State(app): State<AppState>, Path(what): Path<String>) -> Result<Json<Timeline>, Problem> {
     let vmac = find(&app, &what).await?;
     let entries = app.store.timeline(vmac.id).await?;
     let entries = entries.into_iter().map(|TimelineEntry { at, text }| Entry { at, text }).collect();
     Ok(Json(Timeline { vmac: vmac.into(), entries }))
 }
 
-async fn find(app: &App, what: &str) -> Result<Vmac, Problem> {
+async fn find(app: &AppState, what: &str) -> Result<Vmac, Problem> {
     Ok(app.store.look_up(parsed("what", what)?).await?)
 }

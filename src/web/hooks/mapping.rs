@@ -15,7 +15,7 @@ const SUBNET: &str = "subnet";
 
 /// What a delivery asks for, as a producer would have put it.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct MappedCommand {
     pub action: Action,
     pub body: Vec<u8>,
     pub ids: RequestIds,
@@ -36,13 +36,17 @@ pub(super) struct Delivery<'a> {
 ///
 /// # Errors
 /// A permanent [`Failure`] that names the field and where it was looked for.
-pub(super) fn asked(name: &str, hook: &HookSettings, delivery: Delivery<'_>) -> Result<Option<Asked>, Failure> {
+pub(super) fn map_event(
+    name: &str,
+    hook: &HookSettings,
+    delivery: Delivery<'_>,
+) -> Result<Option<MappedCommand>, Failure> {
     let event = Event::read(delivery.body, delivery.content_type)?;
     let happened = event.needed("action", &hook.action)?;
     let Some(action) = meaning(hook, &happened) else { return Ok(None) };
     let ids = ids(name, hook, &event, delivery)?;
     let body = Value::Object(body(name, action, hook, &event)?).to_string().into_bytes();
-    Ok(Some(Asked { action, body, ids }))
+    Ok(Some(MappedCommand { action, body, ids }))
 }
 
 fn meaning(hook: &HookSettings, happened: &str) -> Option<Action> {

@@ -9,28 +9,28 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 
-use super::mapping::{Delivery, asked};
+use super::mapping::{Delivery, map_event};
 use super::signature::Check;
 use crate::domain::{Code, Failure, shown};
-use crate::web::App;
-use crate::web::access::wrong_credentials::{Door, Guesses};
+use crate::web::AppState;
+use crate::web::access::wrong_credentials::{EntryPoint, WrongCredentials};
 use crate::web::api::{ApiCode, Path, Problem, queue};
-use crate::web::server::connections::Turn;
+use crate::web::server::connections::ActiveRequest;
 
 /// Longest body, bytes: as long as a message's.
 const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// The route, for every hook of the settings.
-pub(in crate::web) fn router(app: App, guesses: Guesses) -> Router {
-    let take = post(take).layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
-    Router::new().route("/hooks/{name}", take).layer(Extension(guesses)).with_state(app)
+pub(in crate::web) fn router(app: AppState, wrong_credentials: WrongCredentials) -> Router {
+    let receive = post(receive).layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    Router::new().route("/hooks/{name}", receive).layer(Extension(wrong_credentials)).with_state(app)
 }
 
 /// Takes one delivery. Nothing of it is read before its signature was found right.
-async fn take(
-    State(app): State<App>,
-    Extension(guesses): Extension<Guesses>,
-    turn: Option<Extension<Turn>>,
+async fn receive(
+    State(app): State<AppState>,
+    Extension(wrong_credentials): Extension<WrongCredentials>,
+    active_request: Option<Extension<ActiveRequest>>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -43,18 +43,18 @@ async fn take(
     let id = match check.run(app.store.time().await) {
         Ok(id) => id,
         Err(error) => {
-            guesses.wrong(Door::Hook(name), turn.as_deref()).await;
+            wrong_credentials.record_and_delay(EntryPoint::Hook(name), active_request.as_deref()).await;
             let challenge = [(header::WWW_AUTHENTICATE, "HMAC realm=\"vmacd\"")];
             return Ok((challenge, Problem::new(ApiCode::BadSignature, error.to_string())).into_response());
         }
     };
-    is_plain(&headers)?;
+    refuse_compressed(&headers)?;
     let content_type = text(&headers, header::CONTENT_TYPE).unwrap_or_default();
-    match asked(&name, hook, Delivery { body: &body, content_type, id: id.as_deref() })? {
+    match map_event(&name, hook, Delivery { body: &body, content_type, id: id.as_deref() })? {
         None => Ok(StatusCode::NO_CONTENT.into_response()),
-        Some(mut asked) => {
-            asked.ids.traceparent = text(&headers, "traceparent").map(str::to_owned);
-            queue(&app, asked.action, asked.body, asked.ids).await
+        Some(mut command) => {
+            command.ids.traceparent = text(&headers, "traceparent").map(str::to_owned);
+            queue(&app, command.action, command.body, command.ids).await
         }
     }
 }
@@ -64,7 +64,7 @@ fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
 }
 
 /// Compressed bodies are refused by name: whether they are signed before or after compressing differs between senders.
-fn is_plain(headers: &HeaderMap) -> Result<(), Problem> {
+fn refuse_compressed(headers: &HeaderMap) -> Result<(), Problem> {
     match text(headers, header::CONTENT_ENCODING).map(str::trim).unwrap_or_default() {
         "" | "identity" => Ok(()),
         encoding => {

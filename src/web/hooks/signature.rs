@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Sha256, Sha512};
 
-use super::signature_header::{Hash, Shown};
+use super::signature_header::{Hash, SignatureHeader};
 use super::times::{TimeError, since_1970_ms};
 use crate::config::{HookSettings, SignedPart};
 use crate::domain::shown as safe;
@@ -53,17 +53,17 @@ impl Check<'_> {
     /// [`SignatureError`].
     pub fn run(&self, now: DateTime<Utc>) -> Result<Option<String>, SignatureError> {
         let header = self.needed(&self.hook.signature_header, "it holds the signature")?;
-        let shown = Shown::read(&header);
-        if shown.tags.is_empty() {
+        let found = SignatureHeader::read(&header);
+        if found.tags.is_empty() {
             return Err(SignatureError::Form(self.hook.signature_header.clone()));
         }
-        let timestamp = self.timestamp(&shown)?;
+        let timestamp = self.timestamp(&found)?;
         let parts = self.hook.signed_parts(timestamp.is_some());
         let id = parts.contains(&SignedPart::Id).then(|| self.needed(&self.hook.id_header, "its id is signed"));
         let id = id.transpose()?;
         let signed = self.content(&parts, timestamp.as_deref(), id.as_deref())?;
         let keys = self.hook.keys().unwrap_or_default();
-        let is_right = |key: &Vec<u8>| shown.tags.iter().any(|(hash, tag)| is_tag(*hash, key, &signed, tag));
+        let is_right = |key: &Vec<u8>| found.tags.iter().any(|(hash, tag)| is_tag(*hash, key, &signed, tag));
         if !keys.iter().any(is_right) {
             return Err(SignatureError::Wrong(self.hook.signature_header.clone(), self.said(&parts)));
         }
@@ -85,9 +85,9 @@ impl Check<'_> {
         self.header(name).ok_or_else(|| SignatureError::Missing(name.to_owned(), why))
     }
 
-    fn timestamp(&self, shown: &Shown) -> Result<Option<String>, SignatureError> {
+    fn timestamp(&self, found: &SignatureHeader) -> Result<Option<String>, SignatureError> {
         match self.hook.timestamp_header.as_str() {
-            "" => Ok(shown.timestamp.clone()),
+            "" => Ok(found.timestamp.clone()),
             header => self.needed(header, "it is signed").map(Some),
         }
     }

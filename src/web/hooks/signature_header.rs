@@ -21,14 +21,14 @@ pub(super) enum Hash {
 
 /// What a header holds.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct SignatureHeader {
     /// Signatures; one of them must be right. Several are shown while a sender changes its secret.
     pub tags: Vec<(Hash, Vec<u8>)>,
     /// The time of signing (`t=`, `ts=`).
     pub timestamp: Option<String>,
 }
 
-impl Shown {
+impl SignatureHeader {
     /// Reads a header. What is neither a signature nor a time is passed over.
     pub fn read(header: &str) -> Self {
         let mut shown = Self::default();
@@ -107,7 +107,7 @@ mod tests {
             (long_base64.clone(), &long_tag),
             (long_base64.replace('+', "-").replace('/', "_"), &long_tag),
         ] {
-            assert_eq!(Shown::read(&header).tags, std::slice::from_ref(expected), "{header}");
+            assert_eq!(SignatureHeader::read(&header).tags, std::slice::from_ref(expected), "{header}");
         }
     }
 
@@ -115,11 +115,11 @@ mod tests {
     fn a_time_is_found_beside_the_signatures() {
         let (one, other) = (hex::encode([1; 32]), hex::encode([2; 32]));
         for header in [format!("t=1764324000,v1={one},v0={other}"), format!("ts=1764324000; h1={one};h1={other}")] {
-            let shown = Shown::read(&header);
+            let shown = SignatureHeader::read(&header);
             assert_eq!(shown.timestamp.as_deref(), Some("1764324000"), "{header}");
             assert_eq!(shown.tags, [(Hash::Sha256, vec![1; 32]), (Hash::Sha256, vec![2; 32])], "{header}");
         }
-        assert_eq!(Shown::read("t=2026-11-21T10:00:00Z").timestamp.as_deref(), Some("2026-11-21T10:00:00Z"));
+        assert_eq!(SignatureHeader::read("t=2026-11-21T10:00:00Z").timestamp.as_deref(), Some("2026-11-21T10:00:00Z"));
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
             format!("sha1= {hex}"),
             "ü".to_owned(),
         ] {
-            assert_eq!(Shown::read(&header), Shown::default(), "{header}");
+            assert_eq!(SignatureHeader::read(&header), SignatureHeader::default(), "{header}");
         }
     }
 }

@@ -3,23 +3,23 @@
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::components::{Path, diff, encoded, moment, safe};
-use super::error_page::Failed;
+use super::components::{Path, diff, exact_time, safe, url_encoded};
+use super::error_page::PageError;
 use super::layout::page;
 use crate::domain::redacted;
-use crate::web::App;
+use crate::web::AppState;
 use crate::web::backup_diff::since;
 
 /// Shows it, its secrets hidden.
-pub(super) async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<Markup, Failed> {
+pub(super) async fn show(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Markup, PageError> {
     let (backup, content) = app.store.backup(id).await?;
     let between = since(&app.store, id, None).await?;
     let content = html! {
         dl {
             dt { "Switch" } dd { a href={ "/switches/" (backup.switch) } { (backup.switch) } }
-            dt { "Taken" } dd { (moment(backup.taken_at)) }
+            dt { "Taken" } dd { (exact_time(backup.taken_at)) }
             dt { "Before push" } dd {
-                @if let Some(push) = &backup.push_id { a .mono href={ "/pushes/" (encoded(push)) } { (safe(push)) } } @else { "–" }
+                @if let Some(push) = &backup.push_id { a .mono href={ "/pushes/" (url_encoded(push)) } { (safe(push)) } } @else { "–" }
             }
             dt { "SHA-256" } dd .mono { (backup.content_hash) }
         }

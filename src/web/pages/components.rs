@@ -5,17 +5,17 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use super::error_page::Failed;
+use super::error_page::PageError;
 use crate::domain::shown;
 
 /// What the path names.
 #[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Path), rejection(Failed))]
+#[from_request(via(axum::extract::Path), rejection(PageError))]
 pub(super) struct Path<T>(pub T);
 
 /// The query.
 #[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(Failed))]
+#[from_request(via(axum::extract::Query), rejection(PageError))]
 pub(super) struct Query<T>(pub T);
 
 /// Rows on one page of a list.
@@ -43,17 +43,17 @@ pub(super) fn time(at: DateTime<Utc>) -> Markup {
 }
 
 /// A time for those who compare it with a log: exactly, and how long ago.
-pub(super) fn moment(at: DateTime<Utc>) -> Markup {
+pub(super) fn exact_time(at: DateTime<Utc>) -> Markup {
     html! { (at.format("%Y-%m-%d %H:%M:%S UTC")) span .faint { ", " (time(at)) } }
 }
 
 /// The same for one that may be missing.
-pub(super) fn moment_or_dash(at: Option<DateTime<Utc>>) -> Markup {
-    html! { @match at { Some(at) => (moment(at)), None => "–" } }
+pub(super) fn exact_time_or_dash(at: Option<DateTime<Utc>>) -> Markup {
+    html! { @match at { Some(at) => (exact_time(at)), None => "–" } }
 }
 
 /// A time that may be missing.
-pub(super) fn time_or_dash(at: Option<DateTime<Utc>>) -> Markup {
+pub(super) fn relative_time_or_dash(at: Option<DateTime<Utc>>) -> Markup {
     html! { @match at { Some(at) => (time(at)), None => "–" } }
 }
 
@@ -108,18 +108,18 @@ pub(super) fn next<T>(items: &mut Vec<T>, cursor: impl Fn(&T) -> String) -> Opti
 }
 
 /// How much of a list is shown.
-pub(super) fn of_all(shown: usize, total: i64) -> Markup {
+pub(super) fn shown_of_total(shown: usize, total: i64) -> Markup {
     html! { p .faint { @if i64::try_from(shown).is_ok_and(|shown| shown == total) { (total) " in all" } @else { (shown) " of " (total) " shown" } } }
 }
 
 /// Sends the browser to a page of this site; to the first one when the path leads elsewhere.
-pub(super) fn back_to(path: &str) -> Response {
+pub(super) fn redirect_to(path: &str) -> Response {
     let local = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
     Redirect::to(if local { path } else { "/" }).into_response()
 }
 
 /// Text as a part of a path or query.
-pub(super) fn encoded(text: &str) -> String {
+pub(super) fn url_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
@@ -144,7 +144,7 @@ mod tests {
             ("https://evil.example", "/"),
             ("/\\evil", "/"),
         ] {
-            let response = back_to(path);
+            let response = redirect_to(path);
             assert_eq!(response.headers()[axum::http::header::LOCATION], target);
         }
     }
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!((next(&mut full, ToString::to_string), full.len()), (None, 50));
         let mut longer: Vec<i64> = (0..ROWS_READ).collect();
         assert_eq!((next(&mut longer, ToString::to_string), longer.len()), (Some("49".to_owned()), 50));
-        assert_eq!(of_all(50, 60).into_string(), "<p class=\"faint\">50 of 60 shown</p>");
+        assert_eq!(shown_of_total(50, 60).into_string(), "<p class=\"faint\">50 of 60 shown</p>");
     }
 
     #[test]

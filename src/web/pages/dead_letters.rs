@@ -6,42 +6,40 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::components::{Path, Query, ROWS_READ, back_to, moment, more, next, of_all, or_dash, safe, status, time};
-use super::error_page::Failed;
+use super::components::{
+    Path, Query, ROWS_READ, exact_time, more, next, or_dash, redirect_to, safe, shown_of_total, status, time,
+};
+use super::error_page::PageError;
 use super::layout::page;
 use crate::broker;
 use crate::domain::BODY_BYTES_MAX;
 use crate::store::{DeadLetterCause, DeadLetterFilter, DeadLetterRow, FullDeadLetter};
-use crate::web::App;
+use crate::web::AppState;
 use crate::web::api::{ApiCode, Problem};
 
 /// Which part of the list, and which replay is under way.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wanted {
+pub(super) struct ListQuery {
     after: i64,
     replay: String,
 }
 
 /// Lists those that wait: by cause, then one by one.
-pub(super) async fn list(State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Markup, Failed> {
+pub(super) async fn list(State(app): State<AppState>, Query(query): Query<ListQuery>) -> Result<Markup, PageError> {
     let found = app.store.dead_letter_causes().await?;
-    let filter = DeadLetterFilter {
-        newest_first: true,
-        after_id: wanted.after,
-        limit: ROWS_READ,
-        ..DeadLetterFilter::default()
-    };
+    let filter =
+        DeadLetterFilter { newest_first: true, after_id: query.after, limit: ROWS_READ, ..DeadLetterFilter::default() };
     let mut letters = app.store.dead_letters(&filter).await?;
     let next = next(&mut letters, |letter| letter.id.to_string());
     let total = app.store.count_dead_letters(&filter).await?;
     let content = html! {
-        (progress(&app, &wanted.replay))
+        (progress(&app, &query.replay))
         @if total == 0 { p .faint { "No dead letters are waiting." } } @else {
             h2 { "By cause" }
             (causes(&found, "/dead-letters"))
             h2 { "All messages, newest first" }
-            (of_all(letters.len(), total))
+            (shown_of_total(letters.len(), total))
             (table(&letters, "/dead-letters"))
         }
         (more("/dead-letters", next))
@@ -49,7 +47,7 @@ pub(super) async fn list(State(app): State<App>, Query(wanted): Query<Wanted>) -
     Ok(page("Dead letters", "/dead-letters", content))
 }
 
-fn progress(app: &App, replay: &str) -> Markup {
+fn progress(app: &AppState, replay: &str) -> Markup {
     html! {
         @if let Some(replay) = app.replays.get(replay) {
             p .note .bad[replay.error.is_some()] .good[replay.state == "done"] {
@@ -126,7 +124,7 @@ fn buttons(which: &Markup, count: i64, back: &str) -> Markup {
 }
 
 /// Shows one with what was received.
-pub(super) async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<Markup, Failed> {
+pub(super) async fn show(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Markup, PageError> {
     let FullDeadLetter { row: letter, body, headers } = app.store.dead_letter(id).await?;
     let content = html! {
         p { (status(&letter.state)) }
@@ -144,8 +142,8 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<
             dt { "Attempts" } dd { (letter.attempts) }
             dt { "Replays" } dd { (letter.replays) }
             dt { "Copies" } dd { (letter.copies) }
-            dt { "First failed" } dd { (moment(letter.first_failed_at)) }
-            dt { "Last failed" } dd { (moment(letter.last_failed_at)) }
+            dt { "First failed" } dd { (exact_time(letter.first_failed_at)) }
+            dt { "Last failed" } dd { (exact_time(letter.last_failed_at)) }
         }
         h2 { "Body" }
         @if letter.is_too_long() {
@@ -164,14 +162,14 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<i64>) -> Result<
 /// What a button says: one letter, or those of a cause.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Chosen {
+pub(super) struct ButtonForm {
     id: Option<i64>,
     reason: String,
     switch: String,
     back: String,
 }
 
-impl Chosen {
+impl ButtonForm {
     fn filter(&self) -> Result<DeadLetterFilter, Problem> {
         let all = DeadLetterFilter::default();
         if let Some(id) = self.id {
@@ -188,25 +186,25 @@ impl Chosen {
 }
 
 /// Sends them again: one at once, those of a cause in the background.
-pub(super) async fn replay(State(app): State<App>, Form(chosen): Form<Chosen>) -> Result<Response, Failed> {
-    let letters = waiting(&app, &chosen).await?;
-    if chosen.id.is_some() {
+pub(super) async fn replay(State(app): State<AppState>, Form(form): Form<ButtonForm>) -> Result<Response, PageError> {
+    let letters = waiting(&app, &form).await?;
+    if form.id.is_some() {
         broker::replay(&app.broker, &app.store, &letters, |_| ()).await?;
-        return Ok(back_to(&chosen.back));
+        return Ok(redirect_to(&form.back));
     }
     let replay = app.replays.start(&app, letters);
-    Ok(back_to(&format!("/dead-letters?replay={}", replay.id)))
+    Ok(redirect_to(&format!("/dead-letters?replay={}", replay.id)))
 }
 
 /// Puts them aside for good.
-pub(super) async fn discard(State(app): State<App>, Form(chosen): Form<Chosen>) -> Result<Response, Failed> {
-    let letters = waiting(&app, &chosen).await?;
+pub(super) async fn discard(State(app): State<AppState>, Form(form): Form<ButtonForm>) -> Result<Response, PageError> {
+    let letters = waiting(&app, &form).await?;
     app.store.discard(&letters).await?;
-    Ok(back_to(&chosen.back))
+    Ok(redirect_to(&form.back))
 }
 
-async fn waiting(app: &App, chosen: &Chosen) -> Result<Vec<i64>, Failed> {
-    let letters = app.store.dead_letter_ids(&chosen.filter()?).await?;
+async fn waiting(app: &AppState, form: &ButtonForm) -> Result<Vec<i64>, PageError> {
+    let letters = app.store.dead_letter_ids(&form.filter()?).await?;
     let gone = "none of them is still waiting: somebody else replayed or discarded them";
     if letters.is_empty() { Err(Problem::new(ApiCode::NotFound, gone).into()) } else { Ok(letters) }
 }

@@ -10,9 +10,9 @@ use crate::web::api::Problem;
 
 /// Why a page cannot be shown.
 #[derive(Debug)]
-pub(super) struct Failed(Problem);
+pub(super) struct PageError(Problem);
 
-impl<E> From<E> for Failed
+impl<E> From<E> for PageError
 where
     Problem: From<E>,
 {
@@ -21,7 +21,7 @@ where
     }
 }
 
-impl IntoResponse for Failed {
+impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let Self(problem) = self;
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

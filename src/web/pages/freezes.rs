@@ -6,10 +6,10 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::components::{back_to, moment, safe};
-use super::error_page::Failed;
+use super::components::{exact_time, redirect_to, safe};
+use super::error_page::PageError;
 use crate::domain::{Freeze, FreezeKind, Scope};
-use crate::web::App;
+use crate::web::AppState;
 use crate::web::api::{ApiCode, Problem};
 
 /// Freezes, a note with a button for each site; `back` is where the browser goes afterwards. Those of one site come
@@ -38,7 +38,7 @@ fn line(freeze: &Freeze) -> Markup {
     html! {
         div {
             @match freeze.kind {
-                FreezeKind::Manual => { "until " (moment(freeze.until)) ", by " (safe(&freeze.made_by)) },
+                FreezeKind::Manual => { "until " (exact_time(freeze.until)) ", by " (safe(&freeze.made_by)) },
                 FreezeKind::Automatic => "until somebody thaws it; vmacd froze it by itself",
             }
             @if let Some(reason) = &freeze.reason { ": " (safe(reason)) }
@@ -57,16 +57,16 @@ fn what(freeze: &Freeze) -> String {
 /// What the button says.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Chosen {
+pub(super) struct ThawForm {
     site: String,
     #[serde(default)]
     back: String,
 }
 
 /// Thaws a site: all of its freezes end.
-pub(super) async fn thaw(State(app): State<App>, Form(chosen): Form<Chosen>) -> Result<Response, Failed> {
+pub(super) async fn thaw(State(app): State<AppState>, Form(form): Form<ThawForm>) -> Result<Response, PageError> {
     let site: Scope =
-        chosen.site.parse().map_err(|error| Problem::new(ApiCode::InvalidBody, format!("site: {error}")))?;
+        form.site.parse().map_err(|error| Problem::new(ApiCode::InvalidBody, format!("site: {error}")))?;
     app.store.thaw(&site).await?;
-    Ok(back_to(&chosen.back))
+    Ok(redirect_to(&form.back))
 }

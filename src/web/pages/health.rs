@@ -11,54 +11,58 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
 use super::api_docs;
-use super::components::{moment, safe, time};
-use super::error_page::Failed;
+use super::components::{exact_time, safe, time};
+use super::error_page::PageError;
 use super::layout::page;
-use super::wording::{of_switch, plural};
+use super::wording::{plural, switch_problem};
 use crate::domain::{Away, Code, Failure, Health, WorkerSign};
 use crate::store::SwitchTrouble;
 use crate::web::api::HealthReport;
-use crate::web::health::{HealthView, Vitals};
+use crate::web::health::{HealthSource, HealthView};
 
 /// Where the page of its own is.
 pub(super) const PATH: &str = "/health";
 
 /// An outage of the database that has lasted so long is believed without asking once more.
-const SURE_AFTER: TimeDelta = TimeDelta::seconds(3);
+const OUTAGE_CERTAIN_AFTER: TimeDelta = TimeDelta::seconds(3);
 
 tokio::task_local! {
     /// How everything is, while a page is made for somebody who may know.
-    static SEEN: HealthView;
+    static HEALTH: HealthView;
 }
 
 /// Makes a page that says how everything is.
-pub(super) async fn within<T>(vitals: &dyn Vitals, page: impl Future<Output = T>) -> T {
-    SEEN.scope(vitals.health_view().await, page).await
+pub(super) async fn with_health<T>(health_source: &dyn HealthSource, page: impl Future<Output = T>) -> T {
+    HEALTH.scope(health_source.health_view().await, page).await
 }
 
 /// The same for every page of a router. Without a database only those are made that need none: the others would make their
 /// reader wait, to say the same.
-pub(super) async fn frame(State(vitals): State<Arc<dyn Vitals>>, request: Request, next: Next) -> Response {
+pub(super) async fn add_health(
+    State(health_source): State<Arc<dyn HealthSource>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let needs_none = [PATH, api_docs::PATH].contains(&request.uri().path());
-    let seen = vitals.health_view().await;
+    let seen = health_source.health_view().await;
     // One slow answer is no outage.
-    let lasts = |away: &Away| seen.health.now - away.since > SURE_AFTER;
+    let lasts = |away: &Away| seen.health.now - away.since > OUTAGE_CERTAIN_AFTER;
     let away = seen.health.database.clone().filter(|away| !needs_none && lasts(away));
     let page = async {
         match away {
             Some(away) => {
                 let text = format!("cannot reach the database: {}; this page retries", away.error);
-                Failed::from(Failure::new(Code::DatabaseTrouble, text)).into_response()
+                PageError::from(Failure::new(Code::DatabaseTrouble, text)).into_response()
             }
             None => next.run(request).await,
         }
     };
-    SEEN.scope(seen, page).await
+    HEALTH.scope(seen, page).await
 }
 
 /// The strip; nothing where the page is for somebody who may not know.
-pub(super) fn strip() -> Markup {
-    SEEN.try_with(|seen| html! { section #health aria-label="Health" { (summary(seen)) (outages(&seen.health)) (troubles(seen)) } })
+pub(super) fn banner() -> Markup {
+    HEALTH.try_with(|seen| html! { section #health aria-label="Health" { (summary(seen)) (outages(&seen.health)) (troubles(seen)) } })
         .unwrap_or_default()
 }
 
@@ -179,7 +183,7 @@ fn troubles(seen: &HealthView) -> Markup {
 fn trouble(of: &SwitchTrouble) -> Markup {
     let SwitchTrouble { switch, trouble } = of;
     html! {
-        a href={ "/switches/" (switch) } { (switch) } ": " strong { (of_switch(trouble.code)) }
+        a href={ "/switches/" (switch) } { (switch) } ": " strong { (switch_problem(trouble.code)) }
         " since " (clock(trouble.since)) ", next attempt " (time(trouble.next_try_at)) ". " span .faint { (safe(&trouble.text)) }
     }
 }
@@ -198,10 +202,10 @@ pub(super) async fn show(headers: HeaderMap) -> Response {
     let accepted = headers.get_all(header::ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
     let varies = [(header::VARY, "accept")];
     if accepted.into_iter().any(|value| value.contains("text/html")) {
-        let content = SEEN.try_with(|seen| table(&seen.health)).unwrap_or_default();
+        let content = HEALTH.try_with(|seen| table(&seen.health)).unwrap_or_default();
         return (varies, page("Health", PATH, content)).into_response();
     }
-    let report = SEEN.try_with(|seen| Json(HealthReport::from(seen)));
+    let report = HEALTH.try_with(|seen| Json(HealthReport::from(seen)));
     (varies, report.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)).into_response()
 }
 
@@ -216,7 +220,7 @@ fn table(health: &Health) -> Markup {
                     tr {
                         td data-label="Worker" { (safe(&worker.name)) }
                         td data-label="Version" { (safe(&worker.version)) }
-                        td data-label="Running since" { span { (moment(worker.started_at)) } }
+                        td data-label="Running since" { span { (exact_time(worker.started_at)) } }
                         td data-label="Last heard from" { (time(worker.heard_at)) @if worker.is_silent(health.known_at) { " " span .failed { "silent" } } }
                         td data-label="RabbitMQ" { (broker_of(health, worker)) }
                         td data-label="Tasks" { @match &worker.trouble { Some(trouble) => span .failed { (safe(trouble)) }, None => "all running" } }
@@ -231,13 +235,13 @@ fn table(health: &Health) -> Markup {
                 None => { @if health.broker_is_embedded { "embedded: a table of the database" } @else { "RabbitMQ, connected" } },
                 Some(away) => (since(away)),
             } }
-            dt { "As of" } dd { (moment(health.known_at)) }
+            dt { "As of" } dd { (exact_time(health.known_at)) }
         }
     }
 }
 
 fn since(away: &Away) -> Markup {
-    html! { span .failed { "unreachable" } " since " (moment(away.since)) ": " (safe(&away.error)) }
+    html! { span .failed { "unreachable" } " since " (exact_time(away.since)) ": " (safe(&away.error)) }
 }
 
 fn broker_of(health: &Health, worker: &WorkerSign) -> Markup {

@@ -8,11 +8,11 @@ use chrono::Utc;
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets::{SCRIPT_PATH, STYLE_PATH};
-use super::health::strip;
+use super::health::banner;
 use super::login::is_logged_in;
 
 /// The parts of the site, as the navigation names them.
-const PARTS: &[(&str, &str)] = &[
+const NAVIGATION: &[(&str, &str)] = &[
     ("/vmacs", "Virtual MACs"),
     ("/dead-letters", "Dead letters"),
     ("/switches", "Switches"),
@@ -27,7 +27,7 @@ pub(super) fn page(title: &str, part: &str, content: Markup) -> Markup {
             header {
                 a .brand href="/" { "vmacd" }
                 nav {
-                    @for (path, name) in PARTS { a href=(path) aria-current=[(*path == part).then_some("page")] { (name) } }
+                    @for (path, name) in NAVIGATION { a href=(path) aria-current=[(*path == part).then_some("page")] { (name) } }
                 }
                 form .find action="/find" role="search" {
                     input name="q" type="search" placeholder="IP, subnet, MAC, order, server, switch" aria-label="Find" autocapitalize="off" autocomplete="off";
@@ -36,7 +36,7 @@ pub(super) fn page(title: &str, part: &str, content: Markup) -> Markup {
                 (as_of())
                 @if is_logged_in() { form method="post" action="/logout" { button { "Log out" } } }
             }
-            (strip())
+            (banner())
             main { h1 { (title) } (content) }
             script src=(*SCRIPT_PATH) defer {}
         },

@@ -14,14 +14,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::error_page::Failed;
+use super::error_page::PageError;
 use crate::store::Store;
 use crate::web::api::{ApiCode, Problem};
-use crate::web::health::Vitals;
-use crate::web::server::connections::Turn;
+use crate::web::health::HealthSource;
+use crate::web::server::connections::ActiveRequest;
 
 /// Time between two looks: what changed is on the screen within two seconds, the page's own request included.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_EVERY: Duration = Duration::from_millis(500);
 /// How long the figures are waited for.
 const FIGURES_MAX: Duration = Duration::from_millis(1_500);
 /// How long one page watches; its browser begins anew by itself, and its login is looked at again.
@@ -31,26 +31,31 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What those who watch share.
 #[derive(Clone)]
-pub(super) struct Live(Arc<Shared>);
+pub(super) struct LiveUpdates(Arc<Shared>);
 
 /// What is another one once something happened: figures of the rows, and how everything is.
 type Pulse = (Vec<i64>, String);
 
 struct Shared {
     store: Store,
-    vitals: Arc<dyn Vitals>,
+    health_source: Arc<dyn HealthSource>,
     pulse: watch::Sender<Pulse>,
-    looking: AtomicBool,
+    polling: AtomicBool,
     /// Pages that may watch at the same time; each is an open connection.
     watchers_max: usize,
     stopping: CancellationToken,
 }
 
-impl Live {
+impl LiveUpdates {
     /// Over these rows, until `stopping` is cancelled.
-    pub fn new(store: Store, vitals: Arc<dyn Vitals>, watchers_max: usize, stopping: CancellationToken) -> Self {
-        let (pulse, looking) = (watch::Sender::default(), AtomicBool::new(false));
-        Self(Arc::new(Shared { store, vitals, pulse, looking, watchers_max, stopping }))
+    pub fn new(
+        store: Store,
+        health_source: Arc<dyn HealthSource>,
+        watchers_max: usize,
+        stopping: CancellationToken,
+    ) -> Self {
+        let (pulse, polling) = (watch::Sender::default(), AtomicBool::new(false));
+        Self(Arc::new(Shared { store, health_source, pulse, polling, watchers_max, stopping }))
     }
 
     fn subscribe(&self) -> Option<watch::Receiver<Pulse>> {
@@ -58,24 +63,24 @@ impl Live {
             return None;
         }
         let receiver = self.0.pulse.subscribe();
-        if !self.0.looking.swap(true, Ordering::SeqCst) {
+        if !self.0.polling.swap(true, Ordering::SeqCst) {
             #[expect(clippy::disallowed_methods, reason = "it ends with the pages that are kept live")]
-            tokio::spawn(look(self.0.clone()));
+            tokio::spawn(poll(self.0.clone()));
         }
         Some(receiver)
     }
 }
 
-async fn look(shared: Arc<Shared>) {
-    while shared.stopping.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+async fn poll(shared: Arc<Shared>) {
+    while shared.stopping.run_until_cancelled(tokio::time::sleep(POLL_EVERY)).await.is_some() {
         if shared.pulse.receiver_count() == 0 {
-            shared.looking.store(false, Ordering::SeqCst);
+            shared.polling.store(false, Ordering::SeqCst);
             // Somebody may have come between the look and the word; they saw it said that somebody looks.
-            if shared.pulse.receiver_count() == 0 || shared.looking.swap(true, Ordering::SeqCst) {
+            if shared.pulse.receiver_count() == 0 || shared.polling.swap(true, Ordering::SeqCst) {
                 return;
             }
         }
-        let health = shared.vitals.health_view().await.fingerprint();
+        let health = shared.health_source.health_view().await.fingerprint();
         let figures = timeout(FIGURES_MAX, shared.store.pulse()).await;
         shared.pulse.send_if_modified(|(last, last_health)| {
             // Without figures nothing is known of the rows; that the database is away is news of its own.
@@ -89,9 +94,9 @@ async fn look(shared: Arc<Shared>) {
 
 /// Sends `changed` whenever something happened. The connection keeps its turn meanwhile: it makes no room for others.
 pub(super) async fn watch(
-    State(live): State<Live>,
-    turn: Option<Extension<Turn>>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failed> {
+    State(live): State<LiveUpdates>,
+    active_request: Option<Extension<ActiveRequest>>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
     let too_many = || {
         Problem::new(
             ApiCode::TooManyConnections,
@@ -101,12 +106,13 @@ pub(super) async fn watch(
     let receiver = live.subscribe().ok_or_else(too_many)?;
     let stopping = live.0.stopping.clone();
     let end = Instant::now() + WATCH_MAX;
-    let changes = unfold((receiver, stopping, turn, end), async |(mut receiver, stopping, turn, end)| {
-        let change = timeout_at(end, receiver.changed());
-        stopping.run_until_cancelled(change).await?.ok()?.ok()?;
-        // Without a line of data a browser drops the event (HTML Standard 9.2.6), and of `data("")` no line is written.
-        let event = Event::default().event("changed").data("page").retry(AGAIN_AFTER);
-        Some((Ok(event), (receiver, stopping, turn, end)))
-    });
+    let changes =
+        unfold((receiver, stopping, active_request, end), async |(mut receiver, stopping, active_request, end)| {
+            let change = timeout_at(end, receiver.changed());
+            stopping.run_until_cancelled(change).await?.ok()?.ok()?;
+            // Without a line of data a browser drops the event (HTML Standard 9.2.6), and of `data("")` no line is written.
+            let event = Event::default().event("changed").data("page").retry(AGAIN_AFTER);
+            Some((Ok(event), (receiver, stopping, active_request, end)))
+        });
     Ok(Sse::new(changes).keep_alive(KeepAlive::default()))
 }

@@ -11,13 +11,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::components::{Query, back_to, encoded};
-use super::error_page::Failed;
+use super::components::{Query, redirect_to, url_encoded};
+use super::error_page::PageError;
 use super::layout::document;
 use super::sessions::Sessions;
-use crate::web::access::guard::{Access, Guard, Shown, is_same, require_token, shown};
-use crate::web::access::wrong_credentials::Door;
-use crate::web::server::connections::Turn;
+use crate::web::access::guard::{Access, Guard, TokenCheck, check_token, equal_in_constant_time, require_token};
+use crate::web::access::wrong_credentials::EntryPoint;
+use crate::web::server::connections::ActiveRequest;
 
 tokio::task_local! {
     /// There while a page is made for somebody who showed the token.
@@ -26,7 +26,7 @@ tokio::task_local! {
 
 const COOKIE: &str = "vmacd_session";
 /// What `assets/page.js` sends when it fetches a page by itself.
-const BY_ITSELF: &str = "x-vmacd-refresh";
+const AUTO_REFRESH: &str = "x-vmacd-refresh";
 /// Asked for by itself, too.
 const LIVE_PATH: &str = "/live";
 
@@ -39,7 +39,7 @@ pub(super) struct Logins {
 
 /// Where the browser wanted to go.
 #[derive(Debug, Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct NextPage {
     #[serde(default)]
     next: String,
 }
@@ -58,7 +58,7 @@ impl Logins {
     }
 
     /// Makes a page for somebody who is known.
-    pub async fn seen<T>(&self, page: impl Future<Output = T>) -> T {
+    pub async fn as_logged_in<T>(&self, page: impl Future<Output = T>) -> T {
         match &self.guard.access {
             Access::Open => page.await,
             Access::Token(_) => LOGGED_IN.scope((), page).await,
@@ -66,7 +66,7 @@ impl Logins {
     }
 
     /// True where whoever sent these headers may see pages: no token is asked for, or they are logged in.
-    pub async fn knows(&self, headers: &HeaderMap) -> bool {
+    pub async fn may_see_pages(&self, headers: &HeaderMap) -> bool {
         match (&self.guard.access, cookie(headers)) {
             (Access::Open, _) => true,
             (Access::Token(_), None) => false,
@@ -76,15 +76,19 @@ impl Logins {
 }
 
 /// Lets a request through that shows the token as a header, or the cookie of a session; sends others to ask for it.
-pub(super) async fn require(State(logins): State<Logins>, request: Request, next: Next) -> Result<Response, Failed> {
+pub(super) async fn require(State(logins): State<Logins>, request: Request, next: Next) -> Result<Response, PageError> {
     let Access::Token(token) = &logins.guard.access else { return Ok(next.run(request).await) };
-    let may_see = match shown(&request, token) {
-        Shown::Right => true,
-        Shown::Wrong => {
-            logins.guard.guesses.wrong(Door::Page, request.extensions().get::<Turn>()).await;
+    let may_see = match check_token(&request, token) {
+        TokenCheck::Valid => true,
+        TokenCheck::Wrong => {
+            logins
+                .guard
+                .wrong_credentials
+                .record_and_delay(EntryPoint::Page, request.extensions().get::<ActiveRequest>())
+                .await;
             false
         }
-        Shown::Nothing => match cookie(request.headers()).map(str::to_owned) {
+        TokenCheck::Missing => match cookie(request.headers()).map(str::to_owned) {
             Some(secret) => logins.sessions.is_open(&secret, token, is_use(&request)).await?,
             None => false,
         },
@@ -92,8 +96,8 @@ pub(super) async fn require(State(logins): State<Logins>, request: Request, next
     if may_see {
         return Ok(LOGGED_IN.scope((), next.run(request)).await);
     }
-    let wanted = request.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
-    Ok(Redirect::to(&format!("/login?next={}", encoded(wanted))).into_response())
+    let next_page = request.uri().path_and_query().map_or("/", |next_page| next_page.as_str());
+    Ok(Redirect::to(&format!("/login?next={}", url_encoded(next_page))).into_response())
 }
 
 /// The same for what programs fetch too: who shows no cookie and accepts no page is asked for the token, as everywhere in
@@ -108,7 +112,7 @@ pub(super) async fn require_or_token(State(logins): State<Logins>, request: Requ
 
 /// True where a person asks, and not a page that is left open.
 fn is_use(request: &Request) -> bool {
-    request.uri().path() != LIVE_PATH && !request.headers().contains_key(BY_ITSELF)
+    request.uri().path() != LIVE_PATH && !request.headers().contains_key(AUTO_REFRESH)
 }
 
 /// True while a page is made for somebody who can log out.
@@ -117,29 +121,29 @@ pub(super) fn is_logged_in() -> bool {
 }
 
 /// Asks for the token.
-pub(super) async fn ask(Query(wanted): Query<Wanted>) -> Markup {
-    form(&wanted.next, false)
+pub(super) async fn ask(Query(next_page): Query<NextPage>) -> Markup {
+    form(&next_page.next, false)
 }
 
 /// Takes the token.
 pub(super) async fn enter(
     State(logins): State<Logins>,
-    turn: Option<Extension<Turn>>,
+    active_request: Option<Extension<ActiveRequest>>,
     headers: HeaderMap,
     Form(entered): Form<Entered>,
-) -> Result<Response, Failed> {
-    let Access::Token(token) = &logins.guard.access else { return Ok(back_to(&entered.next)) };
-    if !is_same(entered.token.trim(), token) {
-        logins.guard.guesses.wrong(Door::Page, turn.as_deref()).await;
+) -> Result<Response, PageError> {
+    let Access::Token(token) = &logins.guard.access else { return Ok(redirect_to(&entered.next)) };
+    if !equal_in_constant_time(entered.token.trim(), token) {
+        logins.guard.wrong_credentials.record_and_delay(EntryPoint::Page, active_request.as_deref()).await;
         return Ok((StatusCode::UNAUTHORIZED, form(&entered.next, true)).into_response());
     }
     let secret = logins.sessions.open(token).await?;
     let cookie = set_cookie(&secret, logins.sessions.age_max().as_secs(), &headers);
-    Ok(([(header::SET_COOKIE, cookie)], back_to(&entered.next)).into_response())
+    Ok(([(header::SET_COOKIE, cookie)], redirect_to(&entered.next)).into_response())
 }
 
 /// Ends the session, wherever a copy of its cookie is.
-pub(super) async fn leave(State(logins): State<Logins>, headers: HeaderMap) -> Result<Response, Failed> {
+pub(super) async fn leave(State(logins): State<Logins>, headers: HeaderMap) -> Result<Response, PageError> {
     if let (Access::Token(token), Some(secret)) = (&logins.guard.access, cookie(&headers)) {
         logins.sessions.end(secret, token).await?;
     }

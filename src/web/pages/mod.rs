@@ -39,11 +39,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::login::Logins;
 use self::sessions::Sessions;
-use crate::web::App;
+use crate::web::AppState;
 use crate::web::access::guard::Guard;
-use crate::web::routes::Front;
+use crate::web::routes::ServerContext;
 
-pub(super) use problem_pages::{ByBrowsers, for_people};
+pub(super) use problem_pages::{ProblemPages, render_problems};
 
 /// Longest form, bytes: who has not shown the token may send the one that asks for it.
 const FORM_BYTES_MAX: usize = 16 << 10;
@@ -53,20 +53,27 @@ pub(super) struct Pages {
     /// Their routes.
     pub routes: Router,
     /// What turns problems into pages.
-    pub asked: ByBrowsers,
+    pub problem_pages: ProblemPages,
     logins: Logins,
 }
 
 impl Pages {
     /// Those that watch live are let go once `stopping` is cancelled. `api` describes the API.
-    pub fn new(app: App, guard: Arc<Guard>, front: &Front, stopping: CancellationToken, api: &Value) -> Self {
-        let (settings, vitals) = (&front.settings, &front.vitals);
+    pub fn new(
+        app: AppState,
+        guard: Arc<Guard>,
+        context: &ServerContext,
+        stopping: CancellationToken,
+        api: &Value,
+    ) -> Self {
+        let (settings, health_source) = (&context.settings, &context.health_source);
         // Open pages are not to keep all others out.
         let watchers_max =
             settings.watchers_max.min(settings.connections_per_address_max.min(settings.connections_max) / 2);
-        let live = live_updates::Live::new(app.store.clone(), vitals.clone(), watchers_max, stopping);
+        let live = live_updates::LiveUpdates::new(app.store.clone(), health_source.clone(), watchers_max, stopping);
         let logins = Logins::new(guard, Sessions::new(app.store.clone(), settings));
-        let guarded = guarded(app, api).route_layer(middleware::from_fn_with_state(vitals.clone(), health::frame));
+        let guarded =
+            guarded(app, api).route_layer(middleware::from_fn_with_state(health_source.clone(), health::add_health));
         let guarded = guarded.merge(Router::new().route("/live", get(live_updates::watch)).with_state(live));
         let open = Router::new()
             .route("/login", get(login::ask).post(login::enter))
@@ -74,12 +81,12 @@ impl Pages {
             .with_state(logins.clone());
         let guarded = guarded.route_layer(middleware::from_fn_with_state(logins.clone(), login::require));
         let health = Router::new().route(health::PATH, get(health::show));
-        let health = health.route_layer(middleware::from_fn_with_state(vitals.clone(), health::frame));
+        let health = health.route_layer(middleware::from_fn_with_state(health_source.clone(), health::add_health));
         let health = health.route_layer(middleware::from_fn_with_state(logins.clone(), login::require_or_token));
         let routes =
             guarded.merge(health).merge(open).merge(assets::router()).layer(DefaultBodyLimit::max(FORM_BYTES_MAX));
-        let asked = ByBrowsers { logins: logins.clone(), vitals: vitals.clone() };
-        Self { routes: routes.route_layer(middleware::from_fn(layout::protect)), asked, logins }
+        let problem_pages = ProblemPages { logins: logins.clone(), health_source: health_source.clone() };
+        Self { routes: routes.route_layer(middleware::from_fn(layout::protect)), problem_pages, logins }
     }
 
     /// What programs fetch with the token, and the pages link to for people who are logged in.
@@ -88,7 +95,7 @@ impl Pages {
     }
 }
 
-fn guarded(app: App, api: &Value) -> Router {
+fn guarded(app: AppState, api: &Value) -> Router {
     let documentation = api_docs::page_of(api);
     Router::new()
         .route("/", get(overview::show))

@@ -3,18 +3,18 @@
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::error_page::Failed;
+use super::error_page::PageError;
 use super::layout::page;
 use super::{dead_letters, freezes, switches, vmacs};
 use crate::domain::Status;
 use crate::store::{SwitchOverview, Vmac, VmacFilter};
-use crate::web::App;
+use crate::web::AppState;
 
 /// Rows in each of the lists.
 const LISTED: i64 = 10;
 
 /// Shows it.
-pub(super) async fn show(State(app): State<App>) -> Result<Markup, Failed> {
+pub(super) async fn show(State(app): State<AppState>) -> Result<Markup, PageError> {
     let (counts, causes) = (app.store.counts().await?, app.store.dead_letter_causes().await?);
     let active = VmacFilter { status: Some(Status::Active), ..VmacFilter::default() };
     let active = app.store.count_vmacs(&active).await?;

@@ -8,27 +8,31 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::error_page::Failed;
+use super::error_page::PageError;
 use super::health;
 use super::layout::set_protection;
 use super::login::Logins;
 use crate::web::api::{ApiCode, Problem};
-use crate::web::health::Vitals;
+use crate::web::health::HealthSource;
 
 /// Paths under which programs ask: they get problem details whatever they accept.
-const OF_PROGRAMS: &[&str] = &["/api/", "/hooks/", "/metrics", "/healthz", "/readyz"];
+const PROGRAM_PATHS: &[&str] = &["/api/", "/hooks/", "/metrics", "/healthz", "/readyz"];
 /// How long the question who asks may take.
-const WHO_MAX: Duration = Duration::from_secs(2);
+const LOGIN_CHECK_MAX: Duration = Duration::from_secs(2);
 
 /// What is needed to know who asks, and to show them how everything is.
 #[derive(Clone)]
-pub(in crate::web) struct ByBrowsers {
+pub(in crate::web) struct ProblemPages {
     pub(super) logins: Logins,
-    pub(super) vitals: Arc<dyn Vitals>,
+    pub(super) health_source: Arc<dyn HealthSource>,
 }
 
 /// Turns problem details into a page where a browser asked for one.
-pub(in crate::web) async fn for_people(State(by): State<ByBrowsers>, request: Request, next: Next) -> Response {
+pub(in crate::web) async fn render_problems(
+    State(pages): State<ProblemPages>,
+    request: Request,
+    next: Next,
+) -> Response {
     if !wants_page(request.uri().path(), request.headers()) {
         return next.run(request).await;
     }
@@ -37,9 +41,14 @@ pub(in crate::web) async fn for_people(State(by): State<ByBrowsers>, request: Re
     let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
     // Asked only now: mostly there is no problem.
     let is_foreign = problem.code == ApiCode::CrossSite.as_str();
-    let is_known = !is_foreign && tokio::time::timeout(WHO_MAX, by.logins.knows(&headers)).await.unwrap_or(false);
-    let page = async { Failed::from(problem).into_response() };
-    let mut shown = if is_known { by.logins.seen(health::within(&*by.vitals, page)).await } else { page.await };
+    let is_known = !is_foreign
+        && tokio::time::timeout(LOGIN_CHECK_MAX, pages.logins.may_see_pages(&headers)).await.unwrap_or(false);
+    let page = async { PageError::from(problem).into_response() };
+    let mut shown = if is_known {
+        pages.logins.as_logged_in(health::with_health(&*pages.health_source, page)).await
+    } else {
+        page.await
+    };
     let others = response.headers().iter().filter(|(name, _)| !is_of_content(name));
     shown.headers_mut().extend(others.map(|(name, value)| (name.clone(), value.clone())));
     set_protection(shown.headers_mut());
@@ -52,7 +61,7 @@ fn is_of_content(name: &header::HeaderName) -> bool {
 
 fn wants_page(path: &str, headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
-    let is_of_programs = OF_PROGRAMS.iter().any(|prefix| path.starts_with(prefix));
+    let is_of_programs = PROGRAM_PATHS.iter().any(|prefix| path.starts_with(prefix));
     !is_of_programs && accepted.into_iter().any(|value| value.contains("text/html"))
 }
 

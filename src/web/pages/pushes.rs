@@ -3,17 +3,17 @@
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::components::{Path, diff, moment, moment_or_dash, safe, status};
-use super::error_page::Failed;
+use super::components::{Path, diff, exact_time, exact_time_or_dash, safe, status};
+use super::error_page::PageError;
 use super::layout::page;
 use crate::domain::plan::Change;
 use crate::store::{PushRecord, StoreError};
 use crate::switch::PushContent;
-use crate::web::App;
+use crate::web::AppState;
 use crate::web::backup_diff::since;
 
 /// Shows it.
-pub(super) async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Markup, Failed> {
+pub(super) async fn show(State(app): State<AppState>, Path(id): Path<String>) -> Result<Markup, PageError> {
     let push = app.store.push(&id).await?;
     let after = configuration_after(&app, &push).await?;
     let content = html! {
@@ -39,9 +39,9 @@ fn facts(push: &PushRecord) -> Markup {
             dt { "Backup before" } dd {
                 @if let Some(id) = push.backup_id { a href={ "/backups/" (id) } { "backup " (id) } } @else { "–" }
             }
-            dt { "Started" } dd { (moment(push.started_at)) }
-            dt { "Commit sent" } dd { (moment_or_dash(push.sent_at)) }
-            dt { "Finished" } dd { (moment_or_dash(push.finished_at)) }
+            dt { "Started" } dd { (exact_time(push.started_at)) }
+            dt { "Commit sent" } dd { (exact_time_or_dash(push.sent_at)) }
+            dt { "Finished" } dd { (exact_time_or_dash(push.finished_at)) }
         }
     }
 }
@@ -66,7 +66,7 @@ fn line(change: &Change) -> String {
 }
 
 /// How the configuration had changed when the next backup was taken; none before there is one.
-async fn configuration_after(app: &App, push: &PushRecord) -> Result<Option<String>, StoreError> {
+async fn configuration_after(app: &AppState, push: &PushRecord) -> Result<Option<String>, StoreError> {
     let Some(before) = push.backup_id else { return Ok(None) };
     Ok(since(&app.store, before, None).await?.map(|between| between.diff))
 }

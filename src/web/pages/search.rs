@@ -5,24 +5,24 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 use serde::Deserialize;
 
-use super::components::{Query, ROWS, encoded, of_all, safe};
-use super::error_page::Failed;
+use super::components::{Query, ROWS, safe, shown_of_total, url_encoded};
+use super::error_page::PageError;
 use super::layout::page;
 use super::{dead_letters, vmacs};
 use crate::domain::{Search, SwitchName, VmacName};
 use crate::store::{DeadLetterFilter, DeadLetterRow, StoreError, Vmac, VmacFilter};
-use crate::web::App;
+use crate::web::AppState;
 use crate::web::api::{ApiCode, Problem};
 
 /// What somebody looks for.
 #[derive(Debug, Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct SearchQuery {
     #[serde(default)]
     q: String,
 }
 
 /// All that has the text.
-struct Found {
+struct Matches {
     vmacs: Vec<Vmac>,
     /// On all pages.
     vmacs_total: i64,
@@ -31,21 +31,21 @@ struct Found {
 }
 
 /// Leads to what is meant where that is one thing; else shows all that it may be.
-pub(super) async fn find(State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Response, Failed> {
-    let text = wanted.q.trim();
+pub(super) async fn find(State(app): State<AppState>, Query(query): Query<SearchQuery>) -> Result<Response, PageError> {
+    let text = query.q.trim();
     let Some(search) = Search::of(text) else { return Ok(Redirect::to("/vmacs").into_response()) };
-    if let Some(path) = named(&app, text).await? {
+    if let Some(path) = exact_match(&app, text).await? {
         return Ok(Redirect::to(&path).into_response());
     }
-    let found = everything(&app, text, search).await?;
-    match only(&found) {
+    let found = all_matches(&app, text, search).await?;
+    match single_match(&found) {
         Some(path) => Ok(Redirect::to(&path).into_response()),
-        None => shown(text, &found),
+        None => results_page(text, &found),
     }
 }
 
 /// Where the thing is that has exactly this name.
-async fn named(app: &App, text: &str) -> Result<Option<String>, StoreError> {
+async fn exact_match(app: &AppState, text: &str) -> Result<Option<String>, StoreError> {
     match text.parse::<VmacName>() {
         Ok(VmacName::Id(number)) => {
             let of_server = VmacFilter { server_id: Some(number), limit: 1, ..VmacFilter::default() };
@@ -53,7 +53,7 @@ async fn named(app: &App, text: &str) -> Result<Option<String>, StoreError> {
             Ok(known.then(|| format!("/vmacs?server={number}")))
         }
         Ok(name @ (VmacName::Ip(_) | VmacName::Mac(_))) => match app.store.look_up(name).await {
-            Ok(_) => Ok(Some(format!("/vmacs/{}", encoded(text)))),
+            Ok(_) => Ok(Some(format!("/vmacs/{}", url_encoded(text)))),
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         },
@@ -68,7 +68,7 @@ async fn named(app: &App, text: &str) -> Result<Option<String>, StoreError> {
     }
 }
 
-async fn everything(app: &App, text: &str, search: Search) -> Result<Found, StoreError> {
+async fn all_matches(app: &AppState, text: &str, search: Search) -> Result<Matches, StoreError> {
     let of_text = match &search {
         Search::Text(text) => Some(text.clone()),
         Search::Within(_) => None,
@@ -86,7 +86,7 @@ async fn everything(app: &App, text: &str, search: Search) -> Result<Found, Stor
             (app.store.switches_named_like(text, ROWS).await?, app.store.dead_letters(&filter).await?)
         }
     };
-    let mut found = Found {
+    let mut found = Matches {
         vmacs: app.store.find(&filter).await?,
         vmacs_total: app.store.count_vmacs(&filter).await?,
         switches,
@@ -103,14 +103,14 @@ async fn everything(app: &App, text: &str, search: Search) -> Result<Found, Stor
     Ok(found)
 }
 
-impl Found {
+impl Matches {
     fn count(&self) -> usize {
         self.vmacs.len() + self.switches.len() + self.letters.len()
     }
 }
 
 /// Where the one thing is that was found; none where there are more, or nothing.
-fn only(found: &Found) -> Option<String> {
+fn single_match(found: &Matches) -> Option<String> {
     match (found.vmacs.as_slice(), found.switches.as_slice(), found.letters.as_slice()) {
         ([vmac], [], letters)
             if letters.iter().all(|letter| letter.ip_address == Some(vmac.ip_address.to_string())) =>
@@ -123,7 +123,7 @@ fn only(found: &Found) -> Option<String> {
     }
 }
 
-fn shown(text: &str, found: &Found) -> Result<Response, Failed> {
+fn results_page(text: &str, found: &Matches) -> Result<Response, PageError> {
     if found.count() == 0 {
         let text = format!("no address, MAC, order, message, server or switch matches `{}`", safe(text));
         return Err(Problem::new(ApiCode::NotFound, text).into());
@@ -135,9 +135,9 @@ fn shown(text: &str, found: &Found) -> Result<Response, Failed> {
         }
         @if !found.vmacs.is_empty() {
             h2 { "Virtual MACs" }
-            (of_all(found.vmacs.len(), found.vmacs_total))
+            (shown_of_total(found.vmacs.len(), found.vmacs_total))
             (vmacs::table(&found.vmacs))
-            @if found.vmacs_total > ROWS { p { a href={ "/vmacs?q=" (encoded(text)) } { "All " (found.vmacs_total) } } }
+            @if found.vmacs_total > ROWS { p { a href={ "/vmacs?q=" (url_encoded(text)) } { "All " (found.vmacs_total) } } }
         }
         @if !found.letters.is_empty() {
             h2 { "Dead letters" }

@@ -5,16 +5,16 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::components::{
-    Path, Query, ROWS_READ, encoded, moment, moment_or_dash, more, next, of_all, or_dash, safe, status, time,
-    time_or_dash,
+    Path, Query, ROWS_READ, exact_time, exact_time_or_dash, more, next, or_dash, relative_time_or_dash, safe,
+    shown_of_total, status, time, url_encoded,
 };
-use super::error_page::Failed;
+use super::error_page::PageError;
 use super::freezes;
 use super::layout::page;
-use super::wording::{of_switch, plural};
+use super::wording::{plural, switch_problem};
 use crate::domain::{DriftMode, SwitchName};
 use crate::store::{Backup, Listed, PushRecord, SwitchOverview};
-use crate::web::App;
+use crate::web::AppState;
 use crate::web::api::{ApiCode, Problem};
 
 /// Pushes and backups shown with a switch.
@@ -28,15 +28,15 @@ pub(super) struct From {
 }
 
 /// Lists them by name.
-pub(super) async fn list(State(app): State<App>, Query(from): Query<From>) -> Result<Markup, Failed> {
+pub(super) async fn list(State(app): State<AppState>, Query(from): Query<From>) -> Result<Markup, PageError> {
     let mut switches = app.store.switch_overviews(&from.after, ROWS_READ).await?;
-    let next = next(&mut switches, |switch| encoded(switch.known.switch.name.as_str()));
+    let next = next(&mut switches, |switch| url_encoded(switch.known.switch.name.as_str()));
     let total = app.store.length(Listed::Switches).await?;
     let frozen = app.store.freezes().await?;
     let content = html! {
         (freezes::notes(&frozen, "/switches"))
         @if total == 0 { p .faint { "No switches yet. Import an inventory: " code { "vmacd inventory import FILE" } } }
-        @else { (of_all(switches.len(), total)) (table(&switches)) }
+        @else { (shown_of_total(switches.len(), total)) (table(&switches)) }
         (more("/switches", next))
     };
     Ok(page("Switches", "/switches", content))
@@ -57,7 +57,7 @@ pub(super) fn table(switches: &[SwitchOverview]) -> Markup {
                         td data-label="Waiting" .number { (overview.changes_waiting) }
                         td data-label="Lease" { (or_dash(overview.lease_holder.as_ref())) }
                         td data-label="Last push" { span { (last_push(overview)) } }
-                        td data-label="Last seen" { (time_or_dash(overview.known.last_seen_at)) }
+                        td data-label="Last seen" { (relative_time_or_dash(overview.known.last_seen_at)) }
                     }
                 }
             }
@@ -72,7 +72,7 @@ fn state(overview: &SwitchOverview) -> Markup {
         span {
             @if let Some(freeze) = &known.freeze { (status("frozen")) span .faint { " " (freeze.end()) } }
             @else if let Some(trouble) = &known.trouble {
-                span .status .open { (of_switch(trouble.code)) }
+                span .status .open { (switch_problem(trouble.code)) }
                 span .faint { " since " (time(trouble.since)) ", next attempt " (time(trouble.next_try_at)) }
             }
             @else if overview.lease_holder.is_some() { span .status .sent { "pushing" } }
@@ -90,14 +90,14 @@ fn state(overview: &SwitchOverview) -> Markup {
 fn last_push(overview: &SwitchOverview) -> Markup {
     html! {
         @match (&overview.last_push_id, &overview.last_push_state) {
-            (Some(id), Some(name)) => { a href={ "/pushes/" (encoded(id)) } { (status(name)) } " " (time_or_dash(overview.last_push_at)) }
+            (Some(id), Some(name)) => { a href={ "/pushes/" (url_encoded(id)) } { (status(name)) } " " (relative_time_or_dash(overview.last_push_at)) }
             _ => "–",
         }
     }
 }
 
 /// Shows one.
-pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Markup, Failed> {
+pub(super) async fn show(State(app): State<AppState>, Path(name): Path<String>) -> Result<Markup, PageError> {
     let name: SwitchName =
         name.parse().map_err(|error| Problem::new(ApiCode::InvalidParameter, format!("name: {error}")))?;
     let overview = app.store.switch_overview(&name).await?;
@@ -123,7 +123,7 @@ fn facts(overview: &SwitchOverview, drift: DriftMode) -> Markup {
         p { (state(overview)) }
         @if let Some(trouble) = &known.trouble {
             p .note .bad {
-                "Its work has been waiting since " (moment(trouble.since)) ", after " (plural(trouble.failures, "failed attempt", "failed attempts"))
+                "Its work has been waiting since " (exact_time(trouble.since)) ", after " (plural(trouble.failures, "failed attempt", "failed attempts"))
                 "; next attempt " (time(trouble.next_try_at)) ". Latest error: " strong { (trouble.code) } ": " (safe(&trouble.text))
             }
         } @else if let Some(waits) = &overview.waits {
@@ -139,8 +139,8 @@ fn facts(overview: &SwitchOverview, drift: DriftMode) -> Markup {
             dt { "Lease" } dd { (or_dash(overview.lease_holder.as_ref())) }
             dt { "Dialect" } dd { (known.dialect_found.map_or("not known yet", |dialect| dialect.as_str())) }
             dt { "Host key" } dd .mono { (or_dash(known.switch.host_key.as_ref())) }
-            dt { "Last seen" } dd { (moment_or_dash(known.last_seen_at)) }
-            dt { "Drift" } dd { (known.switch.drift.unwrap_or(drift).as_str()) " (" @match known.drift_seen_at { Some(at) => { "last checked " (moment(at)) }, None => "never checked" } ")" }
+            dt { "Last seen" } dd { (exact_time_or_dash(known.last_seen_at)) }
+            dt { "Drift" } dd { (known.switch.drift.unwrap_or(drift).as_str()) " (" @match known.drift_seen_at { Some(at) => { "last checked " (exact_time(at)) }, None => "never checked" } ")" }
         }
     }
 }
@@ -153,7 +153,7 @@ fn push_table(pushes: &[PushRecord]) -> Markup {
                 tbody {
                     @for push in pushes {
                         tr {
-                            td data-label="Started" { a href={ "/pushes/" (encoded(&push.id)) } { (time(push.started_at)) } }
+                            td data-label="Started" { a href={ "/pushes/" (url_encoded(&push.id)) } { (time(push.started_at)) } }
                             td data-label="State" { (status(&push.state)) }
                             td data-label="Changes" .number { (push.changes) }
                             td data-label="Worker" { (safe(&push.worker)) }
@@ -176,7 +176,7 @@ fn backup_table(backups: &[Backup]) -> Markup {
                         tr {
                             td data-label="Taken" { a href={ "/backups/" (backup.id) } { (time(backup.taken_at)) } }
                             td data-label="Bytes" .number { (backup.bytes) }
-                            td data-label="Push" { @if let Some(id) = &backup.push_id { a href={ "/pushes/" (encoded(id)) } { "push" } } @else { "–" } }
+                            td data-label="Push" { @if let Some(id) = &backup.push_id { a href={ "/pushes/" (url_encoded(id)) } { "push" } } @else { "–" } }
                             td data-label="SHA-256" .mono { (backup.content_hash.get(..12).unwrap_or(&backup.content_hash)) }
                         }
                     }

@@ -5,22 +5,23 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::components::{
-    Path, Query, ROWS, ROWS_READ, encoded, moment, moment_or_dash, more, next, of_all, or_dash, safe, status, time,
+    Path, Query, ROWS, ROWS_READ, exact_time, exact_time_or_dash, more, next, or_dash, safe, shown_of_total, status,
+    time, url_encoded,
 };
 use super::dead_letters;
-use super::error_page::Failed;
+use super::error_page::PageError;
 use super::layout::page;
-use super::wording::{of_switch, plural};
+use super::wording::{plural, switch_problem};
 use crate::domain::in_force::{InForce, InForceState};
 use crate::domain::{BindableAddress, Desired, Search, Status, SwitchBinding, VmacName};
 use crate::store::{DeadLetterFilter, DeadLetterRow, RowWait, StoreError, TimelineEntry, Vmac, VmacFilter};
-use crate::web::App;
+use crate::web::AppState;
 use crate::web::api::{ApiCode, Problem};
 
 /// Which virtual MACs; empty fields of the form count as not given.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wanted {
+pub(super) struct VmacQuery {
     status: String,
     switch: String,
     server: String,
@@ -28,7 +29,7 @@ pub(super) struct Wanted {
     after: String,
 }
 
-impl Wanted {
+impl VmacQuery {
     fn filter(&self) -> Result<VmacFilter, Problem> {
         Ok(VmacFilter {
             status: given("status", &self.status)?,
@@ -49,8 +50,8 @@ impl Wanted {
     fn path(&self) -> String {
         let given = [("status", &self.status), ("switch", &self.switch), ("server", &self.server), ("q", &self.q)];
         let pairs = given.iter().filter(|(_, value)| !value.is_empty());
-        let query: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        format!("/vmacs?{}", query.join("&"))
+        let pairs: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", url_encoded(value))).collect();
+        format!("/vmacs?{}", pairs.join("&"))
     }
 }
 
@@ -63,8 +64,8 @@ where
 }
 
 /// Lists them, newest first.
-pub(super) async fn list(State(app): State<App>, Query(wanted): Query<Wanted>) -> Result<Markup, Failed> {
-    let filter = wanted.filter()?;
+pub(super) async fn list(State(app): State<AppState>, Query(query): Query<VmacQuery>) -> Result<Markup, PageError> {
+    let filter = query.filter()?;
     let mut vmacs = app.store.find(&filter).await?;
     let next = next(&mut vmacs, |vmac| vmac.id.to_string());
     let total = app.store.count_vmacs(&filter).await?;
@@ -73,18 +74,18 @@ pub(super) async fn list(State(app): State<App>, Query(wanted): Query<Wanted>) -
             select name="status" aria-label="Status" {
                 option value="" { "any status" }
                 @for name in [Status::Pending, Status::Active, Status::Failed, Status::Revoked].map(Status::as_str) {
-                    option value=(name) selected[wanted.status == name] { (name) }
+                    option value=(name) selected[query.status == name] { (name) }
                 }
             }
-            input name="switch" placeholder="switch" aria-label="Switch" value=(wanted.switch);
-            input name="server" placeholder="server" aria-label="Server" inputmode="numeric" value=(wanted.server);
-            input name="q" placeholder="address, subnet, MAC or order" aria-label="Part of an address, subnet, MAC or order" value=(wanted.q);
+            input name="switch" placeholder="switch" aria-label="Switch" value=(query.switch);
+            input name="server" placeholder="server" aria-label="Server" inputmode="numeric" value=(query.server);
+            input name="q" placeholder="address, subnet, MAC or order" aria-label="Part of an address, subnet, MAC or order" value=(query.q);
             button { "Filter" }
         }
-        @if total > 0 { (of_all(vmacs.len(), total)) (table(&vmacs)) }
-        @else if wanted.is_all() { p .faint { "No virtual MACs yet. Create the first one: " code { "vmacd create --server ID --ip ADDRESS" } } }
+        @if total > 0 { (shown_of_total(vmacs.len(), total)) (table(&vmacs)) }
+        @else if query.is_all() { p .faint { "No virtual MACs yet. Create the first one: " code { "vmacd create --server ID --ip ADDRESS" } } }
         @else { p .faint { "No virtual MAC matches. " a href="/vmacs" { "Clear the filters" } } }
-        (more(&wanted.path(), next))
+        (more(&query.path(), next))
     };
     Ok(page("Virtual MACs", "/vmacs", content))
 }
@@ -126,7 +127,7 @@ fn port(binding: &SwitchBinding) -> Markup {
 }
 
 /// Shows one: what it is, why it failed, where it stands, what happened to it.
-pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Markup, Failed> {
+pub(super) async fn show(State(app): State<AppState>, Path(name): Path<String>) -> Result<Markup, PageError> {
     let name = given::<VmacName>("name", &name)?;
     let name = name.ok_or_else(|| Problem::new(ApiCode::NotFound, "expected an address, a MAC or a row's id"))?;
     let vmac = match (app.store.look_up(name).await, name) {
@@ -152,7 +153,7 @@ pub(super) async fn show(State(app): State<App>, Path(name): Path<String>) -> Re
 }
 
 /// An address that was asked for and refused has dead letters and no row.
-async fn without_row(app: &App, ip: BindableAddress) -> Result<Markup, Failed> {
+async fn without_row(app: &AppState, ip: BindableAddress) -> Result<Markup, PageError> {
     let letters = letters_of(app, ip).await?;
     if letters.is_empty() {
         return Err(Problem::new(
@@ -169,7 +170,7 @@ async fn without_row(app: &App, ip: BindableAddress) -> Result<Markup, Failed> {
     Ok(page(&ip.to_string(), "/vmacs", content))
 }
 
-async fn letters_of(app: &App, ip: BindableAddress) -> Result<Vec<DeadLetterRow>, StoreError> {
+async fn letters_of(app: &AppState, ip: BindableAddress) -> Result<Vec<DeadLetterRow>, StoreError> {
     app.store.dead_letters(&DeadLetterFilter { ip: Some(ip), limit: ROWS, ..DeadLetterFilter::default() }).await
 }
 
@@ -191,7 +192,7 @@ fn waiting(waits: &[RowWait]) -> Markup {
             p .note {
                 "Waiting for " a href={ "/switches/" (wait.switch) } { (wait.switch) }
                 @if let Some(trouble) = &wait.trouble {
-                    ": " (of_switch(trouble.code)) " since " (time(trouble.since)) ", next attempt " (time(trouble.next_try_at.max(wait.due_at)))
+                    ": " (switch_problem(trouble.code)) " since " (time(trouble.since)) ", next attempt " (time(trouble.next_try_at.max(wait.due_at)))
                 } @else {
                     @if wait.attempts > 0 { ", after " (plural(wait.attempts, "failed attempt", "failed attempts")) }
                     ", next attempt " (time(wait.due_at))
@@ -212,9 +213,9 @@ fn facts(vmac: &Vmac) -> Markup {
             dt { "Requested by" } dd { (or_dash(vmac.requested_by.as_ref())) }
             dt { "Reference" } dd { (or_dash(vmac.reference.as_ref())) }
             dt { "Failed pushes" } dd { (vmac.attempts) }
-            dt { "Created" } dd { (moment(vmac.created_at)) }
-            dt { "Active" } dd { (moment_or_dash(vmac.activated_at)) }
-            dt { "Revoked" } dd { (moment_or_dash(vmac.revoked_at)) }
+            dt { "Created" } dd { (exact_time(vmac.created_at)) }
+            dt { "Active" } dd { (exact_time_or_dash(vmac.activated_at)) }
+            dt { "Revoked" } dd { (exact_time_or_dash(vmac.revoked_at)) }
             dt { "Row" } dd { (vmac.id) }
         }
     }
@@ -245,7 +246,7 @@ fn bindings(vmac: &Vmac) -> Markup {
                         td data-label="MAC" .mono { (binding.mac) }
                         td data-label="Before" .mono { (or_dash(binding.previous_mac.as_ref())) }
                         td data-label="Push" {
-                            @if let Some(push) = &binding.push_id { a .mono href={ "/pushes/" (encoded(push)) } { "push" } } @else { "–" }
+                            @if let Some(push) = &binding.push_id { a .mono href={ "/pushes/" (url_encoded(push)) } { "push" } } @else { "–" }
                         }
                         td data-label="Since" { (time(binding.at)) }
                     }
@@ -257,13 +258,13 @@ fn bindings(vmac: &Vmac) -> Markup {
 
 /// Whether the switch goes by the binding, and why not.
 fn in_force(known: &InForce) -> Markup {
-    let told = match known.state {
+    let text = match known.state {
         InForceState::Yes => "in force",
         InForceState::No => "not in force",
         InForceState::Unknown => "not known whether it is in force",
     };
     html! {
-        span .in-force { " " (told) @if let Some(table) = known.table { " (" (table.as_str()) ")" } @if let Some(reason) = &known.reason { ": " (safe(&reason.text)) } }
+        span .in-force { " " (text) @if let Some(table) = known.table { " (" (table.as_str()) ")" } @if let Some(reason) = &known.reason { ": " (safe(&reason.text)) } }
     }
 }
 
@@ -285,17 +286,17 @@ mod tests {
 
     #[test]
     fn a_list_keeps_its_filter_from_page_to_page() {
-        let wanted =
-            Wanted { status: "failed".into(), switch: "sw a".into(), q: "10.0.0.0/8".into(), ..Wanted::default() };
-        assert_eq!(wanted.path(), "/vmacs?status=failed&switch=sw%20a&q=10.0.0.0%2F8");
-        assert!(!wanted.is_all() && Wanted::default().is_all());
+        let query =
+            VmacQuery { status: "failed".into(), switch: "sw a".into(), q: "10.0.0.0/8".into(), ..VmacQuery::default() };
+        assert_eq!(query.path(), "/vmacs?status=failed&switch=sw%20a&q=10.0.0.0%2F8");
+        assert!(!query.is_all() && VmacQuery::default().is_all());
     }
 
     #[test]
     fn an_empty_field_of_the_form_is_none() {
-        let filter = Wanted::default().filter().expect("no filter");
+        let filter = VmacQuery::default().filter().expect("no filter");
         assert_eq!((filter.status, filter.switch, filter.server_id), (None, None, None));
-        let wrong = Wanted { server: "seven".into(), ..Wanted::default() };
+        let wrong = VmacQuery { server: "seven".into(), ..VmacQuery::default() };
         assert!(wrong.filter().is_err_and(|problem| problem.detail.starts_with("server:")));
     }
 }

@@ -3,7 +3,7 @@
 use crate::domain::Code;
 
 /// What is wrong with a switch.
-pub(super) const fn of_switch(code: Code) -> &'static str {
+pub(super) const fn switch_problem(code: Code) -> &'static str {
     match code {
         Code::Unreachable => "Unreachable",
         Code::ConnectionLost => "Connection lost",
@@ -44,7 +44,7 @@ mod tests {
         // An address is released, not a switch.
         let of_switches = Code::ALL.iter().filter(|code| code.class() == FailureClass::Deferred);
         for code in of_switches.filter(|code| **code != Code::AddressReleasing) {
-            assert_ne!(of_switch(*code), code.as_str(), "{code}");
+            assert_ne!(switch_problem(*code), code.as_str(), "{code}");
         }
         assert_eq!((plural(1, "switch", "switches").as_str(), plural(2, "a", "b").as_str()), ("1 switch", "2 b"));
     }

@@ -5,14 +5,14 @@ use std::net::{IpAddr, Ipv6Addr};
 /// An address that connections and wrong tokens are counted by: one of IPv4, or a /64 of IPv6, which is what one customer
 /// of a provider has to choose from (RFC 6177).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::web) struct Peer(IpAddr);
+pub(in crate::web) struct ClientAddress(IpAddr);
 
-impl Peer {
+impl ClientAddress {
     /// All whose addresses are not kept apart any more.
     pub const OTHERS: Self = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
 }
 
-impl From<IpAddr> for Peer {
+impl From<IpAddr> for ClientAddress {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -24,7 +24,7 @@ impl From<IpAddr> for Peer {
     }
 }
 
-impl std::fmt::Display for Peer {
+impl std::fmt::Display for ClientAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             IpAddr::V4(address) => address.fmt(f),
@@ -46,7 +46,7 @@ mod tests {
             ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
         ] {
             let address: IpAddr = address.parse().expect("an address");
-            assert_eq!(Peer::from(address).to_string(), shown);
+            assert_eq!(ClientAddress::from(address).to_string(), shown);
         }
     }
 }

@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use futures_util::stream::unfold;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::connections::Turn;
+use super::connections::ActiveRequest;
 use crate::web::api::{ApiCode, Problem};
 
 /// Longest time for one answer: longer than the database and the broker take to say why they do not answer.
@@ -21,11 +21,11 @@ const ANSWER_MAX: Duration = Duration::from_secs(15);
 const DRY_RUN_MAX: Duration = Duration::from_secs(75);
 
 /// Answers within [`ANSWER_MAX`], a dry run within [`DRY_RUN_MAX`], and 408 where the body did not come within its own time.
-pub(in crate::web) async fn within(State(body_limit): State<Duration>, mut request: Request, next: Next) -> Response {
+pub(in crate::web) async fn enforce(State(body_limit): State<Duration>, mut request: Request, next: Next) -> Response {
     let is_late = Arc::new(AtomicBool::new(false));
-    let turn = request.extensions().get::<Turn>().cloned();
+    let active_request = request.extensions().get::<ActiveRequest>().cloned();
     let body = std::mem::take(request.body_mut());
-    *request.body_mut() = in_time(body, body_limit, turn, is_late.clone());
+    *request.body_mut() = in_time(body, body_limit, active_request, is_late.clone());
     let answer_max = answer_max(request.uri().query().unwrap_or_default());
     match timeout(answer_max, next.run(request)).await {
         Ok(_) if is_late.load(Ordering::Relaxed) => {
@@ -46,29 +46,30 @@ fn answer_max(query: &str) -> Duration {
 }
 
 /// The body as it comes, until its time is over. The turn begins once it is whole.
-fn in_time(body: Body, limit: Duration, turn: Option<Turn>, is_late: Arc<AtomicBool>) -> Body {
+fn in_time(body: Body, limit: Duration, active_request: Option<ActiveRequest>, is_late: Arc<AtomicBool>) -> Body {
     if body.is_end_stream() {
-        turn.iter().for_each(Turn::begin);
+        active_request.iter().for_each(ActiveRequest::begin);
         return body;
     }
-    let coming = Coming { chunks: body.into_data_stream(), deadline: Instant::now() + limit, turn, is_late };
-    Body::from_stream(unfold(coming, Coming::next))
+    let incoming =
+        IncomingBody { chunks: body.into_data_stream(), deadline: Instant::now() + limit, active_request, is_late };
+    Body::from_stream(unfold(incoming, IncomingBody::next))
 }
 
 /// A body that is on its way.
-struct Coming {
+struct IncomingBody {
     chunks: BodyDataStream,
     deadline: Instant,
-    turn: Option<Turn>,
+    active_request: Option<ActiveRequest>,
     is_late: Arc<AtomicBool>,
 }
 
-impl Coming {
+impl IncomingBody {
     async fn next(mut self) -> Option<(Result<Bytes, axum::Error>, Self)> {
         match timeout_at(self.deadline, self.chunks.next()).await {
             Ok(Some(chunk)) => Some((chunk, self)),
             Ok(None) => {
-                self.turn.iter().for_each(Turn::begin);
+                self.active_request.iter().for_each(ActiveRequest::begin);
                 None
             }
             Err(late) => {

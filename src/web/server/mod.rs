@@ -20,7 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use self::connections::{Bounds, Connection, Connections, Turn};
+use self::connections::{ActiveRequest, Connection, ConnectionLimits, Connections};
 use self::send_limit::SendLimit;
 use crate::config::HttpSettings;
 use crate::failpoint;
@@ -32,13 +32,13 @@ const BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Time between two tries to take a connection when the system refuses.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Time between two lines of the log about that.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// What answers over HTTP.
 pub struct Server {
     listener: TcpListener,
     connections: Connections,
-    served: Served,
+    handler: ConnectionHandler,
 }
 
 impl Server {
@@ -50,34 +50,35 @@ impl Server {
         metrics: Arc<Metrics>,
         stopping: CancellationToken,
     ) -> Self {
-        let bounds = Bounds { all: settings.connections_max, per_address: settings.connections_per_address_max };
-        let served = Served {
+        let limits =
+            ConnectionLimits { all: settings.connections_max, per_address: settings.connections_per_address_max };
+        let handler = ConnectionHandler {
             router,
             head_timeout: Duration::from_millis(settings.head_timeout_ms),
             send_timeout: Duration::from_millis(settings.send_timeout_ms),
             stopping,
         };
-        Self { listener, connections: Connections::new(bounds, metrics), served }
+        Self { listener, connections: Connections::new(limits, metrics), handler }
     }
 
     /// Takes connections until it is stopped; answers that were begun are finished. Where this panicked it may be called
     /// again: what is open stays open.
     pub async fn run(&self) {
-        let (stopping, connections) = (&self.served.stopping, &self.connections);
-        let mut told = None;
+        let (stopping, connections) = (&self.handler.stopping, &self.connections);
+        let mut logged_at = None;
         failpoint::hit("http::accept");
         while let Some(taken) = stopping.run_until_cancelled(self.listener.accept()).await {
             match taken {
                 Ok((stream, address)) => match connections.admit(address.ip().into()) {
                     Some(connection) => {
                         #[expect(clippy::disallowed_methods, reason = "one connection: its panic is its own")]
-                        tokio::spawn(self.served.clone().serve(stream, connection));
+                        tokio::spawn(self.handler.clone().serve(stream, connection));
                         // What it has sent already is read before the next one may want its place.
                         tokio::task::yield_now().await;
                     }
                     None => refuse(&stream),
                 },
-                Err(error) => cannot_accept(&error, connections, &mut told).await,
+                Err(error) => cannot_accept(&error, connections, &mut logged_at).await,
             }
         }
     }
@@ -85,13 +86,13 @@ impl Server {
 
 /// A client that went away before it was taken is nobody's trouble. Without descriptors taking the next would fail at once
 /// and for ever: one that waits makes room, and a moment passes.
-async fn cannot_accept(error: &std::io::Error, connections: &Connections, told: &mut Option<Instant>) {
+async fn cannot_accept(error: &std::io::Error, connections: &Connections, logged_at: &mut Option<Instant>) {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset};
     if matches!(error.kind(), ConnectionAborted | ConnectionReset) {
         return;
     }
-    if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-        *told = Some(Instant::now());
+    if logged_at.is_none_or(|logged_at| logged_at.elapsed() >= LOG_EVERY) {
+        *logged_at = Some(Instant::now());
         tracing::warn!(%error, "cannot accept connections; trying again");
     }
     connections.close_oldest();
@@ -108,24 +109,24 @@ fn refuse(stream: &TcpStream) {
 
 /// What every connection is served by.
 #[derive(Clone)]
-struct Served {
+struct ConnectionHandler {
     router: Router,
     head_timeout: Duration,
     send_timeout: Duration,
     stopping: CancellationToken,
 }
 
-impl Served {
+impl ConnectionHandler {
     async fn serve(self, stream: TcpStream, connection: Arc<Connection>) {
         let (closing, stopping) = (connection.closing.clone(), self.stopping);
         let routes = TowerToHyperService::new(self.router);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            let turn = Turn::new(connection.clone());
-            request.extensions_mut().insert(turn.clone());
+            let active_request = ActiveRequest::new(connection.clone());
+            request.extensions_mut().insert(active_request.clone());
             let answer = routes.call(request);
             async move {
                 let answer = answer.await;
-                drop(turn);
+                drop(active_request);
                 answer
             }
         });

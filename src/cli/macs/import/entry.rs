@@ -35,7 +35,14 @@ impl<'a> Entry<'a> {
     }
 
     /// Takes the MACs of a field: one, or several with commas, semicolons, bars or blanks between.
-    pub fn take(&mut self, field: &str, line: u64, text: &str, macs: &mut Vec<ElsewhereMac>, problems: &mut Problems) {
+    pub fn add_macs(
+        &mut self,
+        field: &str,
+        line: u64,
+        text: &str,
+        macs: &mut Vec<ElsewhereMac>,
+        problems: &mut Problems,
+    ) {
         let whole = text.trim();
         let parts = match whole.parse::<Mac>() {
             Ok(_) => vec![whole],

@@ -1,7 +1,7 @@
 //! MACs from JSON: a list of objects as NetBox's API has them, or a page that is all there is.
 
 use super::entry::{Entry, is_of_macs};
-use crate::cli::files::{Node, Problems, Spot, json, plain};
+use crate::cli::files::{Node, Problems, Spot, json, normalized};
 use crate::store::ElsewhereMac;
 
 /// Keys under which a page names another one, or says that there is one.
@@ -38,7 +38,7 @@ pub fn read(text: &str, problems: &mut Problems) -> Vec<ElsewhereMac> {
             Some(Node::Text(note)) => Some(note.as_str()),
             _ => None,
         };
-        let mut found = Found { entry: Entry::new(note), macs: &mut macs, problems, any: &mut any };
+        let mut found = EntryWalker { entry: Entry::new(note), macs: &mut macs, problems, any: &mut any };
         found.walk(spot, &format!("{path}[{at}]"), false);
     }
     if !any && problems.is_empty() {
@@ -67,7 +67,7 @@ fn check_whole(page: &Node, here: usize, problems: &mut Problems) {
 }
 
 /// The MACs of one object.
-struct Found<'a> {
+struct EntryWalker<'a> {
     entry: Entry<'a>,
     macs: &'a mut Vec<ElsewhereMac>,
     problems: &'a mut Problems,
@@ -75,12 +75,12 @@ struct Found<'a> {
     any: &'a mut bool,
 }
 
-impl Found<'_> {
+impl EntryWalker<'_> {
     /// `of_macs` where the value stands under a key of MACs: text, an object with one, or a list of either.
     fn walk(&mut self, spot: &Spot, path: &str, of_macs: bool) {
         match &spot.node {
             Node::Text(text) if of_macs && !text.trim().is_empty() => {
-                self.entry.take(path, spot.line, text, self.macs, self.problems);
+                self.entry.add_macs(path, spot.line, text, self.macs, self.problems);
             }
             Node::Bool(_) | Node::Integer(_) | Node::Other(_) if of_macs => {
                 let text = format!("expected a MAC address in quotes, not {}", spot.node.kind());
@@ -90,7 +90,7 @@ impl Found<'_> {
                 spots.iter().enumerate().for_each(|(at, spot)| self.walk(spot, &format!("{path}[{at}]"), of_macs));
             }
             Node::Map(pairs) => {
-                if of_macs && !pairs.iter().any(|(key, _)| is_of_macs(&plain(key))) {
+                if of_macs && !pairs.iter().any(|(key, _)| is_of_macs(&normalized(key))) {
                     self.problems.field(
                         spot.line,
                         path,
@@ -98,7 +98,7 @@ impl Found<'_> {
                     );
                 }
                 for (key, value) in pairs {
-                    let of_macs = is_of_macs(&plain(key));
+                    let of_macs = is_of_macs(&normalized(key));
                     *self.any |= of_macs;
                     self.walk(value, &format!("{path}.{key}"), of_macs);
                 }
@@ -121,7 +121,7 @@ mod tests {
             let note = entry.note.map(|note| format!(" {note}")).unwrap_or_default();
             format!("{} {}{note}", entry.line, entry.mac_address)
         };
-        (macs.into_iter().map(mac).collect(), problems.told())
+        (macs.into_iter().map(mac).collect(), problems.text())
     }
 
     fn macs(text: &str) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! MACs from a table: every column whose name says so counts.
 
 use super::entry::{Entry, is_of_macs};
-use crate::cli::files::{Problems, Row, Table, plain};
+use crate::cli::files::{Problems, Row, Table, normalized};
 use crate::store::ElsewhereMac;
 
 /// Reads a table in which every line has a MAC.
@@ -18,7 +18,7 @@ pub fn read_with_gaps(text: &str, problems: &mut Problems) -> Vec<ElsewhereMac> 
 
 fn read_lines(text: &str, problems: &mut Problems, lacks: impl Fn(&Row, &str, &mut Problems)) -> Vec<ElsewhereMac> {
     let table = Table::read(text, |name| is_of_macs(name) || name == "description", problems);
-    let names: Vec<String> = table.names.iter().map(|name| plain(name)).collect();
+    let names: Vec<String> = table.names.iter().map(|name| normalized(name)).collect();
     let columns: Vec<usize> = (0..names.len()).filter(|column| is_of_macs(&names[*column])).collect();
     let mut macs = Vec::new();
     if columns.is_empty() {
@@ -35,7 +35,7 @@ fn read_lines(text: &str, problems: &mut Problems, lacks: impl Fn(&Row, &str, &m
         let mut entry = Entry::new(note.and_then(|note| row.get(note)));
         let filled: Vec<_> = columns.iter().filter_map(|column| Some((*column, row.get(*column)?))).collect();
         for (column, text) in &filled {
-            entry.take(&table.names[*column], row.line, text, &mut macs, problems);
+            entry.add_macs(&table.names[*column], row.line, text, &mut macs, problems);
         }
         if filled.is_empty() {
             lacks(row, &all.join(", "), problems);
@@ -57,7 +57,7 @@ mod tests {
             let note = entry.note.map(|note| format!(" {note}")).unwrap_or_default();
             format!("{} {}{note}", entry.line, entry.mac_address)
         };
-        (macs.into_iter().map(mac).collect(), problems.told())
+        (macs.into_iter().map(mac).collect(), problems.text())
     }
 
     #[test]
