@@ -161,7 +161,7 @@ impl AppEnv {
     async fn make_tables(&self, store: &Store) -> Result<(), Fault> {
         store.migrate().await?;
         if self.origins.is_some() {
-            tracing::info!("made a new database: {}", self.which_database());
+            tracing::info!("created a new database: {}", self.which_database());
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ pub enum BackupsVerb {
         /// Its id
         #[arg(value_parser = number)]
         id: i64,
-        /// Print the secrets too: the backup can only be loaded with them; into a file or a pipe byte for byte
+        /// Print the secrets too (needed to load the backup); to a file or a pipe, byte for byte
         #[arg(long)]
         with_secrets: bool,
     },

@@ -38,7 +38,7 @@ pub struct FreezeArgs {
     /// When the freeze ends: a time (RFC 3339), or a span from now (2h, 3d)
     #[arg(long, value_name = "TIME")]
     pub until: String,
-    /// The reason; shown on every row that waits
+    /// The reason; shown on every row that is waiting
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
 }

@@ -16,7 +16,7 @@ use crate::domain::{BindableAddress, Mac, PoolName};
     "vmacd reserve --server 1042 --ip 10.0.48.6 --pool customers --json",
 ])]
 pub struct ReserveArgs {
-    /// The server's number in the panel; the inventory need not have it yet
+    /// The server's number in the panel; it may be missing from the inventory
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
     pub server: i64,
     /// Its address

@@ -46,7 +46,7 @@ pub struct SimArgs {
     /// How long a commit takes
     #[arg(long, default_value = "0s", value_parser = duration)]
     pub commit_time: Duration,
-    /// How long each NETCONF reply takes in addition to what its request does
+    /// Delay of each NETCONF reply, in addition to the time that its request takes
     #[arg(long, default_value = "0s", value_parser = duration, value_name = "SPAN")]
     pub rpc_time: Duration,
     /// How fast each session receives NETCONF replies, such as 150KB/s [default: no limit]
@@ -67,16 +67,16 @@ pub struct SimArgs {
     /// Write an inventory of the switches to this file
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
-    /// A Unix socket that accepts orders while they run, such as `sw-001 fault lock_denied`
+    /// A Unix socket that accepts commands while the switches run, such as `sw-001 fault lock_denied`
     #[arg(long, value_name = "FILE")]
     pub control: Option<PathBuf>,
     /// Connections that each switch accepts per minute [default: no limit]
     #[arg(long, value_name = "N")]
     pub rate_limit: Option<usize>,
-    /// Offer only old SSH algorithms: what `ssh_profile = "legacy"` is for
+    /// Offer only old SSH algorithms, to test `ssh_profile = "legacy"`
     #[arg(long)]
     pub legacy_ssh: bool,
-    /// Where one MAC may stand for one address only [default: vlan, with ELS none]
+    /// Where the switches refuse a MAC for a second address [default: vlan; with ELS: none]
     #[arg(long, value_enum, value_name = "RULE")]
     pub duplicates: Option<SimDuplicates>,
     /// A fault, such as reply_lost_after_commit@3; may be given more than once
@@ -99,12 +99,12 @@ pub enum SimDialect {
 /// Where a simulated switch takes one MAC once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SimDuplicates {
-    /// On a port
+    /// On the same port
     Port,
-    /// In a VLAN of the whole switch
+    /// In the same VLAN
     Vlan,
-    /// On the whole switch
+    /// Anywhere on the switch
     Switch,
-    /// Nowhere: it takes duplicates
+    /// Nowhere: duplicates are accepted
     None,
 }

@@ -23,7 +23,7 @@ pub struct Target {
     /// Your own reference, such as an order number; stored with the row
     #[arg(long)]
     pub reference: Option<String>,
-    /// The message's id; repeating the command with the same one is harmless [default: a new one]
+    /// The message id; repeating the command with the same id is harmless [default: a new id]
     #[arg(long)]
     pub message_id: Option<String>,
     /// Wait for the outcome

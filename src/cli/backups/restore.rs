@@ -39,7 +39,7 @@ async fn wanted(store: &Store, args: &RestoreArgs) -> Result<(Backup, Wanted), F
     }
     let (backup, text) = store.backup(args.id).await?;
     if backup.switch != args.switch {
-        let text = format!("backup {} is of {}, not of {}", args.id, backup.switch, args.switch);
+        let text = format!("backup {} belongs to {}, not to {}", args.id, backup.switch, args.switch);
         return Err(Fault::input(text).with_hint(format!("`vmacd backups list {}` lists its backups", args.switch)));
     }
     let wanted = Wanted { backup_id: backup.id, text };
@@ -53,7 +53,7 @@ async fn restore(
     wanted: &Wanted,
     restorer: &mut Restorer,
 ) -> Result<(), Fault> {
-    let comparing = Progress::spinner(output, format!("{} compares", backup.switch));
+    let comparing = Progress::spinner(output, format!("comparing on {}", backup.switch));
     let preview = restorer.preview(wanted, args.timeout).await?;
     comparing.done();
     let report = RestoreReport::new(backup, wanted, &preview);
@@ -62,7 +62,7 @@ async fn restore(
             output,
             "unchanged",
             &json!({}),
-            "the switch has this configuration already; nothing to do",
+            "the switch already has this configuration; nothing to do",
         );
     }
     if args.dry_run {
@@ -74,7 +74,7 @@ async fn restore(
             return Err(Fault::input("not confirmed; nothing was changed"));
         }
     }
-    let restoring = Progress::spinner(output, format!("{} commits", backup.switch));
+    let restoring = Progress::spinner(output, format!("committing on {}", backup.switch));
     let end = restorer.restore(wanted, &preview, args.timeout).await?;
     restoring.done();
     match end {
@@ -146,7 +146,7 @@ fn row(row: &Disagreement) -> Value {
 fn describe(row: &Disagreement) -> String {
     let wish = &row.wish;
     match &row.failure {
-        Some(failure) => format!("{} fails: {}", wish.ip, failure.text),
+        Some(failure) => format!("{} cannot be pushed: {}", wish.ip, failure.text),
         None if row.is_missing() => {
             format!("a worker will bind {} to {} again: row {} requires it", wish.ip, wish.mac, wish.vmac_id)
         }

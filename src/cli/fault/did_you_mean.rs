@@ -30,7 +30,7 @@ pub async fn known_site(store: &Store, site: &Scope) -> Result<(), Fault> {
     let names: Vec<String> = sites.iter().map(ToString::to_string).collect();
     let hint = did_you_mean(&site.to_string(), &names).unwrap_or_else(|| match names.is_empty() {
         true => "the inventory is empty: `vmacd inventory import FILE` fills it".to_owned(),
-        false => format!("the inventory has {}", names.join(", ")),
+        false => format!("sites in the inventory: {}", names.join(", ")),
     });
     Err(Fault::from(StoreError::NotFound { what: "site", id: site.to_string() }).with_hint(hint))
 }
@@ -51,7 +51,7 @@ fn those_that_wait(mut waiting: Vec<String>) -> String {
     waiting.sort();
     waiting.dedup();
     match waiting.is_empty() {
-        true => "no dead letters are waiting; docs/ERRORS.md has all reasons".to_owned(),
+        true => "no dead letters are waiting; docs/ERRORS.md lists all reasons".to_owned(),
         false => format!("waiting dead letters have {}", waiting.join(", ")),
     }
 }

@@ -64,11 +64,11 @@ pub fn of_broker(error: &BrokerError) -> Option<String> {
             "check `amqp.url` (VMACD_AMQP_URL): is RabbitMQ running, and is amqp or amqps right for its port?"
         }
         BrokerError::Certificate { .. } => {
-            "the host in `amqp.url` must be a name in the certificate, and `amqp.ca_file` (VMACD_AMQP_CA_FILE) its CA where the system does not trust it"
+            "the host in `amqp.url` must be a name in the certificate, and `amqp.ca_file` (VMACD_AMQP_CA_FILE) its CA if the system does not trust it"
         }
         BrokerError::Refused { what, code, .. } => of_refusal(what, *code),
         BrokerError::Missing { .. } => {
-            "let a login that may configure start `vmacd serve` once, which declares everything; or grant this one the right (docs/OPERATING.md, \"RabbitMQ permissions\")"
+            "start `vmacd serve` once with a login that may configure: it declares everything; or grant this login the permission (docs/OPERATING.md, \"RabbitMQ permissions\")"
         }
         BrokerError::NotTaken { .. } => "check RabbitMQ's alarms and the length of its queues",
         BrokerError::Store(error) => return of_store(error),
@@ -83,7 +83,7 @@ fn of_refusal(what: &str, code: u16) -> &'static str {
             "check user and password in `amqp.url` (VMACD_AMQP_URL); special characters of a password are percent-encoded there"
         }
         (_, 403) => {
-            "an administrator of RabbitMQ must grant this login the right: `rabbitmqctl set_permissions` (docs/OPERATING.md, \"RabbitMQ permissions\")"
+            "an administrator of RabbitMQ must grant this login the permission: `rabbitmqctl set_permissions` (docs/OPERATING.md, \"RabbitMQ permissions\")"
         }
         (_, 406) => {
             "a queue or exchange of this name exists with other arguments: delete it when it is empty, or set `broker.namespace`"

@@ -57,7 +57,7 @@ impl Fault {
 
     /// Nobody reads what is printed any more.
     pub fn reader_gone() -> Self {
-        Self::new(FaultKind::Service, READER_GONE, anyhow::Error::msg("stdout was closed by its reader"))
+        Self::new(FaultKind::Service, READER_GONE, anyhow::Error::msg("the reader of stdout has gone away"))
     }
 
     /// True for such a fault.

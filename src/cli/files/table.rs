@@ -164,7 +164,7 @@ fn broken_quotes(text: &str, separator: u8) -> Option<BrokenQuotes> {
             (In::Closed, _) => {
                 return Some(BrokenQuotes {
                     record,
-                    text: "text follows a closing quote; write a quote inside a field twice (\"\"), and see whether a quote \
+                    text: "text follows a closing quote; write a quote inside a field twice (\"\"), and check whether a quote \
                            is missing",
                 });
             }

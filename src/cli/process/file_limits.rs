@@ -18,7 +18,7 @@ const HTTP_SHARE: usize = 4;
 /// Raises the limit of open files as far as the system lets it, and gives it: many start a process with room for 1,024.
 pub fn raise_file_limit() -> u64 {
     rlimit::increase_nofile_limit(FILES_MAX).unwrap_or_else(|error| {
-        tracing::warn!(%error, "the limit of open files stays as it was");
+        tracing::warn!(%error, "could not raise the limit of open files");
         rlimit::Resource::NOFILE.get_soft().unwrap_or(FILES_MAX)
     })
 }
@@ -37,7 +37,7 @@ pub fn fit(settings: &Settings) -> Settings {
                 wanted,
                 got,
                 limit,
-                "too few open files are allowed: raise the limit (LimitNOFILE, ulimit -n)"
+                "using fewer than the settings allow because of the limit of open files; raise it (LimitNOFILE, ulimit -n)"
             );
         }
     }

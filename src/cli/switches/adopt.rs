@@ -104,7 +104,7 @@ impl Report {
         let Adoption { adoptable, ours, physical, refused } = &self.adoption;
         let taken = if self.dry_run { "can be adopted" } else { "adopted" };
         format!(
-            "\n{} addresses {taken}; {} bindings are known already, {physical} are servers' own MACs, {} cannot be adopted",
+            "\n{} addresses {taken}; {} bindings already belong to virtual MACs, {physical} are servers' own MACs, {} cannot be adopted",
             adoptable.len(),
             ours.len(),
             refused.len()

@@ -109,7 +109,7 @@ async fn open(env: &AppEnv, switch: &Switch, findings: &mut Findings) -> Option<
     let shown = fetch_host_key(switch, limits.connect).await;
     let shown = findings.note("reachable", shown, |_| format!("SSH answers at {}:{}", switch.host, switch.port))?;
     let pinned = is_pinned(switch, &shown);
-    findings.note("host key", pinned, |()| format!("{shown} is the pinned one"))?;
+    findings.note("host key", pinned, |()| format!("{shown} matches the pinned key"))?;
     let login = credential(&env.settings, switch);
     let login = login.map_err(|failure| findings.fail("login", failure)).ok()?;
     let opened = SwitchClient::connect(switch, None, &login, &limits).await;

@@ -113,6 +113,6 @@ async fn trust(env: &AppEnv, store: &Store, output: Output, pin: Pin) -> Result<
     output.one(&json!({"switch": name, "host_key": shown, "before": before}), || match &before {
         Some(before) if *before != shown => format!("{name}: pinned {shown} instead of {before}"),
         Some(_) => format!("{name}: {shown} was already pinned"),
-        None => format!("{name}: pinned {shown}; `vmacd switches check {name}` tries every other step"),
+        None => format!("{name}: pinned {shown}; `vmacd switches check {name}` tests the remaining steps"),
     })
 }

@@ -36,7 +36,7 @@ pub async fn read_switches(env: &AppEnv, store: &Store, output: Output, only: &[
     let switches = chosen(store, only).await?;
     let before: HashMap<i64, DateTime<Utc>> =
         live_rows(store).await?.into_iter().map(|row| (row.id, row.updated_at)).collect();
-    let progress = Progress::new(output, "looking at switches", switches.len());
+    let progress = Progress::new(output, "checking switches", switches.len());
     let looks = switches.iter().map(|switch| async move { (switch, survey(store, &env.settings, switch).await) });
     let results: Vec<_> = stream::iter(looks)
         .buffer_unordered(SIDE_BY_SIDE)

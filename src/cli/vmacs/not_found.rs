@@ -21,10 +21,10 @@ async fn hint(store: &Store, ip: BindableAddress) -> Result<Option<String>, Stor
     let newest = DeadLetterFilter { ip: Some(ip), newest_first: true, limit: 1, ..DeadLetterFilter::default() };
     if let Some(letter) = store.dead_letters(&newest).await?.pop() {
         let (id, text) = (letter.id, letter.error_text);
-        return Ok(Some(format!("a request for it failed: {text}; `vmacd dead-letters show {id}` shows all of it")));
+        return Ok(Some(format!("a request for it failed: {text}; `vmacd dead-letters show {id}` shows the details")));
     }
     let now = store.now().await?;
     let is_running = store.workers().await?.iter().any(|worker| !worker.is_silent(now));
-    let text = "no worker is running on this database: requests that were accepted wait until `vmacd serve` runs";
+    let text = "no worker is running on this database; accepted requests wait until `vmacd serve` runs";
     Ok((!is_running).then(|| text.to_owned()))
 }

@@ -52,7 +52,7 @@ impl WaitReason {
 
 fn not_admitted(record: &CommandRecord) -> WaitReason {
     let ip = record.command.ip_address;
-    let text = format!("{ip} cannot be changed yet after {} attempts", record.command.attempts);
+    let text = format!("{ip} cannot be changed yet; attempts so far: {}", record.command.attempts);
     WaitReason::new(text, format!("`vmacd show {ip}` shows which server has it, and its progress"))
 }
 
@@ -105,7 +105,7 @@ fn at_switch(vmac: &Vmac, switch: &SwitchOverview) -> WaitReason {
     match &vmac.failure_text {
         Some(failure) => {
             let text = format!("{name}: {failure}, failed {} times, retrying", vmac.attempts);
-            WaitReason::new(text, format!("`vmacd show {}` shows what the switch said", vmac.ip_address))
+            WaitReason::new(text, format!("`vmacd show {}` shows the error of the switch", vmac.ip_address))
         }
         None => WaitReason::new(format!("{name}: no worker has started on it yet"), NO_WORKER),
     }

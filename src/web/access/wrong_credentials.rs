@@ -108,7 +108,7 @@ impl Tally {
     fn write(&mut self, entry_point: &EntryPoint, client: ClientAddress) {
         let hook = if let EntryPoint::Hook(name) = entry_point { Some(name.as_str()) } else { None };
         tracing::warn!(door = entry_point.as_str(), hook, address = %client, count = self.unlogged,
-            "wrong tokens or signatures were shown; the first of them at this door from this address");
+            "wrong tokens or signatures were sent; the first one from this address");
         (self.unlogged, self.quiet_until) = (0, Some(Instant::now() + LOG_EVERY));
     }
 }

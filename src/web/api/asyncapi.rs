@@ -10,7 +10,7 @@ use crate::domain::Action;
 use crate::store::{DRIFT_KEY, IN_FORCE_KEY, Outcome, WAITING_KEY};
 
 const DESCRIPTION: &str = "Virtual MAC addresses for extra IP addresses on Juniper switch ports: commands in, events out, over \
-    AMQP 0-9-1. With the setting `broker.namespace` its value stands before the name of each exchange. Publish persistent, wait \
+    AMQP 0-9-1. The setting `broker.namespace` is the prefix of each exchange's name. Publish persistent, wait \
     for the broker's confirm, and take every event at least once.";
 /// The version of the bindings that is written (AsyncAPI bindings, `amqp`).
 const AMQP_BINDING: &str = "0.3.0";
@@ -56,7 +56,11 @@ fn document() -> Value {
 
 /// An entry for each command, and one for each event.
 fn of_each(command: fn(Action) -> (String, Value), event: fn(EventKind) -> (String, Value)) -> Map<String, Value> {
-    let kind = Outcome::ALL.into_iter().map(EventKind::Outcome).chain([EventKind::Waiting, EventKind::Drift, EventKind::InForce]);
+    let kind = Outcome::ALL.into_iter().map(EventKind::Outcome).chain([
+        EventKind::Waiting,
+        EventKind::Drift,
+        EventKind::InForce,
+    ]);
     Action::ALL.into_iter().map(command).chain(kind.map(event)).collect()
 }
 
@@ -86,8 +90,8 @@ fn receive(action: Action) -> (String, Value) {
     let summary = match action {
         Action::Create => "A producer asks for a virtual MAC for an address",
         Action::Rotate => "A producer asks for another virtual MAC for an address that has one",
-        Action::Move => "A producer asks that an address goes with its virtual MAC to another server",
-        Action::Revoke => "A producer asks that it be taken off again",
+        Action::Move => "A producer asks to move an address with its virtual MAC to another server",
+        Action::Revoke => "A producer asks to revoke the virtual MAC of an address",
     };
     (format!("receive.{key}"), operation("receive", key, key, summary))
 }
@@ -97,18 +101,16 @@ fn send(kind: EventKind) -> (String, Value) {
     let key = kind.routing_key();
     let summary = match kind {
         EventKind::Waiting => {
-            "It is not done yet, because its switch cannot be brought to what is wanted; it goes on by itself"
+            "The command is delayed because its switch cannot be changed now; it is retried automatically"
         }
-        EventKind::Drift => "A switch no longer holds what was pushed; the reason says what was found and done",
-        EventKind::InForce => {
-            "Whether a binding is in force is known to be otherwise than before; the bindings and the reason say how"
-        }
+        EventKind::Drift => "A switch no longer has what was pushed; the reason says what was found and done",
+        EventKind::InForce => "The in-force state of a binding has changed; the bindings and the reason say how",
         EventKind::Outcome(Outcome::Active) => {
-            "The virtual MAC is bound on every switch port it belongs on, read back from the switch"
+            "The virtual MAC is bound on all of its switch ports, as read back from the switches"
         }
-        EventKind::Outcome(Outcome::Revoked) => "It is off the switches",
+        EventKind::Outcome(Outcome::Revoked) => "The virtual MAC was removed from the switches",
         EventKind::Outcome(Outcome::Superseded) => "A newer command for the address won",
-        EventKind::Outcome(Outcome::Failed) => "It could not be done; the reason says why",
+        EventKind::Outcome(Outcome::Failed) => "The command failed; the reason says why",
     };
     (format!("send.{key}"), operation("send", &key, schemas::EVENT, summary))
 }
@@ -133,9 +135,10 @@ fn messages() -> Value {
             "correlationId": {"location": "$message.header#/correlation_id"},
         })
     };
-    let of_command = headers("The idempotency key: the same id again is answered with the first outcome.");
-    let of_event =
-        headers("Unique for each event, so that repetitions can be told; the id of the command stands in the body.");
+    let of_command = headers("The idempotency key: a repeated id returns the first outcome.");
+    let of_event = headers(
+        "Unique for each event, so that repeated events can be detected; the id of the command is in the body.",
+    );
     let commands = Action::ALL.map(|action| (action.routing_key(), of_command.clone()));
     let all = commands.into_iter().chain([(schemas::EVENT, of_event)]);
     Value::Object(all.map(|(name, headers)| (name.to_owned(), message(name, headers))).collect())
@@ -154,8 +157,8 @@ fn headers(message_id: &str) -> Value {
         "type": "object",
         "properties": {
             "message_id": property("message-id", message_id),
-            "correlation_id": property("correlation-id", "Carried from the command to its events."),
-            "traceparent": text(255, "W3C Trace Context, carried from the command to its events."),
+            "correlation_id": property("correlation-id", "Copied from the command to its events."),
+            "traceparent": text(255, "W3C Trace Context, copied from the command to its events."),
         },
     })
 }

@@ -15,9 +15,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(show))
 }
 
-/// Tells what became of a request, by its message's id. One that no worker has taken in yet is not found.
+/// Shows the outcome of a request, by its message id. A request that no worker has accepted yet is not found.
 #[utoipa::path(get, path = "/commands/{message_id}", tag = "vmacs",
-    params(("message_id" = String, Path, description = "the idempotency key")),
+    params(("message_id" = String, Path, description = "the message id, which is the idempotency key")),
     responses(
         (status = 200, body = CommandView),
         (status = 400, body = Problem, content_type = "application/problem+json"),

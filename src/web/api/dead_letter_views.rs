@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::views::Reason;
 use crate::store::{DeadLetterCause, DeadLetterRow, FullDeadLetter};
 
-/// A message that could not be done.
+/// A message whose request failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeadLetterView {
     pub id: i64,
@@ -22,7 +22,7 @@ pub(super) struct DeadLetterView {
     switch: Option<String>,
     attempts: i64,
     replays: i64,
-    /// For how many messages it speaks: while it waits, copies of its message are counted here.
+    /// How many messages it stands for: while it is waiting, copies of its message are counted here.
     copies: i64,
     first_failed_at: DateTime<Utc>,
     last_failed_at: DateTime<Utc>,
@@ -30,9 +30,9 @@ pub(super) struct DeadLetterView {
     body_bytes: i64,
     /// SHA-256 of the whole body, hexadecimal, where only its first 64 KiB are kept.
     body_sha256: Option<String>,
-    /// The body as text, at most its first 64 KiB; what is not UTF-8 is replaced; null in lists.
+    /// The body as text, at most its first 64 KiB; bytes that are not UTF-8 are replaced; null in lists.
     body: Option<String>,
-    /// The body as it came, at most its first 64 KiB, hexadecimal; null in lists.
+    /// The received body, at most its first 64 KiB, hexadecimal; null in lists.
     body_hex: Option<String>,
 }
 
@@ -68,10 +68,10 @@ impl From<FullDeadLetter> for DeadLetterView {
     }
 }
 
-/// Dead letters that wait for the same reason.
+/// Waiting dead letters with the same reason.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CauseView {
-    /// The code, and the text of the newest.
+    /// The code, and the text of the newest one.
     reason: Reason,
     switch: Option<String>,
     count: i64,

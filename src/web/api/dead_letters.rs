@@ -43,12 +43,12 @@ struct ListQuery {
     /// Those of this switch.
     #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     switch: Option<String>,
-    /// Those whose last failure is not before this time.
+    /// Those that last failed at or after this time.
     since: Option<DateTime<Utc>>,
-    /// At most so many.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
-    /// The cursor `next` of the page before.
+    /// The cursor `next` of the previous page.
     after: Option<String>,
 }
 
@@ -101,7 +101,7 @@ async fn list(
     Ok(Page::new(items, total, &page_request, |letter: &DeadLetterView| letter.id.to_string()).answer(&uri))
 }
 
-/// Groups those that wait by reason and switch, the most first.
+/// Groups the waiting dead letters by reason and switch, the largest group first.
 #[utoipa::path(get, path = "/dead-letters/causes", tag = "dead letters",
     responses(
         (status = 200, body = Vec<CauseView>),
@@ -124,12 +124,12 @@ async fn show(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json<D
     Ok(Json(app.store.dead_letter(id).await?.into()))
 }
 
-/// What was, or would be, done to which dead letters.
+/// Which dead letters were changed, or would be.
 #[derive(Debug, Serialize, ToSchema)]
 struct Changed {
     count: usize,
     ids: Vec<i64>,
-    /// True when nothing was done yet.
+    /// True when nothing was changed.
     dry_run: bool,
 }
 
@@ -139,7 +139,7 @@ impl Changed {
     }
 }
 
-/// Sends one that waits to the work queue again, its attempts reset.
+/// Replays a waiting dead letter: sends it to the work queue again, with its attempts reset.
 #[utoipa::path(post, path = "/dead-letters/{id}/replay", tag = "dead letters",
     params(("id" = i64, Path, description = "its number")),
     responses(
@@ -153,7 +153,7 @@ async fn replay_one(State(app): State<AppState>, Path(id): Path<i64>) -> Result<
     Ok(Changed::of(broker::replay(&app.broker, &app.store, &letters, |_| ()).await?, false))
 }
 
-/// Puts one that waits aside for good.
+/// Discards a waiting dead letter permanently.
 #[utoipa::path(post, path = "/dead-letters/{id}/discard", tag = "dead letters",
     params(("id" = i64, Path, description = "its number")),
     responses(
@@ -167,14 +167,14 @@ async fn discard_one(State(app): State<AppState>, Path(id): Path<i64>) -> Result
     Ok(Changed::of(app.store.discard(&letters).await?, false))
 }
 
-/// Which dead letters to change: at least one of the choices.
+/// Which dead letters to change: give at least one of these.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Selection {
-    /// These.
+    /// These ids.
     #[serde(default)]
     ids: Vec<i64>,
-    /// All that wait.
+    /// All waiting dead letters.
     #[serde(default)]
     all: bool,
     /// Those with this reason code.
@@ -182,18 +182,18 @@ struct Selection {
     /// Those of this switch.
     #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     switch: Option<String>,
-    /// Those whose last failure is not before this time.
+    /// Those that last failed at or after this time.
     since: Option<DateTime<Utc>>,
-    /// Only say which they are.
+    /// Only list them.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// Sends those that wait and match to the work queue again, in the background; how far it is stands under `Location`.
+/// Replays the waiting dead letters that match, in the background; `Location` shows the progress.
 #[utoipa::path(post, path = "/dead-letters/replay", tag = "dead letters", request_body = Selection,
     responses(
         (status = 200, body = Changed, description = "a dry run"),
-        (status = 202, body = ReplayView, headers(("Location" = String, description = "how far it is"))),
+        (status = 202, body = ReplayView, headers(("Location" = String, description = "its progress"))),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -210,7 +210,7 @@ async fn replay_many(State(app): State<AppState>, Body(selection): Body<Selectio
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(replay)).into_response())
 }
 
-/// Puts those that wait and match aside for good.
+/// Discards the waiting dead letters that match, permanently.
 #[utoipa::path(post, path = "/dead-letters/discard", tag = "dead letters", request_body = Selection,
     responses(
         (status = 200, body = Changed),
@@ -226,16 +226,16 @@ async fn discard_many(State(app): State<AppState>, Body(selection): Body<Selecti
     Ok(Changed::of(changed, dry_run))
 }
 
-/// Tells how far a replay is. Only the process that runs it knows.
+/// Shows the progress of a replay. Only the process that runs it knows.
 #[utoipa::path(get, path = "/replays/{id}", tag = "dead letters",
-    params(("id" = String, Path, description = "as the answer to the replay gave it")),
+    params(("id" = String, Path, description = "from the answer to the replay request")),
     responses(
         (status = 200, body = ReplayView),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn progress(State(app): State<AppState>, Path(id): Path<String>) -> Result<Json<ReplayView>, Problem> {
-    let unknown = || Problem::new(ApiCode::NotFound, "this process runs no such replay");
+    let unknown = || Problem::new(ApiCode::NotFound, "no replay with this id runs in this process");
     app.replays.get(&id).map(Json).ok_or_else(unknown)
 }
 

@@ -13,7 +13,7 @@ pub(in crate::web) fn content(document: &Value) -> Markup {
             "Messages over AMQP: " a href={ (BASE) "/asyncapi.json" } { "AsyncAPI" } "; JSON Schema of "
             @for (name, _) in schemas::schemas() { a href=(schemas::path(name)) { (name) } " " }
         }
-        p { "Where " code { "api.token" } " is set, programs show it: " code { "Authorization: Bearer TOKEN" } }
+        p { "If " code { "api.token" } " is set, programs send it: " code { "Authorization: Bearer TOKEN" } }
         @for tag in array(&document["tags"]) {
             h2 { (text(&tag["name"])) }
             p { (text(&tag["description"])) }

@@ -22,23 +22,23 @@ pub trait DryRunner: Send + Sync + 'static {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DryRunQuery {
-    /// Only show what would change: nothing is queued, and the switches are asked but not changed.
+    /// Only show what would change: nothing is queued, and the switches are queried but not changed.
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// What a request would come to. Nothing was changed.
+/// What a request would change. Nothing was changed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DryRunReport {
     /// `true`.
     pub dry_run: bool,
     /// One entry for each address and switch port.
     pub changes: Vec<DryRunChange>,
-    /// What each switch says.
+    /// One entry for each switch.
     pub switches: Vec<DryRunSwitch>,
 }
 
-/// What would become of one address, on one port of a switch where it goes that far.
+/// What would happen to one address, on one switch port if it gets that far.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DryRunChange {
     /// The address.
@@ -51,24 +51,24 @@ pub struct DryRunChange {
     pub vlan: Option<String>,
     /// The MAC that the address would have afterwards.
     pub mac_address: Option<String>,
-    /// True where another MAC is drawn when it is done.
+    /// True if the MAC is an example: another one is chosen when the command runs.
     pub mac_is_example: bool,
     /// `would_bind`, `would_restore`, `would_remove`, `unchanged` or `refused`.
     pub outcome: String,
     /// The same as a sentence.
     pub text: String,
-    /// Why it is refused: the reason code.
+    /// The reason code, if the address is refused.
     pub code: Option<String>,
 }
 
-/// What one switch says.
+/// The difference on one switch.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DryRunSwitch {
     /// Its name.
     pub switch: String,
-    /// The difference as the switch itself shows it; empty where nothing would change.
+    /// The difference as the switch itself shows it; empty if nothing would change.
     pub diff: String,
-    /// Why it could not be asked: the reason code.
+    /// The reason code, if the switch could not be queried.
     pub code: Option<String>,
     /// The same as a sentence.
     pub text: Option<String>,

@@ -19,7 +19,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, freeze, thaw))
 }
 
-/// Lists the freezes in force, by site, of each the one that ends last first. A site is frozen until that one ends.
+/// Lists the freezes in force by site; in each site, the one that ends last comes first. The site is frozen until then.
 #[utoipa::path(get, path = "/freezes", tag = "freezes",
     responses(
         (status = 200, body = Vec<FreezeView>),
@@ -29,7 +29,7 @@ async fn list(State(app): State<AppState>) -> Result<Json<Vec<FreezeView>>, Prob
     Ok(Json(app.store.freezes().await?.into_iter().map(FreezeView::from).collect()))
 }
 
-/// Shows the freeze of a site; of several the one that ends last.
+/// Shows the freeze of a site; if there are several, the one that ends last.
 #[utoipa::path(get, path = "/freezes/{site}", tag = "freezes",
     params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
     responses(
@@ -44,23 +44,22 @@ async fn show(State(app): State<AppState>, Path(site): Path<String>) -> Result<J
     Ok(Json(found.ok_or(StoreError::NotFrozen(site))?.into()))
 }
 
-/// A freeze that is asked for.
+/// The freeze to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FreezeBody {
-    /// When the freeze ends: a time to come, at most ten years ahead.
+    /// When the freeze ends: a time in the future, at most ten years ahead.
     until: DateTime<Utc>,
-    /// The reason; shown on every row that waits.
+    /// The reason; shown on every row that is waiting.
     #[schema(max_length = 200)]
     reason: Option<String>,
-    /// Who asks; `api` unless told.
+    /// Who is asking; `api` if it is left out.
     #[schema(max_length = 200)]
     made_by: Option<String>,
 }
 
-/// Freezes a site: nothing is committed on its switches until then. It ends no other freeze of the site and makes none
-/// shorter: the site is frozen until the last of them ends. Asked for again by the same, for the same reason, it is made
-/// longer.
+/// Freezes a site: nothing is committed on its switches until then. Other freezes of the site stay as they are: the site is
+/// frozen until the last of them ends. Repeating a freeze with the same `made_by` and reason extends it.
 #[utoipa::path(put, path = "/freezes/{site}", tag = "freezes", request_body = FreezeBody,
     params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
     responses(
@@ -82,7 +81,7 @@ async fn freeze(
     Ok(Json(app.store.freeze(&order).await?.into()))
 }
 
-/// Thaws a site: every freeze of it ends, whoever made it, and its switches' work goes on within seconds.
+/// Thaws a site: ends all of its freezes, whoever made them; work on its switches continues within seconds.
 #[utoipa::path(delete, path = "/freezes/{site}", tag = "freezes",
     params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
     responses(

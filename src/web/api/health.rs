@@ -19,23 +19,23 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(show))
 }
 
-/// How everything is, as this process sees it.
+/// The health of the service, as this process sees it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct HealthReport {
-    /// True where database, broker and workers are all as they should be. Switches and freezes do not count.
+    /// True if database, broker and workers are all healthy. Switches and freezes do not count.
     good: bool,
-    /// When this was known of workers and switches; earlier than now while the database is unreachable.
+    /// How recent the data on workers and switches is; in the past while the database is unreachable.
     known_at: DateTime<Utc>,
     database: PartView,
     broker: PartView,
-    /// True where the queue is a table of the database.
+    /// True if the queue is a table of the database.
     broker_is_embedded: bool,
     /// By name.
     workers: Vec<WorkerView>,
     /// Switches whose latest attempt failed.
     #[schema(minimum = 0)]
     switches_in_trouble: i64,
-    /// Those in trouble for longest.
+    /// Those that have had problems longest.
     switches: Vec<TroubledSwitchView>,
     /// Freezes in force.
     #[schema(minimum = 0)]
@@ -48,7 +48,7 @@ struct PartView {
     good: bool,
     /// Since when it is unreachable.
     since: Option<DateTime<Utc>>,
-    /// What is known of the reason.
+    /// The error.
     error: Option<String>,
 }
 
@@ -59,7 +59,7 @@ struct WorkerView {
     version: String,
     started_at: DateTime<Utc>,
     heard_at: DateTime<Utc>,
-    /// True where it has not reported for too long.
+    /// True if it has not reported for too long.
     silent: bool,
     /// Since when it has no connection to the broker.
     broker_lost_at: Option<DateTime<Utc>>,
@@ -67,7 +67,7 @@ struct WorkerView {
     trouble: Option<String>,
 }
 
-/// A switch whose work waits.
+/// A switch whose changes are waiting.
 #[derive(Debug, Serialize, ToSchema)]
 struct TroubledSwitchView {
     switch: String,
@@ -118,8 +118,8 @@ impl TroubledSwitchView {
     }
 }
 
-/// Shows how database, broker, workers and switches are, within two seconds whatever is silent: 200 whatever it says. Probes
-/// that go by the status ask `/healthz` and `/readyz`. `/health` answers the same to whoever does not ask for a page.
+/// Shows the health of database, broker, workers and switches within two seconds, even if a part does not answer. The status
+/// is always 200; probes that need a status use `/healthz` and `/readyz`. `/health` gives programs the same answer.
 #[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = HealthReport)))]
 async fn show(Extension(health_source): Extension<Arc<dyn HealthSource>>) -> Json<HealthReport> {
     Json(HealthReport::from(&health_source.health_view().await))

@@ -88,7 +88,7 @@ fn described() -> (Router<AppState>, Value) {
 /// Says that the API asks for a token, and what every request is answered without it.
 fn secure(document: &mut Value) {
     let scheme = json!({"type": "http", "scheme": "bearer", "description":
-        "The setting `api.token`. Where it is not set, the service answers on a loopback address alone and asks for none."});
+        "The setting `api.token`. If it is not set, the service listens only on a loopback address and needs no token."});
     document["components"]["securitySchemes"] = json!({"token": scheme});
     document["security"] = json!([{"token": []}]);
     let problem = json!({"$ref": "#/components/schemas/Problem"});

@@ -19,19 +19,19 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(take)).routes(routes!(rotate))
 }
 
-/// Takes an address with its virtual MAC to another server. The body is queued as the message `vmac.move`, or only tried out (`dry_run`).
+/// Moves an address with its virtual MAC to another server. The body is queued as the message `vmac.move`, or only simulated (`dry_run`).
 #[utoipa::path(post, path = "/moves", tag = "vmacs",
     request_body(content = ref("#/components/schemas/vmac.move"), content_type = "application/json",
         example = json!({"server_id": 1042, "ip_address": "10.0.48.6", "to_server_id": 1043, "reference": "order 7790"})),
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "the same key again is answered with the first outcome"),
-        ("X-Correlation-Id" = Option<String>, Header, description = "carried to the events"),
-        ("traceparent" = Option<String>, Header, description = "carried to the events (W3C Trace Context)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a repeated key returns the first outcome"),
+        ("X-Correlation-Id" = Option<String>, Header, description = "copied to the events"),
+        ("traceparent" = Option<String>, Header, description = "copied to the events (W3C Trace Context)"),
         DryRunQuery,
     ),
     responses(
         (status = 200, description = "a dry run", body = DryRunReport),
-        (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome is found"))),
+        (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome will be"))),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -46,20 +46,20 @@ async fn take(
     queue_or_dry_run(&app, Action::Move, body?.to_vec(), ids(&headers)?, query.dry_run).await
 }
 
-/// Gives an address another virtual MAC. The body is queued as the message `vmac.rotate`, or only tried out
+/// Gives an address another virtual MAC. The body is queued as the message `vmac.rotate`, or only simulated
 /// (`dry_run`).
 #[utoipa::path(post, path = "/rotations", tag = "vmacs",
     request_body(content = ref("#/components/schemas/vmac.rotate"), content_type = "application/json",
         example = json!({"server_id": 1042, "ip_address": "10.0.48.6", "requested_by": "billing"})),
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "the same key again is answered with the first outcome"),
-        ("X-Correlation-Id" = Option<String>, Header, description = "carried to the events"),
-        ("traceparent" = Option<String>, Header, description = "carried to the events (W3C Trace Context)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a repeated key returns the first outcome"),
+        ("X-Correlation-Id" = Option<String>, Header, description = "copied to the events"),
+        ("traceparent" = Option<String>, Header, description = "copied to the events (W3C Trace Context)"),
         DryRunQuery,
     ),
     responses(
         (status = 200, description = "a dry run", body = DryRunReport),
-        (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome is found"))),
+        (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome will be"))),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),

@@ -22,18 +22,18 @@ struct PoolView {
     pool: String,
     /// `random`, `from-address` or `tagged`.
     strategy: String,
-    /// What its MACs begin with.
+    /// The prefix of its MACs.
     #[schema(example = "02:a5")]
     prefix: String,
     /// How many MACs it has.
     size: u64,
-    /// How many are taken.
+    /// How many are in use.
     used: u64,
-    /// The same as a part of all.
+    /// The part of all that is in use, 0 to 1.
     used_ratio: f64,
-    /// The odds that one more draw hits a taken MAC, and is repeated.
+    /// The probability that the next draw hits a MAC in use, and is repeated.
     clash_odds: f64,
-    /// The odds that so many draws, looked up nowhere, would have had two alike.
+    /// The probability that as many draws without any check would have produced a duplicate.
     unchecked_clash_odds: f64,
 }
 

@@ -15,11 +15,11 @@ use crate::domain::chain;
 /// Replays that are remembered; older ones are forgotten.
 const REMEMBERED_MAX: usize = 100;
 
-/// How far a replay is.
+/// The progress of a replay.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(in crate::web) struct ReplayView {
     pub(in crate::web) id: String,
-    /// `running`, `done`, or `failed`: then what is left still waits among the dead letters.
+    /// `running`, `done`, or `failed`: dead letters that were not replayed are still waiting.
     pub(in crate::web) state: String,
     pub(in crate::web) total: usize,
     pub(in crate::web) done: usize,

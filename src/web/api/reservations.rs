@@ -21,7 +21,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list, reserve, release))
 }
 
-/// A MAC that is kept for a server's address.
+/// A MAC that is reserved for a server's address.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReservationView {
     server_id: i64,
@@ -29,7 +29,7 @@ struct ReservationView {
     ip_address: String,
     #[schema(example = "02:5e:10:9a:0c:44")]
     mac_address: String,
-    /// The pool that it was taken from; null where it was asked for by itself.
+    /// The pool that it was taken from; null if the MAC itself was requested.
     pool: Option<String>,
     created_at: DateTime<Utc>,
 }
@@ -50,10 +50,10 @@ impl From<Reservation> for ReservationView {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListQuery {
-    /// At most so many.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
-    /// The cursor `next` of the page before.
+    /// The cursor `next` of the previous page.
     after: Option<String>,
 }
 
@@ -78,19 +78,19 @@ async fn list(
     Ok(Page::new(items, total, &page_request, |kept: &ReservationView| kept.mac_address.clone()).answer(&uri))
 }
 
-/// Whom a MAC is kept for.
+/// What to reserve.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ReserveBody {
-    /// The server's number in the panel; the inventory need not have it yet.
+    /// The server's number in the panel; it may be missing from the inventory.
     #[schema(minimum = 1, example = 1042)]
     server_id: i64,
     #[schema(format = "ipv4", example = "10.0.48.6")]
     ip_address: String,
-    /// The MAC; one of the pool where it is left out.
+    /// The MAC; without it, one from the pool.
     #[schema(example = "02:5e:10:9a:0c:44", pattern = "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
     mac_address: Option<String>,
-    /// The pool; the one that would serve the create where it is left out.
+    /// The pool; without it, the one that a create would use.
     #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
     pool: Option<String>,
 }
@@ -117,11 +117,11 @@ impl TryFrom<ReserveBody> for NewReservation {
     }
 }
 
-/// Keeps a MAC for a server's address; asked for again the answer is the same.
+/// Reserves a MAC for a server's address; repeating the request returns the same MAC.
 #[utoipa::path(post, path = "/reservations", tag = "pools", request_body = ReserveBody,
     responses(
-        (status = 200, description = "it was already reserved", body = ReservationView),
-        (status = 201, description = "it is reserved now", body = ReservationView),
+        (status = 200, description = "the existing reservation", body = ReservationView),
+        (status = 201, description = "a new reservation", body = ReservationView),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
@@ -144,10 +144,10 @@ struct ReleaseQuery {
     ip_address: String,
 }
 
-/// Gives a reserved MAC back.
+/// Releases a reserved MAC.
 #[utoipa::path(delete, path = "/reservations", tag = "pools", params(ReleaseQuery),
     responses(
-        (status = 200, description = "what was given back", body = ReservationView),
+        (status = 200, description = "the released reservation", body = ReservationView),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),

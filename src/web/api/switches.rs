@@ -33,10 +33,10 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListQuery {
-    /// At most so many.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
-    /// The cursor `next` of the page before.
+    /// The cursor `next` of the previous page.
     after: Option<String>,
 }
 
@@ -59,7 +59,7 @@ async fn list(
     Ok(Page::new(items, total, &page_request, |switch: &SwitchView| switch.name.clone()).answer(&uri))
 }
 
-/// Shows one switch: trouble, lease, what waits, the last push.
+/// Shows one switch: problems, lease, pending changes, last push.
 #[utoipa::path(get, path = "/switches/{name}", tag = "switches",
     params(("name" = String, Path, description = "its name in the inventory")),
     responses(
@@ -102,7 +102,7 @@ async fn pushes(
 
 /// Shows one push with its changes.
 #[utoipa::path(get, path = "/pushes/{id}", tag = "switches",
-    params(("id" = String, Path, description = "its id, as in the switch's commit log")),
+    params(("id" = String, Path, description = "its id, which is also in the switch's commit log")),
     responses(
         (status = 200, body = PushView),
         (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -139,7 +139,7 @@ async fn known(app: &AppState, name: &str) -> Result<SwitchName, Problem> {
     Ok(app.store.switch(&parsed("name", name)?).await?.switch.name)
 }
 
-/// A backup with what it holds.
+/// A backup with its content.
 #[derive(Debug, Serialize, ToSchema)]
 struct BackupContent {
     backup: BackupView,
@@ -165,7 +165,7 @@ async fn backup(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct DiffQuery {
-    /// The other backup; without it the switch's next one.
+    /// The other backup; without it, the switch's next one.
     to: Option<i64>,
 }
 
@@ -192,7 +192,7 @@ async fn backup_diff(
     Path(id): Path<i64>,
     Query(query): Query<DiffQuery>,
 ) -> Result<Json<BackupDiff>, Problem> {
-    let newest = || Problem::new(ApiCode::NotFound, format!("there is no backup of its switch newer than {id}"));
+    let newest = || Problem::new(ApiCode::NotFound, format!("backup {id} is the newest of its switch"));
     let Between { from, to, diff } = since(&app.store, id, query.to).await?.ok_or_else(newest)?;
     Ok(Json(BackupDiff { from: from.into(), to: to.into(), diff }))
 }

@@ -45,14 +45,14 @@ pub(super) struct VmacView {
     vlan_name: Option<String>,
     /// `pending`, `active`, `failed` or `revoked`.
     status: String,
-    /// What is wanted: `bound` or `unbound`.
+    /// The desired state: `bound` or `unbound`.
     desired: String,
     /// True while a revoke is under way.
     revoking: bool,
     /// The group of servers that share the address.
     group: Option<String>,
     switch_bindings: Vec<BindingView>,
-    /// The last failure, also one that is tried again.
+    /// The last failure, including one that is being retried.
     failure: Option<Reason>,
     attempts: i64,
     requested_by: Option<String>,
@@ -67,9 +67,9 @@ pub(super) struct VmacView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BindingView {
     switch: String,
-    /// The server whose port it is.
+    /// The server that the port belongs to.
     server_id: i64,
-    /// The address goes from this port, or is gone, while it stays on others.
+    /// True if the address is leaving or has left this port while it stays on others.
     leaving: bool,
     interface: String,
     vlan: Option<String>,
@@ -82,7 +82,7 @@ pub(super) struct BindingView {
     error: Option<String>,
     /// Which of the switch's own tables showed the binding.
     evidence: Vec<EvidenceView>,
-    /// Whether the binding is in force; null until the switch was asked.
+    /// Whether the binding is in force; null until the switch was queried.
     in_force: Option<InForceView>,
     at: DateTime<Utc>,
 }
@@ -92,20 +92,20 @@ pub(super) struct BindingView {
 pub(super) struct EvidenceView {
     /// `ip-source-guard`, `dhcp-snooping`, `dhcp-security`, `dhcpv6-security` or `learned`.
     table: String,
-    /// When it last did.
+    /// When it last showed it.
     at: DateTime<Utc>,
 }
 
-/// Whether a binding is in force: it stands in the configuration, and the switch goes by it.
+/// Whether a binding is in force: it is in the configuration, and the switch applies it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct InForceView {
     /// `yes`, `no` or `unknown`.
     state: String,
     /// The table of the switch that shows it, where it is in force.
     table: Option<String>,
-    /// Why it is not in force, or why nobody knows.
+    /// Why it is not in force, or why that is unknown.
     reason: Option<Reason>,
-    /// When the switch was last asked.
+    /// When the switch was last queried.
     at: DateTime<Utc>,
 }
 
@@ -248,18 +248,18 @@ pub(super) struct SwitchView {
     last_push_at: Option<DateTime<Utc>>,
 }
 
-/// Why a switch is not brought to what its rows want.
+/// Why the changes of a switch are waiting.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TroubleView {
     /// The reason code.
     code: String,
-    /// What happened, the last time.
+    /// The latest error.
     text: String,
-    /// Tries in a row that failed.
+    /// Failed attempts in a row.
     failures: i64,
     /// Since when.
     since: DateTime<Utc>,
-    /// When it is tried again.
+    /// When the next attempt is.
     next_try_at: DateTime<Utc>,
 }
 
@@ -297,17 +297,17 @@ impl SwitchView {
     }
 }
 
-/// A site whose switches are left alone.
+/// A frozen site: nothing is committed on its switches.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct FreezeView {
     /// Its name; `-` for the switches without one, `*` for all.
     site: String,
-    /// When it ends by itself; far away for an automatic one.
+    /// When it ends by itself; in the far future for an automatic freeze.
     until: DateTime<Utc>,
     reason: Option<String>,
     made_by: String,
     made_at: DateTime<Utc>,
-    /// `manual`, or `automatic` where vmacd stopped the site itself.
+    /// `manual`, or `automatic` if vmacd froze the site itself.
     kind: String,
 }
 
@@ -318,12 +318,12 @@ impl From<Freeze> for FreezeView {
     }
 }
 
-/// What a thaw ended, and what goes on.
+/// Which freezes a thaw ended, and which remain.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ThawView {
-    /// The freezes that it ended, as they were.
+    /// The freezes that it ended.
     thawed: Vec<FreezeView>,
-    /// The freezes that still hold switches of the site back, such as one of all sites.
+    /// The freezes that still cover switches of the site, such as a freeze of all sites.
     still_frozen: Vec<FreezeView>,
 }
 
@@ -337,7 +337,7 @@ impl ThawView {
 /// A push: one commit on one switch.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PushView {
-    /// It also stands in the switch's commit log.
+    /// It is also in the switch's commit log.
     pub id: String,
     switch: String,
     worker: String,
@@ -365,7 +365,7 @@ impl From<PushRecord> for PushView {
     }
 }
 
-/// A configuration kept from before a change.
+/// A configuration saved before a change.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BackupView {
     pub id: i64,

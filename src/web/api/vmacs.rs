@@ -26,20 +26,20 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, revoke)).routes(routes!(timeline))
 }
 
-/// Asks for a virtual MAC. The body is queued as the message `vmac.create`; the outcome is found under `Location`. With
-/// `dry_run` it is only tried out.
+/// Requests a virtual MAC. The body is queued as the message `vmac.create`; `Location` says where the outcome will be. With
+/// `dry_run` the request is only simulated.
 #[utoipa::path(post, path = "/vmacs", tag = "vmacs",
     request_body(content = ref("#/components/schemas/vmac.create"), content_type = "application/json",
         example = json!({"server_id": 1042, "ip_address": "10.0.48.6", "requested_by": "billing", "reference": "order 7781"})),
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "the same key again is answered with the first outcome"),
-        ("X-Correlation-Id" = Option<String>, Header, description = "carried to the events"),
-        ("traceparent" = Option<String>, Header, description = "carried to the events (W3C Trace Context)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a repeated key returns the first outcome"),
+        ("X-Correlation-Id" = Option<String>, Header, description = "copied to the events"),
+        ("traceparent" = Option<String>, Header, description = "copied to the events (W3C Trace Context)"),
         DryRunQuery,
     ),
     responses(
         (status = 200, description = "a dry run", body = DryRunReport),
-        (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome is found"))),
+        (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome will be"))),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -61,32 +61,32 @@ struct RevokeQuery {
     /// The server; without it the one that has the address.
     #[param(minimum = 1)]
     server_id: Option<i64>,
-    /// When it was asked for.
+    /// When the revoke was requested.
     #[param(format = "date-time")]
     issued_at: Option<String>,
     /// Who is asking; stored with the row.
     #[param(max_length = 200)]
     requested_by: Option<String>,
-    /// Your own reference, kept on the row.
+    /// Your own reference, stored with the row.
     #[param(max_length = 200)]
     reference: Option<String>,
-    /// Only show what would change: nothing is queued, and the switches are asked but not changed.
+    /// Only show what would change: nothing is queued, and the switches are queried but not changed.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// Takes the virtual MAC of an address away: the message `vmac.revoke` is queued, or only tried out (`dry_run`).
+/// Revokes the virtual MAC of an address: the message `vmac.revoke` is queued, or only simulated (`dry_run`).
 #[utoipa::path(delete, path = "/vmacs/{what}", tag = "vmacs",
     params(
         ("what" = String, Path, description = "the IP address"),
-        ("Idempotency-Key" = Option<String>, Header, description = "the same key again is answered with the first outcome"),
-        ("X-Correlation-Id" = Option<String>, Header, description = "carried to the events"),
-        ("traceparent" = Option<String>, Header, description = "carried to the events (W3C Trace Context)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "a repeated key returns the first outcome"),
+        ("X-Correlation-Id" = Option<String>, Header, description = "copied to the events"),
+        ("traceparent" = Option<String>, Header, description = "copied to the events (W3C Trace Context)"),
         RevokeQuery,
     ),
     responses(
         (status = 200, description = "a dry run", body = DryRunReport),
-        (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome is found"))),
+        (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome will be"))),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -137,13 +137,13 @@ struct ListQuery {
     /// Those with this MAC.
     #[param(pattern = "^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$")]
     mac: Option<String>,
-    /// Those with this: part of an address, a subnet, the start of a MAC, an order or another reference, a message's id, a
+    /// Those that match: part of an address, a subnet, the start of a MAC, an order or another reference, a message id, a
     /// server's number.
     q: Option<String>,
-    /// At most so many.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
-    /// The cursor `next` of the page before.
+    /// The cursor `next` of the previous page.
     after: Option<String>,
 }
 
@@ -176,7 +176,7 @@ async fn list(
     Ok(Page::new(items, total, &page_request, |vmac: &VmacView| vmac.id.to_string()).answer(&uri))
 }
 
-/// Shows the virtual MAC of an address, with a MAC, or of a number; of several the newest.
+/// Shows the virtual MAC with this address, MAC or id; the newest if there are several.
 #[utoipa::path(get, path = "/vmacs/{what}", tag = "vmacs",
     params(("what" = String, Path, description = "an IP address, a MAC, or a row's id")),
     responses(
@@ -203,7 +203,7 @@ struct Entry {
     text: String,
 }
 
-/// Tells what happened to a virtual MAC, oldest first: its commands and its events.
+/// Lists what happened to a virtual MAC, oldest first: its commands and its events.
 #[utoipa::path(get, path = "/vmacs/{what}/timeline", tag = "vmacs",
     params(("what" = String, Path, description = "an IP address, a MAC, or a row's id")),
     responses(

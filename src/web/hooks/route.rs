@@ -36,7 +36,7 @@ async fn receive(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let Some(hook) = app.hook(&name) else {
-        return Err(Problem::new(ApiCode::NotFound, "the settings have no such hook"));
+        return Err(Problem::new(ApiCode::NotFound, "no hook of this name is configured"));
     };
     let body = body?;
     let check = Check { name: &name, hook, headers: &headers, body: &body };

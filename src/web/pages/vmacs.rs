@@ -286,8 +286,12 @@ mod tests {
 
     #[test]
     fn a_list_keeps_its_filter_from_page_to_page() {
-        let query =
-            VmacQuery { status: "failed".into(), switch: "sw a".into(), q: "10.0.0.0/8".into(), ..VmacQuery::default() };
+        let query = VmacQuery {
+            status: "failed".into(),
+            switch: "sw a".into(),
+            q: "10.0.0.0/8".into(),
+            ..VmacQuery::default()
+        };
         assert_eq!(query.path(), "/vmacs?status=failed&switch=sw%20a&q=10.0.0.0%2F8");
         assert!(!query.is_all() && VmacQuery::default().is_all());
     }

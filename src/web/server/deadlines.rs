@@ -29,7 +29,7 @@ pub(in crate::web) async fn enforce(State(body_limit): State<Duration>, mut requ
     let answer_max = answer_max(request.uri().query().unwrap_or_default());
     match timeout(answer_max, next.run(request)).await {
         Ok(_) if is_late.load(Ordering::Relaxed) => {
-            let text = format!("the body did not come within {} ms", body_limit.as_millis());
+            let text = format!("the body did not arrive within {} ms", body_limit.as_millis());
             Problem::new(ApiCode::SlowBody, text).into_response()
         }
         Ok(response) => response,

@@ -16,7 +16,7 @@ use crate::support::vmacd::Serve;
 const TOKEN: &str = "t0ken-of-the-api-which-is-long";
 /// Fewer than have to wait longest: those are answered when that time is over.
 const GUESSERS: usize = 9;
-const TOLD: &str = "wrong tokens or signatures were shown";
+const TOLD: &str = "wrong tokens or signatures were sent";
 
 /// Guesses without a pause from many connections until dropped, and counts what was answered.
 struct Guessing {

@@ -104,7 +104,7 @@ async fn an_import_makes_no_default_database_beside_a_settings_file_that_names_n
     assert!(!folder.join("vmacd.db").exists(), "nothing is made");
     let named = settings.clone().set("VMACD_DATABASE_URL", "sqlite://named.db");
     let made = run(&["inventory", "import", "inventory.json"], &named).await;
-    assert!(made.code == Some(0) && made.stderr.contains("made a new database"), "{made:?}");
+    assert!(made.code == Some(0) && made.stderr.contains("created a new database"), "{made:?}");
     run(&["migrate"], &settings).await.ok();
     run(&["inventory", "import", "inventory.json"], &settings).await.ok();
 }
@@ -117,7 +117,7 @@ async fn an_import_makes_the_database_and_says_which() {
     let import = ["inventory", "import", "inventory.json"];
     let made = run(&import, &settings).await;
     let file = folder.join("vmacd.db").display().to_string();
-    assert!(made.code == Some(0) && made.stderr.contains("made a new database"), "{made:?}");
+    assert!(made.code == Some(0) && made.stderr.contains("created a new database"), "{made:?}");
     assert!(made.stderr.contains(&file) && made.stderr.contains("at its default"), "{made:?}");
     let again = run(&import, &settings).await;
     assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""), "it is there");
