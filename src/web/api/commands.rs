@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 
 use super::AppState;
 use super::extract::Path;
-use super::problem::Problem;
+use super::problem::{LookupProblems, Problem};
 use super::views::CommandView;
 use crate::domain::MessageKey;
 
@@ -20,9 +20,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     params(("message_id" = String, Path, description = "the message id, which is the idempotency key")),
     responses(
         (status = 200, body = CommandView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn show(State(app): State<AppState>, Path(message_id): Path<String>) -> Result<Json<CommandView>, Problem> {
     Ok(Json(app.store.command(&MessageKey(message_id)).await?.into()))

@@ -1,4 +1,4 @@
-//! Dead letters: looking, sending again, putting aside.
+//! Dead letters: list, show, replay, discard.
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
@@ -14,7 +14,7 @@ use super::AppState;
 use super::dead_letter_views::{CauseView, DeadLetterView};
 use super::extract::{Body, Path, Query, parsed_optional};
 use super::paging::{Page, PageRequest};
-use super::problem::{ApiCode, Problem};
+use super::problem::{ApiCode, LookupProblems, Problem, QueryProblems};
 use super::replays::ReplayView;
 use crate::broker;
 use crate::store::DeadLetterFilter;
@@ -76,8 +76,7 @@ impl LetterState {
 #[utoipa::path(get, path = "/dead-letters", tag = "dead letters", params(ListQuery),
     responses(
         (status = 200, body = Page<DeadLetterView>),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        QueryProblems,
     ))]
 async fn list(
     State(app): State<AppState>,
@@ -116,9 +115,7 @@ async fn causes(State(app): State<AppState>) -> Result<Json<Vec<CauseView>>, Pro
     params(("id" = i64, Path, description = "its number")),
     responses(
         (status = 200, body = DeadLetterView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn show(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json<DeadLetterView>, Problem> {
     Ok(Json(app.store.dead_letter(id).await?.into()))
@@ -144,9 +141,7 @@ impl Changed {
     params(("id" = i64, Path, description = "its number")),
     responses(
         (status = 200, body = Changed),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn replay_one(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json<Changed>, Problem> {
     let letters = waiting(&app, DeadLetterFilter { ids: vec![id], ..DeadLetterFilter::default() }).await?;
@@ -158,9 +153,7 @@ async fn replay_one(State(app): State<AppState>, Path(id): Path<i64>) -> Result<
     params(("id" = i64, Path, description = "its number")),
     responses(
         (status = 200, body = Changed),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn discard_one(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json<Changed>, Problem> {
     let letters = waiting(&app, DeadLetterFilter { ids: vec![id], ..DeadLetterFilter::default() }).await?;
@@ -194,10 +187,8 @@ struct Selection {
     responses(
         (status = 200, body = Changed, description = "a dry run"),
         (status = 202, body = ReplayView, headers(("Location" = String, description = "its progress"))),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
         (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn replay_many(State(app): State<AppState>, Body(selection): Body<Selection>) -> Result<Response, Problem> {
     let dry_run = selection.dry_run;
@@ -214,10 +205,8 @@ async fn replay_many(State(app): State<AppState>, Body(selection): Body<Selectio
 #[utoipa::path(post, path = "/dead-letters/discard", tag = "dead letters", request_body = Selection,
     responses(
         (status = 200, body = Changed),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
         (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn discard_many(State(app): State<AppState>, Body(selection): Body<Selection>) -> Result<Json<Changed>, Problem> {
     let dry_run = selection.dry_run;

@@ -1,4 +1,4 @@
-//! What a request would come to, and nothing is changed: the same as `--dry-run` of the command line.
+//! Dry runs: what a request would change, as `--dry-run` of the command line shows it.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -7,17 +7,17 @@ use utoipa::{IntoParams, ToSchema};
 use crate::broker::Message;
 use crate::domain::Failure;
 
-/// Tries commands out without a trace.
+/// Simulates commands, and changes nothing.
 #[async_trait]
 pub trait DryRunner: Send + Sync + 'static {
-    /// What the commands would come to.
+    /// What the commands would change.
     ///
     /// # Errors
     /// What a worker would refuse for its form, or trouble of the database.
     async fn dry_run(&self, messages: Vec<Message>) -> Result<DryRunReport, Failure>;
 }
 
-/// Whether a request is only tried out.
+/// Whether a request is only simulated.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

@@ -2,6 +2,7 @@
 
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::http::HeaderMap;
+use utoipa::IntoParams;
 
 use super::problem::{ApiCode, Problem};
 use crate::broker::RequestIds;
@@ -37,6 +38,21 @@ where
     T::Err: std::fmt::Display,
 {
     text.map(|text| parsed(name, text)).transpose()
+}
+
+/// The headers of a command, as [`ids`] reads them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it describes headers and is never made")]
+pub(super) struct CommandHeaders {
+    /// A repeated key returns the first outcome.
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
+    /// Copied to the events.
+    #[param(rename = "X-Correlation-Id")]
+    correlation_id: Option<String>,
+    /// Copied to the events (W3C Trace Context).
+    traceparent: Option<String>,
 }
 
 /// The ids that travel in headers: `Idempotency-Key` (with or without the quotes of its draft), `X-Correlation-Id` and

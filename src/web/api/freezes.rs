@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::AppState;
 use super::extract::{Body, Path, parsed};
-use super::problem::{ApiCode, Problem};
+use super::problem::{ApiCode, LookupProblems, Problem};
 use super::views::{FreezeView, ThawView};
 use crate::domain::{FreezeOrder, Scope};
 use crate::store::StoreError;
@@ -34,9 +34,7 @@ async fn list(State(app): State<AppState>) -> Result<Json<Vec<FreezeView>>, Prob
     params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
     responses(
         (status = 200, body = FreezeView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn show(State(app): State<AppState>, Path(site): Path<String>) -> Result<Json<FreezeView>, Problem> {
     let site: Scope = parsed("site", &site)?;
@@ -64,10 +62,8 @@ struct FreezeBody {
     params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
     responses(
         (status = 200, body = FreezeView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
         (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn freeze(
     State(app): State<AppState>,
@@ -86,9 +82,7 @@ async fn freeze(
     params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
     responses(
         (status = 200, body = ThawView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn thaw(State(app): State<AppState>, Path(site): Path<String>) -> Result<Json<ThawView>, Problem> {
     let site: Scope = parsed("site", &site)?;

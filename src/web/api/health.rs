@@ -1,4 +1,4 @@
-//! How the service and its switches are, for programs: what the pages say at their top.
+//! The health of the service and its switches, for programs: the same as the top of the pages.
 
 use std::sync::Arc;
 

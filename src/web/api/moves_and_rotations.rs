@@ -1,4 +1,4 @@
-//! What is asked for an address that has a virtual MAC: to take it to another server, to give it another MAC.
+//! Requests for an address that has a virtual MAC: a move to another server, another MAC.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 
 use super::AppState;
 use super::dry_run::{DryRunQuery, DryRunReport};
-use super::extract::{Query, ids};
-use super::problem::Problem;
+use super::extract::{CommandHeaders, Query, ids};
+use super::problem::{CommandProblems, Problem};
 use super::queue::{Accepted, queue_or_dry_run};
 use crate::domain::Action;
 
@@ -23,19 +23,11 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(post, path = "/moves", tag = "vmacs",
     request_body(content = ref("#/components/schemas/vmac.move"), content_type = "application/json",
         example = json!({"server_id": 1042, "ip_address": "10.0.48.6", "to_server_id": 1043, "reference": "order 7790"})),
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "a repeated key returns the first outcome"),
-        ("X-Correlation-Id" = Option<String>, Header, description = "copied to the events"),
-        ("traceparent" = Option<String>, Header, description = "copied to the events (W3C Trace Context)"),
-        DryRunQuery,
-    ),
+    params(CommandHeaders, DryRunQuery),
     responses(
         (status = 200, description = "a dry run", body = DryRunReport),
         (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome will be"))),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        CommandProblems,
     ))]
 async fn take(
     State(app): State<AppState>,
@@ -51,19 +43,11 @@ async fn take(
 #[utoipa::path(post, path = "/rotations", tag = "vmacs",
     request_body(content = ref("#/components/schemas/vmac.rotate"), content_type = "application/json",
         example = json!({"server_id": 1042, "ip_address": "10.0.48.6", "requested_by": "billing"})),
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "a repeated key returns the first outcome"),
-        ("X-Correlation-Id" = Option<String>, Header, description = "copied to the events"),
-        ("traceparent" = Option<String>, Header, description = "copied to the events (W3C Trace Context)"),
-        DryRunQuery,
-    ),
+    params(CommandHeaders, DryRunQuery),
     responses(
         (status = 200, description = "a dry run", body = DryRunReport),
         (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome will be"))),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        CommandProblems,
     ))]
 async fn rotate(
     State(app): State<AppState>,

@@ -3,14 +3,33 @@
 use axum::Json;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::extract::parsed;
 use super::problem::{ApiCode, Problem};
 
 const LIMIT_DEFAULT: i64 = 100;
 const LIMIT_MAX: i64 = 1_000;
+
+/// The parameters of a list without filters.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// Maximum number of items.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+    /// The cursor `next` of the previous page.
+    after: Option<String>,
+}
+
+impl PageQuery {
+    /// The part of the list.
+    pub fn page_request(self) -> Result<PageRequest, Problem> {
+        PageRequest::new(self.limit, self.after)
+    }
+}
 
 /// Which part of a list is asked for.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::broker::{BrokerError, ReplayError};
 use crate::domain::{Code, Failure, FailureClass, chain};
@@ -98,6 +98,51 @@ impl Problem {
         let kind = format!("urn:vmacd:problem:{code}");
         Self { kind, title: title.to_owned(), status: status.as_u16(), detail, code: code.to_owned() }
     }
+}
+
+/// What a list is answered with that cannot be given; only described with this.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it describes answers and is never made")]
+pub(super) enum QueryProblems {
+    /// A parameter is invalid
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// The database does not answer
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
+/// The same of one thing that the path names.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it describes answers and is never made")]
+pub(super) enum LookupProblems {
+    /// A parameter or the body is invalid
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// Not found
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// The database or the broker does not answer
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
+/// The same of a command in the body.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it describes answers and is never made")]
+pub(super) enum CommandProblems {
+    /// A parameter, a header or the body cannot be read
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// The body is too large
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The command was refused
+    #[response(status = 422, content_type = "application/problem+json")]
+    Refused(Problem),
+    /// The database or the broker does not answer
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
 }
 
 impl IntoResponse for Problem {

@@ -1,4 +1,4 @@
-//! What asks for something is queued as a message, and told where its outcome will be; or it is only tried out.
+//! Queues a request as a message and answers where its outcome will be, or only simulates it.
 
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -23,7 +23,7 @@ pub(super) struct Accepted {
     message_ids: Vec<String>,
 }
 
-/// Queues the command, or only shows what it would come to.
+/// Queues the command, or only shows what it would change.
 pub(super) async fn queue_or_dry_run(
     app: &AppState,
     action: Action,

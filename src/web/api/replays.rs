@@ -1,5 +1,5 @@
-//! Bulk replays that run in the background, and how far they are. Known to the process that runs them only: what is
-//! left when it dies is still among the dead letters that wait.
+//! Bulk replays in the background, and their progress. Only the process that runs them knows them: what is left when it dies
+//! is still among the waiting dead letters.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

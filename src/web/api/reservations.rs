@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::AppState;
 use super::extract::{Body, Query, parsed};
-use super::paging::{Page, PageRequest};
-use super::problem::Problem;
+use super::paging::{Page, PageQuery};
+use super::problem::{LookupProblems, Problem, QueryProblems};
 use crate::domain::{BindableAddress, Code, Failure, Mac};
 use crate::store::{Listed, NewReservation, Reservation};
 
@@ -46,30 +46,18 @@ impl From<Reservation> for ReservationView {
     }
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListQuery {
-    /// Maximum number of items.
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<i64>,
-    /// The cursor `next` of the previous page.
-    after: Option<String>,
-}
-
 /// Lists the reservations in the order of their MACs.
-#[utoipa::path(get, path = "/reservations", tag = "pools", params(ListQuery),
+#[utoipa::path(get, path = "/reservations", tag = "pools", params(PageQuery),
     responses(
         (status = 200, body = Page<ReservationView>),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        QueryProblems,
     ))]
 async fn list(
     State(app): State<AppState>,
     OriginalUri(uri): OriginalUri,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
-    let page_request = PageRequest::new(query.limit, query.after)?;
+    let page_request = query.page_request()?;
     let after: Option<Mac> =
         if page_request.after.is_empty() { None } else { Some(parsed("after", &page_request.after)?) };
     let items =
@@ -148,9 +136,7 @@ struct ReleaseQuery {
 #[utoipa::path(delete, path = "/reservations", tag = "pools", params(ReleaseQuery),
     responses(
         (status = 200, description = "the released reservation", body = ReservationView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn release(
     State(app): State<AppState>,

@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 
 use super::AppState;
 use super::extract::{Path, Query, parsed};
-use super::paging::{Page, PageRequest};
-use super::problem::{ApiCode, Problem};
+use super::paging::{Page, PageQuery};
+use super::problem::{ApiCode, LookupProblems, Problem, QueryProblems};
 use super::views::{BackupView, PushView, SwitchView};
 use crate::domain::{SwitchName, redacted};
 use crate::store::Listed;
@@ -28,31 +28,18 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(backup_diff))
 }
 
-/// Which part of a list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListQuery {
-    /// Maximum number of items.
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<i64>,
-    /// The cursor `next` of the previous page.
-    after: Option<String>,
-}
-
 /// Lists the switches by name.
-#[utoipa::path(get, path = "/switches", tag = "switches", params(ListQuery),
+#[utoipa::path(get, path = "/switches", tag = "switches", params(PageQuery),
     responses(
         (status = 200, body = Page<SwitchView>),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        QueryProblems,
     ))]
 async fn list(
     State(app): State<AppState>,
     OriginalUri(uri): OriginalUri,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
-    let page_request = PageRequest::new(query.limit, query.after)?;
+    let page_request = query.page_request()?;
     let overviews = app.store.switch_overviews(&page_request.after, page_request.reads()).await?.into_iter();
     let items = overviews.map(|overview| SwitchView::new(overview, app.drift)).collect();
     let total = app.store.length(Listed::Switches).await?;
@@ -64,9 +51,7 @@ async fn list(
     params(("name" = String, Path, description = "its name in the inventory")),
     responses(
         (status = 200, body = SwitchView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn show(State(app): State<AppState>, Path(name): Path<String>) -> Result<Json<SwitchView>, Problem> {
     let overview = app.store.switch_overview(&parsed("name", &name)?).await?;
@@ -75,20 +60,18 @@ async fn show(State(app): State<AppState>, Path(name): Path<String>) -> Result<J
 
 /// Lists the pushes to a switch, newest first.
 #[utoipa::path(get, path = "/switches/{name}/pushes", tag = "switches",
-    params(("name" = String, Path, description = "its name in the inventory"), ListQuery),
+    params(("name" = String, Path, description = "its name in the inventory"), PageQuery),
     responses(
         (status = 200, body = Page<PushView>),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn pushes(
     State(app): State<AppState>,
     OriginalUri(uri): OriginalUri,
     Path(name): Path<String>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
-    let (switch, page_request) = (known(&app, &name).await?, PageRequest::new(query.limit, query.after)?);
+    let (switch, page_request) = (known(&app, &name).await?, query.page_request()?);
     let items = app
         .store
         .pushes(&switch, &page_request.after, page_request.reads())
@@ -105,9 +88,7 @@ async fn pushes(
     params(("id" = String, Path, description = "its id, which is also in the switch's commit log")),
     responses(
         (status = 200, body = PushView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn push(State(app): State<AppState>, Path(id): Path<String>) -> Result<Json<PushView>, Problem> {
     Ok(Json(app.store.push(&id).await?.into()))
@@ -115,20 +96,18 @@ async fn push(State(app): State<AppState>, Path(id): Path<String>) -> Result<Jso
 
 /// Lists the backups of a switch, newest first.
 #[utoipa::path(get, path = "/switches/{name}/backups", tag = "switches",
-    params(("name" = String, Path, description = "its name in the inventory"), ListQuery),
+    params(("name" = String, Path, description = "its name in the inventory"), PageQuery),
     responses(
         (status = 200, body = Page<BackupView>),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn backups(
     State(app): State<AppState>,
     OriginalUri(uri): OriginalUri,
     Path(name): Path<String>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
-    let (switch, page_request) = (known(&app, &name).await?, PageRequest::new(query.limit, query.after)?);
+    let (switch, page_request) = (known(&app, &name).await?, query.page_request()?);
     let backups = app.store.backups(&switch, page_request.after_number(i64::MAX)?, page_request.reads()).await?;
     let items = backups.into_iter().map(BackupView::from).collect();
     let total = app.store.length(Listed::Backups(&switch)).await?;
@@ -152,9 +131,7 @@ struct BackupContent {
     params(("id" = i64, Path, description = "its number")),
     responses(
         (status = 200, body = BackupContent),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn backup(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json<BackupContent>, Problem> {
     let (backup, content) = app.store.backup(id).await?;
@@ -183,9 +160,7 @@ struct BackupDiff {
     params(("id" = i64, Path, description = "its number"), DiffQuery),
     responses(
         (status = 200, body = BackupDiff),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn backup_diff(
     State(app): State<AppState>,

@@ -1,4 +1,4 @@
-//! Virtual MACs: asking for one, taking one away, looking.
+//! Virtual MACs: create, revoke, list, show.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -14,9 +14,9 @@ use utoipa_axum::routes;
 
 use super::AppState;
 use super::dry_run::{DryRunQuery, DryRunReport};
-use super::extract::{Path, Query, ids, parsed, parsed_optional};
+use super::extract::{CommandHeaders, Path, Query, ids, parsed, parsed_optional};
 use super::paging::{Page, PageRequest};
-use super::problem::{ApiCode, Problem};
+use super::problem::{ApiCode, CommandProblems, LookupProblems, Problem, QueryProblems};
 use super::queue::{Accepted, queue_or_dry_run};
 use super::views::{VmacView, address_schema};
 use crate::domain::{Action, BindableAddress, Search, Status};
@@ -31,19 +31,11 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(post, path = "/vmacs", tag = "vmacs",
     request_body(content = ref("#/components/schemas/vmac.create"), content_type = "application/json",
         example = json!({"server_id": 1042, "ip_address": "10.0.48.6", "requested_by": "billing", "reference": "order 7781"})),
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "a repeated key returns the first outcome"),
-        ("X-Correlation-Id" = Option<String>, Header, description = "copied to the events"),
-        ("traceparent" = Option<String>, Header, description = "copied to the events (W3C Trace Context)"),
-        DryRunQuery,
-    ),
+    params(CommandHeaders, DryRunQuery),
     responses(
         (status = 200, description = "a dry run", body = DryRunReport),
         (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome will be"))),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        CommandProblems,
     ))]
 async fn create(
     State(app): State<AppState>,
@@ -77,20 +69,12 @@ struct RevokeQuery {
 
 /// Revokes the virtual MAC of an address: the message `vmac.revoke` is queued, or only simulated (`dry_run`).
 #[utoipa::path(delete, path = "/vmacs/{what}", tag = "vmacs",
-    params(
-        ("what" = String, Path, description = "the IP address"),
-        ("Idempotency-Key" = Option<String>, Header, description = "a repeated key returns the first outcome"),
-        ("X-Correlation-Id" = Option<String>, Header, description = "copied to the events"),
-        ("traceparent" = Option<String>, Header, description = "copied to the events (W3C Trace Context)"),
-        RevokeQuery,
-    ),
+    params(("what" = String, Path, description = "the IP address"), CommandHeaders, RevokeQuery),
     responses(
         (status = 200, description = "a dry run", body = DryRunReport),
         (status = 202, body = Accepted, headers(("Location" = String, description = "where the outcome will be"))),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
         (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn revoke(
     State(app): State<AppState>,
@@ -151,8 +135,7 @@ struct ListQuery {
 #[utoipa::path(get, path = "/vmacs", tag = "vmacs", params(ListQuery),
     responses(
         (status = 200, body = Page<VmacView>),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        QueryProblems,
     ))]
 async fn list(
     State(app): State<AppState>,
@@ -181,9 +164,7 @@ async fn list(
     params(("what" = String, Path, description = "an IP address, a MAC, or a row's id")),
     responses(
         (status = 200, body = VmacView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn show(State(app): State<AppState>, Path(what): Path<String>) -> Result<Json<VmacView>, Problem> {
     Ok(Json(find(&app, &what).await?.into()))
@@ -208,9 +189,7 @@ struct Entry {
     params(("what" = String, Path, description = "an IP address, a MAC, or a row's id")),
     responses(
         (status = 200, body = Timeline),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        LookupProblems,
     ))]
 async fn timeline(State(app): State<AppState>, Path(what): Path<String>) -> Result<Json<Timeline>, Problem> {
     let vmac = find(&app, &what).await?;
