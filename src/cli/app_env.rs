@@ -1,4 +1,4 @@
-//! Putting settings, store and broker together.
+//! The environment of a verb: settings, store and broker.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -33,22 +33,21 @@ impl OpenStores {
     }
 }
 
-/// The settings of one run of the program, and what they lead to.
+/// The settings of one run of the program, and what is opened with them.
 pub struct AppEnv {
     pub settings: Arc<Settings>,
-    /// None for settings of the program's own.
+    /// None for the demo's own settings.
     origins: Option<Arc<Origins>>,
     stores: OpenStores,
 }
 
 impl AppEnv {
-    /// With settings of the program's own.
+    /// With the demo's own settings.
     pub fn new(settings: Settings) -> Self {
         Self { settings: Arc::new(settings), origins: None, stores: OpenStores::default() }
     }
 
-    /// Reads the settings: `--config`, else `VMACD_CONFIG`, else the usual files. What is opened by them is found in
-    /// `stores` afterwards.
+    /// Reads the settings: `--config`, else `VMACD_CONFIG`, else the usual files. Stores that are opened are added to `stores`.
     pub fn load(config: Option<&Path>, stores: &OpenStores) -> Result<Self, Fault> {
         let from_environment = || std::env::var_os("VMACD_CONFIG").map(PathBuf::from);
         let file = config.map(Path::to_owned).or_else(from_environment);
@@ -64,13 +63,13 @@ impl AppEnv {
         Ok(Self { settings, origins, stores: stores.clone() })
     }
 
-    /// The same with settings that fit the file descriptors of the process.
+    /// The same with settings that fit the process's limit of open files.
     pub fn fit_to_file_limit(self) -> Self {
         Self { settings: Arc::new(file_limits::fit(&self.settings)), ..self }
     }
 
-    /// The store as it is: its tables must be there, as this version knows them. No verb makes a database by the way: it
-    /// would be another one than was meant.
+    /// The store, whose tables must exist in this version's form. A verb that does not set up a database never creates one:
+    /// it would hardly be the intended one.
     pub async fn store(&self) -> Result<Store, Fault> {
         let store = self.connect(false).await?;
         store.check_tables().await.map_err(|error| self.with_database_hint(error))?;
@@ -101,7 +100,7 @@ impl AppEnv {
         Ok(store)
     }
 
-    /// The fault, with which database it is and why that one.
+    /// The fault, with the database's name and the setting that chose it.
     fn with_database_hint(&self, error: StoreError) -> Fault {
         let missing = match &error {
             StoreError::Connect { .. } => missing_sqlite_file(&self.settings.database.url).is_some(),
@@ -120,7 +119,7 @@ impl AppEnv {
         ))
     }
 
-    /// The database, as it is found, and the setting that says so.
+    /// The database, its file, and the setting that chose it.
     fn which_database(&self) -> String {
         let url = &self.settings.database.url;
         let file = sqlite_file(url).map(|file| format!(" ({})", file.display())).unwrap_or_default();
@@ -131,9 +130,8 @@ impl AppEnv {
         self.origins.as_ref().map(|origins| origins.sentence("database.url")).unwrap_or_default()
     }
 
-    /// The store for imports, with which a database is set up: it is made where there is none and it is the one that was
-    /// meant, unless the settings forbid it, and that is said. Tables that are there are never changed: workers may be
-    /// running on them.
+    /// The store for imports, with which a database is set up: it is created if it is missing, if it is the intended one and
+    /// the settings allow it. Existing tables are never changed: workers may be running on them.
     pub async fn store_for_import(&self) -> Result<Store, Fault> {
         match self.settings.database.migrate {
             Migrate::Auto if self.is_intended_database() => self.create_if_missing().await,
@@ -141,8 +139,8 @@ impl AppEnv {
         }
     }
 
-    /// True for a database that a setting names, and for the default one where nothing is set up yet. Beside a settings file,
-    /// or on a host of the service, the default file in whatever folder this is would hardly be the service's database.
+    /// True for a database that a setting names, and for the default one if nothing is set up yet. With a settings file, or on
+    /// a host of the service, the default file in the current folder would hardly be the service's database.
     fn is_intended_database(&self) -> bool {
         self.origins.as_ref().is_none_or(|origins| {
             origins.is_set("database.url") || !(origins.has_file() || Path::new(SERVICE_ENVIRONMENT).exists())
@@ -252,7 +250,7 @@ fn missing_sqlite_file(url: &ServiceUrl) -> Option<PathBuf> {
     sqlite_file(url).filter(|file| !file.exists())
 }
 
-/// The secrets of the service stand in a file that the unit reads and this program does not.
+/// The secrets of the service are in a file that its unit reads and this program does not.
 fn service_environment_hint() -> &'static str {
     match Path::new(SERVICE_ENVIRONMENT).exists() {
         true => {

@@ -9,7 +9,6 @@ use crate::cli::ui::output::Output;
 use crate::config::ServiceUrl;
 use crate::store::StoreError;
 
-/// Runs the verb.
 pub async fn run(env: AppEnv, output: Output, args: BackupArgs) -> Result<(), Fault> {
     let url = &env.settings.database.url;
     if url.reveal().starts_with("postgres") {

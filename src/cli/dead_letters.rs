@@ -1,4 +1,4 @@
-//! `vmacd dead-letters`: look, send again, put aside.
+//! `vmacd dead-letters`: list, show, replay, discard.
 
 use std::collections::HashSet;
 
@@ -20,10 +20,9 @@ use crate::store::{DeadLetterFilter, DeadLetterRow, FullDeadLetter, Store};
 
 /// Dead letters read at once.
 const PART: i64 = 1_000;
-/// Dead letters put aside with one statement.
+/// Dead letters discarded with one statement.
 const DISCARDED_AT_ONCE: usize = 500;
 
-/// Runs one of the verbs.
 pub async fn run(env: AppEnv, output: Output, verb: DeadLettersVerb) -> Result<(), Fault> {
     let store = env.store().await?;
     match verb {
@@ -139,7 +138,7 @@ fn partly_done(fault: Fault, done: usize, of: usize) -> Fault {
     fault.context(format!("{done} of {of} are done; the others are still waiting"))
 }
 
-/// Says what was done; some may have been replayed or discarded by others meanwhile.
+/// Prints what was done; some may have been replayed or discarded by others in the meantime.
 fn print_result(output: Output, what: &str, done: &[i64], selected: &[i64]) -> Result<(), Fault> {
     let done_set: HashSet<&i64> = done.iter().collect();
     let gone: Vec<&i64> = selected.iter().filter(|id| !done_set.contains(id)).collect();
@@ -162,7 +161,7 @@ async fn selected(store: &Store, change: &DeadLetterChange) -> Result<Vec<i64>, 
     }
 }
 
-/// Why a dead letter that was named is none of those chosen.
+/// Why a dead letter that was named is not among those selected.
 async fn why_not_selected(store: &Store, id: i64) -> Result<Fault, Fault> {
     let text = match store.dead_letter(id).await?.row.state.as_str() {
         "waiting" => format!("dead letter {id} does not match the other options"),

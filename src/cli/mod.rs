@@ -81,7 +81,7 @@ async fn run_to_end(cli: Cli) -> End {
     end
 }
 
-/// Whether the verb ends in its own way when it is told to.
+/// Whether the verb handles signals itself.
 fn handles_signals(verb: &Verb) -> bool {
     match verb {
         Verb::Serve | Verb::Demo(_) | Verb::Sim(_) => true,

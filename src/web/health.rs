@@ -23,7 +23,7 @@ pub struct Readiness {
     pub error: Option<String>,
 }
 
-/// How everything around is, as pages show it.
+/// The health of the service, as pages show it.
 #[derive(Debug, Clone)]
 pub struct HealthView {
     /// The parts and the workers.
@@ -35,7 +35,7 @@ pub struct HealthView {
 }
 
 impl HealthView {
-    /// Another text once something is worth showing anew; not for each try that fails as the one before.
+    /// Changes when pages should be shown anew; not for each attempt that fails as the one before.
     pub(super) fn fingerprint(&self) -> String {
         let Health { database, broker, workers, known_at, .. } = &self.health;
         let of_worker = |worker: &WorkerSign| {
@@ -48,13 +48,13 @@ impl HealthView {
     }
 }
 
-/// Asks the process how it is.
+/// Knows the health of the process.
 #[async_trait]
 pub trait HealthSource: Send + Sync + 'static {
     /// One entry per part that the worker needs, and per task.
     async fn readiness(&self) -> Vec<Readiness>;
 
-    /// How everything around is, within two seconds whatever is silent.
+    /// The health of the service, within two seconds even if a part does not answer.
     async fn health_view(&self) -> HealthView;
 
     /// Everything measured, in the OpenMetrics text format.

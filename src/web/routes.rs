@@ -22,9 +22,9 @@ use super::{AppState, hooks};
 use crate::config::HttpSettings;
 use crate::metrics::Metrics;
 
-/// What the server is told beside what it serves.
+/// What the server needs beside what it serves.
 pub struct ServerContext {
-    /// How the process is.
+    /// The health of the process.
     pub health_source: Arc<dyn HealthSource>,
     /// Who may ask.
     pub access: Access,

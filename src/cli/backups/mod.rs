@@ -16,7 +16,6 @@ use crate::store::{Backup, BackupKey, Store};
 /// Backups read at once.
 const PART: i64 = 1_000;
 
-/// Runs one of the verbs.
 pub async fn run(env: AppEnv, output: Output, verb: BackupsVerb) -> Result<(), Fault> {
     match verb {
         BackupsVerb::List { switch } => {

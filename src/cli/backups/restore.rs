@@ -91,7 +91,7 @@ async fn restore(
     }
 }
 
-/// What is told of a restore, its secrets hidden.
+/// What a restore would change, with secrets hidden.
 struct RestoreReport<'a> {
     backup: &'a Backup,
     diff: String,

@@ -16,7 +16,7 @@ use crate::cli::process::file_limits::raise_file_limit;
 use crate::cli::process::signals::shutdown_token;
 use crate::cli::terminal::streams::reader_is_gone;
 
-/// Time between two looks whether somebody reads.
+/// Time between two checks whether the reader is still there.
 const READER_POLL: Duration = Duration::from_millis(500);
 
 /// Builds the stage, gives the tour, and stays up unless told to end there.

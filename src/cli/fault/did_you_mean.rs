@@ -1,4 +1,4 @@
-//! Names that are not known: the nearest one that is, and where they all stand.
+//! Unknown names: suggests the nearest known one, or the command that lists all.
 
 use super::Fault;
 use crate::domain::{Code, Failure, Scope, SwitchName};
@@ -21,7 +21,7 @@ pub async fn known_switch(store: &Store, name: &SwitchName) -> Result<KnownSwitc
     })))
 }
 
-/// Refuses a site at which no switch stands.
+/// Refuses a site without switches.
 pub async fn known_site(store: &Store, site: &Scope) -> Result<(), Fault> {
     let sites: Vec<Scope> = store.sites().await?.into_iter().map(|(site, _)| Scope::Site(site)).collect();
     if *site == Scope::All || sites.contains(site) {
@@ -35,7 +35,7 @@ pub async fn known_site(store: &Store, site: &Scope) -> Result<(), Fault> {
     Err(Fault::from(StoreError::NotFound { what: "site", id: site.to_string() }).with_hint(hint))
 }
 
-/// Refuses a reason that is none; the hint names those that wait.
+/// Refuses an unknown reason code; the hint names those of waiting dead letters.
 pub async fn known_reason(store: &Store, reason: Option<&str>) -> Result<(), Fault> {
     let Some(reason) = reason.filter(|reason| Code::from_text(reason).is_none()) else { return Ok(()) };
     let codes: Vec<String> = Code::ALL.iter().map(ToString::to_string).collect();
@@ -56,7 +56,7 @@ fn those_that_wait(mut waiting: Vec<String>) -> String {
     }
 }
 
-/// Names the nearest server where the fault is that there is none of this number.
+/// Adds the nearest server's number to the fault of an unknown server.
 pub async fn for_server(store: &Store, fault: Fault, failure: &Failure, server: i64) -> Fault {
     if failure.code != Code::UnknownServer {
         return fault;

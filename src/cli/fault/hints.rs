@@ -1,4 +1,4 @@
-//! What to do about an error, where that is known. The error itself says what is wrong.
+//! What to do about an error, if that is known. The error itself says what is wrong.
 
 use crate::broker::BrokerError;
 use crate::config::ConfigError;

@@ -1,4 +1,4 @@
-//! Whose fault it is: that decides the exit code. And what is said of it.
+//! Why a verb failed: the exit code, the error and what to do about it.
 
 pub mod did_you_mean;
 pub mod hints;
@@ -55,7 +55,7 @@ impl Fault {
         Self { code, ..Self::input(text) }
     }
 
-    /// Nobody reads what is printed any more.
+    /// The reader of stdout has gone away.
     pub fn reader_gone() -> Self {
         Self::new(FaultKind::Service, READER_GONE, anyhow::Error::msg("the reader of stdout has gone away"))
     }
@@ -86,7 +86,7 @@ impl Fault {
         self.with_hint(hint)
     }
 
-    /// The same, with what it came amid.
+    /// The same, with what was being done.
     pub fn context(self, text: String) -> Self {
         Self { error: self.error.context(text), ..self }
     }

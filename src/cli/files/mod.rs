@@ -1,4 +1,4 @@
-//! Files that people bring: read as spreadsheets, editors and exports write them, with every error told by its line.
+//! Reads files to import as spreadsheets, editors and exports write them; every error has its line.
 //!
 //! `decode` makes text of bytes; `table` reads what a spreadsheet saves, `tree` JSON and TOML; `problems` is what is wrong.
 

@@ -24,7 +24,6 @@ use read::ParsedInventory;
 /// Notes that are printed one by one.
 const NOTES_MAX: usize = 20;
 
-/// Runs one of the verbs.
 pub async fn run(env: AppEnv, output: Output, verb: InventoryVerb) -> Result<(), Fault> {
     match verb {
         InventoryVerb::Import { file } => import(env, output, &file).await,

@@ -8,10 +8,9 @@ use crate::store::PoolFigures;
 
 const COLUMNS: &[&str] =
     &["POOL", "STRATEGY", "PREFIX", "SIZE", "USED", "FULL", "NEXT DRAW CLASHES", "UNCHECKED DRAWS CLASH"];
-/// Part from which somebody should look.
+/// Used part from which a pool is marked.
 const FULL_SOON: f64 = 0.5;
 
-/// Lists the pools.
 pub async fn run(env: AppEnv, output: Output) -> Result<(), Fault> {
     let store = env.store().await?;
     output.list(&store.pool_figures().await?, COLUMNS, row)

@@ -23,12 +23,12 @@ pub fn shutdown_token() -> Result<CancellationToken, Fault> {
     Ok(token)
 }
 
-/// What told the program to end.
+/// The signal that ended the program.
 #[derive(Debug, Clone, Copy)]
 pub struct Signal(SignalKind);
 
 impl Signal {
-    /// As shells tell it: 128 and the signal's number.
+    /// As shells have it: 128 plus the signal's number.
     pub fn exit_code(self) -> ExitCode {
         ExitCode::from(u8::try_from(128 + self.0.as_raw_value()).unwrap_or(2))
     }

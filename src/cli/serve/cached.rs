@@ -1,16 +1,17 @@
-//! What a part of the surroundings last said, asked for in the background: who reads waits a bounded time, whatever is silent.
+//! The last answer of a database or broker query that runs in the background: a reader waits for a limited time, even if
+//! nothing answers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 
-/// Longest time that somebody waits for an answer.
+/// Longest time that a reader waits for an answer.
 pub const PATIENCE: Duration = Duration::from_millis(1_500);
-/// How old an error may be before it is asked again.
+/// How old an error may be before the query runs again.
 const ERROR_AGE_MAX: Duration = Duration::from_secs(1);
 
-/// One question to one part, asked at most once at a time however many want to know.
+/// One query, which runs at most once at a time however many readers there are.
 pub struct Cached<T> {
     state: watch::Sender<State<T>>,
     turn: Arc<Semaphore>,
@@ -18,21 +19,21 @@ pub struct Cached<T> {
     good_for: Duration,
 }
 
-/// What a part has said so far.
+/// The latest results.
 #[derive(Clone)]
 struct State<T> {
     /// The last answer, and when it came.
     answer: Option<(T, Instant)>,
-    /// What came since in place of one, and when.
+    /// The error since then, and when it came.
     error: Option<(String, Instant)>,
 }
 
-/// What is known.
+/// What a reader gets.
 #[derive(Debug)]
 pub struct Reading<T> {
     /// The last answer, however old, and when it came; none where there never was one.
     pub answer: Option<(T, Instant)>,
-    /// Why it is an old one.
+    /// Why the answer is old, if it is.
     pub trouble: Option<String>,
 }
 
@@ -42,8 +43,8 @@ impl<T: Clone + Send + Sync + 'static> Cached<T> {
         Self { state, turn: Arc::new(Semaphore::new(1)), good_for }
     }
 
-    /// The answer, asked for by this where the last one is too old. The question goes on when nobody waits for it any
-    /// more, and nobody asks again before it has ended.
+    /// The answer; starts the query if the last answer is too old. The query goes on when its reader gives up, and no other
+    /// starts before it has ended.
     pub async fn get(&self, query: impl Future<Output = Result<T, String>> + Send + 'static) -> Reading<T> {
         let mut answers = self.state.subscribe();
         let state = answers.borrow_and_update().clone();
@@ -52,7 +53,7 @@ impl<T: Clone + Send + Sync + 'static> Cached<T> {
         }
         if let Ok(turn) = self.turn.clone().try_acquire_owned() {
             let state = self.state.clone();
-            #[expect(clippy::disallowed_methods, reason = "one question, whose asker has a time limit")]
+            #[expect(clippy::disallowed_methods, reason = "one query, whose readers have a time limit")]
             tokio::spawn(async move {
                 let answer = query.await;
                 state.send_modify(|state| state.note(answer));

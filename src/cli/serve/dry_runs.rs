@@ -1,4 +1,4 @@
-//! Dry runs that the API asks for: the same as `--dry-run`.
+//! Dry runs for the API: the same as `--dry-run`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::domain::{Code, Failure};
 use crate::web::{DryRunReport, DryRunner};
 use crate::worker::{self, Parts};
 
-/// How long a switch that a worker keeps is waited for.
+/// Longest wait for a switch that a worker is pushing to.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Dry runs at the same time: each holds leases, and up to sixteen sessions.
 const AT_ONCE_MAX: usize = 4;
 
-/// Tries commands out as the worker of this process would take them.
+/// Simulates commands as the worker of this process would run them.
 pub struct WorkerDryRuns {
     parts: Parts,
     turns: Arc<Semaphore>,
@@ -31,7 +31,7 @@ impl WorkerDryRuns {
 
 #[async_trait]
 impl DryRunner for WorkerDryRuns {
-    /// It goes on to its end when nobody waits for it any more, so that switches and leases are given back in order.
+    /// The dry run goes on when its client has gone away, so that sessions and leases are released in order.
     async fn dry_run(&self, messages: Vec<Message>) -> Result<DryRunReport, Failure> {
         let (parts, turns) = (self.parts.clone(), self.turns.clone());
         #[expect(clippy::disallowed_methods, reason = "one dry run, which is bounded in time")]

@@ -1,4 +1,4 @@
-//! How the process is: the answers to `/readyz` and `/metrics`, from its parts, within two seconds whatever is silent.
+//! The health of the process, for `/readyz`, `/metrics` and the pages: answers within two seconds even if a part does not.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use crate::store::{Counts, PoolFigures, StoreError, SwitchTroubles};
 use crate::web::{HealthSource, HealthView, Readiness};
 use crate::worker::{Parts, TaskState};
 
-/// How old a sign of life may be: however often somebody asks, the database is asked once a second.
+/// How old a sign of life may be: the database is queried at most once a second.
 const LIFE_AGE_MAX: Duration = Duration::from_secs(1);
-/// How long one is waited for in the background.
+/// Longest time for that query, in the background.
 const SIGN_MAX: Duration = Duration::from_secs(8);
 /// How old figures may be.
 const COUNTS_AGE_MAX: Duration = Duration::from_millis(100);
@@ -26,7 +26,7 @@ const POOLS_AGE_MAX: Duration = Duration::from_secs(60);
 /// Switches in trouble that each page names; the others are counted.
 const TROUBLES_SHOWN: i64 = 5;
 
-/// What was asked of the parts of one process.
+/// The health of the parts of this process.
 pub struct ProcessHealth {
     parts: Parts,
     since: Instant,
@@ -37,7 +37,7 @@ pub struct ProcessHealth {
     seen: Mutex<Option<Rows>>,
 }
 
-/// What the database last said of workers and switches, how long it took, and when.
+/// What the database last said about workers and switches, how long that took, and when.
 #[derive(Clone)]
 struct Rows {
     workers: Vec<WorkerSign>,
@@ -94,7 +94,7 @@ impl ProcessHealth {
         self.queues.get(async move { broker.depths().await.map_err(|error| chain(&error)) }).await
     }
 
-    /// What the rows say of workers and switches now.
+    /// Queries the database for workers and switches.
     async fn rows(&self) -> Result<Rows, StoreError> {
         let (store, asked) = (&self.parts.store, Instant::now());
         let workers = store.workers().await?;
@@ -104,7 +104,7 @@ impl ProcessHealth {
         Ok(Rows { workers, switches, freezes, took_ms, at: store.best_known_time() })
     }
 
-    /// The same, as far as it is known; takes note of whether database and broker answer.
+    /// The same, or the last known answer; records outages of database and broker.
     async fn known_rows(&self) -> Option<Rows> {
         let answer = tokio::time::timeout(PATIENCE, self.rows()).await;
         let silent = || format!("no answer within {} ms", PATIENCE.as_millis());
@@ -119,7 +119,7 @@ impl ProcessHealth {
         seen.clone()
     }
 
-    /// How long ago the answer came, seconds; where none ever came, since when nothing is known.
+    /// The age of the answer in seconds; without any answer, the age of this process.
     fn age_s<T>(&self, known: &Reading<T>) -> f64 {
         known.answer.as_ref().map_or(self.since, |(_, at)| *at).elapsed().as_secs_f64()
     }

@@ -1,4 +1,4 @@
-//! `vmacd adopt`: bindings that stand on the switches become rows; the switches are only read.
+//! `vmacd adopt`: makes rows of bindings that are already on the switches; the switches are only read.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::domain::audit::Place;
 use crate::domain::{BindableAddress, Failure, SwitchName};
 use crate::store::Store;
 
-/// Looks, asks, takes over, and tells. A switch that could not be looked at is a fault at the end.
+/// Reads the switches, asks, adopts and reports. A switch that could not be read is a fault at the end.
 pub async fn run(env: AppEnv, output: Output, args: AdoptArgs) -> Result<(), Fault> {
     if !args.dry_run && !args.yes && !confirm::can_ask() {
         let fault = Fault::input("this needs a confirmation and there is no terminal to ask on; nothing was done");
@@ -33,10 +33,10 @@ pub async fn run(env: AppEnv, output: Output, args: AdoptArgs) -> Result<(), Fau
     report.verdict()
 }
 
-/// What is told.
+/// What was adopted and what was not.
 struct Report {
     adoption: Adoption,
-    /// Switches that could not be looked at.
+    /// Switches that could not be read.
     unseen: Vec<(SwitchName, Failure)>,
     dry_run: bool,
     /// The rows made, by address.
@@ -57,7 +57,7 @@ impl Report {
         }
     }
 
-    /// Makes the rows; what somebody else took meanwhile is told as such.
+    /// Makes the rows; what somebody else took in the meantime is reported as refused.
     async fn adopt_rows(&mut self, store: &Store) -> Result<(), Fault> {
         let made = store.adopt(&self.adoption.adoptable).await?;
         self.rows = made.into_iter().map(|row| (row.ip_address, row.id)).collect();

@@ -1,4 +1,4 @@
-//! `vmacd audit`: what the switches hold against what the rows say, and mending what is vmacd's.
+//! `vmacd audit`: compares the switches with the rows, and repairs vmacd's own bindings.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::domain::audit::{Finding, Kind, audit};
 use crate::domain::{Failure, SwitchName};
 use crate::store::Store;
 
-/// Looks, tells, and mends where it is asked to. Whatever stands at the end is a fault, so that a timer notices.
+/// Checks, reports, and repairs with `--fix`. Problems that remain end in a fault, so that a timer notices.
 pub async fn run(env: AppEnv, output: Output, args: AuditArgs) -> Result<(), Fault> {
     if args.fix && !args.yes && !confirm::can_ask() {
         let fault = Fault::input("this needs a confirmation and there is no terminal to ask on; nothing was done");
@@ -34,12 +34,12 @@ pub async fn run(env: AppEnv, output: Output, args: AuditArgs) -> Result<(), Fau
 /// What an audit found.
 struct AuditResult {
     findings: Vec<Finding>,
-    /// Switches that could not be looked at.
+    /// Switches that could not be read.
     unseen: Vec<(SwitchName, Failure)>,
     switches: usize,
 }
 
-/// Has the workers drive the rows again that this mends. Says whether anything is under way.
+/// Queues the rows to repair for the workers; false if there are none.
 async fn repair(store: &Store, args: &AuditArgs, found: &AuditResult) -> Result<bool, Fault> {
     let mut rows: BTreeMap<&SwitchName, Vec<i64>> = BTreeMap::new();
     for finding in &found.findings {

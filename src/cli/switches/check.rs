@@ -1,5 +1,5 @@
-//! `vmacd switches check`: everything that a push needs, step by step, in plain words. It changes nothing; for as long
-//! as its commit check takes it holds the candidate's lock.
+//! `vmacd switches check`: tests everything that a push needs, step by step. It changes nothing; during its commit check it
+//! holds the lock of the candidate configuration.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use crate::store::Store;
 use crate::switch::{SwitchClient, SwitchError, VlanGuards, fetch_host_key, pending_confirm};
 use crate::worker::{credential, timeouts};
 
-/// What was found out about one thing.
+/// The result of one step.
 #[derive(Debug, Serialize)]
 struct Finding {
     what: String,
@@ -55,7 +55,7 @@ impl Findings {
         self.0.push(Finding { what, state: State::No, detail, failure: Some(failure) });
     }
 
-    /// Notes how something went, and hands on what it gave.
+    /// Notes the result of a step, and returns its value.
     fn note<T>(&mut self, what: &str, result: Result<T, SwitchError>, detail: impl Fn(&T) -> String) -> Option<T> {
         match &result {
             Ok(value) => self.add(what, State::Ok, detail(value)),
@@ -93,7 +93,7 @@ pub async fn run(env: &AppEnv, store: &Store, output: Output, name: &SwitchName)
     }
 }
 
-/// What to do is said of this switch: the check itself was made just now, and is no advice.
+/// The hint is about this switch; it does not advise to run the check, which just ran.
 fn fault(switch: &Switch, finding: Finding) -> Fault {
     let what = format!("{}: {}", switch.name, finding.what);
     let fault = match finding.failure {
@@ -132,7 +132,7 @@ fn is_pinned(switch: &Switch, shown: &str) -> Result<(), SwitchError> {
     }
 }
 
-/// Everything that can be seen over the session.
+/// Everything that a NETCONF session can tell.
 async fn check_session(client: &mut SwitchClient, findings: &mut Findings) {
     findings.add("dialect", State::Ok, client.dialect().as_str());
     let facts = client.facts().await;
@@ -151,7 +151,7 @@ async fn check_session(client: &mut SwitchClient, findings: &mut Findings) {
     in_force(client, findings, active).await;
 }
 
-/// Whether the switch goes by its bindings, whosever they are.
+/// Whether the switch applies its bindings, whosever they are.
 async fn in_force(client: &mut SwitchClient, findings: &mut Findings, active: Vec<PresentBinding>) {
     let asked = active.into_iter().map(|PresentBinding { ip, mac, interface, vlan, .. }| Binding {
         ip,
@@ -184,7 +184,7 @@ async fn in_force(client: &mut SwitchClient, findings: &mut Findings, active: Ve
     }
 }
 
-/// As many as can be read.
+/// The first few lines, and how many more there are.
 fn shortened(lines: &[String]) -> String {
     const SHOWN: usize = 5;
     let more = lines.len().saturating_sub(SHOWN);
@@ -192,7 +192,7 @@ fn shortened(lines: &[String]) -> String {
     if more == 0 { text } else { format!("{text}; and {more} more") }
 }
 
-/// Bindings that the switch keeps and ignores, as many as can be read.
+/// Bindings that the switch keeps and ignores.
 fn inactive(findings: &mut Findings, bindings: &[PresentBinding]) {
     let ignored = bindings.iter().filter_map(|binding| Some((binding, binding.inactive.as_ref()?)));
     let line = |(PresentBinding { ip, interface, .. }, why): (&PresentBinding, &Inactive)| {
@@ -205,7 +205,7 @@ fn inactive(findings: &mut Findings, bindings: &[PresentBinding]) {
     }
 }
 
-/// Where one MAC may stand twice, as far as that is known.
+/// Where the switch refuses a duplicate MAC, as far as that is known.
 fn duplicates(client: &mut SwitchClient, findings: &mut Findings, bindings: &[PresentBinding]) {
     client.believe(client.duplicates().after_taking(bindings));
     let known = client.duplicates();
@@ -213,7 +213,7 @@ fn duplicates(client: &mut SwitchClient, findings: &mut Findings, bindings: &[Pr
     findings.add("duplicates", State::Ok, detail);
 }
 
-/// Somebody's confirmed commit: a commit check could confirm it, so that none is made then.
+/// An unconfirmed commit of somebody else: a commit check could confirm it, so none is made then.
 async fn check_pending_commit(client: &mut SwitchClient, findings: &mut Findings) -> bool {
     let history = match client.history().await {
         Ok(history) => history,
@@ -250,7 +250,7 @@ async fn candidate(client: &mut SwitchClient, findings: &mut Findings, pending: 
     }
 }
 
-/// What the VLANs with bindings do with them.
+/// Which guards are on in the VLANs that have bindings.
 async fn guards(client: &mut SwitchClient, findings: &mut Findings, vlans: &BTreeSet<VlanName>) {
     let guards = match client.guards().await {
         Ok(guards) => guards,

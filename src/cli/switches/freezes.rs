@@ -1,4 +1,4 @@
-//! `vmacd freeze`, `vmacd thaw`, `vmacd freezes`: sites whose switches are left alone.
+//! `vmacd freeze`, `vmacd thaw`, `vmacd freezes`: sites on whose switches nothing is committed.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;

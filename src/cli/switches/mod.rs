@@ -25,7 +25,6 @@ use crate::domain::{Dialect, DriftMode, Scope, SwitchName};
 use crate::store::{KnownSwitch, Store};
 use crate::switch::fetch_host_key;
 
-/// Runs one of the verbs.
 pub async fn run(env: AppEnv, output: Output, verb: SwitchesVerb) -> Result<(), Fault> {
     let store = env.store().await?;
     match verb {

@@ -1,4 +1,4 @@
-//! Looking at the switches side by side, with what the rows and the inventory say meanwhile.
+//! Reads the switches in parallel, and the rows and the inventory beside them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,22 +16,22 @@ use crate::domain::{Failure, Status, SwitchName};
 use crate::store::{Store, Vmac, VmacFilter};
 use crate::worker::survey;
 
-/// Switches looked at side by side.
+/// Switches read in parallel.
 const SIDE_BY_SIDE: usize = 16;
 /// Rows read at a time.
 const ROWS_AT_ONCE: i64 = 5_000;
 
-/// What was seen, and what is known.
+/// What the switches have, and what the database says.
 pub struct Survey {
     /// The switches that answered.
     pub seen: Vec<Seen>,
-    /// Those that could not be looked at.
+    /// The switches that could not be read.
     pub unseen: Vec<(SwitchName, Failure)>,
-    /// Rows and servers after the look.
+    /// Rows and servers, read after the switches.
     pub known: Known,
 }
 
-/// Looks at these switches, at all of them where none is named.
+/// Reads these switches, or all of them if none is named.
 pub async fn read_switches(env: &AppEnv, store: &Store, output: Output, only: &[SwitchName]) -> Result<Survey, Fault> {
     let switches = chosen(store, only).await?;
     let before: HashMap<i64, DateTime<Utc>> =
@@ -70,7 +70,7 @@ async fn chosen(store: &Store, only: &[SwitchName]) -> Result<Vec<SwitchName>, F
     Ok(names)
 }
 
-/// The rows and servers as they are now; a row that was another one before the look is not settled.
+/// The rows and servers as they are now; a row that changed while the switches were read is not settled.
 async fn known(store: &Store, seen: &[Seen], before: &HashMap<i64, DateTime<Utc>>) -> Result<Known, Fault> {
     let bound = seen.iter().flat_map(|seen| seen.bindings.iter().map(|binding| binding.mac));
     let macs: Vec<_> =
@@ -104,13 +104,13 @@ fn audited(row: Vmac, settled: bool) -> AuditedRow {
     AuditedRow { id, server_id, ip, mac, former: Vec::new(), status, desired, settled, bindings }
 }
 
-/// The switches that could not be looked at, as data.
+/// The switches that could not be read, as JSON.
 pub fn unchecked(unseen: &[(SwitchName, Failure)]) -> Vec<Value> {
     let as_json = |(switch, why): &(SwitchName, Failure)| json!({"switch": switch, "code": why.code, "text": why.text});
     unseen.iter().map(as_json).collect()
 }
 
-/// A place in one line.
+/// A binding's place in one line.
 pub fn place_text(place: &Place) -> String {
     let ip = place.ip.map(|ip| format!("{ip} ")).unwrap_or_default();
     format!("{} {} {ip}{}", place.switch, place.interface, place.mac)

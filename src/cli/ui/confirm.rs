@@ -1,15 +1,15 @@
-//! A question to whoever sits at the terminal.
+//! Asks for confirmation at the terminal.
 
 use std::io::{BufRead, IsTerminal, Write};
 
 use crate::cli::fault::Fault;
 
-/// True where somebody can be asked.
+/// True if there is a terminal to ask at.
 pub fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks, unless `yes` says so already. Where nobody can be asked, nothing is done: `otherwise` says how to do it without.
+/// Asks unless `yes` is given. Without a terminal this is a fault, whose hint `otherwise` says how to confirm.
 pub async fn require(yes: bool, question: String, otherwise: &str) -> Result<(), Fault> {
     if yes {
         return Ok(());
@@ -24,7 +24,7 @@ pub async fn require(yes: bool, question: String, otherwise: &str) -> Result<(),
     }
 }
 
-/// Asks on stderr; only `y` or `yes` is yes. That the input ends is no.
+/// Asks on stderr; only `y` or `yes` is yes, and the end of the input is no.
 pub async fn yes_or_no(question: String) -> Result<bool, Fault> {
     let answered = tokio::task::spawn_blocking(move || {
         write!(std::io::stderr(), "{question} [y/N] ")?;

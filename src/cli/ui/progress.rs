@@ -1,4 +1,4 @@
-//! How far long work is: on a terminal, for people; nothing where stderr is piped or the output is JSON.
+//! Progress of long work, on a terminal only: nothing if stderr is piped or the output is JSON.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::Output;
 
-/// Things below which no bar is worth it.
+/// Number of items from which a bar is shown.
 const WORTH_A_BAR: usize = 100;
 /// Time between two steps of a spinner.
 const TICK: Duration = Duration::from_millis(120);
@@ -46,7 +46,7 @@ impl Progress {
         self.0.set_message(what);
     }
 
-    /// So many are dealt with.
+    /// So many are done.
     pub fn at(&self, done: usize) {
         self.0.set_position(done as u64);
     }

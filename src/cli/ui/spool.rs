@@ -1,5 +1,5 @@
-//! A list on its way out: kept in a file without a name until it is whole, so that nobody reads half of it, and never held
-//! in memory.
+//! A list that is printed as a whole: collected in an unlinked temporary file, so that nobody reads half of it and memory
+//! stays small.
 
 use std::fs::{File, OpenOptions};
 use std::hash::{DefaultHasher, Hasher};

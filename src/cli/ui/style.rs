@@ -1,4 +1,4 @@
-//! How data looks to people: tables, lines, and colours that mean something.
+//! Text for people: tables, lines, and colours with a meaning.
 //!
 //! Everything is escaped here before any colour is put round it, so that nothing stored can drive the terminal.
 
@@ -18,9 +18,9 @@ pub enum Tone {
     Good,
     /// On its way: yellow.
     Waiting,
-    /// Somebody should look: red.
+    /// Needs attention: red.
     Bad,
-    /// Over and done with: dim.
+    /// In the past: dim.
     Past,
     /// A title: bold.
     Title,
@@ -64,7 +64,7 @@ impl From<&str> for Cell {
     }
 }
 
-/// What the place that is printed to can show.
+/// What the output can show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Style {
     /// Colours.

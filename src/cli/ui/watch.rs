@@ -1,7 +1,7 @@
-//! `--watch`: looking again and again, until Ctrl-C or until nobody reads any more.
+//! `--watch`: prints the same again at an interval, until Ctrl-C or until the reader has gone away.
 //!
-//! On a terminal the screen is repainted in place. Elsewhere what changed is printed: with `--json` one document a line,
-//! else one table after another. A database that goes away is said and waited for.
+//! On a terminal the screen is repainted in place. Elsewhere only changes are printed: with `--json` one document a line,
+//! else one table after another. An outage of the database is reported and waited for.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const CLEAR: &str = "\x1b[2J";
 const HIDE_CURSOR: &str = "\x1b[?25l";
 const SHOW_CURSOR: &str = "\x1b[?25h";
 
-/// Prints what `look` sees: once, or every so often.
+/// Prints what `poll` returns: once, or at each interval.
 pub async fn watch(
     output: Output,
     every: Option<Duration>,
@@ -33,7 +33,7 @@ pub async fn watch(
     poll_until_stopped(every, first, async || poll(output.resized()).await, |seen| view.show(seen)).await
 }
 
-/// The same for a list of any length that no screen shows: each time as a whole, and none of it in memory.
+/// The same for a list of any length outside a terminal: printed as a whole each time, and never held in memory.
 pub async fn watch_list(
     output: Output,
     every: Option<Duration>,
@@ -52,7 +52,7 @@ pub async fn watch_list(
     poll_until_stopped(every, first, poll, show).await
 }
 
-/// Shows what was seen, and looks again, until it is interrupted or nobody reads any more.
+/// Shows the result and polls again, until it is interrupted or the reader has gone away.
 async fn poll_until_stopped<T>(
     every: Duration,
     first: T,
@@ -81,7 +81,7 @@ async fn poll_until_stopped<T>(
     }
 }
 
-/// What was seen. That it failed is said once, and once more that it does not any more.
+/// The result. An outage is reported once, and so is its end.
 fn report_outage<'a, T>(failing: &mut bool, seen: &'a Result<T, Fault>) -> Option<&'a T> {
     match seen {
         Err(fault) => {

@@ -1,4 +1,4 @@
-//! `--dry-run` of what asks for something: each switch shows the difference that it would come to, and keeps nothing.
+//! `--dry-run` of a request: each switch shows what it would change, and keeps nothing.
 
 use crate::broker::Message;
 use crate::cli::app_env::AppEnv;
@@ -15,7 +15,7 @@ use crate::store::{Admission, CommandOutcome, Outcome};
 use crate::web::{DryRunChange, DryRunReport, DryRunSwitch};
 use crate::worker::{DryRun, dry_run};
 
-/// Tries the messages out, and tells what each switch says. What cannot be done is a fault.
+/// Simulates the messages and reports what each switch says. What cannot be done is a fault.
 pub async fn run(env: AppEnv, output: Output, messages: Vec<Message>, target: &Target) -> Result<(), Fault> {
     let store = env.store().await?;
     let comparing = Progress::spinner(output, "comparing on the switches".to_owned());
@@ -42,9 +42,9 @@ struct Change {
     switch: Option<SwitchName>,
     interface: Option<InterfaceName>,
     vlan: Option<VlanName>,
-    /// The one that would stand for the address afterwards.
+    /// The MAC that the address would have afterwards.
     mac_address: Option<Mac>,
-    /// Another MAC is drawn when it is done.
+    /// Another MAC is chosen when the command runs.
     mac_is_example: bool,
     /// `would_bind`, `would_restore`, `would_remove`, `unchanged` or `refused`.
     outcome: &'static str,
@@ -59,7 +59,7 @@ struct SwitchResult<'a> {
     failure: Option<&'a Failure>,
 }
 
-/// What is told of a dry run.
+/// The result of a dry run.
 struct Summary<'a> {
     changes: Vec<Change>,
     switches: Vec<SwitchResult<'a>>,
@@ -186,7 +186,7 @@ fn sentence(step: &Step, mac_is_example: bool) -> String {
     }
 }
 
-/// What goes to no switch; none for what does.
+/// The change of a command that reaches no switch; none for others.
 fn without_switch(ip: BindableAddress, admission: &Admission) -> Option<Change> {
     match admission {
         Admission::Work { .. } => None,

@@ -19,7 +19,7 @@ pub fn message(action: Action, body: &Map<String, Value>, id: Option<String>) ->
     message.map_err(|failure| Fault { kind: FaultKind::Input, ..failure.into() })
 }
 
-/// Why the outcome of the key is not this message's: the key was used before, for another request.
+/// The failure if the key was used before for another request, so that its outcome is not this message's.
 pub async fn reused(store: &Store, key: &MessageKey, message: &Message) -> Result<Option<Failure>, Fault> {
     let is_own = store.command(key).await?.body_hash == message.content_hash();
     let text = || format!("{key} was used before for another request; leave --message-id out, or give a new one");

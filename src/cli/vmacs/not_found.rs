@@ -1,10 +1,10 @@
-//! What is known of an address that has no virtual MAC: why the last request for it failed, or that no worker runs.
+//! The fault of an address without a virtual MAC: why the last request for it failed, or that no worker runs.
 
 use crate::cli::fault::Fault;
 use crate::domain::{BindableAddress, VmacName};
 use crate::store::{DeadLetterFilter, Store, StoreError};
 
-/// The fault of looking `what` up. Of an address that is not there it says what became of a request for it.
+/// The fault of looking `what` up; for an address that is missing its hint says why.
 pub async fn fault_for_missing(error: StoreError, store: &Store, what: VmacName) -> Fault {
     let hint = match (&error, what) {
         (StoreError::NotFound { .. }, VmacName::Ip(ip)) => hint(store, ip).await.ok().flatten(),

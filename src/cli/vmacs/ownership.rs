@@ -1,4 +1,4 @@
-//! Whose an address is, for those who revoke it.
+//! Which server has or had an address, for those who revoke it.
 
 use crate::cli::fault::Fault;
 use crate::domain::Status;

@@ -111,7 +111,7 @@ fn refuse_prefix(ip: &str) -> Result<(), Fault> {
     }
 }
 
-/// The request is published; nobody waits for its outcome.
+/// Answers a request that is published and not waited for.
 async fn answer_accepted(
     store: &Store,
     output: Output,
@@ -127,15 +127,14 @@ async fn answer_accepted(
     output.one(&json!({"message_id": key, "status": "accepted"}), || format!("accepted as {key}\n{next}"))
 }
 
-/// True where a revoke found no virtual MAC, or one that was off before it came.
+/// True if a revoke found no virtual MAC, or one that had been revoked before it arrived.
 async fn found_nothing_to_revoke(store: &Store, key: &str, outcome: &CommandOutcome) -> Result<bool, Fault> {
     let Some(id) = outcome.vmac_id else { return Ok(true) };
     let received_at = store.command(&MessageKey(key.to_owned())).await?.command.received_at;
     Ok(store.vmac(id).await?.revoked_at.is_some_and(|at| at < received_at))
 }
 
-/// The answer to a revoke that found nothing to do: it is done where the address was revoked before, and a mistake where it
-/// never was the server's.
+/// Answers a revoke that found nothing to do: fine if the address was revoked before, an error if the server never had it.
 async fn answer_nothing_revoked(
     store: &Store,
     output: Output,

@@ -91,7 +91,7 @@ async fn wait(
     }
 }
 
-/// A revoke that found nothing is no revoke where the address never was the server's.
+/// Marks the addresses that the server never had: their revoke found nothing.
 async fn mark_never_bound(store: &Store, answers: &mut [Answer], server: i64) -> Result<(), Fault> {
     let is_empty = |answer: &&mut Answer| answer.status == Outcome::Revoked.as_str() && answer.mac_address.is_none();
     for answer in answers.iter_mut().filter(is_empty) {

@@ -1,4 +1,4 @@
-//! What a request waits for that has no outcome yet, and what to do about it: said while somebody waits, and when they stop.
+//! Why a request has no outcome yet, and what to do about it: shown while somebody waits, and when they stop waiting.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::cli::ui::progress::Progress;
 use crate::domain::{MessageKey, SwitchName};
 use crate::store::{CommandRecord, Store, StoreError, SwitchOverview, Vmac};
 
-/// Time between two looks for the reason.
+/// Time between two queries for the reason.
 const POLL_EVERY: Duration = Duration::from_secs(1);
-/// Switches that are told one by one.
+/// Switches that are named; the others are counted.
 const SWITCHES_SHOWN: usize = 3;
 const NO_WORKER: &str =
     "is `vmacd serve` running, and with the same database and queue? `vmacd config` shows those of this shell";
@@ -32,7 +32,7 @@ impl WaitReason {
         Self { text: text.into(), hint: hint.into() }
     }
 
-    /// Looks for what the request waits for.
+    /// Finds out what the request is waiting for.
     pub async fn find(store: &Store, key: &MessageKey) -> Result<Self, StoreError> {
         let record = match store.command(key).await {
             Err(StoreError::NotFound { .. }) => {
@@ -56,7 +56,7 @@ fn not_admitted(record: &CommandRecord) -> WaitReason {
     WaitReason::new(text, format!("`vmacd show {ip}` shows which server has it, and its progress"))
 }
 
-/// The switches with a port that is not yet as it is wanted, each once.
+/// The switches with a port that is not in its desired state yet, each once.
 fn waiting_switches(vmac: &Vmac) -> Vec<SwitchName> {
     let open = vmac.switch_bindings.iter().filter(|port| !port.is_met(vmac.desired));
     let mut names: Vec<SwitchName> = open.map(|port| port.switch.clone()).collect();
@@ -111,7 +111,7 @@ fn at_switch(vmac: &Vmac, switch: &SwitchOverview) -> WaitReason {
     }
 }
 
-/// Says on stderr what is waited for, whenever that is something else; on a terminal in one line that goes again.
+/// Prints the reason for waiting to stderr whenever it changes; on a terminal as a spinner.
 pub struct WaitReporter {
     output: Output,
     spinner: Option<Progress>,
@@ -124,7 +124,7 @@ impl WaitReporter {
         Self { output, spinner: None, polled_at: Instant::now(), reported: None }
     }
 
-    /// Looks again if it is time to, and says what is new. Trouble with looking is not what is waited for.
+    /// Polls if it is time to, and prints a new reason. Errors of the poll itself are ignored: the caller sees them.
     pub async fn report(&mut self, store: &Store, key: &MessageKey, done: Option<(usize, usize)>) {
         if self.output.json || self.polled_at.elapsed() < POLL_EVERY {
             return;

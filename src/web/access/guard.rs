@@ -1,4 +1,4 @@
-//! Who may ask: the bearer token (RFC 6750 section 2.1), and no page of another site.
+//! Access: the bearer token (RFC 6750 section 2.1), and no requests of other sites' pages.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::wrong_credentials::{EntryPoint, WrongCredentials};
 use crate::web::api::{ApiCode, Problem};
 use crate::web::server::connections::ActiveRequest;
 
-/// Who may ask for more than whether the process lives.
+/// Who may use more than `/healthz` and `/readyz`.
 #[derive(Clone)]
 pub enum Access {
     /// Everybody: the address is a loopback one and no token is set.
@@ -27,7 +27,7 @@ pub(in crate::web) struct Guard {
     pub wrong_credentials: WrongCredentials,
 }
 
-/// What a request shows of the token.
+/// Whether a request has the token.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::web) enum TokenCheck {
     /// The token.
@@ -88,7 +88,7 @@ fn is_local(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// What the request shows as a bearer. Whatever else stands in the header (`Basic ...`) is something in its place.
+/// Compares the bearer token of the request. Any other credentials in the header (`Basic ...`) are wrong.
 pub(in crate::web) fn check_token(request: &Request, token: &str) -> TokenCheck {
     let Some(header) = request.headers().get(header::AUTHORIZATION) else { return TokenCheck::Missing };
     let shown = header.to_str().ok().and_then(|value| value.split_once(' '));
@@ -102,7 +102,7 @@ pub(in crate::web) fn check_token(request: &Request, token: &str) -> TokenCheck 
     }
 }
 
-/// Compares in a time that tells nothing of the token: neither of its length nor of where the two differ.
+/// Compares in a time that reveals nothing about the token, neither its length nor where the two differ.
 pub(in crate::web) fn equal_in_constant_time(shown: &str, token: &str) -> bool {
     let (shown, token) = (Sha256::digest(shown), Sha256::digest(token));
     let differences = shown.iter().zip(token.iter()).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));

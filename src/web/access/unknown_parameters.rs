@@ -1,5 +1,5 @@
-//! Parameters that nothing reads are refused where a request changes something: who asks for `dry_run` where there is none
-//! must not find that it was done.
+//! Unknown parameters are refused if a request changes something: a `dry_run` that is not supported must not be carried out
+//! for real.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

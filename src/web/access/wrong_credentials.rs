@@ -1,7 +1,7 @@
-//! Wrong tokens and signatures: slowed down by the address that they come from, counted, and told in the log.
+//! Wrong tokens and signatures: slowed down by client address, counted, and logged.
 //!
-//! An address may be wrong ten times; after that it is answered once a second, and whoever waits behind others at most ten
-//! seconds. A right token never waits, so nobody behind the same proxy is locked out by somebody else's guesses.
+//! An address may be wrong ten times; after that it gets one answer a second, with a wait of at most ten seconds. A right
+//! token never waits, so nobody behind the same proxy is locked out by somebody else's guesses.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,7 +45,7 @@ impl EntryPoint {
     }
 }
 
-/// What is known of wrong ones. Cheap to clone.
+/// The wrong ones so far. Cheap to clone.
 #[derive(Clone)]
 pub(in crate::web) struct WrongCredentials {
     tally: Arc<Mutex<Tally>>,
@@ -55,7 +55,7 @@ pub(in crate::web) struct WrongCredentials {
 #[derive(Default)]
 struct Tally {
     clients: ClientDelays,
-    /// Until when nothing more is told.
+    /// Until when nothing more is logged.
     quiet_until: Option<Instant>,
     /// Since the last line.
     unlogged: u64,
@@ -66,8 +66,7 @@ impl WrongCredentials {
         Self { tally: Arc::default(), metrics }
     }
 
-    /// A wrong one came: counts it, tells it, and ends when it may be answered. Its connection makes room for others
-    /// meanwhile.
+    /// Counts and logs a wrong one, and returns when it may be answered. Its connection makes room for others in the meantime.
     pub async fn record_and_delay(&self, entry_point: EntryPoint, active_request: Option<&ActiveRequest>) {
         let client = active_request.map_or(ClientAddress::OTHERS, ActiveRequest::client);
         self.metrics.credential_refused(entry_point.as_str());

@@ -1,4 +1,4 @@
-//! Small pieces that pages are made of.
+//! Small pieces of pages: times, texts, links, parameters.
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -36,13 +36,13 @@ pub(super) fn status(name: &str) -> Markup {
     html! { span class={ "status " (name) } { (name) } }
 }
 
-/// A time: how long ago, and exactly when one points at it.
+/// A time: how long ago, with the exact time as a tooltip.
 pub(super) fn time(at: DateTime<Utc>) -> Markup {
     let exact = at.to_rfc3339_opts(SecondsFormat::Secs, true);
     html! { time datetime=(exact) title=(exact) { (ago(Utc::now() - at)) } }
 }
 
-/// A time for those who compare it with a log: exactly, and how long ago.
+/// An exact time, to compare with a log, and how long ago it was.
 pub(super) fn exact_time(at: DateTime<Utc>) -> Markup {
     html! { (at.format("%Y-%m-%d %H:%M:%S UTC")) span .faint { ", " (time(at)) } }
 }

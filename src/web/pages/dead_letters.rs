@@ -159,7 +159,7 @@ pub(super) async fn show(State(app): State<AppState>, Path(id): Path<i64>) -> Re
     Ok(page(&format!("Dead letter {id}"), "/dead-letters", content))
 }
 
-/// What a button says: one letter, or those of a cause.
+/// What a button sends: one letter, or those of a cause.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ButtonForm {

@@ -1,4 +1,4 @@
-//! The page that says why there is none: the same problems as the API's, for people.
+//! The page for an error: the same problems as the API's, for people.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

@@ -1,4 +1,4 @@
-//! Frozen sites: why nothing happens there, and a button that lets it go on.
+//! Frozen sites: why nothing is committed there, and a button to thaw them.
 
 use axum::Form;
 use axum::extract::State;
@@ -54,7 +54,7 @@ fn what(freeze: &Freeze) -> String {
     }
 }
 
-/// What the button says.
+/// What the button sends.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ThawForm {

@@ -1,4 +1,4 @@
-//! How broker, database, workers and switches are: a strip at the top of each page, and a page of its own.
+//! The health of broker, database, workers and switches: a banner on each page, and a page of its own.
 
 use std::sync::Arc;
 
@@ -27,17 +27,17 @@ pub(super) const PATH: &str = "/health";
 const OUTAGE_CERTAIN_AFTER: TimeDelta = TimeDelta::seconds(3);
 
 tokio::task_local! {
-    /// How everything is, while a page is made for somebody who may know.
+    /// The health, while a page is made for somebody who is logged in.
     static HEALTH: HealthView;
 }
 
-/// Makes a page that says how everything is.
+/// Makes a page with the health banner.
 pub(super) async fn with_health<T>(health_source: &dyn HealthSource, page: impl Future<Output = T>) -> T {
     HEALTH.scope(health_source.health_view().await, page).await
 }
 
-/// The same for every page of a router. Without a database only those are made that need none: the others would make their
-/// reader wait, to say the same.
+/// The same for every page of a router. During an outage of the database only pages that need none are made: the others
+/// would make their reader wait, and then say the same.
 pub(super) async fn add_health(
     State(health_source): State<Arc<dyn HealthSource>>,
     request: Request,
@@ -60,7 +60,7 @@ pub(super) async fn add_health(
     HEALTH.scope(seen, page).await
 }
 
-/// The strip; nothing where the page is for somebody who may not know.
+/// The banner; nothing on pages for somebody who is not logged in.
 pub(super) fn banner() -> Markup {
     HEALTH.try_with(|seen| html! { section #health aria-label="Health" { (summary(seen)) (outages(&seen.health)) (troubles(seen)) } })
         .unwrap_or_default()

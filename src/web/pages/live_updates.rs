@@ -1,5 +1,5 @@
-//! Tells open pages that something happened (server-sent events, HTML Standard section 9.2): two looks at the database
-//! a second for all of them together, and none while nobody watches.
+//! Tells open pages that something happened (server-sent events, HTML Standard section 9.2): two queries of the database
+//! a second for all of them together, and none while no page is open.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use crate::web::api::{ApiCode, Problem};
 use crate::web::health::HealthSource;
 use crate::web::server::connections::ActiveRequest;
 
-/// Time between two looks: what changed is on the screen within two seconds, the page's own request included.
+/// Time between two polls: a change is on the screen within two seconds, including the page's own request.
 const POLL_EVERY: Duration = Duration::from_millis(500);
-/// How long the figures are waited for.
+/// Longest wait for the figures.
 const FIGURES_MAX: Duration = Duration::from_millis(1_500);
 /// How long one page watches; its browser begins anew by itself, and its login is looked at again.
 const WATCH_MAX: Duration = Duration::from_secs(600);
@@ -75,7 +75,7 @@ async fn poll(shared: Arc<Shared>) {
     while shared.stopping.run_until_cancelled(tokio::time::sleep(POLL_EVERY)).await.is_some() {
         if shared.pulse.receiver_count() == 0 {
             shared.polling.store(false, Ordering::SeqCst);
-            // Somebody may have come between the look and the word; they saw it said that somebody looks.
+            // A page may have subscribed between the count and the store, and seen that somebody polls.
             if shared.pulse.receiver_count() == 0 || shared.polling.swap(true, Ordering::SeqCst) {
                 return;
             }

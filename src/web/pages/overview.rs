@@ -1,4 +1,4 @@
-//! The first page: how much is pending, active and failed, and what needs somebody.
+//! The first page: how much is pending, active and failed, and what needs attention.
 
 use axum::extract::State;
 use maud::{Markup, html};
@@ -13,7 +13,6 @@ use crate::web::AppState;
 /// Rows in each of the lists.
 const LISTED: i64 = 10;
 
-/// Shows it.
 pub(super) async fn show(State(app): State<AppState>) -> Result<Markup, PageError> {
     let (counts, causes) = (app.store.counts().await?, app.store.dead_letter_causes().await?);
     let active = VmacFilter { status: Some(Status::Active), ..VmacFilter::default() };

@@ -1,4 +1,4 @@
-//! What any part of the service refuses is a page for a browser, and problem details for everybody else.
+//! A refusal of any part of the service becomes a page for a browser; other clients get problem details.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::web::health::HealthSource;
 
 /// Paths under which programs ask: they get problem details whatever they accept.
 const PROGRAM_PATHS: &[&str] = &["/api/", "/hooks/", "/metrics", "/healthz", "/readyz"];
-/// How long the question who asks may take.
+/// Longest time for finding out whether the browser is logged in.
 const LOGIN_CHECK_MAX: Duration = Duration::from_secs(2);
 
-/// What is needed to know who asks, and to show them how everything is.
+/// What such a page needs: the logins and the health.
 #[derive(Clone)]
 pub(in crate::web) struct ProblemPages {
     pub(super) logins: Logins,

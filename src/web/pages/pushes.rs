@@ -12,7 +12,6 @@ use crate::switch::PushContent;
 use crate::web::AppState;
 use crate::web::backup_diff::since;
 
-/// Shows it.
 pub(super) async fn show(State(app): State<AppState>, Path(id): Path<String>) -> Result<Markup, PageError> {
     let push = app.store.push(&id).await?;
     let after = configuration_after(&app, &push).await?;

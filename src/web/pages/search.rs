@@ -1,4 +1,4 @@
-//! Finding what somebody means: an address, a MAC, an order, a server, a switch, or a part of one.
+//! Search: an address, a MAC, an order, a server, a switch, or a part of one.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -14,7 +14,7 @@ use crate::store::{DeadLetterFilter, DeadLetterRow, StoreError, Vmac, VmacFilter
 use crate::web::AppState;
 use crate::web::api::{ApiCode, Problem};
 
-/// What somebody looks for.
+/// What to search for.
 #[derive(Debug, Deserialize)]
 pub(super) struct SearchQuery {
     #[serde(default)]
@@ -30,7 +30,7 @@ struct Matches {
     letters: Vec<DeadLetterRow>,
 }
 
-/// Leads to what is meant where that is one thing; else shows all that it may be.
+/// Leads to the one thing that matches, or shows all that do.
 pub(super) async fn find(State(app): State<AppState>, Query(query): Query<SearchQuery>) -> Result<Response, PageError> {
     let text = query.q.trim();
     let Some(search) = Search::of(text) else { return Ok(Redirect::to("/vmacs").into_response()) };
@@ -44,7 +44,7 @@ pub(super) async fn find(State(app): State<AppState>, Query(query): Query<Search
     }
 }
 
-/// Where the thing is that has exactly this name.
+/// The path of the thing with exactly this name.
 async fn exact_match(app: &AppState, text: &str) -> Result<Option<String>, StoreError> {
     match text.parse::<VmacName>() {
         Ok(VmacName::Id(number)) => {
@@ -109,7 +109,7 @@ impl Matches {
     }
 }
 
-/// Where the one thing is that was found; none where there are more, or nothing.
+/// The path of the only match; none if there are several, or none.
 fn single_match(found: &Matches) -> Option<String> {
     match (found.vmacs.as_slice(), found.switches.as_slice(), found.letters.as_slice()) {
         ([vmac], [], letters)

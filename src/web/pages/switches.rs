@@ -96,7 +96,6 @@ fn last_push(overview: &SwitchOverview) -> Markup {
     }
 }
 
-/// Shows one.
 pub(super) async fn show(State(app): State<AppState>, Path(name): Path<String>) -> Result<Markup, PageError> {
     let name: SwitchName =
         name.parse().map_err(|error| Problem::new(ApiCode::InvalidParameter, format!("name: {error}")))?;

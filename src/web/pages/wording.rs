@@ -1,4 +1,4 @@
-//! Words for states, as an operator says them.
+//! Words for states, and plurals.
 
 use crate::domain::Code;
 

@@ -1,9 +1,8 @@
-//! Who is at the other end, as far as bounds are concerned.
+//! The address that connections and wrong tokens are counted by.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// An address that connections and wrong tokens are counted by: one of IPv4, or a /64 of IPv6, which is what one customer
-/// of a provider has to choose from (RFC 6177).
+/// One IPv4 address, or a /64 of IPv6, which is what one customer of a provider has to choose from (RFC 6177).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::web) struct ClientAddress(IpAddr);
 

@@ -1,4 +1,4 @@
-//! How long a request may take: its body to come, and its answer to be ready.
+//! Time limits of a request: for its body to arrive, and for its answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

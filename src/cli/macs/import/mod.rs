@@ -17,7 +17,6 @@ use crate::cli::ui::progress::Progress;
 use crate::domain::shown;
 use crate::store::{ElsewhereMac, ElsewhereReport};
 
-/// Runs the verb.
 pub async fn run(env: AppEnv, output: Output, verb: MacsVerb) -> Result<(), Fault> {
     let MacsVerb::Import { file, source, format } = verb;
     let macs = read_file(&file, format)?;
