@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::api::{DryRunner, Replays};
+use super::api::dry_run::DryRunner;
+use super::api::replays::Replays;
 use crate::broker::Broker;
 use crate::config::HookSettings;
 use crate::domain::DriftMode;

@@ -5,7 +5,7 @@
 //! connections, time and bytes.
 
 mod access;
-pub mod api;
+mod api;
 mod app_state;
 mod backup_diff;
 mod health;
@@ -13,10 +13,11 @@ mod hooks;
 mod pages;
 mod routes;
 mod server;
+mod server_context;
 
 pub use access::guard::Access;
 pub use api::{DryRunChange, DryRunReport, DryRunSwitch, DryRunner};
 pub use app_state::AppState;
 pub use health::{HealthSource, HealthView, Readiness};
-pub use routes::ServerContext;
 pub use server::Server;
+pub use server_context::ServerContext;

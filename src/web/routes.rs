@@ -10,29 +10,18 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::access::guard::{Access, Guard, refuse_other_sites, require_token};
+use super::access::guard::{Guard, refuse_other_sites, require_token};
 use super::access::unknown_parameters::{KnownParameters, refuse_unknown};
 use super::access::wrong_credentials::WrongCredentials;
-use super::api::{Api, ApiCode, Problem};
-use super::health::{self, HealthSource};
+use super::api::Api;
+use super::api::problem::{ApiCode, Problem};
+use super::app_state::AppState;
+use super::health;
+use super::hooks;
 use super::pages::{self, Pages};
 use super::server::Server;
 use super::server::deadlines;
-use super::{AppState, hooks};
-use crate::config::HttpSettings;
-use crate::metrics::Metrics;
-
-/// What the server needs beside what it serves.
-pub struct ServerContext {
-    /// The health of the process.
-    pub health_source: Arc<dyn HealthSource>,
-    /// Who may ask.
-    pub access: Access,
-    /// Its bounds.
-    pub settings: HttpSettings,
-    /// Where it counts.
-    pub metrics: Arc<Metrics>,
-}
+use super::server_context::ServerContext;
 
 impl Server {
     /// Serves on the listener, once it runs, until `stopping` is cancelled. `/healthz` and `/readyz` answer everybody, as

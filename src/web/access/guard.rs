@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::wrong_credentials::{EntryPoint, WrongCredentials};
-use crate::web::api::{ApiCode, Problem};
+use crate::web::api::problem::{ApiCode, Problem};
 use crate::web::server::connections::ActiveRequest;
 
 /// Who may use more than `/healthz` and `/readyz`.

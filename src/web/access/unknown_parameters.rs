@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use crate::domain::shown;
-use crate::web::api::{ApiCode, Problem};
+use crate::web::api::problem::{ApiCode, Problem};
 
 /// The parameters of the query that each request takes, by method and path as the routes are written.
 #[derive(Debug, Default)]

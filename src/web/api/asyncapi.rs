@@ -4,7 +4,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
-use super::{BASE, schemas};
+use super::schemas::{self, BASE};
 use crate::broker::{COMMANDS, EVENTS};
 use crate::domain::Action;
 use crate::store::{DRIFT_KEY, IN_FORCE_KEY, Outcome, WAITING_KEY};

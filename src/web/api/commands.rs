@@ -5,11 +5,11 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::AppState;
 use super::extract::Path;
 use super::problem::{LookupProblems, Problem};
 use super::views::CommandView;
 use crate::domain::MessageKey;
+use crate::web::app_state::AppState;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(show))

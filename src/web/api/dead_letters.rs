@@ -10,7 +10,6 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::AppState;
 use super::dead_letter_views::{CauseView, DeadLetterView};
 use super::extract::{Body, Path, Query, parsed_optional};
 use super::paging::{Page, PageRequest};
@@ -18,6 +17,7 @@ use super::problem::{ApiCode, LookupProblems, Problem, QueryProblems};
 use super::replays::ReplayView;
 use crate::broker;
 use crate::store::DeadLetterFilter;
+use crate::web::app_state::AppState;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -196,7 +196,7 @@ async fn replay_many(State(app): State<AppState>, Body(selection): Body<Selectio
     if dry_run {
         return Ok(Changed::of(letters, true).into_response());
     }
-    let replay = app.replays.start(&app, letters);
+    let replay = app.replays.start(&app.broker, &app.store, letters);
     let location = format!("/api/v1/replays/{}", replay.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(replay)).into_response())
 }

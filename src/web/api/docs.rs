@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{BASE, schemas};
+use super::schemas::{self, BASE};
 
 /// The content of the page.
 pub(in crate::web) fn content(document: &Value) -> Markup {

@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::AppState;
 use super::extract::{Body, Path, parsed};
 use super::problem::{ApiCode, LookupProblems, Problem};
 use super::views::{FreezeView, ThawView};
 use crate::domain::{FreezeOrder, Scope};
 use crate::store::StoreError;
+use crate::web::app_state::AppState;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, freeze, thaw))

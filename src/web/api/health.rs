@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::AppState;
 use crate::domain::{Away, Code, Health, WorkerSign};
 use crate::store::SwitchTrouble;
+use crate::web::app_state::AppState;
 use crate::web::health::{HealthSource, HealthView};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {

@@ -9,17 +9,17 @@ mod asyncapi;
 mod commands;
 mod dead_letter_views;
 mod dead_letters;
-mod docs;
-mod dry_run;
-mod extract;
+pub(super) mod docs;
+pub(super) mod dry_run;
+pub(super) mod extract;
 mod freezes;
-mod health;
+pub(super) mod health;
 mod moves_and_rotations;
 mod paging;
 mod pools;
-mod problem;
-mod queue;
-mod replays;
+pub(super) mod problem;
+pub(super) mod queue;
+pub(super) mod replays;
 mod reservations;
 mod schemas;
 mod switches;
@@ -34,19 +34,11 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::web::AppState;
+use self::schemas::BASE;
+use crate::web::app_state::AppState;
 use crate::web::health::HealthSource;
 
-pub(super) use docs::content as documentation;
 pub use dry_run::{DryRunChange, DryRunReport, DryRunSwitch, DryRunner};
-pub(super) use extract::Path;
-pub(super) use health::HealthReport;
-pub use problem::{ApiCode, Problem};
-pub(super) use queue::queue;
-pub(super) use replays::Replays;
-
-/// Where the API begins.
-const BASE: &str = "/api/v1";
 
 #[derive(OpenApi)]
 #[openapi(

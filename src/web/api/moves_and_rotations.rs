@@ -8,12 +8,12 @@ use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::AppState;
 use super::dry_run::{DryRunQuery, DryRunReport};
 use super::extract::{CommandHeaders, Query, ids};
 use super::problem::{CommandProblems, Problem};
 use super::queue::{Accepted, queue_or_dry_run};
 use crate::domain::Action;
+use crate::web::app_state::AppState;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(take)).routes(routes!(rotate))

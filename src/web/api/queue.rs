@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::AppState;
 use super::problem::Problem;
 use crate::broker::{RequestIds, request, spread};
 use crate::domain::Action;
+use crate::web::app_state::AppState;
 
 /// A request that was queued.
 #[derive(Debug, Serialize, ToSchema)]

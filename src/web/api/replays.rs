@@ -8,9 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::AppState;
-use crate::broker;
+use crate::broker::{self, Broker};
 use crate::domain::chain;
+use crate::store::Store;
 
 /// Replays that are remembered; older ones are forgotten.
 const REMEMBERED_MAX: usize = 100;
@@ -32,16 +32,16 @@ pub(in crate::web) struct Replays(Arc<Mutex<VecDeque<ReplayView>>>);
 
 impl Replays {
     /// Starts a replay in the background.
-    pub fn start(&self, app: &AppState, letters: Vec<i64>) -> ReplayView {
+    pub fn start(&self, broker: &Broker, store: &Store, letters: Vec<i64>) -> ReplayView {
         let id = Uuid::now_v7().to_string();
         let view =
             ReplayView { id: id.clone(), state: "running".to_owned(), total: letters.len(), done: 0, error: None };
         self.remember(view.clone());
-        let (replays, app) = (self.clone(), app.clone());
+        let (replays, broker, store) = (self.clone(), broker.clone(), store.clone());
         #[expect(clippy::disallowed_methods, reason = "one replay, whose state is asked for")]
         tokio::spawn(async move {
             let progress = |done| replays.change(&id, |view| view.done = done);
-            let result = broker::replay(&app.broker, &app.store, &letters, progress).await;
+            let result = broker::replay(&broker, &store, &letters, progress).await;
             replays.change(&id, |view| {
                 view.state = if result.is_ok() { "done" } else { "failed" }.to_owned();
                 view.error = result.err().map(|error| chain(&error));

@@ -10,12 +10,12 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::AppState;
 use super::extract::{Body, Query, parsed};
 use super::paging::{Page, PageQuery};
 use super::problem::{LookupProblems, Problem, QueryProblems};
 use crate::domain::{BindableAddress, Code, Failure, Mac};
 use crate::store::{Listed, NewReservation, Reservation};
+use crate::web::app_state::AppState;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list, reserve, release))

@@ -6,11 +6,12 @@ use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::BASE;
 use crate::broker::{define_schema, root_schema};
 use crate::domain::Action;
 use crate::store::EventBody;
 
+/// Where the API begins.
+pub(super) const BASE: &str = "/api/v1";
 /// The name of the events' schema.
 pub(super) const EVENT: &str = "vmac.event";
 

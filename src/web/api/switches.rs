@@ -8,13 +8,13 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::AppState;
 use super::extract::{Path, Query, parsed};
 use super::paging::{Page, PageQuery};
 use super::problem::{ApiCode, LookupProblems, Problem, QueryProblems};
 use super::views::{BackupView, PushView, SwitchView};
 use crate::domain::{SwitchName, redacted};
 use crate::store::Listed;
+use crate::web::app_state::AppState;
 use crate::web::backup_diff::{Between, since};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {

@@ -12,7 +12,6 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::AppState;
 use super::dry_run::{DryRunQuery, DryRunReport};
 use super::extract::{CommandHeaders, Path, Query, ids, parsed, parsed_optional};
 use super::paging::{Page, PageRequest};
@@ -21,6 +20,7 @@ use super::queue::{Accepted, queue_or_dry_run};
 use super::views::{VmacView, address_schema};
 use crate::domain::{Action, BindableAddress, Search, Status};
 use crate::store::{TimelineEntry, Vmac, VmacFilter};
+use crate::web::app_state::AppState;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, revoke)).routes(routes!(timeline))

@@ -12,9 +12,11 @@ use axum::routing::post;
 use super::mapping::{Delivery, map_event};
 use super::signature::Check;
 use crate::domain::{Code, Failure, shown};
-use crate::web::AppState;
 use crate::web::access::wrong_credentials::{EntryPoint, WrongCredentials};
-use crate::web::api::{ApiCode, Path, Problem, queue};
+use crate::web::api::extract::Path;
+use crate::web::api::problem::{ApiCode, Problem};
+use crate::web::api::queue::queue;
+use crate::web::app_state::AppState;
 use crate::web::server::connections::ActiveRequest;
 
 /// Longest body, bytes: as long as a message's.

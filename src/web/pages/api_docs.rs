@@ -3,12 +3,12 @@
 use maud::{Markup, PreEscaped};
 use serde_json::Value;
 
-use crate::web::api::documentation;
+use crate::web::api::docs;
 
 /// Where it is.
 pub(super) const PATH: &str = "/api/v1/docs";
 
 /// Its content, made once.
 pub(super) fn page_of(document: &Value) -> Markup {
-    PreEscaped(documentation(document).into_string())
+    PreEscaped(docs::content(document).into_string())
 }

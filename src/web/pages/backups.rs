@@ -3,11 +3,12 @@
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::components::{Path, diff, exact_time, safe, url_encoded};
+use super::components::{diff, exact_time, safe, url_encoded};
 use super::error_page::PageError;
+use super::extract::Path;
 use super::layout::page;
 use crate::domain::redacted;
-use crate::web::AppState;
+use crate::web::app_state::AppState;
 use crate::web::backup_diff::since;
 
 /// Shows it, its secrets hidden.

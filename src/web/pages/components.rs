@@ -1,22 +1,10 @@
-//! Small pieces of pages: times, texts, links, parameters.
+//! Small pieces of pages: times, texts, links.
 
-use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use super::error_page::PageError;
 use crate::domain::shown;
-
-/// What the path names.
-#[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Path), rejection(PageError))]
-pub(super) struct Path<T>(pub T);
-
-/// The query.
-#[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(PageError))]
-pub(super) struct Query<T>(pub T);
 
 /// Rows on one page of a list.
 pub(super) const ROWS: i64 = 50;

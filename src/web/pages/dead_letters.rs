@@ -6,16 +6,15 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::components::{
-    Path, Query, ROWS_READ, exact_time, more, next, or_dash, redirect_to, safe, shown_of_total, status, time,
-};
+use super::components::{ROWS_READ, exact_time, more, next, or_dash, redirect_to, safe, shown_of_total, status, time};
 use super::error_page::PageError;
+use super::extract::{Path, Query};
 use super::layout::page;
 use crate::broker;
 use crate::domain::BODY_BYTES_MAX;
 use crate::store::{DeadLetterCause, DeadLetterFilter, DeadLetterRow, FullDeadLetter};
-use crate::web::AppState;
-use crate::web::api::{ApiCode, Problem};
+use crate::web::api::problem::{ApiCode, Problem};
+use crate::web::app_state::AppState;
 
 /// Which part of the list, and which replay is under way.
 #[derive(Debug, Default, Deserialize)]
@@ -192,7 +191,7 @@ pub(super) async fn replay(State(app): State<AppState>, Form(form): Form<ButtonF
         broker::replay(&app.broker, &app.store, &letters, |_| ()).await?;
         return Ok(redirect_to(&form.back));
     }
-    let replay = app.replays.start(&app, letters);
+    let replay = app.replays.start(&app.broker, &app.store, letters);
     Ok(redirect_to(&format!("/dead-letters?replay={}", replay.id)))
 }
 

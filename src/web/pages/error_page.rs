@@ -6,7 +6,7 @@ use maud::html;
 
 use super::components::safe;
 use super::layout::page;
-use crate::web::api::Problem;
+use crate::web::api::problem::Problem;
 
 /// Why a page cannot be shown.
 #[derive(Debug)]

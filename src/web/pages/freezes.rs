@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::components::{exact_time, redirect_to, safe};
 use super::error_page::PageError;
 use crate::domain::{Freeze, FreezeKind, Scope};
-use crate::web::AppState;
-use crate::web::api::{ApiCode, Problem};
+use crate::web::api::problem::{ApiCode, Problem};
+use crate::web::app_state::AppState;
 
 /// Freezes, a note with a button for each site; `back` is where the browser goes afterwards. Those of one site come
 /// together.

@@ -8,8 +8,8 @@ use chrono::Utc;
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets::{SCRIPT_PATH, STYLE_PATH};
-use super::health::banner;
-use super::login::is_logged_in;
+use super::health_banner::banner;
+use super::logged_in::is_logged_in;
 
 /// The parts of the site, as the navigation names them.
 const NAVIGATION: &[(&str, &str)] = &[

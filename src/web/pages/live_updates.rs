@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error_page::PageError;
 use crate::store::Store;
-use crate::web::api::{ApiCode, Problem};
+use crate::web::api::problem::{ApiCode, Problem};
 use crate::web::health::HealthSource;
 use crate::web::server::connections::ActiveRequest;
 

@@ -11,18 +11,15 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::components::{Query, redirect_to, url_encoded};
+use super::components::{redirect_to, url_encoded};
 use super::error_page::PageError;
+use super::extract::Query;
 use super::layout::document;
+use super::logged_in;
 use super::sessions::Sessions;
 use crate::web::access::guard::{Access, Guard, TokenCheck, check_token, equal_in_constant_time, require_token};
 use crate::web::access::wrong_credentials::EntryPoint;
 use crate::web::server::connections::ActiveRequest;
-
-tokio::task_local! {
-    /// There while a page is made for somebody who showed the token.
-    static LOGGED_IN: ();
-}
 
 const COOKIE: &str = "vmacd_session";
 /// What `assets/page.js` sends when it fetches a page by itself.
@@ -61,7 +58,7 @@ impl Logins {
     pub async fn as_logged_in<T>(&self, page: impl Future<Output = T>) -> T {
         match &self.guard.access {
             Access::Open => page.await,
-            Access::Token(_) => LOGGED_IN.scope((), page).await,
+            Access::Token(_) => logged_in::scope(page).await,
         }
     }
 
@@ -94,7 +91,7 @@ pub(super) async fn require(State(logins): State<Logins>, request: Request, next
         },
     };
     if may_see {
-        return Ok(LOGGED_IN.scope((), next.run(request)).await);
+        return Ok(logged_in::scope(next.run(request)).await);
     }
     let next_page = request.uri().path_and_query().map_or("/", |next_page| next_page.as_str());
     Ok(Redirect::to(&format!("/login?next={}", url_encoded(next_page))).into_response())
@@ -113,11 +110,6 @@ pub(super) async fn require_or_token(State(logins): State<Logins>, request: Requ
 /// True where a person asks, and not a page that is left open.
 fn is_use(request: &Request) -> bool {
     request.uri().path() != LIVE_PATH && !request.headers().contains_key(AUTO_REFRESH)
-}
-
-/// True while a page is made for somebody who can log out.
-pub(super) fn is_logged_in() -> bool {
-    LOGGED_IN.try_with(|()| ()).is_ok()
 }
 
 /// Asks for the token.

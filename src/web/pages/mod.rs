@@ -14,10 +14,13 @@ mod backups;
 mod components;
 mod dead_letters;
 mod error_page;
+mod extract;
 mod freezes;
 mod health;
+mod health_banner;
 mod layout;
 mod live_updates;
+mod logged_in;
 mod login;
 mod overview;
 mod problem_pages;
@@ -39,9 +42,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::login::Logins;
 use self::sessions::Sessions;
-use crate::web::AppState;
 use crate::web::access::guard::Guard;
-use crate::web::routes::ServerContext;
+use crate::web::app_state::AppState;
+use crate::web::server_context::ServerContext;
 
 pub(super) use problem_pages::{ProblemPages, render_problems};
 
@@ -80,7 +83,7 @@ impl Pages {
             .route("/logout", post(login::leave))
             .with_state(logins.clone());
         let guarded = guarded.route_layer(middleware::from_fn_with_state(logins.clone(), login::require));
-        let health = Router::new().route(health::PATH, get(health::show));
+        let health = Router::new().route(health_banner::PATH, get(health::show));
         let health = health.route_layer(middleware::from_fn_with_state(health_source.clone(), health::add_health));
         let health = health.route_layer(middleware::from_fn_with_state(logins.clone(), login::require_or_token));
         let routes =

@@ -8,7 +8,7 @@ use super::layout::page;
 use super::{dead_letters, freezes, switches, vmacs};
 use crate::domain::Status;
 use crate::store::{SwitchOverview, Vmac, VmacFilter};
-use crate::web::AppState;
+use crate::web::app_state::AppState;
 
 /// Rows in each of the lists.
 const LISTED: i64 = 10;

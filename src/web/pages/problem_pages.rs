@@ -9,10 +9,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error_page::PageError;
-use super::health;
+use super::health_banner;
 use super::layout::set_protection;
 use super::login::Logins;
-use crate::web::api::{ApiCode, Problem};
+use crate::web::api::problem::{ApiCode, Problem};
 use crate::web::health::HealthSource;
 
 /// Paths under which programs ask: they get problem details whatever they accept.
@@ -45,7 +45,7 @@ pub(in crate::web) async fn render_problems(
         && tokio::time::timeout(LOGIN_CHECK_MAX, pages.logins.may_see_pages(&headers)).await.unwrap_or(false);
     let page = async { PageError::from(problem).into_response() };
     let mut shown = if is_known {
-        pages.logins.as_logged_in(health::with_health(&*pages.health_source, page)).await
+        pages.logins.as_logged_in(health_banner::with_health(&*pages.health_source, page)).await
     } else {
         page.await
     };

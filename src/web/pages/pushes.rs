@@ -3,13 +3,14 @@
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::components::{Path, diff, exact_time, exact_time_or_dash, safe, status};
+use super::components::{diff, exact_time, exact_time_or_dash, safe, status};
 use super::error_page::PageError;
+use super::extract::Path;
 use super::layout::page;
 use crate::domain::plan::Change;
 use crate::store::{PushRecord, StoreError};
 use crate::switch::PushContent;
-use crate::web::AppState;
+use crate::web::app_state::AppState;
 use crate::web::backup_diff::since;
 
 pub(super) async fn show(State(app): State<AppState>, Path(id): Path<String>) -> Result<Markup, PageError> {

@@ -5,14 +5,15 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 use serde::Deserialize;
 
-use super::components::{Query, ROWS, safe, shown_of_total, url_encoded};
+use super::components::{ROWS, safe, shown_of_total, url_encoded};
 use super::error_page::PageError;
+use super::extract::Query;
 use super::layout::page;
 use super::{dead_letters, vmacs};
 use crate::domain::{Search, SwitchName, VmacName};
 use crate::store::{DeadLetterFilter, DeadLetterRow, StoreError, Vmac, VmacFilter};
-use crate::web::AppState;
-use crate::web::api::{ApiCode, Problem};
+use crate::web::api::problem::{ApiCode, Problem};
+use crate::web::app_state::AppState;
 
 /// What to search for.
 #[derive(Debug, Deserialize)]

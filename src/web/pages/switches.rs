@@ -5,17 +5,18 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::components::{
-    Path, Query, ROWS_READ, exact_time, exact_time_or_dash, more, next, or_dash, relative_time_or_dash, safe,
-    shown_of_total, status, time, url_encoded,
+    ROWS_READ, exact_time, exact_time_or_dash, more, next, or_dash, relative_time_or_dash, safe, shown_of_total,
+    status, time, url_encoded,
 };
 use super::error_page::PageError;
+use super::extract::{Path, Query};
 use super::freezes;
 use super::layout::page;
 use super::wording::{plural, switch_problem};
 use crate::domain::{DriftMode, SwitchName};
 use crate::store::{Backup, Listed, PushRecord, SwitchOverview};
-use crate::web::AppState;
-use crate::web::api::{ApiCode, Problem};
+use crate::web::api::problem::{ApiCode, Problem};
+use crate::web::app_state::AppState;
 
 /// Pushes and backups shown with a switch.
 const LATEST: i64 = 20;

@@ -5,18 +5,19 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::components::{
-    Path, Query, ROWS, ROWS_READ, exact_time, exact_time_or_dash, more, next, or_dash, safe, shown_of_total, status,
-    time, url_encoded,
+    ROWS, ROWS_READ, exact_time, exact_time_or_dash, more, next, or_dash, safe, shown_of_total, status, time,
+    url_encoded,
 };
 use super::dead_letters;
 use super::error_page::PageError;
+use super::extract::{Path, Query};
 use super::layout::page;
 use super::wording::{plural, switch_problem};
 use crate::domain::in_force::{InForce, InForceState};
 use crate::domain::{BindableAddress, Desired, Search, Status, SwitchBinding, VmacName};
 use crate::store::{DeadLetterFilter, DeadLetterRow, RowWait, StoreError, TimelineEntry, Vmac, VmacFilter};
-use crate::web::AppState;
-use crate::web::api::{ApiCode, Problem};
+use crate::web::api::problem::{ApiCode, Problem};
+use crate::web::app_state::AppState;
 
 /// Which virtual MACs; empty fields of the form count as not given.
 #[derive(Debug, Default, Deserialize)]

@@ -13,7 +13,7 @@ use futures_util::stream::unfold;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connections::ActiveRequest;
-use crate::web::api::{ApiCode, Problem};
+use crate::web::api::problem::{ApiCode, Problem};
 
 /// Longest time for one answer: longer than the database and the broker take to say why they do not answer.
 const ANSWER_MAX: Duration = Duration::from_secs(15);

@@ -25,7 +25,7 @@ use self::send_limit::SendLimit;
 use crate::config::HttpSettings;
 use crate::failpoint;
 use crate::metrics::Metrics;
-use crate::web::api::{ApiCode, Problem};
+use crate::web::api::problem::{ApiCode, Problem};
 
 /// Bytes kept of a client that sends faster than it is answered; the longest head of a request.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
