@@ -84,6 +84,20 @@ interfaces {
             }
         }
     }
+    # cabled twice
+    # on the 5th
+    /* both ends */
+    ge-0/0/3 {
+        apply-groups [ jumbo ];
+        hold-time up 2000 down 0;
+        unit 0 {
+            family ethernet-switching {
+                vlan {
+                    members [ LAN ];
+                }
+            }
+        }
+    }
     /* spare */
     inactive: ge-0/0/2 {
         unit 0 {
@@ -91,10 +105,25 @@ interfaces {
         }
     }
 }
-snmp {
+protect: snmp {
     contact "noc@example.net";
     community "hello there" {
         authorization read-only;
+    }
+    protect: inactive: location hall;
+}
+policy-options {
+    policy-statement $EXPORT {
+        term a {
+            from {
+                policy [ ( A && ( B || C ) ) ( A ) D ];
+            }
+            then accept;
+        }
+        term b {
+            from policy ( A || B );
+            then reject;
+        }
     }
 }
 firewall {
@@ -134,6 +163,9 @@ firewall {
     }
 }
 ethernet-switching-options {
+    ##
+    ## Warning: statement ignored: unsupported platform
+    ##
     inactive: storm-control {
         interface all;
     }
@@ -204,6 +236,42 @@ fn an_annotation_is_written_changed_and_taken_away() {
     assert_eq!(again, annotated.replace("moved", "moved back"));
     assert_eq!(of(&format!("annotate {port} \"moved\"\nannotate {port} \"\"")), of(""));
     assert_eq!(read_set("annotate system \"a */ b\"").1[0].bad_element, "a */ b");
+    for with_marks in ["/* by hand */", "# by hand"] {
+        let annotated = of(&format!("annotate {port} \"{with_marks}\""));
+        assert_eq!(annotated, again.replace("/* moved back */", with_marks));
+        assert_eq!(printed(&annotated), annotated);
+    }
+}
+
+#[test]
+fn comments_that_stand_before_no_statement_and_what_the_switch_says_itself_are_dropped() {
+    let text = "## Last commit: 2026-11-29 12:00:00 UTC by admin
+snmp {
+    location x; /* behind it */
+    contact y; # behind it
+    description z; ## Warning: behind it
+    name w; ## SECRET-DATA
+    # before nothing
+}
+# at the end
+";
+    assert_eq!(
+        printed(text),
+        "snmp {\n    location x;\n    contact y;\n    description z;\n    name w; ## SECRET-DATA\n}\n"
+    );
+}
+
+#[test]
+fn an_annotation_with_either_mark_and_a_protection_pass_through_xml() {
+    let xml = "<configuration><junos:comment># one</junos:comment><junos:comment>/* two */</junos:comment>\
+        <snmp protect=\"protect\"><contact>the caller </contact></snmp></configuration>";
+    let (edits, errors) =
+        read_document(&xml.replace("<configuration>", "<configuration xmlns:junos=\"urn:x\">")).unwrap();
+    assert_eq!(errors, []);
+    let tree = tree_of(&edits);
+    assert_eq!(print_text(&tree), "# one\n/* two */\nprotect: snmp {\n    contact \"the caller \";\n}\n");
+    let flat: String = print_xml(&tree).lines().map(str::trim_start).collect();
+    assert_eq!(format!("<configuration>{flat}</configuration>"), xml);
 }
 
 #[test]

@@ -19,7 +19,9 @@ impl Cli {
     pub(super) async fn configuration(&mut self, line: &str, spoken: &[Spoken<'_>], access: Access) -> Answer {
         let texts: Vec<&str> = spoken.iter().map(|word| word.text).collect();
         match texts.as_slice() {
-            ["set" | "delete" | "activate" | "deactivate" | "annotate", ..] => self.edit(line).await,
+            ["set" | "delete" | "activate" | "deactivate" | "annotate" | "protect" | "unprotect", ..] => {
+                self.edit(line).await
+            }
             ["show", ..] => {
                 let (path, pipes) = split(line, &spoken[1..])?;
                 self.show_configuration(line, path, Config::Candidate, &pipes)

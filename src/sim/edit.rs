@@ -1,6 +1,7 @@
 //! Edits: what loading a configuration asks for, statement by statement, whatever the format it came in.
 
 use super::lex::{Lexeme, Placed, quote};
+use super::protect::{self, Kept};
 use super::schema::Kind;
 use super::tree::{At, Layout, Node, Word};
 
@@ -13,6 +14,8 @@ pub(crate) enum Op {
     Replace,
     Deactivate,
     Activate,
+    Protect,
+    Unprotect,
     /// The path's last word is an annotation of the statement before it; an empty one takes it away.
     Annotate,
     /// The path's last word is how the word before it was written.
@@ -23,6 +26,10 @@ pub(crate) enum Op {
     Brace,
     /// What stands under the statement is written in brackets.
     Bracket,
+    /// The statement's only value is written in brackets.
+    LoneBracket,
+    /// The path's last word is what the switch remarked above the statement before it.
+    Remark,
     /// The statement holds a secret.
     Secret,
 }
@@ -78,7 +85,7 @@ pub(crate) enum Token {
     List(Vec<Spelled>, usize),
 }
 
-/// A word, how it was written where quotes were not needed or say it in another way, and where.
+/// A word, how it was written where that is not how it would be printed, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spelled {
     pub word: String,
@@ -90,11 +97,11 @@ impl Spelled {
     /// The word that a lexeme is, if it is one.
     pub(crate) fn of(placed: &Placed) -> Option<Spelled> {
         let (word, raw) = match &placed.lexeme {
-            Lexeme::Word(word) => (word, None),
-            Lexeme::Quoted(word, raw) => (word, Some(raw).filter(|raw| **raw != quote(word))),
+            Lexeme::Word(word) => (word, word),
+            Lexeme::Quoted(word, raw) => (word, raw),
             _ => return None,
         };
-        Some(Spelled { word: word.clone(), raw: raw.cloned(), at: placed.at })
+        Some(Spelled { word: word.clone(), raw: Some(raw.clone()).filter(|raw| *raw != quote(word)), at: placed.at })
     }
 }
 
@@ -221,15 +228,22 @@ pub(crate) struct Applied {
     pub changed: bool,
     /// Statements to delete that were not there.
     pub missing: Vec<Vec<Word>>,
+    /// What was left as it is because it is protected.
+    pub kept: Vec<Kept>,
 }
 
 /// Applies `edits` one by one.
 pub(crate) fn apply(tree: &mut Node, edits: &[Edit]) -> Applied {
     let mut applied = Applied::default();
     for edit in edits {
+        if let Some(kept) = protect::keeps(tree, edit) {
+            applied.kept.extend(kept);
+            continue;
+        }
         let found = apply_one(tree, edit);
         applied.changed |= found;
-        if !found && matches!(edit.op, Op::Delete | Op::Deactivate | Op::Activate) {
+        let named = matches!(edit.op, Op::Delete | Op::Deactivate | Op::Activate | Op::Protect | Op::Unprotect);
+        if !found && named {
             applied.missing.push(edit.path.clone());
         }
     }
@@ -242,14 +256,18 @@ fn apply_one(tree: &mut Node, edit: &Edit) -> bool {
         Op::Delete => tree.delete(&edit.path),
         Op::Deactivate => tree.change(&edit.path, |node| node.inactive = true),
         Op::Activate => tree.change(&edit.path, |node| node.inactive = false),
+        Op::Protect => tree.change(&edit.path, |node| node.protected = true),
+        Op::Unprotect => tree.change(&edit.path, |node| node.protected = false),
         Op::Line => tree.change(&edit.path, |node| node.hints.layout = Layout::Line),
         Op::Brace => tree.change(&edit.path, |node| node.hints.layout = Layout::Braces),
         Op::Bracket => tree.change(&edit.path, |node| node.hints.layout = Layout::Brackets),
+        Op::LoneBracket => tree.change(&edit.path, |node| node.hints.layout = Layout::LoneInBrackets),
         Op::Secret => tree.change(&edit.path, |node| node.hints.secret = true),
         Op::Annotate => with_text(tree, &edit.path, |node, text| {
             node.annotation = Some(text.clone()).filter(|text| !text.is_empty());
         }),
         Op::Spell => with_text(tree, &edit.path, |node, text| node.hints.raw = Some(text.clone())),
+        Op::Remark => with_text(tree, &edit.path, |node, text| node.hints.remark = Some(text.clone())),
         Op::Replace => {
             tree.delete(&edit.path);
             tree.set(&edit.path)

@@ -11,10 +11,12 @@ pub(crate) enum Lexeme {
     End,
     ListOpen,
     ListClose,
-    /// An annotation with its marks: `/* moved */`.
+    /// An annotation with its marks: `/* moved */`, or `# moved` up to the end of the line.
     Annotation(String),
     /// `## SECRET-DATA`
     Secret,
+    /// Another remark of the switch's own: `## Warning: ...`
+    Remark(String),
 }
 
 /// A lexeme and where it starts.
@@ -35,7 +37,7 @@ impl Lexeme {
             Lexeme::End => ";",
             Lexeme::ListOpen => "[",
             Lexeme::ListClose => "]",
-            Lexeme::Annotation(text) => text,
+            Lexeme::Annotation(text) | Lexeme::Remark(text) => text,
             Lexeme::Secret => SECRET,
         }
     }
@@ -44,25 +46,35 @@ impl Lexeme {
 /// The remark that Junos puts behind passwords and keys.
 pub(crate) const SECRET: &str = "## SECRET-DATA";
 
-/// Splits `text`; other comments (`#` to the end of the line) are dropped.
+/// Splits `text`. A comment annotates what comes after it; one behind a statement, on the statement's line, is dropped.
 pub(crate) fn lex(text: &str) -> Vec<Placed> {
     let mut rest = text.trim_start();
-    let mut lexemes = Vec::new();
+    let mut lexemes: Vec<Placed> = Vec::new();
+    let mut end = 0;
     while let Some(first) = rest.chars().next() {
         let at = text.len() - rest.len();
         let (lexeme, after) = next(first, rest);
-        lexemes.extend(lexeme.map(|lexeme| Placed { lexeme, at }));
+        let before = lexemes.last().filter(|_| !text[end..at].contains('\n'));
+        let kept = lexeme.filter(|lexeme| !before.is_some_and(|before| trails(&before.lexeme, lexeme)));
+        lexemes.extend(kept.map(|lexeme| Placed { lexeme, at }));
+        end = text.len() - after.len();
         rest = after.trim_start();
     }
     lexemes
 }
 
+/// Whether `comment` on the line of `before` is a comment that belongs to no statement.
+fn trails(before: &Lexeme, comment: &Lexeme) -> bool {
+    match comment {
+        Lexeme::Annotation(text) => text.starts_with('#') || matches!(before, Lexeme::End | Lexeme::Close),
+        Lexeme::Remark(_) => true,
+        _ => false,
+    }
+}
+
 fn next(first: char, rest: &str) -> (Option<Lexeme>, &str) {
     match first {
-        '#' => {
-            let secret = rest.starts_with(SECRET).then_some(Lexeme::Secret);
-            (secret, rest.split_once('\n').map_or("", |(_, after)| after))
-        }
+        '#' => to_end_of_line(rest),
         '/' if rest.starts_with("/*") => annotation(rest),
         '"' => quoted(rest),
         '{' => (Some(Lexeme::Open), &rest[1..]),
@@ -71,10 +83,42 @@ fn next(first: char, rest: &str) -> (Option<Lexeme>, &str) {
         '[' => (Some(Lexeme::ListOpen), &rest[1..]),
         ']' => (Some(Lexeme::ListClose), &rest[1..]),
         _ => {
-            let end = rest.find(|c: char| c.is_whitespace() || "{};[]\"".contains(c)).unwrap_or(rest.len());
+            let end = expression(rest).unwrap_or_else(|| rest.find(ends_word).unwrap_or(rest.len()));
             (Some(Lexeme::Word(rest[..end].to_owned())), &rest[end..])
         }
     }
+}
+
+fn ends_word(c: char) -> bool {
+    c.is_whitespace() || "{};[]\"".contains(c)
+}
+
+/// The length of a policy expression, which is one value although it has blanks: `( A && ( B || C ) )`.
+fn expression(rest: &str) -> Option<usize> {
+    let mut open = 0_usize;
+    let parentheses = rest.starts_with("( ").then(|| rest.find(['\n', ';', '"', '{', '[']).unwrap_or(rest.len()))?;
+    for (at, letter) in rest[..parentheses].char_indices() {
+        match letter {
+            '(' => open += 1,
+            ')' => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            let after = rest[at + 1..].chars().next();
+            return after.is_none_or(ends_word).then_some(at + 1);
+        }
+    }
+    None
+}
+
+fn to_end_of_line(rest: &str) -> (Option<Lexeme>, &str) {
+    let (line, after) = rest.split_at(rest.find('\n').unwrap_or(rest.len()));
+    let lexeme = match line.trim_end() {
+        secret if secret.starts_with(SECRET) => Lexeme::Secret,
+        remark if remark.starts_with("##") => Lexeme::Remark(remark.to_owned()),
+        comment => Lexeme::Annotation(comment.to_owned()),
+    };
+    (Some(lexeme), after)
 }
 
 fn annotation(rest: &str) -> (Option<Lexeme>, &str) {
@@ -104,13 +148,15 @@ fn quoted(rest: &str) -> (Option<Lexeme>, &str) {
             other => word.push(other),
         }
     }
-    (Some(Lexeme::Word(word)), "")
+    let raw = quote(&word);
+    (Some(Lexeme::Quoted(word, raw)), "")
 }
 
 /// The word as text prints it: in quotes when it holds what would end a word.
 pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:*+,@=%!<>?^~|&'`()".contains(c);
-    if !word.is_empty() && word.chars().all(plain) && !word.starts_with("/*") && !reserved(word) {
+    let whole = word.chars().all(plain) || expression(word) == Some(word.len());
+    if !word.is_empty() && whole && !word.starts_with("/*") && !reserved(word) {
         return word.to_owned();
     }
     let mut out = String::from('"');
@@ -127,7 +173,7 @@ pub(crate) fn quote(word: &str) -> String {
 
 /// Words that mean something else at the start of a statement.
 fn reserved(word: &str) -> bool {
-    matches!(word, "inactive:" | "active:" | "replace:" | "delete:" | "protect:")
+    matches!(word, "inactive:" | "active:" | "replace:" | "delete:" | "protect:" | "unprotect:")
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ impl Device {
             self.replace_candidate(pid, Arc::new(tree), load.edits.clone(), now);
         }
         let mut report: Vec<RpcError> = applied.missing.iter().map(|path| not_found(path, load.located)).collect();
+        report.extend(applied.kept.iter().map(|kept| RpcError::warning(&kept.message())));
         report.extend(load.errors.iter().map(RpcError::syntax));
         Ok(report)
     }

@@ -46,6 +46,7 @@ mod pace;
 mod plan;
 mod print_text;
 mod print_xml;
+mod protect;
 mod read_xml;
 mod reply_error;
 mod requests;

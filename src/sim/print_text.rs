@@ -39,22 +39,31 @@ fn shown(node: &Node) -> String {
 
 /// Whether nothing is said of the statement that needs a line of its own.
 fn is_bare(node: &Node) -> bool {
-    !node.inactive && node.annotation.is_none()
+    !node.inactive && !node.protected && node.annotation.is_none() && node.hints.remark.is_none()
 }
 
 /// Annotations, the indentation and the mark of a statement.
 fn start(out: &mut String, depth: usize, node: &Node) {
     let indent = "    ".repeat(depth);
-    for annotation in annotations(node) {
-        out.push_str(&format!("{indent}{annotation}\n"));
+    for comment in annotations(node).chain(node.hints.remark.iter().flat_map(|remark| remark.lines())) {
+        out.push_str(&format!("{indent}{comment}\n"));
     }
-    out.push_str(&format!("{indent}{}", if node.inactive { "inactive: " } else { "" }));
+    let mark = |marked, mark| if marked { mark } else { "" };
+    out.push_str(&format!("{indent}{}{}", mark(node.protected, "protect: "), mark(node.inactive, "inactive: ")));
 }
 
 /// Each annotation of a statement with its marks.
-pub(crate) fn annotations(node: &Node) -> impl Iterator<Item = String> {
-    let text = node.annotation.as_deref().unwrap_or_default();
-    text.split_inclusive("*/").map(|each| each.trim_start().to_owned()).filter(|each| !each.is_empty())
+pub(crate) fn annotations(node: &Node) -> impl Iterator<Item = &str> {
+    let mut rest = node.annotation.as_deref().unwrap_or_default();
+    std::iter::from_fn(move || {
+        let end = match rest.starts_with('#') {
+            true => rest.find('\n'),
+            false => rest.find("*/").map(|at| at + 2),
+        };
+        let (annotation, after) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = after.trim_start();
+        (!annotation.is_empty()).then_some(annotation)
+    })
 }
 
 fn line(out: &mut String, depth: usize, node: &Node, text: &str) {
@@ -124,7 +133,8 @@ fn chain(node: &Node) -> Option<String> {
 
 fn entries(out: &mut String, head: &str, rule: &Rule, node: &Node, depth: usize) {
     for entry in &node.children {
-        let entry = Node { inactive: entry.inactive || node.inactive, ..(**entry).clone() };
+        let (inactive, protected) = (entry.inactive || node.inactive, entry.protected || node.protected);
+        let entry = Node { inactive, protected, ..(**entry).clone() };
         flat(out, &format!("{head} {}", shown(&entry)), rule, &entry, depth);
     }
 }
@@ -149,7 +159,7 @@ fn values(node: &Node) -> String {
     let words: Vec<String> = node.children.iter().map(|value| shown(value)).collect();
     match words.as_slice() {
         [] => String::new(),
-        [one] => format!(" {one}"),
+        [one] if node.hints.layout != Layout::LoneInBrackets => format!(" {one}"),
         many => format!(" [ {} ]", many.join(" ")),
     }
 }
@@ -174,5 +184,6 @@ fn follows(node: &Node) -> bool {
 /// Whether the statement is a list of values and was written as one.
 fn in_brackets(node: &Node) -> bool {
     let is_value = |child: &Node| child.children.is_empty() && is_bare(child);
-    node.hints.layout == Layout::Brackets && node.children.iter().all(|child| is_value(child))
+    matches!(node.hints.layout, Layout::Brackets | Layout::LoneInBrackets)
+        && node.children.iter().all(|child| is_value(child))
 }

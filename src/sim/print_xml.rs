@@ -58,7 +58,8 @@ fn open(out: &mut String, node: &Node, depth: usize) {
     if !is_name(&node.word) {
         return keyed(out, KEYS_ONLY, node, depth);
     }
-    let (said, values) = (node.inactive || node.annotation.is_some(), node.children.as_slice());
+    let said = node.inactive || node.protected || node.annotation.is_some();
+    let values = node.children.as_slice();
     if values.is_empty() {
         return flag(out, node, depth);
     }
@@ -103,13 +104,18 @@ fn indent(depth: usize) -> String {
 }
 
 fn mark(node: &Node) -> &'static str {
-    if node.inactive { " inactive=\"inactive\"" } else { "" }
+    match (node.inactive, node.protected) {
+        (false, false) => "",
+        (true, false) => " inactive=\"inactive\"",
+        (false, true) => " protect=\"protect\"",
+        (true, true) => " inactive=\"inactive\" protect=\"protect\"",
+    }
 }
 
 /// Annotations stand in elements of their own, before what they are about.
 fn annotation(out: &mut String, node: &Node, depth: usize) {
     for text in annotations(node) {
-        out.push_str(&format!("{}<junos:comment>{}</junos:comment>\n", indent(depth), escape(&text)));
+        out.push_str(&format!("{}<junos:comment>{}</junos:comment>\n", indent(depth), escape(text)));
     }
 }
 

@@ -35,8 +35,9 @@ impl Reader {
     fn block(&mut self, at: At<'_>, prefix: &[Word], elements: &[Element]) {
         let mut annotations: Vec<String> = Vec::new();
         for element in elements {
-            if element.name == ANNOTATION && element.text.trim_start().starts_with("/*") {
-                annotations.push(element.text.trim().to_owned());
+            let text = element.text.trim();
+            if element.name == ANNOTATION && (text.starts_with("/*") || text.starts_with('#')) {
+                annotations.push(text.to_owned());
                 continue;
             }
             match self.statement(at, prefix, element) {
@@ -47,9 +48,13 @@ impl Reader {
     }
 
     fn annotate(&mut self, path: &[Word], annotations: &[String]) {
-        if !annotations.is_empty() {
-            self.edits.push(Edit { op: Op::Annotate, path: with(path, &annotations.join("\n")) });
+        if annotations.is_empty() {
+            return;
         }
+        let annotate = Edit { op: Op::Annotate, path: with(path, &annotations.join("\n")) };
+        // What is protected can no longer be annotated.
+        let protects = self.edits.last().is_some_and(|edit| edit.op == Op::Protect && edit.path == path);
+        self.edits.insert(self.edits.len() - usize::from(protects), annotate);
     }
 
     /// Reads one element. Gives the statement that it is.
@@ -78,7 +83,7 @@ impl Reader {
                 self.push(element, path);
                 if operation(element) != Op::Delete {
                     self.body(At::Block(rule), path, &element.children, rule.kind == Kind::Presence);
-                    self.inactive(element, path);
+                    self.marks(element, path);
                 }
                 Ok(path.to_vec())
             }
@@ -86,7 +91,7 @@ impl Reader {
                 self.push(element, path);
                 if operation(element) != Op::Delete {
                     self.set(path);
-                    self.inactive(element, path);
+                    self.marks(element, path);
                 }
                 Ok(path.to_vec())
             }
@@ -116,7 +121,7 @@ impl Reader {
         self.push(element, &path);
         if operation(element) != Op::Delete {
             self.body(At::Block(list), &path, &element.children, true);
-            self.inactive(element, &path);
+            self.marks(element, &path);
         }
         Ok(path)
     }
@@ -130,7 +135,7 @@ impl Reader {
     }
 
     fn leaf(&mut self, rule: &Rule, path: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
-        let value = element.text.trim();
+        let value = typed(&element.text);
         let one_of_many = rule.kind == Kind::LeafList && !value.is_empty();
         let target = if one_of_many { with(path, value) } else { path.to_vec() };
         self.push(element, &target);
@@ -141,13 +146,13 @@ impl Reader {
             return Err(Syntax { message: format!("invalid value '{value}'"), ..Syntax::at(&element.name) });
         }
         self.set(&with(path, value));
-        self.inactive(element, path);
+        self.marks(element, path);
         Ok(path.to_vec())
     }
 
     /// A value whose keyword the text form leaves out (`4` in `mac-limit 4`).
     fn bare(&mut self, rule: &Rule, prefix: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
-        let value = element.text.trim();
+        let value = typed(&element.text);
         if !rule.check.accepts(value) {
             return Err(Syntax { message: format!("invalid value '{value}'"), ..Syntax::at(&element.name) });
         }
@@ -155,7 +160,7 @@ impl Reader {
         self.push(element, &path);
         if operation(element) != Op::Delete {
             self.set(&path);
-            self.inactive(element, &path);
+            self.marks(element, &path);
         }
         Ok(path)
     }
@@ -170,7 +175,7 @@ impl Reader {
         if operation(element) == Op::Delete {
             return Ok(path);
         }
-        let value = element.text.trim();
+        let value = typed(&element.text);
         let children: Vec<Element> = element.children.iter().filter(|child| child.name != "name").cloned().collect();
         match (value, children.is_empty()) {
             ("", true) => self.set(&path),
@@ -180,7 +185,7 @@ impl Reader {
             }
             (_, false) => self.block(At::Open, &path, &children),
         }
-        self.inactive(element, &path);
+        self.marks(element, &path);
         Ok(path)
     }
 
@@ -188,8 +193,14 @@ impl Reader {
         self.edits.push(Edit { op: Op::Set, path: path.to_vec() });
     }
 
-    fn inactive(&mut self, element: &Element, path: &[Word]) {
-        for (mark, op) in [("inactive", Op::Deactivate), ("active", Op::Activate)] {
+    fn marks(&mut self, element: &Element, path: &[Word]) {
+        let marks = [
+            ("inactive", Op::Deactivate),
+            ("active", Op::Activate),
+            ("unprotect", Op::Unprotect),
+            ("protect", Op::Protect),
+        ];
+        for (mark, op) in marks {
             if element.attribute(mark).is_some() {
                 self.edits.push(Edit { op, path: path.to_vec() });
             }
@@ -211,6 +222,11 @@ fn operation(element: &Element) -> Op {
         (Some("replace"), _, _) | (None, None, Some(_)) => Op::Replace,
         _ => Op::Set,
     }
+}
+
+/// A value as it was typed. Who lays a document out puts values on lines of their own.
+fn typed(text: &str) -> &str {
+    if text.contains('\n') || text.trim().is_empty() { text.trim() } else { text }
 }
 
 fn with(path: &[Word], word: &str) -> Vec<Word> {

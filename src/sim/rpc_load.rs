@@ -1,6 +1,6 @@
 //! Loading: `load-configuration`, `edit-config`, `discard-changes`.
 
-use super::edit::Syntax;
+use super::edit::{Op, Syntax};
 use super::faults::FaultKind;
 use super::load::{Action, Load};
 use super::read_xml::read_xml;
@@ -69,9 +69,10 @@ pub(crate) fn permitted(switch: &Switch, operation: &str) -> Result<(), Vec<RpcE
 }
 
 fn parsed(operation: &Element) -> Result<Load, Vec<RpcError>> {
-    let action = match operation.attribute("action") {
-        None | Some("merge" | "replace" | "set") => Action::Merge,
-        Some("override" | "update") => Action::Override,
+    let (action, replaces) = match operation.attribute("action") {
+        Some("replace") => (Action::Merge, true),
+        None | Some("merge" | "set") => (Action::Merge, false),
+        Some("override" | "update") => (Action::Override, false),
         Some(other) => return Err(vec![unknown(other)]),
     };
     let payload = ["configuration", "configuration-text", "configuration-set"];
@@ -79,11 +80,13 @@ fn parsed(operation: &Element) -> Result<Load, Vec<RpcError>> {
     let Some(found) = found else {
         return Err(vec![missing_payload(operation)]);
     };
-    let (edits, errors) = match found.name.as_str() {
+    let (mut edits, errors) = match found.name.as_str() {
         "configuration-text" => read_text(&found.text),
         "configuration-set" => read_set(&found.text),
         _ => read_xml(found),
     };
+    // A merge or an override passes over marks that say to replace.
+    edits.retain(|edit| replaces || edit.op != Op::Replace);
     Ok(Load { action, edits, errors, located: found.name != "configuration-set" })
 }
 

@@ -5,7 +5,7 @@ use super::lex::{Lexeme, Placed, lex, quote};
 use super::print_text::one_line;
 use super::tree::{At, Node};
 
-/// Reads `set`, `delete`, `activate` and `deactivate` lines. A line that is wrong is reported and the others go on.
+/// Reads `set`, `delete`, `activate`, `protect` lines and the like. A line that is wrong is reported and the others go on.
 pub(crate) fn read_set(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
     let (mut edits, mut errors) = (Vec::new(), Vec::new());
     for line in text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')) {
@@ -30,7 +30,8 @@ fn read_line(line: &str) -> Result<Vec<Edit>, Syntax> {
         "deactivate" => Op::Deactivate,
         "replace" => Op::Replace,
         "annotate" => return annotate(words),
-        "protect" | "unprotect" => return Ok(Vec::new()),
+        "protect" => Op::Protect,
+        "unprotect" => Op::Unprotect,
         other => return Err(Syntax::at(other).placed(verb.at)),
     };
     let expanded = expand(At::top(), &[], words)?;
@@ -47,13 +48,20 @@ fn annotate(words: &[Token]) -> Result<Vec<Edit>, Syntax> {
     let Some((Token::Word(text), statement)) = words.split_last().filter(|(_, statement)| !statement.is_empty()) else {
         return Err(Syntax::at("annotate"));
     };
-    if text.word.contains("*/") {
-        return Err(Syntax::at(&text.word).placed(text.at));
-    }
     let mut path = expand(At::top(), &[], statement)?.end;
-    let text = if text.word.is_empty() { String::new() } else { format!("/* {} */", text.word) };
-    path.push(text.into());
+    path.push(marked(&text.word).ok_or_else(|| Syntax::at(&text.word).placed(text.at))?.into());
     Ok(vec![Edit { op: Op::Annotate, path }])
+}
+
+/// The text of an annotation with its marks, which may be typed too; `None` when it ends before its end.
+fn marked(text: &str) -> Option<String> {
+    let inner = text.strip_prefix("/*").and_then(|text| text.strip_suffix("*/"));
+    match (text, inner) {
+        ("", _) => Some(String::new()),
+        (_, Some(inner)) => (!inner.contains("*/")).then(|| text.to_owned()),
+        (comment, _) if comment.starts_with('#') => (!comment.contains('\n')).then(|| text.to_owned()),
+        _ => (!text.contains("*/")).then(|| format!("/* {text} */")),
+    }
 }
 
 /// Where the grammar stands after the statement of a line whose verb was cut off.
@@ -72,7 +80,7 @@ fn tokens(lexemes: &[Placed]) -> Result<Vec<Token>, Syntax> {
             (None, Lexeme::ListClose, Some(_)) => {
                 tokens.extend(list.take().map(|(values, start)| Token::List(values, start)));
             }
-            (None, Lexeme::Annotation(_) | Lexeme::Secret, _) => {}
+            (None, Lexeme::Annotation(_) | Lexeme::Secret | Lexeme::Remark(_), _) => {}
             (None, other, _) => return Err(Syntax::at(other.shown()).placed(placed.at)),
         }
     }
@@ -98,8 +106,8 @@ fn print(out: &mut String, at: At<'_>, node: &Node, above: &str) {
         _ if node.children.is_empty() => out.push_str(&format!("set{path}\n")),
         _ => node.children.iter().for_each(|child| print(out, next, child, &path)),
     }
-    if node.inactive {
-        out.push_str(&format!("deactivate{path}\n"));
+    for (verb, _) in [("deactivate", node.inactive), ("protect", node.protected)].iter().filter(|(_, said)| *said) {
+        out.push_str(&format!("{verb}{path}\n"));
     }
 }
 

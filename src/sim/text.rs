@@ -34,16 +34,20 @@ impl<'t> Reader<'t> {
         self.lexemes.get(self.next).map(|placed| &placed.lexeme)
     }
 
-    /// The annotations before the next statement, as one text.
-    fn annotations(&mut self) -> Option<Word> {
-        let mut found = Vec::new();
+    /// The comments before the next statement.
+    fn comments(&mut self) -> Comments {
+        let (mut annotations, mut remarks) = (Vec::new(), Vec::new());
         while let Some(placed) = self.lexemes.get(self.next).filter(|placed| is_remark(&placed.lexeme)) {
             self.next += 1;
-            if let Lexeme::Annotation(text) = &placed.lexeme {
-                found.push(text.as_str());
+            match &placed.lexeme {
+                Lexeme::Annotation(text) => annotations.push(text.as_str()),
+                // Who committed it last, and when, is the switch's to say.
+                Lexeme::Remark(text) if !text.starts_with("## Last ") => remarks.push(text.as_str()),
+                _ => {}
             }
         }
-        (!found.is_empty()).then(|| found.join("\n").into())
+        let joined = |lines: &[&str]| (!lines.is_empty()).then(|| lines.join("\n").into());
+        Comments { annotation: joined(&annotations), remark: joined(&remarks) }
     }
 
     fn here(&self) -> usize {
@@ -58,21 +62,21 @@ impl<'t> Reader<'t> {
 
     fn block(&mut self, at: At<'_>, prefix: &[Word], depth: usize) -> Result<(), Syntax> {
         loop {
-            let annotation = self.annotations();
+            let comments = self.comments();
             match self.peek() {
                 None if depth == 0 => return Ok(()),
                 Some(Lexeme::Close) if depth > 0 => {
                     self.next += 1;
                     return Ok(());
                 }
-                Some(Lexeme::Word(_) | Lexeme::Quoted(..)) => self.statement(at, prefix, depth, annotation)?,
+                Some(Lexeme::Word(_) | Lexeme::Quoted(..)) => self.statement(at, prefix, depth, comments)?,
                 _ => return Err(self.refused("}")),
             }
         }
     }
 
-    fn statement(&mut self, at: At<'_>, prefix: &[Word], depth: usize, annotation: Option<Word>) -> Result<(), Syntax> {
-        let (op, inactive) = self.marks();
+    fn statement(&mut self, at: At<'_>, prefix: &[Word], depth: usize, comments: Comments) -> Result<(), Syntax> {
+        let (op, marks) = self.marks();
         let tokens = self.tokens()?;
         let line = expand(at, prefix, &tokens)?;
         if op != Op::Set {
@@ -85,12 +89,10 @@ impl<'t> Reader<'t> {
         if matches!(line.at, At::Key(_)) {
             self.edits.push(Edit { op: Op::Brace, path: line.end.clone() });
         }
-        if inactive {
-            self.edits.push(Edit { op: Op::Deactivate, path: line.statement.clone() });
-        }
-        if let Some(text) = annotation {
-            self.edits.push(Edit { op: Op::Annotate, path: with(&line.statement, text) });
-        }
+        let said = [(Op::Annotate, comments.annotation), (Op::Remark, comments.remark)];
+        let said = said.into_iter().filter_map(|(op, text)| Some(Edit { op, path: with(&line.statement, text?) }));
+        self.edits.extend(said);
+        self.edits.extend(marks.into_iter().map(|op| Edit { op, path: line.statement.clone() }));
         Ok(())
     }
 
@@ -112,7 +114,9 @@ impl<'t> Reader<'t> {
             let path = &line.end[..length];
             at = at.step(&path[length - 1]).unwrap_or(At::Open);
             let op = match length == line.end.len() {
+                true if listed && matches!(at, At::Value(_)) && line.paths.len() == 1 => Some(Op::LoneBracket),
                 _ if !matches!(at, At::Open | At::Block(_)) => None,
+                true if listed && line.paths.len() == 1 => Some(Op::LoneBracket),
                 true if listed => Some(Op::Bracket),
                 true => (braces && matches!(at, At::Open)).then_some(Op::Brace),
                 false => Some(Op::Line),
@@ -151,19 +155,24 @@ impl<'t> Reader<'t> {
         self.edits.last().is_some_and(|edit| edit.op == Op::Delete && edit.path == end)
     }
 
-    fn marks(&mut self) -> (Op, bool) {
-        let (mut op, mut inactive) = (Op::Set, false);
+    /// What the statement does, and what is said of it.
+    fn marks(&mut self) -> (Op, Vec<Op>) {
+        let (mut op, mut marks) = (Op::Set, Vec::new());
         while let Some(Lexeme::Word(word)) = self.peek() {
             match word.as_str() {
-                "inactive:" => inactive = true,
                 "replace:" => op = Op::Replace,
                 "delete:" => op = Op::Delete,
-                "active:" | "protect:" => {}
+                "inactive:" => marks.push(Op::Deactivate),
+                "active:" => marks.push(Op::Activate),
+                "protect:" => marks.push(Op::Protect),
+                "unprotect:" => marks.push(Op::Unprotect),
                 _ => break,
             }
             self.next += 1;
         }
-        (op, inactive)
+        // What is protected can no longer be marked.
+        marks.sort_by_key(|op| *op == Op::Protect);
+        (op, marks)
     }
 
     fn tokens(&mut self) -> Result<Vec<Token>, Syntax> {
@@ -199,8 +208,15 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// What stands above a statement.
+struct Comments {
+    annotation: Option<Word>,
+    /// What the switch that printed the text had to say.
+    remark: Option<Word>,
+}
+
 fn is_remark(lexeme: &Lexeme) -> bool {
-    matches!(lexeme, Lexeme::Annotation(_) | Lexeme::Secret)
+    matches!(lexeme, Lexeme::Annotation(_) | Lexeme::Secret | Lexeme::Remark(_))
 }
 
 fn with(path: &[Word], last: Word) -> Vec<Word> {

@@ -13,6 +13,8 @@ pub(crate) type Word = Arc<str>;
 pub(crate) struct Node {
     pub word: Word,
     pub inactive: bool,
+    /// Neither the statement nor what stands under it may be changed.
+    pub protected: bool,
     /// What `annotate` says of the statement, with its marks; several stand on lines of their own.
     pub annotation: Option<Word>,
     pub children: Vec<Arc<Node>>,
@@ -28,6 +30,8 @@ pub(crate) struct Hints {
     pub raw: Option<Word>,
     /// `## SECRET-DATA` stood behind it.
     pub secret: bool,
+    /// What the switch itself remarked above it: `## Warning: ...`
+    pub remark: Option<Word>,
 }
 
 impl PartialEq for Hints {
@@ -47,6 +51,8 @@ pub(crate) enum Layout {
     Line,
     Braces,
     Brackets,
+    /// In brackets, although it is a single value.
+    LoneInBrackets,
 }
 
 /// Where a walk through the grammar stands.
