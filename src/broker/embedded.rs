@@ -60,12 +60,12 @@ impl EmbeddedBroker {
     }
 
     pub(super) async fn depths(&self) -> Result<Vec<(String, i64)>, BrokerError> {
-        Ok(self.store.queue_depths().await?)
+        Ok(self.store.queue().depths().await?)
     }
 
     pub(super) async fn ack(&self, receipt: Receipt) -> Result<(), BrokerError> {
         if let Proof::Embedded(claim) = &receipt.0 {
-            self.store.queue_remove(claim).await?;
+            self.store.queue().remove(claim).await?;
         }
         Ok(())
     }
@@ -73,12 +73,12 @@ impl EmbeddedBroker {
     pub(super) async fn publish_commands(&self, messages: &[Message]) -> Result<(), BrokerError> {
         let queue = self.topology.queue(QueueKind::Commands);
         let queued: Vec<NewQueueMessage> = messages.iter().map(|message| queued(&queue, message.clone())).collect();
-        Ok(self.store.queue_publish(&queued).await?)
+        Ok(self.store.queue().publish(&queued).await?)
     }
 
     async fn claim(self, kind: QueueKind, limit: ClaimLimit) -> Result<Option<Batch>, StoreError> {
         let queue = self.topology.queue(kind);
-        let Some(ClaimedMessages { claim, messages }) = self.store.queue_claim(&queue, limit, CLAIM).await? else {
+        let Some(ClaimedMessages { claim, messages }) = self.store.queue().claim(&queue, limit, CLAIM).await? else {
             return Ok(None);
         };
         let mut deliveries = Vec::with_capacity(messages.len());
@@ -86,7 +86,7 @@ impl EmbeddedBroker {
             match self.delivery(kind, message).await {
                 Ok(delivery) => deliveries.push(delivery),
                 Err(error) => {
-                    self.store.queue_release(&claim).await?;
+                    self.store.queue().release(&claim).await?;
                     return Err(error);
                 }
             }
@@ -114,7 +114,7 @@ impl EmbeddedBroker {
         let mut reader = LongBodyReader::default();
         loop {
             let at = i64::try_from(reader.bytes()).unwrap_or(i64::MAX);
-            match self.store.queue_body(id, at).await? {
+            match self.store.queue().body(id, at).await? {
                 piece if piece.is_empty() => return Ok(reader.end().1),
                 piece => reader.read(&piece),
             }
@@ -162,7 +162,7 @@ impl EmbeddedConsumer {
         let Some(claiming) = self.claiming else { return };
         if let Ok(Ok(Some(batch))) = claiming.await
             && let Some(claim) = batch.receipt.queue_claim()
-            && let Err(error) = self.broker.store.queue_release(claim).await
+            && let Err(error) = self.broker.store.queue().release(claim).await
         {
             tracing::warn!(
                 error = chain(&error),

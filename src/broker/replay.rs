@@ -56,11 +56,11 @@ pub async fn replay(
     for group in ids.chunks(BATCH) {
         let waiting = DeadLetterFilter { ids: group.to_vec(), ..DeadLetterFilter::default() };
         let (long, letters): (Vec<_>, Vec<_>) =
-            store.full_dead_letters(&waiting).await?.into_iter().partition(|letter| letter.row.is_too_long());
+            store.dead_letters().list_full(&waiting).await?.into_iter().partition(|letter| letter.row.is_too_long());
         too_long.extend(long.iter().map(|letter| (letter.row.id, letter.row.body_bytes)));
         let sent: Vec<i64> = letters.iter().map(|letter| letter.row.id).collect();
         broker.publish_commands(&letters.into_iter().map(message_of).collect::<Vec<_>>()).await?;
-        replayed.extend(store.mark_replayed(&sent).await?);
+        replayed.extend(store.dead_letters().mark_replayed(&sent).await?);
         dealt_with += group.len() - long.len();
         progress(dealt_with);
     }

@@ -94,7 +94,7 @@ impl AppEnv {
         let connected = Store::connect(database.url.reveal(), options).await;
         let store = connected.map_err(|error| self.with_database_hint(error))?;
         if self.settings.amqp.url.is_empty() {
-            store.publish_nowhere();
+            store.events().publish_nowhere();
         }
         self.stores.add(&store);
         Ok(store)

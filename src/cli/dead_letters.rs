@@ -43,7 +43,7 @@ async fn list(store: &Store, output: Output, selection: &DeadLetterSelection) ->
     let mut filter = Some(DeadLetterFilter { newest_first: true, limit: PART, ..all });
     let read = async || {
         let Some(at) = filter.take() else { return Ok(None) };
-        let letters = store.dead_letters(&at).await?;
+        let letters = store.dead_letters().list(&at).await?;
         filter = letters.last().map(|last| DeadLetterFilter { after_id: last.id, ..at });
         Ok(Some(letters))
     };
@@ -65,7 +65,7 @@ fn row(letter: &DeadLetterRow) -> Vec<Cell> {
 }
 
 async fn show(store: &Store, output: Output, id: i64) -> Result<(), Fault> {
-    let letter = store.dead_letter(id).await?;
+    let letter = store.dead_letters().get(id).await?;
     output.one(&letter, || {
         let FullDeadLetter { row, body, headers } = &letter;
         format!(
@@ -126,7 +126,11 @@ async fn discard(store: &Store, output: Output, change: &DeadLetterChange, yes: 
     let mut discarded = Vec::with_capacity(selected.len());
     for (at, group) in selected.chunks(DISCARDED_AT_ONCE).enumerate() {
         let done = at * DISCARDED_AT_ONCE;
-        let gone = store.discard(group).await.map_err(|error| partly_done(error.into(), done, selected.len()))?;
+        let gone = store
+            .dead_letters()
+            .discard(group)
+            .await
+            .map_err(|error| partly_done(error.into(), done, selected.len()))?;
         discarded.extend(gone);
         progress.at(done + group.len());
     }
@@ -154,7 +158,7 @@ async fn selected(store: &Store, change: &DeadLetterChange) -> Result<Vec<i64>, 
         return Err(Fault::input("choose which ones: --id 1,2, --all, --reason CODE, --switch NAME or --since 2h"));
     }
     did_you_mean::known_reason(store, selection.reason.as_deref()).await?;
-    let ids = store.dead_letter_ids(&filter(store, selection).await?).await?;
+    let ids = store.dead_letters().ids(&filter(store, selection).await?).await?;
     match selection.id.iter().find(|id| ids.binary_search(id).is_err()) {
         Some(id) => Err(why_not_selected(store, *id).await?),
         None => Ok(ids),
@@ -163,7 +167,7 @@ async fn selected(store: &Store, change: &DeadLetterChange) -> Result<Vec<i64>, 
 
 /// Why a dead letter that was named is not among those selected.
 async fn why_not_selected(store: &Store, id: i64) -> Result<Fault, Fault> {
-    let text = match store.dead_letter(id).await?.row.state.as_str() {
+    let text = match store.dead_letters().get(id).await?.row.state.as_str() {
         "waiting" => format!("dead letter {id} does not match the other options"),
         state => format!("dead letter {id} was already {state}"),
     };

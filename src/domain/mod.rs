@@ -14,6 +14,7 @@
 mod address;
 pub mod adopt;
 pub mod audit;
+mod backoff;
 mod binding;
 mod command;
 mod configuration;
@@ -47,6 +48,7 @@ mod trace;
 mod vmac_name;
 
 pub use address::{AddressError, BindableAddress};
+pub use backoff::Backoff;
 pub use binding::{BindingState, SwitchBinding};
 pub use command::{Action, Command, IntentOrder, MessageKey};
 pub use configuration::{difference, readable, redacted, redacted_difference};

@@ -10,15 +10,16 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 
 use crate::domain::{Pools, RetryPolicy, ServiceUrl};
+use crate::store::backups::packer::Packer;
 use crate::store::backups::seal::BackupKey;
-use crate::store::backups::vault::Vault;
+use crate::store::database::connect_reason::with_server_reason;
 use crate::store::database::engine::Engine;
 use crate::store::database::error::StoreError;
 use crate::store::database::private_files;
-use crate::store::database::refusal::told;
-use crate::store::events::outbox::Outbox;
+use crate::store::database::tx::Tx;
+use crate::store::events::at_hand::Outbox;
 
-/// How long a connection is waited for.
+/// Longest wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,7 +36,7 @@ const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Store {
     pub(super) engine: Engine,
-    pub(super) vault: Arc<Vault>,
+    pub(super) packer: Arc<Packer>,
     pub(super) pools: Arc<Pools>,
     pub(super) retry: RetryPolicy,
     pub(super) outbox: Arc<Outbox>,
@@ -52,7 +53,7 @@ pub struct StoreOptions {
     pub backup_key: Option<BackupKey>,
     /// The pools that MACs are handed out from.
     pub pools: Pools,
-    /// When what fails is tried again.
+    /// When what failed is retried.
     pub retry: RetryPolicy,
     /// Make a SQLite file where there is none.
     pub create: bool,
@@ -77,7 +78,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownUrl`] or [`StoreError::Connect`], which names the URL without its password.
     pub async fn connect(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
-        let vault = Arc::new(Vault::new(options.backup_key));
+        let packer = Arc::new(Packer::new(options.backup_key));
         let pools = Arc::new(options.pools);
         let retry = options.retry;
         let (connections_max, timeout) = (options.connections_max, options.statement_timeout);
@@ -88,12 +89,17 @@ impl Store {
             _ => return Err(StoreError::UnknownUrl),
         };
         engine
-            .map(|engine| Self { engine, vault, pools, retry, outbox: Arc::default() })
+            .map(|engine| Self { engine, packer, pools, retry, outbox: Arc::default() })
             .map_err(|source| StoreError::Connect { url: shown, source: Arc::new(source) })
     }
 
-    /// The database's clock, also while the database does not answer: then carried on from its last answer. For times
-    /// that are only told, and for those that must not make anything fail.
+    /// Begins a write transaction.
+    pub(super) async fn begin(&self, what: &'static str) -> Result<Tx, StoreError> {
+        Tx::begin(&self.engine, &self.outbox, what).await
+    }
+
+    /// The database's clock; while the database does not answer, carried on from its last answer. For times that are only
+    /// shown, and for those that must not make anything fail.
     pub async fn time(&self) -> DateTime<Utc> {
         self.now().await.unwrap_or_else(|_| self.engine.clock.best_known())
     }
@@ -137,17 +143,21 @@ async fn sqlite(url: &str, timeout: Duration, create: bool) -> Result<Engine, sq
     Ok(Engine::sqlite(write, read, timeout))
 }
 
-/// The rows are their owner's alone: SQLite would make the file for whom the umask lets.
+/// Only the owner may read the rows. SQLite would create the file with whatever mode the umask allows.
 fn keep_private(database: &Path, create: bool) {
     if create {
-        // Where there is one it stays; what keeps it from being made SQLite says when it opens it.
+        // An existing file stays as it is. Any other error is reported by SQLite when it opens the file.
         let _ = private_files::create(database);
     }
     for file in private_files::of_sqlite(database) {
         match private_files::close_to_others(&file) {
             Ok(false) => {}
-            Ok(true) => tracing::info!(file = %file.display(), "everybody could read it: closed to all but its owner"),
-            Err(error) => tracing::warn!(file = %file.display(), %error, "everybody may read it"),
+            Ok(true) => {
+                tracing::info!(file = %file.display(), "the file was readable by everybody; now only its owner can read it")
+            }
+            Err(error) => {
+                tracing::warn!(file = %file.display(), %error, "the file is readable by everybody, and its mode cannot be changed")
+            }
         }
     }
 }
@@ -163,13 +173,13 @@ async fn postgres(url: &str, connections_max: u32, timeout: Duration) -> Result<
     let connect = known_parameters(url).parse::<PgConnectOptions>()?.application_name("vmacd");
     let unsynced = pool_of(UNSYNCED_CONNECTIONS_MAX, format!("{session}; SET synchronous_commit = off"));
     let pool = pool_of(connections_max, session).connect_with(connect.clone());
-    let pool = told(&connect, pool.await).await?;
+    let pool = with_server_reason(&connect, pool.await).await?;
     // Most verbs never need one.
     let unsynced = unsynced.connect_lazy_with(connect);
     Ok(Engine::postgres(pool, unsynced, timeout + SERVER_FIRST))
 }
 
-/// At most so many connections, each with these settings.
+/// A pool of at most `connections_max` connections, each with these settings.
 fn pool_of(connections_max: u32, session: String) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(connections_max)
@@ -178,13 +188,13 @@ fn pool_of(connections_max: u32, session: String) -> PgPoolOptions {
             let session = session.clone();
             Box::pin(async move { connection.execute(AssertSqlSafe(session)).await.map(|_| ()) })
         })
-        // It was asked when it was released; one that broke since then fails its statement, which is tried again.
+        // It was asked when it was released; one that broke since then fails its statement, which is retried.
         .test_before_acquire(false)
         .after_release(|connection, _| Box::pin(is_usable(connection)))
 }
 
 /// Asked when a connection is given back: with a transaction left open it must not come back. The driver's own count is right
-/// because every begin runs to its end ([`Store::begin`]).
+/// because every begin runs to its end ([`Tx::begin`]).
 ///
 /// The pool pings as well, but without a limit: where a network swallows everything a connection would keep its place until
 /// TCP gives up, and a few of those are all places there are.

@@ -9,7 +9,8 @@ use crate::domain::{Status, SwitchName};
 use crate::store::connect::Store;
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
-use crate::store::vmacs::conditions::has_status;
+use crate::store::parts::{Queue, Statistics};
+use crate::store::vmacs::filter::has_status;
 
 /// One count of everything that waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -18,7 +19,7 @@ pub struct Counts {
     pub rows_pending: i64,
     /// Rows that are `failed`.
     pub rows_failed: i64,
-    /// Rows there ever were.
+    /// Rows that were ever made.
     pub rows_ever: i64,
     /// Changes that wait for a switch.
     pub changes_waiting: i64,
@@ -34,7 +35,7 @@ pub struct Counts {
     pub switches_in_trouble: i64,
     /// Sites that are frozen, each with the kinds of its freezes.
     pub sites_frozen: Vec<(String, &'static str)>,
-    /// Bindings that drifted and stand so.
+    /// Bindings that have drifted and are not fixed yet.
     pub drift_standing: i64,
     /// Bindings of active rows that are not in force, by the reason.
     pub not_in_force: Vec<(String, i64)>,
@@ -73,18 +74,18 @@ fn counts_sql() -> String {
     format!("{COUNTS}, {pending} AS rows_pending, {failed} AS rows_failed")
 }
 
-impl Store {
+impl Statistics<'_> {
     /// Counts what waits and what failed.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn counts(&self) -> Result<Counts, StoreError> {
-        let now = self.now().await?;
-        let rows = self.engine.read("count waiting work", &counts_sql(), args![now]).await?;
+    pub async fn counts(self) -> Result<Counts, StoreError> {
+        let now = self.store.now().await?;
+        let rows = self.store.engine.read("count waiting work", &counts_sql(), args![now]).await?;
         let row = rows.first().ok_or(StoreError::NoAnswer { what: "count waiting work" })?;
         let age_ms = |since_ms: Option<i64>| since_ms.map_or(0, |since_ms| (now.timestamp_millis() - since_ms).max(0));
         // Mostly there is none to ask for.
-        let freezes = if row.get::<i64>("freezes")? == 0 { Vec::new() } else { self.freezes().await? };
+        let freezes = if row.get::<i64>("freezes")? == 0 { Vec::new() } else { self.store.freezes().list().await? };
         let not_in_force = if row.get::<i64>("not_in_force")? == 0 { Vec::new() } else { self.not_in_force().await? };
         let kinds = freezes.iter().map(|freeze| (freeze.site.to_string(), freeze.kind.as_str()));
         let oldest_event: Option<DateTime<Utc>> = row.get("oldest_event")?;
@@ -104,10 +105,10 @@ impl Store {
         })
     }
 
-    async fn not_in_force(&self) -> Result<Vec<(String, i64)>, StoreError> {
+    async fn not_in_force(self) -> Result<Vec<(String, i64)>, StoreError> {
         let sql = "SELECT n.code, COUNT(*) AS bindings FROM not_in_force n JOIN virtual_macs v ON v.id = n.vmac_id
                    WHERE v.status = 'active' GROUP BY n.code ORDER BY n.code";
-        let rows = self.engine.read("count what is not in force", sql, Vec::new()).await?;
+        let rows = self.store.engine.read("count what is not in force", sql, Vec::new()).await?;
         rows.iter().map(|row| Ok((row.get("code")?, row.get("bindings")?))).collect()
     }
 
@@ -115,7 +116,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn length(&self, list: Listed<'_>) -> Result<i64, StoreError> {
+    pub async fn length(self, list: Listed<'_>) -> Result<i64, StoreError> {
         let (what, condition, of) = match list {
             Listed::Switches => ("switches", "$1 = ''", ""),
             Listed::Pushes(switch) => ("pushes", "switch = $1", switch.as_str()),
@@ -123,22 +124,26 @@ impl Store {
             Listed::Reservations => ("taken_macs", "kind = 'reserved' AND $1 = ''", ""),
         };
         let sql = format!("SELECT COUNT(*) AS rows_counted FROM {what} WHERE {condition}");
-        let rows = self.engine.read("count a list", &sql, args![of]).await?;
+        let rows = self.store.engine.read("count a list", &sql, args![of]).await?;
         rows.first().ok_or(StoreError::NoAnswer { what: "count a list" })?.get("rows_counted")
     }
+}
 
+impl Store {
     /// Statements sent since the store was opened, the beginning and end of transactions included.
     pub fn statements(&self) -> u64 {
         self.engine.statements()
     }
+}
 
+impl Queue<'_> {
     /// Messages that wait in each queue of the embedded broker.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_depths(&self) -> Result<Vec<(String, i64)>, StoreError> {
+    pub async fn depths(self) -> Result<Vec<(String, i64)>, StoreError> {
         let sql = "SELECT queue, COUNT(*) AS messages FROM queue_messages GROUP BY queue";
-        let rows = self.engine.read("count queued messages", sql, Vec::new()).await?;
+        let rows = self.store.engine.read("count queued messages", sql, Vec::new()).await?;
         rows.iter().map(|row| Ok((row.get("queue")?, row.get("messages")?))).collect()
     }
 }

@@ -5,10 +5,10 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::{Code, Freeze, FreezeKind, FreezeOrder, Scope, SiteName};
-use crate::store::connect::Store;
 use crate::store::database::engine::{Row, args};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
+use crate::store::parts::Freezes;
 
 /// The freeze of a row of `switches s`, as columns of its own.
 pub(super) const FREEZE_COLUMNS: &str = "f.site AS freeze_site, f.until AS freeze_until, f.reason AS freeze_reason,
@@ -34,16 +34,16 @@ pub(super) fn freeze_of(row: &Row) -> Result<Option<Freeze>, StoreError> {
     }))
 }
 
-impl Store {
+impl Freezes<'_> {
     /// The freezes that are in force, by site, of each the one that ends last first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn freezes(&self) -> Result<Vec<Freeze>, StoreError> {
-        let now = self.now().await?;
+    pub async fn list(self) -> Result<Vec<Freeze>, StoreError> {
+        let now = self.store.now().await?;
         let sql =
             format!("SELECT {FREEZE_COLUMNS} FROM freezes f WHERE f.until > $1 ORDER BY f.site, f.until DESC, f.id");
-        let rows = self.engine.read("read which sites are frozen", &sql, args![now]).await?;
+        let rows = self.store.engine.read("read which sites are frozen", &sql, args![now]).await?;
         rows.iter().filter_map(|row| freeze_of(row).transpose()).collect()
     }
 
@@ -51,25 +51,25 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn sites(&self) -> Result<Vec<(Option<SiteName>, i64)>, StoreError> {
+    pub async fn sites(self) -> Result<Vec<(Option<SiteName>, i64)>, StoreError> {
         let sql = "SELECT site, COUNT(*) AS switches FROM switches GROUP BY site ORDER BY site";
-        let rows = self.engine.read("read the sites", sql, Vec::new()).await?;
+        let rows = self.store.engine.read("read the sites", sql, Vec::new()).await?;
         rows.iter().map(|row| Ok((row.parse_optional("site")?, row.get("switches")?))).collect()
     }
 
     /// Freezes a site, or all, beside the freezes that it has: it is frozen until the last of them ends. The same
-    /// person's freeze for the same reason is made longer instead, never shorter. Answers with the freeze as it is then.
+    /// person's freeze for the same reason is made longer instead, never shorter. Returns the freeze as it is then.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for a site that no switch stands at, or when the database fails.
-    pub async fn freeze(&self, order: &FreezeOrder) -> Result<Freeze, StoreError> {
+    /// [`StoreError::NotFound`] for a site that has no switch, or when the database fails.
+    pub async fn freeze(self, order: &FreezeOrder) -> Result<Freeze, StoreError> {
         if let Scope::Site(site) = &order.site
             && !self.sites().await?.iter().any(|(known, _)| known == site)
         {
             return Err(StoreError::NotFound { what: "site", id: order.site.to_string() });
         }
-        let now = self.now().await?;
-        let mut tx = self.begin("freeze a site").await?;
+        let now = self.store.now().await?;
+        let mut tx = self.store.begin("freeze a site").await?;
         let known = in_force(&mut tx, &order.site, now).await?;
         let freeze = match known.into_iter().find(|(_, freeze)| freeze.is_of(order)) {
             Some((id, freeze)) => prolong(&mut tx, id, freeze, order.until).await?,
@@ -83,16 +83,21 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn stop_site(&self, site: Option<&SiteName>, reason: &str, made_by: &str) -> Result<bool, StoreError> {
+    pub async fn freeze_automatically(
+        self,
+        site: Option<&SiteName>,
+        reason: &str,
+        made_by: &str,
+    ) -> Result<bool, StoreError> {
         let freeze = Freeze {
             site: Scope::Site(site.cloned()),
             until: Freeze::NEVER,
             reason: Some(reason.to_owned()),
             made_by: made_by.to_owned(),
-            made_at: self.now().await?,
+            made_at: self.store.now().await?,
             kind: FreezeKind::Automatic,
         };
-        let mut tx = self.begin("freeze a site").await?;
+        let mut tx = self.store.begin("freeze a site").await?;
         let known = in_force(&mut tx, &freeze.site, freeze.made_at).await?;
         if known.iter().any(|(_, known)| known.kind == FreezeKind::Automatic) {
             return Ok(false);
@@ -101,13 +106,13 @@ impl Store {
         tx.commit("freeze a site").await.map(|()| true)
     }
 
-    /// Ends every freeze of a site, whoever made it, or those of all sites together; answers with what they were.
+    /// Ends every freeze of a site, or those of all sites; returns the freezes that it ended.
     ///
     /// # Errors
     /// [`StoreError::NotFrozen`] where it has none, or when the database fails.
-    pub async fn thaw(&self, site: &Scope) -> Result<Vec<Freeze>, StoreError> {
-        let now = self.now().await?;
-        let mut tx = self.begin("thaw a site").await?;
+    pub async fn thaw(self, site: &Scope) -> Result<Vec<Freeze>, StoreError> {
+        let now = self.store.now().await?;
+        let mut tx = self.store.begin("thaw a site").await?;
         let ended = in_force(&mut tx, site, now).await?;
         if ended.is_empty() {
             return Err(StoreError::NotFrozen(site.clone()));

@@ -6,6 +6,8 @@
 //! `checks` keeps what drift checks found, `events` has the outbox, `dead_letters`, `backups`, `queue` (the embedded one),
 //! `workers`, `counts` and `page_sessions` are what their names say.
 //!
+//! Callers use [`Store`] by its parts, such as [`Store::leases`] and [`Store::pushes`] (`parts`), each with the methods of its room.
+//!
 //! `database` hides which database it is; `connect` opens it; `maintenance` brings its tables up to date, copies and closes it.
 //!
 //! Guarantees: one transaction per call; a constant number of statements per group, whatever its size (in admission as many
@@ -26,6 +28,7 @@ mod inventory;
 mod mac_registry;
 mod maintenance;
 mod page_sessions;
+mod parts;
 mod pushes;
 mod queue;
 mod vmacs;
@@ -35,32 +38,38 @@ mod workers;
 pub use admit::{Admission, Incoming, IntakeBatch, Rehearsal};
 pub use backups::Backup;
 pub use backups::seal::BackupKey;
-pub use checks::drift::{LookDue, LookEnd, Pace, Settlement};
+pub use checks::drift::{CheckDue, CheckEnd, CheckPace, DriftFindings};
 pub use checks::in_force::{InForceNews, ShownInForce};
-pub use commands::lookup::CommandRecord;
+pub use commands::CommandRecord;
+pub use commands::outcome::{CommandOutcome, Outcome};
+pub use commands::row::CommandRow;
 pub use commands::waiting::WaitingCommand;
-pub use commands::{CommandOutcome, OpenCommand, Outcome};
 pub use connect::{Store, StoreOptions};
 pub use counts::{Counts, Listed};
 pub use database::error::StoreError;
 pub use dead_letters::collect::DeadLetter;
 pub use dead_letters::{DeadLetterCause, DeadLetterFilter, DeadLetterRow, FullDeadLetter};
+pub use events::at_hand::Event;
 pub use events::body::{DRIFT_KEY, EventBody, IN_FORCE_KEY, WAITING_KEY};
-pub use events::outbox::Event;
 pub use inventory::KnownSwitch;
 pub use inventory::import::ImportReport;
-pub use inventory::overview::{SwitchOverview, Waits};
+pub use inventory::overview::{NextChange, SwitchOverview};
 pub use mac_registry::{
     ElsewhereConflict, ElsewhereMac, ElsewhereReport, NewReservation, PoolFigures, Reservation, Reserved,
 };
 pub use maintenance::copy::DatabaseCopy;
 pub use page_sessions::SessionLimits;
+pub use parts::{
+    Backups, Checks, Commands, DeadLetters, Events, Freezes, Intake, InventoryStore, Leases, MacRegistry, PageSessions,
+    Pushes, Queue, Statistics, Switches, Vmacs, Work, Workers,
+};
 pub use pushes::journal::{OpenedPush, PushBefore, SentPush, SiteLimits};
-pub use pushes::record::{Finished, GatheredRow, PushResults, Settled};
+pub use pushes::record::{Finished, GatheredRow, PushResults, RecordedPush};
 pub use pushes::{PushRecord, PushRow, PushState};
 pub use queue::turns::Fence;
 pub use queue::{ClaimLimit, ClaimedMessages, NewQueueMessage, QueueClaim, QueueMessage};
-pub use vmacs::{TimelineEntry, Vmac, VmacFilter, VmacPage};
+pub use vmacs::filter::VmacFilter;
+pub use vmacs::{TimelineEntry, Vmac, VmacPage};
 pub use work::due::Due;
 pub use work::item::{WorkItem, WorkPort};
 pub use work::leases::{Lease, Renewed, Trouble};

@@ -1,13 +1,13 @@
-//! Logins to the pages, by a hash that says nothing of what the browser holds.
+//! Logins to the pages, each by a hash of the token that the browser holds.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::store::connect::Store;
 use crate::store::database::clock::millis;
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
+use crate::store::parts::PageSessions;
 
 /// Uses are written down this far apart: not every page is worth a write.
 const NOTED_EVERY: Duration = Duration::from_secs(60);
@@ -15,24 +15,24 @@ const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// When sessions end.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionLimits {
-    /// After so long without use.
+    /// After this long without use.
     pub idle: Duration,
-    /// After so long in any case.
+    /// After this long in any case.
     pub age_max: Duration,
-    /// When so many newer ones are in use.
+    /// When this many newer ones are in use.
     pub count_max: i64,
 }
 
-impl Store {
+impl PageSessions<'_> {
     /// Begins a session, and forgets those that ended or are too many.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn open_page_session(&self, key: &str, limits: &SessionLimits) -> Result<(), StoreError> {
+    pub async fn open(self, key: &str, limits: &SessionLimits) -> Result<(), StoreError> {
         let what = "begin a login";
-        let now = self.now().await?;
+        let now = self.store.now().await?;
         let (opened_after, used_after) = horizon(now, limits);
-        let mut tx = self.begin(what).await?;
+        let mut tx = self.store.begin(what).await?;
         let ended = "DELETE FROM page_sessions WHERE opened_at_ms <= $1 OR used_at_ms <= $2";
         tx.run(what, ended, args![opened_after, used_after]).await?;
         let too_many = "DELETE FROM page_sessions WHERE key IN
@@ -47,18 +47,18 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn has_page_session(&self, key: &str, limits: &SessionLimits, is_use: bool) -> Result<bool, StoreError> {
-        let now = self.now().await?;
+    pub async fn is_open(self, key: &str, limits: &SessionLimits, is_use: bool) -> Result<bool, StoreError> {
+        let now = self.store.now().await?;
         let (opened_after, used_after) = horizon(now, limits);
         let sql = "SELECT used_at_ms FROM page_sessions WHERE key = $1 AND opened_at_ms > $2 AND used_at_ms > $3";
-        let rows = self.engine.read("find a login", sql, args![key, opened_after, used_after]).await?;
+        let rows = self.store.engine.read("find a login", sql, args![key, opened_after, used_after]).await?;
         let Some(row) = rows.first() else { return Ok(false) };
         let noted_ms: i64 = row.get("used_at_ms")?;
         // An idle time shorter than a few notes must not end what is in use.
         let noted_every = NOTED_EVERY.min(limits.idle / 4);
         if is_use && now.timestamp_millis() - noted_ms >= millis(noted_every) {
             let sql = "UPDATE page_sessions SET used_at_ms = $2 WHERE key = $1";
-            self.engine.write("record that a login is used", sql, args![key, now.timestamp_millis()]).await?;
+            self.store.engine.write("record that a login is used", sql, args![key, now.timestamp_millis()]).await?;
         }
         Ok(true)
     }
@@ -67,8 +67,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn end_page_session(&self, key: &str) -> Result<(), StoreError> {
-        self.engine.write("end a login", "DELETE FROM page_sessions WHERE key = $1", args![key]).await.map(|_| ())
+    pub async fn end(self, key: &str) -> Result<(), StoreError> {
+        self.store.engine.write("end a login", "DELETE FROM page_sessions WHERE key = $1", args![key]).await.map(|_| ())
     }
 }
 

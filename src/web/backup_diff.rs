@@ -13,13 +13,13 @@ pub(super) struct Between {
 
 /// Compares a backup with another, or with the switch's next one; none where that is not there yet.
 pub(super) async fn since(store: &Store, from: i64, to: Option<i64>) -> Result<Option<Between>, StoreError> {
-    let (from, old) = store.backup(from).await?;
+    let (from, old) = store.backups().get(from).await?;
     let to = match to {
         Some(to) => Some(to),
-        None => store.backup_after(&from).await?,
+        None => store.backups().next_after(&from).await?,
     };
     let Some(to) = to else { return Ok(None) };
-    let (to, new) = store.backup(to).await?;
+    let (to, new) = store.backups().get(to).await?;
     let names = [&from, &to].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
     let diff = difference((&names[0], &old), (&names[1], &new));
     Ok(Some(Between { from, to, diff }))

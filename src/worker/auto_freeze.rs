@@ -1,5 +1,5 @@
-//! Stopping a site by itself: when commits on several of its switches went wrong, no more are made there until
-//! somebody has looked. When that is, `domain::stop` says; here is what happens then.
+//! Freezes a site automatically when commits failed on several of its switches: nothing more is committed there until an
+//! operator thaws it. `domain::stop` decides when; here is what happens then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::domain::{Scope, SiteName, reason_to_stop};
 use crate::store::{Lease, StoreError};
 use crate::worker::context::Context;
 
-/// Stops the site of the lease's switch where too many of its commits went wrong of late.
+/// Freezes the site of the lease's switch where too many of its commits failed recently.
 pub(super) async fn consider(context: &Arc<Context>, lease: &Lease, site: Option<&SiteName>) {
     if let Err(error) = stop(context, lease, site).await {
         tracing::warn!(switch = %lease.switch, error = super::chain(&error), "cannot decide whether to freeze the site");
@@ -18,9 +18,9 @@ pub(super) async fn consider(context: &Arc<Context>, lease: &Lease, site: Option
 async fn stop(context: &Context, lease: &Lease, site: Option<&SiteName>) -> Result<(), StoreError> {
     let (store, limits) = (&context.store, &context.settings.limits);
     let window = Duration::from_millis(limits.stop_window_ms);
-    let failed = store.failed_pushes(&lease.switch, window).await?;
+    let failed = store.pushes().failed_at_site_of(&lease.switch, window).await?;
     let Some(reason) = reason_to_stop(&failed, limits.stop_failures_max, window) else { return Ok(()) };
-    if store.stop_site(site, &reason, &context.holder).await? {
+    if store.freezes().freeze_automatically(site, &reason, &context.holder).await? {
         let site = Scope::Site(site.cloned());
         tracing::error!(%site, reason, "site frozen automatically: nothing is committed there until somebody thaws it");
     }

@@ -13,8 +13,8 @@ use crate::config::Settings;
 use crate::domain::SwitchName;
 use crate::metrics::Metrics;
 use crate::store::{Admission, Store};
-use crate::worker::intake::arrivals::Arrivals;
-use crate::worker::intake::turnstile::Turnstile;
+use crate::worker::intake::arrival_numbers::ArrivalNumbers;
+use crate::worker::intake::bursts::Bursts;
 use crate::worker::lanes::slots::Slots;
 use crate::worker::supervision::outages::Outages;
 use crate::worker::supervision::supervise::Supervisor;
@@ -24,7 +24,7 @@ use crate::worker::switches::session::IdleSessions;
 
 /// What the worker is made of, put together by the composition root.
 #[derive(Clone)]
-pub struct Parts {
+pub struct WorkerParts {
     /// The rows.
     pub store: Store,
     /// The messages.
@@ -66,15 +66,15 @@ pub(super) struct Context {
     pub leases: Leases,
     pub idle_sessions: IdleSessions,
     pub memory: Memory,
-    pub arrivals: Arrivals,
-    pub turnstile: Turnstile,
+    pub bursts: Bursts,
+    pub arrival_numbers: ArrivalNumbers,
     pub supervisor: Supervisor,
     pub outages: Arc<Outages>,
 }
 
 impl Context {
-    pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, broker, settings, metrics, supervisor, outages } = parts;
+    pub fn new(parts: WorkerParts) -> Arc<Self> {
+        let WorkerParts { store, broker, settings, metrics, supervisor, outages } = parts;
         Arc::new(Self {
             holder: holder_name(&settings.worker.name),
             slots: Slots::new(
@@ -97,17 +97,17 @@ impl Context {
             leases: Leases::default(),
             idle_sessions: IdleSessions::default(),
             memory: Memory::default(),
-            arrivals: Arrivals::default(),
-            turnstile: Turnstile::default(),
+            bursts: Bursts::default(),
+            arrival_numbers: ArrivalNumbers::default(),
             supervisor,
             outages,
         })
     }
 
-    /// Takes note of a command that was admitted, and wakes whoever goes on from here.
+    /// Notes a command that was admitted, and wakes the lanes or the dispatcher for its switches.
     pub fn admitted(&self, admission: &Admission) {
         if let Admission::Work { switches, .. } = admission {
-            switches.iter().for_each(|switch| self.arrivals.note(switch));
+            switches.iter().for_each(|switch| self.bursts.note(switch));
             self.poke(switches);
         }
     }

@@ -1,12 +1,12 @@
-//! The worker: takes messages in, brings the switches to what the rows desire, settles the messages.
+//! The worker: admits messages, brings the switches to what the rows want, and records the results.
 //!
 //! Start reading here. One command travels like this:
 //! - [`intake`] takes a batch of messages, has the store admit them in one transaction, and acknowledges them. From there
-//!   on nothing but the rows stands for a command.
+//!   on a command exists only in the rows.
 //! - [`lanes::dispatcher`] claims the switches that are due and starts a [`lanes::lane`] for each, as many as there are free
 //!   slots.
 //! - [`push`] brings a switch to what its rows want: everything that is due there goes into one commit.
-//! - [`lanes::settle`] has the store write what that came to: results, outcomes, events, what is tried again and when.
+//! - [`lanes::save_results`] has the store write what that came to: results, outcomes, events, what is retried and when.
 //! - [`outbox`] publishes the events.
 //!
 //! Beside that: `intake` also retries commands that could not be admitted yet ([`intake::waiting`]) and moves messages that
@@ -32,14 +32,14 @@ mod supervision;
 mod switches;
 mod traces;
 
-pub use context::Parts;
+pub use context::WorkerParts;
 pub use operator::dry_run::{DryRun, dry_run};
 pub use operator::restore::{Disagreement, RestorePreview, Restorer};
 pub use operator::survey::survey;
-pub use run::{Worker, WorkerError};
+pub use run::Worker;
 pub use supervision::outages::Outages;
-pub use supervision::supervise::{Supervisor, TaskFailed, TaskName, TaskState};
-pub use supervision::task_health::Beat;
-pub use switches::session::{credential, timeouts};
+pub use supervision::supervise::{Supervisor, TaskFailed, TaskState, WorkerError};
+pub use supervision::task_health::{Beat, TaskName};
+pub use switches::connect::{credential, timeouts};
 
 use crate::domain::chain;

@@ -41,11 +41,11 @@ pub(super) async fn publish(context: &Context) {
 
 async fn publish_own(context: &Context) {
     failpoint::hit("outbox::publish");
-    while publish_group(context, context.store.own_events(EVENTS_MAX.into())).await {}
+    while publish_group(context, context.store.events().take_own(EVENTS_MAX.into())).await {}
 }
 
 async fn claimed(context: &Context) -> Vec<Event> {
-    context.store.claim_events(EVENTS_MAX.into(), CLAIM).await.unwrap_or_else(|error| {
+    context.store.events().claim(EVENTS_MAX.into(), CLAIM).await.unwrap_or_else(|error| {
         tracing::warn!(error = super::chain(&error), "outbox: the database failed");
         context.metrics.trouble(DATABASE);
         Vec::new()
@@ -61,10 +61,10 @@ async fn publish_group(context: &Context, events: Vec<Event>) -> bool {
     if let Err(error) = context.broker.publish_events(events.into_iter().map(message).collect()).await {
         tracing::warn!(error = super::chain(&error), events = ids.len(), "outbox: the broker failed; trying again");
         context.metrics.trouble(BROKER);
-        let _ = context.store.unclaim_events(&ids).await;
+        let _ = context.store.events().unclaim(&ids).await;
         return false;
     }
-    match context.store.mark_published(&ids).await {
+    match context.store.events().mark_published(&ids).await {
         Ok(()) => true,
         Err(error) => {
             // They are published again once the claim runs out: at least once.

@@ -6,29 +6,18 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::checks::drift;
-use super::context::{Context, Parts};
+use super::context::{Context, WorkerParts};
 use super::intake::{self, collect};
 use super::lanes::dispatcher;
 use super::outbox;
 use super::supervision::presence;
-use super::supervision::supervise::{Supervisor, TaskFailed, TaskName};
-use super::supervision::task_health::Beat;
-use super::switches::{lease, session};
-use crate::broker::{Broker, BrokerError, Prefetch, QueueKind};
+use super::supervision::supervise::{Supervisor, WorkerError};
+use super::supervision::task_health::{Beat, TaskName};
+use super::switches::{open, renewal};
+use crate::broker::{Broker, Prefetch, QueueKind};
 
 /// Dead letters held unacknowledged at once.
 const DEAD_PREFETCH: Prefetch = Prefetch { messages: 100, bytes: 8 << 20 };
-
-/// Why the worker, or one of its tasks, cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    /// The broker refused to be consumed from.
-    #[error("cannot consume from the broker")]
-    Consume(#[from] BrokerError),
-    /// A task failed however often it was started again.
-    #[error(transparent)]
-    Task(#[from] TaskFailed),
-}
 
 /// A running worker.
 pub struct Worker {
@@ -38,7 +27,7 @@ pub struct Worker {
 
 impl Worker {
     /// Starts every task of the worker.
-    pub fn start(parts: Parts) -> Self {
+    pub fn start(parts: WorkerParts) -> Self {
         let supervisor = parts.supervisor.clone();
         let context = Context::new(parts);
         let worker = Self { context, supervisor };
@@ -75,19 +64,19 @@ impl Worker {
         let settings = &self.context.settings;
         let statement = Duration::from_millis(settings.database.statement_timeout_ms);
         self.round(TaskName::Dispatcher, statement, dispatcher::run);
-        self.round(TaskName::Leases, statement + Duration::from_millis(settings.lease.ttl_ms), lease::keep);
-        self.round(TaskName::Sessions, statement, session::close_idle);
+        self.round(TaskName::Leases, statement + Duration::from_millis(settings.lease.ttl_ms), renewal::keep);
+        self.round(TaskName::Sessions, statement, open::close_idle);
         self.round(TaskName::Presence, statement, presence::run);
         if settings.drift.interval_ms > 0 {
             self.round(TaskName::Drift, statement, drift::run);
         }
         match self.context.broker {
             Broker::Amqp(_) => {
-                self.context.store.claim_own_events(outbox::CLAIM);
+                self.context.store.events().claim_own(outbox::CLAIM);
                 self.round(TaskName::Outbox, statement, outbox::run);
             }
             // Events are rows, and nobody is published to.
-            Broker::Embedded(_) => self.context.store.publish_nowhere(),
+            Broker::Embedded(_) => self.context.store.events().publish_nowhere(),
         }
     }
 
@@ -137,7 +126,7 @@ impl Worker {
 
     async fn end(&self) {
         self.supervisor.ended().await;
-        session::close_all_idle(&self.context).await;
+        open::close_all_idle(&self.context).await;
         if matches!(self.context.broker, Broker::Amqp(_)) {
             // Of its own: if it panics, which is logged, the stop goes on in order.
             let context = self.context.clone();

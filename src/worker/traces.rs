@@ -1,7 +1,7 @@
-//! The worker's spans, for whoever traces. None of them is made while no traces are exported.
+//! The worker's spans. None is made unless traces are exported.
 //!
 //! One message is one span, part of its producer's trace, from its receipt until its command is durable. A batch that is
-//! taken in and a push are traces of their own, linked to their messages and to those who asked.
+//! admitted and a push are traces of their own, linked to their messages and to those who asked.
 
 use tracing::{Span, trace_span};
 
@@ -24,7 +24,7 @@ pub(super) fn message(message: &Message) -> Span {
     span
 }
 
-/// The taking in of a batch of messages, linked to each of them.
+/// The intake of a batch of messages, linked to each of them.
 pub(super) fn intake(messages: &[Span]) -> Span {
     let span = trace_span!(target: SPANS, parent: None, "intake", vmacd.messages = messages.len());
     if !span.is_disabled() {

@@ -25,7 +25,7 @@ pub async fn run(options: &Options) -> Vec<Row> {
     let (configurations, saving_ms) = save(&store, count).await;
     let raw: usize = configurations.iter().map(|(_, text)| text.len()).sum();
     let switch = SWITCH.parse().expect("a name");
-    let kept = store.backups(&switch, i64::MAX, count as i64).await.expect("a list");
+    let kept = store.backups().list(&switch, i64::MAX, count as i64).await.expect("a list");
     // Each content differs from all others: nothing is counted twice.
     let stored: i64 = kept.iter().map(|backup| backup.stored_bytes).sum();
     let reading_ms = read(&store, &configurations).await;
@@ -69,7 +69,7 @@ async fn save(store: &Store, count: usize) -> (Vec<(i64, String)>, Vec<f64>) {
     for number in 0..count {
         let text = configuration.text();
         let began = Instant::now();
-        let id = store.save_backup(&switch, text.as_bytes(), &format!("push-{number}")).await.expect("kept");
+        let id = store.backups().save(&switch, text.as_bytes(), &format!("push-{number}")).await.expect("kept");
         took_ms.push(began.elapsed().as_secs_f64() * 1000.0);
         kept.push((id, text));
         configuration.bind();
@@ -81,7 +81,7 @@ async fn read(store: &Store, configurations: &[(i64, String)]) -> Vec<f64> {
     let mut took_ms = Vec::new();
     for (id, text) in configurations {
         let began = Instant::now();
-        let (_, content) = store.backup(*id).await.expect("read");
+        let (_, content) = store.backups().get(*id).await.expect("read");
         took_ms.push(began.elapsed().as_secs_f64() * 1000.0);
         assert!(content == text.as_bytes(), "backup {id} came back as something else");
     }

@@ -24,14 +24,14 @@ pub async fn run(env: AppEnv, output: Output, verb: BackupsVerb) -> Result<(), F
             let mut before = Some(i64::MAX);
             let read = async || {
                 let Some(at) = before else { return Ok(None) };
-                let part = store.backups(&switch, at, PART).await?;
+                let part = store.backups().list(&switch, at, PART).await?;
                 before = part.last().map(|last| last.id);
                 Ok(Some(part))
             };
             output.parts(&["ID", "TAKEN", "BYTES", "STORED", "CONTENT", "PUSH"], row, read).await
         }
         BackupsVerb::Show { id, with_secrets } => {
-            let (backup, content) = env.store().await?.backup(id).await?;
+            let (backup, content) = env.store().await?.backups().get(id).await?;
             if with_secrets {
                 return show_whole(output, &backup, &content);
             }
@@ -73,12 +73,12 @@ fn row(backup: &Backup) -> Vec<Cell> {
 }
 
 async fn diff(store: &Store, output: Output, from: i64, to: Option<i64>) -> Result<(), Fault> {
-    let (older, old) = store.backup(from).await?;
+    let (older, old) = store.backups().get(from).await?;
     let to = match to {
         Some(to) => to,
         None => next_of(store, &older).await?,
     };
-    let (newer, new) = store.backup(to).await?;
+    let (newer, new) = store.backups().get(to).await?;
     let names =
         [&older, &newer].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
     let text = difference((&names[0], &old), (&names[1], &new));
@@ -87,6 +87,6 @@ async fn diff(store: &Store, output: Output, from: i64, to: Option<i64>) -> Resu
 }
 
 async fn next_of(store: &Store, older: &Backup) -> Result<i64, Fault> {
-    let next = store.backup_after(older).await?;
+    let next = store.backups().next_after(older).await?;
     next.ok_or_else(|| Fault::input(format!("{} has no backup newer than {}", older.switch, older.id)))
 }

@@ -37,7 +37,7 @@ async fn wanted(store: &Store, args: &RestoreArgs) -> Result<(Backup, Wanted), F
     if let Some(freeze) = known.freeze.filter(|_| !args.dry_run && !args.despite_freeze) {
         return Err(freeze.failure(&args.switch).into());
     }
-    let (backup, text) = store.backup(args.id).await?;
+    let (backup, text) = store.backups().get(args.id).await?;
     if backup.switch != args.switch {
         let text = format!("backup {} belongs to {}, not to {}", args.id, backup.switch, args.switch);
         return Err(Fault::input(text).with_hint(format!("`vmacd backups list {}` lists its backups", args.switch)));

@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::sim::{Estate, Options};
 use crate::store::Store;
 use crate::web::{Access, ServerContext};
-use crate::worker::{Parts, Supervisor, Worker, WorkerError};
+use crate::worker::{Supervisor, Worker, WorkerError, WorkerParts};
 
 /// The switches' login.
 const LOGIN: &str = "vmacd";
@@ -59,10 +59,10 @@ impl Stage {
         let inventory: Inventory = serde_json::from_value(estate.inventory_json())?;
         let env = AppEnv::new(settings(&database));
         let store = env.store_for_worker().await?;
-        store.import(&inventory).await?;
+        store.inventory().import(&inventory).await?;
         let broker = env.broker(&store).await?;
         let metrics = Arc::<Metrics>::default();
-        let parts = Parts {
+        let parts = WorkerParts {
             store: store.clone(),
             broker: broker.clone(),
             settings: env.settings.clone(),
@@ -131,7 +131,7 @@ fn settings(database: &std::path::Path) -> Settings {
     }
 }
 
-async fn start_http(parts: &Parts, settings: &Settings) -> Option<std::net::SocketAddr> {
+async fn start_http(parts: &WorkerParts, settings: &Settings) -> Option<std::net::SocketAddr> {
     // The usual port may be taken on a developer's machine; the demo does not depend on it.
     let listener = match TcpListener::bind(&settings.http.addr).await {
         Ok(listener) => listener,

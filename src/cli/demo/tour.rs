@@ -130,7 +130,7 @@ async fn refuse_and_replay(stage: &Stage) -> Result<(), Fault> {
     line("the switch works again; `vmacd dead-letters replay --all` sends it to the work queue again")?;
     let id = letter.row.id;
     stage.broker.publish_command(message_of(letter)).await?;
-    stage.store.mark_replayed(&[id]).await?;
+    stage.store.dead_letters().mark_replayed(&[id]).await?;
     wait("the replayed address to become active", async || {
         let vmac = find(stage, &address).await?;
         Ok((vmac.status == crate::domain::Status::Active).then_some(vmac))
@@ -183,7 +183,7 @@ fn commits(stage: &Stage) -> u64 {
 
 async fn find(stage: &Stage, ip: &str) -> Result<crate::store::Vmac, Fault> {
     let filter = VmacFilter { ip: Some(ip.parse()?), ..VmacFilter::default() };
-    let newest = stage.store.find(&filter).await?.into_iter().max_by_key(|vmac| vmac.id);
+    let newest = stage.store.vmacs().find(&filter).await?.into_iter().max_by_key(|vmac| vmac.id);
     newest.ok_or_else(|| Fault::service(anyhow::anyhow!("no virtual MAC for {ip}")))
 }
 
@@ -198,14 +198,14 @@ async fn outcome(stage: &Stage, key: &MessageKey) -> Result<CommandOutcome, Faul
 
 async fn outcome_any(stage: &Stage, key: &MessageKey) -> Result<CommandOutcome, Fault> {
     wait(&format!("the outcome of {key}"), async || {
-        Ok(stage.store.outcomes(std::slice::from_ref(key)).await?.remove(key))
+        Ok(stage.store.commands().outcomes(std::slice::from_ref(key)).await?.remove(key))
     })
     .await
 }
 
 async fn dead_letter(stage: &Stage) -> Result<FullDeadLetter, Fault> {
     wait("the dead letter to be collected", async || {
-        Ok(stage.store.full_dead_letters(&DeadLetterFilter::default()).await?.pop())
+        Ok(stage.store.dead_letters().list_full(&DeadLetterFilter::default()).await?.pop())
     })
     .await
 }

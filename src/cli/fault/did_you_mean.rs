@@ -9,11 +9,11 @@ const ALIKE: f64 = 0.8;
 
 /// The switch of this name.
 pub async fn known_switch(store: &Store, name: &SwitchName) -> Result<KnownSwitch, Fault> {
-    let error = match store.switch(name).await {
+    let error = match store.switches().get(name).await {
         Err(error @ StoreError::NotFound { .. }) => error,
         known => return Ok(known?),
     };
-    let names: Vec<String> = store.switches().await?.iter().map(|known| known.switch.name.to_string()).collect();
+    let names: Vec<String> = store.switches().list().await?.iter().map(|known| known.switch.name.to_string()).collect();
     let hint = did_you_mean(name.as_str(), &names);
     Err(Fault::from(error).with_hint(hint.unwrap_or_else(|| match names.is_empty() {
         true => "the inventory is empty: `vmacd inventory import FILE` fills it".to_owned(),
@@ -23,7 +23,7 @@ pub async fn known_switch(store: &Store, name: &SwitchName) -> Result<KnownSwitc
 
 /// Refuses a site without switches.
 pub async fn known_site(store: &Store, site: &Scope) -> Result<(), Fault> {
-    let sites: Vec<Scope> = store.sites().await?.into_iter().map(|(site, _)| Scope::Site(site)).collect();
+    let sites: Vec<Scope> = store.freezes().sites().await?.into_iter().map(|(site, _)| Scope::Site(site)).collect();
     if *site == Scope::All || sites.contains(site) {
         return Ok(());
     }
@@ -39,7 +39,7 @@ pub async fn known_site(store: &Store, site: &Scope) -> Result<(), Fault> {
 pub async fn known_reason(store: &Store, reason: Option<&str>) -> Result<(), Fault> {
     let Some(reason) = reason.filter(|reason| Code::from_text(reason).is_none()) else { return Ok(()) };
     let codes: Vec<String> = Code::ALL.iter().map(ToString::to_string).collect();
-    let waiting: Vec<_> = store.dead_letter_causes().await?.into_iter().map(|cause| cause.reason_code).collect();
+    let waiting: Vec<_> = store.dead_letters().causes().await?.into_iter().map(|cause| cause.reason_code).collect();
     if waiting.iter().any(|waiting| waiting == reason) {
         return Ok(());
     }
@@ -61,7 +61,7 @@ pub async fn for_server(store: &Store, fault: Fault, failure: &Failure, server: 
     if failure.code != Code::UnknownServer {
         return fault;
     }
-    let Ok(inventory) = store.export().await else { return fault };
+    let Ok(inventory) = store.inventory().export().await else { return fault };
     let ids: Vec<String> = inventory.servers.iter().map(|server| server.id.to_string()).collect();
     let hint = did_you_mean(&server.to_string(), &ids);
     fault.with_hint(hint.unwrap_or_else(|| "`vmacd inventory import FILE` adds servers".to_owned()))

@@ -28,7 +28,7 @@ pub async fn run(env: AppEnv, output: Output, verb: InventoryVerb) -> Result<(),
     match verb {
         InventoryVerb::Import { file } => import(env, output, &file).await,
         InventoryVerb::Export => {
-            let inventory = env.store().await?.export().await?;
+            let inventory = env.store().await?.inventory().export().await?;
             let text = serde_json::to_string_pretty(&inventory)?;
             output.one(&inventory, || text)
         }
@@ -44,9 +44,9 @@ async fn import(env: AppEnv, output: Output, file: &Path) -> Result<(), Fault> {
     }
     let store = env.store_for_import().await?;
     let inventory = &read.inventory;
-    let notes = shared_network_cards(inventory, &store.export().await?);
+    let notes = shared_network_cards(inventory, &store.inventory().export().await?);
     let progress = Progress::new(output, "importing", inventory.switches.len() + inventory.servers.len());
-    let imported = store.import_with(inventory, |done| progress.at(done)).await;
+    let imported = store.inventory().import_with(inventory, |done| progress.at(done)).await;
     progress.done();
     match imported {
         Ok(report) => {
@@ -87,7 +87,7 @@ fn read_file(file: &Path, problems: &mut Problems) -> Result<ParsedInventory, Fa
 /// What else is wrong in a file that is refused already: with the database where it can be asked.
 async fn note_conflicts(store: Option<Store>, read: &ParsedInventory, problems: &mut Problems) {
     let asked = match &store {
-        Some(store) => store.conflicts(&read.inventory).await.ok(),
+        Some(store) => store.inventory().conflicts(&read.inventory).await.ok(),
         None => None,
     };
     let conflicts = asked.unwrap_or_else(|| {

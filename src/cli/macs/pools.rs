@@ -13,7 +13,7 @@ const FULL_SOON: f64 = 0.5;
 
 pub async fn run(env: AppEnv, output: Output) -> Result<(), Fault> {
     let store = env.store().await?;
-    output.list(&store.pool_figures().await?, COLUMNS, row)
+    output.list(&store.mac_registry().pool_figures().await?, COLUMNS, row)
 }
 
 fn row(figures: &PoolFigures) -> Vec<Cell> {

@@ -22,7 +22,8 @@ pub async fn reserve(env: AppEnv, output: Output, args: ReserveArgs) -> Result<(
         mac_address: args.mac.map(Mac::as_virtual).transpose()?,
         pool: args.pool,
     };
-    let reserved = env.store().await?.reserve(&wanted, &mut rand::make_rng::<rand::rngs::StdRng>()).await?;
+    let reserved =
+        env.store().await?.mac_registry().reserve(&wanted, &mut rand::make_rng::<rand::rngs::StdRng>()).await?;
     let reservation = &reserved.reservation;
     let mut data = json!(reservation);
     data["is_new"] = reserved.is_new.into();
@@ -32,7 +33,7 @@ pub async fn reserve(env: AppEnv, output: Output, args: ReserveArgs) -> Result<(
 /// `vmacd release`
 pub async fn release(env: AppEnv, output: Output, args: ReleaseArgs) -> Result<(), Fault> {
     let store = env.store().await?;
-    let released = store.release_reservation(args.server, args.ip).await?;
+    let released = store.mac_registry().release(args.server, args.ip).await?;
     output.one(&released, || format!("{} is free again", released.mac_address))
 }
 
@@ -42,7 +43,7 @@ pub async fn list(env: AppEnv, output: Output) -> Result<(), Fault> {
     let mut last = Some(None);
     let read = async || {
         let Some(after) = last else { return Ok(None) };
-        let part = store.reservations(after, PAGE).await?;
+        let part = store.mac_registry().reservations(after, PAGE).await?;
         last = part.last().map(|reservation| Some(reservation.mac_address));
         Ok(Some(part))
     };

@@ -10,7 +10,7 @@ use crate::broker::Message;
 use crate::cli::vmacs::dry_run;
 use crate::domain::{Code, Failure};
 use crate::web::{DryRunReport, DryRunner};
-use crate::worker::{self, Parts};
+use crate::worker::{self, WorkerParts};
 
 /// Longest wait for a switch that a worker is pushing to.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,12 +19,12 @@ const AT_ONCE_MAX: usize = 4;
 
 /// Simulates commands as the worker of this process would run them.
 pub struct WorkerDryRuns {
-    parts: Parts,
+    parts: WorkerParts,
     turns: Arc<Semaphore>,
 }
 
 impl WorkerDryRuns {
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: WorkerParts) -> Self {
         Self { parts, turns: Arc::new(Semaphore::new(AT_ONCE_MAX)) }
     }
 }

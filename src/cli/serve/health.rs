@@ -12,7 +12,7 @@ use crate::domain::{Health, WorkerSign, chain};
 use crate::metrics::{self, Figures};
 use crate::store::{Counts, PoolFigures, StoreError, SwitchTroubles};
 use crate::web::{HealthSource, HealthView, Readiness};
-use crate::worker::{Parts, TaskState};
+use crate::worker::{TaskState, WorkerParts};
 
 /// How old a sign of life may be: the database is queried at most once a second.
 const LIFE_AGE_MAX: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ const TROUBLES_SHOWN: i64 = 5;
 
 /// The health of the parts of this process.
 pub struct ProcessHealth {
-    parts: Parts,
+    parts: WorkerParts,
     since: Instant,
     life: Cached<()>,
     counts: Cached<Counts>,
@@ -48,7 +48,7 @@ struct Rows {
 }
 
 impl ProcessHealth {
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: WorkerParts) -> Self {
         Self {
             parts,
             since: Instant::now(),
@@ -81,12 +81,12 @@ impl ProcessHealth {
 
     async fn counts(&self) -> Reading<Counts> {
         let store = self.parts.store.clone();
-        self.counts.get(async move { store.counts().await.map_err(|error| chain(&error)) }).await
+        self.counts.get(async move { store.statistics().counts().await.map_err(|error| chain(&error)) }).await
     }
 
     async fn pools(&self) -> Reading<Vec<PoolFigures>> {
         let store = self.parts.store.clone();
-        self.pools.get(async move { store.pool_figures().await.map_err(|error| chain(&error)) }).await
+        self.pools.get(async move { store.mac_registry().pool_figures().await.map_err(|error| chain(&error)) }).await
     }
 
     async fn queues(&self) -> Reading<Vec<(String, i64)>> {
@@ -97,10 +97,10 @@ impl ProcessHealth {
     /// Queries the database for workers and switches.
     async fn rows(&self) -> Result<Rows, StoreError> {
         let (store, asked) = (&self.parts.store, Instant::now());
-        let workers = store.workers().await?;
+        let workers = store.workers().list().await?;
         let took_ms = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let switches = store.switch_troubles(TROUBLES_SHOWN).await?;
-        let freezes = i64::try_from(store.freezes().await?.len()).unwrap_or(i64::MAX);
+        let switches = store.switches().troubles(TROUBLES_SHOWN).await?;
+        let freezes = i64::try_from(store.freezes().list().await?.len()).unwrap_or(i64::MAX);
         Ok(Rows { workers, switches, freezes, took_ms, at: store.best_known_time() })
     }
 

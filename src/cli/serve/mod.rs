@@ -14,7 +14,7 @@ use crate::cli::process::signals::shutdown_token;
 use crate::metrics::Metrics;
 use crate::telemetry;
 use crate::web::{Access, AppState, Server, ServerContext};
-use crate::worker::{Parts, Supervisor, TaskName, Worker};
+use crate::worker::{Supervisor, TaskName, Worker, WorkerParts};
 use dry_runs::WorkerDryRuns;
 use health::ProcessHealth;
 
@@ -35,7 +35,7 @@ pub async fn run(env: AppEnv) -> Result<(), Fault> {
     let metrics = Arc::new(Metrics::default());
     let supervisor = Supervisor::new(metrics.clone());
     let (settings, outages) = (env.settings.clone(), Arc::default());
-    let parts = Arc::new(Parts { store, broker, settings, metrics, supervisor, outages });
+    let parts = Arc::new(WorkerParts { store, broker, settings, metrics, supervisor, outages });
     let app_state = app_state(&parts).with_hooks(env.settings.hooks.clone()).with_drift(env.settings.drift.mode);
     let context = ServerContext {
         health_source: Arc::new(ProcessHealth::new((*parts).clone())),
@@ -69,7 +69,7 @@ pub fn serve_http(supervisor: &Supervisor, listener: TcpListener, context: &Serv
 }
 
 /// What API and pages work with.
-pub fn app_state(parts: &Parts) -> AppState {
+pub fn app_state(parts: &WorkerParts) -> AppState {
     AppState::new(parts.store.clone(), parts.broker.clone(), Arc::new(WorkerDryRuns::new(parts.clone())))
 }
 

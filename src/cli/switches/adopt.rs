@@ -59,7 +59,7 @@ impl Report {
 
     /// Makes the rows; what somebody else took in the meantime is reported as refused.
     async fn adopt_rows(&mut self, store: &Store) -> Result<(), Fault> {
-        let made = store.adopt(&self.adoption.adoptable).await?;
+        let made = store.vmacs().adopt(&self.adoption.adoptable).await?;
         self.rows = made.into_iter().map(|row| (row.ip_address, row.id)).collect();
         let adoptable = std::mem::take(&mut self.adoption.adoptable);
         let (made, taken): (Vec<_>, Vec<_>) =

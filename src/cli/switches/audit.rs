@@ -56,7 +56,7 @@ async fn repair(store: &Store, args: &AuditArgs, found: &AuditResult) -> Result<
         return Err(Fault::input("not confirmed; nothing was done"));
     }
     for (switch, ids) in rows {
-        store.queue_again(switch, &ids).await?;
+        store.work().queue_again(switch, &ids).await?;
     }
     tracing::info!(bindings = count, "queued for the workers to repair");
     Ok(true)

@@ -73,9 +73,9 @@ pub async fn run(env: &AppEnv, store: &Store, output: Output, name: &SwitchName)
     if let Some(mut client) = open(env, &known, &mut findings).await {
         client.start_duplicates(&known, duplicates_found);
         check_session(&mut client, &mut findings).await;
-        store.set_dialect_found(name, client.dialect()).await?;
+        store.switches().set_dialect_found(name, client.dialect()).await?;
         if let Some(rule) = client.duplicates_found() {
-            store.set_duplicates_found(name, rule).await?;
+            store.switches().set_duplicates_found(name, rule).await?;
         }
         client.close().await;
     }

@@ -30,8 +30,8 @@ pub async fn freeze(env: AppEnv, output: Output, args: FreezeArgs) -> Result<(),
     let order = FreezeOrder { site: args.site.scope(), until: until(&args.until, now)?, reason: args.reason, made_by };
     let order = order.checked(now).map_err(|error| Fault::input(error.to_string()))?;
     did_you_mean::known_site(&store, &order.site).await?;
-    let freeze = store.freeze(&order).await?;
-    let others = store.freezes().await?.into_iter().filter(|other| *other != freeze);
+    let freeze = store.freezes().freeze(&order).await?;
+    let others = store.freezes().list().await?.into_iter().filter(|other| *other != freeze);
     let also: Vec<Freeze> = others.filter(|other| other.site.meets(&freeze.site)).collect();
     let text = format!("{}: frozen {}{}", site_name(&freeze.site), freeze.end(), lines("also frozen", &also));
     output.one(&Frozen { freeze, also_frozen: also }, || text)
@@ -41,8 +41,9 @@ pub async fn freeze(env: AppEnv, output: Output, args: FreezeArgs) -> Result<(),
 pub async fn thaw(env: AppEnv, output: Output, args: ThawArgs) -> Result<(), Fault> {
     let (site, store) = (args.site.scope(), env.store().await?);
     did_you_mean::known_site(&store, &site).await?;
-    let thawed = store.thaw(&site).await?;
-    let still: Vec<Freeze> = store.freezes().await?.into_iter().filter(|freeze| freeze.site.meets(&site)).collect();
+    let thawed = store.freezes().thaw(&site).await?;
+    let still: Vec<Freeze> =
+        store.freezes().list().await?.into_iter().filter(|freeze| freeze.site.meets(&site)).collect();
     let text = format!("{}: thawed{}{}", site_name(&site), lines("was frozen", &thawed), lines("still frozen", &still));
     output.one(&json!({"thawed": thawed, "still_frozen": still}), || text)
 }
@@ -55,7 +56,7 @@ fn lines(what: &str, freezes: &[Freeze]) -> String {
 /// `vmacd freezes`
 pub async fn list(env: AppEnv, output: Output) -> Result<(), Fault> {
     let store: Store = env.store().await?;
-    output.list(&store.freezes().await?, &["SITE", "UNTIL", "KIND", "BY", "SINCE", "REASON"], row)
+    output.list(&store.freezes().list().await?, &["SITE", "UNTIL", "KIND", "BY", "SINCE", "REASON"], row)
 }
 
 fn row(freeze: &Freeze) -> Vec<Cell> {

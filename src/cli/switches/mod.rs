@@ -41,7 +41,7 @@ async fn list(store: &Store, output: Output, site: Option<&Scope>, mode: DriftMo
         did_you_mean::known_site(store, site).await?;
     }
     let is_there = |known: &KnownSwitch| site.is_none_or(|site| site.covers(known.switch.site.as_ref()));
-    let switches: Vec<_> = store.switches().await?.into_iter().filter(is_there).collect();
+    let switches: Vec<_> = store.switches().list().await?.into_iter().filter(is_there).collect();
     let columns = [
         "NAME",
         "SITE",
@@ -108,7 +108,7 @@ async fn trust(env: &AppEnv, store: &Store, output: Output, pin: Pin) -> Result<
         );
         confirm::require(*yes || wanted.is_some(), question, &otherwise).await?;
     }
-    store.trust(name, &shown).await?;
+    store.switches().trust(name, &shown).await?;
     output.one(&json!({"switch": name, "host_key": shown, "before": before}), || match &before {
         Some(before) if *before != shown => format!("{name}: pinned {shown} instead of {before}"),
         Some(_) => format!("{name}: {shown} was already pinned"),

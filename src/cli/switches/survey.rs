@@ -62,7 +62,7 @@ async fn chosen(store: &Store, only: &[SwitchName]) -> Result<Vec<SwitchName>, F
         did_you_mean::known_switch(store, name).await?;
     }
     if only.is_empty() {
-        return Ok(store.switches().await?.into_iter().map(|known| known.switch.name).collect());
+        return Ok(store.switches().list().await?.into_iter().map(|known| known.switch.name).collect());
     }
     let mut names = only.to_vec();
     names.sort();
@@ -76,22 +76,22 @@ async fn known(store: &Store, seen: &[Seen], before: &HashMap<i64, DateTime<Utc>
     let macs: Vec<_> =
         bound.chain(seen.iter().flat_map(|seen| seen.learned.iter().map(|learned| learned.mac))).collect();
     let mut rows: BTreeMap<i64, AuditedRow> = BTreeMap::new();
-    for row in live_rows(store).await?.into_iter().chain(store.vmacs_with(&macs).await?) {
+    for row in live_rows(store).await?.into_iter().chain(store.vmacs().with_macs(&macs).await?) {
         let settled = row.status == Status::Revoked || before.get(&row.id) == Some(&row.updated_at);
         rows.insert(row.id, audited(row, settled));
     }
-    for (mac, id) in store.former_macs(&macs).await? {
+    for (mac, id) in store.mac_registry().former(&macs).await? {
         if let Some(row) = rows.get_mut(&id) {
             row.former.push(mac);
         }
     }
-    Ok(Known { rows: rows.into_values().collect(), servers: store.export().await?.servers })
+    Ok(Known { rows: rows.into_values().collect(), servers: store.inventory().export().await?.servers })
 }
 
 async fn live_rows(store: &Store) -> Result<Vec<Vmac>, Fault> {
     let (mut rows, mut after_id) = (Vec::new(), 0);
     loop {
-        let page = store.find(&VmacFilter { after_id, limit: ROWS_AT_ONCE, ..VmacFilter::default() }).await?;
+        let page = store.vmacs().find(&VmacFilter { after_id, limit: ROWS_AT_ONCE, ..VmacFilter::default() }).await?;
         let Some(last) = page.last() else { return Ok(rows) };
         after_id = last.id;
         rows.extend(page.into_iter().filter(|row| row.status != Status::Revoked));

@@ -52,8 +52,8 @@ async fn screenful(store: &Store, filter: &VmacFilter, limit: Option<i64>, outpu
     let most = limit.unwrap_or(i64::MAX);
     let lines = output.height().and_then(|height| i64::try_from(height).ok()).unwrap_or(LINES);
     let filter = VmacFilter { limit: lines.min(most), ..filter.clone() };
-    let vmacs = if filter.limit > 0 { store.find(&filter).await? } else { Vec::new() };
-    let count = usize::try_from(store.count_vmacs(&filter).await?.min(most)).unwrap_or(0);
+    let vmacs = if filter.limit > 0 { store.vmacs().find(&filter).await? } else { Vec::new() };
+    let count = usize::try_from(store.vmacs().count(&filter).await?.min(most)).unwrap_or(0);
     let document = output.table(&vmacs, COLUMNS, row)?;
     Ok(Document { more: count.saturating_sub(vmacs.len()), ..document })
 }
@@ -73,7 +73,7 @@ impl<'a> PartReader<'a> {
 
     async fn next(&mut self) -> Result<Option<Vec<Vmac>>, Fault> {
         let Some(filter) = self.filter.take().filter(|_| self.left > 0) else { return Ok(None) };
-        let VmacPage { mut vmacs, goes_on_after } = self.store.find_page(&filter).await?;
+        let VmacPage { mut vmacs, goes_on_after } = self.store.vmacs().find_page(&filter).await?;
         vmacs.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= i64::try_from(vmacs.len()).unwrap_or(i64::MAX);
         self.filter = goes_on_after.map(|after_id| VmacFilter { after_id, ..filter });

@@ -21,7 +21,7 @@ pub fn message(action: Action, body: &Map<String, Value>, id: Option<String>) ->
 
 /// The failure if the key was used before for another request, so that its outcome is not this message's.
 pub async fn reused(store: &Store, key: &MessageKey, message: &Message) -> Result<Option<Failure>, Fault> {
-    let is_own = store.command(key).await?.body_hash == message.content_hash();
+    let is_own = store.commands().get(key).await?.body_hash == message.content_hash();
     let text = || format!("{key} was used before for another request; leave --message-id out, or give a new one");
     Ok((!is_own).then(|| Failure::new(Code::MessageIdReused, text())))
 }

@@ -19,12 +19,12 @@ pub async fn fault_for_missing(error: StoreError, store: &Store, what: VmacName)
 
 async fn hint(store: &Store, ip: BindableAddress) -> Result<Option<String>, StoreError> {
     let newest = DeadLetterFilter { ip: Some(ip), newest_first: true, limit: 1, ..DeadLetterFilter::default() };
-    if let Some(letter) = store.dead_letters(&newest).await?.pop() {
+    if let Some(letter) = store.dead_letters().list(&newest).await?.pop() {
         let (id, text) = (letter.id, letter.error_text);
         return Ok(Some(format!("a request for it failed: {text}; `vmacd dead-letters show {id}` shows the details")));
     }
     let now = store.now().await?;
-    let is_running = store.workers().await?.iter().any(|worker| !worker.is_silent(now));
+    let is_running = store.workers().list().await?.iter().any(|worker| !worker.is_silent(now));
     let text = "no worker is running on this database; accepted requests wait until `vmacd serve` runs";
     Ok((!is_running).then(|| text.to_owned()))
 }

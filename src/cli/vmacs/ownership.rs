@@ -16,5 +16,5 @@ pub async fn former_vmac(store: &Store, server: i64, ip: &str) -> Result<Option<
 }
 
 async fn rows(store: &Store, ip: &str) -> Result<Vec<Vmac>, Fault> {
-    Ok(store.find(&VmacFilter { ip: Some(ip.parse()?), ..VmacFilter::default() }).await?)
+    Ok(store.vmacs().find(&VmacFilter { ip: Some(ip.parse()?), ..VmacFilter::default() }).await?)
 }

@@ -130,8 +130,8 @@ async fn answer_accepted(
 /// True if a revoke found no virtual MAC, or one that had been revoked before it arrived.
 async fn found_nothing_to_revoke(store: &Store, key: &str, outcome: &CommandOutcome) -> Result<bool, Fault> {
     let Some(id) = outcome.vmac_id else { return Ok(true) };
-    let received_at = store.command(&MessageKey(key.to_owned())).await?.command.received_at;
-    Ok(store.vmac(id).await?.revoked_at.is_some_and(|at| at < received_at))
+    let received_at = store.commands().get(&MessageKey(key.to_owned())).await?.command.received_at;
+    Ok(store.vmacs().get(id).await?.revoked_at.is_some_and(|at| at < received_at))
 }
 
 /// Answers a revoke that found nothing to do: fine if the address was revoked before, an error if the server never had it.
@@ -155,7 +155,7 @@ async fn wait(store: &Store, output: Output, key: &MessageKey, timeout: Duration
     let deadline = Instant::now() + timeout;
     let mut reporter = WaitReporter::new(output);
     loop {
-        if let Some(outcome) = store.outcomes(std::slice::from_ref(key)).await?.remove(key) {
+        if let Some(outcome) = store.commands().outcomes(std::slice::from_ref(key)).await?.remove(key) {
             return Ok(outcome);
         }
         if Instant::now() >= deadline {
@@ -175,7 +175,7 @@ async fn report(store: &Store, output: Output, key: &str, outcome: &CommandOutco
         return Err(did_you_mean::for_server(store, fault, &failure, server).await);
     }
     let vmac = match outcome.vmac_id {
-        Some(id) => Some(store.vmac(id).await?),
+        Some(id) => Some(store.vmacs().get(id).await?),
         None => None,
     };
     let data = json!({"message_id": key, "status": outcome.status, "vmac": vmac});

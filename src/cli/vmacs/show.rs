@@ -24,11 +24,11 @@ pub async fn run(env: AppEnv, output: Output, args: &ShowArgs) -> Result<(), Fau
 }
 
 async fn document(store: &Store, output: Output, what: VmacName) -> Result<Document, Fault> {
-    let vmac = match store.look_up(what).await {
+    let vmac = match store.vmacs().named(what).await {
         Ok(vmac) => vmac,
         Err(error) => return Err(fault_for_missing(error, store, what).await),
     };
-    let timeline = store.timeline(vmac.id).await?;
+    let timeline = store.vmacs().timeline(vmac.id).await?;
     let mut data = serde_json::to_value(&vmac)?;
     data["timeline"] = json!(timeline);
     output.page(&data, |page| write(page, &vmac, &timeline))

@@ -81,7 +81,7 @@ async fn wait(
     let deadline = Instant::now() + timeout;
     let mut reporter = WaitReporter::new(output);
     loop {
-        let outcomes = store.outcomes(keys).await?;
+        let outcomes = store.commands().outcomes(keys).await?;
         let open = keys.iter().find(|key| !outcomes.contains_key(key));
         match open.filter(|_| Instant::now() < deadline) {
             Some(key) => reporter.report(store, key, Some((outcomes.len(), keys.len()))).await,
@@ -117,7 +117,7 @@ async fn answers(
         let failure = reused.or(outcome.and_then(CommandOutcome::failure));
         let vmac_id = outcome.filter(|_| failure.is_none()).and_then(|outcome| outcome.vmac_id);
         let mac_address = match vmac_id {
-            Some(id) => Some(store.vmac(id).await?.mac_address),
+            Some(id) => Some(store.vmacs().get(id).await?.mac_address),
             None => None,
         };
         answers.push(Answer {

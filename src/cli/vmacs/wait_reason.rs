@@ -34,17 +34,17 @@ impl WaitReason {
 
     /// Finds out what the request is waiting for.
     pub async fn find(store: &Store, key: &MessageKey) -> Result<Self, StoreError> {
-        let record = match store.command(key).await {
+        let record = match store.commands().get(key).await {
             Err(StoreError::NotFound { .. }) => {
                 return Ok(Self::new("no worker has accepted the request yet", NO_WORKER));
             }
             record => record?,
         };
         let Some(id) = record.command.vmac_id else { return Ok(not_admitted(&record)) };
-        let vmac = store.vmac(id).await?;
+        let vmac = store.vmacs().get(id).await?;
         let mut switches = Vec::new();
         for name in waiting_switches(&vmac) {
-            switches.push(store.switch_overview(&name).await?);
+            switches.push(store.switches().overview(&name).await?);
         }
         Ok(of_row(&vmac, &switches))
     }

@@ -7,16 +7,16 @@ use serde_json::Value;
 
 use super::change::new_binding;
 use super::choice::{Choice, Try, choose, place_row, takers};
-use super::decide::{Allocation, Decision, Verdict};
-use super::read::{World, rows as read_rows};
-use super::refuse::taken;
+use super::decision::{Allocation, CommandVerdict, Decision};
+use super::read::{Snapshot, rows as read_rows};
+use super::refuse::address_taken;
 use crate::domain::{BindableAddress, Failure, GroupName, Mac, Pools, SwitchBinding, VlanName};
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::vmacs::Vmac;
 
-/// Rounds of trying MACs before it is given up.
+/// Rounds of trying MACs before the allocation fails.
 pub(super) const ROUNDS_MAX: u32 = 64;
 
 /// A MAC in `taken_macs` is not given, unless it is the one that is reserved for this very place; and a place with a
@@ -44,11 +44,11 @@ const REVIVE: &str = "UPDATE virtual_macs SET server_id = CAST(e.value->>'server
     RETURNING *";
 
 /// Makes the rows that were decided on, a few statements a round; what clashes is tried with another MAC, or decided
-/// again where it was the address that clashed. Answers with the rows whose MAC was drawn.
+/// again where it was the address that clashed. Returns the rows whose MAC was drawn.
 pub(super) async fn allocate(
     tx: &mut Tx,
     decision: &mut Decision,
-    world: &mut World,
+    snapshot: &mut Snapshot,
     pools: &Pools,
     rng: &mut impl Rng,
     now: DateTime<Utc>,
@@ -60,29 +60,29 @@ pub(super) async fn allocate(
             return Ok(drawn);
         }
         let mut tries = Vec::new();
-        for choice in choose(tx, left, world, pools, round, rng).await? {
+        for choice in choose(tx, left, snapshot, pools, round, rng).await? {
             match choice {
                 Choice::Try(tried) => tries.push(tried),
-                Choice::Refused(allocation, failure) => refuse(&allocation, failure, decision, world),
+                Choice::Refused(allocation, failure) => refuse(&allocation, failure, decision, snapshot),
             }
         }
-        make_rows(tx, INSERT, &tries, |_| true, world, now).await?;
-        make_rows(tx, REVIVE, &tries, |tried| tried.revives, world, now).await?;
-        take_reservations_off(tx, &tries, world).await?;
-        drawn.extend(tries.iter().filter(|tried| !tried.is_fixed && is_made(tried, world)).filter_map(|tried| {
-            let row = world.live.get(&tried.allocation.place.1)?;
+        make_rows(tx, INSERT, &tries, |_| true, snapshot, now).await?;
+        make_rows(tx, REVIVE, &tries, |tried| tried.revives, snapshot, now).await?;
+        take_reservations_off(tx, &tries, snapshot).await?;
+        drawn.extend(tries.iter().filter(|tried| !tried.is_fixed && is_made(tried, snapshot)).filter_map(|tried| {
+            let row = snapshot.live.get(&tried.allocation.place.1)?;
             (row.mac_address == tried.mac).then_some(row.id)
         }));
-        tries.retain(|tried| !is_made(tried, world));
-        left = clashed(tx, tries, decision, world).await?;
+        tries.retain(|tried| !is_made(tried, snapshot));
+        left = clashed(tx, tries, decision, snapshot).await?;
     }
     Err(StoreError::NoAnswer { what: "find a free MAC" })
 }
 
 /// True when the place has its row.
-fn is_made(tried: &Try, world: &World) -> bool {
+fn is_made(tried: &Try, snapshot: &Snapshot) -> bool {
     let (server_id, ip) = tried.allocation.place;
-    world.live.get(&ip).is_some_and(|row| row.server_id == server_id)
+    snapshot.live.get(&ip).is_some_and(|row| row.server_id == server_id)
 }
 
 /// Makes rows of those tries that have none yet.
@@ -91,14 +91,14 @@ async fn make_rows(
     sql: &str,
     tries: &[Try],
     which: impl Fn(&Try) -> bool,
-    world: &mut World,
+    snapshot: &mut Snapshot,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let wanted = tries.iter().filter(|tried| which(tried) && !is_made(tried, world));
-    let rows: Vec<NewRow> = wanted.map(|tried| NewRow::of(&tried.allocation, tried.mac, world, now)).collect();
+    let wanted = tries.iter().filter(|tried| which(tried) && !is_made(tried, snapshot));
+    let rows: Vec<NewRow> = wanted.map(|tried| NewRow::of(&tried.allocation, tried.mac, snapshot, now)).collect();
     for row in tx.batch("allocate", sql, rows, args![now]).await? {
         let vmac = Vmac::from_row(&row)?;
-        world.live.insert(vmac.ip_address, vmac);
+        snapshot.live.insert(vmac.ip_address, vmac);
     }
     Ok(())
 }
@@ -117,9 +117,9 @@ struct NewRow {
 }
 
 impl NewRow {
-    fn of(allocation: &Allocation, mac: Mac, world: &World, now: DateTime<Utc>) -> Self {
+    fn of(allocation: &Allocation, mac: Mac, snapshot: &Snapshot, now: DateTime<Utc>) -> Self {
         let (server_id, ip) = allocation.place;
-        let ports = world.servers.get(&server_id).into_iter().flat_map(|server| &server.ports);
+        let ports = snapshot.servers.get(&server_id).into_iter().flat_map(|server| &server.ports);
         Self {
             server_id,
             ip,
@@ -134,8 +134,8 @@ impl NewRow {
 }
 
 /// A row has the MAC now that was reserved for it.
-pub(super) async fn take_reservations_off(tx: &mut Tx, tries: &[Try], world: &World) -> Result<(), StoreError> {
-    let made = tries.iter().filter(|tried| tried.is_fixed && is_made(tried, world));
+pub(super) async fn take_reservations_off(tx: &mut Tx, tries: &[Try], snapshot: &Snapshot) -> Result<(), StoreError> {
+    let made = tries.iter().filter(|tried| tried.is_fixed && is_made(tried, snapshot));
     let rows = made.map(|tried| place_row(&tried.allocation)).collect();
     let sql = "DELETE FROM taken_macs WHERE mac_address IN (
                    SELECT t.mac_address FROM taken_macs t JOIN {rows} ON t.kind = 'reserved'
@@ -148,21 +148,21 @@ async fn clashed(
     tx: &mut Tx,
     tries: Vec<Try>,
     decision: &mut Decision,
-    world: &mut World,
+    snapshot: &mut Snapshot,
 ) -> Result<Vec<Allocation>, StoreError> {
     if tries.is_empty() {
         return Ok(Vec::new());
     }
     let places: Vec<Value> = tries.iter().map(|tried| place_row(&tried.allocation)).collect();
-    read_rows(tx, &places, world).await?;
+    read_rows(tx, &places, snapshot).await?;
     let (fixed, mut again) = (tries.iter().filter(|tried| tried.is_fixed).collect::<Vec<_>>(), Vec::new());
     let mut takers = takers(tx, &fixed).await?.into_iter();
     for tried in tries {
         let taker = if tried.is_fixed { takers.next().flatten() } else { None };
-        match (world.live.get(&tried.allocation.place.1), taker) {
+        match (snapshot.live.get(&tried.allocation.place.1), taker) {
             (Some(row), _) if row.server_id == tried.allocation.place.0 => {}
-            (Some(row), _) => refuse(&tried.allocation, taken(row), decision, world),
-            (None, Some(failure)) => refuse(&tried.allocation, failure, decision, world),
+            (Some(row), _) => refuse(&tried.allocation, address_taken(row), decision, snapshot),
+            (None, Some(failure)) => refuse(&tried.allocation, failure, decision, snapshot),
             (None, None) => again.push(tried.allocation),
         }
     }
@@ -170,17 +170,17 @@ async fn clashed(
 }
 
 /// Every command of the group that asks for the same at the place shares the refusal.
-pub(super) fn refuse(allocation: &Allocation, failure: Failure, decision: &mut Decision, world: &World) {
+pub(super) fn refuse(allocation: &Allocation, failure: Failure, decision: &mut Decision, snapshot: &Snapshot) {
     let Allocation { place, action, .. } = allocation;
     if decision.intents.get(place).is_some_and(|order| order.action == *action) {
         decision.intents.remove(place);
     }
     for (key, verdict) in &mut decision.verdicts {
-        let is_meant = world.inbox.get(key).is_some_and(|known| {
+        let is_meant = snapshot.commands.get(key).is_some_and(|known| {
             (known.command.server_id, known.command.ip_address) == *place && known.command.action == *action
         });
-        if is_meant && *verdict == Verdict::OnRow {
-            *verdict = Verdict::Failed(failure.clone());
+        if is_meant && *verdict == CommandVerdict::OnRow {
+            *verdict = CommandVerdict::Failed(failure.clone());
         }
     }
 }

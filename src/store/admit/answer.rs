@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
-use super::decide::{Decision, Verdict, place};
-use super::read::World;
-use super::wait::Wait;
+use super::decision::Wait;
+use super::decision::{CommandVerdict, Decision, place};
+use super::read::Snapshot;
 use super::{Admission, Answers, Incoming};
 use crate::domain::{Code, Command, Failure, IntentOrder, MessageKey};
-use crate::store::commands::{CommandOutcome, OpenCommand, Outcome};
+use crate::store::commands::outcome::{CommandOutcome, Outcome};
+use crate::store::commands::row::CommandRow;
 use crate::store::database::error::StoreError;
 use crate::store::dead_letters::collect::DeadLetter;
 use crate::store::vmacs::Vmac;
@@ -17,27 +18,29 @@ impl Decision {
     ///
     /// # Errors
     /// [`StoreError::NoAnswer`] where there is none, so that nothing of the group is acknowledged.
-    pub fn admission(&self, incoming: &Incoming, world: &World) -> Result<Admission, StoreError> {
-        let known = world.inbox.get(&incoming.key).ok_or(NONE)?;
-        if !world.is_command(incoming) {
+    pub fn admission(&self, incoming: &Incoming, snapshot: &Snapshot) -> Result<Admission, StoreError> {
+        let known = snapshot.commands.get(&incoming.key).ok_or(NONE)?;
+        if !snapshot.is_command(incoming) {
             return Ok(Admission::Refused { failure: reused(incoming) });
         }
         Ok(match self.verdicts.get(&incoming.key).ok_or(NONE)? {
-            Verdict::Failed(failure) => Admission::Refused { failure: failure.clone() },
-            Verdict::Waits(Wait { failure, .. }) | Verdict::StillWaits(failure) => {
+            CommandVerdict::Failed(failure) => Admission::Refused { failure: failure.clone() },
+            CommandVerdict::Waits(Wait { failure, .. }) | CommandVerdict::StillWaits(failure) => {
                 Admission::Waits { failure: failure.clone() }
             }
-            Verdict::Answered => answered(known.outcome.as_ref().ok_or(NONE)?),
-            Verdict::OnRow => on_row(world.live.get(&incoming.command.ip_address).ok_or(NONE)?, &incoming.command),
-            Verdict::NothingToRevoke => done(Outcome::Revoked, world.revoked.get(&place(incoming)), None),
-            Verdict::Superseded(newer) => superseded(world.live.get(&place(incoming).1), newer),
+            CommandVerdict::Answered => answered(known.outcome.as_ref().ok_or(NONE)?),
+            CommandVerdict::OnRow => {
+                on_row(snapshot.live.get(&incoming.command.ip_address).ok_or(NONE)?, &incoming.command)
+            }
+            CommandVerdict::NothingToRevoke => done(Outcome::Revoked, snapshot.revoked.get(&place(incoming)), None),
+            CommandVerdict::Superseded(newer) => superseded(snapshot.live.get(&place(incoming).1), newer),
         })
     }
 
     /// The open commands that this round overtook, with their answers.
-    pub fn overtaken(&self, world: &World) -> Vec<(MessageKey, Admission)> {
-        let answer = |(command, newer): &(OpenCommand, IntentOrder)| {
-            (command.key.clone(), superseded(world.live.get(&command.ip_address), newer))
+    pub fn overtaken(&self, snapshot: &Snapshot) -> Vec<(MessageKey, Admission)> {
+        let answer = |(command, newer): &(CommandRow, IntentOrder)| {
+            (command.key.clone(), superseded(snapshot.live.get(&command.ip_address), newer))
         };
         self.superseded.iter().map(answer).collect()
     }
@@ -80,10 +83,10 @@ fn on_row(row: &Vmac, command: &Command) -> Admission {
 }
 
 /// The row that a command of the group drives from now on; none for one that ends at once.
-pub(super) fn driven_row<'a>(key: &MessageKey, decision: &Decision, world: &'a World) -> Option<&'a Vmac> {
-    let known = world.inbox.get(key).filter(|_| decision.verdicts.get(key) == Some(&Verdict::OnRow))?;
+pub(super) fn driven_row<'a>(key: &MessageKey, decision: &Decision, snapshot: &'a Snapshot) -> Option<&'a Vmac> {
+    let known = snapshot.commands.get(key).filter(|_| decision.verdicts.get(key) == Some(&CommandVerdict::OnRow))?;
     let command = &known.command;
-    world.live.get(&command.ip_address).filter(|row| !row.is_done_for(command.action, command.server_id))
+    snapshot.live.get(&command.ip_address).filter(|row| !row.is_done_for(command.action, command.server_id))
 }
 
 fn done(status: Outcome, row: Option<&Vmac>, text: Option<String>) -> Admission {

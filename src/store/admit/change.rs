@@ -11,7 +11,7 @@ pub(super) fn bind(row: &mut Vmac, incoming: &Incoming, server: Option<&Server>,
     if row.desired == Desired::Bound && row.status != Status::Failed {
         return false;
     }
-    // After a revoke in progress nobody knows what the switches hold: every port is looked at again.
+    // After a revoke in progress nobody knows what the switches hold: every port is checked again.
     let all = row.desired == Desired::Unbound;
     row.desired = Desired::Bound;
     row.status = Status::Pending;
@@ -37,7 +37,7 @@ pub(super) fn join(row: &mut Vmac, incoming: &Incoming, server: Option<&Server>,
 }
 
 /// Takes the address, with its MAC, from one server to another.
-pub(super) fn take_along(row: &mut Vmac, from: i64, incoming: &Incoming, to: Option<&Server>, now: DateTime<Utc>) {
+pub(super) fn move_to_server(row: &mut Vmac, from: i64, incoming: &Incoming, to: Option<&Server>, now: DateTime<Utc>) {
     say_whose(row);
     let Some(to) = to else { return };
     leave_ports_of(row, from);
@@ -47,7 +47,7 @@ pub(super) fn take_along(row: &mut Vmac, from: i64, incoming: &Incoming, to: Opt
     row.desired = Desired::Bound;
     row.status = Status::Pending;
     asked_by(row, incoming);
-    // Its name is the switch's own: elsewhere the VLAN is found anew.
+    // VLAN names are the switch's own: the VLAN is found again on the other switch.
     let stays = |port: &ServerPort| row.switch_bindings.iter().any(|other| other.switch == port.switch);
     if incoming.command.vlan_name.is_some() || !to.ports.iter().all(stays) {
         row.vlan_name.clone_from(&incoming.command.vlan_name);
@@ -56,7 +56,7 @@ pub(super) fn take_along(row: &mut Vmac, from: i64, incoming: &Incoming, to: Opt
     begin_again(row, |row, port| !port.is_met(row.desired) || !port.leaving, now);
 }
 
-/// Gives the row another MAC, and answers with the one it had. A port that holds one goes on saying which: that, and what
+/// Gives the row another MAC, and returns the one it had. A port that holds one goes on saying which: that, and what
 /// the switch showed of it, stays true until a push has bound the new one, which the switch may refuse.
 pub(super) fn rotate(row: &mut Vmac, mac: Mac, now: DateTime<Utc>) -> Mac {
     let before = std::mem::replace(&mut row.mac_address, mac);

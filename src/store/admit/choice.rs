@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use rand::Rng;
 use serde_json::{Value, json};
 
-use super::decide::Allocation;
-use super::read::{Place, World};
+use super::decision::Allocation;
+use super::read::{ServerAddress, Snapshot};
 use crate::domain::{Action, Code, Failure, Mac, Pool, Pools, SwitchName};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::mac_registry::{Holder, exhausted, find_free, holders, reserved_differently, unknown_pool};
 
-/// Rounds of drawing before free MACs are looked for.
+/// Rounds of drawing before the pool is searched for free MACs.
 const ROUNDS_OF_DRAWS: u32 = 4;
-/// Pools of at most so many MACs are drawn from by one transaction at a time: near their end all want the same few.
+/// Pools of at most this many MACs are drawn from by one transaction at a time: near their end all want the same few.
 const SMALL: u64 = 1 << 16;
 
 /// A row to be made, with the MAC that it is tried with next.
@@ -37,14 +37,14 @@ pub(super) enum Choice {
 pub(super) async fn choose(
     tx: &mut Tx,
     left: Vec<Allocation>,
-    world: &World,
+    snapshot: &Snapshot,
     pools: &Pools,
     round: u32,
     rng: &mut impl Rng,
 ) -> Result<Vec<Choice>, StoreError> {
     // The statement that makes a row refuses one whose place has a reservation; mostly none has, and then nobody needs to ask.
     let is_drawn = |allocation: &Allocation| {
-        pool_of(allocation, world, pools).is_ok_and(|pool| fixed(allocation, pool, None).is_none())
+        pool_of(allocation, snapshot, pools).is_ok_and(|pool| fixed(allocation, pool, None).is_none())
     };
     let must_ask =
         round > 0 || !left.iter().all(|allocation| allocation.action == Action::Create && is_drawn(allocation));
@@ -52,7 +52,7 @@ pub(super) async fn choose(
     let mut choices = Vec::new();
     let mut drawn: Vec<(&Pool, Vec<Allocation>)> = Vec::new();
     for allocation in left {
-        let pool = match pool_of(&allocation, world, pools) {
+        let pool = match pool_of(&allocation, snapshot, pools) {
             Ok(pool) => pool,
             Err(failure) => {
                 choices.push(Choice::Refused(allocation, failure));
@@ -81,11 +81,11 @@ pub(super) async fn choose(
     Ok(choices)
 }
 
-fn pool_of<'a>(allocation: &Allocation, world: &World, pools: &'a Pools) -> Result<&'a Pool, Failure> {
+fn pool_of<'a>(allocation: &Allocation, snapshot: &Snapshot, pools: &'a Pools) -> Result<&'a Pool, Failure> {
     if let Some(name) = &allocation.pool {
         return pools.named(name).ok_or_else(|| unknown_pool(name));
     }
-    let server = world.servers.get(&allocation.place.0);
+    let server = snapshot.servers.get(&allocation.place.0);
     let vlan = allocation.vlan.as_ref().or_else(|| server?.vlan_name.as_ref());
     let switches: Vec<SwitchName> =
         server.into_iter().flat_map(|server| &server.ports).map(|port| port.switch.clone()).collect();
@@ -103,7 +103,7 @@ fn fixed(allocation: &Allocation, pool: &Pool, reserved: Option<&Mac>) -> Option
 }
 
 /// What is reserved for the places, locked: nobody gives it back meanwhile.
-async fn reserved(tx: &mut Tx, left: &[Allocation]) -> Result<HashMap<Place, Mac>, StoreError> {
+async fn reserved(tx: &mut Tx, left: &[Allocation]) -> Result<HashMap<ServerAddress, Mac>, StoreError> {
     let sql = "SELECT * FROM taken_macs WHERE kind = 'reserved' AND mac_address IN (
                    SELECT t.mac_address FROM taken_macs t JOIN {rows} ON t.kind = 'reserved'
                        AND t.server_id = CAST(e.value->>'server_id' AS BIGINT) AND t.ip_address = e.value->>'ip')

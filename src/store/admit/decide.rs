@@ -1,80 +1,26 @@
-//! What each command of a round gets. Pure: it changes nothing but the picture of the world.
+//! What each command of a round gets. Pure: it changes nothing but the snapshot.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
 use super::Incoming;
-use super::change::{bind, join, take_along, unbind};
-use super::read::{Known, Place, World};
-use super::refuse::{at_the_door, differs, not_bound, taken};
-use super::wait::Wait;
-use crate::domain::{
-    Action, BindableAddress, Command, Desired, Failure, GroupName, IntentOrder, Mac, MessageKey, PoolName, Position,
-    VlanName,
-};
-use crate::store::commands::OpenCommand;
+use super::change::{bind, join, move_to_server, unbind};
+use super::decision::{Allocation, CommandVerdict, Decision, place};
+use super::read::{Known, ServerAddress, Snapshot};
+use super::refuse::{address_taken, differs, early_verdict, not_bound};
+use crate::domain::{Action, Command, Desired, IntentOrder, MessageKey, Position};
 use crate::store::vmacs::Vmac;
 
-/// What a command gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It has its outcome already.
-    Answered,
-    /// It drives the live row of its address, which may be yet to be allocated.
-    OnRow,
-    /// There is nothing to revoke.
-    NothingToRevoke,
-    /// A newer intent won.
-    Superseded(IntentOrder),
-    /// It cannot be done, or not now, by the failure's class; [`Decision::let_wait`] tells the two apart.
-    Failed(Failure),
-    /// It cannot be done now, and is tried again.
-    Waits(Wait),
-    /// It waits already, and its own tries are what counts: this was a copy.
-    StillWaits(Failure),
-}
-
-/// A row to be made.
-#[derive(Debug, Clone)]
-pub(super) struct Allocation {
-    /// What asks for it: a create, or a rotation, which has its row already.
-    pub action: Action,
-    pub place: Place,
-    pub mac: Option<Mac>,
-    pub pool: Option<PoolName>,
-    pub vlan: Option<VlanName>,
-    pub group: Option<GroupName>,
-    pub requested_by: Option<String>,
-    pub reference: Option<String>,
-}
-
-/// Everything that was decided for a round.
-#[derive(Debug, Default)]
-pub(super) struct Decision {
-    pub verdicts: HashMap<MessageKey, Verdict>,
-    /// Rows of these addresses changed.
-    pub changed: BTreeSet<BindableAddress>,
-    pub allocations: Vec<Allocation>,
-    /// Other MACs for rows that are there.
-    pub rotations: Vec<Allocation>,
-    /// New newest intents.
-    pub intents: BTreeMap<Place, IntentOrder>,
-    /// Places for which commands came, with the last position of all.
-    pub last: BTreeMap<Place, Position>,
-    /// Open commands of earlier rounds that a new intent overtook.
-    pub superseded: Vec<(OpenCommand, IntentOrder)>,
-}
-
-/// Decides for a round of commands, each for another address; the rows in `world` are changed as decided.
-pub(super) fn decide(round: &[&Incoming], world: &mut World, now: DateTime<Utc>) -> Decision {
+/// Decides for a round of commands, each for another address; the rows in `snapshot` are changed as decided.
+pub(super) fn decide(round: &[&Incoming], snapshot: &mut Snapshot, now: DateTime<Utc>) -> Decision {
     let mut decision = Decision::default();
     for incoming in round {
-        let verdict = at_the_door(incoming, world, now).unwrap_or_else(|| {
-            arrive(incoming, world, &mut decision, now);
+        let verdict = early_verdict(incoming, snapshot, now).unwrap_or_else(|| {
+            arrive(incoming, snapshot, &mut decision, now);
             match incoming.command.from_server_id {
-                Some(from) => decide_move(from, incoming, world, &mut decision, now),
-                None => decide_place(incoming, world, &mut decision, now),
+                Some(from) => decide_move(from, incoming, snapshot, &mut decision, now),
+                None => decide_place(incoming, snapshot, &mut decision, now),
             }
         });
         decision.verdicts.insert(incoming.key.clone(), verdict);
@@ -85,10 +31,12 @@ pub(super) fn decide(round: &[&Incoming], world: &mut World, now: DateTime<Utc>)
 impl Decision {
     /// Leaves no place in the order for commands that were refused where no other ever came: nothing is to come behind
     /// them. One that is ahead of the clock keeps its place, because a later one without a time must not fall before it.
-    pub fn leave_out_refused(&mut self, round: &[&Incoming], world: &World, now: DateTime<Utc>) {
-        let is_refused = |incoming: &&&Incoming| matches!(self.verdicts.get(&incoming.key), Some(Verdict::Failed(_)));
-        let places: Vec<Place> = round.iter().filter(is_refused).flat_map(|incoming| places(incoming)).collect();
-        for place in places.iter().filter(|place| world.blank.contains(place)) {
+    pub fn leave_out_refused(&mut self, round: &[&Incoming], snapshot: &Snapshot, now: DateTime<Utc>) {
+        let is_refused =
+            |incoming: &&&Incoming| matches!(self.verdicts.get(&incoming.key), Some(CommandVerdict::Failed(_)));
+        let places: Vec<ServerAddress> =
+            round.iter().filter(is_refused).flat_map(|incoming| places(incoming)).collect();
+        for place in places.iter().filter(|place| snapshot.blank.contains(place)) {
             let is_past = |last: &Position| last.moment.ms <= now.timestamp_millis();
             if !self.intents.contains_key(place) && self.last.get(place).is_some_and(is_past) {
                 self.last.remove(place);
@@ -98,68 +46,69 @@ impl Decision {
 }
 
 /// The servers that a command is about, with its address.
-fn places(incoming: &Incoming) -> Vec<Place> {
+fn places(incoming: &Incoming) -> Vec<ServerAddress> {
     let Command { server_id, from_server_id, ip_address: ip, .. } = incoming.command;
     [Some(server_id), from_server_id].into_iter().flatten().map(|server_id| (server_id, ip)).collect()
 }
 
-pub(super) fn place(incoming: &Incoming) -> Place {
-    (incoming.command.server_id, incoming.command.ip_address)
-}
-
 /// Gives a command that came for the first time its place in the order: behind what arrived before it, as far as its time
 /// allows. One that comes again keeps the place that it got then.
-fn arrive(incoming: &Incoming, world: &mut World, decision: &mut Decision, now: DateTime<Utc>) {
-    let Some(known) = world.inbox.get_mut(&incoming.key) else { return };
+fn arrive(incoming: &Incoming, snapshot: &mut Snapshot, decision: &mut Decision, now: DateTime<Utc>) {
+    let Some(known) = snapshot.commands.get_mut(&incoming.key) else { return };
     let places = places(incoming);
     if known.is_new {
-        let last = places.iter().filter_map(|place| world.last.get(place).copied()).max();
+        let last = places.iter().filter_map(|place| snapshot.last.get(place).copied()).max();
         let action = incoming.command.action;
         known.command.position = incoming.issued.position(action, incoming.arrival, last, now.timestamp_millis());
     }
     let position = known.command.position;
     for place in places {
-        let last = world.last.get(&place).map_or(position, |last| position.max(*last));
-        world.last.insert(place, last);
+        let last = snapshot.last.get(&place).map_or(position, |last| position.max(*last));
+        snapshot.last.insert(place, last);
         decision.last.insert(place, last);
     }
 }
 
 /// The place of a command of the group in the order.
-pub(super) fn position(incoming: &Incoming, world: &World) -> Position {
-    let known = world.inbox.get(&incoming.key).map(|known| known.command.position);
+pub(super) fn position(incoming: &Incoming, snapshot: &Snapshot) -> Position {
+    let known = snapshot.commands.get(&incoming.key).map(|known| known.command.position);
     known.unwrap_or(incoming.issued.position(incoming.command.action, incoming.arrival, None, 0))
 }
 
-fn order(incoming: &Incoming, world: &World) -> IntentOrder {
+fn order(incoming: &Incoming, snapshot: &Snapshot) -> IntentOrder {
     let action = incoming.command.action;
-    IntentOrder { position: position(incoming, world), key: incoming.key.clone(), action, wants: action.wants() }
+    IntentOrder { position: position(incoming, snapshot), key: incoming.key.clone(), action, wants: action.wants() }
 }
 
 /// Decides about one server's address: a command that is older than the newest there joins it where both ask for the same
 /// and is superseded where they do not.
-fn decide_place(incoming: &Incoming, world: &mut World, decision: &mut Decision, now: DateTime<Utc>) -> Verdict {
-    let (place, order) = (place(incoming), order(incoming, world));
-    let newest = newest(place, world, decision);
+fn decide_place(
+    incoming: &Incoming,
+    snapshot: &mut Snapshot,
+    decision: &mut Decision,
+    now: DateTime<Utc>,
+) -> CommandVerdict {
+    let (place, order) = (place(incoming), order(incoming, snapshot));
+    let newest = newest(place, snapshot, decision);
     let verdict = match newest {
-        Some(newer) if order < newer && is_overtaken(&order, &newer) => Verdict::Superseded(newer),
+        Some(newer) if order < newer && is_overtaken(&order, &newer) => CommandVerdict::Superseded(newer),
         newest => {
-            let verdict = take_effect(place, incoming, world, decision, now);
+            let verdict = take_effect(place, incoming, snapshot, decision, now);
             // A revoke that is refused, because another server has the address, is what this server is to have all
             // the same.
-            let counts = !matches!(verdict, Verdict::Failed(_)) || order.wants == Desired::Unbound;
+            let counts = !matches!(verdict, CommandVerdict::Failed(_)) || order.wants == Desired::Unbound;
             if counts && newest.is_none_or(|newer| order > newer) {
                 decision.intents.insert(place, order);
             }
             verdict
         }
     };
-    supersede_open(place, world, decision);
+    supersede_open(place, snapshot, decision);
     verdict
 }
 
-fn newest(place: Place, world: &World, decision: &Decision) -> Option<IntentOrder> {
-    decision.intents.get(&place).or_else(|| world.intents.get(&place)).cloned()
+fn newest(place: ServerAddress, snapshot: &Snapshot, decision: &Decision) -> Option<IntentOrder> {
+    decision.intents.get(&place).or_else(|| snapshot.intents.get(&place)).cloned()
 }
 
 /// Where the address was taken to another server, nothing older is to be done about it here.
@@ -172,27 +121,27 @@ fn is_overtaken(order: &IntentOrder, newer: &IntentOrder) -> bool {
 fn decide_move(
     from: i64,
     incoming: &Incoming,
-    world: &mut World,
+    snapshot: &mut Snapshot,
     decision: &mut Decision,
     now: DateTime<Utc>,
-) -> Verdict {
+) -> CommandVerdict {
     let (here, there) = ((from, incoming.command.ip_address), place(incoming));
-    let arrives = order(incoming, world);
+    let arrives = order(incoming, snapshot);
     let leaves = IntentOrder { wants: Desired::Unbound, ..arrives.clone() };
-    let overtaken_here = newest(here, world, decision).filter(|newer| leaves < *newer && newer.key != leaves.key);
+    let overtaken_here = newest(here, snapshot, decision).filter(|newer| leaves < *newer && newer.key != leaves.key);
     let overtaken_there =
-        newest(there, world, decision).filter(|newer| arrives < *newer && newer.wants != arrives.wants);
+        newest(there, snapshot, decision).filter(|newer| arrives < *newer && newer.wants != arrives.wants);
     if let Some(newer) = overtaken_here.or(overtaken_there) {
-        return Verdict::Superseded(newer);
+        return CommandVerdict::Superseded(newer);
     }
-    let verdict = carry_along(from, incoming, world, decision, now);
-    if !matches!(verdict, Verdict::Failed(_)) {
+    let verdict = carry_along(from, incoming, snapshot, decision, now);
+    if !matches!(verdict, CommandVerdict::Failed(_)) {
         decision.intents.insert(here, leaves);
-        if newest(there, world, decision).is_none_or(|newer| arrives > newer) {
+        if newest(there, snapshot, decision).is_none_or(|newer| arrives > newer) {
             decision.intents.insert(there, arrives);
         }
-        supersede_open(here, world, decision);
-        supersede_open(there, world, decision);
+        supersede_open(here, snapshot, decision);
+        supersede_open(there, snapshot, decision);
     }
     verdict
 }
@@ -200,31 +149,33 @@ fn decide_move(
 fn carry_along(
     from: i64,
     incoming: &Incoming,
-    world: &mut World,
+    snapshot: &mut Snapshot,
     decision: &mut Decision,
     now: DateTime<Utc>,
-) -> Verdict {
+) -> CommandVerdict {
     let (to, ip) = place(incoming);
-    let server = world.servers.get(&to).cloned();
-    let Some(row) = world.live.get_mut(&ip) else { return Verdict::Failed(not_bound(&incoming.command, from)) };
+    let server = snapshot.servers.get(&to).cloned();
+    let Some(row) = snapshot.live.get_mut(&ip) else {
+        return CommandVerdict::Failed(not_bound(&incoming.command, from));
+    };
     let changed = match (has(row, from), has(row, to)) {
         (true, _) => {
-            take_along(row, from, incoming, server.as_ref(), now);
+            move_to_server(row, from, incoming, server.as_ref(), now);
             true
         }
         (false, true) => bind(row, incoming, server.as_ref(), now),
-        (false, false) => return Verdict::Failed(taken(row)),
+        (false, false) => return CommandVerdict::Failed(address_taken(row)),
     };
     if changed {
         decision.changed.insert(ip);
     }
-    Verdict::OnRow
+    CommandVerdict::OnRow
 }
 
 /// Open commands that want something else than the place's new newest intent, and are older.
-fn supersede_open(place: Place, world: &World, decision: &mut Decision) {
+fn supersede_open(place: ServerAddress, snapshot: &Snapshot, decision: &mut Decision) {
     let Some(winner) = decision.intents.get(&place).cloned() else { return };
-    for command in world.open.get(&place).into_iter().flatten() {
+    for command in snapshot.open.get(&place).into_iter().flatten() {
         let order = command.order();
         if order.key != winner.key && order.wants != winner.wants && order < winner {
             decision.superseded.push((command.clone(), winner.clone()));
@@ -233,54 +184,60 @@ fn supersede_open(place: Place, world: &World, decision: &mut Decision) {
 }
 
 fn take_effect(
-    place: Place,
+    place: ServerAddress,
     incoming: &Incoming,
-    world: &mut World,
+    snapshot: &mut Snapshot,
     decision: &mut Decision,
     now: DateTime<Utc>,
-) -> Verdict {
+) -> CommandVerdict {
     let (server_id, ip) = place;
-    let server = world.servers.get(&server_id).cloned();
-    let changed = match (incoming.command.action, world.live.get_mut(&ip)) {
+    let server = snapshot.servers.get(&server_id).cloned();
+    let changed = match (incoming.command.action, snapshot.live.get_mut(&ip)) {
         (Action::Create | Action::Move, None) => {
             decision.allocations.push(allocation(place, incoming));
             false
         }
         (Action::Create | Action::Move, Some(row)) => match differs(row, incoming) {
-            _ if !has(row, server_id) && !shares(row, incoming) => return Verdict::Failed(taken(row)),
+            _ if !has(row, server_id) && !shares(row, incoming) => return CommandVerdict::Failed(address_taken(row)),
             // What is being taken off is bound differently once it is off.
-            Some(_) if row.desired == Desired::Unbound => return Verdict::Failed(taken(row)),
-            Some(failure) => return Verdict::Failed(failure),
+            Some(_) if row.desired == Desired::Unbound => return CommandVerdict::Failed(address_taken(row)),
+            Some(failure) => return CommandVerdict::Failed(failure),
             None if has(row, server_id) => bind(row, incoming, server.as_ref(), now),
             None => {
                 join(row, incoming, server.as_ref(), now);
                 true
             }
         },
-        (Action::Rotate, None) => return Verdict::Failed(not_bound(&incoming.command, server_id)),
+        (Action::Rotate, None) => return CommandVerdict::Failed(not_bound(&incoming.command, server_id)),
         (Action::Rotate, Some(row)) if !row.members().contains(&server_id) => {
             let released = row.desired == Desired::Unbound;
-            return Verdict::Failed(if released { not_bound(&incoming.command, server_id) } else { taken(row) });
+            return CommandVerdict::Failed(if released {
+                not_bound(&incoming.command, server_id)
+            } else {
+                address_taken(row)
+            });
         }
         // Once only: a message that comes again goes on with the MAC that it got.
-        (Action::Rotate, Some(row)) if has_its_row(incoming, &world.inbox) => bind(row, incoming, server.as_ref(), now),
+        (Action::Rotate, Some(row)) if has_its_row(incoming, &snapshot.commands) => {
+            bind(row, incoming, server.as_ref(), now)
+        }
         (Action::Rotate, Some(row)) => {
             let vlan = row.vlan_name.clone();
             let other = Allocation { vlan, ..allocation(place, incoming) };
             decision.rotations.push(other);
             false
         }
-        (Action::Revoke, None) => return Verdict::NothingToRevoke,
+        (Action::Revoke, None) => return CommandVerdict::NothingToRevoke,
         (Action::Revoke, Some(row)) if !row.knows(server_id) && row.group.is_none() => {
-            return Verdict::Failed(taken(row));
+            return CommandVerdict::Failed(address_taken(row));
         }
-        (Action::Revoke, Some(row)) if !row.knows(server_id) => return Verdict::NothingToRevoke,
+        (Action::Revoke, Some(row)) if !row.knows(server_id) => return CommandVerdict::NothingToRevoke,
         (Action::Revoke, Some(row)) => unbind(row, server_id, now),
     };
     if changed {
         decision.changed.insert(ip);
     }
-    Verdict::OnRow
+    CommandVerdict::OnRow
 }
 
 /// True when the address is the server's, if only to be taken off it.
@@ -293,11 +250,11 @@ fn shares(row: &Vmac, incoming: &Incoming) -> bool {
     row.group.is_some() && row.group == incoming.command.group
 }
 
-fn has_its_row(incoming: &Incoming, inbox: &HashMap<MessageKey, Known>) -> bool {
-    inbox.get(&incoming.key).is_some_and(|known| known.command.vmac_id.is_some())
+fn has_its_row(incoming: &Incoming, commands: &HashMap<MessageKey, Known>) -> bool {
+    commands.get(&incoming.key).is_some_and(|known| known.command.vmac_id.is_some())
 }
 
-fn allocation(place: Place, incoming: &Incoming) -> Allocation {
+fn allocation(place: ServerAddress, incoming: &Incoming) -> Allocation {
     let command = &incoming.command;
     Allocation {
         action: command.action,

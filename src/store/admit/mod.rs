@@ -1,12 +1,12 @@
-//! Taking commands in: one transaction for a whole group, and a constant number of statements for as many commands as there
+//! Admitting commands: one transaction for a whole group, and a constant number of statements for as many commands as there
 //! are addresses in it. What a command comes to does not depend on how commands were grouped.
 //!
 //! `decide` is pure, and so is `change`: from what the database holds to what each command gets and what is written.
 //! `read` locks and reads, `choice` finds MACs, `allocate` makes rows with them and `rotate` gives rows others, `write` carries the
-//! rest out (`inbox` its part of it); `rehearse` takes it all back; the unique indexes have the last word about
+//! rest out (`write_commands` its part of it); `rehearse` takes it all back; the unique indexes have the last word about
 //! MACs and addresses, and what they refuse is decided again.
 //!
-//! Two workers that take in commands for the same (server, address) wait for each other at its row of
+//! Two workers that admit commands for the same (server, address) wait for each other at its row of
 //! `intents`, so the newest intent wins whatever the order. There a command gets its place in the order of all
 //! commands, which it keeps in `commands` (decision 0022).
 
@@ -15,13 +15,14 @@ mod answer;
 mod change;
 mod choice;
 mod decide;
-mod inbox;
+mod decision;
 mod read;
 mod refuse;
 mod rehearse;
 mod rotate;
 mod wait;
 mod write;
+mod write_commands;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -31,16 +32,17 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::{Arrival, Command, Failure, Issued, MessageKey, SwitchName};
-use crate::store::commands::CommandOutcome;
-use crate::store::connect::Store;
-use crate::store::database::error::{Clashes, StoreError};
+use crate::store::commands::outcome::CommandOutcome;
+use crate::store::database::clash::again_on_clash;
+use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::dead_letters::collect::{DeadLetter, count_copies, keep_all};
+use crate::store::parts::Intake;
 use crate::store::queue::turns::Fence;
 pub(super) use read::LOCK_INTENTS;
 pub use rehearse::Rehearsal;
 
-/// A command to be taken in.
+/// A command to be admitted.
 #[derive(Debug, Clone)]
 pub struct Incoming {
     /// Its idempotency key.
@@ -57,7 +59,7 @@ pub struct Incoming {
     pub body: Vec<u8>,
     /// A hash of routing key and body: the same key must come with the same.
     pub body_hash: String,
-    /// What tells its message from others.
+    /// The identity of its message: the same for every copy.
     pub message_identity: String,
     /// The producer's correlation id.
     pub correlation_id: Option<String>,
@@ -73,7 +75,7 @@ pub struct Incoming {
     pub replay_number: i64,
 }
 
-/// What became of a command that was taken in.
+/// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
     /// Its row waits for these switches.
@@ -93,14 +95,14 @@ pub enum Admission {
         /// Why.
         failure: Failure,
     },
-    /// It waits in the inbox, and is tried again by itself.
+    /// It waits to be admitted, and is retried automatically.
     Waits {
         /// Why.
         failure: Failure,
     },
 }
 
-/// Messages that came one after another, to be taken in together.
+/// Messages that came one after another, to be admitted together.
 #[derive(Debug, Default)]
 pub struct IntakeBatch {
     /// Those that are commands, in the order of their arrival.
@@ -109,25 +111,25 @@ pub struct IntakeBatch {
     pub letters: Vec<DeadLetter>,
 }
 
-impl Store {
-    /// Takes a group of commands in, and answers for each, in their order.
+impl Intake<'_> {
+    /// Admits a group of commands, and returns what became of each, in their order.
     ///
     /// `rng` draws the MACs from the store's pools; one that is taken is drawn again.
     ///
     /// # Errors
-    /// When the database fails; nothing was taken in then.
-    pub async fn admit(&self, group: &[Incoming], rng: &mut impl Rng) -> Result<Vec<Admission>, StoreError> {
+    /// When the database fails; nothing was admitted then.
+    pub async fn admit(self, group: &[Incoming], rng: &mut impl Rng) -> Result<Vec<Admission>, StoreError> {
         self.admit_again_on_clash(None, group, &[], rng).await
     }
 
-    /// Takes a batch of messages in, in one transaction, as long as the fence holds: commands, and dead letters of what is
-    /// none. Answers for each command, in their order.
+    /// Admits a batch of messages in one transaction, as long as the fence holds: commands, and dead letters of what is not a
+    /// command. Returns what became of each command, in their order.
     ///
     /// # Errors
-    /// [`StoreError::TurnLost`] where another worker takes the messages in by now; or when the database fails. Nothing was
-    /// taken in then.
+    /// [`StoreError::TurnLost`] where another worker admits messages now; or when the database fails. Nothing was
+    /// admitted then.
     pub async fn admit_batch(
-        &self,
+        self,
         fence: &Fence,
         batch: &IntakeBatch,
         rng: &mut impl Rng,
@@ -136,38 +138,32 @@ impl Store {
     }
 
     async fn admit_again_on_clash(
-        &self,
+        self,
         fence: Option<&Fence>,
         group: &[Incoming],
         letters: &[DeadLetter],
         rng: &mut impl Rng,
     ) -> Result<Vec<Admission>, StoreError> {
-        let mut clashes = Clashes::default();
-        loop {
-            match self.admit_once(fence, group, letters, rng).await {
-                Err(error) if clashes.allow_another_try(&error) => {}
-                result => return result,
-            }
-        }
+        again_on_clash!(self.admit_once(fence, group, letters, rng))
     }
 
     async fn admit_once(
-        &self,
+        self,
         fence: Option<&Fence>,
         group: &[Incoming],
         letters: &[DeadLetter],
         rng: &mut impl Rng,
     ) -> Result<Vec<Admission>, StoreError> {
-        let now: DateTime<Utc> = self.now().await?;
-        let mut tx = self.begin("admit commands").await?;
-        let taken = self.take_in(&mut tx, fence, group, rng, now).await?;
+        let now: DateTime<Utc> = self.store.now().await?;
+        let mut tx = self.store.begin("admit commands").await?;
+        let admitted = self.admit_within(&mut tx, fence, group, rng, now).await?;
         keep_all(&mut tx, letters, now).await?;
         tx.commit("admit commands").await?;
-        Ok(taken.admissions)
+        Ok(admitted.admissions)
     }
 
-    async fn take_in(
-        &self,
+    async fn admit_within(
+        self,
         tx: &mut Tx,
         mut fence: Option<&Fence>,
         group: &[Incoming],
@@ -183,28 +179,28 @@ impl Store {
             (_, _) => read::lock_all(tx, fence.take(), &rounds).await?,
         }
         for round in rounds {
-            let mut world = read::read(tx, fence.take(), &round, now).await?;
+            let mut snapshot = read::read(tx, fence.take(), &round, now).await?;
             let (commands, reused): (Vec<&Incoming>, Vec<&Incoming>) =
-                round.iter().copied().partition(|message| world.is_command(message));
-            let mut decision = decide::decide(&commands, &mut world, now);
-            drawn.extend(allocate::allocate(tx, &mut decision, &mut world, &self.pools, rng, now).await?);
-            drawn.extend(rotate::rotate(tx, &mut decision, &mut world, &self.pools, rng, now).await?);
-            decision.let_wait(&commands, &world, &self.retry);
-            decision.leave_out_refused(&commands, &world, now);
-            write::write(tx, &commands, &decision, &world, now).await?;
-            blank.extend(world.blank.iter().filter(|place| !decision.last.contains_key(place)));
+                round.iter().copied().partition(|message| snapshot.is_command(message));
+            let mut decision = decide::decide(&commands, &mut snapshot, now);
+            drawn.extend(allocate::allocate(tx, &mut decision, &mut snapshot, &self.store.pools, rng, now).await?);
+            drawn.extend(rotate::rotate(tx, &mut decision, &mut snapshot, &self.store.pools, rng, now).await?);
+            decision.let_wait(&commands, &snapshot, &self.store.retry);
+            decision.leave_out_refused(&commands, &snapshot, now);
+            write::write(tx, &commands, &decision, &snapshot, now).await?;
+            blank.extend(snapshot.blank.iter().filter(|place| !decision.last.contains_key(place)));
             let letters: Vec<DeadLetter> =
                 reused.iter().map(|message| answer::letter_of_reused(message, now)).collect();
             keep_all(tx, &letters, now).await?;
             // A command of an earlier round that this one overtook has its outcome.
-            let overtaken: HashMap<_, _> = decision.overtaken(&world).into_iter().collect();
+            let overtaken: HashMap<_, _> = decision.overtaken(&snapshot).into_iter().collect();
             for ((key, _), answer) in &mut answers {
                 if let (Admission::Work { .. }, Some(now)) = (&answer, overtaken.get(*key)) {
                     *answer = now.clone();
                 }
             }
             for message in &round {
-                answers.insert(message.content(), decision.admission(message, &world)?);
+                answers.insert(message.content(), decision.admission(message, &snapshot)?);
             }
         }
         read::forget_blank(tx, &blank).await?;
@@ -219,7 +215,7 @@ impl Store {
 type Answers<'a> = HashMap<(&'a MessageKey, &'a str), Admission>;
 
 impl Incoming {
-    /// Its dead letter, where it is not in the inbox.
+    /// Its dead letter, where it has no row in `commands`.
     pub fn letter(&self, failure: &Failure, now: DateTime<Utc>) -> DeadLetter {
         DeadLetter {
             burial_id: Uuid::now_v7().to_string(),
@@ -248,13 +244,13 @@ impl Incoming {
         }
     }
 
-    /// What tells it from the other messages of a group.
+    /// What distinguishes it from the other messages of a group.
     fn content(&self) -> (&MessageKey, &str) {
         (&self.key, &self.body_hash)
     }
 }
 
-/// A group that was taken in, in a transaction that is yet to be committed.
+/// A group that was admitted in a transaction that is not committed yet.
 struct TakenIn {
     admissions: Vec<Admission>,
     /// The rows made with a MAC that was drawn.

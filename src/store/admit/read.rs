@@ -10,7 +10,8 @@ use super::Incoming;
 use crate::domain::{
     Action, BindableAddress, IntentOrder, Mac, MessageKey, Position, Requester, Server, ServerPort, SwitchName,
 };
-use crate::store::commands::{COLUMNS, CommandOutcome, OpenCommand, position};
+use crate::store::commands::outcome::CommandOutcome;
+use crate::store::commands::row::{COLUMNS, CommandRow, position};
 use crate::store::database::engine::{Row, args};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
@@ -19,47 +20,47 @@ use crate::store::vmacs::Vmac;
 use crate::store::work::leases::{TROUBLE_COLUMNS, Trouble};
 
 /// A server's address.
-pub(super) type Place = (i64, BindableAddress);
+pub(super) type ServerAddress = (i64, BindableAddress);
 
-/// Everything that the decision looks at.
+/// Everything that the decision depends on.
 #[derive(Debug, Default)]
-pub(super) struct World {
-    /// The inbox, the group's own commands included.
-    pub inbox: HashMap<MessageKey, Known>,
+pub(super) struct Snapshot {
+    /// The commands that are known by their keys, those of the group included.
+    pub commands: HashMap<MessageKey, Known>,
     /// Servers by number.
     pub servers: HashMap<i64, Server>,
     /// Which server's primary address it is.
     pub primaries: HashMap<BindableAddress, i64>,
     /// The newest intent; none before the first.
-    pub intents: HashMap<Place, IntentOrder>,
-    /// The last position of all commands that came for the place, whatever became of them.
-    pub last: HashMap<Place, Position>,
+    pub intents: HashMap<ServerAddress, IntentOrder>,
+    /// The last position of all commands that came for the place, however they ended.
+    pub last: HashMap<ServerAddress, Position>,
     /// Places of which nothing is known: their intents were made to be locked, and go where nothing comes of it.
-    pub blank: Vec<Place>,
+    pub blank: Vec<ServerAddress>,
     /// Live rows by address.
     pub live: HashMap<BindableAddress, Vmac>,
     /// The last revoked row of a server's address.
-    pub revoked: HashMap<Place, Vmac>,
+    pub revoked: HashMap<ServerAddress, Vmac>,
     /// Open commands of a server's address.
-    pub open: HashMap<Place, Vec<OpenCommand>>,
+    pub open: HashMap<ServerAddress, Vec<CommandRow>>,
     /// The trouble of the servers' switches.
     pub troubles: HashMap<SwitchName, Trouble>,
     /// The rows that finished commands of the group answer with.
     pub answers: HashMap<i64, Vmac>,
 }
 
-impl World {
+impl Snapshot {
     /// True when the key is this message's own: the first message with a key makes the command, and another content
     /// under the same key is refused, and changes nothing.
     pub fn is_command(&self, incoming: &Incoming) -> bool {
-        self.inbox.get(&incoming.key).is_some_and(|known| known.body_hash == incoming.body_hash)
+        self.commands.get(&incoming.key).is_some_and(|known| known.body_hash == incoming.body_hash)
     }
 }
 
-/// A command in the inbox, or about to be.
+/// A row of `commands`, or one that is about to be written.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
-    pub command: OpenCommand,
+    pub command: CommandRow,
     pub body_hash: String,
     pub outcome: Option<CommandOutcome>,
     /// It came for the first time: its row is yet to be written.
@@ -68,7 +69,7 @@ pub(super) struct Known {
 
 impl Known {
     fn new(incoming: &Incoming, now: DateTime<Utc>) -> Self {
-        let command = OpenCommand {
+        let command = CommandRow {
             key: incoming.key.clone(),
             message_id: incoming.message_id.clone(),
             action: incoming.command.action,
@@ -90,7 +91,7 @@ impl Known {
 
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
-            command: OpenCommand::from_row(row)?,
+            command: CommandRow::from_row(row)?,
             body_hash: row.get("body_hash")?,
             outcome: CommandOutcome::from_row(row)?,
             is_new: false,
@@ -105,24 +106,24 @@ pub(super) async fn read(
     fence: Option<&Fence>,
     group: &[&Incoming],
     now: DateTime<Utc>,
-) -> Result<World, StoreError> {
-    let mut world = World::default();
+) -> Result<Snapshot, StoreError> {
+    let mut snapshot = Snapshot::default();
     let places = places(group);
-    intents(tx, fence, &places, &mut world).await?;
-    servers(tx, group, &mut world).await?;
-    rows(tx, &places, &mut world).await?;
+    intents(tx, fence, &places, &mut snapshot).await?;
+    servers(tx, group, &mut snapshot).await?;
+    rows(tx, &places, &mut snapshot).await?;
     if group.iter().any(|incoming| incoming.command.action == Action::Revoke) {
-        revoked_rows(tx, &places, &mut world).await?;
+        revoked_rows(tx, &places, &mut snapshot).await?;
     }
-    commands(tx, group, &places, &mut world).await?;
+    commands(tx, group, &places, &mut snapshot).await?;
     for incoming in group {
-        let known = world.inbox.entry(incoming.key.clone()).or_insert_with(|| Known::new(incoming, now));
+        let known = snapshot.commands.entry(incoming.key.clone()).or_insert_with(|| Known::new(incoming, now));
         if incoming.replay_number > known.command.replay_number && known.body_hash == incoming.body_hash {
             known.command.message_identity = Some(incoming.message_identity.clone());
         }
     }
-    answers(tx, &mut world).await?;
-    Ok(world)
+    answers(tx, &mut snapshot).await?;
+    Ok(snapshot)
 }
 
 /// Locks the intents of all rounds before the first: a later one may be about another server, and would lock out of order.
@@ -137,14 +138,14 @@ fn places(group: &[&Incoming]) -> Vec<Value> {
             (incoming.command.ip_address, [Some(incoming.command.server_id), incoming.command.from_server_id]);
         servers.into_iter().flatten().map(move |server_id| (server_id, ip))
     };
-    let mut places: Vec<Place> = group.iter().flat_map(of).collect();
+    let mut places: Vec<ServerAddress> = group.iter().flat_map(of).collect();
     places.sort();
     places.dedup();
     places.into_iter().map(|(server_id, ip)| json!({"server_id": server_id, "ip": ip})).collect()
 }
 
 /// The servers of the group with their ports, and those whose primary address is asked for.
-async fn servers(tx: &mut Tx, group: &[&Incoming], world: &mut World) -> Result<(), StoreError> {
+async fn servers(tx: &mut Tx, group: &[&Incoming], snapshot: &mut Snapshot) -> Result<(), StoreError> {
     let asked: Vec<Value> =
         group.iter().map(|i| json!({"server_id": i.command.server_id, "ip": i.command.ip_address})).collect();
     let sql = format!(
@@ -157,16 +158,16 @@ async fn servers(tx: &mut Tx, group: &[&Incoming], world: &mut World) -> Result<
     );
     for row in tx.batch("read servers", &sql, asked, Vec::new()).await? {
         let id: i64 = row.get("id")?;
-        let server = match world.servers.entry(id) {
+        let server = match snapshot.servers.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(server_of(&row)?),
         };
         if let Some(ip) = server.primary_ip {
-            world.primaries.insert(ip, id);
+            snapshot.primaries.insert(ip, id);
         }
         if let Some(switch) = row.parse_optional::<SwitchName>("port_switch")? {
             if let Some(trouble) = Trouble::from_row(&row)? {
-                world.troubles.insert(switch.clone(), trouble);
+                snapshot.troubles.insert(switch.clone(), trouble);
             }
             server.ports.push(ServerPort { switch, interface: row.parse("port_interface")? });
         }
@@ -211,7 +212,7 @@ async fn lock_intents(tx: &mut Tx, fence: Option<&Fence>, places: Vec<Value>) ->
 
 /// Removes those of the intents that were made to be locked and hold nothing still, as of commands that are refused whatever
 /// anybody else asked for. Otherwise whoever invents servers or addresses would make the table grow.
-pub(super) async fn forget_blank(tx: &mut Tx, places: &BTreeSet<Place>) -> Result<(), StoreError> {
+pub(super) async fn forget_blank(tx: &mut Tx, places: &BTreeSet<ServerAddress>) -> Result<(), StoreError> {
     let sql = "DELETE FROM intents WHERE issued_at_ms < 0 AND last_issued_at_ms < 0
         AND server_id {in}SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows}{/in}
         AND (server_id, ip_address) IN (
@@ -220,52 +221,62 @@ pub(super) async fn forget_blank(tx: &mut Tx, places: &BTreeSet<Place>) -> Resul
     tx.batch("forget blank intents", sql, places, Vec::new()).await.map(|_| ())
 }
 
-async fn intents(tx: &mut Tx, fence: Option<&Fence>, places: &[Value], world: &mut World) -> Result<(), StoreError> {
+async fn intents(
+    tx: &mut Tx,
+    fence: Option<&Fence>,
+    places: &[Value],
+    snapshot: &mut Snapshot,
+) -> Result<(), StoreError> {
     for row in lock_intents(tx, fence, places.to_vec()).await? {
         let place = (row.get("server_id")?, row.parse("ip_address")?);
         let (newest, last) = (position(&row, "")?, position(&row, "last_")?);
         if last.moment.ms >= 0 {
-            world.last.insert(place, last);
+            snapshot.last.insert(place, last);
         } else if newest.moment.ms < 0 {
-            world.blank.push(place);
+            snapshot.blank.push(place);
         }
         let text: String = row.get("action")?;
         let action = Action::from_text(&text).ok_or(StoreError::Content { column: "action".to_owned(), text })?;
         let wants = row.parse_optional("wants")?.unwrap_or_else(|| action.wants());
         if newest.moment.ms >= 0 {
             let key = MessageKey(row.get("message_key")?);
-            world.intents.insert(place, IntentOrder { position: newest, key, action, wants });
+            snapshot.intents.insert(place, IntentOrder { position: newest, key, action, wants });
         }
     }
     Ok(())
 }
 
-/// Live rows of the addresses, whoever's they are.
-pub(super) async fn rows(tx: &mut Tx, places: &[Value], world: &mut World) -> Result<(), StoreError> {
+/// Live rows of the addresses, of any server.
+pub(super) async fn rows(tx: &mut Tx, places: &[Value], snapshot: &mut Snapshot) -> Result<(), StoreError> {
     let sql = "SELECT * FROM virtual_macs WHERE revoked_at IS NULL
                AND ip_address {in}SELECT e.value->>'ip' FROM {rows}{/in} ORDER BY id {for_update}";
     for row in tx.batch("lock live rows", sql, places.to_vec(), Vec::new()).await? {
         let vmac = Vmac::from_row(&row)?;
-        world.live.insert(vmac.ip_address, vmac);
+        snapshot.live.insert(vmac.ip_address, vmac);
     }
     Ok(())
 }
 
 /// The last revoked rows of the places: what a revoke is answered with where nothing is left to revoke.
-async fn revoked_rows(tx: &mut Tx, places: &[Value], world: &mut World) -> Result<(), StoreError> {
+async fn revoked_rows(tx: &mut Tx, places: &[Value], snapshot: &mut Snapshot) -> Result<(), StoreError> {
     let sql = "SELECT * FROM virtual_macs WHERE id IN (
                    SELECT MAX(v.id) FROM virtual_macs v JOIN {rows} ON v.ip_address = e.value->>'ip'
                        AND v.server_id = CAST(e.value->>'server_id' AS BIGINT)
                    WHERE v.revoked_at IS NOT NULL GROUP BY v.server_id, v.ip_address)";
     for row in tx.batch("read revoked rows", sql, places.to_vec(), Vec::new()).await? {
         let vmac = Vmac::from_row(&row)?;
-        world.revoked.insert((vmac.server_id, vmac.ip_address), vmac);
+        snapshot.revoked.insert((vmac.server_id, vmac.ip_address), vmac);
     }
     Ok(())
 }
 
 /// The group's own commands, where they are known, and the open ones of its places.
-async fn commands(tx: &mut Tx, group: &[&Incoming], places: &[Value], world: &mut World) -> Result<(), StoreError> {
+async fn commands(
+    tx: &mut Tx,
+    group: &[&Incoming],
+    places: &[Value],
+    snapshot: &mut Snapshot,
+) -> Result<(), StoreError> {
     let keys: HashSet<&MessageKey> = group.iter().map(|incoming| &incoming.key).collect();
     let asked = keys.iter().map(|key| json!({"key": key})).chain(places.iter().cloned()).collect();
     let sql = [
@@ -282,22 +293,22 @@ async fn commands(tx: &mut Tx, group: &[&Incoming], places: &[Value], world: &mu
         let known = Known::from_row(&row)?;
         if known.outcome.is_none() {
             let place = (known.command.server_id, known.command.ip_address);
-            world.open.entry(place).or_default().push(known.command.clone());
+            snapshot.open.entry(place).or_default().push(known.command.clone());
         }
         if keys.contains(&known.command.key) {
-            world.inbox.insert(known.command.key.clone(), known);
+            snapshot.commands.insert(known.command.key.clone(), known);
         }
     }
     Ok(())
 }
 
-async fn answers(tx: &mut Tx, world: &mut World) -> Result<(), StoreError> {
-    let finished = world.inbox.values().filter_map(|known| known.outcome.as_ref()?.vmac_id);
+async fn answers(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let finished = snapshot.commands.values().filter_map(|known| known.outcome.as_ref()?.vmac_id);
     let ids: Vec<Value> = finished.map(|id| json!({"id": id})).collect();
     let sql = "SELECT * FROM virtual_macs WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
     for row in tx.batch("read answered rows", sql, ids, Vec::new()).await? {
         let vmac = Vmac::from_row(&row)?;
-        world.answers.insert(vmac.id, vmac);
+        snapshot.answers.insert(vmac.id, vmac);
     }
     Ok(())
 }

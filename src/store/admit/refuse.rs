@@ -3,24 +3,25 @@
 use chrono::{DateTime, Utc};
 
 use super::Incoming;
-use super::decide::{Verdict, place};
-use super::read::World;
+use super::decision::{CommandVerdict, place};
+use super::read::Snapshot;
 use crate::domain::{Code, Command, Desired, Failure};
 use crate::store::vmacs::Vmac;
 
 /// How far ahead of the database's clock a time of issue may be, milliseconds.
 const AHEAD_MAX_MS: i64 = 300_000;
 
-/// What can be said without looking at the place: known outcomes, wrong clocks, unknown servers.
-pub(super) fn at_the_door(incoming: &Incoming, world: &World, now: DateTime<Utc>) -> Option<Verdict> {
-    let known = world.inbox.get(&incoming.key)?;
+/// What is decided without the rows: known outcomes, wrong clocks, unknown servers.
+pub(super) fn early_verdict(incoming: &Incoming, snapshot: &Snapshot, now: DateTime<Utc>) -> Option<CommandVerdict> {
+    let known = snapshot.commands.get(&incoming.key)?;
     if known.outcome.is_some() && incoming.replay_number <= known.command.replay_number {
-        return Some(Verdict::Answered);
+        return Some(CommandVerdict::Answered);
     }
-    // One that was admitted before stays so, whatever the clock does while it waits.
+    // A command that was admitted before stays admitted, even if the clock is set back while it waits.
     let is_admitted = !known.is_new && known.outcome.is_none();
-    let failure = (!is_admitted).then(|| too_far_ahead(incoming, now)).flatten().or_else(|| refusal(incoming, world));
-    failure.map(Verdict::Failed)
+    let failure =
+        (!is_admitted).then(|| too_far_ahead(incoming, now)).flatten().or_else(|| refusal(incoming, snapshot));
+    failure.map(CommandVerdict::Failed)
 }
 
 fn too_far_ahead(incoming: &Incoming, now: DateTime<Utc>) -> Option<Failure> {
@@ -32,9 +33,9 @@ fn too_far_ahead(incoming: &Incoming, now: DateTime<Utc>) -> Option<Failure> {
     (ahead_ms > AHEAD_MAX_MS).then(|| Failure::new(Code::IssuedInFuture, text()))
 }
 
-fn refusal(incoming: &Incoming, world: &World) -> Option<Failure> {
+fn refusal(incoming: &Incoming, snapshot: &Snapshot) -> Option<Failure> {
     let (server_id, ip) = place(incoming);
-    let Some(server) = world.servers.get(&server_id) else {
+    let Some(server) = snapshot.servers.get(&server_id) else {
         let text = format!("the inventory has no server {server_id}; import it, then replay");
         return Some(Failure::new(Code::UnknownServer, text));
     };
@@ -42,7 +43,7 @@ fn refusal(incoming: &Incoming, world: &World) -> Option<Failure> {
         let text = format!("the inventory has no port of server {server_id}; import its ports, then replay");
         return Some(Failure::new(Code::ServerWithoutPort, text));
     }
-    world.primaries.get(&ip).map(|owner| {
+    snapshot.primaries.get(&ip).map(|owner| {
         let text = format!("{ip} is the primary address of server {owner}, which keeps its PXE MAC");
         Failure::new(Code::PrimaryAddress, text)
     })
@@ -54,7 +55,7 @@ pub(super) fn not_bound(command: &Command, server_id: i64) -> Failure {
 }
 
 /// The failure of a command for an address that another server has.
-pub(super) fn taken(row: &Vmac) -> Failure {
+pub(super) fn address_taken(row: &Vmac) -> Failure {
     let (ip, server_id) = (row.ip_address, row.server_id);
     match row.desired {
         Desired::Bound => Failure::new(

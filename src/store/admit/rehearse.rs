@@ -6,12 +6,13 @@ use rand::Rng;
 
 use super::{Admission, Incoming};
 use crate::domain::SwitchName;
-use crate::store::connect::Store;
-use crate::store::database::error::{Clashes, StoreError};
+use crate::store::database::clash::again_on_clash;
+use crate::store::database::error::StoreError;
+use crate::store::parts::Intake;
 use crate::store::work::item::WorkItem;
 use crate::store::work::work_of;
 
-/// What commands would come to as far as the database can tell.
+/// What commands would come to, as far as the database knows.
 #[derive(Debug, Default)]
 pub struct Rehearsal {
     /// What each would get, in their order. The numbers of new rows are nobody's.
@@ -22,29 +23,22 @@ pub struct Rehearsal {
     pub work: BTreeMap<SwitchName, Vec<WorkItem>>,
 }
 
-impl Store {
-    /// Takes a group of commands in as [`Store::admit`] does, and back again: no table is another one afterwards, and no
-    /// event is published.
+impl Intake<'_> {
+    /// Admits a group of commands as [`Intake::admit`] does and rolls it back: no table is changed and no event is published.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn rehearse(&self, group: &[Incoming], rng: &mut impl Rng) -> Result<Rehearsal, StoreError> {
-        let mut clashes = Clashes::default();
-        loop {
-            match self.rehearse_once(group, rng).await {
-                Err(error) if clashes.allow_another_try(&error) => {}
-                result => return result,
-            }
-        }
+    pub async fn rehearse(self, group: &[Incoming], rng: &mut impl Rng) -> Result<Rehearsal, StoreError> {
+        again_on_clash!(self.rehearse_once(group, rng))
     }
 
-    async fn rehearse_once(&self, group: &[Incoming], rng: &mut impl Rng) -> Result<Rehearsal, StoreError> {
-        let now = self.now().await?;
+    async fn rehearse_once(self, group: &[Incoming], rng: &mut impl Rng) -> Result<Rehearsal, StoreError> {
+        let now = self.store.now().await?;
         // Never committed: dropped, it is rolled back.
-        let mut tx = self.begin("rehearse commands").await?;
-        let taken = self.take_in(&mut tx, None, group, rng, now).await?;
-        let work = work_of(&mut tx, &waiting(&taken.admissions)).await?;
-        Ok(Rehearsal { admissions: taken.admissions, drawn: taken.drawn, work })
+        let mut tx = self.store.begin("rehearse commands").await?;
+        let admitted = self.admit_within(&mut tx, None, group, rng, now).await?;
+        let work = work_of(&mut tx, &waiting(&admitted.admissions)).await?;
+        Ok(Rehearsal { admissions: admitted.admissions, drawn: admitted.drawn, work })
     }
 }
 

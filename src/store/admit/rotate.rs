@@ -8,18 +8,18 @@ use rand::Rng;
 use super::allocate::{ROUNDS_MAX, refuse, take_reservations_off};
 use super::change;
 use super::choice::{Choice, Try, choose};
-use super::decide::{Allocation, Decision};
-use super::read::World;
+use super::decision::{Allocation, Decision};
+use super::read::Snapshot;
 use crate::domain::{Code, Failure, Mac, Pools};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::mac_registry::{former, hold_allocation, holders};
 
-/// Rotates the rows that were decided on; a MAC that is taken is tried with another. Answers with the rows whose MAC was drawn.
+/// Rotates the rows that were decided on; a MAC that is taken is tried with another. Returns the rows whose MAC was drawn.
 pub(super) async fn rotate(
     tx: &mut Tx,
     decision: &mut Decision,
-    world: &mut World,
+    snapshot: &mut Snapshot,
     pools: &Pools,
     rng: &mut impl Rng,
     now: DateTime<Utc>,
@@ -34,15 +34,15 @@ pub(super) async fn rotate(
             former(tx, &before, now).await?;
             return Ok(drawn);
         }
-        let tries = tries(tx, left, decision, world, pools, (round, rng)).await?;
-        let (free, again) = free(tx, tries, decision, world).await?;
+        let tries = tries(tx, left, decision, snapshot, pools, (round, rng)).await?;
+        let (free, again) = free(tx, tries, decision, snapshot).await?;
         for tried in &free {
-            let Some(row) = world.live.get_mut(&tried.allocation.place.1) else { continue };
+            let Some(row) = snapshot.live.get_mut(&tried.allocation.place.1) else { continue };
             before.push((row.id, change::rotate(row, tried.mac, now)));
             drawn.extend((!tried.is_fixed).then_some(row.id));
             decision.changed.insert(row.ip_address);
         }
-        take_reservations_off(tx, &free, world).await?;
+        take_reservations_off(tx, &free, snapshot).await?;
         left = again;
     }
     Err(StoreError::NoAnswer { what: "find a free MAC" })
@@ -52,23 +52,25 @@ async fn tries(
     tx: &mut Tx,
     left: Vec<Allocation>,
     decision: &mut Decision,
-    world: &World,
+    snapshot: &Snapshot,
     pools: &Pools,
     (round, rng): (u32, &mut impl Rng),
 ) -> Result<Vec<Try>, StoreError> {
     let mut tries = Vec::new();
-    for choice in choose(tx, left, world, pools, round, rng).await? {
+    for choice in choose(tx, left, snapshot, pools, round, rng).await? {
         match choice {
-            Choice::Try(tried) if has_it(&tried, world) => refuse(&tried.allocation, same(&tried), decision, world),
+            Choice::Try(tried) if has_it(&tried, snapshot) => {
+                refuse(&tried.allocation, same(&tried), decision, snapshot)
+            }
             Choice::Try(tried) => tries.push(tried),
-            Choice::Refused(allocation, failure) => refuse(&allocation, failure, decision, world),
+            Choice::Refused(allocation, failure) => refuse(&allocation, failure, decision, snapshot),
         }
     }
     Ok(tries)
 }
 
-fn has_it(tried: &Try, world: &World) -> bool {
-    world.live.get(&tried.allocation.place.1).is_some_and(|row| row.mac_address == tried.mac)
+fn has_it(tried: &Try, snapshot: &Snapshot) -> bool {
+    snapshot.live.get(&tried.allocation.place.1).is_some_and(|row| row.mac_address == tried.mac)
 }
 
 fn same(tried: &Try) -> Failure {
@@ -83,7 +85,7 @@ async fn free(
     tx: &mut Tx,
     tries: Vec<Try>,
     decision: &mut Decision,
-    world: &World,
+    snapshot: &Snapshot,
 ) -> Result<(Vec<Try>, Vec<Allocation>), StoreError> {
     let macs: Vec<Mac> = tries.iter().map(|tried| tried.mac).collect();
     let holders = holders(tx, &macs).await?;
@@ -95,7 +97,7 @@ async fn free(
             None if seen.insert(tried.mac) => free.push(tried),
             Some(holder) if tried.is_fixed => {
                 let failure = Failure::new(Code::MacTaken, format!("{} {holder}", tried.mac));
-                refuse(&tried.allocation, failure, decision, world);
+                refuse(&tried.allocation, failure, decision, snapshot);
             }
             _ => again.push(tried.allocation),
         }

@@ -7,11 +7,12 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::answer::{driven_row, superseded_text};
-use super::decide::{Decision, Verdict};
-use super::read::{Known, World};
-use super::{Incoming, inbox};
+use super::decision::{CommandVerdict, Decision};
+use super::read::{Known, Snapshot};
+use super::{Incoming, write_commands};
 use crate::domain::Failure;
-use crate::store::commands::{Closing, CommandOutcome, Outcome, close};
+use crate::store::commands::close::{Closing, close};
+use crate::store::commands::outcome::{CommandOutcome, Outcome};
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::{Statement, Tx};
@@ -19,33 +20,33 @@ use crate::store::dead_letters::bury::{Burial, bury};
 use crate::store::events::body::{EventOf, EventRow, event_row};
 use crate::store::events::outbox::write_events;
 use crate::store::vmacs::{UPDATE_VMACS, Vmac};
-use crate::store::work::{Waits, queued, queued_anew};
+use crate::store::work::{QueuedWork, queued, queued_anew};
 
-/// Writes rows, the inbox, work, intents, outcomes and events.
+/// Writes rows, commands, work, intents, outcomes and events.
 pub(super) async fn write(
     tx: &mut Tx,
     group: &[&Incoming],
     decision: &Decision,
-    world: &World,
+    snapshot: &Snapshot,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let changed: Vec<&Vmac> = decision.changed.iter().filter_map(|ip| world.live.get(ip)).collect();
-    let [new, going_on] = inbox::statements(group, decision, world, now);
-    let [anew, again] = work(decision, world, now);
+    let changed: Vec<&Vmac> = decision.changed.iter().filter_map(|ip| snapshot.live.get(ip)).collect();
+    let [new, going_on] = write_commands::statements(group, decision, snapshot, now);
+    let [anew, again] = work(decision, snapshot, now);
     let rows = Statement::batch(UPDATE_VMACS, changed, args![now]);
-    let statements = [rows, intents(decision, world), new, going_on, taken_off(decision, world), anew, again];
+    let statements = [rows, intents(decision, snapshot), new, going_on, taken_off(decision, snapshot), anew, again];
     tx.together("write commands and their work", statements).await?;
-    say_why(tx, decision, world).await?;
-    let closings = closings(group, decision, world);
+    say_why(tx, decision, snapshot).await?;
+    let closings = closings(group, decision, snapshot);
     close(tx, &closings, now).await?;
-    bury(tx, &failed_again(group, decision, world), now).await?;
-    let again = answers_again(group, decision, world, now);
+    bury(tx, &failed_again(group, decision, snapshot), now).await?;
+    let again = answers_again(group, decision, snapshot, now);
     write_events(tx, again, now).await?;
     Ok(())
 }
 
 /// New positions, and new newest intents.
-fn intents(decision: &Decision, world: &World) -> Option<Statement> {
+fn intents(decision: &Decision, snapshot: &Snapshot) -> Option<Statement> {
     let sql = "UPDATE intents SET last_issued_at_ms = CAST(e.value->>'last_ms' AS BIGINT),
             last_issued_rank = CAST(e.value->>'last_rank' AS BIGINT),
             last_arrival = CAST(e.value->>'last_arrival' AS BIGINT),
@@ -59,7 +60,7 @@ fn intents(decision: &Decision, world: &World) -> Option<Statement> {
             AND intents.server_id {in}SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows}{/in}";
     let places: BTreeSet<_> = decision.last.keys().chain(decision.intents.keys()).collect();
     let rows = places.into_iter().filter_map(|place| {
-        let (newest, last) = (decision.intents.get(place), world.last.get(place)?);
+        let (newest, last) = (decision.intents.get(place), snapshot.last.get(place)?);
         let position = newest.map(|order| order.position);
         Some(json!({"server_id": place.0, "ip": place.1, "last_ms": last.moment.ms, "last_rank": last.moment.rank,
             "last_arrival": last.arrival, "ms": position.map(|position| position.moment.ms),
@@ -71,8 +72,8 @@ fn intents(decision: &Decision, world: &World) -> Option<Statement> {
 }
 
 /// Takes rows off the switches whose turn it is no more: nothing is to be done there before the address is bound elsewhere.
-fn taken_off(decision: &Decision, world: &World) -> Option<Statement> {
-    let changed = decision.changed.iter().filter_map(|ip| world.live.get(ip));
+fn taken_off(decision: &Decision, snapshot: &Snapshot) -> Option<Statement> {
+    let changed = decision.changed.iter().filter_map(|ip| snapshot.live.get(ip));
     let left = changed.flat_map(|row| {
         let due = row.switches_due();
         let waits = row.switches_waiting().into_iter().filter(move |switch| !due.contains(switch));
@@ -84,13 +85,13 @@ fn taken_off(decision: &Decision, world: &World) -> Option<Statement> {
 }
 
 /// Queues the rows of the commands that go on for their switches; those whose intent is new begin anew there.
-fn work(decision: &Decision, world: &World, now: DateTime<Utc>) -> [Option<Statement>; 2] {
-    let driven = decision.verdicts.keys().filter_map(|key| driven_row(key, decision, world));
+fn work(decision: &Decision, snapshot: &Snapshot, now: DateTime<Utc>) -> [Option<Statement>; 2] {
+    let driven = decision.verdicts.keys().filter_map(|key| driven_row(key, decision, snapshot));
     let (anew, again): (Vec<&Vmac>, Vec<&Vmac>) = driven.partition(|row| decision.changed.contains(&row.ip_address));
     let work = |rows: Vec<&Vmac>| {
         let of = |row: &Vmac| {
             let id = row.id;
-            row.switches_due().into_iter().map(move |switch| Waits { switch, vmac_id: id }).collect::<Vec<_>>()
+            row.switches_due().into_iter().map(move |switch| QueuedWork { switch, vmac_id: id }).collect::<Vec<_>>()
         };
         rows.into_iter().flat_map(of).collect()
     };
@@ -98,11 +99,15 @@ fn work(decision: &Decision, world: &World, now: DateTime<Utc>) -> [Option<State
 }
 
 /// Rows whose switch is in trouble say why they wait from the start: the next try may be minutes away.
-async fn say_why(tx: &mut Tx, decision: &Decision, world: &World) -> Result<(), StoreError> {
-    let driven: BTreeMap<i64, &Vmac> =
-        decision.verdicts.keys().filter_map(|key| driven_row(key, decision, world)).map(|row| (row.id, row)).collect();
+async fn say_why(tx: &mut Tx, decision: &Decision, snapshot: &Snapshot) -> Result<(), StoreError> {
+    let driven: BTreeMap<i64, &Vmac> = decision
+        .verdicts
+        .keys()
+        .filter_map(|key| driven_row(key, decision, snapshot))
+        .map(|row| (row.id, row))
+        .collect();
     let rows = driven.into_values().filter_map(|row| {
-        let trouble = row.switches_due().iter().find_map(|switch| world.troubles.get(switch))?;
+        let trouble = row.switches_due().iter().find_map(|switch| snapshot.troubles.get(switch))?;
         Some(json!({"id": row.id, "code": trouble.code, "text": trouble.text}))
     });
     let sql = "UPDATE virtual_macs SET failure_code = e.value->>'code', failure_text = e.value->>'text'
@@ -112,33 +117,33 @@ async fn say_why(tx: &mut Tx, decision: &Decision, world: &World) -> Result<(), 
 }
 
 /// What ends with this group, in the order of arrival, because events are told in that order: first what it overtook.
-fn closings<'a>(group: &[&Incoming], decision: &'a Decision, world: &'a World) -> Vec<Closing<'a>> {
+fn closings<'a>(group: &[&Incoming], decision: &'a Decision, snapshot: &'a Snapshot) -> Vec<Closing<'a>> {
     let of_group = group.iter().filter_map(|incoming| {
         let (key, verdict) = decision.verdicts.get_key_value(&incoming.key)?;
-        let command = &world.inbox.get(key)?.command;
-        let live = world.live.get(&command.ip_address).filter(|row| row.knows(command.server_id));
+        let command = &snapshot.commands.get(key)?.command;
+        let live = snapshot.live.get(&command.ip_address).filter(|row| row.knows(command.server_id));
         match verdict {
-            Verdict::Answered | Verdict::Waits(_) | Verdict::StillWaits(_) => None,
-            Verdict::OnRow => {
+            CommandVerdict::Answered | CommandVerdict::Waits(_) | CommandVerdict::StillWaits(_) => None,
+            CommandVerdict::OnRow => {
                 let row = live.filter(|row| row.is_done_for(command.action, command.server_id))?;
                 Some(Closing { vmac: Some(row), ..Closing::of(command, Outcome::of_success(command.action), None) })
             }
-            Verdict::NothingToRevoke => {
-                let row = world.revoked.get(&(command.server_id, command.ip_address));
+            CommandVerdict::NothingToRevoke => {
+                let row = snapshot.revoked.get(&(command.server_id, command.ip_address));
                 Some(Closing { vmac: row, ..Closing::of(command, Outcome::Revoked, None) })
             }
-            Verdict::Superseded(newer) => {
+            CommandVerdict::Superseded(newer) => {
                 let superseded_by = Some(superseded_text(newer));
                 Some(Closing { vmac: live, superseded_by, ..Closing::of(command, Outcome::Superseded, None) })
             }
-            Verdict::Failed(failure) => {
+            CommandVerdict::Failed(failure) => {
                 let attempts = command.attempts + 1;
                 Some(Closing { vmac: live, attempts, ..Closing::of(command, Outcome::Failed, Some(failure)) })
             }
         }
     });
     let overtaken = decision.superseded.iter().map(|(command, newer)| Closing {
-        vmac: world.live.get(&command.ip_address),
+        vmac: snapshot.live.get(&command.ip_address),
         superseded_by: Some(superseded_text(newer)),
         ..Closing::of(command, Outcome::Superseded, None)
     });
@@ -146,9 +151,10 @@ fn closings<'a>(group: &[&Incoming], decision: &'a Decision, world: &'a World) -
 }
 
 /// A message that comes again although it failed is a dead letter again, or a copy of the one that waits.
-fn failed_again<'a>(group: &[&Incoming], decision: &Decision, world: &'a World) -> Vec<Burial<'a>> {
-    let answered = group.iter().filter(|incoming| decision.verdicts.get(&incoming.key) == Some(&Verdict::Answered));
-    let known = answered.filter_map(|incoming| world.inbox.get(&incoming.key));
+fn failed_again<'a>(group: &[&Incoming], decision: &Decision, snapshot: &'a Snapshot) -> Vec<Burial<'a>> {
+    let answered =
+        group.iter().filter(|incoming| decision.verdicts.get(&incoming.key) == Some(&CommandVerdict::Answered));
+    let known = answered.filter_map(|incoming| snapshot.commands.get(&incoming.key));
     let failed = known.filter_map(|known| Some((known, known.outcome.as_ref()?.failure()?)));
     let burial = |(known, failure): (&'a Known, Failure)| {
         let attempts = known.command.attempts;
@@ -161,19 +167,20 @@ fn failed_again<'a>(group: &[&Incoming], decision: &Decision, world: &'a World) 
 fn answers_again<'a>(
     group: &[&Incoming],
     decision: &Decision,
-    world: &'a World,
+    snapshot: &'a Snapshot,
     now: DateTime<Utc>,
 ) -> Vec<EventRow<'a>> {
-    let answered = group.iter().filter(|incoming| decision.verdicts.get(&incoming.key) == Some(&Verdict::Answered));
+    let answered =
+        group.iter().filter(|incoming| decision.verdicts.get(&incoming.key) == Some(&CommandVerdict::Answered));
     answered
         .filter_map(|incoming| {
-            let known = world.inbox.get(&incoming.key)?;
+            let known = snapshot.commands.get(&incoming.key)?;
             let outcome: &CommandOutcome = known.outcome.as_ref()?;
             let event = EventOf {
                 outcome: outcome.status,
                 server_id: Some(known.command.server_id),
                 ip: Some(known.command.ip_address),
-                vmac: outcome.vmac_id.and_then(|id| world.answers.get(&id)),
+                vmac: outcome.vmac_id.and_then(|id| snapshot.answers.get(&id)),
                 reason: outcome.failure().map(Cow::Owned),
                 superseded_by: outcome.text.clone().filter(|_| outcome.status == Outcome::Superseded),
                 answers: Some(known.command.answered()),

@@ -1,7 +1,7 @@
 //! Configuration backups: stored once for the same content, and packed against an earlier one of the same switch.
 
+pub(super) mod packer;
 pub(super) mod seal;
-pub(super) mod vault;
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::domain::SwitchName;
-use crate::store::connect::Store;
 use crate::store::database::engine::{Row, args};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::{Statement, Tx};
+use crate::store::parts::Backups;
 
 /// How many times smaller than its base a content packed against it must be; otherwise it becomes a base itself.
 const BASE_GAIN_MIN: usize = 8;
@@ -92,27 +92,27 @@ const COLUMNS: &str = "b.id, b.switch, b.content_hash, b.push_id, b.taken_at, c.
     CAST(LENGTH(c.packed) AS BIGINT) AS stored_bytes
     FROM config_backups b JOIN config_contents c ON c.content_hash = b.content_hash";
 
-impl Store {
-    /// Keeps a configuration byte for byte and answers with the backup's number.
+impl Backups<'_> {
+    /// Keeps a configuration byte for byte and returns the backup's number.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn save_backup(&self, switch: &SwitchName, content: &[u8], push_id: &str) -> Result<i64, StoreError> {
-        let now = self.now().await?;
-        let mut tx = self.begin("store a backup").await?;
+    pub async fn save(self, switch: &SwitchName, content: &[u8], push_id: &str) -> Result<i64, StoreError> {
+        let now = self.store.now().await?;
+        let mut tx = self.store.begin("store a backup").await?;
         let id = self.keep_backup(&mut tx, switch, content, push_id, now).await?;
         tx.commit("store a backup").await?;
         Ok(id)
     }
 
-    /// Keeps a configuration that may become a backup, and answers with its hash: read ahead, it need not be written while a
+    /// Keeps a configuration that may become a backup, and returns its hash: read ahead, it need not be written while a
     /// switch waits.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_content(&self, switch: &SwitchName, content: &[u8]) -> Result<String, StoreError> {
+    pub async fn keep_content(self, switch: &SwitchName, content: &[u8]) -> Result<String, StoreError> {
         let what = "store a configuration";
-        let mut tx = self.begin(what).await?;
+        let mut tx = self.store.begin(what).await?;
         let (hash, insert) = self.content(&mut tx, switch, content).await?;
         tx.together(what, [insert]).await?;
         tx.commit(what).await?;
@@ -121,7 +121,7 @@ impl Store {
 
     /// A backup of what is kept already.
     pub(super) async fn keep_backup_of(
-        &self,
+        self,
         tx: &mut Tx,
         switch: &SwitchName,
         hash: &str,
@@ -137,7 +137,7 @@ impl Store {
 
     /// The same within a transaction.
     pub(super) async fn keep_backup(
-        &self,
+        self,
         tx: &mut Tx,
         switch: &SwitchName,
         content: &[u8],
@@ -154,7 +154,7 @@ impl Store {
 
     /// The hash of a content, and what inserts it where it is not there as it should be.
     async fn content(
-        &self,
+        self,
         tx: &mut Tx,
         switch: &SwitchName,
         content: &[u8],
@@ -162,14 +162,14 @@ impl Store {
         let hash = hex::encode(Sha256::digest(content));
         let kept = Kept::read(tx, switch, &hash).await?;
         let insert = match &kept.head {
-            Some(head) if kept.is_base || self.vault.is_as_wanted(head) => None,
+            Some(head) if kept.is_base || self.store.packer.is_as_wanted(head) => None,
             _ => Some(self.insert_content(switch, content, &hash, kept)?),
         };
         Ok((hash, insert))
     }
 
     fn insert_content(
-        &self,
+        self,
         switch: &SwitchName,
         content: &[u8],
         hash: &str,
@@ -183,15 +183,15 @@ impl Store {
     }
 
     /// Packs against the content that the switch's last backup was packed against, unless little is gained by it.
-    fn pack(&self, switch: &SwitchName, content: &[u8], kept: Kept) -> Result<Packed, StoreError> {
+    fn pack(self, switch: &SwitchName, content: &[u8], kept: Kept) -> Result<Packed, StoreError> {
         let pack = |base: &[u8]| {
-            let packed = self.vault.pack(content, base);
+            let packed = self.store.packer.pack(content, base);
             packed.map_err(|source| StoreError::Pack { switch: switch.to_string(), source: Arc::new(source) })
         };
         if let Some((base, base_packed)) = kept.base {
             // One that is not sealed as is wanted now, or whose key is gone, is no base any more.
-            let usable = self.vault.is_as_wanted(&base_packed);
-            if let Some(text) = usable.then(|| self.vault.unpack(&base_packed, &[]).ok()).flatten() {
+            let usable = self.store.packer.is_as_wanted(&base_packed);
+            if let Some(text) = usable.then(|| self.store.packer.unpack(&base_packed, &[]).ok()).flatten() {
                 let content = pack(&text)?;
                 if content.len() * BASE_GAIN_MIN <= base_packed.len() {
                     return Ok(Packed { content, base: Some(base) });
@@ -205,16 +205,16 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unpack`], or when the database fails.
-    pub async fn backup(&self, id: i64) -> Result<(Backup, Vec<u8>), StoreError> {
+    pub async fn get(self, id: i64) -> Result<(Backup, Vec<u8>), StoreError> {
         let sql = format!(
             "SELECT c.packed, (SELECT k.packed FROM config_contents k WHERE k.content_hash = c.base_hash) AS base, {COLUMNS}
              WHERE b.id = $1"
         );
-        let rows = self.engine.read("read a backup", &sql, args![id]).await?;
+        let rows = self.store.engine.read("read a backup", &sql, args![id]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "backup", id: id.to_string() })?;
         let (packed, base): (Vec<u8>, Option<Vec<u8>>) = (row.get("packed")?, row.get("base")?);
-        let base = base.map(|base| self.vault.unpack(&base, &[])).transpose().map_err(unpacked(id))?;
-        let content = self.vault.unpack(&packed, &base.unwrap_or_default()).map_err(unpacked(id))?;
+        let base = base.map(|base| self.store.packer.unpack(&base, &[])).transpose().map_err(unpacked(id))?;
+        let content = self.store.packer.unpack(&packed, &base.unwrap_or_default()).map_err(unpacked(id))?;
         Ok((Backup::from_row(row)?, content))
     }
 
@@ -222,9 +222,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn backups(&self, switch: &SwitchName, before_id: i64, limit: i64) -> Result<Vec<Backup>, StoreError> {
+    pub async fn list(self, switch: &SwitchName, before_id: i64, limit: i64) -> Result<Vec<Backup>, StoreError> {
         let sql = format!("SELECT {COLUMNS} WHERE b.switch = $1 AND b.id < $2 ORDER BY b.id DESC LIMIT $3");
-        let rows = self.engine.read("list backups", &sql, args![switch.as_str(), before_id, limit]).await?;
+        let rows = self.store.engine.read("list backups", &sql, args![switch.as_str(), before_id, limit]).await?;
         rows.iter().map(Backup::from_row).collect()
     }
 
@@ -232,9 +232,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn backup_after(&self, older: &Backup) -> Result<Option<i64>, StoreError> {
+    pub async fn next_after(self, older: &Backup) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT id FROM config_backups WHERE switch = $1 AND id > $2 ORDER BY id LIMIT 1";
-        let rows = self.engine.read("find the next backup", sql, args![older.switch.as_str(), older.id]).await?;
+        let rows = self.store.engine.read("find the next backup", sql, args![older.switch.as_str(), older.id]).await?;
         rows.first().map(|row| row.get("id")).transpose()
     }
 }

@@ -1,4 +1,4 @@
-//! Who looks at which switch when, and what such a look found.
+//! Which switch is checked for drift when and by whom, and what a check found.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,63 +9,63 @@ use serde_json::json;
 
 use crate::domain::drift::Drift;
 use crate::domain::{BindingState, Desired, DriftMode, Status, SwitchName};
-use crate::store::commands::lock_vmacs;
-use crate::store::connect::Store;
 use crate::store::database::clock::millis;
 use crate::store::database::engine::{Row, args};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::events::body::drift_row;
 use crate::store::events::outbox::write_events;
+use crate::store::parts::Checks;
 use crate::store::vmacs::Vmac;
+use crate::store::vmacs::lock_vmacs;
 use crate::store::work::queue;
 
-/// How often switches are looked at.
+/// How often switches are checked.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// Time between two looks at what a switch holds.
+pub struct CheckPace {
+    /// Time between two checks of what a switch holds.
     pub interval: Duration,
-    /// Time between two looks at its commit history; none where that is not looked at in between.
+    /// Time between two checks of its commit history; none where it is not read in between.
     pub history_interval: Option<Duration>,
     /// What holds for switches whose inventory does not say.
     pub mode: DriftMode,
 }
 
-/// A switch that is to be looked at now, by whoever claimed it.
+/// A switch that is due for a check, claimed by this worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LookDue {
+pub struct CheckDue {
     /// The switch.
     pub switch: SwitchName,
     /// What it holds is due, not only its history.
     pub whole: bool,
-    /// The newest commit that a look saw.
+    /// The newest commit that a check saw.
     pub last_commit: Option<String>,
     /// What is done about what is found.
     pub mode: DriftMode,
 }
 
-/// How a look ended.
+/// How a check ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LookEnd {
+pub enum CheckEnd {
     /// The switch answered.
     Seen {
         /// Its newest commit.
         commit: Option<String>,
-        /// What it holds was looked at, not only its history.
+        /// What it holds was checked, not only its history.
         whole: bool,
     },
     /// It did not, or the database did not.
     Failed,
 }
 
-/// What a look found, to be written down.
+/// What a check found, to be recorded.
 #[derive(Debug)]
-pub struct Settlement<'a> {
+pub struct DriftFindings<'a> {
     /// The switch.
     pub switch: &'a SwitchName,
     /// What drifted.
     pub found: &'a [Drift],
-    /// When each row last changed, as read before the look: a row that changed since is left alone.
+    /// When each row last changed, as read before the check: a row that changed since is left alone.
     pub as_of: &'a HashMap<i64, DateTime<Utc>>,
     /// What is vmacd's is queued to be pushed again.
     pub enforce: bool,
@@ -80,31 +80,31 @@ const CLAIM_DUE: &str = "UPDATE switches SET history_due_at_ms = $2,
         ORDER BY s.drift_due_at_ms, s.name LIMIT $4 {skip_locked}{/in}
     RETURNING name, drift, drift_due_at_ms, last_commit_seen";
 
-impl Store {
-    /// Claims switches whose look is due, at most so many: no other worker looks at them before it has ended. Switches
-    /// that do not answer are passed over until they are tried again. Those seen for the first time are spread over the interval.
+impl Checks<'_> {
+    /// Claims at most `limit` switches that are due: no other worker checks them before this check has ended. Switches
+    /// that do not answer are passed over until they are retried. Those seen for the first time are spread over the interval.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn claim_looks(&self, pace: &Pace, limit: i64) -> Result<Vec<LookDue>, StoreError> {
-        let now = self.now().await?;
+    pub async fn claim(self, pace: &CheckPace, limit: i64) -> Result<Vec<CheckDue>, StoreError> {
+        let now = self.store.now().await?;
         let now_ms = now.timestamp_millis();
         self.spread_looks(pace, now_ms).await?;
         let until_ms = now_ms + millis(CLAIM);
         let arguments = args![now_ms, until_ms, pace.mode.as_str(), limit];
-        let rows = self.engine.write("claim switches to check", CLAIM_DUE, arguments).await?;
+        let rows = self.store.engine.write("claim switches to check", CLAIM_DUE, arguments).await?;
         rows.iter().map(|row| due(row, until_ms, pace.mode)).collect()
     }
 
     /// Gives switches that have no time yet, or one that an earlier and slower pace gave them, one within the interval.
-    async fn spread_looks(&self, pace: &Pace, now_ms: i64) -> Result<(), StoreError> {
+    async fn spread_looks(self, pace: &CheckPace, now_ms: i64) -> Result<(), StoreError> {
         let (interval_ms, history) = (millis(pace.interval), pace.history_interval.map(millis));
         let (drift_max_ms, history_max_ms) =
             (now_ms + interval_ms + millis(CLAIM), now_ms + history.unwrap_or(millis(YEAR)) + millis(CLAIM));
         let sql = "SELECT name FROM switches WHERE drift_due_at_ms IS NULL OR drift_due_at_ms > $1
                    OR history_due_at_ms IS NULL OR history_due_at_ms > $2 ORDER BY name";
         let arguments = args![drift_max_ms, history_max_ms];
-        let rows = self.engine.read("find switches without a time", sql, arguments).await?;
+        let rows = self.store.engine.read("find switches without a time", sql, arguments).await?;
         if rows.is_empty() {
             return Ok(());
         }
@@ -121,77 +121,76 @@ impl Store {
                            OR history_due_at_ms IS NULL OR history_due_at_ms > $3)";
         let arguments =
             vec![crate::store::database::engine::batch_arg(times), drift_max_ms.into(), history_max_ms.into()];
-        self.engine.write("spread the checks of switches", sql, arguments).await.map(|_| ())
+        self.store.engine.write("spread the checks of switches", sql, arguments).await.map(|_| ())
     }
 
-    /// Ends a look that was claimed: the next one has its time.
+    /// Ends a claimed check and schedules the next one.
     ///
     /// # Errors
     /// When the database fails; the claim then runs out by itself.
-    pub async fn end_look(&self, due: &LookDue, pace: &Pace, end: LookEnd) -> Result<(), StoreError> {
-        let now = self.now().await?;
+    pub async fn end(self, due: &CheckDue, pace: &CheckPace, end: CheckEnd) -> Result<(), StoreError> {
+        let now = self.store.now().await?;
         let at_ms = |after: Duration| now.timestamp_millis() + millis(after);
         let (drift_ms, commit, seen_at) = match end {
-            LookEnd::Seen { commit, whole: true } => (Some(at_ms(pace.interval)), commit, Some(now)),
-            LookEnd::Seen { commit, whole: false } => (None, commit, None),
-            LookEnd::Failed => (due.whole.then(|| at_ms(pace.interval / SOONER)), None, None),
+            CheckEnd::Seen { commit, whole: true } => (Some(at_ms(pace.interval)), commit, Some(now)),
+            CheckEnd::Seen { commit, whole: false } => (None, commit, None),
+            CheckEnd::Failed => (due.whole.then(|| at_ms(pace.interval / SOONER)), None, None),
         };
         let sql = "UPDATE switches SET drift_due_at_ms = COALESCE($2, drift_due_at_ms), history_due_at_ms = $3,
                        last_commit_seen = COALESCE($4, last_commit_seen), drift_seen_at = COALESCE($5, drift_seen_at)
                    WHERE name = $1";
         let history_ms = at_ms(pace.history_interval.unwrap_or(YEAR));
         let arguments = args![due.switch.as_str(), drift_ms, history_ms, commit, seen_at];
-        self.engine.write("end a check", sql, arguments).await.map(|_| ())
+        self.store.engine.write("end a check", sql, arguments).await.map(|_| ())
     }
 
-    /// Writes what a look found: an event for what is new, and what is to be pushed again is queued. What stands is
-    /// remembered, so that it is told once. Answers with what is new.
+    /// Records what a check found: an event for what is new; what is to be pushed again is queued. Drift that is known is
+    /// remembered, so that it is reported once. Returns what is new.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn settle_drift(&self, settlement: &Settlement<'_>) -> Result<Vec<Drift>, StoreError> {
-        let now = self.now().await?;
-        let mut tx = self.begin("record a drift check").await?;
-        lock(&mut tx, settlement.switch).await?;
-        let known = standing(&mut tx, settlement.switch).await?;
-        if settlement.found.is_empty() && known.is_empty() {
+    pub async fn record_drift(self, findings: &DriftFindings<'_>) -> Result<Vec<Drift>, StoreError> {
+        let now = self.store.now().await?;
+        let mut tx = self.store.begin("record a drift check").await?;
+        lock(&mut tx, findings.switch).await?;
+        let known = standing(&mut tx, findings.switch).await?;
+        if findings.found.is_empty() && known.is_empty() {
             return Ok(Vec::new());
         }
-        let ids = settlement.found.iter().map(|drift| json!({"id": drift.vmac_id})).collect();
+        let ids = findings.found.iter().map(|drift| json!({"id": drift.vmac_id})).collect();
         let vmacs = lock_vmacs(&mut tx, ids).await?;
-        let found: Vec<&Drift> =
-            settlement.found.iter().filter(|drift| is_as_it_was(drift, &vmacs, settlement)).collect();
-        let is_mended = |drift: &Drift| settlement.enforce && drift.kind.is_mendable();
+        let found: Vec<&Drift> = findings.found.iter().filter(|drift| is_as_it_was(drift, &vmacs, findings)).collect();
+        let is_mended = |drift: &Drift| findings.enforce && drift.kind.is_mendable();
         let new =
             |drift: &&&Drift| known.get(&key(drift)) != Some(&(drift.kind.as_str().to_owned(), drift.text.clone()));
         let new: Vec<Drift> = found.iter().filter(new).map(|drift| (*drift).clone()).collect();
         let stand: Vec<&Drift> = found.iter().copied().filter(|drift| !is_mended(drift)).collect();
-        remember(&mut tx, settlement.switch, &stand, now).await?;
+        remember(&mut tx, findings.switch, &stand, now).await?;
         let event = |drift: &Drift| {
             let done = if is_mended(drift) { "queued to be pushed again" } else { "left as it is" };
-            let text = format!("{}: {}; {done}", settlement.switch, drift.text);
+            let text = format!("{}: {}; {done}", findings.switch, drift.text);
             drift_row(&vmacs[&drift.vmac_id], drift.kind, text, now)
         };
         write_events(&mut tx, new.iter().map(event).collect(), now).await?;
         let mended =
             vmacs.values().filter(|vmac| found.iter().any(|drift| drift.vmac_id == vmac.id && is_mended(drift)));
-        queue(&mut tx, settlement.switch, mended.cloned().collect(), now).await?;
+        queue(&mut tx, findings.switch, mended.cloned().collect(), now).await?;
         tx.commit("record a drift check").await?;
         Ok(new)
     }
 }
 
-/// Time after which a look that did not end is another worker's; its requests have limits that are shorter together.
+/// Time after which another worker may repeat a check that did not end; its requests have limits that are shorter together.
 const CLAIM: Duration = Duration::from_secs(600);
-/// A look that failed is made again after this part of the interval.
+/// A check that failed is repeated after this part of the interval.
 const SOONER: u32 = 10;
-/// Never: without a pace for histories only what a switch holds is looked at.
+/// Never: without a pace for histories only what a switch holds is checked.
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
-fn due(row: &Row, until_ms: i64, default: DriftMode) -> Result<LookDue, StoreError> {
-    let mode = crate::store::inventory::of_word(row, "drift")?.unwrap_or(default);
+fn due(row: &Row, until_ms: i64, default: DriftMode) -> Result<CheckDue, StoreError> {
+    let mode = crate::store::inventory::enum_from_text(row, "drift")?.unwrap_or(default);
     let whole = row.get::<i64>("drift_due_at_ms")? == until_ms;
-    Ok(LookDue { switch: row.parse("name")?, whole, last_commit: row.get("last_commit_seen")?, mode })
+    Ok(CheckDue { switch: row.parse("name")?, whole, last_commit: row.get("last_commit_seen")?, mode })
 }
 
 type Key = (i64, String);
@@ -200,13 +199,13 @@ fn key(drift: &Drift) -> Key {
     (drift.vmac_id, drift.interface.to_string())
 }
 
-/// One settlement at a time for a switch: what another one found is known to the next.
+/// One findings at a time for a switch: what another one found is known to the next.
 async fn lock(tx: &mut Tx, switch: &SwitchName) -> Result<(), StoreError> {
     let sql = "SELECT name FROM switches WHERE name = $1 {for_update}";
     tx.run("lock a switch", sql, args![switch.as_str()]).await.map(|_| ())
 }
 
-/// What was found before and stands, with its kind and its text.
+/// Drift that was found before and is still there, with its kind and its text.
 async fn standing(tx: &mut Tx, switch: &SwitchName) -> Result<HashMap<Key, (String, String)>, StoreError> {
     let sql = "SELECT vmac_id, interface, kind, detail FROM drift WHERE switch = $1";
     let rows = tx.run("read what has drifted", sql, args![switch.as_str()]).await?;
@@ -214,22 +213,22 @@ async fn standing(tx: &mut Tx, switch: &SwitchName) -> Result<HashMap<Key, (Stri
     rows.iter().map(entry).collect()
 }
 
-/// Whether the row is as it was read before the look, and still says that the binding stands.
-fn is_as_it_was(drift: &Drift, vmacs: &HashMap<i64, Vmac>, settlement: &Settlement<'_>) -> bool {
+/// Whether the row is as it was read before the check, and still says that the binding is there.
+fn is_as_it_was(drift: &Drift, vmacs: &HashMap<i64, Vmac>, findings: &DriftFindings<'_>) -> bool {
     vmacs.get(&drift.vmac_id).is_some_and(|vmac| {
         let bound = |binding: &crate::domain::SwitchBinding| {
-            binding.switch == *settlement.switch
+            binding.switch == *findings.switch
                 && binding.interface.same_interface(&drift.interface)
                 && binding.state == BindingState::Bound
         };
         vmac.status == Status::Active
             && vmac.desired == Desired::Bound
-            && settlement.as_of.get(&vmac.id) == Some(&vmac.updated_at)
+            && findings.as_of.get(&vmac.id) == Some(&vmac.updated_at)
             && vmac.switch_bindings.iter().any(bound)
     })
 }
 
-/// What stands now takes the place of what stood; what is the same keeps its time.
+/// Replaces the known drift by what was found now; what is the same keeps its time.
 async fn remember(tx: &mut Tx, switch: &SwitchName, stand: &[&Drift], now: DateTime<Utc>) -> Result<(), StoreError> {
     let rows = |stand: &[&Drift]| {
         let row = |drift: &&Drift| json!({"vmac_id": drift.vmac_id, "interface": drift.interface, "kind": drift.kind.as_str(), "detail": drift.text});

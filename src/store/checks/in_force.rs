@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::domain::evidence::{EvidenceTable, renewed};
 use crate::domain::in_force::{InForce, InForceCode, InForceState, Verdict};
 use crate::domain::{BindingState, InterfaceName, SwitchBinding, SwitchName};
-use crate::store::commands::lock_vmacs;
-use crate::store::connect::Store;
 use crate::store::database::engine::{args, batch_arg};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::events::body::in_force_row;
 use crate::store::events::outbox::write_events;
+use crate::store::parts::Checks;
 use crate::store::vmacs::Vmac;
+use crate::store::vmacs::lock_vmacs;
 
 /// Rows written in one transaction.
 const BATCH: usize = 500;
@@ -25,7 +25,7 @@ const UPDATE: &str = "UPDATE virtual_macs SET switch_bindings = e.value->'switch
     FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT)
         AND virtual_macs.id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
 
-/// What a look at a switch showed of a binding.
+/// What a check of a switch showed of a binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownInForce {
     /// The row.
@@ -47,14 +47,14 @@ pub struct InForceNews {
     pub now: InForce,
 }
 
-impl Store {
-    /// Notes what a look at the switch showed, for rows that have not changed since they were read before it; an event tells
-    /// what is new. `whole`: the look was at all bindings there. Answers with what is new.
+impl Checks<'_> {
+    /// Records what a check of the switch showed, for rows that have not changed since they were read before it; what is new
+    /// becomes an event. `whole`: all bindings there were checked. Returns what is new.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn note_in_force(
-        &self,
+    pub async fn record_in_force(
+        self,
         switch: &SwitchName,
         shown: &[ShownInForce],
         as_of: &HashMap<i64, DateTime<Utc>>,
@@ -69,19 +69,19 @@ impl Store {
             let sql = "DELETE FROM not_in_force WHERE switch = $2 AND NOT EXISTS (SELECT 1 FROM {rows}
                            WHERE CAST(e.value->>'id' AS BIGINT) = not_in_force.vmac_id)";
             let arguments = vec![batch_arg(asked), switch.as_str().into()];
-            self.engine.write("forget what is bound no more", sql, arguments).await?;
+            self.store.engine.write("forget what is bound no more", sql, arguments).await?;
         }
         Ok(news)
     }
 
     async fn note_batch(
-        &self,
+        self,
         switch: &SwitchName,
         shown: &[ShownInForce],
         as_of: &HashMap<i64, DateTime<Utc>>,
     ) -> Result<Vec<InForceNews>, StoreError> {
-        let now = self.now().await?;
-        let mut tx = self.begin("note what is in force").await?;
+        let now = self.store.now().await?;
+        let mut tx = self.store.begin("note what is in force").await?;
         let ids: HashSet<i64> = shown.iter().map(|shown| shown.vmac_id).collect();
         let mut vmacs = lock_vmacs(&mut tx, ids.iter().map(|id| json!({"id": id})).collect()).await?;
         vmacs.retain(|id, vmac| as_of.get(id) == Some(&vmac.updated_at));
@@ -129,7 +129,7 @@ fn note(binding: &mut SwitchBinding, shown: &ShownInForce, now: DateTime<Utc>) -
     is_news.then_some(InForceNews { vmac_id: shown.vmac_id, now: found })
 }
 
-/// One event a row tells the worst of what is new.
+/// One event a row: the worst of what is new.
 fn worst_of_each_row(news: &[InForceNews]) -> Vec<&InForceNews> {
     let rank = |news: &InForceNews| match news.now.state {
         InForceState::No => 0,

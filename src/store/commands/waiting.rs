@@ -1,15 +1,15 @@
-//! Commands that cannot be done yet, such as a create for an address that is being taken off another server: they wait in
-//! the inbox, and any worker tries them again when they are due.
+//! Commands that cannot be admitted yet, such as a create for an address that is being released by another server. Any worker
+//! retries them when they are due.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::store::commands::{COLUMNS, OpenCommand};
-use crate::store::connect::Store;
+use crate::store::commands::row::{COLUMNS, CommandRow};
 use crate::store::database::clock::millis;
 use crate::store::database::engine::{Row, args};
 use crate::store::database::error::StoreError;
+use crate::store::parts::Intake;
 
 /// How long a worker has for trying commands again before another one may.
 const CLAIM: Duration = Duration::from_secs(30);
@@ -18,7 +18,7 @@ const CLAIM: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct WaitingCommand {
     /// The command.
-    pub command: OpenCommand,
+    pub command: CommandRow,
     /// The body as it came.
     pub body: Vec<u8>,
     /// The producer's other headers.
@@ -32,7 +32,7 @@ pub struct WaitingCommand {
 impl WaitingCommand {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
-            command: OpenCommand::from_row(row)?,
+            command: CommandRow::from_row(row)?,
             body: row.get("body")?,
             headers: row.json("headers")?,
             timestamp: row.get("sent_timestamp")?,
@@ -41,13 +41,13 @@ impl WaitingCommand {
     }
 }
 
-impl Store {
-    /// Claims commands that wait and are due, at most so many, in the order in which they are due.
+impl Intake<'_> {
+    /// Claims at most `limit` commands that wait and are due, in the order in which they are due.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn claim_waiting(&self, limit: i64) -> Result<Vec<WaitingCommand>, StoreError> {
-        let now_ms = self.now().await?.timestamp_millis();
+    pub async fn claim_waiting(self, limit: i64) -> Result<Vec<WaitingCommand>, StoreError> {
+        let now_ms = self.store.now().await?.timestamp_millis();
         let sql = [
             "UPDATE commands SET due_at_ms = $1 WHERE id {in}SELECT id FROM commands
                  WHERE outcome IS NULL AND vmac_id IS NULL AND (due_at_ms <= $2 OR due_at_ms > $3)
@@ -57,8 +57,8 @@ impl Store {
             ", headers, sent_timestamp, stamped_at_ms",
         ]
         .concat();
-        let arguments = args![now_ms + millis(CLAIM), now_ms, self.latest_ms(now_ms) + millis(CLAIM), limit];
-        let rows = self.engine.write("claim waiting commands", &sql, arguments).await?;
+        let arguments = args![now_ms + millis(CLAIM), now_ms, self.store.latest_ms(now_ms) + millis(CLAIM), limit];
+        let rows = self.store.engine.write("claim waiting commands", &sql, arguments).await?;
         let mut waiting = rows.iter().map(WaitingCommand::from_row).collect::<Result<Vec<_>, _>>()?;
         waiting.sort_by_key(|waiting| waiting.command.position);
         Ok(waiting)

@@ -2,7 +2,7 @@
 //!
 //! Leases and times of issue are compared by one clock, the database's. Asking it before each statement would double
 //! the statements. The machine's monotonic clock runs on while a process is stopped; where it does not (a suspended
-//! virtual machine) the time told is behind, which makes leases shorter and their takers later, never two of them: a
+//! virtual machine) the time is behind, which makes leases shorter and their takers later, never two of them: a
 //! lease is held by its token, not by its time.
 //!
 //! Ages are measured by neither clock alone, because either may jump: what counts is the time on which both agree. That a
@@ -17,8 +17,8 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 const GOOD_FOR: Duration = Duration::from_secs(1);
 /// Clocks that differ by more than this from one answer to the next have jumped; less is how clocks are set right.
 const JUMP_MIN: TimeDelta = TimeDelta::seconds(10);
-/// A time told is ahead by as long as the database took to answer, so the next one may be behind it by so much. Until it has
-/// caught up the clock stands still, so that what comes later never seems to have come earlier.
+/// A time is ahead by as long as the database took to answer, so the next one may be behind it by that much. Until it has
+/// caught up the clock is held, so that what comes later never seems to have come earlier.
 const STEP_BACK_MAX: TimeDelta = TimeDelta::seconds(1);
 
 /// The last answer, and what passed between all of them.
@@ -29,7 +29,7 @@ pub(in crate::store) struct Clock(Mutex<Known>);
 struct Known {
     /// When the database was asked, by this machine's clock, and what it said.
     last: Option<(Instant, DateTime<Utc>)>,
-    /// The time that was told last.
+    /// The last time that was returned.
     told: Option<DateTime<Utc>>,
     /// The time from the first answer to the last on which both clocks agree.
     agreed: Duration,
@@ -93,7 +93,7 @@ impl Clock {
 }
 
 impl Known {
-    /// The time to tell: this one, unless a slightly later one was told already.
+    /// This time, unless a slightly later one was returned already.
     fn tell(&mut self, time: DateTime<Utc>) -> DateTime<Utc> {
         let later = self.told.filter(|told| *told > time && *told - time < STEP_BACK_MAX);
         *self.told.insert(later.unwrap_or(time))

@@ -1,4 +1,4 @@
-//! The thin layer that lets every statement be written once: either pool, typed arguments, either row.
+//! A thin layer over both databases, so that every statement is written once: pools, typed arguments, rows.
 //!
 //! The few words in which the engines differ are tokens in the statement's text:
 //! - `{rows}`: the first argument, a JSON array as text, as a table `e(value)`; fields are
@@ -22,7 +22,7 @@ use sqlx::{AssertSqlSafe, Decode, Executor, Row as _, Type};
 
 use crate::store::StoreError;
 use crate::store::database::clock::Clock;
-use crate::store::database::refusal::told;
+use crate::store::database::connect_reason::with_server_reason;
 
 /// One argument of a statement.
 #[derive(Debug, Clone)]
@@ -218,7 +218,7 @@ impl Engine {
 }
 
 async fn on_postgres_pool(pool: &PgPool, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, sqlx::Error> {
-    told(&pool.connect_options(), on_postgres(pool, sql, arguments).await).await
+    with_server_reason(&pool.connect_options(), on_postgres(pool, sql, arguments).await).await
 }
 
 pub(in crate::store) async fn on_postgres<'c>(
@@ -242,7 +242,7 @@ pub(in crate::store) async fn on_sqlite<'c>(
 /// A batch as the argument that `{rows}` reads.
 pub(in crate::store) fn batch_arg(rows: Vec<impl Serialize>) -> Arg {
     let text = serde_json::to_string(&rows).expect("rows are plain JSON");
-    // Mostly there is no NUL, and then nothing needs to be looked through.
+    // Mostly there is no NUL, and then nothing needs to be searched.
     let text = if text.contains(r"\u0000") { storable_json(json!(rows)).to_string() } else { text };
     Arg::Text(Some(text))
 }

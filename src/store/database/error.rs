@@ -96,7 +96,7 @@ pub enum StoreError {
     Content {
         /// Which.
         column: String,
-        /// What stands there.
+        /// What it holds.
         text: String,
     },
     /// A configuration cannot be packed.
@@ -203,25 +203,10 @@ impl StoreError {
 
     /// True when two transactions stood in each other's way, or wrote the same key: the whole transaction may be run
     /// again at once.
-    fn is_clash(&self) -> bool {
+    pub(in crate::store) fn is_clash(&self) -> bool {
         // SQLite: 1555 a primary key, 2067 a unique index.
         let clash = |state: String| matches!(state.as_str(), "40001" | "40P01" | "23505" | "1555" | "2067");
         matches!(self, Self::Query { source, .. } if sql_state(source).is_some_and(clash))
-    }
-}
-
-/// Transactions that stood in each other's way are run again so often.
-const CLASHES_MAX: u32 = 5;
-
-/// How often a transaction has been run in vain.
-#[derive(Debug, Default)]
-pub(in crate::store) struct Clashes(u32);
-
-impl Clashes {
-    /// Whether to run it again after this error.
-    pub(in crate::store) fn allow_another_try(&mut self, error: &StoreError) -> bool {
-        self.0 += 1;
-        error.is_clash() && self.0 <= CLASHES_MAX
     }
 }
 

@@ -7,11 +7,10 @@ use sqlx::Transaction;
 use sqlx::postgres::Postgres;
 use sqlx::sqlite::Sqlite;
 
-use crate::store::connect::Store;
-use crate::store::database::engine::{Arg, Meter, Pools, Row, batch_arg, for_postgres, on_postgres, on_sqlite};
+use crate::store::database::connect_reason::with_server_reason;
+use crate::store::database::engine::{Arg, Engine, Meter, Pools, Row, batch_arg, for_postgres, on_postgres, on_sqlite};
 use crate::store::database::error::StoreError;
-use crate::store::database::refusal::told;
-use crate::store::events::outbox::{Event, Outbox};
+use crate::store::events::at_hand::{Event, Outbox};
 
 /// A statement that is sent together with others: see [`Tx::together`].
 pub(in crate::store) struct Statement {
@@ -72,15 +71,6 @@ enum Begun {
     Sqlite(Transaction<'static, Sqlite>),
 }
 
-impl Store {
-    /// Begins a write transaction; on SQLite it is alone from the start.
-    pub(in crate::store) async fn begin(&self, what: &'static str) -> Result<Tx, StoreError> {
-        let meter = self.engine.meter.clone();
-        let begun = meter.send(what, begin(self.engine.pools.clone())).await?;
-        Ok(Tx { begun, meter, outbox: self.outbox.clone(), events: Vec::new() })
-    }
-}
-
 /// Begins in a task that always runs to its end. If the future of sqlx 0.9.0 is dropped after Postgres got the `BEGIN`, the
 /// connection goes back to the pool with an open transaction, and the next statement there is rolled back with it. A
 /// transaction that nobody waits for any more is dropped by the task, which rolls it back.
@@ -88,7 +78,9 @@ async fn begin(pools: Pools) -> Result<Begun, sqlx::Error> {
     #[expect(clippy::disallowed_methods, reason = "it is awaited, and its panic resumed")]
     let beginning = tokio::spawn(async move {
         Ok(match pools {
-            Pools::Postgres { pool, .. } => Begun::Postgres(told(&pool.connect_options(), pool.begin().await).await?),
+            Pools::Postgres { pool, .. } => {
+                Begun::Postgres(with_server_reason(&pool.connect_options(), pool.begin().await).await?)
+            }
             Pools::Sqlite { write, .. } => Begun::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
         })
     });
@@ -100,6 +92,13 @@ async fn begin(pools: Pools) -> Result<Begun, sqlx::Error> {
 }
 
 impl Tx {
+    /// Begins a write transaction; on SQLite it is alone from the start. `outbox` publishes the events that it writes.
+    pub async fn begin(engine: &Engine, outbox: &Arc<Outbox>, what: &'static str) -> Result<Self, StoreError> {
+        let meter = engine.meter.clone();
+        let begun = meter.send(what, begin(engine.pools.clone())).await?;
+        Ok(Self { begun, meter, outbox: outbox.clone(), events: Vec::new() })
+    }
+
     /// Runs a statement and gives the rows that it returns.
     pub async fn run(&mut self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         let work = async {

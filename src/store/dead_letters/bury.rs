@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::domain::{Failure, MessageKey, SwitchName};
-use crate::store::commands::OpenCommand;
+use crate::store::commands::row::CommandRow;
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
@@ -16,13 +16,13 @@ use crate::store::dead_letters::collect::ON_COPY;
 
 /// A command that failed, and how.
 pub(in crate::store) struct Burial<'a> {
-    pub command: &'a OpenCommand,
+    pub command: &'a CommandRow,
     pub failure: Cow<'a, Failure>,
     pub switch: Option<&'a SwitchName>,
     pub attempts: i64,
 }
 
-/// Writes a dead letter for each, and answers with their numbers. Copies of one message are one letter.
+/// Writes a dead letter for each, and returns their numbers. Copies of one message are one letter.
 pub(in crate::store) async fn bury(
     tx: &mut Tx,
     burials: &[Burial<'_>],
@@ -60,7 +60,7 @@ pub(in crate::store) async fn bury(
     Ok(letters)
 }
 
-/// What tells the message from others; of a command that an earlier version admitted, its key does.
-fn identity(command: &OpenCommand) -> String {
+/// The identity of its message; a command that an earlier version admitted has its key instead.
+fn identity(command: &CommandRow) -> String {
     command.message_identity.clone().unwrap_or_else(|| format!("command/{}", command.key.0))
 }

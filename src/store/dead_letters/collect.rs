@@ -1,4 +1,5 @@
-//! Keeping the dead letters of messages that are no commands, or that the broker gave up, and answering their producers where nothing else does.
+//! Stores the dead letters of messages that are not commands or that the broker gave up on, and answers their producers
+//! where no command of theirs does.
 //!
 //! A letter has two identities. Its burial is one sending to the dead letters: it is kept once, however often it is
 //! collected and whatever became of the letter since. Its message is what the producer sent: while a letter waits, copies
@@ -11,20 +12,21 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::domain::{Action, BindableAddress, Code, Failure, LongBody, Requester, SwitchName};
-use crate::store::commands::{Outcome, known_commands};
-use crate::store::connect::Store;
+use crate::store::commands::outcome::Outcome;
+use crate::store::commands::row::known_commands;
 use crate::store::database::engine::{Arg, args};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::events::body::{Answered, EventOf, EventRow, event_row};
 use crate::store::events::outbox::write_events;
+use crate::store::parts::DeadLetters;
 
 /// A dead letter as it leaves its queue.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
     /// The sending to the dead letters: collecting it twice keeps one letter.
     pub burial_id: String,
-    /// What tells its message from others.
+    /// The identity of its message: the same for every copy.
     pub message_identity: String,
     /// The message's id.
     pub message_id: Option<String>,
@@ -77,15 +79,15 @@ impl DeadLetter {
     }
 }
 
-impl Store {
+impl DeadLetters<'_> {
     /// Keeps dead letters: each burial once, and copies of a message whose letter waits as one letter. Producers who gave
     /// an id are answered (`vmac.failed`) where no command of theirs is there to be answered with.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn collect(&self, letters: &[DeadLetter]) -> Result<(), StoreError> {
-        let now = self.now().await?;
-        let mut tx = self.begin("store dead letters").await?;
+    pub async fn keep(self, letters: &[DeadLetter]) -> Result<(), StoreError> {
+        let now = self.store.now().await?;
+        let mut tx = self.store.begin("store dead letters").await?;
         keep_all(&mut tx, letters, now).await?;
         tx.commit("store dead letters").await
     }
@@ -187,7 +189,8 @@ fn columns(letter: &DeadLetter, now: DateTime<Utc>) -> Vec<Arg> {
     ]
 }
 
-/// The event for a producer who can tell what it answers; about what this message asks for, whatever else has its id.
+/// The event for a producer who gave an id by which it is recognised. It is about this message, even if another one has the
+/// same id.
 fn answer(letter: &DeadLetter, id: i64, now: DateTime<Utc>) -> Option<EventRow<'_>> {
     let (message_id, correlation_id) = (letter.message_id.as_deref(), letter.correlation_id.as_deref());
     message_id.or(correlation_id)?;

@@ -1,4 +1,4 @@
-//! What could not be done, kept with its original bytes until somebody decides.
+//! Messages that failed for good, kept with their original bytes until an operator replays or discards them.
 
 pub(super) mod bury;
 pub(super) mod collect;
@@ -8,9 +8,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::domain::{BODY_BYTES_MAX, BindableAddress, SearchText, SwitchName};
-use crate::store::connect::Store;
 use crate::store::database::engine::{Arg, Row, args, batch_arg};
 use crate::store::database::error::StoreError;
+use crate::store::parts::DeadLetters;
 
 /// A row of `dead_letters` as lists show it: without what may be long.
 #[derive(Debug, Clone, Serialize)]
@@ -77,7 +77,7 @@ pub struct FullDeadLetter {
     pub headers: Value,
 }
 
-/// Which dead letters; all that wait unless told.
+/// Which dead letters; by default all that wait.
 #[derive(Debug, Clone)]
 pub struct DeadLetterFilter {
     /// `waiting`, `replayed` or `discarded`.
@@ -86,7 +86,7 @@ pub struct DeadLetterFilter {
     pub newest_first: bool,
     /// Beyond this number in that order; 0 begins at the first.
     pub after_id: i64,
-    /// At most so many.
+    /// Maximum number.
     pub limit: i64,
     /// These numbers.
     pub ids: Vec<i64>,
@@ -100,7 +100,7 @@ pub struct DeadLetterFilter {
     pub ip: Option<BindableAddress>,
     /// Whose last failure is not before this.
     pub since: Option<DateTime<Utc>>,
-    /// Whose address or ids have what somebody looks for.
+    /// Whose address or ids contain this text.
     pub search: Option<SearchText>,
 }
 
@@ -195,14 +195,14 @@ fn full_columns() -> String {
     format!("{COLUMNS}, SUBSTR(body, 1, {BODY_BYTES_MAX}) AS body, headers")
 }
 
-impl Store {
+impl DeadLetters<'_> {
     /// The dead letters that match, in the order that the filter asks for.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, StoreError> {
+    pub async fn list(self, filter: &DeadLetterFilter) -> Result<Vec<DeadLetterRow>, StoreError> {
         let (sql, arguments) = selection(COLUMNS, filter);
-        let rows = self.engine.read("list dead letters", &sql, arguments).await?;
+        let rows = self.store.engine.read("list dead letters", &sql, arguments).await?;
         rows.iter().map(DeadLetterRow::from_row).collect()
     }
 
@@ -210,9 +210,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn full_dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<FullDeadLetter>, StoreError> {
+    pub async fn list_full(self, filter: &DeadLetterFilter) -> Result<Vec<FullDeadLetter>, StoreError> {
         let (sql, arguments) = selection(&full_columns(), filter);
-        let rows = self.engine.read("read dead letters", &sql, arguments).await?;
+        let rows = self.store.engine.read("read dead letters", &sql, arguments).await?;
         rows.iter().map(FullDeadLetter::from_row).collect()
     }
 
@@ -220,9 +220,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn dead_letter_ids(&self, filter: &DeadLetterFilter) -> Result<Vec<i64>, StoreError> {
+    pub async fn ids(self, filter: &DeadLetterFilter) -> Result<Vec<i64>, StoreError> {
         let (sql, arguments) = selection("id", filter);
-        let rows = self.engine.read("count dead letters", &sql, arguments).await?;
+        let rows = self.store.engine.read("count dead letters", &sql, arguments).await?;
         rows.iter().map(|row| row.get("id")).collect()
     }
 
@@ -230,10 +230,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn count_dead_letters(&self, filter: &DeadLetterFilter) -> Result<i64, StoreError> {
+    pub async fn count(self, filter: &DeadLetterFilter) -> Result<i64, StoreError> {
         let mut arguments = Vec::new();
         let sql = format!("SELECT COUNT(*) AS letters FROM dead_letters WHERE {}", conditions(filter, &mut arguments));
-        let rows = self.engine.read("count dead letters", &sql, arguments).await?;
+        let rows = self.store.engine.read("count dead letters", &sql, arguments).await?;
         rows.first().ok_or(StoreError::NoAnswer { what: "count dead letters" })?.get("letters")
     }
 
@@ -241,13 +241,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn dead_letter_causes(&self) -> Result<Vec<DeadLetterCause>, StoreError> {
+    pub async fn causes(self) -> Result<Vec<DeadLetterCause>, StoreError> {
         let sql = "SELECT c.reason_code, c.switch, c.letters, c.oldest_at, c.newest_at, d.error_text FROM (
                        SELECT reason_code, switch, COUNT(*) AS letters, MAX(id) AS newest_id,
                            MIN(last_failed_at) AS oldest_at, MAX(last_failed_at) AS newest_at
                        FROM dead_letters WHERE state = 'waiting' GROUP BY reason_code, switch) c
                    JOIN dead_letters d ON d.id = c.newest_id ORDER BY c.letters DESC, c.reason_code, c.switch";
-        let rows = self.engine.read("group dead letters", sql, Vec::new()).await?;
+        let rows = self.store.engine.read("group dead letters", sql, Vec::new()).await?;
         let cause = |row: &Row| {
             Ok(DeadLetterCause {
                 reason_code: row.get("reason_code")?,
@@ -265,36 +265,36 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
-    pub async fn dead_letter(&self, id: i64) -> Result<FullDeadLetter, StoreError> {
+    pub async fn get(self, id: i64) -> Result<FullDeadLetter, StoreError> {
         let sql = format!("SELECT {} FROM dead_letters WHERE id = $1", full_columns());
-        let rows = self.engine.read("read a dead letter", &sql, args![id]).await?;
+        let rows = self.store.engine.read("read a dead letter", &sql, args![id]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "dead letter", id: id.to_string() })?;
         FullDeadLetter::from_row(row)
     }
 
-    /// Marks those that wait as sent again; answers with them.
+    /// Marks those that wait as replayed; returns their numbers.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn mark_replayed(&self, replayed: &[i64]) -> Result<Vec<i64>, StoreError> {
+    pub async fn mark_replayed(self, replayed: &[i64]) -> Result<Vec<i64>, StoreError> {
         let sql = "UPDATE dead_letters SET state = 'replayed', replays = replays + 1, replayed_at = $2
                    WHERE state = 'waiting' AND id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} RETURNING id";
         self.mark("mark dead letters replayed", sql, replayed).await
     }
 
-    /// Puts those that wait aside for good; answers with them.
+    /// Discards those that wait; returns their numbers.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn discard(&self, discarded: &[i64]) -> Result<Vec<i64>, StoreError> {
+    pub async fn discard(self, discarded: &[i64]) -> Result<Vec<i64>, StoreError> {
         let sql = "UPDATE dead_letters SET state = 'discarded', discarded_at = $2
                    WHERE state = 'waiting' AND id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} RETURNING id";
         self.mark("discard dead letters", sql, discarded).await
     }
 
-    async fn mark(&self, what: &'static str, sql: &str, of: &[i64]) -> Result<Vec<i64>, StoreError> {
-        let now = self.now().await?;
-        let rows = self.engine.write(what, sql, vec![ids(of), now.into()]).await?;
+    async fn mark(self, what: &'static str, sql: &str, of: &[i64]) -> Result<Vec<i64>, StoreError> {
+        let now = self.store.now().await?;
+        let rows = self.store.engine.write(what, sql, vec![ids(of), now.into()]).await?;
         rows.iter().map(|row| row.get("id")).collect()
     }
 }
@@ -316,7 +316,7 @@ fn selection(columns: &str, filter: &DeadLetterFilter) -> (String, Vec<Arg>) {
     (sql, arguments)
 }
 
-/// What matches, wherever the list begins.
+/// The conditions of a filter, without the position at which the list begins.
 fn conditions(filter: &DeadLetterFilter, arguments: &mut Vec<Arg>) -> String {
     let named = i64::from(!filter.ids.is_empty());
     arguments.extend([ids(&filter.ids), named.into(), filter.state.as_str().into()]);

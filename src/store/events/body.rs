@@ -11,7 +11,7 @@ use crate::domain::in_force::{InForce, InForceCode, InForceReason};
 use crate::domain::{
     Action, BindableAddress, Code, Failure, Mac, Requester, SwitchBinding, SwitchName, TIME_SINCE_1970,
 };
-use crate::store::commands::Outcome;
+use crate::store::commands::outcome::Outcome;
 use crate::store::vmacs::Vmac;
 
 /// What an event is about and whom it answers.
@@ -67,7 +67,7 @@ pub(in crate::store) fn event_row(event: EventOf<'_>, now: DateTime<Utc>) -> Eve
     }
 }
 
-/// The routing key of an event that tells whether a binding is in force, where that changed.
+/// The routing key of an event that reports a change of whether a binding is in force.
 pub const IN_FORCE_KEY: &str = "vmac.in_force";
 
 /// The event of a row of which something else is known than before.
@@ -84,7 +84,7 @@ pub(in crate::store) fn in_force_row<'a>(
     looked_at(vmac, IN_FORCE_KEY, EventStatus::InForce(TellsInForce::InForce), reason, now)
 }
 
-/// The routing key of an event that tells of drift.
+/// The routing key of an event that reports drift.
 pub const DRIFT_KEY: &str = "vmac.drift";
 
 /// The event of a row that drifted; `text` says what was found and done.
@@ -93,7 +93,7 @@ pub(in crate::store) fn drift_row(vmac: &Vmac, kind: DriftKind, text: String, no
     looked_at(vmac, DRIFT_KEY, EventStatus::Drifted(Drifted::Drift), Some(reason), now)
 }
 
-/// What a look at a switch told of a row; it answers no command.
+/// What a check of a switch reports of a row; it answers no command.
 fn looked_at<'a>(
     vmac: &'a Vmac,
     key: &str,
@@ -123,7 +123,7 @@ fn looked_at<'a>(
     EventRow { routing_key: key.to_owned(), body, message_key, correlation_id, traceparent, vmac_id: Some(vmac.id) }
 }
 
-/// The routing key of an event that tells why a command is not done yet.
+/// The routing key of an event that reports why a command is not done yet.
 pub const WAITING_KEY: &str = "vmac.waiting";
 
 /// The event of a row that waits for a switch: why, and since when.

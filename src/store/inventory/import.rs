@@ -1,4 +1,4 @@
-//! Taking an inventory in.
+//! Importing an inventory.
 
 use std::collections::HashMap;
 
@@ -9,16 +9,17 @@ use serde_json::{Value, json};
 use crate::domain::{
     Inventory, InventoryConflict, InventoryPlace, Mac, Server, Switch, SwitchName, inventory_conflicts,
 };
-use crate::store::connect::Store;
+use crate::store::database::clash::again_on_clash;
 use crate::store::database::engine::args;
-use crate::store::database::error::{Clashes, StoreError};
+use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
-use crate::store::inventory::word;
+use crate::store::inventory::enum_to_text;
 use crate::store::mac_registry::holders;
+use crate::store::parts::InventoryStore;
 
 /// Servers written with one statement.
 const BATCH: usize = 500;
-/// What an import came to.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ImportReport {
     /// Switches and servers that were not there before.
@@ -29,54 +30,47 @@ pub struct ImportReport {
     pub unchanged: usize,
 }
 
-impl Store {
-    /// Takes an inventory in: what is new is added, what differs is updated, what is not named stays. A
+impl InventoryStore<'_> {
+    /// Imports an inventory: what is new is added, what differs is updated, what is not named stays. A
     /// pinned host key and a site stay when the file has none. All or nothing.
     ///
     /// # Errors
     /// [`StoreError::Inventory`] has everything that does not fit; or when the database fails.
-    pub async fn import(&self, inventory: &Inventory) -> Result<ImportReport, StoreError> {
+    pub async fn import(self, inventory: &Inventory) -> Result<ImportReport, StoreError> {
         self.import_with(inventory, |_| ()).await
     }
 
-    /// The same, telling after each step how many switches and servers are dealt with; they stay only if all goes well.
+    /// The same, reporting after each step how many switches and servers are done; nothing is kept unless all of it succeeds.
     ///
     /// # Errors
     /// As [`Self::import`].
     pub async fn import_with(
-        &self,
+        self,
         inventory: &Inventory,
         mut progress: impl FnMut(usize),
     ) -> Result<ImportReport, StoreError> {
-        let mut clashes = Clashes::default();
-        loop {
-            match self.import_once(inventory, &mut progress).await {
-                // Another import was faster: what it wrote is checked against now.
-                Err(error) if clashes.allow_another_try(&error) => {}
-                result => return result,
-            }
-        }
+        again_on_clash!(self.import_once(inventory, &mut progress))
     }
 
     /// Everything for which [`Self::import`] would refuse the inventory.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn conflicts(&self, inventory: &Inventory) -> Result<Vec<InventoryConflict>, StoreError> {
+    pub async fn conflicts(self, inventory: &Inventory) -> Result<Vec<InventoryConflict>, StoreError> {
         let before = self.export().await?;
-        let mut tx = self.begin("check an inventory").await?;
+        let mut tx = self.store.begin("check an inventory").await?;
         all_conflicts(&mut tx, inventory, &before).await
     }
 
     async fn import_once(
-        &self,
+        self,
         inventory: &Inventory,
         progress: &mut impl FnMut(usize),
     ) -> Result<ImportReport, StoreError> {
-        let now = self.now().await?;
+        let now = self.store.now().await?;
         let before = self.export().await?;
         let mut report = ImportReport { added: 0, updated: 0, unchanged: 0 };
-        let mut tx = self.begin("import an inventory").await?;
+        let mut tx = self.store.begin("import an inventory").await?;
         let conflicts = all_conflicts(&mut tx, inventory, &before).await?;
         if !conflicts.is_empty() {
             return Err(StoreError::Inventory(conflicts));
@@ -172,13 +166,13 @@ async fn put_switch(tx: &mut Tx, switch: &Switch, now: DateTime<Utc>) -> Result<
         switch.host.as_str(),
         i64::from(switch.port),
         switch.host_key.clone(),
-        word(&switch.dialect),
-        word(&switch.ssh_profile),
+        enum_to_text(&switch.dialect),
+        enum_to_text(&switch.ssh_profile),
         switch.credential.0.as_str(),
         now,
         switch.site.as_ref().map(ToString::to_string),
         switch.drift.map(|mode| mode.as_str().to_owned()),
-        word(&switch.duplicates)
+        enum_to_text(&switch.duplicates)
     ];
     tx.run("write a switch", sql, arguments).await?;
     // What kept it from being reached may be fixed.

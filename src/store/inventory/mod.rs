@@ -10,10 +10,10 @@ use serde_json::json;
 use crate::domain::{
     CredentialName, Dialect, DuplicateRule, Freeze, Inventory, Server, ServerPort, Switch, SwitchName,
 };
-use crate::store::connect::Store;
 use crate::store::database::engine::{Row, args};
 use crate::store::database::error::StoreError;
 use crate::store::freezes::{FREEZE_COLUMNS, FREEZE_JOIN, freeze_of};
+use crate::store::parts::{InventoryStore, Switches};
 use crate::store::work::leases::{TROUBLE_COLUMNS, Trouble};
 
 /// A switch, with what was learned of it.
@@ -36,11 +36,11 @@ pub struct KnownSwitch {
     pub drift_seen_at: Option<DateTime<Utc>>,
 }
 
-pub(super) fn word<T: Serialize>(value: &T) -> String {
+pub(super) fn enum_to_text<T: Serialize>(value: &T) -> String {
     json!(value).as_str().unwrap_or_default().to_owned()
 }
 
-pub(super) fn of_word<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>, StoreError> {
+pub(super) fn enum_from_text<T: serde::de::DeserializeOwned>(row: &Row, column: &str) -> Result<Option<T>, StoreError> {
     let Some(text) = row.get::<Option<String>>(column)? else { return Ok(None) };
     let value = serde_json::from_value(json!(text));
     value.map(Some).map_err(|_| StoreError::Content { column: column.to_owned(), text })
@@ -58,15 +58,15 @@ impl KnownSwitch {
                 port: u16::try_from(port)
                     .map_err(|_| StoreError::Content { column: "port".to_owned(), text: port.to_string() })?,
                 host_key: row.get("host_key")?,
-                dialect: of_word(row, "dialect")?.unwrap_or_default(),
-                duplicates: of_word(row, "duplicates")?.unwrap_or_default(),
-                ssh_profile: of_word(row, "ssh_profile")?.unwrap_or_default(),
+                dialect: enum_from_text(row, "dialect")?.unwrap_or_default(),
+                duplicates: enum_from_text(row, "duplicates")?.unwrap_or_default(),
+                ssh_profile: enum_from_text(row, "ssh_profile")?.unwrap_or_default(),
                 credential: CredentialName(row.get("credential")?),
                 site: row.parse_optional("site")?,
-                drift: of_word(row, "drift")?,
+                drift: enum_from_text(row, "drift")?,
             },
-            dialect_found: of_word(row, "dialect_found")?,
-            duplicates_found: of_word(row, "duplicates_found")?,
+            dialect_found: enum_from_text(row, "dialect_found")?,
+            duplicates_found: enum_from_text(row, "duplicates_found")?,
             trouble: Trouble::from_row(row)?,
             last_seen_at: seen_at_ms.and_then(DateTime::from_timestamp_millis),
             freeze: freeze_of(row)?,
@@ -83,16 +83,16 @@ pub(super) fn known_switches() -> String {
     )
 }
 
-impl Store {
+impl InventoryStore<'_> {
     /// The whole inventory, in the order of names and numbers.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn export(&self) -> Result<Inventory, StoreError> {
-        let switches = self.switches().await?.into_iter().map(|known| known.switch).collect();
+    pub async fn export(self) -> Result<Inventory, StoreError> {
+        let switches = self.store.switches().list().await?.into_iter().map(|known| known.switch).collect();
         let sql = "SELECT * FROM servers ORDER BY id";
         let mut servers: Vec<Server> = Vec::new();
-        for row in self.engine.read("read the servers", sql, Vec::new()).await? {
+        for row in self.store.engine.read("read the servers", sql, Vec::new()).await? {
             servers.push(Server {
                 id: row.get("id")?,
                 pxe_mac: row.parse("pxe_mac")?,
@@ -102,7 +102,7 @@ impl Store {
             });
         }
         let sql = "SELECT * FROM server_ports ORDER BY server_id, switch, interface";
-        for row in self.engine.read("read the ports", sql, Vec::new()).await? {
+        for row in self.store.engine.read("read the ports", sql, Vec::new()).await? {
             let server_id: i64 = row.get("server_id")?;
             let port = ServerPort { switch: row.parse("switch")?, interface: row.parse("interface")? };
             if let Ok(at) = servers.binary_search_by_key(&server_id, |server| server.id) {
@@ -111,15 +111,17 @@ impl Store {
         }
         Ok(Inventory { switches, servers })
     }
+}
 
+impl Switches<'_> {
     /// All switches by name.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn switches(&self) -> Result<Vec<KnownSwitch>, StoreError> {
-        let now = self.now().await?;
+    pub async fn list(self) -> Result<Vec<KnownSwitch>, StoreError> {
+        let now = self.store.now().await?;
         let sql = format!("{} ORDER BY s.name", known_switches());
-        let rows = self.engine.read("read the switches", &sql, args![now]).await?;
+        let rows = self.store.engine.read("read the switches", &sql, args![now]).await?;
         rows.iter().map(KnownSwitch::from_row).collect()
     }
 
@@ -127,10 +129,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
-    pub async fn switch(&self, name: &SwitchName) -> Result<KnownSwitch, StoreError> {
-        let now = self.now().await?;
+    pub async fn get(self, name: &SwitchName) -> Result<KnownSwitch, StoreError> {
+        let now = self.store.now().await?;
         let sql = format!("{} WHERE s.name = $2", known_switches());
-        let rows = self.engine.read("read a switch", &sql, args![now, name.as_str()]).await?;
+        let rows = self.store.engine.read("read a switch", &sql, args![now, name.as_str()]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "switch", id: name.to_string() })?;
         KnownSwitch::from_row(row)
     }
@@ -139,18 +141,18 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
-    pub async fn trust(&self, name: &SwitchName, host_key: &str) -> Result<(), StoreError> {
+    pub async fn trust(self, name: &SwitchName, host_key: &str) -> Result<(), StoreError> {
         let sql = "UPDATE switches SET host_key = $2, updated_at = $3 WHERE name = $1 RETURNING name";
-        self.change_switch(name, sql, args![name.as_str(), host_key, self.now().await?]).await?;
+        self.change_switch(name, sql, args![name.as_str(), host_key, self.store.now().await?]).await?;
         let sql = "UPDATE switch_leases SET next_try_at_ms = 0 WHERE switch = $1";
-        self.engine.write("wake a switch", sql, args![name.as_str()]).await.map(|_| ())
+        self.store.engine.write("wake a switch", sql, args![name.as_str()]).await.map(|_| ())
     }
 
     /// Remembers which dialect the switch speaks.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
-    pub async fn set_dialect_found(&self, name: &SwitchName, dialect: Dialect) -> Result<(), StoreError> {
+    pub async fn set_dialect_found(self, name: &SwitchName, dialect: Dialect) -> Result<(), StoreError> {
         let sql = "UPDATE switches SET dialect_found = $2 WHERE name = $1 RETURNING name";
         self.change_switch(name, sql, args![name.as_str(), dialect.as_str()]).await
     }
@@ -159,18 +161,18 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
-    pub async fn set_duplicates_found(&self, name: &SwitchName, rule: DuplicateRule) -> Result<(), StoreError> {
+    pub async fn set_duplicates_found(self, name: &SwitchName, rule: DuplicateRule) -> Result<(), StoreError> {
         let sql = "UPDATE switches SET duplicates_found = $2 WHERE name = $1 RETURNING name";
         self.change_switch(name, sql, args![name.as_str(), rule.as_str()]).await
     }
 
     async fn change_switch(
-        &self,
+        self,
         name: &SwitchName,
         sql: &str,
         arguments: Vec<crate::store::database::engine::Arg>,
     ) -> Result<(), StoreError> {
-        match self.engine.write("change a switch", sql, arguments).await?.is_empty() {
+        match self.store.engine.write("change a switch", sql, arguments).await?.is_empty() {
             true => Err(StoreError::NotFound { what: "switch", id: name.to_string() }),
             false => Ok(()),
         }

@@ -1,14 +1,14 @@
-//! How the switches are: trouble, lease, what waits, the last push.
+//! The state of the switches: trouble, lease, waiting changes, the last push.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::domain::SwitchName;
-use crate::store::connect::Store;
 use crate::store::database::engine::{Row, args};
 use crate::store::database::error::StoreError;
 use crate::store::freezes::{FREEZE_COLUMNS, FREEZE_JOIN};
 use crate::store::inventory::KnownSwitch;
+use crate::store::parts::{Statistics, Switches};
 use crate::store::work::leases::TROUBLE_COLUMNS;
 
 /// One switch as an operator wants to see it.
@@ -20,7 +20,7 @@ pub struct SwitchOverview {
     /// Changes that wait for it.
     pub changes_waiting: i64,
     /// The one of them that is due first.
-    pub waits: Option<Waits>,
+    pub waits: Option<NextChange>,
     /// The worker that has its lease, while it has.
     pub lease_holder: Option<String>,
     /// Its newest push.
@@ -33,16 +33,16 @@ pub struct SwitchOverview {
 
 /// When what waits for a switch is due, and why it waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Waits {
+pub struct NextChange {
     /// When it is tried next.
     pub due_at: DateTime<Utc>,
-    /// The reason code, where it was tried in vain.
+    /// The reason code, where an attempt failed.
     pub reason_code: Option<String>,
     /// What happened then.
     pub reason_text: Option<String>,
 }
 
-impl Waits {
+impl NextChange {
     fn from_row(row: &Row) -> Result<Option<Self>, StoreError> {
         let Some(due_at) = row.get::<Option<i64>>("due_at_ms")?.and_then(DateTime::from_timestamp_millis) else {
             return Ok(None);
@@ -57,7 +57,7 @@ impl SwitchOverview {
         Ok(Self {
             known: KnownSwitch::from_row(row)?,
             changes_waiting: row.get("changes_waiting")?,
-            waits: Waits::from_row(row)?,
+            waits: NextChange::from_row(row)?,
             lease_holder: row.get("lease_holder")?,
             last_push_id: row.get("last_push_id")?,
             last_push_state: row.get("last_push_state")?,
@@ -92,34 +92,39 @@ const PULSE: &str = "SELECT
     (SELECT COUNT(*) FROM switch_leases WHERE failures > 0) AS troubled,
     (SELECT COUNT(*) FROM freezes WHERE until > $1) AS freezes";
 
-impl Store {
-    /// Figures that are others once something happened that people watch for: rows, events, dead letters, what waits
+impl Statistics<'_> {
+    /// Figures that differ once something happened that people watch for: rows, events, dead letters, what waits
     /// for switches, pushes, switches in trouble, frozen sites. A retry that fails again as before does not show in them.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn pulse(&self) -> Result<Vec<i64>, StoreError> {
-        let now = self.now().await?;
-        let rows = self.engine.read("check whether anything changed", PULSE, args![now]).await?;
+    pub async fn pulse(self) -> Result<Vec<i64>, StoreError> {
+        let now = self.store.now().await?;
+        let rows = self.store.engine.read("check whether anything changed", PULSE, args![now]).await?;
         let row = rows.first().ok_or(StoreError::NoAnswer { what: "check whether anything changed" })?;
         let names =
             ["newest_row", "newest_event", "newest_letter", "letters", "changes", "pushes", "troubled", "freezes"];
         names.iter().map(|name| row.get(name)).collect()
     }
+}
 
+impl Switches<'_> {
     /// The switches that need attention: in trouble, or with changes that wait; the most changes first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn switches_in_need(&self, limit: i64) -> Result<Vec<SwitchOverview>, StoreError> {
-        let now = self.now().await?;
+    pub async fn in_need(self, limit: i64) -> Result<Vec<SwitchOverview>, StoreError> {
+        let now = self.store.now().await?;
         let sql = format!(
             "SELECT * FROM ({}) AS looked WHERE changes_waiting > 0 OR trouble_failures > 0
              ORDER BY changes_waiting DESC, name LIMIT $3",
             overview()
         );
-        let rows =
-            self.engine.read("find switches with problems", &sql, args![now, now.timestamp_millis(), limit]).await?;
+        let rows = self
+            .store
+            .engine
+            .read("find switches with problems", &sql, args![now, now.timestamp_millis(), limit])
+            .await?;
         rows.iter().map(SwitchOverview::from_row).collect()
     }
 
@@ -127,11 +132,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn switch_overviews(&self, after: &str, limit: i64) -> Result<Vec<SwitchOverview>, StoreError> {
-        let now = self.now().await?;
+    pub async fn overviews(self, after: &str, limit: i64) -> Result<Vec<SwitchOverview>, StoreError> {
+        let now = self.store.now().await?;
         let sql = format!("{} WHERE s.name > $3 ORDER BY s.name LIMIT $4", overview());
         let rows =
-            self.engine.read("read the switches", &sql, args![now, now.timestamp_millis(), after, limit]).await?;
+            self.store.engine.read("read the switches", &sql, args![now, now.timestamp_millis(), after, limit]).await?;
         rows.iter().map(SwitchOverview::from_row).collect()
     }
 
@@ -139,9 +144,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn switches_named_like(&self, text: &str, limit: i64) -> Result<Vec<SwitchName>, StoreError> {
+    pub async fn named_like(self, text: &str, limit: i64) -> Result<Vec<SwitchName>, StoreError> {
         let sql = "SELECT name FROM switches WHERE {strpos}(lower(name), $1) > 0 ORDER BY name LIMIT $2";
-        let rows = self.engine.read("find switches", sql, args![text.to_lowercase(), limit]).await?;
+        let rows = self.store.engine.read("find switches", sql, args![text.to_lowercase(), limit]).await?;
         rows.iter().map(|row| row.parse("name")).collect()
     }
 
@@ -149,10 +154,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
-    pub async fn switch_overview(&self, name: &SwitchName) -> Result<SwitchOverview, StoreError> {
-        let now = self.now().await?;
+    pub async fn overview(self, name: &SwitchName) -> Result<SwitchOverview, StoreError> {
+        let now = self.store.now().await?;
         let sql = format!("{} WHERE s.name = $3", overview());
-        let rows = self.engine.read("read a switch", &sql, args![now, now.timestamp_millis(), name.as_str()]).await?;
+        let rows =
+            self.store.engine.read("read a switch", &sql, args![now, now.timestamp_millis(), name.as_str()]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "switch", id: name.to_string() })?;
         SwitchOverview::from_row(row)
     }

@@ -1,4 +1,4 @@
-//! MACs that something else uses, taken in from lists.
+//! MACs that something else uses, imported from lists.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::hold_allocation;
 use super::holders::Holder;
 use crate::domain::Mac;
-use crate::store::connect::Store;
+use crate::store::database::clash::again_on_clash;
 use crate::store::database::engine::args;
-use crate::store::database::error::{Clashes, StoreError};
+use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
+use crate::store::parts::MacRegistry;
 
 /// MACs written with one statement.
 const BATCH: usize = 2_000;
@@ -24,7 +25,7 @@ pub struct ElsewhereMac {
     pub mac_address: Mac,
     /// What the list says of it.
     pub note: Option<String>,
-    /// The line, or the entry from 1, where it stands.
+    /// Its line, or the number of its entry, from 1.
     pub line: u64,
 }
 
@@ -44,13 +45,13 @@ pub struct ElsewhereReport {
 pub struct ElsewhereConflict {
     /// The MAC.
     pub mac_address: Mac,
-    /// Where it stands in the list.
+    /// Its place in the list.
     pub line: u64,
     /// Who has it.
     pub text: String,
 }
 
-impl Store {
+impl MacRegistry<'_> {
     /// Takes MACs in that something else uses: they are never handed out, and no binding with one is vmacd's. All or nothing;
     /// again changes nothing. Live virtual MACs, reserved and former ones are told, not written. `progress` is told how many
     /// are dealt with.
@@ -58,32 +59,26 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn import_elsewhere(
-        &self,
+        self,
         macs: &[ElsewhereMac],
         source: &str,
         mut progress: impl FnMut(usize),
     ) -> Result<ElsewhereReport, StoreError> {
-        let mut clashes = Clashes::default();
-        loop {
-            match self.import_elsewhere_once(macs, source, &mut progress).await {
-                Err(error) if clashes.allow_another_try(&error) => {}
-                result => return result,
-            }
-        }
+        again_on_clash!(self.import_elsewhere_once(macs, source, &mut progress))
     }
 
     async fn import_elsewhere_once(
-        &self,
+        self,
         macs: &[ElsewhereMac],
         source: &str,
         progress: &mut impl FnMut(usize),
     ) -> Result<ElsewhereReport, StoreError> {
-        let now = self.now().await?;
+        let now = self.store.now().await?;
         // In one order, so that two imports wait for each other instead of breaking each other.
         let lines: HashMap<Mac, &ElsewhereMac> = macs.iter().rev().map(|entry| (entry.mac_address, entry)).collect();
         let mut distinct: Vec<&ElsewhereMac> = lines.values().copied().collect();
         distinct.sort_by_key(|entry| entry.mac_address);
-        let mut tx = self.begin("import MACs").await?;
+        let mut tx = self.store.begin("import MACs").await?;
         let (mut added, mut conflicts) = (0, Vec::new());
         for (at, batch) in distinct.chunks(BATCH).enumerate() {
             let rows: Vec<Value> =

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::domain::{Pool, PoolName, Pools, Prefix, Strategy, odds_of_any_clash, odds_of_clash};
-use crate::store::connect::Store;
 use crate::store::database::engine::{Arg, Row, args};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
+use crate::store::parts::MacRegistry;
 
 /// One pool and how much of it is used.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,7 +25,7 @@ pub struct PoolFigures {
     pub used_ratio: f64,
     /// The odds that one more draw hits a MAC that is taken, and is repeated.
     pub clash_odds: f64,
-    /// The odds that so many draws, looked up nowhere, would have had two alike.
+    /// The odds that this many draws, checked against nothing, would have had two alike.
     pub unchecked_clash_odds: f64,
 }
 
@@ -36,19 +36,19 @@ const USED: &str = "SELECT
     + (SELECT COUNT(*) FROM (SELECT DISTINCT pxe_mac FROM servers WHERE pxe_mac >= $1 AND pxe_mac <= $2) AS s
         WHERE NOT EXISTS (SELECT 1 FROM taken_macs t WHERE t.mac_address = s.pxe_mac)) AS used";
 
-impl Store {
+impl MacRegistry<'_> {
     /// Every pool by name, counted now.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn pool_figures(&self) -> Result<Vec<PoolFigures>, StoreError> {
+    pub async fn pool_figures(self) -> Result<Vec<PoolFigures>, StoreError> {
         let mut figures = Vec::new();
-        for pool in self.pools.iter() {
+        for pool in self.store.pools.iter() {
             let mut counts = Vec::new();
-            for part in parts(&self.pools, pool) {
-                counts.push(count(&self.engine.read("count used MACs", USED, range(&part)).await?)?);
+            for part in parts(&self.store.pools, pool) {
+                counts.push(count(&self.store.engine.read("count used MACs", USED, range(&part)).await?)?);
             }
-            figures.push(of_pool(&self.pools, pool, &counts));
+            figures.push(of_pool(&self.store.pools, pool, &counts));
         }
         Ok(figures)
     }

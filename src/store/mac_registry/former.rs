@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::domain::Mac;
-use crate::store::connect::Store;
 use crate::store::database::engine::{args, batch_arg};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
+use crate::store::parts::MacRegistry;
 
 /// Notes MACs that are taken off rows: they are never handed out again, and bindings with them are still vmacd's own. The row
 /// has them until the same transaction changes it, so nobody can be given them meanwhile.
@@ -20,16 +20,16 @@ pub(in crate::store) async fn former(tx: &mut Tx, macs: &[(i64, Mac)], now: Date
     tx.batch("record former MACs", sql, rows, args![now]).await.map(|_| ())
 }
 
-impl Store {
+impl MacRegistry<'_> {
     /// Those of the MACs that rows had before, each with its row's number.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn former_macs(&self, macs: &[Mac]) -> Result<Vec<(Mac, i64)>, StoreError> {
+    pub async fn former(self, macs: &[Mac]) -> Result<Vec<(Mac, i64)>, StoreError> {
         let batch = batch_arg(macs.iter().map(|mac| json!({"mac": mac})).collect());
         let sql = "SELECT mac_address, vmac_id FROM taken_macs WHERE kind = 'former'
                    AND mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
-        let rows = self.engine.read("find former MACs", sql, vec![batch]).await?;
+        let rows = self.store.engine.read("find former MACs", sql, vec![batch]).await?;
         rows.iter().map(|row| Ok((row.parse("mac_address")?, row.get("vmac_id")?))).collect()
     }
 }

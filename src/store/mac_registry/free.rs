@@ -10,9 +10,9 @@ use crate::store::database::engine::{Row, args};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 
-/// MACs looked at with one statement.
+/// MACs checked with one statement.
 const PAGE: u64 = 4_096;
-/// MACs looked at before a pool counts as full: all of a pool with a prefix of four octets or more.
+/// MACs checked before a pool counts as full: all of a pool with a prefix of four octets or more.
 const LOOKED_AT_MAX: u64 = 1 << 17;
 
 const TAKEN: &str = "SELECT mac_address AS mac FROM virtual_macs WHERE mac_address >= $1 AND mac_address <= $2
@@ -41,7 +41,7 @@ struct Search<'a> {
     pools: &'a Pools,
     pool: &'a Pool,
     wanted: usize,
-    /// MACs that may still be looked at.
+    /// MACs that may still be checked.
     left: u64,
     found: Vec<Mac>,
 }
@@ -72,7 +72,7 @@ impl Search<'_> {
     }
 }
 
-/// The failure of whoever finds no free MAC in the pool, with how full it is; `promised` are about to be used.
+/// The failure where the pool has no free MAC, with how full it is; `promised` are about to be used.
 pub(in crate::store) async fn exhausted(
     tx: &mut Tx,
     pools: &Pools,

@@ -7,10 +7,11 @@ use serde_json::json;
 
 use super::{exhausted, find_free, hold_allocation, holders};
 use crate::domain::{BindableAddress, Code, Failure, Mac, Pool, PoolName, SwitchName, VlanName};
-use crate::store::connect::Store;
+use crate::store::database::clash::again_on_clash;
 use crate::store::database::engine::{Row, args};
-use crate::store::database::error::{Clashes, StoreError};
+use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
+use crate::store::parts::MacRegistry;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ pub struct Reservation {
     pub ip_address: BindableAddress,
     /// The MAC.
     pub mac_address: Mac,
-    /// The pool that it was taken from; none where it was asked for by itself.
+    /// The pool that it was taken from; none where the MAC itself was asked for.
     pub pool: Option<PoolName>,
     /// Since when.
     pub created_at: DateTime<Utc>,
@@ -61,25 +62,19 @@ impl Reservation {
     }
 }
 
-impl Store {
+impl<'a> MacRegistry<'a> {
     /// Keeps a MAC for a server's address; asked for again it gives the same one.
     ///
     /// # Errors
     /// [`StoreError::Refused`] where the address has a virtual MAC of the server already, another MAC is reserved for it, the one
     /// asked for is taken, or the pool is unknown or full; or when the database fails.
-    pub async fn reserve(&self, wanted: &NewReservation, rng: &mut impl Rng) -> Result<Reserved, StoreError> {
-        let mut clashes = Clashes::default();
-        loop {
-            match self.reserve_once(wanted, rng).await {
-                Err(error) if clashes.allow_another_try(&error) => {}
-                result => return result,
-            }
-        }
+    pub async fn reserve(self, wanted: &NewReservation, rng: &mut impl Rng) -> Result<Reserved, StoreError> {
+        again_on_clash!(self.reserve_once(wanted, rng))
     }
 
-    async fn reserve_once(&self, wanted: &NewReservation, rng: &mut impl Rng) -> Result<Reserved, StoreError> {
-        let now = self.now().await?;
-        let mut tx = self.begin("reserve a MAC").await?;
+    async fn reserve_once(self, wanted: &NewReservation, rng: &mut impl Rng) -> Result<Reserved, StoreError> {
+        let now = self.store.now().await?;
+        let mut tx = self.store.begin("reserve a MAC").await?;
         hold_allocation(&mut tx).await?;
         if let Some(known) = known(&mut tx, wanted).await? {
             tx.commit("reserve a MAC").await?;
@@ -96,9 +91,9 @@ impl Store {
         Ok(Reserved { reservation, is_new: true })
     }
 
-    async fn pool_for(&self, tx: &mut Tx, wanted: &NewReservation) -> Result<&Pool, StoreError> {
+    async fn pool_for(self, tx: &mut Tx, wanted: &NewReservation) -> Result<&'a Pool, StoreError> {
         if let Some(name) = &wanted.pool {
-            return self.pools.named(name).ok_or_else(|| StoreError::Refused(unknown_pool(name)));
+            return self.store.pools.named(name).ok_or_else(|| StoreError::Refused(unknown_pool(name)));
         }
         let sql = "SELECT s.vlan_name AS vlan_name, p.switch AS switch FROM servers s
                    LEFT JOIN server_ports p ON p.server_id = s.id WHERE s.id = $1 ORDER BY p.switch, p.interface";
@@ -107,11 +102,11 @@ impl Store {
             vlan = row.parse_optional("vlan_name")?;
             switches.extend(row.parse_optional("switch")?);
         }
-        Ok(self.pools.serving(vlan.as_ref(), &switches))
+        Ok(self.store.pools.serving(vlan.as_ref(), &switches))
     }
 
     async fn choose(
-        &self,
+        self,
         tx: &mut Tx,
         wanted: &NewReservation,
         pool: &Pool,
@@ -123,13 +118,13 @@ impl Store {
             let other = others.iter().find(|holder| !(of_address && holder.is_revoked_row_of(wanted.ip_address)));
             return other.map_or(Ok(mac), |other| Err(refused(Code::MacTaken, format!("{mac} {other}"))));
         }
-        let drawn = self.pools.draw(pool, rng);
+        let drawn = self.store.pools.draw(pool, rng);
         if holders(tx, &[drawn]).await?.is_empty() {
             return Ok(drawn);
         }
-        match find_free(tx, &self.pools, pool, 1, rng).await?.first() {
+        match find_free(tx, &self.store.pools, pool, 1, rng).await?.first() {
             Some(mac) => Ok(*mac),
-            None => Err(StoreError::Refused(exhausted(tx, &self.pools, pool, 0).await?)),
+            None => Err(StoreError::Refused(exhausted(tx, &self.store.pools, pool, 0).await?)),
         }
     }
 
@@ -137,21 +132,21 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
-    pub async fn release_reservation(&self, server_id: i64, ip: BindableAddress) -> Result<Reservation, StoreError> {
+    pub async fn release(self, server_id: i64, ip: BindableAddress) -> Result<Reservation, StoreError> {
         let sql = "DELETE FROM taken_macs WHERE kind = 'reserved' AND server_id = $1 AND ip_address = $2 RETURNING *";
-        let rows = self.engine.write("release a reserved MAC", sql, args![server_id, ip.to_string()]).await?;
+        let rows = self.store.engine.write("release a reserved MAC", sql, args![server_id, ip.to_string()]).await?;
         let missing = || StoreError::NotFound { what: "reservation", id: format!("for {ip} of server {server_id}") };
         Reservation::from_row(rows.first().ok_or_else(missing)?)
     }
 
-    /// The reservations beyond this MAC, in the order of their MACs, at most so many.
+    /// At most `limit` reservations after this MAC, in the order of their MACs.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn reservations(&self, after: Option<Mac>, limit: i64) -> Result<Vec<Reservation>, StoreError> {
+    pub async fn reservations(self, after: Option<Mac>, limit: i64) -> Result<Vec<Reservation>, StoreError> {
         let after = after.map(|mac| mac.to_string()).unwrap_or_default();
         let sql = "SELECT * FROM taken_macs WHERE kind = 'reserved' AND mac_address > $1 ORDER BY mac_address LIMIT $2";
-        let rows = self.engine.read("list the reservations", sql, args![after, limit]).await?;
+        let rows = self.store.engine.read("list the reservations", sql, args![after, limit]).await?;
         rows.iter().map(Reservation::from_row).collect()
     }
 }
@@ -160,12 +155,12 @@ fn refused(code: Code, text: String) -> StoreError {
     StoreError::Refused(Failure::new(code, text))
 }
 
-/// The failure of whoever names a pool that there is not.
+/// The failure where the pool named does not exist.
 pub(in crate::store) fn unknown_pool(name: &PoolName) -> Failure {
     Failure::new(Code::UnknownPool, format!("the settings have no pool `{name}`; add [pools.{name}], or name none"))
 }
 
-/// The failure of whoever asks for another MAC than the reserved one.
+/// The failure where another MAC than the reserved one is asked for.
 pub(in crate::store) fn reserved_differently(server_id: i64, ip: BindableAddress, mac: Mac, asked: Mac) -> Failure {
     let text =
         format!("{mac} is reserved for {ip} of server {server_id}, not {asked}; release it first, or ask for none");

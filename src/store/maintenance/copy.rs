@@ -39,7 +39,7 @@ impl Store {
         let tables = self.engine.tables_found().await?.ok_or(StoreError::TablesMissing)?;
         let at_fault = |source: io::Error| StoreError::CopyFile { file: file.to_owned(), source: Arc::new(source) };
         refuse_own_files(read.connect_options().get_filename(), file).map_err(at_fault)?;
-        let place = Place::take(file, overwrite).map_err(at_fault)?;
+        let place = TargetFile::take(file, overwrite).map_err(at_fault)?;
         write(read, &place.part).await?;
         let bytes = place.fill().map_err(at_fault)?;
         Ok(DatabaseCopy { file: file.to_owned(), bytes, tables })
@@ -76,7 +76,7 @@ async fn check(part: &str) -> Result<Vec<String>, sqlx::Error> {
 }
 
 /// The place of a file that is being written under another name beside it. What was not finished is removed.
-struct Place {
+struct TargetFile {
     file: PathBuf,
     /// That name; SQLite takes text.
     part: String,
@@ -84,7 +84,7 @@ struct Place {
     is_kept: bool,
 }
 
-impl Place {
+impl TargetFile {
     fn take(file: &Path, overwrite: bool) -> io::Result<Self> {
         if file.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
@@ -101,7 +101,7 @@ impl Place {
         Ok(place)
     }
 
-    /// Puts what was written into its place, durably; answers with its size.
+    /// Puts what was written into its place, durably; returns its size.
     fn fill(mut self) -> io::Result<u64> {
         let written = File::open(&self.part)?;
         written.sync_all()?;
@@ -114,7 +114,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TargetFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.part);
         if self.is_kept {

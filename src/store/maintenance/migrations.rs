@@ -1,4 +1,4 @@
-//! The migrations of both engines, as they stand in `migrations/`.
+//! The migrations of both engines, from `migrations/`.
 //!
 //! They are listed by name here, because `sqlx::migrate!`, which reads the folders, compiles the whole of sqlx a second
 //! time, for its macros alone.

@@ -9,12 +9,12 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::domain::{Code, Failure};
-use crate::store::connect::Store;
 use crate::store::database::engine::{Row, args};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::{Statement, Tx};
 use crate::store::freezes::{FREEZE_COLUMNS, FREEZE_JOIN};
 use crate::store::inventory::KnownSwitch;
+use crate::store::parts::Pushes;
 use crate::store::pushes::{PushRow, PushState};
 use crate::store::work::leases::{Lease, TROUBLE_COLUMNS};
 
@@ -62,7 +62,7 @@ pub enum PushBefore<'a> {
 /// A push whose commit is about to be sent.
 #[derive(Debug, Clone)]
 pub struct SentPush<'a> {
-    /// Its id, which also stands in the switch's commit log.
+    /// Its id, which is also in the switch's commit log.
     pub id: &'a str,
     /// What it changes.
     pub plan: Value,
@@ -74,14 +74,14 @@ pub struct SentPush<'a> {
     pub backup_id: Option<i64>,
 }
 
-impl Store {
+impl Pushes<'_> {
     /// Asks all that must be known before a push: one statement.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`]; [`StoreError::NotFound`] for a switch that the inventory no longer has; or when the
     /// database fails.
-    pub async fn open_push(&self, lease: &Lease, limits: SiteLimits) -> Result<OpenedPush, StoreError> {
-        let now = self.now().await?;
+    pub async fn open(self, lease: &Lease, limits: SiteLimits) -> Result<OpenedPush, StoreError> {
+        let now = self.store.now().await?;
         let sql = format!(
             "SELECT s.*, {FREEZE_COLUMNS}, {TROUBLE_COLUMNS},
                  CASE WHEN $6 > 0 THEN {} ELSE 0 END AS commits, p.id AS push_id, p.plan AS push_plan,
@@ -102,7 +102,7 @@ impl Store {
             max,
             now - MINUTE
         ];
-        let rows = self.engine.read("open a push", &sql, arguments).await?;
+        let rows = self.store.engine.read("open a push", &sql, arguments).await?;
         let row = rows.first().ok_or_else(|| lease.lost())?;
         if row.get::<Option<String>>("name")?.is_none() {
             return Err(StoreError::NotFound { what: "switch", id: lease.switch.to_string() });
@@ -116,40 +116,45 @@ impl Store {
         Ok(OpenedPush { known, held_back, unresolved: unresolved? })
     }
 
-    /// Keeps the backup and writes down that the commit is about to be sent, if the lease is held and the site may have
-    /// it: one transaction. Answers with the backup's number, or with why nothing may be committed.
+    /// Keeps the backup and records that the commit is about to be sent, if the lease is held and the site may have
+    /// it: one transaction. Returns the backup's number, or why nothing may be committed.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], or when the database fails; nothing was written then.
-    pub async fn push_sent(
-        &self,
+    pub async fn record_sent(
+        self,
         lease: &Lease,
         push: &SentPush<'_>,
         limits: SiteLimits,
     ) -> Result<Result<i64, Failure>, StoreError> {
         let what = "record that a commit is sent";
-        let now = self.now().await?;
-        let mut tx = self.begin(what).await?;
+        let now = self.store.now().await?;
+        let mut tx = self.store.begin(what).await?;
         if limits.commits_per_minute_max > 0 {
             hold_site(&mut tx, lease).await?;
         }
         let backup_id = match (push.backup_id, push.before) {
             (Some(backup_id), _) => backup_id,
-            (None, PushBefore::Text(text)) => self.keep_backup(&mut tx, &lease.switch, text, push.id, now).await?,
-            (None, PushBefore::Kept(hash)) => self.keep_backup_of(&mut tx, &lease.switch, hash, push.id, now).await?,
+            (None, PushBefore::Text(text)) => {
+                self.store.backups().keep_backup(&mut tx, &lease.switch, text, push.id, now).await?
+            }
+            (None, PushBefore::Kept(hash)) => {
+                self.store.backups().keep_backup_of(&mut tx, &lease.switch, hash, push.id, now).await?
+            }
         };
         if write_sent(&mut tx, lease, push, backup_id, limits, now).await? {
             tx.commit(what).await?;
             return Ok(Ok(backup_id));
         }
         drop(tx);
-        // It was one of three things, and which one is asked afterwards.
-        let opened = self.open_push(lease, limits).await?;
+        // The lease is lost, the site is frozen, or its limit is reached: find out which.
+        let opened = self.open(lease, limits).await?;
         Ok(Err(opened.held_back.unwrap_or_else(|| site_limit(lease, limits.commits_per_minute_max))))
     }
 }
 
-/// The site's first switch stands for the site: whoever has its row counts, and sends before the next one counts.
+/// Locks the row of the site's first switch: whoever has it counts the site's commits and sends its own before the next one
+/// counts.
 async fn hold_site(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
     let sql = "SELECT s.name FROM switches s
                WHERE COALESCE(s.site, '-') = (SELECT COALESCE(o.site, '-') FROM switches o WHERE o.name = $1)
@@ -207,7 +212,7 @@ fn site_limit(lease: &Lease, max: i64) -> Failure {
     Failure::new(Code::SiteLimit, text)
 }
 
-/// Writes down how pushes to the lease's switch ended. Its transaction checks the lease.
+/// Records how pushes to the lease's switch ended. Its transaction checks the lease.
 pub(in crate::store) fn write_ends(
     lease: &Lease,
     ends: &[(String, PushState)],

@@ -11,16 +11,16 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::domain::SwitchName;
-use crate::store::connect::Store;
 use crate::store::database::engine::{Row, args, batch_arg};
 use crate::store::database::error::StoreError;
+use crate::store::parts::Pushes;
 
 /// How far a push came, as the journal knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushState {
     /// The commit was sent, or is about to be.
     Sent,
-    /// It stands on the switch for good.
+    /// It is on the switch for good.
     Confirmed,
     /// The switch refused it.
     Refused,
@@ -40,13 +40,13 @@ impl PushState {
     }
 }
 
-/// Lists show the plans of pushes with at most so many changes.
+/// Lists show the plans of pushes with at most this many changes.
 const LISTED_CHANGES_MAX: i64 = 100;
 
 /// A push in the journal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PushRow {
-    /// Its id, which also stands in the switch's commit log.
+    /// Its id, which is also in the switch's commit log.
     pub id: String,
     /// What it changes.
     pub plan: Value,
@@ -59,7 +59,7 @@ pub struct PushRow {
 /// A push with all that the journal knows of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PushRecord {
-    /// Its id, which also stands in the switch's commit log.
+    /// Its id, which is also in the switch's commit log.
     pub id: String,
     /// The switch.
     pub switch: SwitchName,
@@ -76,7 +76,7 @@ pub struct PushRecord {
     pub backup_id: Option<i64>,
     /// What went wrong.
     pub error: Option<String>,
-    /// When it was written down.
+    /// When it was recorded.
     pub started_at: DateTime<Utc>,
     /// When the commit was sent.
     pub sent_at: Option<DateTime<Utc>>,
@@ -102,17 +102,17 @@ impl PushRecord {
     }
 }
 
-impl Store {
+impl Pushes<'_> {
     /// The pushes to a switch, newest first. Their ids grow with time.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn pushes(&self, switch: &SwitchName, before: &str, limit: i64) -> Result<Vec<PushRecord>, StoreError> {
+    pub async fn list(self, switch: &SwitchName, before: &str, limit: i64) -> Result<Vec<PushRecord>, StoreError> {
         let sql = "SELECT id, switch, worker, state, changes, CASE WHEN changes <= $4 THEN plan END AS plan, backup_id, error,
                        started_at, sent_at, finished_at
                    FROM pushes WHERE switch = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3";
         let arguments = args![switch.as_str(), before, limit, LISTED_CHANGES_MAX];
-        let rows = self.engine.read("list pushes", sql, arguments).await?;
+        let rows = self.store.engine.read("list pushes", sql, arguments).await?;
         rows.iter().map(PushRecord::from_row).collect()
     }
 
@@ -120,8 +120,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
-    pub async fn push(&self, id: &str) -> Result<PushRecord, StoreError> {
-        let rows = self.engine.read("read a push", "SELECT * FROM pushes WHERE id = $1", args![id]).await?;
+    pub async fn get(self, id: &str) -> Result<PushRecord, StoreError> {
+        let rows = self.store.engine.read("read a push", "SELECT * FROM pushes WHERE id = $1", args![id]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "push", id: id.to_owned() })?;
         PushRecord::from_row(row)
     }
@@ -130,13 +130,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn pushes_among(&self, switch: &SwitchName, ids: &[&str]) -> Result<HashSet<String>, StoreError> {
+    pub async fn among(self, switch: &SwitchName, ids: &[&str]) -> Result<HashSet<String>, StoreError> {
         if ids.is_empty() {
             return Ok(HashSet::new());
         }
         let batch = batch_arg(ids.iter().map(|id| json!({"id": id})).collect());
         let sql = "SELECT id FROM pushes WHERE switch = $2 AND id {in}SELECT e.value->>'id' FROM {rows}{/in}";
-        let rows = self.engine.read("find pushes", sql, vec![batch, switch.as_str().into()]).await?;
+        let rows = self.store.engine.read("find pushes", sql, vec![batch, switch.as_str().into()]).await?;
         rows.iter().map(|row| row.get("id")).collect()
     }
 }

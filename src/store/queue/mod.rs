@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::domain::BODY_BYTES_MAX;
-use crate::store::connect::Store;
 use crate::store::database::engine::{Row, args};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
+use crate::store::parts::Queue;
 
-/// A longer body is read in pieces of so many bytes.
+/// A longer body is read in pieces of this size.
 const PIECE_BYTES: i64 = 8 << 20;
 /// Messages written by one statement.
 const ROWS_MAX: usize = 100;
@@ -107,17 +107,17 @@ struct NewRow<'a> {
 /// The ids of a batch, as `{in}` takes them.
 const IDS: &str = "{in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
 
-impl Store {
+impl Queue<'_> {
     /// Queues messages in their order, all of them or none.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_publish(&self, messages: &[NewQueueMessage]) -> Result<(), StoreError> {
+    pub async fn publish(self, messages: &[NewQueueMessage]) -> Result<(), StoreError> {
         if messages.is_empty() {
             return Ok(());
         }
-        let now_ms = self.now().await?.timestamp_millis();
-        let mut tx = self.begin("queue messages").await?;
+        let now_ms = self.store.now().await?.timestamp_millis();
+        let mut tx = self.store.begin("queue messages").await?;
         let sql = "INSERT INTO queue_messages (queue, properties, body, available_at_ms, enqueued_at_ms)
             SELECT e.value->>'queue', e.value->'properties', {unhex}e.value->>'body'{/unhex}, $2, $2
             FROM {rows} ORDER BY CAST(e.value->>'position' AS BIGINT)";
@@ -128,27 +128,27 @@ impl Store {
         tx.commit("queue messages").await
     }
 
-    /// Claims the oldest messages of a queue for so long, unless a claim of it lasts. None where there is nothing to claim,
-    /// which is found out without a write.
+    /// Claims the oldest messages of a queue for this long, unless one of them is claimed. None where there is nothing to
+    /// claim, which takes no write.
     ///
     /// A message that was handed out before is claimed with fewer others, in the end alone: what crashes its consumer, or takes
     /// too long, does not use up the deliveries of others.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_claim(
-        &self,
+    pub async fn claim(
+        self,
         queue: &str,
         limit: ClaimLimit,
         lasts: Duration,
     ) -> Result<Option<ClaimedMessages>, StoreError> {
-        let now_ms = self.now().await?.timestamp_millis();
+        let now_ms = self.store.now().await?.timestamp_millis();
         let sql = oldest("");
-        let oldest_one = self.engine.read("find messages", &sql, args![queue, now_ms, 1_i64]).await?;
+        let oldest_one = self.store.engine.read("find messages", &sql, args![queue, now_ms, 1_i64]).await?;
         if oldest_one.first().map(Waiting::from_row).transpose()?.is_none_or(|waiting| waiting.is_claimed) {
             return Ok(None);
         }
-        let mut tx = self.begin("claim messages").await?;
+        let mut tx = self.store.begin("claim messages").await?;
         // Consumers wait for each other here, and see what the one before claimed.
         let rows = tx.run("find messages", &oldest("{for_update}"), args![queue, now_ms, limit.messages]).await?;
         let waiting = rows.iter().map(Waiting::from_row).collect::<Result<Vec<_>, _>>()?;
@@ -166,19 +166,19 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_body(&self, id: i64, at: i64) -> Result<Vec<u8>, StoreError> {
+    pub async fn body(self, id: i64, at: i64) -> Result<Vec<u8>, StoreError> {
         let sql =
             "SELECT SUBSTR(body, CAST($2 AS INTEGER), CAST($3 AS INTEGER)) AS piece FROM queue_messages WHERE id = $1";
-        let rows = self.engine.read("read a long body", sql, args![id, at + 1, PIECE_BYTES]).await?;
+        let rows = self.store.engine.read("read a long body", sql, args![id, at + 1, PIECE_BYTES]).await?;
         rows.first().map_or(Ok(Vec::new()), |row| row.get("piece"))
     }
 
-    /// Removes what is still claimed under this claim; nothing where it was removed, or claimed anew, already.
+    /// Removes what is still claimed under this claim: nothing where it was removed or claimed again meanwhile.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_remove(&self, claim: &QueueClaim) -> Result<(), StoreError> {
-        let mut tx = self.begin("remove messages").await?;
+    pub async fn remove(self, claim: &QueueClaim) -> Result<(), StoreError> {
+        let mut tx = self.store.begin("remove messages").await?;
         remove_claimed(&mut tx, claim).await?;
         tx.commit("remove messages").await
     }
@@ -187,8 +187,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_release(&self, claim: &QueueClaim) -> Result<(), StoreError> {
-        let mut tx = self.begin("release messages").await?;
+    pub async fn release(self, claim: &QueueClaim) -> Result<(), StoreError> {
+        let mut tx = self.store.begin("release messages").await?;
         let sql = format!(
             "UPDATE queue_messages SET claim_token = NULL, available_at_ms = enqueued_at_ms, deliveries = deliveries - 1
              WHERE id {IDS} AND claim_token = $2"
@@ -201,9 +201,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_depth(&self, queue: &str) -> Result<i64, StoreError> {
+    pub async fn depth(self, queue: &str) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) AS messages FROM queue_messages WHERE queue = $1";
-        let rows = self.engine.read("count messages", sql, args![queue]).await?;
+        let rows = self.store.engine.read("count messages", sql, args![queue]).await?;
         rows.first().ok_or(StoreError::NoAnswer { what: "count messages" })?.get("messages")
     }
 }

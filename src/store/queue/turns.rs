@@ -1,14 +1,14 @@
-//! Whose turn it is to take messages in. The broker hands a queue to one worker at a time; a worker that was paused in its
-//! turn, and goes on when another has long taken over, finds here that its turn is over. Otherwise it would take in again
-//! what it has in hand, as if it had just arrived.
+//! Whose turn it is to admit messages. The broker hands a queue to one worker at a time. A worker that was paused in its turn
+//! and goes on after another has taken over finds here that its turn has ended. Otherwise it would admit what it has in hand
+//! once more, as if it had just arrived.
 
-use crate::store::connect::Store;
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
+use crate::store::parts::Intake;
 use crate::store::queue::{QueueClaim, remove_claimed};
 
-/// What the taking in of a batch depends on.
+/// What must hold for a batch to be admitted.
 #[derive(Debug, Clone)]
 pub enum Fence {
     /// A turn at a queue of RabbitMQ.
@@ -24,7 +24,7 @@ pub enum Fence {
     None,
 }
 
-/// That the turn at this queue is this one; it stays so until the transaction ends.
+/// The condition that the turn at this queue is this one; it holds until the transaction ends.
 pub(in crate::store) fn held_turn(queue: &str, turn: &str) -> String {
     format!("(SELECT turn FROM intake_turns WHERE queue = {queue} {{for_update}}) = {turn}")
 }
@@ -44,15 +44,15 @@ impl Fence {
     }
 }
 
-impl Store {
-    /// Begins a turn at the queue; whoever had one before has lost it.
+impl Intake<'_> {
+    /// Begins a turn at the queue, which ends the turn before it.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_turn(&self, queue: &str) -> Result<Fence, StoreError> {
+    pub async fn take_turn(self, queue: &str) -> Result<Fence, StoreError> {
         let sql = "INSERT INTO intake_turns (queue, turn) VALUES ($1, 1)
                    ON CONFLICT (queue) DO UPDATE SET turn = intake_turns.turn + 1 RETURNING turn";
-        let rows = self.engine.write("take a turn", sql, args![queue]).await?;
+        let rows = self.store.engine.write("take a turn", sql, args![queue]).await?;
         let row = rows.first().ok_or(StoreError::NoAnswer { what: "take a turn" })?;
         Ok(Fence::Turn { queue: queue.to_owned(), turn: row.get("turn")? })
     }

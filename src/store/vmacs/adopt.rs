@@ -1,4 +1,4 @@
-//! Taking over what stands on the switches: rows of bindings that vmacd did not make.
+//! Adopting what is on the switches: rows for bindings that vmacd did not make.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use crate::domain::adopt::{Adoptable, FoundPort};
 use crate::domain::{BindingState, SwitchBinding};
 use crate::store::admit::LOCK_INTENTS;
-use crate::store::commands::Outcome;
-use crate::store::connect::Store;
+use crate::store::commands::outcome::Outcome;
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::events::body::{EventOf, EventRow, event_row};
 use crate::store::events::outbox::write_events;
+use crate::store::parts::Vmacs;
 use crate::store::vmacs::Vmac;
 
 /// Rows written in one transaction.
@@ -20,7 +20,7 @@ const BATCH: usize = 1_000;
 /// Who asked for an adopted row, and the key of its intent.
 const ADOPT: &str = "adopt";
 
-// What clashes with a unique index is left out, and told by its absence.
+// What clashes with a unique index is left out: the caller sees that its row is missing.
 const INSERT: &str = "INSERT INTO virtual_macs (server_id, ip_address, mac_address, vlan_name, status, desired,
         switch_bindings, requested_by, created_at, updated_at, activated_at)
     SELECT CAST(e.value->>'server_id' AS BIGINT), e.value->>'ip', e.value->>'mac', e.value->>'vlan', 'active', 'bound',
@@ -43,18 +43,18 @@ const INTENTS: &str = "UPDATE intents SET issued_at_ms = $2, issued_rank = 0, ar
         AND intents.ip_address = e.value->>'ip' AND intents.issued_at_ms < $2
         AND intents.server_id {in}SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows}{/in}";
 
-impl Store {
-    /// Makes rows of bindings that stand: `active`, each port `bound` as it was found, each with its event. What took an
-    /// address or a MAC meanwhile keeps it. Answers with the rows made; the others of `found` have none.
+impl Vmacs<'_> {
+    /// Makes rows of bindings that are there: `active`, each port `bound` as it was found, each with its event. What took an
+    /// address or a MAC meanwhile keeps it. Returns the rows made; the others of `found` have none.
     ///
     /// # Errors
     /// When the database fails; rows of earlier batches stay then, and adopting again goes on behind them.
-    pub async fn adopt(&self, found: &[Adoptable]) -> Result<Vec<Vmac>, StoreError> {
+    pub async fn adopt(self, found: &[Adoptable]) -> Result<Vec<Vmac>, StoreError> {
         let mut made = Vec::new();
         for batch in found.chunks(BATCH) {
             // Asked for each time: a clock that is carried on may be ahead, and a revoke issued right after would come too late.
-            let now = self.engine.ask_for_the_time().await?;
-            let mut tx = self.begin("adopt bindings").await?;
+            let now = self.store.engine.ask_for_the_time().await?;
+            let mut tx = self.store.begin("adopt bindings").await?;
             made.extend(adopt_batch(&mut tx, batch, now).await?);
             tx.commit("adopt bindings").await?;
         }

@@ -1,23 +1,22 @@
 //! Reading virtual MACs and their history.
 
 pub(super) mod adopt;
-pub(super) mod conditions;
+pub(super) mod filter;
 pub(super) mod ownership;
 pub(super) mod ports;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::domain::{
-    BindableAddress, Desired, GroupName, Mac, Requester, Search, Status, SwitchBinding, SwitchName, VlanName, VmacName,
-};
-use crate::store::connect::Store;
+use crate::domain::{BindableAddress, Desired, GroupName, Mac, Requester, Status, SwitchBinding, VlanName, VmacName};
 use crate::store::database::engine::{Arg, Row, args, batch_arg};
 use crate::store::database::error::StoreError;
-use crate::store::vmacs::conditions::conditions;
+use crate::store::database::tx::Tx;
+use crate::store::parts::Vmacs;
+use crate::store::vmacs::filter::{VmacFilter, conditions};
 
 /// A row of `virtual_macs`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,7 +37,7 @@ pub struct Vmac {
     pub desired: Desired,
     /// How often what is wanted has changed.
     pub generation: i64,
-    /// Where each port stands.
+    /// The state of each port.
     pub switch_bindings: Vec<SwitchBinding>,
     /// The reason code of the last failure.
     pub failure_code: Option<String>,
@@ -60,45 +59,6 @@ pub struct Vmac {
     pub activated_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
-}
-
-/// Which virtual MACs.
-#[derive(Debug, Clone)]
-pub struct VmacFilter {
-    /// With this status.
-    pub status: Option<Status>,
-    /// On this switch.
-    pub switch: Option<SwitchName>,
-    /// Of this server.
-    pub server_id: Option<i64>,
-    /// For this address.
-    pub ip: Option<BindableAddress>,
-    /// With this MAC.
-    pub mac: Option<Mac>,
-    /// With what somebody looks for.
-    pub search: Option<Search>,
-    /// Newest first; else oldest first.
-    pub newest_first: bool,
-    /// Beyond this number in that order; 0 begins at the first.
-    pub after_id: i64,
-    /// At most so many.
-    pub limit: i64,
-}
-
-impl Default for VmacFilter {
-    fn default() -> Self {
-        Self {
-            status: None,
-            switch: None,
-            server_id: None,
-            ip: None,
-            mac: None,
-            search: None,
-            newest_first: false,
-            after_id: 0,
-            limit: 1000,
-        }
-    }
 }
 
 /// A part of a list of virtual MACs.
@@ -159,7 +119,7 @@ pub(super) const UPDATE_VMACS: &str = "UPDATE virtual_macs SET
     FROM {rows} WHERE virtual_macs.id = CAST(e.value->>'id' AS BIGINT)
         AND virtual_macs.id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
 
-/// The statement of [`Store::find_page`].
+/// The statement of [`Vmacs::find_page`].
 fn page(filter: &VmacFilter, numbers: Arg) -> (String, Vec<Arg>) {
     let (beyond, order) = if filter.newest_first { ("<", "DESC") } else { (">", "ASC") };
     let from = if filter.newest_first && filter.after_id == 0 { i64::MAX } else { filter.after_id };
@@ -175,14 +135,14 @@ fn page(filter: &VmacFilter, numbers: Arg) -> (String, Vec<Arg>) {
 /// Most commands, and most events, in a history.
 const HISTORY_MAX: i64 = 1_000;
 
-impl Store {
+impl Vmacs<'_> {
     /// The virtual MAC of this number.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
-    pub async fn vmac(&self, id: i64) -> Result<Vmac, StoreError> {
+    pub async fn get(self, id: i64) -> Result<Vmac, StoreError> {
         let rows =
-            self.engine.read("read a virtual MAC", "SELECT * FROM virtual_macs WHERE id = $1", args![id]).await?;
+            self.store.engine.read("read a virtual MAC", "SELECT * FROM virtual_macs WHERE id = $1", args![id]).await?;
         let row = rows.first().ok_or_else(|| StoreError::NotFound { what: "virtual MAC", id: id.to_string() })?;
         Vmac::from_row(row)
     }
@@ -191,9 +151,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.
-    pub async fn look_up(&self, name: VmacName) -> Result<Vmac, StoreError> {
+    pub async fn named(self, name: VmacName) -> Result<Vmac, StoreError> {
         let filter = match name {
-            VmacName::Id(id) => return self.vmac(id).await,
+            VmacName::Id(id) => return self.get(id).await,
             VmacName::Ip(ip) => VmacFilter { ip: Some(ip), ..VmacFilter::default() },
             VmacName::Mac(mac) => VmacFilter { mac: Some(mac), ..VmacFilter::default() },
         };
@@ -206,7 +166,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn find(&self, filter: &VmacFilter) -> Result<Vec<Vmac>, StoreError> {
+    pub async fn find(self, filter: &VmacFilter) -> Result<Vec<Vmac>, StoreError> {
         Ok(self.find_page(filter).await?.vmacs)
     }
 
@@ -214,9 +174,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn find_page(&self, filter: &VmacFilter) -> Result<VmacPage, StoreError> {
+    pub async fn find_page(self, filter: &VmacFilter) -> Result<VmacPage, StoreError> {
         let (sql, arguments) = page(filter, self.numbers(filter).await?);
-        let rows = self.engine.read("list virtual MACs", &sql, arguments).await?;
+        let rows = self.store.engine.read("list virtual MACs", &sql, arguments).await?;
         let vmacs = rows.iter().map(Vmac::from_row).collect::<Result<Vec<_>, _>>()?;
         let is_full = i64::try_from(vmacs.len()).is_ok_and(|count| count >= filter.limit);
         let goes_on_after = vmacs.last().filter(|_| is_full).map(|last| last.id);
@@ -228,21 +188,21 @@ impl Store {
     /// # Errors
     /// When the database fails.
     #[cfg(feature = "failpoints")]
-    pub async fn plan_of_find_page(&self, filter: &VmacFilter) -> Result<String, StoreError> {
+    pub async fn plan_of_find_page(self, filter: &VmacFilter) -> Result<String, StoreError> {
         let (sql, arguments) = page(filter, self.numbers(filter).await?);
-        self.engine.plan_of(&sql, arguments).await
+        self.store.engine.plan_of(&sql, arguments).await
     }
 
     /// How many virtual MACs match, on all pages.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn count_vmacs(&self, filter: &VmacFilter) -> Result<i64, StoreError> {
+    pub async fn count(self, filter: &VmacFilter) -> Result<i64, StoreError> {
         let mut arguments = vec![self.numbers(filter).await?];
         let conditions = conditions(filter, &mut arguments);
         let sql =
             format!("SELECT COUNT(*) AS rows_counted FROM virtual_macs WHERE CAST($1 AS TEXT) IS NOT NULL{conditions}");
-        let rows = self.engine.read("count virtual MACs", &sql, arguments).await?;
+        let rows = self.store.engine.read("count virtual MACs", &sql, arguments).await?;
         rows.first().ok_or(StoreError::NoAnswer { what: "count virtual MACs" })?.get("rows_counted")
     }
 
@@ -250,19 +210,19 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn timeline(&self, vmac_id: i64) -> Result<Vec<TimelineEntry>, StoreError> {
+    pub async fn timeline(self, vmac_id: i64) -> Result<Vec<TimelineEntry>, StoreError> {
         let commands = "SELECT message_key, action, body, received_at FROM commands WHERE vmac_id = $1
                         ORDER BY id DESC LIMIT $2";
         let events = "SELECT routing_key, body->'reason'->>'text' AS reason, created_at FROM events WHERE vmac_id = $1
                       ORDER BY id DESC LIMIT $2";
         let mut timeline = Vec::new();
-        for row in self.engine.read("read a history", commands, args![vmac_id, HISTORY_MAX]).await? {
+        for row in self.store.engine.read("read a history", commands, args![vmac_id, HISTORY_MAX]).await? {
             let (action, key): (String, String) = (row.get("action")?, row.get("message_key")?);
             let requester = Requester::of_body(&row.get::<Vec<u8>>("body")?);
             let text = format!("{action} requested{requester} (message {key})");
             timeline.push(TimelineEntry { at: row.get("received_at")?, text });
         }
-        for row in self.engine.read("read a history", events, args![vmac_id, HISTORY_MAX]).await? {
+        for row in self.store.engine.read("read a history", events, args![vmac_id, HISTORY_MAX]).await? {
             let (key, reason): (String, Option<String>) = (row.get("routing_key")?, row.get("reason")?);
             let reason = reason.map(|text| format!(": {text}")).unwrap_or_default();
             timeline.push(TimelineEntry { at: row.get("created_at")?, text: format!("{key}{reason}") });
@@ -275,10 +235,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn vmacs(&self, ids: &[i64]) -> Result<Vec<Vmac>, StoreError> {
+    pub async fn list(self, ids: &[i64]) -> Result<Vec<Vmac>, StoreError> {
         let batch = batch_arg(ids.iter().map(|id| json!({"id": id})).collect());
         let sql = "SELECT * FROM virtual_macs WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} ORDER BY id";
-        let rows = self.engine.read("read virtual MACs", sql, vec![batch]).await?;
+        let rows = self.store.engine.read("read virtual MACs", sql, vec![batch]).await?;
         rows.iter().map(Vmac::from_row).collect()
     }
 
@@ -286,14 +246,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn vmacs_with(&self, macs: &[Mac]) -> Result<Vec<Vmac>, StoreError> {
+    pub async fn with_macs(self, macs: &[Mac]) -> Result<Vec<Vmac>, StoreError> {
         let batch = batch_arg(macs.iter().map(|mac| json!({"mac": mac})).collect());
         let sql = "SELECT * FROM virtual_macs WHERE id IN (
                        SELECT v.id FROM virtual_macs v JOIN {rows} ON v.mac_address = e.value->>'mac'
                        UNION SELECT t.vmac_id FROM taken_macs t JOIN {rows} ON t.mac_address = e.value->>'mac'
                        WHERE t.kind = 'former')
                    ORDER BY id";
-        let rows = self.engine.read("find rows by MAC", sql, vec![batch]).await?;
+        let rows = self.store.engine.read("find rows by MAC", sql, vec![batch]).await?;
         rows.iter().map(Vmac::from_row).collect()
     }
 
@@ -301,14 +261,23 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn ours_among(&self, macs: &[Mac]) -> Result<HashSet<Mac>, StoreError> {
+    pub async fn ours_among(self, macs: &[Mac]) -> Result<HashSet<Mac>, StoreError> {
         let batch = batch_arg(macs.iter().map(|mac| json!({"mac": mac})).collect());
         let sql = "SELECT mac_address FROM virtual_macs WHERE mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}
                        AND NOT EXISTS (SELECT 1 FROM taken_macs t
                            WHERE t.mac_address = virtual_macs.mac_address AND t.kind = 'elsewhere')
                    UNION SELECT mac_address FROM taken_macs WHERE kind = 'former'
                        AND mac_address {in}SELECT e.value->>'mac' FROM {rows}{/in}";
-        let rows = self.engine.read("find MACs", sql, vec![batch]).await?;
+        let rows = self.store.engine.read("find MACs", sql, vec![batch]).await?;
         rows.iter().map(|row| row.parse("mac_address")).collect()
     }
+}
+
+/// Reads and locks rows by their ids, in one order for all, so that two transactions do not stand in each
+/// other's way.
+pub(super) async fn lock_vmacs(tx: &mut Tx, ids: Vec<serde_json::Value>) -> Result<HashMap<i64, Vmac>, StoreError> {
+    let sql = "SELECT * FROM virtual_macs WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}
+               ORDER BY id {for_update}";
+    let rows = tx.batch("lock rows", sql, ids, Vec::new()).await?;
+    rows.iter().map(|row| Vmac::from_row(row).map(|vmac| (vmac.id, vmac))).collect()
 }

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use crate::domain::plan::{LeftPort, Ownership, PresentBinding, Wish, addresses_elsewhere, macs_at};
 use crate::domain::{BindableAddress, Desired, SwitchName};
-use crate::store::connect::Store;
 use crate::store::database::engine::batch_arg;
 use crate::store::database::error::StoreError;
+use crate::store::parts::Vmacs;
 use crate::store::vmacs::Vmac;
 
 /// All rows of these addresses: live and revoked ones have an index each.
@@ -17,13 +17,13 @@ const ROWS_OF_ADDRESSES: &str = "SELECT * FROM virtual_macs WHERE id {in}
             AND v.ip_address {in}SELECT e.value->>'ip' FROM {rows}{/in}{/in}
     ORDER BY id";
 
-impl Store {
+impl Vmacs<'_> {
     /// What the rows know of the bindings for the wishes' addresses on the switch.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn ownership(
-        &self,
+        self,
         switch: &SwitchName,
         wishes: &[Wish],
         present: &[PresentBinding],
@@ -42,12 +42,12 @@ impl Store {
 
     /// The ports of the switch that rows had for these addresses and do not want any more.
     async fn left_ports(
-        &self,
+        self,
         switch: &SwitchName,
         addresses: Vec<BindableAddress>,
     ) -> Result<Vec<LeftPort>, StoreError> {
         let batch = batch_arg(addresses.iter().map(|ip| json!({"ip": ip})).collect());
-        let rows = self.engine.read("read whose addresses were", ROWS_OF_ADDRESSES, vec![batch]).await?;
+        let rows = self.store.engine.read("read whose addresses were", ROWS_OF_ADDRESSES, vec![batch]).await?;
         let vmacs = rows.iter().map(Vmac::from_row).collect::<Result<Vec<_>, _>>()?;
         Ok(vmacs.iter().flat_map(|vmac| left_by(vmac, switch)).collect())
     }

@@ -1,13 +1,13 @@
-//! One look at everything that may be due, by the database's own clock: all that a worker with nothing to do asks.
+//! Whether anything is due, by the database's own clock, in one statement: all that an idle worker asks.
 
 use std::time::Instant;
 
 use chrono::DateTime;
 
-use crate::store::connect::Store;
 use crate::store::database::clock::millis;
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
+use crate::store::parts::Work;
 use crate::store::work::leases::switch_is_due;
 
 /// What is due.
@@ -15,18 +15,18 @@ use crate::store::work::leases::switch_is_due;
 pub struct Due {
     /// Switches that nobody has a lease of.
     pub switches: bool,
-    /// Commands that wait in the inbox.
+    /// Commands that wait to be admitted.
     pub commands: bool,
     /// Events that nobody has claimed.
     pub events: bool,
 }
 
-impl Store {
-    /// Looks whether anything is due: one statement, which writes nothing.
+impl Work<'_> {
+    /// Checks whether anything is due: one statement, which writes nothing.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn due(&self) -> Result<Due, StoreError> {
+    pub async fn due(self) -> Result<Due, StoreError> {
         let sql = format!(
             "SELECT {{now_ms}} AS now_ms,
                  EXISTS (SELECT 1 FROM switch_work) AND EXISTS (SELECT 1 FROM switch_leases l WHERE {}) AS switches,
@@ -37,11 +37,11 @@ impl Store {
             switch_is_due("{now_ms}", "{now_ms} + $1", "{now_ms} + $2")
         );
         let asked = Instant::now();
-        let arguments = args![LEASE_MAX_MS, millis(self.retry.delay_max) * 2, CLAIM_MAX_MS];
-        let rows = self.engine.read("read what is due", &sql, arguments).await?;
+        let arguments = args![LEASE_MAX_MS, millis(self.store.retry.delay_max) * 2, CLAIM_MAX_MS];
+        let rows = self.store.engine.read("read what is due", &sql, arguments).await?;
         let row = rows.first().ok_or(StoreError::NoAnswer { what: "read what is due" })?;
         if let Some(now) = DateTime::from_timestamp_millis(row.get("now_ms")?) {
-            self.engine.clock.learn(asked, now);
+            self.store.engine.clock.learn(asked, now);
         }
         Ok(Due { switches: row.get("switches")?, commands: row.get("commands")?, events: row.get("events")? })
     }

@@ -17,6 +17,7 @@ use crate::store::database::clock::millis;
 use crate::store::database::engine::{Arg, Row, args, batch_arg};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
+use crate::store::parts::Leases;
 
 /// The row of `switch_leases` that a lease is for; its arguments are those of [`Lease::args`].
 pub(in crate::store) const HELD: &str = "switch = $1 AND token = $2 AND holder = $3";
@@ -50,7 +51,7 @@ fn switches(rows: &[Row]) -> Result<Vec<SwitchName>, StoreError> {
     rows.iter().map(|row| row.parse("switch")).collect()
 }
 
-/// Why a switch is not brought to what its rows want, and when it is tried again.
+/// Why a switch is not brought to what its rows want, and when it is retried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trouble {
     /// The reason code.
@@ -61,7 +62,7 @@ pub struct Trouble {
     pub failures: i64,
     /// Since when.
     pub since: DateTime<Utc>,
-    /// When it is tried again.
+    /// When it is retried.
     pub next_try_at: DateTime<Utc>,
 }
 
@@ -100,7 +101,7 @@ impl Trouble {
     }
 }
 
-/// No lease is given for so long: one that seems to be is of a clock that has been put back since.
+/// Longer than any lease: one that seems to last longer was written before the clock was set back.
 const TTL_MAX: Duration = Duration::from_secs(6 * 3_600);
 
 /// That nobody holds the lease of `l`; `$NOW` and `$BEYOND` are the time, and the time beyond which no lease ends.
@@ -119,7 +120,7 @@ fn with(sql: &str, arguments: &[(&str, &str)]) -> String {
 
 /// That the switch of a lease `l` is due: nobody has it, it may be tried, and something waits for it.
 pub(in crate::store) fn switch_is_due(now: &str, beyond: &str, latest: &str) -> String {
-    // One look at the index for each end of it: an OR within would read all that waits for later.
+    // One index lookup for each end: an OR within one would read everything that is due later.
     let waits = |when: &str| format!("EXISTS (SELECT 1 FROM switch_work w WHERE w.switch = l.switch AND {when})");
     let (due, of_another_clock) = (waits("w.due_at_ms <= $NOW"), waits("w.due_at_ms > $LATEST"));
     let sql = format!("{FREE} AND {TO_BE_TRIED} AND ({due} OR {of_another_clock})");
@@ -131,20 +132,20 @@ pub(in crate::store) fn work_is_due(now: &str, latest: &str) -> String {
     with(DUE, &[("$NOW", now), ("$LATEST", latest)])
 }
 
-impl Store {
+impl Leases<'_> {
     /// Takes the leases of at most `limit` switches that are due, those first whose work has been due longest, and answers
     /// with them and their sites. Switches of the sites in `full` are left to others.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn claim_due(
-        &self,
+        self,
         holder: &str,
         limit: usize,
         ttl: Duration,
         full: &[Option<SiteName>],
     ) -> Result<Vec<(Lease, Option<SiteName>)>, StoreError> {
-        let now_ms = self.now().await?.timestamp_millis();
+        let now_ms = self.store.now().await?.timestamp_millis();
         let not_full = if full.is_empty() {
             ""
         } else {
@@ -166,10 +167,10 @@ impl Store {
         let mut arguments = vec![batch_arg(sites)];
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let beyond_ms = now_ms + millis(TTL_MAX.max(ttl * 2));
-        arguments.extend(args![holder, now_ms + millis(ttl), now_ms, beyond_ms, self.latest_ms(now_ms), limit]);
+        arguments.extend(args![holder, now_ms + millis(ttl), now_ms, beyond_ms, self.store.latest_ms(now_ms), limit]);
         // No need to wait for the disk: whatever is written under the lease waits for it, and takes the claim along. Where
         // Postgres crashes before that, the claim never was, and nothing was done under it.
-        let rows = self.engine.write_unsynced("claim switches", &sql, arguments).await?;
+        let rows = self.store.engine.write_unsynced("claim switches", &sql, arguments).await?;
         let lease = |row: &Row| {
             let lease = Lease { switch: row.parse("switch")?, holder: holder.to_owned(), token: row.get("token")? };
             Ok((lease, row.parse_optional("site")?))
@@ -177,17 +178,12 @@ impl Store {
         rows.iter().map(lease).collect()
     }
 
-    /// The latest time that anything may be due, where it was written down by the clock as it is now.
-    pub(in crate::store) fn latest_ms(&self, now_ms: i64) -> i64 {
-        now_ms + millis(self.retry.delay_max) * 2
-    }
-
     /// Takes one switch's lease when nobody has it, or its time has run out, whether or not the switch is due.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn acquire(&self, switch: &SwitchName, holder: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
-        let now_ms = self.now().await?.timestamp_millis();
+    pub async fn acquire(self, switch: &SwitchName, holder: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
+        let now_ms = self.store.now().await?.timestamp_millis();
         let sql = "INSERT INTO switch_leases (switch, holder, token, expires_at_ms) VALUES ($1, $2, 1, $4)
                    ON CONFLICT (switch) DO UPDATE SET holder = excluded.holder, token = switch_leases.token + 1,
                        expires_at_ms = excluded.expires_at_ms
@@ -195,7 +191,7 @@ impl Store {
                    RETURNING token";
         let beyond_ms = now_ms + millis(TTL_MAX.max(ttl * 2));
         let arguments = args![switch.as_str(), holder, now_ms, now_ms + millis(ttl), beyond_ms];
-        let rows = self.engine.write("take a lease", sql, arguments).await?;
+        let rows = self.store.engine.write("take a lease", sql, arguments).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some(Lease { switch: switch.clone(), holder: holder.to_owned(), token: row.get("token")? }))
     }
@@ -206,24 +202,24 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Renewed, StoreError> {
+    pub async fn renew(self, leases: &[Lease], ttl: Duration) -> Result<Renewed, StoreError> {
         if leases.is_empty() {
             return Ok(Renewed::default());
         }
-        let expires_at_ms = self.now().await?.timestamp_millis() + millis(ttl);
+        let expires_at_ms = self.store.now().await?.timestamp_millis() + millis(ttl);
         let row = |lease: &Lease| json!({"switch": lease.switch, "token": lease.token, "holder": lease.holder});
         let asked = || batch_arg(leases.iter().map(row).collect());
         let sql = format!(
             "UPDATE switch_leases SET expires_at_ms = $2
              WHERE switch {{in}}{HELD_OF_BATCH} {{skip_locked}}{{/in}} RETURNING switch"
         );
-        let rows = self.engine.write("renew leases", &sql, vec![asked(), expires_at_ms.into()]).await?;
+        let rows = self.store.engine.write("renew leases", &sql, vec![asked(), expires_at_ms.into()]).await?;
         let held = switches(&rows)?;
         if held.len() == leases.len() {
             return Ok(Renewed { held, busy: Vec::new() });
         }
         // What is still ours as far as anybody has committed was locked a moment ago.
-        let rows = self.engine.read("read which leases are held", HELD_OF_BATCH, vec![asked()]).await?;
+        let rows = self.store.engine.read("read which leases are held", HELD_OF_BATCH, vec![asked()]).await?;
         let busy = switches(&rows)?.into_iter().filter(|switch| !held.contains(switch)).collect();
         Ok(Renewed { held, busy })
     }
@@ -232,36 +228,43 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+    pub async fn release(self, lease: &Lease) -> Result<(), StoreError> {
         let sql = format!("UPDATE switch_leases SET expires_at_ms = 0, token = token + 1 WHERE {HELD}");
-        self.engine.write("release a lease", &sql, lease.args(Vec::new())).await.map(|_| ())
+        self.store.engine.write("release a lease", &sql, lease.args(Vec::new())).await.map(|_| ())
     }
 
     /// True while the lease is held and has not run out.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn holds(&self, lease: &Lease) -> Result<bool, StoreError> {
-        let now_ms = self.now().await?.timestamp_millis();
+    pub async fn holds(self, lease: &Lease) -> Result<bool, StoreError> {
+        let now_ms = self.store.now().await?.timestamp_millis();
         let sql = format!("SELECT token FROM switch_leases WHERE {HELD} AND expires_at_ms > $4");
-        Ok(!self.engine.read("check a lease", &sql, lease.args(args![now_ms])).await?.is_empty())
+        Ok(!self.store.engine.read("check a lease", &sql, lease.args(args![now_ms])).await?.is_empty())
     }
 
     /// Who holds the switch's lease now.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn lease_holder(&self, switch: &SwitchName) -> Result<Option<String>, StoreError> {
-        let now_ms = self.now().await?.timestamp_millis();
+    pub async fn holder(self, switch: &SwitchName) -> Result<Option<String>, StoreError> {
+        let now_ms = self.store.now().await?.timestamp_millis();
         let sql = "SELECT holder FROM switch_leases WHERE switch = $1 AND expires_at_ms > $2";
-        let rows = self.engine.read("read who has a lease", sql, args![switch.as_str(), now_ms]).await?;
+        let rows = self.store.engine.read("read who has a lease", sql, args![switch.as_str(), now_ms]).await?;
         rows.first().map(|row| row.get("holder")).transpose()
+    }
+}
+
+impl Store {
+    /// The latest time that anything may be due, where it was recorded by the clock as it is now.
+    pub(in crate::store) fn latest_ms(&self, now_ms: i64) -> i64 {
+        now_ms + millis(self.retry.delay_max) * 2
     }
 }
 
 /// Gives the lease back when no more work is due for its switch; otherwise keeps it for at least `keep_for` from now. Returns
 /// whether it is kept. The switch answered, so the trouble noted for it is cleared.
-pub(in crate::store) async fn release_or_go_on(
+pub(in crate::store) async fn release_or_keep(
     tx: &mut Tx,
     lease: &Lease,
     now_ms: i64,

@@ -11,13 +11,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::domain::{BindableAddress, BindingState, SwitchName};
-use crate::store::commands::lock_vmacs;
-use crate::store::connect::Store;
 use crate::store::database::clock::at_once_ms;
 use crate::store::database::engine::{Arg, Row, args, batch_arg};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::{Statement, Tx};
-use crate::store::vmacs::conditions::on_switch;
+use crate::store::parts::Work;
+use crate::store::vmacs::filter::on_switch;
+use crate::store::vmacs::lock_vmacs;
 use crate::store::vmacs::{UPDATE_VMACS, Vmac};
 use crate::store::work::item::{SERVERS, WorkItem, give_servers, other_servers};
 use crate::store::work::leases::work_is_due;
@@ -54,21 +54,21 @@ pub(super) async fn work_of(
     Ok(work)
 }
 
-impl Store {
+impl Work<'_> {
     /// The rows that are due on the switch, those that have been due longest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn work(&self, switch: &SwitchName, limit: i64) -> Result<Vec<WorkItem>, StoreError> {
-        let now_ms = self.now().await?.timestamp_millis();
+    pub async fn due_on(self, switch: &SwitchName, limit: i64) -> Result<Vec<WorkItem>, StoreError> {
+        let now_ms = self.store.now().await?.timestamp_millis();
         let sql = format!(
             "SELECT v.*, s.pxe_mac, s.primary_ip, s.vlan_name AS server_vlan_name, {TRACE} AS traceparent,
                  w.attempts AS work_attempts
              {WAITING} AND {} ORDER BY w.due_at_ms, w.vmac_id LIMIT $2",
             work_is_due("$3", "$4")
         );
-        let arguments = args![switch.as_str(), limit, now_ms, self.latest_ms(now_ms)];
-        let rows = self.engine.read("read what is due on a switch", &sql, arguments).await?;
+        let arguments = args![switch.as_str(), limit, now_ms, self.store.latest_ms(now_ms)];
+        let rows = self.store.engine.read("read what is due on a switch", &sql, arguments).await?;
         self.items(rows, switch).await
     }
 
@@ -78,12 +78,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn wanted_on(
-        &self,
+        self,
         switch: &SwitchName,
         addresses: &[BindableAddress],
     ) -> Result<Vec<WorkItem>, StoreError> {
         let (sql, arguments) = wanted_on(switch, addresses);
-        let rows = self.engine.read("read what a switch should hold", &sql, arguments).await?;
+        let rows = self.store.engine.read("read what a switch should hold", &sql, arguments).await?;
         self.items(rows, switch).await
     }
 
@@ -92,38 +92,38 @@ impl Store {
     /// # Errors
     /// When the database fails.
     #[cfg(feature = "failpoints")]
-    pub async fn plan_of_wanted_on(&self, switch: &SwitchName) -> Result<String, StoreError> {
+    pub async fn plan_of_wanted_on(self, switch: &SwitchName) -> Result<String, StoreError> {
         let (sql, arguments) = wanted_on(switch, &[]);
-        self.engine.plan_of(&sql, arguments).await
+        self.store.engine.plan_of(&sql, arguments).await
     }
 
-    /// The items of the rows. Ports of other servers than a row's own, which are few, are looked up apart.
-    async fn items(&self, rows: Vec<Row>, switch: &SwitchName) -> Result<Vec<WorkItem>, StoreError> {
+    /// The items of the rows. Ports of other servers than a row's own are few and are read separately.
+    async fn items(self, rows: Vec<Row>, switch: &SwitchName) -> Result<Vec<WorkItem>, StoreError> {
         let items: Result<Vec<_>, _> = rows.iter().map(|row| WorkItem::from_row(row, switch)).collect();
         let mut items = items?;
         let asked = other_servers(&items, switch);
         if !asked.is_empty() {
-            let rows = self.engine.read("read the servers of ports", SERVERS, vec![batch_arg(asked)]).await?;
+            let rows = self.store.engine.read("read the servers of ports", SERVERS, vec![batch_arg(asked)]).await?;
             give_servers(&mut items, switch, &rows)?;
         }
         Ok(items)
     }
 
-    /// Has the workers look at these rows on the switch once more, as after a change that was not theirs: their bindings
-    /// there count as unknown until a push has seen them.
+    /// Queues these rows for the switch again, as after a change that was not the workers': their bindings there count as
+    /// unknown until a push has seen them.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_again(&self, switch: &SwitchName, rows: &[i64]) -> Result<(), StoreError> {
-        let now = self.now().await?;
-        let mut tx = self.begin("queue rows for a switch again").await?;
+    pub async fn queue_again(self, switch: &SwitchName, rows: &[i64]) -> Result<(), StoreError> {
+        let now = self.store.now().await?;
+        let mut tx = self.store.begin("queue rows for a switch again").await?;
         let vmacs = lock_vmacs(&mut tx, rows.iter().map(|id| json!({"id": id})).collect()).await?;
         queue(&mut tx, switch, vmacs.into_values().collect(), now).await?;
         tx.commit("queue rows for a switch again").await
     }
 }
 
-/// The statement of [`Store::wanted_on`].
+/// The statement of [`Work::wanted_on`].
 fn wanted_on(switch: &SwitchName, addresses: &[BindableAddress]) -> (String, Vec<Arg>) {
     let mut arguments = vec![batch_arg(addresses.iter().map(|ip| json!({"ip": ip})).collect())];
     let sql = format!(
@@ -141,29 +141,29 @@ fn wanted_on(switch: &SwitchName, addresses: &[BindableAddress]) -> (String, Vec
 
 /// A row that waits for a switch.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(super) struct Waits {
+pub(super) struct QueuedWork {
     pub switch: SwitchName,
     pub vmac_id: i64,
 }
 
 /// Queues rows for switches, due at once, in one order for all. What is queued already goes on as it was.
-pub(super) async fn queue_work(tx: &mut Tx, work: Vec<Waits>, now: DateTime<Utc>) -> Result<(), StoreError> {
+pub(super) async fn queue_work(tx: &mut Tx, work: Vec<QueuedWork>, now: DateTime<Utc>) -> Result<(), StoreError> {
     tx.together("queue work", [queued(work, now)]).await
 }
 
 /// The statement of [`queue_work`].
-pub(super) fn queued(work: Vec<Waits>, now: DateTime<Utc>) -> Option<Statement> {
+pub(super) fn queued(work: Vec<QueuedWork>, now: DateTime<Utc>) -> Option<Statement> {
     queued_by(work, "NOTHING", now)
 }
 
-/// The same for rows whose intent is new: what is queued already begins anew.
-pub(super) fn queued_anew(work: Vec<Waits>, now: DateTime<Utc>) -> Option<Statement> {
+/// The same for rows whose intent is new: what is queued already starts over.
+pub(super) fn queued_anew(work: Vec<QueuedWork>, now: DateTime<Utc>) -> Option<Statement> {
     let anew = "UPDATE SET queued_at_ms = excluded.queued_at_ms, due_at_ms = excluded.due_at_ms, attempts = 0,
         first_failed_at_ms = NULL, failing_from_ms = NULL, reason_code = NULL, reason_text = NULL, told_at_ms = NULL";
     queued_by(work, anew, now)
 }
 
-fn queued_by(mut work: Vec<Waits>, again: &str, now: DateTime<Utc>) -> Option<Statement> {
+fn queued_by(mut work: Vec<QueuedWork>, again: &str, now: DateTime<Utc>) -> Option<Statement> {
     work.sort_unstable();
     work.dedup();
     let sql = format!(
@@ -189,7 +189,7 @@ pub(super) async fn queue(
     let due = vmacs.iter().filter(|vmac| vmac.switches_due().contains(switch));
     tx.together(
         "queue work",
-        [queued_anew(due.map(|vmac| Waits { switch: switch.clone(), vmac_id: vmac.id }).collect(), now)],
+        [queued_anew(due.map(|vmac| QueuedWork { switch: switch.clone(), vmac_id: vmac.id }).collect(), now)],
     )
     .await
 }

@@ -23,5 +23,5 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         LookupProblems,
     ))]
 async fn show(State(app): State<AppState>, Path(message_id): Path<String>) -> Result<Json<CommandView>, Problem> {
-    Ok(Json(app.store.command(&MessageKey(message_id)).await?.into()))
+    Ok(Json(app.store.commands().get(&MessageKey(message_id)).await?.into()))
 }

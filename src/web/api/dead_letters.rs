@@ -95,8 +95,8 @@ async fn list(
         since: query.since,
         ..DeadLetterFilter::default()
     };
-    let total = app.store.count_dead_letters(&filter).await?;
-    let items = app.store.dead_letters(&filter).await?.into_iter().map(DeadLetterView::from).collect();
+    let total = app.store.dead_letters().count(&filter).await?;
+    let items = app.store.dead_letters().list(&filter).await?.into_iter().map(DeadLetterView::from).collect();
     Ok(Page::new(items, total, &page_request, |letter: &DeadLetterView| letter.id.to_string()).answer(&uri))
 }
 
@@ -107,7 +107,7 @@ async fn list(
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn causes(State(app): State<AppState>) -> Result<Json<Vec<CauseView>>, Problem> {
-    Ok(Json(app.store.dead_letter_causes().await?.into_iter().map(CauseView::from).collect()))
+    Ok(Json(app.store.dead_letters().causes().await?.into_iter().map(CauseView::from).collect()))
 }
 
 /// Shows one dead letter, whatever its state.
@@ -118,7 +118,7 @@ async fn causes(State(app): State<AppState>) -> Result<Json<Vec<CauseView>>, Pro
         LookupProblems,
     ))]
 async fn show(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json<DeadLetterView>, Problem> {
-    Ok(Json(app.store.dead_letter(id).await?.into()))
+    Ok(Json(app.store.dead_letters().get(id).await?.into()))
 }
 
 /// Which dead letters were changed, or would be.
@@ -157,7 +157,7 @@ async fn replay_one(State(app): State<AppState>, Path(id): Path<i64>) -> Result<
     ))]
 async fn discard_one(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json<Changed>, Problem> {
     let letters = waiting(&app, DeadLetterFilter { ids: vec![id], ..DeadLetterFilter::default() }).await?;
-    Ok(Changed::of(app.store.discard(&letters).await?, false))
+    Ok(Changed::of(app.store.dead_letters().discard(&letters).await?, false))
 }
 
 /// Which dead letters to change: give at least one of these.
@@ -211,7 +211,7 @@ async fn replay_many(State(app): State<AppState>, Body(selection): Body<Selectio
 async fn discard_many(State(app): State<AppState>, Body(selection): Body<Selection>) -> Result<Json<Changed>, Problem> {
     let dry_run = selection.dry_run;
     let letters = chosen(&app, selection).await?;
-    let changed = if dry_run { letters } else { app.store.discard(&letters).await? };
+    let changed = if dry_run { letters } else { app.store.dead_letters().discard(&letters).await? };
     Ok(Changed::of(changed, dry_run))
 }
 
@@ -240,7 +240,7 @@ async fn chosen(app: &AppState, selection: Selection) -> Result<Vec<i64>, Proble
 
 /// Those that wait and match; it is a problem when one that was named is not among them.
 async fn waiting(app: &AppState, filter: DeadLetterFilter) -> Result<Vec<i64>, Problem> {
-    let letters = app.store.dead_letter_ids(&filter).await?;
+    let letters = app.store.dead_letters().ids(&filter).await?;
     match filter.ids.iter().find(|id| letters.binary_search(id).is_err()) {
         Some(id) => Err(Problem::new(ApiCode::NotFound, format!("dead letter {id} is not waiting"))),
         None => Ok(letters),

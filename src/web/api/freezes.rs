@@ -26,7 +26,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn list(State(app): State<AppState>) -> Result<Json<Vec<FreezeView>>, Problem> {
-    Ok(Json(app.store.freezes().await?.into_iter().map(FreezeView::from).collect()))
+    Ok(Json(app.store.freezes().list().await?.into_iter().map(FreezeView::from).collect()))
 }
 
 /// Shows the freeze of a site; if there are several, the one that ends last.
@@ -38,7 +38,7 @@ async fn list(State(app): State<AppState>) -> Result<Json<Vec<FreezeView>>, Prob
     ))]
 async fn show(State(app): State<AppState>, Path(site): Path<String>) -> Result<Json<FreezeView>, Problem> {
     let site: Scope = parsed("site", &site)?;
-    let found = app.store.freezes().await?.into_iter().find(|freeze| freeze.site == site);
+    let found = app.store.freezes().list().await?.into_iter().find(|freeze| freeze.site == site);
     Ok(Json(found.ok_or(StoreError::NotFrozen(site))?.into()))
 }
 
@@ -74,7 +74,7 @@ async fn freeze(
     let order = FreezeOrder { site: parsed("site", &site)?, until: body.until, reason: body.reason, made_by };
     let order =
         order.checked(app.store.now().await?).map_err(|error| Problem::new(ApiCode::InvalidBody, error.to_string()))?;
-    Ok(Json(app.store.freeze(&order).await?.into()))
+    Ok(Json(app.store.freezes().freeze(&order).await?.into()))
 }
 
 /// Thaws a site: ends all of its freezes, whoever made them; work on its switches continues within seconds.
@@ -86,7 +86,7 @@ async fn freeze(
     ))]
 async fn thaw(State(app): State<AppState>, Path(site): Path<String>) -> Result<Json<ThawView>, Problem> {
     let site: Scope = parsed("site", &site)?;
-    let thawed = app.store.thaw(&site).await?;
-    let still = app.store.freezes().await?.into_iter().filter(|freeze| freeze.site.meets(&site)).collect();
+    let thawed = app.store.freezes().thaw(&site).await?;
+    let still = app.store.freezes().list().await?.into_iter().filter(|freeze| freeze.site.meets(&site)).collect();
     Ok(Json(ThawView::new(thawed, still)))
 }

@@ -59,5 +59,5 @@ impl From<PoolFigures> for PoolView {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn list(State(app): State<AppState>) -> Result<Json<Vec<PoolView>>, Problem> {
-    Ok(Json(app.store.pool_figures().await?.into_iter().map(PoolView::from).collect()))
+    Ok(Json(app.store.mac_registry().pool_figures().await?.into_iter().map(PoolView::from).collect()))
 }

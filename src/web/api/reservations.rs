@@ -60,9 +60,15 @@ async fn list(
     let page_request = query.page_request()?;
     let after: Option<Mac> =
         if page_request.after.is_empty() { None } else { Some(parsed("after", &page_request.after)?) };
-    let items =
-        app.store.reservations(after, page_request.reads()).await?.into_iter().map(ReservationView::from).collect();
-    let total = app.store.length(Listed::Reservations).await?;
+    let items = app
+        .store
+        .mac_registry()
+        .reservations(after, page_request.reads())
+        .await?
+        .into_iter()
+        .map(ReservationView::from)
+        .collect();
+    let total = app.store.statistics().length(Listed::Reservations).await?;
     Ok(Page::new(items, total, &page_request, |kept: &ReservationView| kept.mac_address.clone()).answer(&uri))
 }
 
@@ -115,7 +121,8 @@ impl TryFrom<ReserveBody> for NewReservation {
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn reserve(State(app): State<AppState>, Body(body): Body<ReserveBody>) -> Result<Response, Problem> {
-    let reserved = app.store.reserve(&body.try_into()?, &mut rand::make_rng::<rand::rngs::StdRng>()).await?;
+    let reserved =
+        app.store.mac_registry().reserve(&body.try_into()?, &mut rand::make_rng::<rand::rngs::StdRng>()).await?;
     let status = if reserved.is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(ReservationView::from(reserved.reservation))).into_response())
 }
@@ -143,5 +150,5 @@ async fn release(
     Query(query): Query<ReleaseQuery>,
 ) -> Result<Json<ReservationView>, Problem> {
     let ip: BindableAddress = parsed("ip_address", &query.ip_address)?;
-    Ok(Json(app.store.release_reservation(query.server_id, ip).await?.into()))
+    Ok(Json(app.store.mac_registry().release(query.server_id, ip).await?.into()))
 }

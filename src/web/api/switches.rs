@@ -40,9 +40,9 @@ async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
     let page_request = query.page_request()?;
-    let overviews = app.store.switch_overviews(&page_request.after, page_request.reads()).await?.into_iter();
+    let overviews = app.store.switches().overviews(&page_request.after, page_request.reads()).await?.into_iter();
     let items = overviews.map(|overview| SwitchView::new(overview, app.drift)).collect();
-    let total = app.store.length(Listed::Switches).await?;
+    let total = app.store.statistics().length(Listed::Switches).await?;
     Ok(Page::new(items, total, &page_request, |switch: &SwitchView| switch.name.clone()).answer(&uri))
 }
 
@@ -54,7 +54,7 @@ async fn list(
         LookupProblems,
     ))]
 async fn show(State(app): State<AppState>, Path(name): Path<String>) -> Result<Json<SwitchView>, Problem> {
-    let overview = app.store.switch_overview(&parsed("name", &name)?).await?;
+    let overview = app.store.switches().overview(&parsed("name", &name)?).await?;
     Ok(Json(SwitchView::new(overview, app.drift)))
 }
 
@@ -74,12 +74,13 @@ async fn pushes(
     let (switch, page_request) = (known(&app, &name).await?, query.page_request()?);
     let items = app
         .store
-        .pushes(&switch, &page_request.after, page_request.reads())
+        .pushes()
+        .list(&switch, &page_request.after, page_request.reads())
         .await?
         .into_iter()
         .map(PushView::from)
         .collect();
-    let total = app.store.length(Listed::Pushes(&switch)).await?;
+    let total = app.store.statistics().length(Listed::Pushes(&switch)).await?;
     Ok(Page::new(items, total, &page_request, |push: &PushView| push.id.clone()).answer(&uri))
 }
 
@@ -91,7 +92,7 @@ async fn pushes(
         LookupProblems,
     ))]
 async fn push(State(app): State<AppState>, Path(id): Path<String>) -> Result<Json<PushView>, Problem> {
-    Ok(Json(app.store.push(&id).await?.into()))
+    Ok(Json(app.store.pushes().get(&id).await?.into()))
 }
 
 /// Lists the backups of a switch, newest first.
@@ -108,14 +109,14 @@ async fn backups(
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
     let (switch, page_request) = (known(&app, &name).await?, query.page_request()?);
-    let backups = app.store.backups(&switch, page_request.after_number(i64::MAX)?, page_request.reads()).await?;
+    let backups = app.store.backups().list(&switch, page_request.after_number(i64::MAX)?, page_request.reads()).await?;
     let items = backups.into_iter().map(BackupView::from).collect();
-    let total = app.store.length(Listed::Backups(&switch)).await?;
+    let total = app.store.statistics().length(Listed::Backups(&switch)).await?;
     Ok(Page::new(items, total, &page_request, |backup: &BackupView| backup.id.to_string()).answer(&uri))
 }
 
 async fn known(app: &AppState, name: &str) -> Result<SwitchName, Problem> {
-    Ok(app.store.switch(&parsed("name", name)?).await?.switch.name)
+    Ok(app.store.switches().get(&parsed("name", name)?).await?.switch.name)
 }
 
 /// A backup with its content.
@@ -134,7 +135,7 @@ struct BackupContent {
         LookupProblems,
     ))]
 async fn backup(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Json<BackupContent>, Problem> {
-    let (backup, content) = app.store.backup(id).await?;
+    let (backup, content) = app.store.backups().get(id).await?;
     Ok(Json(BackupContent { backup: backup.into(), content: redacted(&content) }))
 }
 

@@ -97,7 +97,7 @@ async fn revoke(
 }
 
 async fn server_of(app: &AppState, ip: BindableAddress) -> Result<i64, Problem> {
-    let rows = app.store.find(&VmacFilter { ip: Some(ip), ..VmacFilter::default() }).await?;
+    let rows = app.store.vmacs().find(&VmacFilter { ip: Some(ip), ..VmacFilter::default() }).await?;
     let live = rows.iter().find(|row| row.status != Status::Revoked).map(|row| row.server_id);
     let text = || format!("{ip} has no virtual MAC; name the server with `server_id` to revoke all the same");
     live.ok_or_else(|| Problem::new(ApiCode::NotFound, text()))
@@ -154,8 +154,8 @@ async fn list(
         after_id: page_request.after_number(0)?,
         limit: page_request.reads(),
     };
-    let total = app.store.count_vmacs(&filter).await?;
-    let items = app.store.find(&filter).await?.into_iter().map(VmacView::from).collect();
+    let total = app.store.vmacs().count(&filter).await?;
+    let items = app.store.vmacs().find(&filter).await?.into_iter().map(VmacView::from).collect();
     Ok(Page::new(items, total, &page_request, |vmac: &VmacView| vmac.id.to_string()).answer(&uri))
 }
 
@@ -193,11 +193,11 @@ struct Entry {
     ))]
 async fn timeline(State(app): State<AppState>, Path(what): Path<String>) -> Result<Json<Timeline>, Problem> {
     let vmac = find(&app, &what).await?;
-    let entries = app.store.timeline(vmac.id).await?;
+    let entries = app.store.vmacs().timeline(vmac.id).await?;
     let entries = entries.into_iter().map(|TimelineEntry { at, text }| Entry { at, text }).collect();
     Ok(Json(Timeline { vmac: vmac.into(), entries }))
 }
 
 async fn find(app: &AppState, what: &str) -> Result<Vmac, Problem> {
-    Ok(app.store.look_up(parsed("what", what)?).await?)
+    Ok(app.store.vmacs().named(parsed("what", what)?).await?)
 }

@@ -13,7 +13,7 @@ use crate::web::backup_diff::since;
 
 /// Shows it, its secrets hidden.
 pub(super) async fn show(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Markup, PageError> {
-    let (backup, content) = app.store.backup(id).await?;
+    let (backup, content) = app.store.backups().get(id).await?;
     let between = since(&app.store, id, None).await?;
     let content = html! {
         dl {

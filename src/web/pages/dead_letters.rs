@@ -26,12 +26,12 @@ pub(super) struct ListQuery {
 
 /// Lists those that wait: by cause, then one by one.
 pub(super) async fn list(State(app): State<AppState>, Query(query): Query<ListQuery>) -> Result<Markup, PageError> {
-    let found = app.store.dead_letter_causes().await?;
+    let found = app.store.dead_letters().causes().await?;
     let filter =
         DeadLetterFilter { newest_first: true, after_id: query.after, limit: ROWS_READ, ..DeadLetterFilter::default() };
-    let mut letters = app.store.dead_letters(&filter).await?;
+    let mut letters = app.store.dead_letters().list(&filter).await?;
     let next = next(&mut letters, |letter| letter.id.to_string());
-    let total = app.store.count_dead_letters(&filter).await?;
+    let total = app.store.dead_letters().count(&filter).await?;
     let content = html! {
         (progress(&app, &query.replay))
         @if total == 0 { p .faint { "No dead letters are waiting." } } @else {
@@ -124,7 +124,7 @@ fn buttons(which: &Markup, count: i64, back: &str) -> Markup {
 
 /// Shows one with what was received.
 pub(super) async fn show(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Markup, PageError> {
-    let FullDeadLetter { row: letter, body, headers } = app.store.dead_letter(id).await?;
+    let FullDeadLetter { row: letter, body, headers } = app.store.dead_letters().get(id).await?;
     let content = html! {
         p { (status(&letter.state)) }
         p .note.bad { strong { (safe(&letter.reason_code)) } ": " (safe(&letter.error_text)) }
@@ -198,12 +198,12 @@ pub(super) async fn replay(State(app): State<AppState>, Form(form): Form<ButtonF
 /// Puts them aside for good.
 pub(super) async fn discard(State(app): State<AppState>, Form(form): Form<ButtonForm>) -> Result<Response, PageError> {
     let letters = waiting(&app, &form).await?;
-    app.store.discard(&letters).await?;
+    app.store.dead_letters().discard(&letters).await?;
     Ok(redirect_to(&form.back))
 }
 
 async fn waiting(app: &AppState, form: &ButtonForm) -> Result<Vec<i64>, PageError> {
-    let letters = app.store.dead_letter_ids(&form.filter()?).await?;
+    let letters = app.store.dead_letters().ids(&form.filter()?).await?;
     let gone = "none of them is still waiting: somebody else replayed or discarded them";
     if letters.is_empty() { Err(Problem::new(ApiCode::NotFound, gone).into()) } else { Ok(letters) }
 }

@@ -67,6 +67,6 @@ pub(super) struct ThawForm {
 pub(super) async fn thaw(State(app): State<AppState>, Form(form): Form<ThawForm>) -> Result<Response, PageError> {
     let site: Scope =
         form.site.parse().map_err(|error| Problem::new(ApiCode::InvalidBody, format!("site: {error}")))?;
-    app.store.thaw(&site).await?;
+    app.store.freezes().thaw(&site).await?;
     Ok(redirect_to(&form.back))
 }

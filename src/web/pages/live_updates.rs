@@ -81,7 +81,7 @@ async fn poll(shared: Arc<Shared>) {
             }
         }
         let health = shared.health_source.health_view().await.fingerprint();
-        let figures = timeout(FIGURES_MAX, shared.store.pulse()).await;
+        let figures = timeout(FIGURES_MAX, shared.store.statistics().pulse()).await;
         shared.pulse.send_if_modified(|(last, last_health)| {
             // Without figures nothing is known of the rows; that the database is away is news of its own.
             let figures = figures.ok().and_then(Result::ok).unwrap_or_else(|| last.clone());

@@ -14,13 +14,13 @@ use crate::web::app_state::AppState;
 const LISTED: i64 = 10;
 
 pub(super) async fn show(State(app): State<AppState>) -> Result<Markup, PageError> {
-    let (counts, causes) = (app.store.counts().await?, app.store.dead_letter_causes().await?);
+    let (counts, causes) = (app.store.statistics().counts().await?, app.store.dead_letters().causes().await?);
     let active = VmacFilter { status: Some(Status::Active), ..VmacFilter::default() };
-    let active = app.store.count_vmacs(&active).await?;
-    let needy = app.store.switches_in_need(LISTED).await?;
+    let active = app.store.vmacs().count(&active).await?;
+    let needy = app.store.switches().in_need(LISTED).await?;
     let newest = VmacFilter { newest_first: true, limit: LISTED, ..VmacFilter::default() };
-    let newest = app.store.find(&newest).await?;
-    let frozen = app.store.freezes().await?;
+    let newest = app.store.vmacs().find(&newest).await?;
+    let frozen = app.store.freezes().list().await?;
     let content = html! {
         (freezes::notes(&frozen, "/"))
         div .tiles {

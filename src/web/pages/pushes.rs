@@ -14,7 +14,7 @@ use crate::web::app_state::AppState;
 use crate::web::backup_diff::since;
 
 pub(super) async fn show(State(app): State<AppState>, Path(id): Path<String>) -> Result<Markup, PageError> {
-    let push = app.store.push(&id).await?;
+    let push = app.store.pushes().get(&id).await?;
     let after = configuration_after(&app, &push).await?;
     let content = html! {
         p { (status(&push.state)) }

@@ -50,16 +50,16 @@ async fn exact_match(app: &AppState, text: &str) -> Result<Option<String>, Store
     match text.parse::<VmacName>() {
         Ok(VmacName::Id(number)) => {
             let of_server = VmacFilter { server_id: Some(number), limit: 1, ..VmacFilter::default() };
-            let known = !app.store.find(&of_server).await?.is_empty();
+            let known = !app.store.vmacs().find(&of_server).await?.is_empty();
             Ok(known.then(|| format!("/vmacs?server={number}")))
         }
-        Ok(name @ (VmacName::Ip(_) | VmacName::Mac(_))) => match app.store.look_up(name).await {
+        Ok(name @ (VmacName::Ip(_) | VmacName::Mac(_))) => match app.store.vmacs().named(name).await {
             Ok(_) => Ok(Some(format!("/vmacs/{}", url_encoded(text)))),
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         },
         Err(_) => match text.parse::<SwitchName>() {
-            Ok(switch) => match app.store.switch(&switch).await {
+            Ok(switch) => match app.store.switches().get(&switch).await {
                 Ok(_) => Ok(Some(format!("/switches/{switch}"))),
                 Err(StoreError::NotFound { .. }) => Ok(None),
                 Err(error) => Err(error),
@@ -84,18 +84,18 @@ async fn all_matches(app: &AppState, text: &str, search: Search) -> Result<Match
                 limit: ROWS,
                 ..DeadLetterFilter::default()
             };
-            (app.store.switches_named_like(text, ROWS).await?, app.store.dead_letters(&filter).await?)
+            (app.store.switches().named_like(text, ROWS).await?, app.store.dead_letters().list(&filter).await?)
         }
     };
     let mut found = Matches {
-        vmacs: app.store.find(&filter).await?,
-        vmacs_total: app.store.count_vmacs(&filter).await?,
+        vmacs: app.store.vmacs().find(&filter).await?,
+        vmacs_total: app.store.vmacs().count(&filter).await?,
         switches,
         letters,
     };
     // A number that is nothing else is that of a row.
     if let (Ok(VmacName::Id(id)), 0) = (text.parse(), found.count()) {
-        match app.store.vmac(id).await {
+        match app.store.vmacs().get(id).await {
             Ok(vmac) => (found.vmacs, found.vmacs_total) = (vec![vmac], 1),
             Err(StoreError::NotFound { .. }) => {}
             Err(error) => return Err(error),

@@ -45,7 +45,7 @@ impl Sessions {
     /// Begins one for somebody who showed the token, and gives what their cookie is to hold.
     pub async fn open(&self, token: &str) -> Result<String, StoreError> {
         let secret = hex::encode(rand::random::<[u8; 32]>());
-        self.store.open_page_session(&key(&secret, token), &self.limits).await?;
+        self.store.page_sessions().open(&key(&secret, token), &self.limits).await?;
         Ok(secret)
     }
 
@@ -55,7 +55,7 @@ impl Sessions {
     /// wrong, and not to be sent to a login that cannot work.
     pub async fn is_open(&self, secret: &str, token: &str, is_use: bool) -> Result<bool, StoreError> {
         let key = key(secret, token);
-        let asked = self.store.has_page_session(&key, &self.limits, is_use);
+        let asked = self.store.page_sessions().is_open(&key, &self.limits, is_use);
         match tokio::time::timeout(ASKED_MAX, asked).await {
             Ok(Ok(is_open)) => {
                 self.note(key, is_open);
@@ -87,7 +87,7 @@ impl Sessions {
     pub async fn end(&self, secret: &str, token: &str) -> Result<(), StoreError> {
         let key = key(secret, token);
         self.note(key.clone(), false);
-        self.store.end_page_session(&key).await
+        self.store.page_sessions().end(&key).await
     }
 }
 

@@ -30,10 +30,10 @@ pub(super) struct From {
 
 /// Lists them by name.
 pub(super) async fn list(State(app): State<AppState>, Query(from): Query<From>) -> Result<Markup, PageError> {
-    let mut switches = app.store.switch_overviews(&from.after, ROWS_READ).await?;
+    let mut switches = app.store.switches().overviews(&from.after, ROWS_READ).await?;
     let next = next(&mut switches, |switch| url_encoded(switch.known.switch.name.as_str()));
-    let total = app.store.length(Listed::Switches).await?;
-    let frozen = app.store.freezes().await?;
+    let total = app.store.statistics().length(Listed::Switches).await?;
+    let frozen = app.store.freezes().list().await?;
     let content = html! {
         (freezes::notes(&frozen, "/switches"))
         @if total == 0 { p .faint { "No switches yet. Import an inventory: " code { "vmacd inventory import FILE" } } }
@@ -100,10 +100,10 @@ fn last_push(overview: &SwitchOverview) -> Markup {
 pub(super) async fn show(State(app): State<AppState>, Path(name): Path<String>) -> Result<Markup, PageError> {
     let name: SwitchName =
         name.parse().map_err(|error| Problem::new(ApiCode::InvalidParameter, format!("name: {error}")))?;
-    let overview = app.store.switch_overview(&name).await?;
-    let pushes = app.store.pushes(&name, "", LATEST).await?;
-    let backups = app.store.backups(&name, i64::MAX, LATEST).await?;
-    let mut frozen = app.store.freezes().await?;
+    let overview = app.store.switches().overview(&name).await?;
+    let pushes = app.store.pushes().list(&name, "", LATEST).await?;
+    let backups = app.store.backups().list(&name, i64::MAX, LATEST).await?;
+    let mut frozen = app.store.freezes().list().await?;
     frozen.retain(|freeze| freeze.site.covers(overview.known.switch.site.as_ref()));
     let content = html! {
         (freezes::notes(&frozen, &format!("/switches/{name}")))

@@ -67,9 +67,9 @@ where
 /// Lists them, newest first.
 pub(super) async fn list(State(app): State<AppState>, Query(query): Query<VmacQuery>) -> Result<Markup, PageError> {
     let filter = query.filter()?;
-    let mut vmacs = app.store.find(&filter).await?;
+    let mut vmacs = app.store.vmacs().find(&filter).await?;
     let next = next(&mut vmacs, |vmac| vmac.id.to_string());
-    let total = app.store.count_vmacs(&filter).await?;
+    let total = app.store.vmacs().count(&filter).await?;
     let content = html! {
         form .actions action="/vmacs" {
             select name="status" aria-label="Status" {
@@ -131,13 +131,13 @@ fn port(binding: &SwitchBinding) -> Markup {
 pub(super) async fn show(State(app): State<AppState>, Path(name): Path<String>) -> Result<Markup, PageError> {
     let name = given::<VmacName>("name", &name)?;
     let name = name.ok_or_else(|| Problem::new(ApiCode::NotFound, "expected an address, a MAC or a row's id"))?;
-    let vmac = match (app.store.look_up(name).await, name) {
+    let vmac = match (app.store.vmacs().named(name).await, name) {
         (Err(StoreError::NotFound { .. }), VmacName::Ip(ip)) => return without_row(&app, ip).await,
         (found, _) => found?,
     };
     let letters = letters_of(&app, vmac.ip_address).await?;
-    let timeline = app.store.timeline(vmac.id).await?;
-    let waits = app.store.row_waits(vmac.id).await?;
+    let timeline = app.store.vmacs().timeline(vmac.id).await?;
+    let waits = app.store.work().waits_of(vmac.id).await?;
     let back = format!("/vmacs/{}", vmac.id);
     let content = html! {
         p { (state(&vmac)) }
@@ -172,7 +172,7 @@ async fn without_row(app: &AppState, ip: BindableAddress) -> Result<Markup, Page
 }
 
 async fn letters_of(app: &AppState, ip: BindableAddress) -> Result<Vec<DeadLetterRow>, StoreError> {
-    app.store.dead_letters(&DeadLetterFilter { ip: Some(ip), limit: ROWS, ..DeadLetterFilter::default() }).await
+    app.store.dead_letters().list(&DeadLetterFilter { ip: Some(ip), limit: ROWS, ..DeadLetterFilter::default() }).await
 }
 
 fn trouble(vmac: &Vmac) -> Markup {

@@ -1,5 +1,5 @@
 //! Whether bindings are in force: asked after pushes, once nothing more is due on the switch and its lease is given back, and
-//! with each look at what the switch holds. It locks nothing, and what it cannot find out fails nothing.
+//! with each drift check. It locks nothing, and what it cannot find out fails nothing.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use crate::domain::{BindingState, Desired, SwitchName};
 use crate::store::{InForceNews, ShownInForce, StoreError, Vmac};
 use crate::switch::{Found, SwitchClient, SwitchError};
 use crate::worker::context::Context;
-use crate::worker::switches::session::Session;
+use crate::worker::switches::session::SwitchSession;
 
-/// Longest time for the question after pushes.
+/// Longest time for asking after pushes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A switch takes a moment to have in its tables what was just committed.
 const SETTLING: Duration = Duration::from_secs(2);
 
-/// A binding of a row on the switch that is looked at.
+/// A binding of a row on the switch that is asked.
 pub(in crate::worker) struct Asked {
     vmac_id: i64,
     binding: Binding,
@@ -44,7 +44,7 @@ pub(in crate::worker) fn bound_on<'a>(switch: &'a SwitchName, vmacs: impl Iterat
     asked.collect()
 }
 
-/// Asks the switch, and answers with what it showed.
+/// Asks the switch, and returns what it showed.
 pub(in crate::worker) async fn ask(
     client: &mut SwitchClient,
     asked: &[Asked],
@@ -58,9 +58,9 @@ pub(in crate::worker) async fn ask(
     Ok(asked.iter().zip(found).map(shown).collect())
 }
 
-/// After pushes on this session that bound something. It ends at once when the worker stops: the next look at the switch
+/// After pushes on this session that bound something. It ends at once when the worker stops: the next check of the switch
 /// finds out what this one did not. Where the next push waits for the session it comes first.
-pub(in crate::worker) async fn after_pushes(context: &Arc<Context>, session: &mut Session, switch: &SwitchName) {
+pub(in crate::worker) async fn after_pushes(context: &Arc<Context>, session: &mut SwitchSession, switch: &SwitchName) {
     if session.unasked.is_empty() || context.idle_sessions.is_wanted(switch) {
         return;
     }
@@ -68,11 +68,11 @@ pub(in crate::worker) async fn after_pushes(context: &Arc<Context>, session: &mu
     if !context.settings.worker.evidence {
         return;
     }
-    let looked = tokio::select! {
-        looked = tokio::time::timeout(PATIENCE, look(context, session, switch, rows)) => looked,
+    let checked = tokio::select! {
+        checked = tokio::time::timeout(PATIENCE, check(context, session, switch, rows)) => checked,
         () = context.stopping.cancelled() => return session.abandon(),
     };
-    match looked {
+    match checked {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%switch, error, "could not ask whether the new bindings are in force"),
         Err(_) => {
@@ -82,15 +82,15 @@ pub(in crate::worker) async fn after_pushes(context: &Arc<Context>, session: &mu
     }
 }
 
-async fn look(
+async fn check(
     context: &Context,
-    session: &mut Session,
+    session: &mut SwitchSession,
     switch: &SwitchName,
     rows: BTreeSet<i64>,
 ) -> Result<(), String> {
     let Some(client) = session.client() else { return Ok(()) };
     let told = |error: StoreError| crate::worker::chain(&error);
-    let vmacs = context.store.vmacs(&rows.into_iter().collect::<Vec<_>>()).await.map_err(told)?;
+    let vmacs = context.store.vmacs().list(&rows.into_iter().collect::<Vec<_>>()).await.map_err(told)?;
     let asked = bound_on(switch, vmacs.iter());
     let shown = match patiently(context, client, switch, &asked).await {
         Ok(shown) => shown,
@@ -102,8 +102,8 @@ async fn look(
         }
     };
     let as_of: HashMap<_, _> = vmacs.iter().map(|vmac| (vmac.id, vmac.updated_at)).collect();
-    let news = context.store.note_in_force(switch, &shown, &as_of, false).await.map_err(told)?;
-    tell(context, switch, &news);
+    let news = context.store.checks().record_in_force(switch, &shown, &as_of, false).await.map_err(told)?;
+    report(context, switch, &news);
     Ok(())
 }
 
@@ -125,13 +125,13 @@ async fn patiently(
 }
 
 /// Logs what is new, and has its events published.
-pub(in crate::worker) fn tell(context: &Context, switch: &SwitchName, news: &[InForceNews]) {
+pub(in crate::worker) fn report(context: &Context, switch: &SwitchName, news: &[InForceNews]) {
     for InForceNews { vmac_id, now } in news {
         let text = now.reason.as_ref().map_or("", |reason| reason.text.as_str());
         match now.state {
             InForceState::Yes => tracing::info!(%switch, vmac_id, "in force"),
             InForceState::No => tracing::warn!(%switch, vmac_id, "not in force: {text}"),
-            InForceState::Unknown => tracing::warn!(%switch, vmac_id, "not known whether it is in force: {text}"),
+            InForceState::Unknown => tracing::warn!(%switch, vmac_id, "unknown whether it is in force: {text}"),
         }
     }
     if !news.is_empty() {

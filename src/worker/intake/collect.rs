@@ -1,10 +1,10 @@
-//! Moves what the broker gave up from its queue into the table `dead_letters`.
+//! Moves messages that the broker gave up on from their queue into the table `dead_letters`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::{Batch, Consumer, DeadReason, Delivery, Message};
-use crate::domain::Issued;
+use crate::domain::{Backoff, Issued, chain};
 use crate::failpoint;
 use crate::metrics::DATABASE;
 use crate::store::DeadLetter;
@@ -37,26 +37,33 @@ async fn collect(context: &Context, batch: Batch) {
     let now = context.store.time().await;
     let letter = |delivery: Delivery| dead_letter(delivery.dead_reason(now), delivery.message);
     let letters: Vec<_> = deliveries.into_iter().map(letter).collect();
-    let mut delay = Duration::from_millis(100);
-    while let Err(error) = context.store.collect(&letters).await {
-        tracing::warn!(error = crate::worker::chain(&error), "dead letters not collected; trying again");
-        context.metrics.trouble(DATABASE);
-        if !context.pause(delay).await {
-            return;
-        }
-        delay = (delay * 2).min(Duration::from_secs(5));
+    if !keep(context, &letters).await {
+        return;
     }
     letters.iter().for_each(|letter| context.metrics.buried(letter.reason_code.as_str()));
     context.events_due.notify_one();
     if let Err(error) = context.broker.ack(receipt).await {
-        // They come again and are recognised by their burial.
-        tracing::warn!(error = crate::worker::chain(&error), "dead letters collected but not acknowledged");
+        // They are redelivered and recognised by their burial id.
+        tracing::warn!(error = chain(&error), "dead letters stored but not acknowledged; they are redelivered");
     }
+}
+
+/// Stores dead letters, however long the database is away; false where the worker stops meanwhile.
+pub(in crate::worker) async fn keep(context: &Context, letters: &[DeadLetter]) -> bool {
+    let mut backoff = Backoff::default();
+    while let Err(error) = context.store.dead_letters().keep(letters).await {
+        tracing::warn!(letters = letters.len(), error = chain(&error), "cannot store dead letters; trying again");
+        context.metrics.trouble(DATABASE);
+        if !context.pause(backoff.next_wait()).await {
+            return false;
+        }
+    }
+    true
 }
 
 /// The letter of a message that cannot be done, for this reason.
 pub(in crate::worker) fn dead_letter(reason: DeadReason, message: Message) -> DeadLetter {
-    // What the broker gave up by itself was never stamped: from now on it has a time, whenever it is replayed.
+    // A message that the broker gave up on was never stamped: from now on it has a time, also when it is replayed.
     let issued_at_ms = match message.issued() {
         Issued::Unsaid => Some(reason.last_failed_ms),
         _ => message.issued_at_ms,

@@ -1,16 +1,15 @@
-//! Taking messages in: a batch becomes one database transaction, and is acknowledged. From there on the rows drive; nothing
-//! of a message lives on here.
+//! Intake: a batch of messages becomes one database transaction and is acknowledged. From there on a command exists only in
+//! the rows.
 //!
 //! The broker hands the queue to one worker at a time, so that commands are admitted in the order in which they were
 //! published. A worker takes a numbered turn for each session with the broker: where another has taken over meanwhile,
 //! what this one has in hand is not admitted a second time.
 
-pub(super) mod arrivals;
+pub(super) mod arrival_numbers;
+pub(super) mod bursts;
 pub(super) mod collect;
-pub(super) mod turnstile;
+pub(super) mod read;
 pub(super) mod waiting;
-
-mod read;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +17,13 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 
 use crate::broker::{Batch, COMMANDS, Consumer, Receipt};
-use crate::domain::chain;
+use crate::domain::{Backoff, chain};
 use crate::failpoint;
 use crate::metrics::DATABASE;
-use crate::store::{Admission, DeadLetter, Fence, IntakeBatch, StoreError};
+use crate::store::{Admission, Fence, IntakeBatch, StoreError};
 use crate::worker::context::Context;
 use crate::worker::traces;
 
-pub(super) use read::read_command;
 use read::refused_letters;
 
 /// Runs until the worker stops or the consumer ends.
@@ -68,11 +66,11 @@ impl Intake<'_> {
     async fn take_in(&mut self, batch: Batch) {
         let Batch { deliveries, receipt } = batch;
         let count = deliveries.len();
-        let _admitting = self.context.arrivals.admitting(count);
+        let _admitting = self.context.bursts.admitting(count);
         self.context.metrics.taken_in(count);
         let spans: Vec<_> = deliveries.iter().map(|delivery| traces::message(&delivery.message)).collect();
         let whole = traces::intake(&spans);
-        let read = read::read_all(deliveries, &self.context.turnstile, self.context.store.time().await);
+        let read = read::read_all(deliveries, &self.context.arrival_numbers, self.context.store.time().await);
         if self.admit(&receipt, read).await {
             // Whatever becomes of it, the commands are durable: messages that come again are known.
             failpoint::hit("intake::admitted");
@@ -85,12 +83,12 @@ impl Intake<'_> {
         self.context.metrics.settled(count);
     }
 
-    /// Admits a batch, patiently; false where its messages are left to come again. A batch that the database refuses is
+    /// Admits a batch, however long the database is away; false where its messages are left to be redelivered. A batch that the database refuses is
     /// admitted one by one, so that the message at fault is alone.
     async fn admit(&mut self, receipt: &Receipt, batch: IntakeBatch) -> bool {
         match self.admit_patiently(receipt, &batch, true).await {
             Ok(admissions) => {
-                self.tell(&batch, &admissions);
+                self.report(&batch, &admissions);
                 true
             }
             Err(Left::ToOthers) => false,
@@ -108,11 +106,11 @@ impl Intake<'_> {
         let letters = letters.into_iter().map(|letter| IntakeBatch { commands: Vec::new(), letters: vec![letter] });
         for part in parts.chain(letters) {
             match self.admit_patiently(receipt, &part, false).await {
-                Ok(admissions) => self.tell(&part, &admissions),
+                Ok(admissions) => self.report(&part, &admissions),
                 Err(Left::ToOthers) => return false,
                 Err(Left::Refused(error)) => {
                     let refused = refused_letters(part, &error, self.context.store.time().await);
-                    if !self.keep_patiently(&refused).await {
+                    if !collect::keep(self.context, &refused).await {
                         return false;
                     }
                 }
@@ -129,10 +127,10 @@ impl Intake<'_> {
         batch: &IntakeBatch,
         is_whole: bool,
     ) -> Result<Vec<Admission>, Left> {
-        let (mut delay, mut rng) = (Duration::from_millis(50), rand::make_rng::<StdRng>());
+        let (mut backoff, mut rng) = (Backoff::default(), rand::make_rng::<StdRng>());
         loop {
             let admitted = match self.fence(receipt, is_whole).await {
-                Ok(Some(fence)) => self.context.store.admit_batch(&fence, batch, &mut rng).await,
+                Ok(Some(fence)) => self.context.store.intake().admit_batch(&fence, batch, &mut rng).await,
                 Ok(None) => return Err(Left::ToOthers),
                 Err(error) => Err(error),
             };
@@ -142,12 +140,11 @@ impl Intake<'_> {
                 Err(StoreError::TurnLost) if receipt.queue_claim().is_none() => self.turn = None,
                 Err(StoreError::TurnLost) => return Err(Left::ToOthers),
                 Err(error) if error.is_transient() => {
-                    tracing::warn!(error = chain(&error), "the database does not accept messages; trying again");
+                    tracing::warn!(error = chain(&error), "cannot admit messages: the database failed; trying again");
                     self.context.metrics.trouble(DATABASE);
-                    if !self.context.pause(delay).await {
+                    if !self.context.pause(backoff.next_wait()).await {
                         return Err(Left::ToOthers);
                     }
-                    delay = (delay * 2).min(Duration::from_secs(5));
                 }
                 Err(error) => return Err(Left::Refused(error)),
             }
@@ -168,8 +165,12 @@ impl Intake<'_> {
         {
             return Ok(Some(turn.clone()));
         }
-        let turn =
-            self.context.store.take_turn(&format!("{}{COMMANDS}", self.context.settings.broker.namespace)).await?;
+        let turn = self
+            .context
+            .store
+            .intake()
+            .take_turn(&format!("{}{COMMANDS}", self.context.settings.broker.namespace))
+            .await?;
         // Asked after the turn was taken: a worker that takes over later takes a later turn.
         if !receipt.confirm().await {
             return Ok(None);
@@ -181,22 +182,8 @@ impl Intake<'_> {
         Ok(Some(turn))
     }
 
-    /// Keeps letters of what the database refuses; that it refuses those too must not lose them.
-    async fn keep_patiently(&self, letters: &[DeadLetter]) -> bool {
-        let mut delay = Duration::from_millis(50);
-        while let Err(error) = self.context.store.collect(letters).await {
-            tracing::error!(error = chain(&error), "the database refused a message and its dead letter; trying again");
-            self.context.metrics.trouble(DATABASE);
-            if !self.context.pause(delay).await {
-                return false;
-            }
-            delay = (delay * 2).min(Duration::from_secs(5));
-        }
-        true
-    }
-
-    /// Wakes whoever goes on from here, and counts.
-    fn tell(&self, batch: &IntakeBatch, admissions: &[Admission]) {
+    /// Counts what was admitted, and wakes the dispatcher and the outbox.
+    fn report(&self, batch: &IntakeBatch, admissions: &[Admission]) {
         batch.letters.iter().for_each(|letter| self.context.metrics.buried(letter.reason_code.as_str()));
         admissions.iter().for_each(|admission| self.context.admitted(admission));
         self.context.events_due.notify_one();

@@ -5,15 +5,15 @@ use chrono::{DateTime, Utc};
 use crate::broker::{DeadReason, Delivery, Message, new_burial_id, parse_command, spread};
 use crate::domain::{Arrival, Code, Command, Failure, Issued, TraceParent, chain};
 use crate::store::{DeadLetter, Incoming, IntakeBatch, StoreError};
+use crate::worker::intake::arrival_numbers::ArrivalNumbers;
 use crate::worker::intake::collect::dead_letter;
-use crate::worker::intake::turnstile::Turnstile;
 
 /// Reads each message: one or several commands, or a dead letter.
-pub(super) fn read_all(deliveries: Vec<Delivery>, turnstile: &Turnstile, now: DateTime<Utc>) -> IntakeBatch {
+pub(super) fn read_all(deliveries: Vec<Delivery>, arrival_numbers: &ArrivalNumbers, now: DateTime<Utc>) -> IntakeBatch {
     let now_ms = now.timestamp_millis();
     let mut batch = IntakeBatch::default();
     for delivery in deliveries {
-        let arrival = turnstile.pass(delivery.message.arrival, now_ms);
+        let arrival = arrival_numbers.next(delivery.message.arrival, now_ms);
         if delivery.given_up {
             batch.letters.push(dead_letter(delivery.dead_reason(now), delivery.message));
             continue;
@@ -46,7 +46,7 @@ fn read(message: &mut Message, arrival: Arrival, now_ms: i64) -> Result<Vec<Inco
     spread.messages(message).map(|mut one| read_command(&mut one, arrival)).collect()
 }
 
-/// What its first arrival decides stays with a message whatever becomes of it.
+/// What is decided on its first arrival stays with a message, also when it is replayed.
 fn stamp(message: &mut Message, arrival: Arrival, now_ms: i64) {
     message.arrival = Some(arrival.number);
     match message.issued() {
@@ -68,7 +68,7 @@ pub(in crate::worker) fn read_command(message: &mut Message, arrival: Arrival) -
 
 fn incoming(message: &mut Message, command: Command, arrival: Arrival) -> Incoming {
     let issued = command.issued.unwrap_or_else(|| message.issued());
-    // A stamp of vmacd's own tells no two messages apart.
+    // A time that vmacd stamped itself does not distinguish messages.
     let said = if command.issued.is_none() && message.issued_at_ms.is_some() { Issued::Unsaid } else { issued };
     let key = command.key(message.message_id.as_deref().or(message.key.as_deref()), said, arrival.number);
     message.key = Some(key.0.clone());

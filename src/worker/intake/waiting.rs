@@ -1,4 +1,4 @@
-//! Trying the commands again that could not be admitted yet. Any worker does; they keep their place in the order.
+//! Retries commands that could not be admitted yet. Any worker does; they keep their place in the order.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::broker::Message;
 use crate::domain::Arrival;
 use crate::store::{Incoming, StoreError, WaitingCommand};
 use crate::worker::context::Context;
-use crate::worker::intake::read_command;
+use crate::worker::intake::read::read_command;
 
 /// Commands tried in one round; the rest follows in the next.
 const COMMANDS_MAX: i64 = 500;
@@ -18,10 +18,10 @@ const COMMANDS_MAX: i64 = 500;
 /// # Errors
 /// When the database fails; the commands are then tried again when their claim has run out.
 pub(in crate::worker) async fn try_again(context: &Arc<Context>) -> Result<(), StoreError> {
-    let waiting = context.store.claim_waiting(COMMANDS_MAX).await?;
+    let waiting = context.store.intake().claim_waiting(COMMANDS_MAX).await?;
     let group: Vec<Incoming> = waiting.into_iter().filter_map(incoming).collect();
     let mut rng: StdRng = rand::make_rng();
-    let admissions = context.store.admit(&group, &mut rng).await?;
+    let admissions = context.store.intake().admit(&group, &mut rng).await?;
     for admission in &admissions {
         context.admitted(admission);
     }

@@ -1,8 +1,7 @@
-//! Finds the switches that are due and that nobody has, and starts a lane for each: as many as there are free slots, so that
-//! work spreads over workers by itself.
+//! Claims the switches that are due and starts a lane for each, as many as there are free slots: so work spreads over workers.
 //!
 //! The rows are the truth: what wakes the dispatcher is only a hint. It wakes when this worker admitted something or has a
-//! slot free again, and otherwise looks once a second, with one statement, at all that may be due.
+//! slot free again, and otherwise polls once a second, with one statement.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,17 +17,17 @@ use crate::worker::intake::waiting;
 use crate::worker::lanes::lane::{self, Claimed};
 use crate::worker::supervision::task_health::Beat;
 
-/// Time between two looks of a worker with nothing to do.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Time between two polls of an idle worker.
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// Why the dispatcher looks.
+/// Why the dispatcher polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wake {
     /// This worker admitted work for a switch whose lease it does not have.
     Admitted,
     /// There was more to do than there were slots, and one is free again.
     SlotFree,
-    /// It looks now and then.
+    /// The time between two polls has passed.
     Tick,
 }
 
@@ -44,10 +43,10 @@ impl Wake {
 
 /// Dispatches until the worker stops.
 pub(in crate::worker) async fn run(context: Arc<Context>, beat: Beat) {
-    let mut tick = tokio::time::interval(LOOK_EVERY);
+    let mut tick = tokio::time::interval(POLL_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // Workers that were started together, or that waited for the same database, look at different times.
-    tick.reset_after(LOOK_EVERY.mul_f64(rand::random()));
+    // Workers that were started together, or that waited for the same database, poll at different times.
+    tick.reset_after(POLL_EVERY.mul_f64(rand::random()));
     let mut more = false;
     loop {
         beat.now();
@@ -57,8 +56,8 @@ pub(in crate::worker) async fn run(context: Arc<Context>, beat: Beat) {
             () = context.slots.freed(), if more => Wake::SlotFree,
             _ = tick.tick() => Wake::Tick,
         };
-        failpoint::hit("dispatcher::look");
-        match look(&context, wake).await {
+        failpoint::hit("dispatcher::poll");
+        match poll(&context, wake).await {
             Ok(left) => more = left,
             Err(error) => {
                 tracing::warn!(error = chain(&error), "cannot read what is due; trying again");
@@ -69,9 +68,9 @@ pub(in crate::worker) async fn run(context: Arc<Context>, beat: Beat) {
 }
 
 /// Starts what is due; true where more may be due than there were slots for.
-async fn look(context: &Arc<Context>, wake: Wake) -> Result<bool, StoreError> {
+async fn poll(context: &Arc<Context>, wake: Wake) -> Result<bool, StoreError> {
     if wake == Wake::Tick {
-        let due = context.store.due().await?;
+        let due = context.store.work().due().await?;
         if due.events {
             context.others_events_due.notify_one();
         }
@@ -102,13 +101,13 @@ async fn claim(context: &Arc<Context>) -> Result<Claims, StoreError> {
     }
     let ttl = Duration::from_millis(context.settings.lease.ttl_ms);
     let (asked, full) = (Instant::now(), context.slots.full_sites());
-    let leases = context.store.claim_due(&context.holder, slots.len(), ttl, &full).await?;
+    let leases = context.store.leases().claim_due(&context.holder, slots.len(), ttl, &full).await?;
     let (started, is_full) = (leases.len(), leases.len() == slots.len());
     for (lease, site) in leases {
         match (context.slots.site(site.as_ref()), slots.pop()) {
             (Some(site_slot), Some(slot)) => lane::start(context, Claimed { lease, asked, slot, site_slot }),
-            // Its site has as many pushes as it may have: whoever has room for it may have it.
-            _ => context.store.release(&lease).await?,
+            // Its site has as many pushes here as it may have: another worker may take it.
+            _ => context.store.leases().release(&lease).await?,
         }
     }
     Ok(Claims { started, is_full })

@@ -11,15 +11,15 @@ use futures_util::FutureExt;
 
 use crate::domain::{Code, Failure, SwitchName, chain};
 use crate::failpoint;
-use crate::store::{Lease, Settled, StoreError};
+use crate::store::{Lease, RecordedPush, StoreError};
 use crate::worker::checks::in_force;
 use crate::worker::context::Context;
 use crate::worker::lanes::call_off::{InFlight, called_off};
-use crate::worker::lanes::settle;
+use crate::worker::lanes::save_results;
 use crate::worker::lanes::slots::{PushSlot, SiteSlot};
 use crate::worker::push::{self, Order, Pushed};
 use crate::worker::switches::lease::LeaseInHand;
-use crate::worker::switches::session::Session;
+use crate::worker::switches::session::SwitchSession;
 
 /// A switch that was claimed.
 pub(in crate::worker) struct Claimed {
@@ -56,7 +56,7 @@ async fn run(context: &Arc<Context>, claimed: Claimed) {
         context.work_admitted.notify_one();
     }
     drop(site_slot);
-    let mut session = look_ahead(context, session).await;
+    let mut session = read_ahead(context, session).await;
     in_force::after_pushes(context, &mut session, &lease.lease.switch).await;
     context.idle_sessions.put_back(session);
     drop(loan);
@@ -64,8 +64,8 @@ async fn run(context: &Arc<Context>, claimed: Claimed) {
 
 /// Reads what the switch holds now for its next push, while nobody waits for it. The lease is not needed: whether it is
 /// still so is seen under the lock.
-async fn look_ahead(context: &Context, mut session: Session) -> Session {
-    let looked = context.stopping.run_until_cancelled(session.look_ahead(context)).await;
+async fn read_ahead(context: &Context, mut session: SwitchSession) -> SwitchSession {
+    let looked = context.stopping.run_until_cancelled(session.read_ahead(context)).await;
     match looked {
         Some(Ok(())) => {}
         Some(Err(error)) if !error.breaks_session() => tracing::debug!(%error, "not read ahead"),
@@ -77,7 +77,7 @@ async fn look_ahead(context: &Context, mut session: Session) -> Session {
 struct Lane<'a> {
     context: &'a Arc<Context>,
     lease: &'a Arc<LeaseInHand>,
-    session: Session,
+    session: SwitchSession,
 }
 
 impl Lane<'_> {
@@ -86,10 +86,10 @@ impl Lane<'_> {
         loop {
             let started = Instant::now();
             match self.push(&mut slot, last_push).await {
-                Ok(Some(settled)) if settled.goes_on && !self.context.stopping.is_cancelled() => {
+                Ok(Some(settled)) if settled.lease_kept && !self.context.stopping.is_cancelled() => {
                     last_push = Some(started.elapsed());
                 }
-                Ok(Some(settled)) if settled.goes_on => return self.release().await,
+                Ok(Some(settled)) if settled.lease_kept => return self.release().await,
                 Ok(Some(_)) => return,
                 Ok(None) => return self.release().await,
                 Err(StoreError::LeaseLost { .. }) => {
@@ -109,7 +109,7 @@ impl Lane<'_> {
         &mut self,
         slot: &mut Option<PushSlot>,
         last_push: Option<Duration>,
-    ) -> Result<Option<Settled>, StoreError> {
+    ) -> Result<Option<RecordedPush>, StoreError> {
         let in_flight = InFlight::new(&self.context.commits_in_flight);
         let order = Order { lease: self.lease, in_flight: &in_flight, last_push };
         let patience = Duration::from_millis(self.context.settings.worker.shutdown_grace_ms) / 4;
@@ -127,17 +127,17 @@ impl Lane<'_> {
         }
     }
 
-    /// Writes down why the switch is left alone for a while.
+    /// Records why the switch is left alone for a while.
     async fn give_up(&mut self, failure: &Failure) {
         self.session.abandon();
-        if let Err(error) = settle::trouble(self.context, &self.lease.lease, failure).await {
+        if let Err(error) = save_results::save_trouble(self.context, &self.lease.lease, failure).await {
             tracing::warn!(switch = %self.switch(), error = chain(&error), "could not record the switch's problem");
             self.release().await;
         }
     }
 
     async fn release(&self) {
-        if let Err(error) = self.context.store.release(&self.lease.lease).await {
+        if let Err(error) = self.context.store.leases().release(&self.lease.lease).await {
             tracing::warn!(switch = %self.switch(), error = chain(&error), "lease not released; it expires by itself");
         }
     }

@@ -3,5 +3,5 @@
 pub(super) mod call_off;
 pub(super) mod dispatcher;
 pub(super) mod lane;
-pub(super) mod settle;
+pub(super) mod save_results;
 pub(super) mod slots;

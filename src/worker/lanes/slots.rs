@@ -1,6 +1,6 @@
 //! Who may be busy with a switch now: bounds on sessions and pushes, and a line of its own for switches in doubt.
 //!
-//! A switch that does not answer holds up whoever waits behind it. So a switch that failed the last time waits for one of
+//! A switch that does not answer holds up everything that waits behind it. So a switch that failed the last time waits for one of
 //! a few openings kept for such, and no push slot is held while a session takes long to open: a hundred dead switches
 //! take nothing from those that answer.
 //!
@@ -14,7 +14,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use crate::domain::SiteName;
 use crate::metrics::Metrics;
 
-/// One opening in so many is for switches in doubt.
+/// One in this many openings is for switches in doubt.
 const DOUBTFUL_SHARE: usize = 8;
 
 /// The bounds of one worker.

@@ -15,9 +15,9 @@ use crate::domain::plan::Wish;
 use crate::domain::{BindableAddress, Failure, SwitchName};
 use crate::store::{Admission, Rehearsal, Store, WorkItem};
 use crate::switch::{self, ChangePreview};
-use crate::worker::intake::read_command;
-use crate::worker::intake::turnstile::Turnstile;
-use crate::worker::operator::visit::Visit;
+use crate::worker::intake::arrival_numbers::ArrivalNumbers;
+use crate::worker::intake::read::read_command;
+use crate::worker::operator::session::OperatorSession;
 use crate::worker::push::journal::wishes;
 use crate::worker::switches::lease;
 
@@ -46,11 +46,11 @@ pub async fn dry_run(
     patience: Duration,
 ) -> Result<DryRun, Failure> {
     let now_ms = store.now().await.map_err(|error| lease::failure(&error))?.timestamp_millis();
-    let turnstile = Turnstile::default();
-    let read = messages.into_iter().map(|mut message| read_command(&mut message, turnstile.pass(None, now_ms)));
+    let arrival_numbers = ArrivalNumbers::default();
+    let read = messages.into_iter().map(|mut message| read_command(&mut message, arrival_numbers.next(None, now_ms)));
     let group = read.collect::<Result<Vec<_>, _>>()?;
     let mut rng: StdRng = rand::make_rng();
-    let rehearsal = store.rehearse(&group, &mut rng).await.map_err(|error| lease::failure(&error))?;
+    let rehearsal = store.intake().rehearse(&group, &mut rng).await.map_err(|error| lease::failure(&error))?;
     let Rehearsal { admissions, drawn, work } = rehearsal;
     let asked = work.into_iter().map(|(name, items)| async move {
         let seen = on_switch(store, settings, &name, &items, patience).await;
@@ -68,19 +68,23 @@ async fn on_switch(
     items: &[WorkItem],
     patience: Duration,
 ) -> Result<ChangePreview, Failure> {
-    let mut visit = Visit::begin(store.clone(), settings.clone(), name, "dry-run").await?;
-    let seen = under_lease(&mut visit, items.iter().flat_map(wishes).collect(), patience).await;
-    visit.end().await;
+    let mut session = OperatorSession::begin(store.clone(), settings.clone(), name, "dry-run").await?;
+    let seen = under_lease(&mut session, items.iter().flat_map(wishes).collect(), patience).await;
+    session.end().await;
     seen
 }
 
-async fn under_lease(visit: &mut Visit, wishes: Vec<Wish>, patience: Duration) -> Result<ChangePreview, Failure> {
-    let present = visit.client.bindings().await.map_err(|error| error.failure())?;
-    let owned = visit.store.ownership(&visit.switch, &wishes, &present).await;
+async fn under_lease(
+    session: &mut OperatorSession,
+    wishes: Vec<Wish>,
+    patience: Duration,
+) -> Result<ChangePreview, Failure> {
+    let present = session.client.bindings().await.map_err(|error| error.failure())?;
+    let owned = session.store.vmacs().ownership(&session.switch, &wishes, &present).await;
     let owned = owned.map_err(|error| lease::failure(&error))?;
-    let lease = visit.lease(patience).await?;
-    let preview = switch::preview_changes(&mut visit.client, wishes, &owned);
-    let seen = lease::keeping(&visit.store, &lease, preview).await;
-    visit.release(&lease).await;
+    let lease = session.lease(patience).await?;
+    let preview = switch::preview_changes(&mut session.client, wishes, &owned);
+    let seen = lease::keeping(&session.store, &lease, preview).await;
+    session.release(&lease).await;
     seen
 }

@@ -2,5 +2,5 @@
 
 pub(super) mod dry_run;
 pub(super) mod restore;
+pub(super) mod session;
 pub(super) mod survey;
-pub(super) mod visit;

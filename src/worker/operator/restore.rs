@@ -15,13 +15,13 @@ use crate::domain::{Desired, Duplicates, Failure, SwitchName};
 use crate::store::{PushResults, SiteLimits, Store};
 use crate::switch::{self, Difference, Journal, PushOptions, RestoreEnd, Stage, Wanted};
 use crate::worker::lanes::call_off::InFlight;
-use crate::worker::operator::visit::Visit;
+use crate::worker::operator::session::OperatorSession;
 use crate::worker::push::journal::{StoreJournal, wishes};
 use crate::worker::switches::lease::{self, LeaseInHand};
 
 /// A session to the switch that is to be restored.
 pub struct Restorer {
-    visit: Visit,
+    session: OperatorSession,
     despite_freeze: bool,
 }
 
@@ -55,7 +55,7 @@ impl Restorer {
     /// # Errors
     /// A [`Failure`] of the switch, its login or the database.
     pub async fn open(store: Store, settings: Arc<Settings>, switch: &SwitchName) -> Result<Self, Failure> {
-        Ok(Self { visit: Visit::begin(store, settings, switch, "restore").await?, despite_freeze: false })
+        Ok(Self { session: OperatorSession::begin(store, settings, switch, "restore").await?, despite_freeze: false })
     }
 
     /// The same for an operator who knows that the switch's site is frozen.
@@ -69,11 +69,11 @@ impl Restorer {
     /// [`crate::domain::Code::LeaseHeld`] where a worker keeps the switch for longer than `patience`, or the switch's
     /// own refusal.
     pub async fn preview(&mut self, wanted: &Wanted, patience: Duration) -> Result<RestorePreview, Failure> {
-        let visit = &mut self.visit;
-        let lease = visit.lease(patience).await?;
-        let preview = switch::preview(&mut visit.client, wanted);
-        let difference = lease::keeping(&visit.store, &lease, preview).await;
-        visit.release(&lease).await;
+        let session = &mut self.session;
+        let lease = session.lease(patience).await?;
+        let preview = switch::preview(&mut session.client, wanted);
+        let difference = lease::keeping(&session.store, &lease, preview).await;
+        session.release(&lease).await;
         let difference = difference?;
         let disagreeing = self.disagreeing(&difference.bindings).await?;
         Ok(RestorePreview { difference, disagreeing })
@@ -90,10 +90,10 @@ impl Restorer {
         agreed: &RestorePreview,
         patience: Duration,
     ) -> Result<RestoreEnd, Failure> {
-        let lease = self.visit.lease(patience).await?;
+        let lease = self.session.lease(patience).await?;
         let end = self.under(&lease, wanted, agreed).await;
         // Where the results were written, the lease was given back with them.
-        self.visit.release(&lease).await;
+        self.session.release(&lease).await;
         end
     }
 
@@ -104,10 +104,10 @@ impl Restorer {
         agreed: &RestorePreview,
     ) -> Result<RestoreEnd, Failure> {
         let rows: Vec<i64> = agreed.disagreeing.iter().map(|row| row.wish.vmac_id).collect();
-        let Visit { store, settings, switch, client, .. } = &mut self.visit;
-        store.queue_again(switch, &rows).await.map_err(|error| lease::failure(&error))?;
+        let OperatorSession { store, settings, switch, client, .. } = &mut self.session;
+        store.work().queue_again(switch, &rows).await.map_err(|error| lease::failure(&error))?;
         let limits = SiteLimits { heeds_freezes: !self.despite_freeze, commits_per_minute_max: 0 };
-        let opened = store.open_push(&lease.lease, limits).await.map_err(|error| lease::failure(&error))?;
+        let opened = store.pushes().open(&lease.lease, limits).await.map_err(|error| lease::failure(&error))?;
         let count = AtomicUsize::new(0);
         let in_flight = InFlight::new(&count);
         let mut journal = StoreJournal::new(store, lease, &in_flight, limits, ());
@@ -117,24 +117,24 @@ impl Restorer {
         let end = switch::restore(client, &mut journal, &options, wanted, &agreed.difference);
         let end = lease::keeping(store, lease, end).await;
         let results = PushResults { ends: journal.ends(), ..PushResults::default() };
-        let written = store.settle(&lease.lease, &results).await.map_err(|error| lease::failure(&error));
+        let written = store.pushes().record(&lease.lease, &results).await.map_err(|error| lease::failure(&error));
         let end = end?;
         written.map(|_| end)
     }
 
     /// Closes the session in order.
     pub async fn close(self) {
-        self.visit.end().await;
+        self.session.end().await;
     }
 
     /// The rows for which a worker would change something on a switch with these bindings.
     async fn disagreeing(&self, present: &[PresentBinding]) -> Result<Vec<Disagreement>, Failure> {
-        let Visit { store, switch, .. } = &self.visit;
+        let OperatorSession { store, switch, .. } = &self.session;
         // What is bound to no MAC at all needs nothing taken off.
         let addresses: Vec<_> = present.iter().map(|binding| binding.ip).collect();
-        let rows = store.wanted_on(switch, &addresses).await.map_err(|error| lease::failure(&error))?;
+        let rows = store.work().wanted_on(switch, &addresses).await.map_err(|error| lease::failure(&error))?;
         let wishes: Vec<Wish> = rows.iter().flat_map(wishes).collect();
-        let owned = store.ownership(switch, &wishes, present).await.map_err(|error| lease::failure(&error))?;
+        let owned = store.vmacs().ownership(switch, &wishes, present).await.map_err(|error| lease::failure(&error))?;
         let steps = plan(&wishes, present, &PortVlans::default(), &owned, Duplicates::UNTOLD);
         let mut disagreeing: HashMap<i64, Disagreement> = HashMap::new();
         for step in steps {

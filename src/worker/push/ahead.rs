@@ -50,7 +50,7 @@ pub(in crate::worker) async fn remember(context: &Context, switch: &Switch, know
 /// The same with its text in the database; where that fails it goes with the push.
 async fn kept(context: &Context, switch: &Switch, mut known: Known) -> Known {
     if let Before::Text(text) = &known.before {
-        match context.store.keep_content(&switch.name, text).await {
+        match context.store.backups().keep_content(&switch.name, text).await {
             Ok(hash) => known.before = Before::Kept(hash),
             Err(error) => tracing::debug!(switch = %switch.name, error = chain(&error), "not kept ahead"),
         }

@@ -103,7 +103,7 @@ impl<R> Journal for StoreJournal<'_, R> {
             },
             backup_id: self.backup_id,
         };
-        let written = self.store.push_sent(&self.lease.lease, &sent, self.limits).await;
+        let written = self.store.pushes().record_sent(&self.lease.lease, &sent, self.limits).await;
         let backup_id = written.map_err(|error| failure(&error))??;
         // That took a while, perhaps.
         self.lease.check()?;
@@ -134,11 +134,11 @@ impl Demand for StoreJournal<'_, Rows<'_>> {
     async fn gather(&mut self) -> Result<Vec<Wish>, Failure> {
         let Rows { context, order, .. } = &self.rows;
         let switch = &self.lease.lease.switch;
-        context.arrivals.burst_over(switch, order.last_push).await;
+        context.bursts.burst_over(switch, order.last_push).await;
         let limit = i64::try_from(context.settings.worker.changes_per_commit_max).unwrap_or(i64::MAX);
         // What is admitted from here on is seen by whoever looks next.
         self.lease.take_poked();
-        let items = self.store.work(switch, limit).await.map_err(|error| failure(&error))?;
+        let items = self.store.work().due_on(switch, limit).await.map_err(|error| failure(&error))?;
         let row =
             |item: &WorkItem| (item.vmac.id, GatheredRow { generation: item.vmac.generation, attempts: item.attempts });
         self.rows.gathered = items.iter().map(row).collect();
@@ -148,7 +148,7 @@ impl Demand for StoreJournal<'_, Rows<'_>> {
     }
 
     async fn ownership(&mut self, wishes: &[Wish], present: &[PresentBinding]) -> Result<Ownership, Failure> {
-        self.store.ownership(&self.lease.lease.switch, wishes, present).await.map_err(|error| failure(&error))
+        self.store.vmacs().ownership(&self.lease.lease.switch, wishes, present).await.map_err(|error| failure(&error))
     }
 
     fn traces(&self, vmac_ids: &[i64]) -> Vec<TraceId> {

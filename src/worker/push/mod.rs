@@ -14,15 +14,15 @@ use std::time::{Duration, Instant};
 use crate::domain::plan::{EndState, WishResult};
 use crate::domain::{Code, Failure, Switch};
 use crate::failpoint;
-use crate::store::{OpenedPush, PushResults, Settled, SiteLimits, StoreError};
+use crate::store::{OpenedPush, PushResults, RecordedPush, SiteLimits, StoreError};
 use crate::switch::{self, Journal, PushOptions, PushReport, Stage, SwitchClient};
 use crate::worker::auto_freeze;
 use crate::worker::context::Context;
 use crate::worker::lanes::call_off::InFlight;
-use crate::worker::lanes::settle::settle;
+use crate::worker::lanes::save_results::save_results;
 use crate::worker::lanes::slots::PushSlot;
 use crate::worker::switches::lease::{LeaseInHand, failure};
-use crate::worker::switches::session::Session;
+use crate::worker::switches::session::SwitchSession;
 
 use journal::{PushJournal, Rows, StoreJournal};
 
@@ -43,7 +43,7 @@ pub(super) struct Order<'a> {
 /// What a push came to.
 pub(super) struct Pushed {
     /// What was written.
-    pub settled: Settled,
+    pub settled: RecordedPush,
     /// The rows for which something was bound.
     pub bound: BTreeSet<i64>,
 }
@@ -55,13 +55,13 @@ pub(super) struct Pushed {
 /// When the results could not be written because the lease is gone or the worker stops.
 pub(super) async fn push(
     context: &Arc<Context>,
-    session: &mut Session,
+    session: &mut SwitchSession,
     order: Order<'_>,
     slot: &mut Option<PushSlot>,
 ) -> Result<Pushed, StoreError> {
     let started = Instant::now();
     let limits = limits(context);
-    let opened = match context.store.open_push(&order.lease.lease, limits).await {
+    let opened = match context.store.pushes().open(&order.lease.lease, limits).await {
         Err(StoreError::LeaseLost { switch }) => return Err(StoreError::LeaseLost { switch }),
         opened => opened.map_err(|error| failure(&error)),
     };
@@ -116,13 +116,13 @@ async fn write(
     context: &Arc<Context>,
     journal: &mut PushJournal<'_>,
     report: &PushReport,
-) -> Result<Settled, StoreError> {
+) -> Result<RecordedPush, StoreError> {
     let gathered = std::mem::take(&mut journal.rows.gathered);
     let (ends, results, whole) = (journal.ends(), report.results.as_slice(), report.whole.as_ref());
     let (lease, asked) = (journal.lease, Instant::now());
     let results = PushResults { ends, gathered, results, whole, keep_for: lease.ttl() };
-    let settled = settle(context, &lease.lease, &results).await?;
-    if settled.goes_on {
+    let settled = save_results(context, &lease.lease, &results).await?;
+    if settled.lease_kept {
         lease.renewed(asked);
     }
     Ok(settled)
@@ -132,7 +132,7 @@ async fn write(
 /// there is none, a new one. While that takes long others may push.
 async fn attempt(
     context: &Context,
-    session: &mut Session,
+    session: &mut SwitchSession,
     journal: &mut PushJournal<'_>,
     opened: OpenedPush,
     slot: &mut Option<PushSlot>,
@@ -190,7 +190,7 @@ async fn push_on(
     report
 }
 
-fn count(context: &Context, took: Duration, report: &PushReport, settled: &Settled) {
+fn count(context: &Context, took: Duration, report: &PushReport, settled: &RecordedPush) {
     match &report.whole {
         // Held back is not failed.
         Some(failure) if matches!(failure.code, Code::Frozen | Code::SiteLimit) => {}

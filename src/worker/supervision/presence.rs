@@ -1,4 +1,4 @@
-//! That this worker runs, and how it is, is written to its row every few seconds, for pages that any worker shows.
+//! Writes to this worker's row, every few seconds, that it runs and how it is: pages show it, whichever worker serves them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use crate::domain::{WorkerSign, chain};
 use crate::worker::context::Context;
 use crate::worker::supervision::task_health::Beat;
 
-/// Time between two looks at the broker, which cost nothing.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Time between two checks of the broker, which cost nothing.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Time between two writes, while nothing changes.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// Longest time for a write: another one comes soon.
@@ -19,23 +19,23 @@ const WRITE_MAX: Duration = Duration::from_secs(5);
 /// Writes until the worker stops, which takes the row away.
 pub(in crate::worker) async fn run(context: Arc<Context>, beat: Beat) {
     let started_at = context.store.time().await;
-    let _ = timeout(WRITE_MAX, context.store.forget_workers(&context.holder)).await;
+    let _ = timeout(WRITE_MAX, context.store.workers().forget(&context.holder)).await;
     let mut next = Instant::now();
     loop {
         beat.now();
-        let is_news = look_at_broker(&context);
+        let is_news = note_broker(&context);
         if is_news || Instant::now() >= next {
             note(&context, started_at).await;
             next = Instant::now() + WRITE_EVERY;
         }
-        if !context.pause(LOOK_EVERY).await {
+        if !context.pause(ASK_EVERY).await {
             break;
         }
     }
-    let _ = timeout(WRITE_MAX, context.store.forget_workers(&context.holder)).await;
+    let _ = timeout(WRITE_MAX, context.store.workers().forget(&context.holder)).await;
 }
 
-fn look_at_broker(context: &Context) -> bool {
+fn note_broker(context: &Context) -> bool {
     let error = (!context.broker.is_connected()).then(|| "no connection".to_owned());
     context.outages.note_broker(error, context.store.best_known_time())
 }
@@ -53,7 +53,7 @@ async fn note(context: &Context, started_at: chrono::DateTime<chrono::Utc>) {
         broker_lost_at: context.outages.broker().map(|away| away.since),
         trouble: (!trouble.is_empty()).then_some(trouble),
     };
-    let error = match timeout(WRITE_MAX, context.store.note_worker(&sign)).await {
+    let error = match timeout(WRITE_MAX, context.store.workers().record(&sign)).await {
         Ok(written) => written.err().map(|error| chain(&error)),
         Err(_) => Some(format!("no answer within {} s", WRITE_MAX.as_secs())),
     };

@@ -1,7 +1,7 @@
-//! Keeps the long-lived tasks of a process running: one that panics or ends early is counted, logged and made again.
+//! Keeps the long-lived tasks of a process running: one that panics or ends early is counted, logged and started again.
 //!
 //! A task that fails [`FAILURES_MAX`] times in a row cannot be helped by another start. The process then stops in order and
-//! tells which task it was, so that whatever runs the process starts it anew.
+//! reports which task it was, so that its supervisor (systemd, Kubernetes) restarts it.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,60 +12,18 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::chain;
+use crate::broker::BrokerError;
+use crate::domain::{Backoff, chain};
 use crate::metrics::Metrics;
 use crate::telemetry;
-use crate::worker::run::WorkerError;
-use crate::worker::supervision::task_health::{Beat, TaskHealth};
+use crate::worker::supervision::task_health::{Beat, TaskHealth, TaskName};
 
-/// Time before a task is made again, doubled with each failure in a row.
+/// Time before a task is started again, doubled with each failure in a row.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
-/// The longest such time.
-const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// A task that ran this long ran well: earlier failures no longer count.
 const GOOD_RUN: Duration = Duration::from_secs(30);
-/// Failures in a row after which a task is not made again.
+/// Failures in a row after which a task is not started again.
 const FAILURES_MAX: u32 = 10;
-
-/// The long-lived tasks of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TaskName {
-    /// Takes connections over HTTP.
-    Http,
-    /// Admits commands.
-    Intake,
-    /// Moves dead letters into the database.
-    Collector,
-    /// Finds the switches that are due.
-    Dispatcher,
-    /// Renews the leases in hand.
-    Leases,
-    /// Closes idle sessions.
-    Sessions,
-    /// Publishes events.
-    Outbox,
-    /// Checks what the switches hold.
-    Drift,
-    /// Writes that this worker runs.
-    Presence,
-}
-
-impl TaskName {
-    /// Its name in logs, metrics and `/readyz`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Intake => "intake",
-            Self::Collector => "collector",
-            Self::Dispatcher => "dispatcher",
-            Self::Leases => "leases",
-            Self::Sessions => "sessions",
-            Self::Outbox => "outbox",
-            Self::Drift => "drift",
-            Self::Presence => "presence",
-        }
-    }
-}
 
 /// A task that failed too often in a row.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -84,6 +42,17 @@ pub struct TaskState {
     pub task: TaskName,
     /// What is wrong with it, where something is.
     pub trouble: Option<String>,
+}
+
+/// Why the worker, or one of its tasks, cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The broker refused to be consumed from.
+    #[error("cannot consume from the broker")]
+    Consume(#[from] BrokerError),
+    /// A task failed however often it was started again.
+    #[error(transparent)]
+    Task(#[from] TaskFailed),
 }
 
 /// Runs the tasks of a process. Cheap to clone.
@@ -164,7 +133,7 @@ impl Shared {
         M: Fn(Beat) -> F,
         F: Future<Output = Result<(), WorkerError>>,
     {
-        let mut failures = 0;
+        let (mut failures, mut backoff) = (0, Backoff::new(self.backoff_min));
         loop {
             let began = Instant::now();
             health.started();
@@ -172,14 +141,18 @@ impl Shared {
             let task = AssertUnwindSafe(async { make(Beat::new(health.clone())).await });
             let Some(reason) = self.reason(task.catch_unwind().await) else { return };
             self.metrics.task_restarted(health.name.as_str());
-            failures = if began.elapsed() >= GOOD_RUN { 1 } else { failures + 1 };
-            let Some(backoff) = backoff(self.backoff_min, failures) else {
+            if began.elapsed() >= GOOD_RUN {
+                (failures, backoff) = (0, Backoff::new(self.backoff_min));
+            }
+            failures += 1;
+            if failures == FAILURES_MAX {
                 return self.give_up(health, reason);
-            };
-            let (task, retry_in_ms) = (health.name.as_str(), backoff.as_millis());
+            }
+            let wait = backoff.next_wait();
+            let (task, retry_in_ms) = (health.name.as_str(), wait.as_millis());
             tracing::error!(task, reason, retry_in_ms, "a task ended early; starting it again");
             health.failed(format!("restarting: it {reason}"));
-            if self.stopping.run_until_cancelled(tokio::time::sleep(backoff)).await.is_none() {
+            if self.stopping.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 return;
             }
         }
@@ -204,22 +177,9 @@ impl Shared {
     }
 }
 
-/// How long to wait after so many failures in a row; none where those are too many.
-fn backoff(shortest: Duration, failures: u32) -> Option<Duration> {
-    (failures < FAILURES_MAX).then(|| (shortest * 2_u32.pow(failures.saturating_sub(1))).min(BACKOFF_MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_wait_doubles_up_to_its_longest_and_ends_after_ten_failures() {
-        let ms = |failures| backoff(BACKOFF_MIN, failures).map(|wait| wait.as_millis());
-        let waits: Vec<_> = (1..=FAILURES_MAX).map(ms).collect();
-        let expected = [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000].map(Some);
-        assert_eq!(waits, [expected.as_slice(), &[None]].concat());
-    }
 
     fn supervisor() -> (Supervisor, Arc<Metrics>) {
         let metrics = Arc::<Metrics>::default();

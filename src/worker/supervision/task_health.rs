@@ -3,7 +3,45 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::worker::supervision::supervise::TaskName;
+/// The long-lived tasks of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskName {
+    /// Takes connections over HTTP.
+    Http,
+    /// Admits commands.
+    Intake,
+    /// Moves dead letters into the database.
+    Collector,
+    /// Finds the switches that are due.
+    Dispatcher,
+    /// Renews the leases in hand.
+    Leases,
+    /// Closes idle sessions.
+    Sessions,
+    /// Publishes events.
+    Outbox,
+    /// Checks what the switches hold.
+    Drift,
+    /// Writes that this worker runs.
+    Presence,
+}
+
+impl TaskName {
+    /// Its name in logs, metrics and `/readyz`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Intake => "intake",
+            Self::Collector => "collector",
+            Self::Dispatcher => "dispatcher",
+            Self::Leases => "leases",
+            Self::Sessions => "sessions",
+            Self::Outbox => "outbox",
+            Self::Drift => "drift",
+            Self::Presence => "presence",
+        }
+    }
+}
 
 /// Periods without a beat after which a task counts as hanging.
 const PERIODS_MAX: u32 = 3;

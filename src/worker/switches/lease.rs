@@ -11,16 +11,12 @@ use std::time::{Duration, Instant};
 
 use crate::config::Settings;
 use crate::domain::{Code, Failure, SwitchName, chain};
-use crate::failpoint;
-use crate::metrics::DATABASE;
 use crate::store::{Lease, Renewed, Store, StoreError};
-use crate::worker::context::Context;
-use crate::worker::supervision::task_health::Beat;
 
 /// The part of a lease's time by which two clocks may run apart meanwhile.
 const MARGIN: u32 = 10;
-/// Time between two looks at a lease that another holds, for those who wait for it.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Time between two attempts to get a lease that another holds.
+const ASK_EVERY: Duration = Duration::from_millis(250);
 
 /// A lease that this process holds.
 #[derive(Debug)]
@@ -88,7 +84,7 @@ impl Leases {
         lease
     }
 
-    /// Puts a lease out of hand. True where work was admitted for its switch meanwhile: somebody must look once more.
+    /// Lets go of a lease. True where work was admitted for its switch meanwhile: the dispatcher must poll once more.
     pub fn let_go(&self, lease: &LeaseInHand) -> bool {
         self.held().remove(&lease.lease.switch);
         lease.take_poked()
@@ -101,29 +97,20 @@ impl Leases {
         lease.inspect(|lease| lease.poked.store(true, Ordering::SeqCst)).is_some()
     }
 
+    /// Those in hand now.
+    pub fn all(&self) -> Vec<Arc<LeaseInHand>> {
+        self.held().values().cloned().collect()
+    }
+
     fn held(&self) -> MutexGuard<'_, HashMap<SwitchName, Arc<LeaseInHand>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Renews every lease in hand until the worker has stopped.
-pub(in crate::worker) async fn keep(context: Arc<Context>, beat: Beat) {
-    let ttl = Duration::from_millis(context.settings.lease.ttl_ms);
-    while context.ended.run_until_cancelled(tokio::time::sleep(ttl / 3)).await.is_some() {
-        beat.now();
-        failpoint::hit("lease::renew");
-        let held: Vec<_> = context.leases.held().values().cloned().collect();
-        if let Err(error) = renew(&context.store, &held, ttl).await {
-            tracing::warn!(leases = held.len(), error = chain(&error), "leases not renewed; trying again");
-            context.metrics.trouble(DATABASE);
-        }
-    }
-}
-
-async fn renew(store: &Store, held: &[Arc<LeaseInHand>], ttl: Duration) -> Result<(), StoreError> {
+pub(super) async fn renew(store: &Store, held: &[Arc<LeaseInHand>], ttl: Duration) -> Result<(), StoreError> {
     let asked = Instant::now();
     let leases: Vec<Lease> = held.iter().map(|lease| lease.lease.clone()).collect();
-    let renewed = store.renew(&leases, ttl).await?;
+    let renewed = store.leases().renew(&leases, ttl).await?;
     held.iter().for_each(|lease| take_note(lease, &renewed, asked));
     Ok(())
 }
@@ -154,7 +141,7 @@ pub(in crate::worker) async fn keeping<T>(store: &Store, lease: &Arc<LeaseInHand
     }
 }
 
-/// Takes the lease, waiting for whoever has it.
+/// Takes the lease; waits for its holder.
 ///
 /// # Errors
 /// [`Code::LeaseHeld`] naming the holder once the time is over, or [`Code::DatabaseTrouble`].
@@ -169,16 +156,16 @@ pub(in crate::worker) async fn wait_for(
     let ttl = Duration::from_millis(settings.lease.ttl_ms);
     loop {
         let asked = Instant::now();
-        if let Some(lease) = store.acquire(switch, holder, ttl).await.map_err(|error| failure(&error))? {
+        if let Some(lease) = store.leases().acquire(switch, holder, ttl).await.map_err(|error| failure(&error))? {
             return Ok(Arc::new(LeaseInHand::new(lease, asked, ttl)));
         }
         if Instant::now() >= deadline {
-            let other = store.lease_holder(switch).await.map_err(|error| failure(&error))?;
+            let other = store.leases().holder(switch).await.map_err(|error| failure(&error))?;
             let other = other.unwrap_or_else(|| "somebody".to_owned());
             let text = format!("{switch}: the worker {other} has been pushing to it for {patience:?}");
             return Err(Failure::new(Code::LeaseHeld, text));
         }
-        tokio::time::sleep(LOOK_EVERY.min(deadline - Instant::now())).await;
+        tokio::time::sleep(ASK_EVERY.min(deadline - Instant::now())).await;
     }
 }
 

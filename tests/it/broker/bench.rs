@@ -142,7 +142,7 @@ impl Bench {
             properties["attempt"] = json!(4);
             let queue = self.name("vmac.dead");
             let queued = NewQueueMessage { queue, properties, body: body.as_bytes().to_vec() };
-            return self.store.queue_publish(&[queued]).await.expect("queued");
+            return self.store.queue().publish(&[queued]).await.expect("queued");
         }
         let (_connection, channel) = Rabbit::shared().channel().await;
         let mut headers = FieldTable::default();

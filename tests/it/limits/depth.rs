@@ -125,7 +125,7 @@ async fn a_deep_embedded_queue_is_worked_through_from_the_start_in_bounded_memor
     let depth = size("VMACD_TEST_DEPTH_EMBEDDED", 3_000, 5_000);
     let world = World::embedded_with(options()).await;
     let store = queue_creates(&world, depth).await;
-    let queued = async || store.queue_depth("vmac.commands").await.expect("a count");
+    let queued = async || store.queue().depth("vmac.commands").await.expect("a count");
     assert_eq!(queued().await, depth as i64);
     let serve = world.serve().await;
     let url = world.settings.get("VMACD_DATABASE_URL").expect("a database");

@@ -149,5 +149,5 @@ async fn long_bodies_in_the_embedded_queue_are_refused_in_bounded_memory_and_hol
 async fn queue(store: &Store, message_id: &str, body: Vec<u8>) {
     let properties = json!({"message_id": message_id, "routing_key": "vmac.create"});
     let message = NewQueueMessage { queue: "vmac.commands".to_owned(), properties, body };
-    store.queue_publish(&[message]).await.expect("queued");
+    store.queue().publish(&[message]).await.expect("queued");
 }

@@ -71,10 +71,10 @@ impl Books {
     }
 
     async fn letters(&self) -> Vec<FullDeadLetter> {
-        let rows = self.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
+        let rows = self.store.dead_letters().list(&DeadLetterFilter::default()).await.expect("dead letters");
         let mut letters = Vec::new();
         for row in rows {
-            letters.push(self.store.dead_letter(row.id).await.expect("kept"));
+            letters.push(self.store.dead_letters().get(row.id).await.expect("kept"));
         }
         letters
     }
@@ -112,7 +112,7 @@ impl Books {
 
     async fn done(&self, (id, routing_key, body): &Told) -> Result<(), String> {
         let Some(id) = id else { return self.is_bound(body).await };
-        let record = self.store.command(&MessageKey(id.clone())).await.map_err(|error| error.to_string())?;
+        let record = self.store.commands().get(&MessageKey(id.clone())).await.map_err(|error| error.to_string())?;
         let sent = Message { routing_key: routing_key.clone(), body: body.clone(), ..Message::default() };
         let is_own = record.body_hash == sent.content_hash();
         match record.outcome {
@@ -126,7 +126,7 @@ impl Books {
         let body: Value = serde_json::from_slice(body).expect("JSON");
         let ip = body["ip_address"].as_str().expect("an address").parse().expect("an address");
         let filter = VmacFilter { ip: Some(ip), ..VmacFilter::default() };
-        let rows = self.store.find(&filter).await.expect("rows");
+        let rows = self.store.vmacs().find(&filter).await.expect("rows");
         if rows.len() == 1 { Ok(()) } else { Err(format!("{} rows of {ip}", rows.len())) }
     }
 }

@@ -14,7 +14,7 @@ const SLACK: Duration = Duration::from_secs(10);
 const POINTS: &[&str] = &[
     "intake::admitted",
     "intake::acknowledged",
-    "dispatcher::look",
+    "dispatcher::poll",
     "lane::claimed",
     "push::opened",
     "push::connected",

@@ -53,7 +53,7 @@ async fn a_configuration_of_odd_bytes_is_kept_and_comes_back_as_it_was() {
         assert!(worker.wait().await.success());
         let url = world.settings.get("VMACD_DATABASE_URL").expect("a URL");
         let store = Store::connect(url, StoreOptions::default()).await.expect("the database");
-        let (backup, kept) = store.backup(1).await.expect("the backup");
+        let (backup, kept) = store.backups().get(1).await.expect("the backup");
         assert_eq!(kept.escape_ascii().to_string(), then.escape_ascii().to_string());
         assert_eq!(backup.bytes, i64::try_from(then.len()).expect("small"));
         let shown = run(&["backups", "show", "1"], &world.settings).await;

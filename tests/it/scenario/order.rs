@@ -118,7 +118,7 @@ impl Producer<'_> {
         {
             let keys = keys(kind);
             let outcomes = eventually(&format!("every {kind} has its outcome"), async || {
-                let outcomes = store.outcomes(&keys).await.expect("outcomes");
+                let outcomes = store.commands().outcomes(&keys).await.expect("outcomes");
                 if outcomes.len() == keys.len() { Ok(outcomes) } else { Err(outcomes.len()) }
             })
             .await;
@@ -181,7 +181,7 @@ async fn pairs_of_revoke_and_create_end_bound_in_the_embedded_queue_with_seconds
 async fn outcome(store: &Store, key: &str) -> Outcome {
     let keys = [MessageKey(key.to_owned())];
     eventually(&format!("{key} has its outcome"), async || {
-        let outcomes = store.outcomes(&keys).await.expect("outcomes");
+        let outcomes = store.commands().outcomes(&keys).await.expect("outcomes");
         outcomes.into_values().next().map(|outcome| outcome.status).ok_or("none yet")
     })
     .await
@@ -230,7 +230,7 @@ async fn a_dead_letter_that_is_replayed_is_not_newer_for_it() {
     // The server is not known yet.
     world.publish("vmac.create", Some("unknown"), unknown.as_bytes()).await;
     assert_eq!(outcome(&store, "unknown").await, Outcome::Failed);
-    store.collect(&[never_read(&world, chrono::Utc::now().timestamp() - 60)]).await.expect("kept");
+    store.dead_letters().keep(&[never_read(&world, chrono::Utc::now().timestamp() - 60)]).await.expect("kept");
     eventually("both letters wait", async || if world.dead_letters().await.len() == 2 { Ok(()) } else { Err("one") })
         .await;
     world.inventory["servers"].as_array_mut().expect("servers").push(newcomer);

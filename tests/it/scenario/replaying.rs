@@ -43,7 +43,7 @@ async fn store(world: &World) -> Store {
     let url = world.settings.get("VMACD_DATABASE_URL").expect("a URL");
     let store = Store::connect(url, StoreOptions::default()).await.expect("the database");
     let letters: Vec<_> = (0..LETTERS).map(letter).collect();
-    store.collect(&letters).await.expect("kept");
+    store.dead_letters().keep(&letters).await.expect("kept");
     store
 }
 
@@ -59,14 +59,14 @@ async fn many_are_replayed_page_by_page_and_those_gone_meanwhile_are_left_out() 
         former_delays: (delay_min, delay_max),
     };
     let broker = Broker::connect(settings, &store).await.expect("the embedded queue");
-    let ids = store.dead_letter_ids(&DeadLetterFilter::default()).await.expect("their numbers");
+    let ids = store.dead_letters().ids(&DeadLetterFilter::default()).await.expect("their numbers");
     // Somebody else is quicker with one of the second page.
-    store.discard(&ids[700..701]).await.expect("discarded");
+    store.dead_letters().discard(&ids[700..701]).await.expect("discarded");
     let mut told = Vec::new();
     let replayed = replay(&broker, &store, &ids, |done| told.push(done)).await.expect("replayed");
     assert_eq!((replayed.len(), told.as_slice()), (LETTERS - 1, [500, 1_000, LETTERS].as_slice()));
     assert!(!replayed.contains(&ids[700]));
-    assert_eq!(store.dead_letter(ids[700]).await.expect("kept").row.state, "discarded");
+    assert_eq!(store.dead_letters().get(ids[700]).await.expect("kept").row.state, "discarded");
 }
 
 #[tokio::test]

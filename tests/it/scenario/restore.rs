@@ -55,7 +55,7 @@ impl Changed {
     }
 
     async fn push_states(&self) -> Vec<String> {
-        let pushes = self.store().await.pushes(&switch(), "", 10).await.expect("pushes");
+        let pushes = self.store().await.pushes().list(&switch(), "", 10).await.expect("pushes");
         pushes.into_iter().map(|push| push.state).collect()
     }
 }
@@ -153,13 +153,14 @@ async fn an_operators_lock_or_edits_are_respected_and_named() {
 async fn a_worker_that_has_the_switch_is_waited_for_and_named() {
     let changed = Changed::new().await;
     let store = changed.store().await;
-    let lease = store.acquire(&switch(), "worker-7", Duration::from_secs(600)).await.expect("asked").expect("free");
+    let lease =
+        store.leases().acquire(&switch(), "worker-7", Duration::from_secs(600)).await.expect("asked").expect("free");
     let refused = fault(&changed.restore(&["--yes", "--timeout", "300ms"]).await);
     assert_eq!(refused["code"], "lease_held", "{refused}");
     assert!(refused["text"].as_str().expect("a text").contains("worker-7"), "{refused}");
     let (restored, ()) = tokio::join!(changed.restore(&["--yes", "--timeout", "60s"]), async {
         // Whether it waits by now or not, it cannot begin before.
-        store.release(&lease).await.expect("given back");
+        store.leases().release(&lease).await.expect("given back");
     });
     assert_eq!((&restored.json()["outcome"], changed.text()), (&json!("restored"), changed.then.clone()));
 }

@@ -79,7 +79,7 @@ async fn a_collector_that_panics_over_a_batch_is_started_again_and_keeps_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn checks_for_drift_that_panic_are_started_again() {
     let world = world().await;
-    let serve = panicking(&world, "drift::look").await;
+    let serve = panicking(&world, "drift::check").await;
     is_told(&serve, "drift", PANICKED).await;
     is_counted_and_goes_on(&world, &serve, "drift", "src/worker/checks/drift.rs", 1).await;
 }
@@ -109,7 +109,7 @@ async fn a_task_that_panics_each_time_ends_the_process_with_its_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_hangs_is_named_while_the_others_go_on() {
     let world = world().await;
-    let settings = world.settings.clone().set("FAILPOINTS", "drift::look=hang");
+    let settings = world.settings.clone().set("FAILPOINTS", "drift::check=hang");
     let serve = Serve::start(&settings.set("VMACD_DATABASE_STATEMENT_TIMEOUT_MS", 1_000)).await;
     is_told(&serve, "drift", "no heartbeat for ").await;
     world.command("create", 0, 1, "meanwhile").await;

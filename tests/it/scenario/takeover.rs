@@ -39,8 +39,10 @@ async fn store(world: &World) -> Store {
 async fn admitted_after(store: &Store, key: &str) -> Duration {
     let start = Instant::now();
     let key = MessageKey(key.to_owned());
-    eventually("it is admitted", async || store.command(&key).await.map(|_| ()).map_err(|error| error.to_string()))
-        .await;
+    eventually("it is admitted", async || {
+        store.commands().get(&key).await.map(|_| ()).map_err(|error| error.to_string())
+    })
+    .await;
     start.elapsed()
 }
 
@@ -76,7 +78,7 @@ async fn pairs_without_times_end_bound_although_the_admitting_worker_of_three_is
     assert!(slowest < KILLED_MAX, "another admitted after {slowest:?}");
     let keys: Vec<_> = (1..=pairs).map(|number| MessageKey(format!("last-{number}"))).collect();
     let outcomes = eventually("every last create has its outcome", async || {
-        let outcomes = store.outcomes(&keys).await.expect("outcomes");
+        let outcomes = store.commands().outcomes(&keys).await.expect("outcomes");
         if outcomes.len() == keys.len() { Ok(outcomes) } else { Err(outcomes.len()) }
     })
     .await;

@@ -249,7 +249,8 @@ async fn two_workers_that_take_the_same_message_make_one_row(bench: &Bench) {
         let ip = format!("10.0.1.{}", 100 + round);
         let message = [create(&format!("m-{round}"), 1, &ip)];
         let (mut mine, mut theirs) = (super::bench::rng(), super::bench::rng());
-        let (first, second) = tokio::join!(bench.store.admit(&message, &mut mine), other.admit(&message, &mut theirs));
+        let (first, second) =
+            tokio::join!(bench.store.intake().admit(&message, &mut mine), other.intake().admit(&message, &mut theirs));
         assert_eq!(first.expect("taken in"), second.expect("taken in"));
     }
     assert_eq!(bench.rows().await, 20);

@@ -53,7 +53,7 @@ fn mac(text: &str) -> Mac {
 
 /// Takes one create in while these MACs are drawn, and gives the one that the row got.
 async fn drawn(bench: &Bench, key: &str, ip: &str, macs: &[Mac]) -> Mac {
-    let answers = bench.store.admit(&[create(key, 1, ip)], &mut Scripted::macs(macs)).await.expect("taken in");
+    let answers = bench.store.intake().admit(&[create(key, 1, ip)], &mut Scripted::macs(macs)).await.expect("taken in");
     assert!(matches!(answers[0], Admission::Work { .. }), "{answers:?}");
     bench.row(ip).await.mac_address
 }
@@ -68,7 +68,7 @@ async fn a_mac_that_is_taken_is_drawn_again(bench: &Bench) {
 async fn two_equal_draws_in_one_group_become_two_macs(bench: &Bench) {
     let (twice, free) = (mac("02:aa:00:00:00:01"), mac("02:aa:00:00:00:02"));
     let group = [create("m-1", 1, "10.0.1.10"), create("m-2", 1, "10.0.1.11")];
-    bench.store.admit(&group, &mut Scripted::macs(&[twice, twice, free])).await.expect("taken in");
+    bench.store.intake().admit(&group, &mut Scripted::macs(&[twice, twice, free])).await.expect("taken in");
     let macs = HashSet::from([bench.row("10.0.1.10").await.mac_address, bench.row("10.0.1.11").await.mac_address]);
     assert_eq!(macs, HashSet::from([twice, free]));
 }
@@ -79,7 +79,7 @@ async fn the_mac_of_a_revoked_row_is_never_handed_out_again(bench: &Bench) {
     bench.admit(revoke("m-2", 1, "10.0.1.10")).await;
     bench.settle("sw-a").await;
     let again = issued(create("m-3", 1, "10.0.1.10"), 3_000);
-    bench.store.admit(&[again], &mut Scripted::macs(&[old, free])).await.expect("taken in");
+    bench.store.intake().admit(&[again], &mut Scripted::macs(&[old, free])).await.expect("taken in");
     assert_eq!(bench.row("10.0.1.10").await.mac_address, free);
     assert_eq!(bench.rows().await, 2, "the revoked row stays as history");
 }
@@ -88,7 +88,7 @@ async fn the_pxe_mac_of_a_server_is_never_handed_out(bench: &Bench) {
     let (pxe, free) = (mac("02:aa:00:00:00:01"), mac("02:aa:00:00:00:02"));
     let mut inventory = super::bench::inventory();
     inventory.servers[1].pxe_mac = pxe;
-    bench.store.import(&inventory).await.expect("imported");
+    bench.store.inventory().import(&inventory).await.expect("imported");
     assert_eq!(drawn(bench, "m-1", "10.0.1.10", &[pxe, free]).await, free);
 }
 
@@ -114,8 +114,9 @@ async fn concurrent_groups_never_share_a_mac(bench: &Bench) {
     };
     let (first, second) = (group(1), group(2));
     let (mut mine, mut theirs) = (Scripted::macs(&macs), Scripted::macs(&macs));
-    let (a, b) = tokio::join!(bench.store.admit(&first, &mut mine), other.admit(&second, &mut theirs));
+    let (a, b) =
+        tokio::join!(bench.store.intake().admit(&first, &mut mine), other.intake().admit(&second, &mut theirs));
     assert_eq!((a.expect("taken in").len(), b.expect("taken in").len()), (100, 100));
-    let rows = bench.store.find(&vmacd::store::VmacFilter::default()).await.expect("rows");
+    let rows = bench.store.vmacs().find(&vmacd::store::VmacFilter::default()).await.expect("rows");
     assert_eq!(rows.iter().map(|row| row.mac_address).collect::<HashSet<_>>().len(), 200);
 }

@@ -38,11 +38,11 @@ fn batch() -> IntakeBatch {
 }
 
 async fn admit(bench: &Bench, fence: &Fence, batch: &IntakeBatch) -> Result<Vec<Admission>, StoreError> {
-    bench.store.admit_batch(fence, batch, &mut rng()).await
+    bench.store.intake().admit_batch(fence, batch, &mut rng()).await
 }
 
 async fn letters(bench: &Bench) -> Vec<(String, String)> {
-    let letters = bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
+    let letters = bench.store.dead_letters().list(&DeadLetterFilter::default()).await.expect("dead letters");
     let mut told: Vec<_> =
         letters.into_iter().map(|letter| (letter.message_id.unwrap_or_default(), letter.reason_code)).collect();
     told.sort();
@@ -67,7 +67,7 @@ fn assert_turn_lost<T: std::fmt::Debug>(refused: Result<T, StoreError>) {
 }
 
 async fn commands_letters_and_reused_ids_are_one_transaction(bench: &Bench) {
-    let turn = bench.store.take_turn(QUEUE).await.expect("a turn");
+    let turn = bench.store.intake().take_turn(QUEUE).await.expect("a turn");
     let answers = admit(bench, &turn, &batch()).await.expect("admitted");
     let codes = answers.iter().map(|answer| match answer {
         Admission::Refused { failure } => Some(failure.code),
@@ -89,14 +89,14 @@ async fn commands_letters_and_reused_ids_are_one_transaction(bench: &Bench) {
 }
 
 async fn nothing_of_a_batch_is_written_once_the_turn_is_lost(bench: &Bench) {
-    let turn = bench.store.take_turn(QUEUE).await.expect("a turn");
+    let turn = bench.store.intake().take_turn(QUEUE).await.expect("a turn");
     let other = bench.another().await;
-    let taken = other.take_turn(QUEUE).await.expect("a turn");
+    let taken = other.intake().take_turn(QUEUE).await.expect("a turn");
     for _ in 0..2 {
         assert_turn_lost(admit(bench, &turn, &batch()).await);
         assert_eq!(counts(bench).await, [0; 6]);
     }
-    other.admit_batch(&taken, &batch(), &mut rng()).await.expect("admitted");
+    other.intake().admit_batch(&taken, &batch(), &mut rng()).await.expect("admitted");
     let after = counts(bench).await;
     assert_turn_lost(admit(bench, &turn, &batch()).await);
     assert_eq!(counts(bench).await, after);
@@ -105,12 +105,12 @@ async fn nothing_of_a_batch_is_written_once_the_turn_is_lost(bench: &Bench) {
 async fn a_worker_that_was_paused_in_its_turn_does_not_bring_an_old_create_back(bench: &Bench) {
     let unsaid = |incoming| super::bench::when(incoming, vmacd::domain::Issued::Unsaid);
     let of = |incoming| IntakeBatch { commands: vec![unsaid(incoming)], letters: Vec::new() };
-    let turn = bench.store.take_turn(QUEUE).await.expect("a turn");
+    let turn = bench.store.intake().take_turn(QUEUE).await.expect("a turn");
     // It has a create in hand and is paused. The broker gives the message, and the revoke after it, to another worker.
     let other = bench.another().await;
-    let taken = other.take_turn(QUEUE).await.expect("a turn");
+    let taken = other.intake().take_turn(QUEUE).await.expect("a turn");
     for message in [create("m-1", 1, IP), revoke("m-2", 1, IP)] {
-        other.admit_batch(&taken, &of(message), &mut rng()).await.expect("admitted");
+        other.intake().admit_batch(&taken, &of(message), &mut rng()).await.expect("admitted");
     }
     bench.settle("sw-a").await;
     // The inbox has been cleared of what is done by the time the first one goes on.
@@ -122,8 +122,8 @@ async fn a_worker_that_was_paused_in_its_turn_does_not_bring_an_old_create_back(
 }
 
 async fn each_queue_has_its_own_turns(bench: &Bench) {
-    let mine = bench.store.take_turn("one.vmac.commands").await.expect("a turn");
-    bench.store.take_turn("two.vmac.commands").await.expect("a turn");
+    let mine = bench.store.intake().take_turn("one.vmac.commands").await.expect("a turn");
+    bench.store.intake().take_turn("two.vmac.commands").await.expect("a turn");
     assert!(admit(bench, &mine, &batch()).await.is_ok());
 }
 
@@ -131,7 +131,7 @@ async fn of_many_workers_that_take_a_turn_the_last_one_has_it(bench: &Bench) {
     let other = bench.another().await;
     let takes = (0..8).map(|number| {
         let store = if number % 2 == 0 { &bench.store } else { &other };
-        async move { store.take_turn(QUEUE).await.expect("a turn") }
+        async move { store.intake().take_turn(QUEUE).await.expect("a turn") }
     });
     let turns = futures_util::future::join_all(takes).await;
     let mut holding = 0;
@@ -145,16 +145,16 @@ async fn of_many_workers_that_take_a_turn_the_last_one_has_it(bench: &Bench) {
 
 async fn claimed(bench: &Bench, lasts: Duration) -> Option<QueueClaim> {
     let limit = ClaimLimit { messages: 10, bytes: i64::MAX };
-    bench.store.queue_claim(QUEUE, limit, lasts).await.expect("an answer").map(|claimed| claimed.claim)
+    bench.store.queue().claim(QUEUE, limit, lasts).await.expect("an answer").map(|claimed| claimed.claim)
 }
 
 async fn publish(bench: &Bench, count: usize) {
     let message = || NewQueueMessage { queue: QUEUE.to_owned(), properties: json!({}), body: b"{}".to_vec() };
-    bench.store.queue_publish(&(0..count).map(|_| message()).collect::<Vec<_>>()).await.expect("queued");
+    bench.store.queue().publish(&(0..count).map(|_| message()).collect::<Vec<_>>()).await.expect("queued");
 }
 
 async fn depth(bench: &Bench) -> i64 {
-    bench.store.queue_depth(QUEUE).await.expect("a depth")
+    bench.store.queue().depth(QUEUE).await.expect("a depth")
 }
 
 async fn messages_of_the_embedded_queue_go_with_the_transaction_that_admits_them(bench: &Bench) {
@@ -181,20 +181,20 @@ async fn a_part_of_a_claim_leaves_its_messages(bench: &Bench) {
     let claim = claimed(bench, LONG).await.expect("messages");
     admit(bench, &Fence::None, &batch()).await.expect("admitted");
     assert_eq!((depth(bench).await, bench.rows().await), (2, 1));
-    bench.store.queue_remove(&claim).await.expect("removed");
+    bench.store.queue().remove(&claim).await.expect("removed");
     assert_eq!(depth(bench).await, 0);
 }
 
 /// Acknowledgements get lost, and then everything is delivered once more.
 async fn a_batch_that_comes_again_changes_nothing(bench: &Bench) {
-    let turn = bench.store.take_turn(QUEUE).await.expect("a turn");
+    let turn = bench.store.intake().take_turn(QUEUE).await.expect("a turn");
     let first = admit(bench, &turn, &batch()).await.expect("admitted");
     let (rows, work) = (bench.row(IP).await, bench.work("sw-a").await.len());
-    let turn = bench.store.take_turn(QUEUE).await.expect("a turn");
+    let turn = bench.store.intake().take_turn(QUEUE).await.expect("a turn");
     assert_eq!(admit(bench, &turn, &batch()).await.expect("admitted"), first);
     assert_eq!((bench.row(IP).await, bench.work("sw-a").await.len()), (rows, work));
     // What is no command is known again by its message.
-    let copies: Vec<_> = bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
+    let copies: Vec<_> = bench.store.dead_letters().list(&DeadLetterFilter::default()).await.expect("dead letters");
     assert_eq!(copies.len(), 3, "{copies:?}");
     bench.admit(issued(revoke("m-9", 1, IP), 9_000)).await;
     bench.settle("sw-a").await;

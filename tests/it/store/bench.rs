@@ -13,8 +13,8 @@ use vmacd::domain::{
     SwitchName,
 };
 use vmacd::store::{
-    Admission, CommandOutcome, Event, GatheredRow, Incoming, Lease, PushResults, Settled, Store, StoreOptions, Vmac,
-    VmacFilter, WorkItem, WorkPort,
+    Admission, CommandOutcome, Event, GatheredRow, Incoming, Lease, PushResults, RecordedPush, Store, StoreOptions,
+    Vmac, VmacFilter, WorkItem, WorkPort,
 };
 
 use crate::support::postgres::{Database, Postgres, fresh_database_on, migrated_database};
@@ -52,7 +52,7 @@ impl Bench {
     async fn new(url: String, database: Option<Database>) -> Self {
         let store = open(&url).await;
         store.migrate().await.expect("tables");
-        store.import(&inventory()).await.expect("an inventory");
+        store.inventory().import(&inventory()).await.expect("an inventory");
         Self { store, url, database }
     }
 
@@ -123,28 +123,28 @@ impl Bench {
 
     /// Takes a group in.
     pub async fn admit_all(&self, group: &[Incoming]) -> Vec<Admission> {
-        self.store.admit(group, &mut rng()).await.expect("taken in")
+        self.store.intake().admit(group, &mut rng()).await.expect("taken in")
     }
 
     /// The live or newest row of an address.
     pub async fn row(&self, ip: &str) -> Vmac {
         let filter = VmacFilter { ip: Some(ip.parse().expect("an address")), ..VmacFilter::default() };
-        self.store.find(&filter).await.expect("rows").pop().expect("a row")
+        self.store.vmacs().find(&filter).await.expect("rows").pop().expect("a row")
     }
 
     /// How many rows there are.
     pub async fn rows(&self) -> usize {
-        self.store.find(&VmacFilter::default()).await.expect("rows").len()
+        self.store.vmacs().find(&VmacFilter::default()).await.expect("rows").len()
     }
 
     /// The lease of a switch, taken.
     pub async fn lease(&self, name: &str) -> Lease {
-        self.store.acquire(&switch(name), "worker-1", LONG).await.expect("an answer").expect("a free lease")
+        self.store.leases().acquire(&switch(name), "worker-1", LONG).await.expect("an answer").expect("a free lease")
     }
 
     /// What is due on a switch.
     pub async fn work(&self, name: &str) -> Vec<WorkItem> {
-        self.store.work(&switch(name), 10_000).await.expect("work")
+        self.store.work().due_on(&switch(name), 10_000).await.expect("work")
     }
 
     /// Everything is due at once, whatever failed before.
@@ -154,27 +154,27 @@ impl Bench {
     }
 
     /// Everything that is due on the switch reaches its end, as a push would report it.
-    pub async fn settle(&self, name: &str) -> Settled {
+    pub async fn settle(&self, name: &str) -> RecordedPush {
         let pushed = self.pushed(name, |_, port| reached(end_of(port))).await;
         self.settle_with(name, &pushed).await
     }
 
     /// Everything that is due on the switch fails that way: the changes, or the switch where it is the switch's failure.
-    pub async fn fail(&self, name: &str, failure: &Failure) -> Settled {
+    pub async fn fail(&self, name: &str, failure: &Failure) -> RecordedPush {
         if failure.class() == FailureClass::Deferred {
             let lease = self.lease(name).await;
             let results = PushResults { whole: Some(failure), ..PushResults::default() };
-            return self.store.settle(&lease, &results).await.expect("settled");
+            return self.store.pushes().record(&lease, &results).await.expect("settled");
         }
         let pushed = self.pushed(name, |_, _| Err(failure.clone())).await;
         self.settle_with(name, &pushed).await
     }
 
     /// Settles under a lease of its own.
-    pub async fn settle_with(&self, name: &str, pushed: &Pushed) -> Settled {
+    pub async fn settle_with(&self, name: &str, pushed: &Pushed) -> RecordedPush {
         let lease = self.lease(name).await;
-        let settled = self.store.settle(&lease, &pushed.results()).await.expect("settled");
-        self.store.release(&lease).await.expect("released");
+        let settled = self.store.pushes().record(&lease, &pushed.results()).await.expect("settled");
+        self.store.leases().release(&lease).await.expect("released");
         settled
     }
 
@@ -192,13 +192,13 @@ impl Bench {
 
     /// Every event that was not claimed yet, oldest first.
     pub async fn events(&self) -> Vec<Event> {
-        self.store.claim_events(100_000, LONG).await.expect("events")
+        self.store.events().claim(100_000, LONG).await.expect("events")
     }
 
     /// The outcome of a command.
     pub async fn outcome(&self, key: &str) -> Option<CommandOutcome> {
         let key = MessageKey(key.to_owned());
-        self.store.outcomes(std::slice::from_ref(&key)).await.expect("outcomes").remove(&key)
+        self.store.commands().outcomes(std::slice::from_ref(&key)).await.expect("outcomes").remove(&key)
     }
 
     /// The status of an address's row.

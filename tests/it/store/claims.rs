@@ -34,7 +34,7 @@ pub async fn wide(bench: &Bench, count: usize) {
     });
     let (switches, servers): (Vec<_>, Vec<_>) = (switches.collect(), servers.collect());
     let inventory = serde_json::from_value(json!({"switches": switches, "servers": servers})).expect("an inventory");
-    bench.store.import(&inventory).await.expect("imported");
+    bench.store.inventory().import(&inventory).await.expect("imported");
     bench.admit_all(&(0..count).map(creating).collect::<Vec<_>>()).await;
 }
 
@@ -48,7 +48,7 @@ async fn claim(store: &Store, worker: &str, limit: usize) -> Vec<Lease> {
 }
 
 async fn claim_beside(store: &Store, worker: &str, limit: usize, full: &[Option<SiteName>]) -> Vec<Lease> {
-    let claimed = store.claim_due(worker, limit, LONG, full).await.expect("an answer");
+    let claimed = store.leases().claim_due(worker, limit, LONG, full).await.expect("an answer");
     claimed.into_iter().map(|(lease, _)| lease).collect()
 }
 
@@ -65,9 +65,9 @@ async fn a_worker_claims_as_many_switches_as_it_asks_for_and_each_goes_to_one(be
     let all: BTreeSet<_> = names(&mine).into_iter().chain(names(&theirs)).collect();
     assert_eq!(all.len(), 7);
     for lease in mine.iter().chain(&theirs) {
-        assert!(bench.store.holds(lease).await.expect("an answer"), "{lease:?}");
+        assert!(bench.store.leases().holds(lease).await.expect("an answer"), "{lease:?}");
     }
-    let claimed = bench.another().await.claim_due("worker-3", 4, LONG, &[]).await.expect("an answer");
+    let claimed = bench.another().await.leases().claim_due("worker-3", 4, LONG, &[]).await.expect("an answer");
     assert!(claimed.is_empty(), "{claimed:?}");
 }
 
@@ -91,7 +91,7 @@ async fn eight_workers_together_claim_a_hundred_switches_once_each(bench: &Bench
     let each: BTreeSet<_> = names(&claimed).into_iter().collect();
     assert_eq!((claimed.len(), each.len()), (100, 100));
     for lease in &claimed {
-        assert!(bench.store.holds(lease).await.expect("an answer"), "{lease:?}");
+        assert!(bench.store.leases().holds(lease).await.expect("an answer"), "{lease:?}");
     }
 }
 
@@ -122,7 +122,7 @@ async fn a_switch_that_somebody_has_is_not_claimed(bench: &Bench) {
     bench.admit(create("m-1", 1, "10.0.1.10")).await;
     let held = bench.lease("sw-a").await;
     assert_eq!(claim(&bench.store, "worker-2", 4).await, []);
-    bench.store.release(&held).await.expect("released");
+    bench.store.leases().release(&held).await.expect("released");
     assert_eq!(names(&claim(&bench.store, "worker-2", 4).await), ["sw-a"]);
 }
 
@@ -140,7 +140,7 @@ async fn work_for_later_is_not_claimed(bench: &Bench) {
 async fn switches_of_full_sites_are_left_to_others(bench: &Bench) {
     wide(bench, 6).await;
     let ams1: Option<SiteName> = Some("ams1".parse().expect("a name"));
-    let claimed = bench.store.claim_due("worker-1", 1, LONG, &[None]).await.expect("an answer");
+    let claimed = bench.store.leases().claim_due("worker-1", 1, LONG, &[None]).await.expect("an answer");
     let told: Vec<_> = claimed.iter().map(|(lease, site)| (lease.switch.as_str(), site.clone())).collect();
     assert_eq!(told, [("sw-000", ams1.clone())], "with its site");
     assert_eq!(claim_beside(&bench.store, "worker-1", 9, &[None, ams1.clone()]).await, []);
@@ -153,13 +153,13 @@ async fn switches_of_full_sites_are_left_to_others(bench: &Bench) {
 async fn the_claim_of_a_worker_that_ran_out_goes_to_the_next_with_a_greater_token(bench: &Bench) {
     bench.admit(create("m-1", 1, "10.0.1.10")).await;
     let short = Duration::from_millis(30);
-    let first = bench.store.claim_due("worker-1", 1, short, &[]).await.expect("an answer").remove(0).0;
+    let first = bench.store.leases().claim_due("worker-1", 1, short, &[]).await.expect("an answer").remove(0).0;
     let other = bench.another().await;
     let next = eventually("the claim runs out", async || claim(&other, "worker-2", 1).await.pop()).await;
     assert_eq!((next.switch.as_str(), next.holder.as_str()), ("sw-a", "worker-2"));
     assert!(next.token > first.token, "{first:?} {next:?}");
-    assert!(!bench.store.holds(&first).await.expect("an answer"));
-    assert_eq!(bench.store.lease_holder(&switch("sw-a")).await.expect("an answer").as_deref(), Some("worker-2"));
+    assert!(!bench.store.leases().holds(&first).await.expect("an answer"));
+    assert_eq!(bench.store.leases().holder(&switch("sw-a")).await.expect("an answer").as_deref(), Some("worker-2"));
 }
 
 /// Everything that was written down by a clock that ran a year ahead until somebody set it right.
@@ -169,11 +169,11 @@ async fn a_time_of_a_clock_that_was_put_back_keeps_nobody_waiting(bench: &Bench)
     for column in ["switch_work SET due_at_ms", "switch_leases SET next_try_at_ms", "switch_leases SET expires_at_ms"] {
         let later_ms = bench.store.now().await.expect("the time").timestamp_millis() + YEAR_MS;
         bench.execute(format!("UPDATE {column} = {later_ms}")).await;
-        assert!(bench.store.due().await.expect("an answer").switches, "{column}");
+        assert!(bench.store.work().due().await.expect("an answer").switches, "{column}");
         let claimed = claim(&bench.store, "worker-1", 4).await;
         assert_eq!(names(&claimed), ["sw-a"], "{column}");
         assert_eq!(bench.work("sw-a").await.len(), 1, "{column}");
-        bench.store.release(&claimed[0]).await.expect("released");
+        bench.store.leases().release(&claimed[0]).await.expect("released");
     }
 }
 
@@ -183,7 +183,7 @@ async fn a_switch_that_was_given_back_with_work_left_is_claimed_again(bench: &Be
     for _ in 0..3 {
         let claimed = claim(&bench.store, "worker-1", 1).await;
         tokens.push(claimed[0].token);
-        bench.store.release(&claimed[0]).await.expect("released");
+        bench.store.leases().release(&claimed[0]).await.expect("released");
     }
     assert!(tokens.is_sorted_by(|earlier, later| earlier < later), "{tokens:?}");
     bench.settle("sw-a").await;

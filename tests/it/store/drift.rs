@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vmacd::domain::DriftMode;
 use vmacd::domain::drift::{Drift, DriftKind};
-use vmacd::store::{LookDue, LookEnd, Pace, Settlement, Vmac};
+use vmacd::store::{CheckDue, CheckEnd, CheckPace, DriftFindings, Vmac};
 
 use super::bench::{Bench, create, switch};
 use crate::support::eventually;
@@ -19,36 +19,37 @@ on_both_engines! {
 }
 
 /// Far longer than what two connections' ideas of the time differ by on a busy machine, which would undo a claim.
-const SHORT: Pace = Pace { interval: Duration::from_millis(400), history_interval: None, mode: DriftMode::Observe };
-const SLOW: Pace = Pace {
+const SHORT: CheckPace =
+    CheckPace { interval: Duration::from_millis(400), history_interval: None, mode: DriftMode::Observe };
+const SLOW: CheckPace = CheckPace {
     interval: Duration::from_secs(3_600),
     history_interval: Some(Duration::from_millis(40)),
     mode: DriftMode::Enforce,
 };
 
 async fn a_switch_that_is_due_is_given_to_one_worker(bench: &Bench) {
-    let known = bench.store.switches().await.expect("switches").len();
+    let known = bench.store.switches().list().await.expect("switches").len();
     let (other, mut all) = (bench.another().await, Vec::new());
     eventually("every switch is claimed", async || {
-        let (mine, theirs) = tokio::join!(bench.store.claim_looks(&SHORT, 10), other.claim_looks(&SHORT, 10));
+        let (mine, theirs) = tokio::join!(bench.store.checks().claim(&SHORT, 10), other.checks().claim(&SHORT, 10));
         all.extend(mine.expect("mine").into_iter().chain(theirs.expect("theirs")));
         if all.len() >= known { Ok(()) } else { Err(all.len()) }
     })
     .await;
     let names: HashSet<_> = all.iter().map(|due| due.switch.clone()).collect();
     assert!(all.iter().all(|due| due.whole) && names.len() == all.len(), "each once: {all:?}");
-    assert_eq!(bench.store.claim_looks(&SHORT, 10).await.expect("an answer"), [], "nobody has ended a look");
+    assert_eq!(bench.store.checks().claim(&SHORT, 10).await.expect("an answer"), [], "nobody has ended a look");
 }
 
 async fn switches_are_spread_over_the_interval(bench: &Bench) {
-    let far = Pace { interval: Duration::from_secs(36_000), ..SHORT };
-    assert_eq!(bench.store.claim_looks(&far, 10).await.expect("an answer"), [], "none is due at once");
+    let far = CheckPace { interval: Duration::from_secs(36_000), ..SHORT };
+    assert_eq!(bench.store.checks().claim(&far, 10).await.expect("an answer"), [], "none is due at once");
 }
 
 /// Claims until that switch is due, or any.
-async fn due(bench: &Bench, pace: &Pace, switch: Option<&LookDue>) -> LookDue {
+async fn due(bench: &Bench, pace: &CheckPace, switch: Option<&CheckDue>) -> CheckDue {
     eventually("a switch is due", async || {
-        let due = bench.store.claim_looks(pace, 10).await.expect("an answer");
+        let due = bench.store.checks().claim(pace, 10).await.expect("an answer");
         due.into_iter().find(|due| switch.is_none_or(|wanted| wanted.switch == due.switch)).ok_or(())
     })
     .await
@@ -57,14 +58,14 @@ async fn due(bench: &Bench, pace: &Pace, switch: Option<&LookDue>) -> LookDue {
 async fn what_a_look_saw_is_remembered(bench: &Bench) {
     let first = due(bench, &SLOW, None).await;
     assert_eq!((first.whole, &first.last_commit, first.mode), (false, &None, DriftMode::Enforce));
-    let seen = LookEnd::Seen { commit: Some("commit 1".into()), whole: true };
-    bench.store.end_look(&first, &SLOW, seen).await.expect("ended");
+    let seen = CheckEnd::Seen { commit: Some("commit 1".into()), whole: true };
+    bench.store.checks().end(&first, &SLOW, seen).await.expect("ended");
     let again = due(bench, &SLOW, Some(&first)).await;
     assert_eq!((again.whole, again.last_commit.as_deref()), (false, Some("commit 1")));
-    bench.store.end_look(&again, &SLOW, LookEnd::Failed).await.expect("ended");
+    bench.store.checks().end(&again, &SLOW, CheckEnd::Failed).await.expect("ended");
     let again = due(bench, &SLOW, Some(&first)).await;
     assert_eq!(again.last_commit.as_deref(), Some("commit 1"), "a look that failed forgets nothing");
-    assert!(bench.store.switch(&first.switch).await.expect("known").drift_seen_at.is_some());
+    assert!(bench.store.switches().get(&first.switch).await.expect("known").drift_seen_at.is_some());
 }
 
 /// An active row, and that its binding has gone.
@@ -80,13 +81,13 @@ async fn gone(bench: &Bench) -> (Vmac, Drift) {
 async fn told(bench: &Bench, row: &Vmac, found: &[Drift], enforce: bool) -> usize {
     let as_of = HashMap::from([(row.id, row.updated_at)]);
     let switch = switch("sw-a");
-    let settlement = Settlement { switch: &switch, found, as_of: &as_of, enforce };
-    bench.store.settle_drift(&settlement).await.expect("settled").len()
+    let findings = DriftFindings { switch: &switch, found, as_of: &as_of, enforce };
+    bench.store.checks().record_drift(&findings).await.expect("settled").len()
 }
 
 async fn what_stands_is_told_once_and_what_is_queued_is_told_each_time(bench: &Bench) {
     let (row, drift) = gone(bench).await;
-    let standing = async || bench.store.counts().await.expect("counts").drift_standing;
+    let standing = async || bench.store.statistics().counts().await.expect("counts").drift_standing;
     let found = std::slice::from_ref(&drift);
     assert_eq!((told(bench, &row, found, false).await, standing().await), (1, 1));
     assert_eq!((told(bench, &row, found, false).await, standing().await), (0, 1), "it is known");

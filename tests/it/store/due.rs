@@ -16,7 +16,7 @@ on_both_engines! {
 }
 
 async fn due(bench: &Bench) -> [bool; 3] {
-    let Due { switches, commands, events } = bench.store.due().await.expect("an answer");
+    let Due { switches, commands, events } = bench.store.work().due().await.expect("an answer");
     [switches, commands, events]
 }
 
@@ -25,7 +25,7 @@ async fn nothing_is_due_in_a_database_at_rest(bench: &Bench) {
     bench.admit(create("m-1", 1, "10.0.1.10")).await;
     bench.settle("sw-a").await;
     let events: Vec<_> = bench.events().await.iter().map(|event| event.id).collect();
-    bench.store.mark_published(&events).await.expect("marked");
+    bench.store.events().mark_published(&events).await.expect("marked");
     assert_eq!(due(bench).await, [false; 3]);
 }
 
@@ -35,7 +35,7 @@ async fn each_thing_that_is_due_is_told_for_itself(bench: &Bench) {
     // The same work is not due while somebody has the switch, in its trouble, or before its time.
     let lease = bench.lease("sw-a").await;
     assert_eq!(due(bench).await, [false; 3]);
-    bench.store.release(&lease).await.expect("released");
+    bench.store.leases().release(&lease).await.expect("released");
     bench.fail("sw-a", &Failure::new(Code::Unreachable, "no route")).await;
     assert_eq!(due(bench).await, [false; 3]);
     bench.make_due().await;
@@ -47,7 +47,7 @@ async fn each_thing_that_is_due_is_told_for_itself(bench: &Bench) {
     assert_eq!(due(bench).await, [false; 3]);
     bench.execute("UPDATE commands SET due_at_ms = 0 WHERE vmac_id IS NULL".to_owned()).await;
     assert_eq!(due(bench).await, [false, true, false]);
-    bench.store.claim_waiting(10).await.expect("commands");
+    bench.store.intake().claim_waiting(10).await.expect("commands");
     // An event that nobody has claimed.
     bench.admit(revoke("m-3", 2, "10.0.2.11")).await;
     assert_eq!(due(bench).await, [false, false, true]);
@@ -79,7 +79,7 @@ async fn looking_for_what_is_due_writes_nothing() {
     for _ in 0..50 {
         let before = wal_lsn(&mut watching).await;
         for _ in 0..20 {
-            bench.store.due().await.expect("an answer");
+            bench.store.work().due().await.expect("an answer");
         }
         let after = wal_lsn(&mut watching).await;
         if before == after {
@@ -96,11 +96,11 @@ async fn renewing_leases_touches_no_index() {
     let server = Postgres::private();
     let bench = Bench::on(&server).await;
     super::claims::wide(&bench, 20).await;
-    let claimed = bench.store.claim_due("worker-1", 20, LONG, &[]).await.expect("an answer");
+    let claimed = bench.store.leases().claim_due("worker-1", 20, LONG, &[]).await.expect("an answer");
     let leases: Vec<Lease> = claimed.into_iter().map(|(lease, _)| lease).collect();
     assert_eq!(leases.len(), 20);
     for _ in 0..200 {
-        assert_eq!(bench.store.renew(&leases, LONG).await.expect("an answer").held.len(), 20);
+        assert_eq!(bench.store.leases().renew(&leases, LONG).await.expect("an answer").held.len(), 20);
     }
     // The counts come when the sessions that made them have ended, or a second after.
     bench.store.close().await;
@@ -148,16 +148,16 @@ async fn what_waits_for_later_costs_nothing() {
     let mut took = Vec::new();
     for _ in 0..5 {
         let start = Instant::now();
-        assert!(bench.store.due().await.expect("an answer").switches);
+        assert!(bench.store.work().due().await.expect("an answer").switches);
         took.push(("due", start.elapsed()));
         let start = Instant::now();
-        let claimed = bench.store.claim_due("worker-1", 10, LONG, &[]).await.expect("an answer");
+        let claimed = bench.store.leases().claim_due("worker-1", 10, LONG, &[]).await.expect("an answer");
         took.push(("claim", start.elapsed()));
         assert_eq!(claimed.iter().map(|(lease, _)| &lease.switch).collect::<Vec<_>>(), [&switch("sw-a")]);
         let start = Instant::now();
-        assert!(!bench.store.due().await.expect("an answer").switches, "nothing is left");
+        assert!(!bench.store.work().due().await.expect("an answer").switches, "nothing is left");
         took.push(("idle", start.elapsed()));
-        bench.store.release(&claimed[0].0).await.expect("released");
+        bench.store.leases().release(&claimed[0].0).await.expect("released");
     }
     eprintln!("{waiting} rows wait: {took:?}");
     // The first one plans, and a neighbour may take the processor: the middle one counts.

@@ -29,9 +29,9 @@ async fn macs_used_elsewhere_are_never_handed_out_and_importing_again_changes_no
     let store = with_pools(bench, vec![tiny(&[])]).await;
     let mut list = of_tiny(0..250);
     list.push(entry(500, list[7].mac_address));
-    let report = store.import_elsewhere(&list, "netbox", |_| ()).await.expect("imported");
+    let report = store.mac_registry().import_elsewhere(&list, "netbox", |_| ()).await.expect("imported");
     assert_eq!((report.added, report.unchanged, report.conflicts.len()), (250, 1, 0));
-    let report = store.import_elsewhere(&list, "another", |_| ()).await.expect("imported");
+    let report = store.mac_registry().import_elsewhere(&list, "another", |_| ()).await.expect("imported");
     assert_eq!((report.added, report.unchanged, report.conflicts.len()), (0, 251, 0));
     let in_tiny = |n: u8| {
         let mut create = create(&format!("m-{n}"), 1, &format!("10.0.1.1{n}"));
@@ -40,7 +40,7 @@ async fn macs_used_elsewhere_are_never_handed_out_and_importing_again_changes_no
     };
     let answers = admit(&store, &(0..7).map(in_tiny).collect::<Vec<_>>()).await;
     let full = answers.iter().filter(|answer| matches!(answer, Admission::Refused { .. })).count();
-    let rows = store.find(&VmacFilter::default()).await.expect("rows");
+    let rows = store.vmacs().find(&VmacFilter::default()).await.expect("rows");
     assert_eq!((rows.len(), full), (6, 1));
     assert!(rows.iter().all(|row| row.mac_address.octets()[5] >= 250), "{rows:?}");
 }
@@ -58,9 +58,9 @@ async fn what_is_vmacds_own_is_told_and_not_written(bench: &Bench) {
     bench.settle("sw-a").await;
     let ip_address = "10.0.1.13".parse().expect("an address");
     let wanted = NewReservation { server_id: 77, ip_address, mac_address: Some(mac(3)), pool: None };
-    bench.store.reserve(&wanted, &mut rng()).await.expect("reserved");
+    bench.store.mac_registry().reserve(&wanted, &mut rng()).await.expect("reserved");
     let list: Vec<ElsewhereMac> = (1..=4).map(|n| entry(u64::from(n) + 10, mac(n))).collect();
-    let report = bench.store.import_elsewhere(&list, "netbox", |_| ()).await.expect("imported");
+    let report = bench.store.mac_registry().import_elsewhere(&list, "netbox", |_| ()).await.expect("imported");
     let told: Vec<(u64, &str)> =
         report.conflicts.iter().map(|conflict| (conflict.line, conflict.text.as_str())).collect();
     assert_eq!(
@@ -71,7 +71,7 @@ async fn what_is_vmacds_own_is_told_and_not_written(bench: &Bench) {
         ]
     );
     assert_eq!((report.added, report.unchanged), (2, 0));
-    let again = bench.store.import_elsewhere(&list, "netbox", |_| ()).await.expect("imported");
+    let again = bench.store.mac_registry().import_elsewhere(&list, "netbox", |_| ()).await.expect("imported");
     assert_eq!((again.added, again.unchanged, again.conflicts), (0, 2, report.conflicts));
     assert!(matches!(bench.admit(asked(4)).await, Admission::Refused { .. }));
     let refused = bench.admit(asked(4)).await;
@@ -91,14 +91,14 @@ async fn an_import_and_creates_at_once_never_share_a_mac(bench: &Bench) {
         let mut conflicts = Vec::new();
         for part in 0..20 {
             let list = of_tiny(part * 8..part * 8 + 8);
-            let report = other.import_elsewhere(&list, "netbox", |_| ()).await.expect("imported");
+            let report = other.mac_registry().import_elsewhere(&list, "netbox", |_| ()).await.expect("imported");
             conflicts.extend(report.conflicts.into_iter().map(|conflict| conflict.mac_address));
         }
         conflicts
     };
     let both = async { tokio::join!(creating, importing) };
     let ((), conflicts) = tokio::time::timeout(Duration::from_secs(60), both).await.expect("no deadlock");
-    let rows = one.find(&VmacFilter::default()).await.expect("rows");
+    let rows = one.vmacs().find(&VmacFilter::default()).await.expect("rows");
     assert_eq!(rows.len(), 60);
     let imported = rows.iter().filter(|row| row.mac_address.octets()[5] < 160);
     for row in imported {
@@ -111,7 +111,8 @@ async fn a_hundred_thousand_macs_take_seconds(bench: &Bench) {
     let list: Vec<ElsewhereMac> =
         (0..100_000).map(|n| entry(n + 2, Mac::of_number(0x02a5_1000_0000 + n * 7))).collect();
     let (started, mut told) = (Instant::now(), 0);
-    let report = bench.store.import_elsewhere(&list, "netbox", |done| told = done).await.expect("imported");
+    let report =
+        bench.store.mac_registry().import_elsewhere(&list, "netbox", |done| told = done).await.expect("imported");
     assert_eq!((report.added, told), (100_000, 100_000));
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 }
@@ -122,7 +123,7 @@ async fn a_mac_that_is_used_elsewhere_since_it_was_revoked_is_not_ours(bench: &B
     let mac = bench.row("10.0.1.10").await.mac_address;
     bench.admit(revoke("m-2", 1, "10.0.1.10")).await;
     bench.settle("sw-a").await;
-    assert!(bench.store.ours_among(&[mac]).await.expect("an answer").contains(&mac));
-    bench.store.import_elsewhere(&[entry(2, mac)], "netbox", |_| ()).await.expect("imported");
-    assert!(bench.store.ours_among(&[mac]).await.expect("an answer").is_empty());
+    assert!(bench.store.vmacs().ours_among(&[mac]).await.expect("an answer").contains(&mac));
+    bench.store.mac_registry().import_elsewhere(&[entry(2, mac)], "netbox", |_| ()).await.expect("imported");
+    assert!(bench.store.vmacs().ours_among(&[mac]).await.expect("an answer").is_empty());
 }

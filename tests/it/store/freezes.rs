@@ -37,7 +37,7 @@ fn site(name: &str) -> Scope {
 async fn place(bench: &Bench) {
     let mut placed = inventory();
     placed.switches[0].site = Some("ams1".parse().expect("a name"));
-    bench.store.import(&placed).await.expect("imported");
+    bench.store.inventory().import(&placed).await.expect("imported");
 }
 
 fn order(name: &str, seconds: i64) -> FreezeOrder {
@@ -46,50 +46,50 @@ fn order(name: &str, seconds: i64) -> FreezeOrder {
 }
 
 async fn freeze_of(bench: &Bench, name: &str) -> Option<Freeze> {
-    let known = bench.store.switch(&switch(name)).await.expect("a switch").freeze;
-    let overview = bench.store.switch_overview(&switch(name)).await.expect("a switch").known.freeze;
+    let known = bench.store.switches().get(&switch(name)).await.expect("a switch").freeze;
+    let overview = bench.store.switches().overview(&switch(name)).await.expect("a switch").known.freeze;
     assert_eq!(known, overview);
-    let listed = bench.store.switches().await.expect("switches");
+    let listed = bench.store.switches().list().await.expect("switches");
     assert_eq!(listed.iter().find(|known| known.switch.name == switch(name)).expect("a switch").freeze, known);
     known
 }
 
 async fn a_site_is_frozen_until_its_time_or_until_it_is_thawed(bench: &Bench) {
     place(bench).await;
-    let made = bench.store.freeze(&order("ams1", 3_600)).await.expect("frozen");
+    let made = bench.store.freezes().freeze(&order("ams1", 3_600)).await.expect("frozen");
     let found = freeze_of(bench, "sw-a").await.expect("frozen");
     assert_eq!((&found.site, &found.reason, found.kind), (&site("ams1"), &made.reason, FreezeKind::Manual));
     assert_eq!(freeze_of(bench, "sw-b").await, None, "another site");
-    assert_eq!(bench.another().await.freezes().await.expect("freezes").len(), 1);
-    assert_eq!(bench.store.counts().await.expect("counts").sites_frozen, [("ams1".to_owned(), "manual")]);
-    bench.store.thaw(&site("ams1")).await.expect("thawed");
-    assert_eq!((freeze_of(bench, "sw-a").await, bench.store.freezes().await.expect("freezes").len()), (None, 0));
-    let again = bench.store.thaw(&site("ams1")).await;
+    assert_eq!(bench.another().await.freezes().list().await.expect("freezes").len(), 1);
+    assert_eq!(bench.store.statistics().counts().await.expect("counts").sites_frozen, [("ams1".to_owned(), "manual")]);
+    bench.store.freezes().thaw(&site("ams1")).await.expect("thawed");
+    assert_eq!((freeze_of(bench, "sw-a").await, bench.store.freezes().list().await.expect("freezes").len()), (None, 0));
+    let again = bench.store.freezes().thaw(&site("ams1")).await;
     assert_eq!(again.expect_err("thawed").to_string(), "site ams1 is not frozen");
-    bench.store.freeze(&order("ams1", -1)).await.expect("written");
+    bench.store.freezes().freeze(&order("ams1", -1)).await.expect("written");
     assert_eq!(freeze_of(bench, "sw-a").await, None, "its time is over");
 }
 
 async fn what_freezes_all_sites_counts_for_each_and_the_longest_is_told(bench: &Bench) {
     place(bench).await;
-    bench.store.freeze(&order("*", 60)).await.expect("frozen");
+    bench.store.freezes().freeze(&order("*", 60)).await.expect("frozen");
     for name in ["sw-a", "sw-b"] {
         assert_eq!(freeze_of(bench, name).await.expect("frozen").site, Scope::All);
     }
-    bench.store.freeze(&order("-", 3_600)).await.expect("frozen");
+    bench.store.freezes().freeze(&order("-", 3_600)).await.expect("frozen");
     assert_eq!(freeze_of(bench, "sw-a").await.expect("frozen").site, Scope::All);
     assert_eq!(freeze_of(bench, "sw-b").await.expect("frozen").site, Scope::Site(None));
-    bench.store.thaw(&Scope::All).await.expect("thawed");
+    bench.store.freezes().thaw(&Scope::All).await.expect("thawed");
     assert_eq!(freeze_of(bench, "sw-a").await, None);
     assert!(freeze_of(bench, "sw-b").await.is_some(), "what was frozen by itself stays so");
 }
 
 async fn a_site_at_which_no_switch_stands_cannot_be_frozen(bench: &Bench) {
-    let refused = bench.store.freeze(&order("ams1", 60)).await;
+    let refused = bench.store.freezes().freeze(&order("ams1", 60)).await;
     assert!(matches!(&refused, Err(StoreError::NotFound { what: "site", .. })), "{refused:?}");
     place(bench).await;
-    bench.store.freeze(&order("ams1", 60)).await.expect("frozen");
-    let sites = bench.store.sites().await.expect("sites");
+    bench.store.freezes().freeze(&order("ams1", 60)).await.expect("frozen");
+    let sites = bench.store.freezes().sites().await.expect("sites");
     let mut names: Vec<String> = sites.iter().map(|(site, count)| format!("{site:?} {count}")).collect();
     names.sort();
     assert_eq!(names, ["None 1", "Some(SiteName(\"ams1\")) 1"]);
@@ -97,9 +97,9 @@ async fn a_site_at_which_no_switch_stands_cannot_be_frozen(bench: &Bench) {
 
 async fn a_site_is_kept_when_the_file_has_none(bench: &Bench) {
     place(bench).await;
-    let report = bench.store.import(&inventory()).await.expect("imported");
+    let report = bench.store.inventory().import(&inventory()).await.expect("imported");
     assert_eq!((report.updated, report.unchanged), (0, 6));
-    let exported = bench.store.export().await.expect("an inventory");
+    let exported = bench.store.inventory().export().await.expect("an inventory");
     assert_eq!(exported.switches[0].site, Some("ams1".parse().expect("a name")));
 }
 
@@ -110,23 +110,27 @@ async fn a_site_is_stopped_once_until_it_is_thawed(bench: &Bench) {
     let found = freeze_of(bench, "sw-a").await.expect("frozen");
     assert_eq!((found.kind, found.reason.as_deref()), (FreezeKind::Automatic, Some("commits fail")));
     assert_eq!((found.until, found.made_by.as_str()), (Freeze::NEVER, "worker-1"));
-    bench.store.thaw(&site("ams1")).await.expect("thawed");
+    bench.store.freezes().thaw(&site("ams1")).await.expect("thawed");
     assert!(stop(&bench.store, "worker-1").await, "and again after that");
 }
 
 async fn stop(store: &Store, worker: &str) -> bool {
-    store.stop_site(Some(&"ams1".parse().expect("a name")), "commits fail", worker).await.expect("an answer")
+    store
+        .freezes()
+        .freeze_automatically(Some(&"ams1".parse().expect("a name")), "commits fail", worker)
+        .await
+        .expect("an answer")
 }
 
 /// Who keeps ams1 frozen, the one that ends last first.
 async fn in_force(bench: &Bench) -> Vec<String> {
-    let freezes = bench.store.freezes().await.expect("freezes");
+    let freezes = bench.store.freezes().list().await.expect("freezes");
     freezes.into_iter().filter(|freeze| freeze.site == site("ams1")).map(|freeze| freeze.made_by).collect()
 }
 
 /// Everything that began ends this much earlier, as if so much time had passed.
 async fn pass(bench: &Bench, seconds: i64) {
-    for freeze in bench.store.freezes().await.expect("freezes") {
+    for freeze in bench.store.freezes().list().await.expect("freezes") {
         let until = freeze.until - TimeDelta::seconds(seconds);
         let (until, made_by) = (until.to_rfc3339(), freeze.made_by);
         bench.execute(format!("UPDATE freezes SET until = '{until}' WHERE made_by = '{made_by}'")).await;
@@ -141,13 +145,13 @@ async fn a_short_freeze_ends_no_longer_one_and_no_stop(bench: &Bench) {
     place(bench).await;
     // Before the stop and after it, before the longer one and after it.
     for name in ["alice", "bob"] {
-        bench.store.freeze(&by(name, 60)).await.expect("frozen");
-        bench.store.freeze(&by("carol", 7_200)).await.expect("frozen");
+        bench.store.freezes().freeze(&by(name, 60)).await.expect("frozen");
+        bench.store.freezes().freeze(&by("carol", 7_200)).await.expect("frozen");
         stop(&bench.store, "worker-1").await;
     }
     assert_eq!(in_force(bench).await, ["worker-1", "carol", "bob", "alice"]);
     assert_eq!(freeze_of(bench, "sw-a").await.expect("frozen").kind, FreezeKind::Automatic, "why it goes on waiting");
-    let metrics = bench.store.counts().await.expect("counts").sites_frozen;
+    let metrics = bench.store.statistics().counts().await.expect("counts").sites_frozen;
     assert_eq!(metrics, [("ams1".to_owned(), "automatic"), ("ams1".to_owned(), "manual")]);
     pass(bench, 3_600).await;
     assert_eq!(in_force(bench).await, ["worker-1", "carol"]);
@@ -158,36 +162,36 @@ async fn a_short_freeze_ends_no_longer_one_and_no_stop(bench: &Bench) {
 
 async fn a_thaw_ends_every_freeze_of_a_site_and_says_which(bench: &Bench) {
     place(bench).await;
-    bench.store.freeze(&by("alice", 60)).await.expect("frozen");
-    bench.store.freeze(&by("bob", 3_600)).await.expect("frozen");
+    bench.store.freezes().freeze(&by("alice", 60)).await.expect("frozen");
+    bench.store.freezes().freeze(&by("bob", 3_600)).await.expect("frozen");
     stop(&bench.store, "worker-1").await;
-    bench.store.freeze(&order("*", 60)).await.expect("frozen");
-    let thawed = bench.store.thaw(&site("ams1")).await.expect("thawed");
+    bench.store.freezes().freeze(&order("*", 60)).await.expect("frozen");
+    let thawed = bench.store.freezes().thaw(&site("ams1")).await.expect("thawed");
     let told: Vec<_> = thawed.iter().map(|freeze| (freeze.made_by.as_str(), freeze.kind.as_str())).collect();
     assert_eq!(told, [("worker-1", "automatic"), ("bob", "manual"), ("alice", "manual")]);
     assert_eq!(freeze_of(bench, "sw-a").await.expect("frozen").site, Scope::All, "another freeze");
-    let again = bench.store.thaw(&site("ams1")).await;
+    let again = bench.store.freezes().thaw(&site("ams1")).await;
     assert!(matches!(again, Err(StoreError::NotFrozen(_))), "{again:?}");
 }
 
 async fn a_thaw_has_the_switches_of_its_site_tried_at_once(bench: &Bench) {
     place(bench).await;
     let next_try_at_ms = async |name: &str| {
-        let known = bench.store.switch(&switch(name)).await.expect("a switch");
+        let known = bench.store.switches().get(&switch(name)).await.expect("a switch");
         known.trouble.expect("trouble").next_try_at.timestamp_millis()
     };
     for (scope, tried) in [("ams1", [true, false]), ("*", [true, true])] {
-        let frozen = bench.store.freeze(&order(scope, 3_600)).await.expect("frozen");
+        let frozen = bench.store.freezes().freeze(&order(scope, 3_600)).await.expect("frozen");
         for name in ["sw-a", "sw-b"] {
             bench.fail(name, &frozen.failure(&switch(name))).await;
         }
-        bench.store.thaw(&site(scope)).await.expect("thawed");
+        bench.store.freezes().thaw(&site(scope)).await.expect("thawed");
         assert_eq!([next_try_at_ms("sw-a").await == 0, next_try_at_ms("sw-b").await == 0], tried, "{scope}");
     }
     // What fails for another reason is left to its own time.
     bench.fail("sw-a", &Failure::new(Code::Unreachable, "no route")).await;
-    bench.store.freeze(&order("ams1", 3_600)).await.expect("frozen");
-    bench.store.thaw(&site("ams1")).await.expect("thawed");
+    bench.store.freezes().freeze(&order("ams1", 3_600)).await.expect("frozen");
+    bench.store.freezes().thaw(&site("ams1")).await.expect("thawed");
     assert!(next_try_at_ms("sw-a").await > 0);
 }
 
@@ -195,31 +199,31 @@ async fn a_frozen_site_is_committed_to_by_whoever_knows_of_it(bench: &Bench) {
     place(bench).await;
     let lease = bench.lease("sw-a").await;
     let heeding = SiteLimits { heeds_freezes: true, commits_per_minute_max: 0 };
-    assert!(bench.store.open_push(&lease, heeding).await.expect("an answer").held_back.is_none());
+    assert!(bench.store.pushes().open(&lease, heeding).await.expect("an answer").held_back.is_none());
     // Frozen after the push was opened: the statement that writes it down sees it.
-    bench.store.freeze(&order("ams1", 3_600)).await.expect("frozen");
-    let refused = bench.store.push_sent(&lease, &sent("p-1"), heeding).await.expect("an answer");
+    bench.store.freezes().freeze(&order("ams1", 3_600)).await.expect("frozen");
+    let refused = bench.store.pushes().record_sent(&lease, &sent("p-1"), heeding).await.expect("an answer");
     assert_eq!(refused.map_err(|failure| failure.code), Err(Code::Frozen));
-    let opened = bench.store.open_push(&lease, heeding).await.expect("an answer");
+    let opened = bench.store.pushes().open(&lease, heeding).await.expect("an answer");
     assert_eq!(opened.held_back.map(|failure| failure.code), Some(Code::Frozen));
     assert!(opened.unresolved.is_empty() && opened.known.freeze.is_some());
     assert_eq!(bench.number("SELECT COUNT(*) FROM config_backups").await, 0, "nothing of it is kept");
-    assert!(bench.store.push_sent(&lease, &sent("p-1"), NO_LIMITS).await.expect("an answer").is_ok());
+    assert!(bench.store.pushes().record_sent(&lease, &sent("p-1"), NO_LIMITS).await.expect("an answer").is_ok());
     let elsewhere = bench.lease("sw-b").await;
-    assert!(bench.store.push_sent(&elsewhere, &sent("p-2"), heeding).await.expect("an answer").is_ok());
+    assert!(bench.store.pushes().record_sent(&elsewhere, &sent("p-2"), heeding).await.expect("an answer").is_ok());
 }
 
 async fn the_same_freeze_again_is_made_longer_and_never_shorter(bench: &Bench) {
     place(bench).await;
-    let made = bench.store.freeze(&order("ams1", 3_600)).await.expect("frozen");
-    let shorter = bench.store.freeze(&order("ams1", 60)).await.expect("frozen");
+    let made = bench.store.freezes().freeze(&order("ams1", 3_600)).await.expect("frozen");
+    let shorter = bench.store.freezes().freeze(&order("ams1", 60)).await.expect("frozen");
     assert_eq!(shorter.until.timestamp(), made.until.timestamp());
     let wanted = order("ams1", 7_200);
-    let longer = bench.store.freeze(&wanted).await.expect("frozen");
+    let longer = bench.store.freezes().freeze(&wanted).await.expect("frozen");
     assert_eq!((longer.until, longer.made_at), (wanted.until, made.made_at));
     assert_eq!(in_force(bench).await, ["alice"]);
     let other_reason = FreezeOrder { reason: Some("power".to_owned()), ..order("ams1", 60) };
-    bench.store.freeze(&other_reason).await.expect("frozen");
+    bench.store.freezes().freeze(&other_reason).await.expect("frozen");
     assert_eq!(in_force(bench).await, ["alice", "alice"]);
 }
 
@@ -237,7 +241,7 @@ async fn many_workers_stop_a_site_once(bench: &Bench) {
 
 /// A push whose commit was sent, and what it came to, settled with what speaks against the site; true where that is new.
 async fn push(store: &Store, lease: &Lease, id: &str, end: Option<PushState>) -> bool {
-    store.push_sent(lease, &sent(id), NO_LIMITS).await.expect("written down").expect("allowed");
+    store.pushes().record_sent(lease, &sent(id), NO_LIMITS).await.expect("written down").expect("allowed");
     settle(store, lease, id, end, Code::ReadBackDiffers).await
 }
 
@@ -245,7 +249,7 @@ async fn settle(store: &Store, lease: &Lease, id: &str, end: Option<PushState>, 
     let ends: Vec<_> = end.map(|end| (id.to_owned(), end)).into_iter().collect();
     let result = WishResult { wish: nobodys(), end: Err(Failure::new(code, "not there")) };
     let results = PushResults { ends: &ends, results: &[result], ..PushResults::default() };
-    store.settle(lease, &results).await.expect("settled").failed_pushes
+    store.pushes().record(lease, &results).await.expect("settled").failed_pushes
 }
 
 /// A wish of a row that is gone: only what it came to matters.
@@ -265,7 +269,7 @@ fn nobodys() -> Wish {
 }
 
 async fn failed(bench: &Bench, name: &str) -> Vec<String> {
-    let failed = bench.store.failed_pushes(&switch(name), WINDOW).await.expect("pushes");
+    let failed = bench.store.pushes().failed_at_site_of(&switch(name), WINDOW).await.expect("pushes");
     failed.into_iter().map(|push| push.id).collect()
 }
 
@@ -282,16 +286,27 @@ async fn failed_pushes_count_by_site_until_it_is_thawed(bench: &Bench) {
     bench.fail("sw-b", &other).await;
     assert_eq!(failed(bench, "sw-a").await, ["back", "lost"]);
     assert!(failed(bench, "sw-b").await.is_empty(), "another site");
-    bench.store.stop_site(Some(&"ams1".parse().expect("a name")), "commits fail", "w").await.expect("stopped");
+    bench
+        .store
+        .freezes()
+        .freeze_automatically(Some(&"ams1".parse().expect("a name")), "commits fail", "w")
+        .await
+        .expect("stopped");
     assert_eq!(failed(bench, "sw-a").await.len(), 2);
-    bench.store.thaw(&site("ams1")).await.expect("thawed");
+    bench.store.freezes().thaw(&site("ams1")).await.expect("thawed");
     assert!(failed(bench, "sw-a").await.is_empty(), "somebody has looked");
 }
 
 async fn what_was_found_out_by_a_later_lease_counts_for_nothing(bench: &Bench) {
     let crashed = bench.lease("sw-a").await;
-    bench.store.push_sent(&crashed, &sent("crashed"), NO_LIMITS).await.expect("written down").expect("allowed");
-    bench.store.release(&crashed).await.expect("released");
+    bench
+        .store
+        .pushes()
+        .record_sent(&crashed, &sent("crashed"), NO_LIMITS)
+        .await
+        .expect("written down")
+        .expect("allowed");
+    bench.store.leases().release(&crashed).await.expect("released");
     let next = bench.lease("sw-a").await;
     let found = settle(&bench.store, &next, "crashed", Some(PushState::NotApplied), Code::ReadBackDiffers).await;
     assert!(!found, "its worker died; the switch did nothing");
@@ -303,7 +318,7 @@ async fn many_workers_together_keep_to_a_sites_commits(bench: &Bench) {
     let one = wide.switches[0].clone();
     wide.switches = (0..8).map(|n| vmacd::domain::Switch { name: switch(&format!("sw-{n}")), ..one.clone() }).collect();
     wide.servers.clear();
-    bench.store.import(&wide).await.expect("imported");
+    bench.store.inventory().import(&wide).await.expect("imported");
     let other = bench.another().await;
     let limits = |max| SiteLimits { heeds_freezes: true, commits_per_minute_max: max };
     let tries = (0..8).map(|number| {
@@ -311,7 +326,12 @@ async fn many_workers_together_keep_to_a_sites_commits(bench: &Bench) {
         async move {
             let lease = bench.lease(&format!("sw-{number}")).await;
             let id = format!("p-{number}");
-            store.push_sent(&lease, &sent(&id), limits(3)).await.expect("an answer").map_err(|failure| failure.code)
+            store
+                .pushes()
+                .record_sent(&lease, &sent(&id), limits(3))
+                .await
+                .expect("an answer")
+                .map_err(|failure| failure.code)
         }
     });
     let sent = futures_util::future::join_all(tries).await;
@@ -319,7 +339,7 @@ async fn many_workers_together_keep_to_a_sites_commits(bench: &Bench) {
     assert!(sent.iter().all(|sent| sent.is_ok() || *sent == Err(Code::SiteLimit)), "{sent:?}");
     bench.execute("UPDATE switch_leases SET expires_at_ms = 0".to_owned()).await;
     let lease = bench.lease("sw-0").await;
-    let held_back = async |max| bench.store.open_push(&lease, limits(max)).await.expect("an answer").held_back;
+    let held_back = async |max| bench.store.pushes().open(&lease, limits(max)).await.expect("an answer").held_back;
     assert_eq!(held_back(3).await.map(|failure| failure.code), Some(Code::SiteLimit));
     assert!(held_back(4).await.is_none());
 }

@@ -21,13 +21,13 @@ async fn a_statement_that_waits_too_long_is_ended_by_the_server_too() {
     let mut transaction = other.begin().await.expect("a transaction");
     transaction.execute("LOCK TABLE intents").await.expect("locked");
     let start = Instant::now();
-    let late = store.admit(&[create("m-1", 1, "10.0.1.10")], &mut rng()).await;
+    let late = store.intake().admit(&[create("m-1", 1, "10.0.1.10")], &mut rng()).await;
     assert!(late.as_ref().is_err_and(vmacd::store::StoreError::is_transient), "{late:?}");
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     let count: i64 = transaction.fetch_one(WAITING).await.expect("a count").get(0);
     assert_eq!(count, 0, "a statement still waits for the lock");
     transaction.rollback().await.expect("rolled back");
-    store.admit(&[create("m-1", 1, "10.0.1.10")], &mut rng()).await.expect("taken in");
+    store.intake().admit(&[create("m-1", 1, "10.0.1.10")], &mut rng()).await.expect("taken in");
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn connections_that_a_network_swallowed_make_place_for_new_ones() {
     let mut other = PgConnection::connect(bench.url()).await.expect("a connection");
     let mut transaction = other.begin().await.expect("a transaction");
     transaction.execute("LOCK TABLE intents").await.expect("locked");
-    let admit = async |key: &str, ip: &str| store.admit(&[create(key, 1, ip)], &mut rng()).await;
+    let admit = async |key: &str, ip: &str| store.intake().admit(&[create(key, 1, ip)], &mut rng()).await;
     // Not within the transaction, which sees one picture of the others only.
     let mut watching = PgConnection::connect(bench.url()).await.expect("a connection");
     let swallow = eventually("both connections wait in a statement", async || {

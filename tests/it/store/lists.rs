@@ -58,9 +58,9 @@ async fn insert(bench: &Bench, lines: &[Line<'_>]) {
 }
 
 async fn found(bench: &Bench, filter: &VmacFilter) -> Vec<String> {
-    let rows = bench.store.find(filter).await.expect("rows");
+    let rows = bench.store.vmacs().find(filter).await.expect("rows");
     assert_eq!(
-        bench.store.count_vmacs(filter).await.expect("a count"),
+        bench.store.vmacs().count(filter).await.expect("a count"),
         i64::try_from(rows.len()).expect("few"),
         "{filter:?}"
     );
@@ -77,14 +77,14 @@ async fn pages_of_a_filtered_list_are_full_and_lose_nothing(bench: &Bench) {
     let mut filter = VmacFilter { limit: 4, ..all.clone() };
     let (mut pages, mut seen) = (Vec::new(), BTreeSet::<BindableAddress>::new());
     loop {
-        let page = bench.store.find(&filter).await.expect("rows");
+        let page = bench.store.vmacs().find(&filter).await.expect("rows");
         let Some(last) = page.last() else { break };
         filter.after_id = last.id;
         pages.push(page.len());
         seen.extend(page.iter().map(|row| row.ip_address));
     }
     assert_eq!((pages, seen.len()), (vec![4, 4, 2], 10));
-    assert_eq!(bench.store.count_vmacs(&filter).await.expect("a count"), 10, "wherever the list begins");
+    assert_eq!(bench.store.vmacs().count(&filter).await.expect("a count"), 10, "wherever the list begins");
     assert_eq!(found(bench, &all).await.first(), addresses.get(28), "newest first");
 }
 
@@ -160,7 +160,7 @@ async fn a_search_finds_parts_and_no_patterns(bench: &Bench) {
     let by_message = VmacFilter { search: Search::of("order-9001"), ..VmacFilter::default() };
     assert_eq!(found(bench, &by_message).await, ["10.0.2.9"], "by the id of its message");
     let switches = async |text: &str| {
-        let names = bench.store.switches_named_like(text, 10).await.expect("names");
+        let names = bench.store.switches().named_like(text, 10).await.expect("names");
         names.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(switches("SW-").await, ["sw-a", "sw-b"]);
@@ -172,18 +172,18 @@ async fn dead_letters_are_counted_and_come_newest_first(bench: &Bench) {
         bench.admit(create(&format!("order-{number}"), 999, &format!("10.0.9.{number}"))).await;
     }
     let ids = async |filter: &DeadLetterFilter| {
-        let letters = bench.store.dead_letters(filter).await.expect("letters");
+        let letters = bench.store.dead_letters().list(filter).await.expect("letters");
         letters.iter().filter_map(|letter| letter.message_id.clone()).collect::<Vec<_>>()
     };
     let mut filter = DeadLetterFilter { newest_first: true, limit: 2, ..DeadLetterFilter::default() };
     assert_eq!(ids(&filter).await, ["order-5", "order-4"]);
-    filter.after_id = bench.store.dead_letters(&filter).await.expect("letters")[1].id;
+    filter.after_id = bench.store.dead_letters().list(&filter).await.expect("letters")[1].id;
     assert_eq!(ids(&filter).await, ["order-3", "order-2"]);
-    assert_eq!(bench.store.count_dead_letters(&filter).await.expect("a count"), 5);
+    assert_eq!(bench.store.dead_letters().count(&filter).await.expect("a count"), 5);
     let Some(Search::Text(search)) = Search::of("ORDER-3") else { panic!("a text") };
     let filter = DeadLetterFilter { search: Some(search), ..DeadLetterFilter::default() };
     assert_eq!(
-        (ids(&filter).await, bench.store.count_dead_letters(&filter).await.ok()),
+        (ids(&filter).await, bench.store.dead_letters().count(&filter).await.ok()),
         (vec!["order-3".to_owned()], Some(1))
     );
 }

@@ -180,7 +180,7 @@ async fn a_create_that_was_not_pushed_yet_leaves_no_work_where_it_moved_from(ben
     bench.admit(take("m-2", 1, 2, IP)).await;
     assert!(bench.work("sw-a").await.is_empty(), "a lane would look at the switch for ever");
     let row = bench.row(IP).await;
-    bench.store.queue_again(&switch("sw-a"), &[row.id]).await.expect("queued");
+    bench.store.work().queue_again(&switch("sw-a"), &[row.id]).await.expect("queued");
     assert!(bench.work("sw-a").await.is_empty(), "nor does looking once more change that");
     assert_eq!(bench.settle("sw-b").await.due, [switch("sw-a")]);
     bench.settle("sw-a").await;

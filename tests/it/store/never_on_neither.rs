@@ -96,7 +96,7 @@ async fn push(bench: &Bench, case: u32, switch: &'static str, held: &mut Held) {
 
 async fn live(bench: &Bench, case: u32) -> Option<Vmac> {
     let filter = VmacFilter { ip: Some(address(case).parse().expect("an address")), ..VmacFilter::default() };
-    let rows = bench.store.find(&filter).await.expect("rows");
+    let rows = bench.store.vmacs().find(&filter).await.expect("rows");
     rows.into_iter().find(|row| row.status != Status::Revoked)
 }
 

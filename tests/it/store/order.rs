@@ -239,7 +239,7 @@ async fn newest_wins(bench: &Bench, case: u32, steps: &[Step], group_size: usize
     bench.settle("sw-a").await;
     let newest = newest(&commands);
     let filter = vmacd::store::VmacFilter { ip: Some(newest.command.ip_address), ..Default::default() };
-    let rows = bench.store.find(&filter).await.expect("rows");
+    let rows = bench.store.vmacs().find(&filter).await.expect("rows");
     let live = rows.iter().filter(|row| row.status != Status::Revoked).count();
     let bound = newest.command.action == Action::Create;
     assert_eq!(live, usize::from(bound), "{steps:?} in groups of {group_size}: {rows:?}");
@@ -302,7 +302,10 @@ async fn the_newest_intent_wins_in_every_permutation_of_six_messages_over_two_wo
             groups[1 - worker].extend((step > 0 && number % 3 == 0).then(|| message(number, order[step - 1])));
         }
         let (mut mine, mut theirs) = (super::bench::rng(), super::bench::rng());
-        let (a, b) = tokio::join!(bench.store.admit(&groups[0], &mut mine), other.admit(&groups[1], &mut theirs));
+        let (a, b) = tokio::join!(
+            bench.store.intake().admit(&groups[0], &mut mine),
+            other.intake().admit(&groups[1], &mut theirs)
+        );
         a.and(b).expect("taken in");
         if step % 2 == 1 {
             bench.settle("sw-a").await;
@@ -311,7 +314,7 @@ async fn the_newest_intent_wins_in_every_permutation_of_six_messages_over_two_wo
     bench.settle("sw-a").await;
     // The newest are the two creates of the fourth millisecond.
     let filter = vmacd::store::VmacFilter { limit: 10_000, ..Default::default() };
-    let rows = bench.store.find(&filter).await.expect("rows");
+    let rows = bench.store.vmacs().find(&filter).await.expect("rows");
     let active = rows.iter().filter(|row| row.status == Status::Active).count();
     assert_eq!(active, orders.len(), "one live row for each address");
     assert!(rows.iter().all(|row| matches!(row.status, Status::Active | Status::Revoked)), "nothing is left waiting");
@@ -319,6 +322,6 @@ async fn the_newest_intent_wins_in_every_permutation_of_six_messages_over_two_wo
     assert_eq!(macs.len(), rows.len());
     for order in 0..orders.len() {
         let keys: Vec<_> = (0..SIX.len()).map(|number| message(order, number).key).collect();
-        assert_eq!(bench.store.outcomes(&keys).await.expect("outcomes").len(), SIX.len(), "order {order}");
+        assert_eq!(bench.store.commands().outcomes(&keys).await.expect("outcomes").len(), SIX.len(), "order {order}");
     }
 }

@@ -25,24 +25,24 @@ async fn events(bench: &Bench, count: usize) {
 
 async fn an_event_is_handed_out_once_until_its_claim_runs_out(bench: &Bench) {
     events(bench, 3).await;
-    let claimed = bench.store.claim_events(10, Duration::from_millis(30)).await.expect("events");
+    let claimed = bench.store.events().claim(10, Duration::from_millis(30)).await.expect("events");
     assert_eq!(claimed.len(), 3);
     assert!(claimed.is_sorted_by_key(|event| event.id), "oldest first");
     assert_eq!(claimed[0].correlation_id.as_deref(), Some("corr"));
     let again = eventually("the claim runs out", async || {
-        let again = bench.store.claim_events(10, LONG).await.expect("events");
+        let again = bench.store.events().claim(10, LONG).await.expect("events");
         if again.is_empty() { None } else { Some(again) }
     })
     .await;
     assert_eq!(again, claimed);
-    bench.store.unclaim_events(&[again[0].id]).await.expect("unclaimed");
+    bench.store.events().unclaim(&[again[0].id]).await.expect("unclaimed");
     assert_eq!(bench.events().await, [again[0].clone()]);
 }
 
 async fn what_was_published_is_not_handed_out_again(bench: &Bench) {
     events(bench, 2).await;
-    let claimed = bench.store.claim_events(1, Duration::ZERO).await.expect("events");
-    bench.store.mark_published(&[claimed[0].id]).await.expect("marked");
+    let claimed = bench.store.events().claim(1, Duration::ZERO).await.expect("events");
+    bench.store.events().mark_published(&[claimed[0].id]).await.expect("marked");
     let rest = bench.events().await;
     assert_eq!(rest.len(), 1);
     assert_ne!(rest[0].id, claimed[0].id);
@@ -54,7 +54,7 @@ async fn two_publishers_never_have_the_same_event(bench: &Bench) {
     let (mut ids, mut seen) = (Vec::new(), usize::MAX);
     while seen != ids.len() {
         seen = ids.len();
-        let (mine, theirs) = tokio::join!(bench.store.claim_events(7, LONG), other.claim_events(7, LONG));
+        let (mine, theirs) = tokio::join!(bench.store.events().claim(7, LONG), other.events().claim(7, LONG));
         ids.extend(mine.expect("events").into_iter().chain(theirs.expect("events")).map(|event| event.id));
     }
     ids.sort_unstable();
@@ -64,31 +64,35 @@ async fn two_publishers_never_have_the_same_event(bench: &Bench) {
 
 async fn what_a_publisher_writes_is_its_own_until_its_claim_runs_out(bench: &Bench) {
     let other = bench.another().await;
-    bench.store.claim_own_events(LONG);
+    bench.store.events().claim_own(LONG);
     events(bench, 3).await;
-    let (first, rest) = (bench.store.own_events(2), bench.store.own_events(10));
-    assert_eq!((first.len(), rest.len(), bench.store.own_events(10).len()), (2, 1, 0), "each is handed out once");
-    assert_eq!(other.claim_events(10, LONG).await.expect("events"), [], "they are claimed");
-    bench.store.mark_published(&[first[0].id, first[1].id, rest[0].id]).await.expect("marked");
+    let (first, rest) = (bench.store.events().take_own(2), bench.store.events().take_own(10));
+    assert_eq!(
+        (first.len(), rest.len(), bench.store.events().take_own(10).len()),
+        (2, 1, 0),
+        "each is handed out once"
+    );
+    assert_eq!(other.events().claim(10, LONG).await.expect("events"), [], "they are claimed");
+    bench.store.events().mark_published(&[first[0].id, first[1].id, rest[0].id]).await.expect("marked");
     // As if it died right after writing.
-    bench.store.claim_own_events(Duration::from_millis(30));
+    bench.store.events().claim_own(Duration::from_millis(30));
     bench.admit_all(&[revoke("m-9", 1, "10.0.1.99")]).await;
     let found = eventually("another publisher finds them", async || {
-        let found = other.claim_events(10, LONG).await.expect("events");
+        let found = other.events().claim(10, LONG).await.expect("events");
         if found.is_empty() { None } else { Some(found) }
     })
     .await;
-    assert_eq!(found, bench.store.own_events(10));
+    assert_eq!(found, bench.store.events().take_own(10));
 }
 
 async fn what_is_written_for_nobody_to_publish_is_never_handed_out(bench: &Bench) {
-    bench.store.publish_nowhere();
+    bench.store.events().publish_nowhere();
     events(bench, 3).await;
-    assert_eq!(bench.store.own_events(10), []);
+    assert_eq!(bench.store.events().take_own(10), []);
     assert_eq!(bench.events().await, []);
-    bench.store.claim_own_events(LONG);
+    bench.store.events().claim_own(LONG);
     bench.admit_all(&[revoke("m-9", 1, "10.0.1.99")]).await;
-    let written = bench.store.own_events(10);
+    let written = bench.store.events().take_own(10);
     assert_eq!(written.len(), 1);
     assert!(written[0].body.contains("10.0.1.99"), "{written:?}");
 }
@@ -101,23 +105,23 @@ async fn claiming_and_marking_events_does_not_wait_for_the_disk() {
     let postgres = Postgres::private();
     let store = Store::connect(postgres.url(), StoreOptions::default()).await.expect("a database");
     store.migrate().await.expect("tables");
-    store.import(&inventory()).await.expect("an inventory");
-    store.admit(&[revoke("m-1", 1, "10.0.1.10")], &mut rng()).await.expect("an event");
+    store.inventory().import(&inventory()).await.expect("an inventory");
+    store.intake().admit(&[revoke("m-1", 1, "10.0.1.10")], &mut rng()).await.expect("an event");
     let mut server = PgConnection::connect(postgres.url()).await.expect("a server");
     server.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.expect("a setting");
     server.execute("SELECT pg_reload_conf()").await.expect("a reload");
     let writing = tokio::spawn({
         let store = store.clone();
-        async move { while store.open_page_session(&unique("login"), &LIMITS).await.is_ok() {} }
+        async move { while store.page_sessions().open(&unique("login"), &LIMITS).await.is_ok() {} }
     });
     let mut a_write_waits = async || {
         let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
         server.fetch_optional(waiting).await.expect("an answer").is_some()
     };
     eventually("a write waits for the disk", &mut a_write_waits).await;
-    let claimed = store.claim_events(10, LONG).await.expect("events");
-    store.unclaim_events(&[claimed[0].id]).await.expect("unclaimed");
-    store.mark_published(&[claimed[0].id]).await.expect("marked");
+    let claimed = store.events().claim(10, LONG).await.expect("events");
+    store.events().unclaim(&[claimed[0].id]).await.expect("unclaimed");
+    store.events().mark_published(&[claimed[0].id]).await.expect("marked");
     assert!(a_write_waits().await, "it waits on");
     writing.abort();
 }

@@ -21,7 +21,7 @@ fn held(interface: &str, ip: &str, mac: Mac) -> PresentBinding {
 
 /// What a create for server 3's port would be told of a switch with these bindings.
 async fn owned(bench: &Bench, present: &[PresentBinding]) -> Ownership {
-    bench.store.ownership(&switch("sw-a"), &[wish_for_three()], present).await.expect("an answer")
+    bench.store.vmacs().ownership(&switch("sw-a"), &[wish_for_three()], present).await.expect("an answer")
 }
 
 fn left(mac: Mac) -> Vec<LeftPort> {
@@ -36,7 +36,7 @@ async fn a_port_that_a_row_was_revoked_on_or_left_is_remembered_with_its_last_ma
     let restored = bench.pushed("sw-a", |_, _| reached(EndState::Restored)).await;
     bench.settle_with("sw-a", &restored).await;
     assert_eq!(owned(bench, &[held("ge-0/0/1", IP, PXE)]).await.left, left(PXE));
-    let other_switch = bench.store.ownership(&switch("sw-b"), &[], &[]).await.expect("an answer");
+    let other_switch = bench.store.vmacs().ownership(&switch("sw-b"), &[], &[]).await.expect("an answer");
     assert_eq!(other_switch, Ownership::default());
 
     let moved = "10.0.1.11";
@@ -47,7 +47,7 @@ async fn a_port_that_a_row_was_revoked_on_or_left_is_remembered_with_its_last_ma
     let mac = bench.row(moved).await.mac_address;
     let present = [held("ge-0/0/1.0", moved, mac)];
     let wish = Wish { ip: moved.parse().expect("an address"), ..wish_for_three() };
-    let owned = bench.store.ownership(&switch("sw-a"), &[wish], &present).await.expect("an answer");
+    let owned = bench.store.vmacs().ownership(&switch("sw-a"), &[wish], &present).await.expect("an answer");
     let ports: Vec<_> = owned.left.iter().map(|port| port.interface.as_str()).collect();
     assert_eq!((owned.macs.contains(&mac), ports), (true, vec!["ge-0/0/1"]));
 }
@@ -90,7 +90,7 @@ async fn of_the_revoked_rows_of_a_switch_only_those_of_the_addresses_asked_for_a
     }
     let wanted = async |asked: &[&str]| -> Vec<String> {
         let asked: Vec<_> = asked.iter().map(|ip| ip.parse().expect("an address")).collect();
-        let items = bench.store.wanted_on(&switch("sw-a"), &asked).await.expect("rows");
+        let items = bench.store.work().wanted_on(&switch("sw-a"), &asked).await.expect("rows");
         items.iter().map(|item| item.vmac.ip_address.to_string()).collect()
     };
     assert_eq!(wanted(&[]).await, [IP]);

@@ -46,7 +46,7 @@ fn in_vlan(incoming: Incoming, vlan: &str) -> Incoming {
 }
 
 pub async fn admit(store: &Store, group: &[Incoming]) -> Vec<Admission> {
-    store.admit(group, &mut rng()).await.expect("taken in")
+    store.intake().admit(group, &mut rng()).await.expect("taken in")
 }
 
 pub fn failure(admission: &Admission) -> &Failure {
@@ -57,7 +57,7 @@ pub fn failure(admission: &Admission) -> &Failure {
 }
 
 async fn all(store: &Store) -> Vec<Vmac> {
-    store.find(&VmacFilter { limit: 10_000, ..VmacFilter::default() }).await.expect("rows")
+    store.vmacs().find(&VmacFilter { limit: 10_000, ..VmacFilter::default() }).await.expect("rows")
 }
 
 fn mac(text: &str) -> Mac {
@@ -159,7 +159,7 @@ async fn an_address_has_the_mac_that_is_made_from_it_and_the_same_one_again_afte
     assert!(row.generation > before.generation && row.revoked_at.is_none(), "{row:?}");
     bench.settle("sw-a").await;
     assert_eq!((bench.status("10.0.48.6").await, bench.rows().await), (Status::Active, 1));
-    let timeline = bench.store.timeline(row.id).await.expect("a timeline");
+    let timeline = bench.store.vmacs().timeline(row.id).await.expect("a timeline");
     let asked = timeline.iter().filter(|entry| entry.text.contains("requested")).count();
     assert_eq!((asked, timeline.len()), (3, 6), "the history goes on: {timeline:?}");
 }
@@ -185,7 +185,7 @@ async fn a_revived_row_may_be_another_servers(bench: &Bench) {
         })
         .collect();
     assert!(codes == [None, Some(Code::AddressTaken)] || codes == [Some(Code::AddressTaken), None], "{answers:?}");
-    let row = bench.store.look_up("10.0.48.6".parse().expect("a name")).await.expect("a row");
+    let row = bench.store.vmacs().named("10.0.48.6".parse().expect("a name")).await.expect("a row");
     assert_eq!((row.mac_address, row.status), (mac("02:00:0a:00:30:06"), Status::Pending));
     let switch = if row.server_id == 2 { "sw-b" } else { "sw-a" };
     assert_eq!(row.switch_bindings[0].switch.as_str(), switch, "its ports are those of the server that has it now");
@@ -197,10 +197,10 @@ async fn the_mac_of_an_address_that_another_has_is_a_conflict_and_never_replaced
     asked.command.mac_address = Some(mac("02:00:0a:00:30:06"));
     admit(&store, &[asked]).await;
     let used = ElsewhereMac { mac_address: mac("02:00:0a:00:30:07"), note: None, line: 2 };
-    bench.store.import_elsewhere(&[used], "netbox", |_| ()).await.expect("imported");
+    bench.store.mac_registry().import_elsewhere(&[used], "netbox", |_| ()).await.expect("imported");
     let mut inventory = super::bench::inventory();
     inventory.servers[1].pxe_mac = mac("02:00:0a:00:30:08");
-    bench.store.import(&inventory).await.expect("imported");
+    bench.store.inventory().import(&inventory).await.expect("imported");
     let group = [6, 7, 8].map(|last| create(&format!("n-{last}"), 1, &format!("10.0.48.{last}")));
     let answers = admit(&store, &group).await;
     let told: Vec<(Code, &str)> =
@@ -237,8 +237,8 @@ async fn the_figures_tell_how_full_a_pool_is(bench: &Bench) {
     admit(&store, &[in_vlan(create("n-1", 1, "10.7.2.1"), "v2"), create("n-2", 1, "10.7.2.2")]).await;
     let elsewhere = ["02:a5:77:00:00:01", "02:a5:77:00:00:02"].map(mac);
     let elsewhere = elsewhere.map(|mac_address| ElsewhereMac { mac_address, note: None, line: 1 });
-    store.import_elsewhere(&elsewhere, "test", |_| ()).await.expect("imported");
-    let figures = store.pool_figures().await.expect("figures");
+    store.mac_registry().import_elsewhere(&elsewhere, "test", |_| ()).await.expect("imported");
+    let figures = store.mac_registry().pool_figures().await.expect("figures");
     let figures: BTreeMap<&str, _> = figures.iter().map(|figures| (figures.pool.as_str(), figures)).collect();
     let used = |name: &str| figures[name].used;
     assert_eq!((used("tiny"), used("around"), used("default")), (64, 3, 1));

@@ -18,7 +18,7 @@ const IP: &str = "10.0.1.10";
 
 /// Switch, row, interface and server of every port, by what the rows say.
 async fn by_rows(bench: &Bench) -> BTreeSet<String> {
-    let rows = bench.store.find(&VmacFilter::default()).await.expect("rows");
+    let rows = bench.store.vmacs().find(&VmacFilter::default()).await.expect("rows");
     let of_row = |row: &Vmac| {
         let line = |port: &_| line(row, port);
         row.switch_bindings.iter().map(line).collect::<Vec<_>>()
@@ -76,7 +76,7 @@ async fn the_table_of_ports_says_what_the_rows_say_whatever_is_done_to_them(benc
     }
     same(bench, "a revoke", 7).await;
     bench.admit(issued(create("m-9", 1, IP), 6_000)).await;
-    bench.store.adopt(std::slice::from_ref(&found())).await.expect("adopted");
+    bench.store.vmacs().adopt(std::slice::from_ref(&found())).await.expect("adopted");
     let (rows, table) = (by_rows(bench).await, by_table(bench).await);
     assert_eq!(rows, table, "after a create of what was revoked, and an adoption");
 }
@@ -88,7 +88,7 @@ async fn a_port_that_names_no_server_follows_its_row_to_another(bench: &Bench) {
     bench.execute("UPDATE virtual_macs SET server_id = 2".to_owned()).await;
     same(bench, "another server", 1).await;
     let of_2 = VmacFilter { server_id: Some(2), ..VmacFilter::default() };
-    assert_eq!(bench.store.find(&of_2).await.expect("rows").len(), 1);
+    assert_eq!(bench.store.vmacs().find(&of_2).await.expect("rows").len(), 1);
 }
 
 fn old_row(ip: &str, number: usize) -> String {
@@ -141,11 +141,12 @@ async fn searches_by_switch_and_by_server_use_the_index_of_ports(bench: &Bench) 
     for newest_first in [true, false] {
         let all = VmacFilter { newest_first, limit: 100, ..VmacFilter::default() };
         let of_switch = VmacFilter { switch: Some(switch("sw-a")), ..all.clone() };
-        let plan = bench.store.plan_of_find_page(&of_switch).await.expect("a plan");
+        let plan = bench.store.vmacs().plan_of_find_page(&of_switch).await.expect("a plan");
         assert_by_index(bench, &plan, by_switch, "virtual_macs");
-        let plan = bench.store.plan_of_find_page(&VmacFilter { server_id: Some(1), ..all }).await.expect("a plan");
+        let plan =
+            bench.store.vmacs().plan_of_find_page(&VmacFilter { server_id: Some(1), ..all }).await.expect("a plan");
         assert_by_index(bench, &plan, by_server, "virtual_macs");
     }
-    let plan = bench.store.plan_of_wanted_on(&switch("sw-a")).await.expect("a plan");
+    let plan = bench.store.work().plan_of_wanted_on(&switch("sw-a")).await.expect("a plan");
     assert_by_index(bench, &plan, by_switch, "v");
 }

@@ -33,11 +33,11 @@ async fn publish_to(bench: &Bench, queue: &str, bodies: &[&str]) {
         properties: json!({"routing_key": "vmac.create"}),
         body: body.as_bytes().to_vec(),
     };
-    bench.store.queue_publish(&bodies.iter().map(message).collect::<Vec<_>>()).await.expect("queued");
+    bench.store.queue().publish(&bodies.iter().map(message).collect::<Vec<_>>()).await.expect("queued");
 }
 
 async fn try_claim(store: &Store, messages: i64, lasts: Duration) -> Option<ClaimedMessages> {
-    store.queue_claim(QUEUE, ClaimLimit { messages, bytes: i64::MAX }, lasts).await.expect("an answer")
+    store.queue().claim(QUEUE, ClaimLimit { messages, bytes: i64::MAX }, lasts).await.expect("an answer")
 }
 
 async fn claim(bench: &Bench, messages: i64) -> ClaimedMessages {
@@ -49,7 +49,7 @@ fn bodies(claimed: &ClaimedMessages) -> Vec<String> {
 }
 
 async fn left(bench: &Bench) -> i64 {
-    bench.store.queue_depth(QUEUE).await.expect("a count")
+    bench.store.queue().depth(QUEUE).await.expect("a count")
 }
 
 async fn messages_are_claimed_oldest_first_and_gone_when_removed(bench: &Bench) {
@@ -63,7 +63,7 @@ async fn messages_are_claimed_oldest_first_and_gone_when_removed(bench: &Bench) 
     );
     assert_eq!((first.claim.queue(), first.claim.messages()), (QUEUE, 200));
     for _ in 0..2 {
-        bench.store.queue_remove(&first.claim).await.expect("removed, or gone already");
+        bench.store.queue().remove(&first.claim).await.expect("removed, or gone already");
         assert_eq!(left(bench).await, 50);
     }
     assert_eq!(bodies(&claim(bench, 200).await), texts[200..]);
@@ -74,9 +74,9 @@ async fn a_message_whose_claim_ran_out_comes_again_and_its_old_claim_removes_not
     let stale = try_claim(&bench.store, 1, Duration::from_millis(30)).await.expect("a message");
     let again = eventually("it comes again", async || try_claim(&bench.store, 1, LONG).await).await;
     assert_eq!((again.messages[0].id, again.messages[0].deliveries), (stale.messages[0].id, 2));
-    bench.store.queue_remove(&stale.claim).await.expect("an answer");
+    bench.store.queue().remove(&stale.claim).await.expect("an answer");
     assert_eq!(left(bench).await, 1);
-    bench.store.queue_remove(&again.claim).await.expect("removed");
+    bench.store.queue().remove(&again.claim).await.expect("removed");
     assert_eq!(left(bench).await, 0);
 }
 
@@ -84,7 +84,7 @@ async fn nothing_is_claimed_while_a_claim_lasts(bench: &Bench) {
     publish(bench, &["a", "b", "c"]).await;
     let first = claim(bench, 1).await;
     assert!(try_claim(&bench.store, 9, LONG).await.is_none());
-    bench.store.queue_remove(&first.claim).await.expect("removed");
+    bench.store.queue().remove(&first.claim).await.expect("removed");
     assert_eq!(bodies(&claim(bench, 9).await), ["b", "c"]);
 }
 
@@ -94,14 +94,14 @@ async fn what_came_before_is_claimed_before_what_is_newer(bench: &Bench) {
     publish(bench, &["c"]).await;
     let again = eventually("it comes again", async || try_claim(&bench.store, 2, LONG).await).await;
     assert_eq!(bodies(&again), ["a"], "with fewer others");
-    bench.store.queue_remove(&again.claim).await.expect("removed");
+    bench.store.queue().remove(&again.claim).await.expect("removed");
     assert_eq!(bodies(&claim(bench, 4).await), ["b", "c"]);
 }
 
 async fn a_released_claim_was_no_delivery(bench: &Bench) {
     publish(bench, &["a", "b"]).await;
     let first = claim(bench, 2).await;
-    bench.store.queue_release(&first.claim).await.expect("released");
+    bench.store.queue().release(&first.claim).await.expect("released");
     let again = claim(bench, 2).await;
     assert_eq!((bodies(&again), again.messages[0].deliveries), (vec!["a".to_owned(), "b".to_owned()], 1));
 }
@@ -116,7 +116,7 @@ async fn consumers_at_the_same_time_never_have_the_same_message(bench: &Bench) {
         assert!(mine.is_some() != theirs.is_some(), "{} of 200 came; one of them has the next", seen.len());
         let claimed = mine.or(theirs).expect("messages");
         assert!(claimed.messages.iter().all(|message| seen.insert(message.id)), "one came twice");
-        other.queue_remove(&claimed.claim).await.expect("removed");
+        other.queue().remove(&claimed.claim).await.expect("removed");
     }
 }
 
@@ -125,8 +125,8 @@ async fn a_claim_is_bounded_in_bytes_and_a_long_body_is_handed_out_in_part(bench
     publish(bench, &["aaaa", "bbbb", &long, "cccc"]).await;
     let bounded = async |bytes| {
         let limit = ClaimLimit { messages: 9, bytes };
-        let claimed = bench.store.queue_claim(QUEUE, limit, LONG).await.expect("an answer").expect("messages");
-        bench.store.queue_release(&claimed.claim).await.expect("released");
+        let claimed = bench.store.queue().claim(QUEUE, limit, LONG).await.expect("an answer").expect("messages");
+        bench.store.queue().release(&claimed.claim).await.expect("released");
         claimed
     };
     let two = bounded(8).await;
@@ -136,7 +136,7 @@ async fn a_claim_is_bounded_in_bytes_and_a_long_body_is_handed_out_in_part(bench
     assert_eq!(three.messages[2].body, long.as_bytes()[..64 << 10]);
     let (mut read, mut piece) = (Vec::<u8>::new(), vec![0]);
     while !piece.is_empty() {
-        piece = bench.store.queue_body(three.messages[2].id, read.len() as i64).await.expect("a piece");
+        piece = bench.store.queue().body(three.messages[2].id, read.len() as i64).await.expect("a piece");
         read.extend(&piece);
     }
     assert!(read == long.as_bytes(), "{} bytes", read.len());
@@ -149,7 +149,7 @@ async fn an_idle_check_does_not_write(bench: &Bench) {
     let before = bench.store.statements();
     assert!(try_claim(&bench.store, 9, LONG).await.is_none());
     assert_eq!(bench.store.statements() - before, 1, "one statement that reads, also while a claim lasts");
-    bench.store.queue_remove(&held.claim).await.expect("removed");
+    bench.store.queue().remove(&held.claim).await.expect("removed");
     let before = bench.store.statements();
     assert!(try_claim(&bench.store, 9, LONG).await.is_none());
     assert_eq!(bench.store.statements() - before, 1);
@@ -160,6 +160,6 @@ async fn every_queue_is_claimed_by_itself(bench: &Bench) {
     publish(bench, &["a"]).await;
     assert_eq!(bodies(&claim(bench, 9).await), ["a"]);
     let limit = ClaimLimit { messages: 9, bytes: i64::MAX };
-    let dead = bench.store.queue_claim("vmac.dead", limit, LONG).await.expect("an answer").expect("messages");
+    let dead = bench.store.queue().claim("vmac.dead", limit, LONG).await.expect("an answer").expect("messages");
     assert_eq!(bodies(&dead), ["letter"]);
 }

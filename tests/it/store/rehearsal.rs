@@ -11,7 +11,7 @@ on_both_engines! {
 }
 
 async fn rehearse(bench: &Bench, group: &[Incoming]) -> Rehearsal {
-    bench.store.rehearse(group, &mut rng()).await.expect("an answer")
+    bench.store.intake().rehearse(group, &mut rng()).await.expect("an answer")
 }
 
 async fn a_rehearsal_answers_as_the_admission_would_and_leaves_nothing(bench: &Bench) {

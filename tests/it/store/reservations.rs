@@ -28,11 +28,11 @@ fn with_mac(wanted: NewReservation, mac: Mac) -> NewReservation {
 }
 
 async fn reserve(store: &Store, wanted: &NewReservation) -> Reservation {
-    store.reserve(wanted, &mut rng()).await.expect("reserved").reservation
+    store.mac_registry().reserve(wanted, &mut rng()).await.expect("reserved").reservation
 }
 
 async fn refusal(store: &Store, wanted: &NewReservation) -> (Code, String) {
-    match store.reserve(wanted, &mut rng()).await {
+    match store.mac_registry().reserve(wanted, &mut rng()).await {
         Err(StoreError::Refused(failure)) => (failure.code, failure.text),
         other => panic!("{other:?}"),
     }
@@ -43,7 +43,7 @@ fn mac(text: &str) -> Mac {
 }
 
 async fn kept(bench: &Bench) -> Vec<Reservation> {
-    bench.store.reservations(None, 1_000).await.expect("reservations")
+    bench.store.mac_registry().reservations(None, 1_000).await.expect("reservations")
 }
 
 /// Server 77 is in no inventory.
@@ -51,7 +51,7 @@ async fn a_reserved_mac_is_the_same_when_asked_again_and_the_one_that_the_create
     let first = reserve(&bench.store, &wanted(1, "10.0.1.10")).await;
     let unknown = reserve(&bench.store, &wanted(77, "10.0.1.10")).await;
     assert_ne!(first.mac_address, unknown.mac_address);
-    let again = bench.store.reserve(&wanted(1, "10.0.1.10"), &mut rng()).await.expect("reserved");
+    let again = bench.store.mac_registry().reserve(&wanted(1, "10.0.1.10"), &mut rng()).await.expect("reserved");
     assert_eq!((again.reservation, again.is_new), (first.clone(), false));
     assert_eq!(kept(bench).await.len(), 2);
     bench.admit(create("m-1", 1, "10.0.1.10")).await;
@@ -69,7 +69,7 @@ async fn nobody_else_gets_a_reserved_mac(bench: &Bench) {
     assert_eq!(failure(&refused).text, format!("{mac} is reserved for 10.0.1.10 of server 77"));
     let mut inventory = super::bench::inventory();
     inventory.servers[0].pxe_mac = mac;
-    let refused = bench.store.import(&inventory).await.expect_err("refused").to_string();
+    let refused = bench.store.inventory().import(&inventory).await.expect_err("refused").to_string();
     assert!(refused.contains(&format!("{mac} is reserved for 10.0.1.10 of server 77")), "{refused}");
     // All but one of a tiny pool are reserved: only that one is drawn.
     let store = with_pools(bench, vec![tiny(&[])]).await;
@@ -107,9 +107,9 @@ async fn what_is_given_back_can_be_had_again(bench: &Bench) {
     let asked = with_mac(wanted(77, "10.0.1.10"), mac("02:aa:00:00:00:01"));
     assert_eq!(reserve(&bench.store, &asked).await.pool, None);
     let ip = "10.0.1.10".parse().expect("an address");
-    let released = bench.store.release_reservation(77, ip).await.expect("released");
+    let released = bench.store.mac_registry().release(77, ip).await.expect("released");
     assert_eq!(released.mac_address, mac("02:aa:00:00:00:01"));
-    let missing = bench.store.release_reservation(77, ip).await.expect_err("gone").to_string();
+    let missing = bench.store.mac_registry().release(77, ip).await.expect_err("gone").to_string();
     assert_eq!(missing, "there is no reservation for 10.0.1.10 of server 77");
     let mut create = create("m-1", 1, "10.0.1.11");
     create.command.mac_address = Some(mac("02:aa:00:00:00:01"));
@@ -174,7 +174,7 @@ async fn creates_and_reservations_at_once_never_share_a_mac(bench: &Bench) {
     tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(creating, reserving) })
         .await
         .expect("no deadlock");
-    let rows = bench.store.find(&vmacd::store::VmacFilter::default()).await.expect("rows");
+    let rows = bench.store.vmacs().find(&vmacd::store::VmacFilter::default()).await.expect("rows");
     let kept = kept(bench).await;
     let macs = rows.iter().map(|row| row.mac_address).chain(kept.iter().map(|kept| kept.mac_address));
     assert_eq!((rows.len(), kept.len(), macs.collect::<HashSet<_>>().len()), (128, 128, 256));
@@ -186,8 +186,8 @@ async fn reservations_at_once_for_one_place_give_one_mac(bench: &Bench) {
         let ip = format!("10.0.1.{n}");
         let (asked, mut draws) = (wanted(1, &ip), (rng(), rng()));
         let (one, two, created) = tokio::join!(
-            bench.store.reserve(&asked, &mut draws.0),
-            other.reserve(&asked, &mut draws.1),
+            bench.store.mac_registry().reserve(&asked, &mut draws.0),
+            other.mac_registry().reserve(&asked, &mut draws.1),
             bench.admit(create(&format!("m-{n}"), 1, &ip)),
         );
         assert!(matches!(created, Admission::Work { .. }), "{created:?}");

@@ -33,7 +33,10 @@ async fn a_rotation_gives_the_row_another_mac_and_keeps_the_one_before_for_good(
     assert_ne!(row.mac_address, before);
     assert_eq!(bench.settle("sw-a").await.finished[0].failed, None);
     assert_eq!(bench.status(IP).await, Status::Active);
-    assert!(bench.store.ours_among(&[before]).await.expect("an answer").contains(&before), "it stays vmacd's own");
+    assert!(
+        bench.store.vmacs().ours_among(&[before]).await.expect("an answer").contains(&before),
+        "it stays vmacd's own"
+    );
     let mut again = create("m-3", 1, "10.0.1.11");
     again.command.mac_address = Some(before);
     let Admission::Refused { failure } = bench.admit(again).await else { panic!("handed out again") };
@@ -85,7 +88,7 @@ async fn a_rotation_that_was_never_pushed_is_revoked_with_what_stands(bench: &Be
     bench.admit(issued(revoke("m-3", 1, IP), 4_000)).await;
     assert_eq!(bench.outcome("m-2").await.map(|outcome| outcome.status), Some(Outcome::Superseded));
     // What the push finds there is a MAC of vmacd's, and so it is taken off.
-    assert!(bench.store.ours_among(&[before]).await.expect("an answer").contains(&before));
+    assert!(bench.store.vmacs().ours_among(&[before]).await.expect("an answer").contains(&before));
     bench.settle("sw-a").await;
     assert_eq!(bench.status(IP).await, Status::Revoked);
 }
@@ -99,7 +102,7 @@ async fn a_port_goes_on_saying_what_it_holds_until_the_new_mac_is_bound(bench: &
     // Rotated once more before the first was bound: the switch still holds the same.
     bench.admit(rotate("m-3", 1, IP)).await;
     assert_eq!(bench.row(IP).await.switch_bindings[0].mac, before);
-    let former = bench.store.former_macs(&[before]).await.expect("an answer");
+    let former = bench.store.mac_registry().former(&[before]).await.expect("an answer");
     assert_eq!(former, [(before, row.id)]);
     bench.settle("sw-a").await;
     let row = bench.row(IP).await;

@@ -72,7 +72,7 @@ async fn a_failure_that_may_pass_is_counted_and_tried_later_with_a_growing_delay
     bench.admit(create("m-1", 1, IP)).await;
     for attempt in 1..=5 {
         let settled = bench.fail("sw-a", &differs()).await;
-        assert!(settled.finished.is_empty() && !settled.goes_on);
+        assert!(settled.finished.is_empty() && !settled.lease_kept);
         let (attempts, delay_ms) = retry_of(bench).await;
         // Doubled from a second on, with up to half of it added or taken; a moment has passed since.
         let middle_ms = 1_000 << (attempt - 1);
@@ -80,14 +80,16 @@ async fn a_failure_that_may_pass_is_counted_and_tried_later_with_a_growing_delay
         let row = bench.row(IP).await;
         assert_eq!((row.status, row.attempts, attempts), (Status::Pending, attempt, attempt));
         assert_eq!(row.failure_text.as_deref(), Some("committed, but not there"), "the row says why it waits");
-        assert!(bench.store.switch(&"sw-a".parse().expect("a name")).await.expect("a switch").trouble.is_none());
+        assert!(
+            bench.store.switches().get(&"sw-a".parse().expect("a name")).await.expect("a switch").trouble.is_none()
+        );
         assert!(attempt == 1 || bench.work("sw-a").await.is_empty(), "not before its time");
         bench.make_due().await;
     }
     bench.settle("sw-a").await;
     let row = bench.row(IP).await;
     assert_eq!((row.status, row.failure_code), (Status::Active, None));
-    assert_eq!(bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters").len(), 0);
+    assert_eq!(bench.store.dead_letters().list(&DeadLetterFilter::default()).await.expect("dead letters").len(), 0);
 }
 
 async fn the_last_attempt_fails_the_change_and_leaves_the_others_of_its_push_alone(bench: &Bench) {
@@ -104,7 +106,7 @@ async fn the_last_attempt_fails_the_change_and_leaves_the_others_of_its_push_alo
         };
         let pushed = bench.pushed("sw-a", end).await;
         assert_eq!(pushed.ends.len(), 2);
-        let settled = store.settle(&bench.lease("sw-a").await, &pushed.results()).await.expect("settled");
+        let settled = store.pushes().record(&bench.lease("sw-a").await, &pushed.results()).await.expect("settled");
         assert_eq!(settled.finished.len(), if attempt < 3 { 1 } else { 2 });
         assert_eq!(bench.status(&other).await, Status::Active);
         assert_eq!(bench.status(IP).await, if attempt < 3 { Status::Pending } else { Status::Failed });
@@ -113,7 +115,7 @@ async fn the_last_attempt_fails_the_change_and_leaves_the_others_of_its_push_alo
     let outcome = bench.outcome("m-1").await.expect("an outcome");
     assert_eq!((outcome.status, outcome.code), (Outcome::Failed, Some(Code::ReadBackDiffers)));
     assert!(outcome.text.as_deref().is_some_and(|text| text.ends_with("(gave up after 3 attempts)")), "{outcome:?}");
-    let letters = store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
+    let letters = store.dead_letters().list(&DeadLetterFilter::default()).await.expect("dead letters");
     assert_eq!((letters.len(), letters[0].attempts, letters[0].message_id.as_deref()), (1, 3, Some("m-1")));
     assert!(bench.work("sw-a").await.is_empty(), "it is not pushed for ever");
 }
@@ -122,9 +124,9 @@ async fn a_failure_for_good_ends_the_command_with_its_dead_letter_and_event_at_o
     let message = create("m-1", 1, IP);
     bench.admit(message.clone()).await;
     bench.fail("sw-a", &refused()).await;
-    let letters = bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
+    let letters = bench.store.dead_letters().list(&DeadLetterFilter::default()).await.expect("dead letters");
     assert_eq!(letters.len(), 1);
-    let (letter, full) = (&letters[0], bench.store.dead_letter(letters[0].id).await.expect("found"));
+    let (letter, full) = (&letters[0], bench.store.dead_letters().get(letters[0].id).await.expect("found"));
     assert_eq!((letter.reason_code.as_str(), letter.error_text.as_str()), ("refused_by_switch", "the switch said no"));
     assert_eq!((letter.attempts, letter.copies, letter.switch.as_ref()), (1, 1, Some(&switch("sw-a"))));
     assert_eq!((&full.body, letter.routing_key.as_str()), (&message.body, "vmac.create"), "what was published");
@@ -134,7 +136,7 @@ async fn a_failure_for_good_ends_the_command_with_its_dead_letter_and_event_at_o
     assert_eq!((&body["dead_letter_id"], &body["message_id"]), (&letter.id.into(), &"m-1".into()));
     // Whoever asks again gets the same answer, and no second letter.
     bench.admit(message).await;
-    assert_eq!(bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters")[0].copies, 2);
+    assert_eq!(bench.store.dead_letters().list(&DeadLetterFilter::default()).await.expect("dead letters")[0].copies, 2);
 }
 
 async fn copies_of_one_message_share_a_dead_letter(bench: &Bench) {
@@ -146,7 +148,7 @@ async fn copies_of_one_message_share_a_dead_letter(bench: &Bench) {
     };
     bench.admit_all(&[copy("m-1", 1_000), copy("m-2", 1_001)]).await;
     assert_eq!(bench.fail("sw-a", &refused()).await.finished.len(), 2);
-    let letters = bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
+    let letters = bench.store.dead_letters().list(&DeadLetterFilter::default()).await.expect("dead letters");
     let copies: HashMap<_, _> = letters.iter().map(|letter| (letter.message_key.as_deref(), letter.copies)).collect();
     assert_eq!(copies, [(Some("m-2"), 2)].into());
     let told = bench.events().await;
@@ -217,7 +219,7 @@ async fn rows_are_found_by_their_status(bench: &Bench) {
     bench.admit(create("m-5", 1, pending)).await;
     bench.fail("sw-a", &differs()).await;
     let found = async |filter: VmacFilter| -> Vec<String> {
-        let rows = bench.store.find(&filter).await.expect("rows");
+        let rows = bench.store.vmacs().find(&filter).await.expect("rows");
         rows.iter().map(|row| row.ip_address.to_string()).collect()
     };
     let by_status =
@@ -227,7 +229,8 @@ async fn rows_are_found_by_their_status(bench: &Bench) {
         assert_eq!(
             bench
                 .store
-                .count_vmacs(&VmacFilter { status: Some(status), ..VmacFilter::default() })
+                .vmacs()
+                .count(&VmacFilter { status: Some(status), ..VmacFilter::default() })
                 .await
                 .expect("a count"),
             1,
@@ -235,7 +238,7 @@ async fn rows_are_found_by_their_status(bench: &Bench) {
         );
         assert_eq!(found(VmacFilter { ip: ip.parse().ok(), ..VmacFilter::default() }).await, [ip], "live or not");
     }
-    let counts = bench.store.counts().await.expect("counts");
+    let counts = bench.store.statistics().counts().await.expect("counts");
     assert_eq!((counts.rows_pending, counts.rows_failed), (1, 1));
 }
 

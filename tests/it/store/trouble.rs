@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vmacd::domain::{Code, Failure, FreezeOrder, RetryPolicy, Scope, Status};
-use vmacd::store::{DeadLetterFilter, Outcome, PushResults, Settled, Store, Trouble};
+use vmacd::store::{DeadLetterFilter, Outcome, PushResults, RecordedPush, Store, Trouble};
 
 use super::bench::{Bench, LONG, create, end_of, issued, reached, revoke, switch};
 
@@ -40,11 +40,12 @@ fn five_minutes() -> RetryPolicy {
 }
 
 /// A try that fails that way.
-async fn try_in_vain(bench: &Bench, store: &Store, name: &str, failure: &Failure) -> Settled {
-    let lease = store.acquire(&switch(name), "worker-1", LONG).await.expect("an answer").expect("a free lease");
+async fn try_in_vain(bench: &Bench, store: &Store, name: &str, failure: &Failure) -> RecordedPush {
+    let lease =
+        store.leases().acquire(&switch(name), "worker-1", LONG).await.expect("an answer").expect("a free lease");
     let results = PushResults { whole: Some(failure), ..PushResults::default() };
-    let settled = store.settle(&lease, &results).await.expect("settled");
-    assert!(!bench.store.holds(&lease).await.expect("an answer"), "it is given back until the next try");
+    let settled = store.pushes().record(&lease, &results).await.expect("settled");
+    assert!(!bench.store.leases().holds(&lease).await.expect("an answer"), "it is given back until the next try");
     settled
 }
 
@@ -55,7 +56,7 @@ async fn pass(bench: &Bench, name: &str, ms: i64) {
 }
 
 async fn trouble(bench: &Bench, name: &str) -> Option<Trouble> {
-    bench.store.switch(&switch(name)).await.expect("a switch").trouble
+    bench.store.switches().get(&switch(name)).await.expect("a switch").trouble
 }
 
 async fn failing_ms(bench: &Bench) -> i64 {
@@ -63,7 +64,7 @@ async fn failing_ms(bench: &Bench) -> i64 {
 }
 
 async fn dead_letters(bench: &Bench) -> usize {
-    bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters").len()
+    bench.store.dead_letters().list(&DeadLetterFilter::default()).await.expect("dead letters").len()
 }
 
 async fn trouble_is_on_the_switch_with_its_next_try_and_costs_no_attempt(bench: &Bench) {
@@ -81,7 +82,7 @@ async fn trouble_is_on_the_switch_with_its_next_try_and_costs_no_attempt(bench: 
         assert!((shortest..=longest + 1_000).contains(&delay_ms), "{failures}: {delay_ms}");
         assert_eq!(
             known,
-            bench.store.switch_overview(&switch("sw-a")).await.expect("known").known.trouble.expect("it")
+            bench.store.switches().overview(&switch("sw-a")).await.expect("known").known.trouble.expect("it")
         );
     }
     let row = bench.row(IP).await;
@@ -124,7 +125,7 @@ async fn what_was_done_before_the_trouble_is_kept(bench: &Bench) {
     let failure = Failure::new(Code::ConnectionLost, "the session broke");
     let lease = bench.lease("sw-a").await;
     let results = PushResults { whole: Some(&failure), ..pushed.results() };
-    assert_eq!(bench.store.settle(&lease, &results).await.expect("settled").finished.len(), 1);
+    assert_eq!(bench.store.pushes().record(&lease, &results).await.expect("settled").finished.len(), 1);
     assert_eq!(bench.status(&done).await, Status::Active);
     let left = bench.work("sw-a").await;
     assert_eq!(left.len(), 1);
@@ -137,7 +138,7 @@ async fn a_success_ends_the_trouble(bench: &Bench) {
     bench.fail("sw-a", &unreachable()).await;
     bench.fail("sw-a", &unreachable()).await;
     bench.settle("sw-a").await;
-    let known = bench.store.switch(&switch("sw-a")).await.expect("a switch");
+    let known = bench.store.switches().get(&switch("sw-a")).await.expect("a switch");
     assert_eq!(known.trouble, None);
     assert!(known.last_seen_at.is_some());
     bench.admit(create("m-2", 1, "10.0.1.11")).await;
@@ -171,7 +172,7 @@ async fn what_waited_for_too_long_ends_with_its_dead_letter_and_event(bench: &Be
     assert_eq!((row.status, row.failure_code.as_deref()), (Status::Failed, Some("unreachable")));
     assert!(row.failure_text.is_some_and(|text| text.contains("gave up after waiting for 300 s")));
     assert!(bench.work("sw-a").await.is_empty());
-    let letters = bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
+    let letters = bench.store.dead_letters().list(&DeadLetterFilter::default()).await.expect("dead letters");
     let told: Vec<_> = letters.iter().map(|letter| (letter.attempts, letter.switch.clone())).collect();
     assert_eq!(told, vec![(6, Some(switch("sw-a"))); 2]);
     let told = bench.events().await.into_iter().map(|event| {
@@ -245,7 +246,7 @@ async fn a_freeze_ends_nothing_however_long_it_lasts(bench: &Bench) {
     bench.admit(create("m-1", 1, IP)).await;
     let until = chrono::Utc::now() + chrono::TimeDelta::days(300);
     let order = FreezeOrder { site: Scope::All, until, reason: None, made_by: "alice".to_owned() };
-    let frozen = bench.store.freeze(&order).await.expect("frozen").failure(&switch("sw-a"));
+    let frozen = bench.store.freezes().freeze(&order).await.expect("frozen").failure(&switch("sw-a"));
     for _ in 0..50 {
         try_in_vain(bench, &store, "sw-a", &frozen).await;
         pass(bench, "sw-a", MINUTE_MS).await;

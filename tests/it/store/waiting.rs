@@ -48,14 +48,14 @@ fn again(waiting: WaitingCommand, as_it_came: &Incoming) -> Incoming {
 }
 
 async fn try_again(store: &Store, as_it_came: &Incoming) -> Admission {
-    let mut claimed = store.claim_waiting(10).await.expect("commands");
+    let mut claimed = store.intake().claim_waiting(10).await.expect("commands");
     assert_eq!(claimed.len(), 1, "{claimed:?}");
     let incoming = again(claimed.remove(0), as_it_came);
-    store.admit(&[incoming], &mut rng()).await.expect("admitted").remove(0)
+    store.intake().admit(&[incoming], &mut rng()).await.expect("admitted").remove(0)
 }
 
 async fn dead_letters(bench: &Bench) -> Vec<(String, i64)> {
-    let letters = bench.store.dead_letters(&DeadLetterFilter::default()).await.expect("dead letters");
+    let letters = bench.store.dead_letters().list(&DeadLetterFilter::default()).await.expect("dead letters");
     letters.into_iter().map(|letter| (letter.reason_code, letter.attempts)).collect()
 }
 
@@ -64,15 +64,15 @@ async fn a_create_for_an_address_that_another_server_still_has_waits_until_it_is
     let message = issued(create("m-3", 1, IP), 3_000);
     assert_eq!(code_of(&bench.admit(message.clone()).await), Some(Code::AddressReleasing));
     assert_eq!((bench.outcome("m-3").await, dead_letters(bench).await.len()), (None, 0));
-    assert!(bench.store.claim_waiting(10).await.expect("commands").is_empty(), "not before its time");
-    assert!(!bench.store.due().await.expect("an answer").commands);
+    assert!(bench.store.intake().claim_waiting(10).await.expect("commands").is_empty(), "not before its time");
+    assert!(!bench.store.work().due().await.expect("an answer").commands);
     bench.settle("sw-b").await;
-    assert!(bench.store.due().await.expect("an answer").commands, "at once when the address is free");
+    assert!(bench.store.work().due().await.expect("an answer").commands, "at once when the address is free");
     assert!(matches!(try_again(&bench.store, &message).await, Admission::Work { .. }));
     bench.settle("sw-a").await;
     assert_eq!(bench.outcome("m-3").await.map(|outcome| outcome.status), Some(Outcome::Active));
     assert_eq!((bench.status(IP).await, dead_letters(bench).await.len()), (Status::Active, 0));
-    assert!(!bench.store.due().await.expect("an answer").commands);
+    assert!(!bench.store.work().due().await.expect("an answer").commands);
 }
 
 async fn a_command_that_waits_is_claimed_once_when_it_is_due(bench: &Bench) {
@@ -83,7 +83,7 @@ async fn a_command_that_waits_is_claimed_once_when_it_is_due(bench: &Bench) {
     message.stamped_at_ms = Some(3_500);
     bench.admit(message.clone()).await;
     make_due(bench).await;
-    let claimed = bench.store.claim_waiting(10).await.expect("commands");
+    let claimed = bench.store.intake().claim_waiting(10).await.expect("commands");
     let one = &claimed[0];
     assert_eq!((claimed.len(), &one.body, &one.headers), (1, &message.body, &message.headers));
     assert_eq!((one.timestamp, one.stamped_at_ms, one.command.attempts), (Some(3), Some(3_500), 1));
@@ -100,7 +100,7 @@ async fn two_workers_never_claim_the_same_waiting_command(bench: &Bench) {
     make_due(bench).await;
     let (other, mut keys) = (bench.another().await, Vec::new());
     loop {
-        let (mine, theirs) = tokio::join!(bench.store.claim_waiting(7), other.claim_waiting(7));
+        let (mine, theirs) = tokio::join!(bench.store.intake().claim_waiting(7), other.intake().claim_waiting(7));
         let (mine, theirs) = (mine.expect("commands"), theirs.expect("commands"));
         if mine.is_empty() && theirs.is_empty() {
             break;
@@ -128,7 +128,7 @@ async fn a_rotation_before_its_create_waits_and_is_done_after_it(bench: &Bench) 
 async fn what_was_not_possible_for_so_many_attempts_is_a_dead_letter(bench: &Bench) {
     let store = bench.with_retry(RetryPolicy { attempts_max: 3, ..RetryPolicy::default() }).await;
     for message in [rotate("m-1", 1, "10.0.1.10"), take("m-2", 1, 2, "10.0.1.11")] {
-        let first = store.admit(std::slice::from_ref(&message), &mut rng()).await.expect("admitted").remove(0);
+        let first = store.intake().admit(std::slice::from_ref(&message), &mut rng()).await.expect("admitted").remove(0);
         assert_eq!(code_of(&first), Some(Code::NotBound));
         make_due(bench).await;
         assert_eq!(code_of(&try_again(&store, &message).await), Some(Code::NotBound));
@@ -141,7 +141,7 @@ async fn what_was_not_possible_for_so_many_attempts_is_a_dead_letter(bench: &Ben
         let outcome = bench.outcome(&message.key.0).await.expect("an outcome");
         assert_eq!((outcome.status, outcome.code), (Outcome::Failed, Some(Code::NotBound)));
         make_due(bench).await;
-        assert!(store.claim_waiting(10).await.expect("commands").is_empty());
+        assert!(store.intake().claim_waiting(10).await.expect("commands").is_empty());
     }
     assert_eq!(dead_letters(bench).await, vec![("not_bound".to_owned(), 3); 2]);
     let events = bench.events().await;
@@ -154,7 +154,7 @@ async fn what_waited_for_an_address_for_too_long_is_a_dead_letter(bench: &Bench)
     let store = bench.with_retry(policy).await;
     releasing(bench).await;
     let message = issued(create("m-3", 1, IP), 3_000);
-    store.admit(std::slice::from_ref(&message), &mut rng()).await.expect("admitted");
+    store.intake().admit(std::slice::from_ref(&message), &mut rng()).await.expect("admitted");
     let mut tries = 1;
     // Only the time for which it was made to wait counts, a minute for each try; attempts are not counted against it.
     let end = loop {
@@ -177,7 +177,7 @@ async fn a_newer_command_supersedes_one_that_waits(bench: &Bench) {
     assert!(matches!(bench.admit(issued(revoke("m-4", 1, IP), 4_000)).await, Admission::Done { .. }));
     assert_eq!(bench.outcome("m-3").await.map(|outcome| outcome.status), Some(Outcome::Superseded));
     make_due(bench).await;
-    assert!(bench.store.claim_waiting(10).await.expect("commands").is_empty());
+    assert!(bench.store.intake().claim_waiting(10).await.expect("commands").is_empty());
 }
 
 async fn a_waiting_command_keeps_its_place_in_the_order(bench: &Bench) {
@@ -186,7 +186,7 @@ async fn a_waiting_command_keeps_its_place_in_the_order(bench: &Bench) {
     bench.admit(waits.clone()).await;
     let claimed = async || {
         make_due(bench).await;
-        bench.store.claim_waiting(10).await.expect("commands").remove(0)
+        bench.store.intake().claim_waiting(10).await.expect("commands").remove(0)
     };
     let before = claimed().await.command.position;
     let incoming = again(claimed().await, &waits);
@@ -209,5 +209,5 @@ async fn a_message_that_comes_again_is_the_command_that_waits(bench: &Bench) {
     bench.settle("sw-b").await;
     assert!(matches!(bench.admit(message).await, Admission::Work { .. }));
     make_due(bench).await;
-    assert!(bench.store.claim_waiting(10).await.expect("commands").is_empty(), "it drives its row");
+    assert!(bench.store.intake().claim_waiting(10).await.expect("commands").is_empty(), "it drives its row");
 }

@@ -23,7 +23,8 @@ pub async fn run(env: AppEnv, output: Output, verb: MacsVerb) -> Result<(), Faul
     let name = || file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let store = env.store_for_import().await?;
     let progress = Progress::new(output, "importing", macs.len());
-    let report = store.import_elsewhere(&macs, &source.unwrap_or_else(name), |done| progress.at(done)).await?;
+    let report =
+        store.mac_registry().import_elsewhere(&macs, &source.unwrap_or_else(name), |done| progress.at(done)).await?;
     progress.done();
     output.one(&report, || summary(&file, &report))
 }

@@ -2,13 +2,21 @@
 
 use chrono::{DateTime, Utc};
 
-use super::GatheredRow;
 use crate::domain::plan::{Reached, Wish, WishResult};
 use crate::domain::{BindingState, Desired, Failure, FailureClass, RetryPolicy, Status, SwitchBinding, derive_status};
-use crate::store::commands::Outcome;
+use crate::store::commands::outcome::Outcome;
 use crate::store::database::clock::millis;
 use crate::store::vmacs::Vmac;
 use crate::store::work::leases::Lease;
+
+/// A row as it was when a push gathered it.
+#[derive(Debug, Clone, Copy)]
+pub struct GatheredRow {
+    /// Its generation: a result for an older one finishes nothing.
+    pub generation: i64,
+    /// Attempts on this switch that failed by the row's own fault.
+    pub attempts: i64,
+}
 
 /// A row after the results were put into it.
 pub(super) struct Change {
@@ -20,13 +28,13 @@ pub(super) struct Change {
     pub failure: Option<Failure>,
     /// Nothing is left to do on this switch.
     pub done_here: bool,
-    /// When it is tried again after a failure of its own.
+    /// When it is retried after a failure of its own.
     pub retry: Option<Retry>,
     /// Attempts on this switch, this one included.
     pub attempts: i64,
 }
 
-/// When a change is tried again.
+/// When a change is retried.
 pub(super) struct Retry {
     pub attempts: i64,
     pub due_at_ms: i64,
@@ -72,7 +80,7 @@ pub(super) fn change(
         vmac.vlan_name = vmac.vlan_name.take().or_else(|| result.wish.vlan.clone());
     }
     if !current {
-        // The intent changed during the push: what the switch holds now must be looked at again.
+        // The intent changed during the push: what the switch holds now must be checked again.
         reopen(&mut vmac, lease);
     }
     conclude(vmac, failure, &seen)
@@ -98,7 +106,7 @@ fn untouched(vmac: Vmac, lease: &Lease) -> Change {
 }
 
 impl Seen<'_> {
-    /// Answers with the failure, and whether it is for good.
+    /// Returns the failure, and whether it is for good.
     fn fail(&self, binding: &mut SwitchBinding, why: &Failure) -> (Failure, bool) {
         let end = self.policy.end_of_attempts(why, self.attempts);
         let is_final = end.is_some();
@@ -170,7 +178,7 @@ fn conclude(mut vmac: Vmac, failure: Option<(Failure, bool)>, seen: &Seen<'_>) -
         }
         None => {}
     }
-    // A row that is looked at once more keeps its status until a push has seen what the switch holds.
+    // A row that is checked once more keeps its status until a push has seen what the switch holds.
     let met = vmac.switch_bindings.iter().all(|binding| binding.is_met(vmac.desired));
     let ended = match (seen.current, vmac.status, vmac.desired) {
         (true, Status::Active, Desired::Bound) if met => Some(Outcome::Active),
@@ -261,7 +269,7 @@ mod tests {
         WishResult { wish, end: end.map(reached).map_err(|code| Failure::new(code, "no")) }
     }
 
-    /// What the results come to, gathered at this generation with so many attempts before.
+    /// What the results come to, gathered at this generation after this many attempts.
     fn changed(interfaces: &[&str], gathered: (i64, i64), results: &[WishResult]) -> Change {
         let gathered = GatheredRow { generation: gathered.0, attempts: gathered.1 };
         let results: Vec<&WishResult> = results.iter().collect();

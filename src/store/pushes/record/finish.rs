@@ -8,7 +8,9 @@ use chrono::{DateTime, Utc};
 use super::Finished;
 use super::change::Change;
 use crate::domain::{BindableAddress, Failure};
-use crate::store::commands::{Closing, OpenCommand, Outcome};
+use crate::store::commands::close::Closing;
+use crate::store::commands::outcome::Outcome;
+use crate::store::commands::row::CommandRow;
 use crate::store::events::body::{EventOf, EventRow, event_row};
 use crate::store::work::leases::Lease;
 
@@ -16,7 +18,7 @@ use crate::store::work::leases::Lease;
 pub(super) type ByRow<'a> = HashMap<i64, &'a Change>;
 
 /// Those that may end something.
-pub(super) fn that_may_end(changes: &[Change]) -> ByRow<'_> {
+pub(super) fn may_end(changes: &[Change]) -> ByRow<'_> {
     let may_end = |change: &&Change| {
         change.is_changed && (change.ended.is_some() || change.vmac.switch_bindings.iter().any(|p| p.leaving))
     };
@@ -24,8 +26,8 @@ pub(super) fn that_may_end(changes: &[Change]) -> ByRow<'_> {
 }
 
 /// How the open commands of the changed rows end, of those that do. Pure.
-pub(super) fn closings<'a>(commands: &'a [OpenCommand], changes: &ByRow<'a>, lease: &'a Lease) -> Vec<Closing<'a>> {
-    let closing = |command: &'a OpenCommand| {
+pub(super) fn closings<'a>(commands: &'a [CommandRow], changes: &ByRow<'a>, lease: &'a Lease) -> Vec<Closing<'a>> {
+    let closing = |command: &'a CommandRow| {
         let change = *changes.get(&command.vmac_id?)?;
         let outcome = outcome_for(command, change)?;
         let failure = change.failure.as_ref().filter(|_| outcome == Outcome::Failed);
@@ -36,15 +38,15 @@ pub(super) fn closings<'a>(commands: &'a [OpenCommand], changes: &ByRow<'a>, lea
 }
 
 /// The events of rows that changed without anybody waiting for them.
-pub(super) fn unasked<'a>(
+pub(super) fn events_without_command<'a>(
     changes: &ByRow<'a>,
     closings: &[Closing<'_>],
     now: DateTime<Utc>,
 ) -> impl Iterator<Item = EventRow<'a>> {
     let answered: HashSet<i64> = closings.iter().filter_map(|closing| closing.vmac).map(|vmac| vmac.id).collect();
-    let unasked: Vec<&Change> =
+    let events_without_command: Vec<&Change> =
         changes.values().copied().filter(|change| !answered.contains(&change.vmac.id)).collect();
-    unasked.into_iter().filter_map(move |change| event_of(change, now))
+    events_without_command.into_iter().filter_map(move |change| event_of(change, now))
 }
 
 /// The addresses that are nobody's any more.
@@ -54,7 +56,7 @@ pub(super) fn released(changes: &ByRow<'_>) -> Vec<BindableAddress> {
 }
 
 /// How a command ends by a change of its row; not yet where the row goes on, or wants something else by now.
-fn outcome_for(command: &OpenCommand, change: &Change) -> Option<Outcome> {
+fn outcome_for(command: &CommandRow, change: &Change) -> Option<Outcome> {
     let Change { vmac, ended, .. } = change;
     match ended {
         Some(Outcome::Failed) => vmac.still_wants(command.action, command.server_id).then_some(Outcome::Failed),

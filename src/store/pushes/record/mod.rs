@@ -1,7 +1,7 @@
 //! What a push came to, written in one transaction: the journal's ends, bindings, status, outcomes of commands, dead
-//! letters, events, what is tried again and when, and the lease, given back where nothing more is due.
+//! letters, events, what is retried and when, and the lease, given back where nothing more is due.
 //!
-//! `change` is pure: it puts the results for a row into it. `finish` ends commands, `trouble` writes down that the switch
+//! `change` is pure: it puts the results for a row into it. `finish` ends commands, `trouble` records that the switch
 //! could not be brought to what its rows want. Locks are taken in one order by everybody: rows, commands, the lease; the
 //! lease's statement is the last one, and where the lease is lost everything before it is rolled back.
 
@@ -17,31 +17,24 @@ use serde_json::json;
 
 use crate::domain::plan::WishResult;
 use crate::domain::{Action, Code, Failure, FailureClass, SwitchName, speaks_against_site};
-use crate::store::commands::{
-    bury_failed, close_statement, events_of, have_waiting_tried, lock_vmacs, open_commands_of,
-};
-use crate::store::connect::Store;
+use crate::store::commands::close::{bury_failed, close_statement, events_of, have_waiting_tried};
+use crate::store::commands::row::open_commands_of;
+use crate::store::database::clash::again_on_clash;
 use crate::store::database::engine::args;
-use crate::store::database::error::{Clashes, StoreError};
+use crate::store::database::error::StoreError;
 use crate::store::database::tx::{Statement, Tx};
 use crate::store::events::outbox::write_events;
+use crate::store::parts::Pushes;
 use crate::store::pushes::PushState;
 use crate::store::pushes::journal::{note_failed, write_ends};
+use crate::store::vmacs::lock_vmacs;
 use crate::store::vmacs::{UPDATE_VMACS, Vmac};
-use crate::store::work::leases::{Lease, release_or_go_on};
-use crate::store::work::{Waits, queue_work};
+use crate::store::work::leases::{Lease, release_or_keep};
+use crate::store::work::{QueuedWork, queue_work};
+pub use change::GatheredRow;
 use change::{Change, change};
 
-/// A row as it was when a push gathered it.
-#[derive(Debug, Clone, Copy)]
-pub struct GatheredRow {
-    /// Its generation: a result for an older one finishes nothing.
-    pub generation: i64,
-    /// Attempts on this switch that failed by the row's own fault.
-    pub attempts: i64,
-}
-
-/// What a push came to.
+/// The results of a push.
 #[derive(Debug, Default)]
 pub struct PushResults<'a> {
     /// How pushes in the journal ended.
@@ -50,21 +43,21 @@ pub struct PushResults<'a> {
     pub gathered: HashMap<i64, GatheredRow>,
     /// What became of their ports.
     pub results: &'a [WishResult],
-    /// Why the rest could not be done.
+    /// Why nothing else could be done.
     pub whole: Option<&'a Failure>,
-    /// The lease is good for so long again, where it is kept.
+    /// For how long the lease is renewed where it is kept.
     pub keep_for: Duration,
 }
 
-/// What was written.
+/// What was recorded.
 #[derive(Debug, Clone, Default)]
-pub struct Settled {
+pub struct RecordedPush {
     /// Commands that have an outcome now.
     pub finished: Vec<Finished>,
     /// Other switches whose turn it is now.
     pub due: Vec<SwitchName>,
     /// More is due on this switch: the lease is kept for it. Otherwise it was given back.
-    pub goes_on: bool,
+    pub lease_kept: bool,
     /// Commits under this lease were rolled back, or their switch was lost, and that is new.
     pub failed_pushes: bool,
 }
@@ -80,24 +73,18 @@ pub struct Finished {
     pub failed: Option<Code>,
 }
 
-impl Store {
+impl Pushes<'_> {
     /// Writes what a push came to, if the lease is still held.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], and then nothing was written; or when the database fails.
-    pub async fn settle(&self, lease: &Lease, results: &PushResults<'_>) -> Result<Settled, StoreError> {
-        let mut clashes = Clashes::default();
-        loop {
-            match self.settle_once(lease, results).await {
-                Err(error) if clashes.allow_another_try(&error) => {}
-                result => return result,
-            }
-        }
+    pub async fn record(self, lease: &Lease, results: &PushResults<'_>) -> Result<RecordedPush, StoreError> {
+        again_on_clash!(self.record_once(lease, results))
     }
 
-    async fn settle_once(&self, lease: &Lease, results: &PushResults<'_>) -> Result<Settled, StoreError> {
-        let now = self.now().await?;
-        let mut tx = self.begin("record a push's results").await?;
+    async fn record_once(self, lease: &Lease, results: &PushResults<'_>) -> Result<RecordedPush, StoreError> {
+        let now = self.store.now().await?;
+        let mut tx = self.store.begin("record a push's results").await?;
         let trouble = results.whole.filter(|failure| failure.class() == FailureClass::Deferred);
         let mut changes = self.changes(&mut tx, lease, results, now).await?;
         if let (Some(failure), None) = (results.whole, trouble) {
@@ -109,8 +96,8 @@ impl Store {
             Some(failure) => settled.finished.extend(self.write_trouble(&mut tx, lease, failure, now).await?),
             None => {
                 let now_ms = now.timestamp_millis();
-                settled.goes_on =
-                    release_or_go_on(&mut tx, lease, now_ms, self.latest_ms(now_ms), results.keep_for).await?;
+                settled.lease_kept =
+                    release_or_keep(&mut tx, lease, now_ms, self.store.latest_ms(now_ms), results.keep_for).await?;
             }
         }
         tx.commit("record a push's results").await?;
@@ -120,7 +107,7 @@ impl Store {
     /// The rows of the push, locked, with their results in them. Rows without one are left out unless nothing is to be
     /// done for them.
     async fn changes(
-        &self,
+        self,
         tx: &mut Tx,
         lease: &Lease,
         results: &PushResults<'_>,
@@ -134,14 +121,14 @@ impl Store {
         let vmacs = lock_vmacs(tx, of_row.keys().map(|id| json!({"id": id})).collect()).await?;
         let of = |(id, results_of): (i64, Vec<&WishResult>)| {
             let gathered = results.gathered.get(&id).copied();
-            Some(change(vmacs.get(&id)?.clone(), gathered, &results_of, lease, &self.retry, now))
+            Some(change(vmacs.get(&id)?.clone(), gathered, &results_of, lease, &self.store.retry, now))
         };
         Ok(of_row.into_iter().filter_map(of).collect())
     }
 
     /// Every row that still waits for the switch shares a failure that is for good.
     async fn fail_the_rest(
-        &self,
+        self,
         tx: &mut Tx,
         lease: &Lease,
         failure: &Failure,
@@ -159,16 +146,16 @@ impl Store {
 
     /// Writes the journal's ends, rows, their work, and the outcomes of the commands that drove them.
     async fn write_changes(
-        &self,
+        self,
         tx: &mut Tx,
         changes: &[Change],
         lease: &Lease,
         ends: &[(String, PushState)],
         now: DateTime<Utc>,
-    ) -> Result<Settled, StoreError> {
+    ) -> Result<RecordedPush, StoreError> {
         let changed: Vec<&Vmac> =
             changes.iter().filter(|change| change.is_changed).map(|change| &change.vmac).collect();
-        let ending = finish::that_may_end(changes);
+        let ending = finish::may_end(changes);
         let commands = open_commands_of(tx, ending.keys().copied()).await?;
         let closings = finish::closings(&commands, &ending, lease);
         let letters = bury_failed(tx, &closings, now).await?;
@@ -180,12 +167,12 @@ impl Store {
             close_statement(&closings, now),
         ];
         tx.together("write a push's results", statements).await?;
-        let events = events_of(&closings, &letters, now).chain(finish::unasked(&ending, &closings, now));
+        let events = events_of(&closings, &letters, now).chain(finish::events_without_command(&ending, &closings, now));
         write_events(tx, events.collect(), now).await?;
         have_waiting_tried(tx, finish::released(&ending).into_iter(), now).await?;
         let due = queue_due(tx, changes, lease, now).await?;
         let finished = closings.iter().map(|closing| finish::finished(closing, now)).collect();
-        Ok(Settled { finished, due, ..Settled::default() })
+        Ok(RecordedPush { finished, due, ..RecordedPush::default() })
     }
 }
 
@@ -201,7 +188,7 @@ fn drop_work(changes: &[Change], lease: &Lease) -> Option<Statement> {
     Statement::batch(sql, done, args![lease.switch.as_str()])
 }
 
-/// Notes when the rows that failed by their own fault are tried again.
+/// Notes when the rows that failed by their own fault are retried.
 fn try_again(changes: &[Change], lease: &Lease, now: DateTime<Utc>) -> Option<Statement> {
     let again = changes.iter().filter_map(|change| {
         let (retry, failure) = (change.retry.as_ref()?, change.failure.as_ref()?);
@@ -229,7 +216,7 @@ async fn queue_due(
         changes.iter().map(|change| &change.vmac).filter(|vmac| vmac.switch_bindings.iter().any(|p| p.leaving));
     let due = moving.flat_map(|vmac| vmac.switches_due().into_iter().map(move |switch| (switch, vmac.id)));
     let due: BTreeSet<_> = due.filter(|(switch, _)| *switch != lease.switch).collect();
-    let work = due.iter().map(|(switch, id)| Waits { switch: switch.clone(), vmac_id: *id });
+    let work = due.iter().map(|(switch, id)| QueuedWork { switch: switch.clone(), vmac_id: *id });
     queue_work(tx, work.collect(), now).await?;
     Ok(due.into_iter().map(|(switch, _)| switch).collect())
 }

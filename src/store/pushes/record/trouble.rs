@@ -1,4 +1,4 @@
-//! A switch that could not be brought to what its rows want, by no fault of theirs: it is written down once, on the
+//! A switch that could not be brought to what its rows want, by no fault of theirs: it is recorded once, on the
 //! switch, with the time of the next try. The rows say why they wait; each is touched once for a reason, not at each try.
 //!
 //! How long a row has waited is counted on the switch's own clock of trouble, `failing_ms`, which goes on only between
@@ -11,22 +11,23 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::change::failed;
-use super::{Finished, Settled};
+use super::{Finished, RecordedPush};
 use crate::domain::{Code, Failure};
-use crate::store::commands::{lock_vmacs, open_commands_of};
-use crate::store::connect::Store;
+use crate::store::commands::row::open_commands_of;
 use crate::store::database::clock::millis;
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::events::body::waiting_row;
 use crate::store::events::outbox::write_events;
+use crate::store::parts::Pushes;
+use crate::store::vmacs::lock_vmacs;
 use crate::store::work::leases::{HELD, Lease};
 
 /// A gap between two tries that is longer than planned counts for this much more at most, milliseconds.
 const LATE_MAX_MS: i64 = 60_000;
 
-/// Time after which a switch is tried again whose site had as many commits in the last minute as it may have.
+/// Time after which a switch is retried whose site had as many commits in the last minute as it may have.
 const LIMITED: Duration = Duration::from_secs(5);
 
 /// When the last freeze ends that the switch's site has now.
@@ -39,27 +40,27 @@ async fn frozen_until(tx: &mut Tx, lease: &Lease, now: DateTime<Utc>) -> Result<
 }
 
 /// How the switch has done so far.
-struct SoFar {
+struct TroubleSoFar {
     failures: i64,
     failing_ms: i64,
     failing_since_ms: i64,
 }
 
-impl Store {
+impl Pushes<'_> {
     /// Writes the trouble down, gives the lease back until the next try, and gives up what has waited too long.
     pub(super) async fn write_trouble(
-        &self,
+        self,
         tx: &mut Tx,
         lease: &Lease,
         failure: &Failure,
         now: DateTime<Utc>,
     ) -> Result<Vec<Finished>, StoreError> {
         let so_far = so_far(tx, lease, now).await?;
-        say_why(tx, lease, failure, so_far.failing_ms, now).await?;
+        record_reason(tx, lease, failure, so_far.failing_ms, now).await?;
         let ended = self.give_up(tx, lease, failure, &so_far, now).await?;
-        let told_before_ms = now.timestamp_millis() - millis(self.retry.tell_after);
+        let told_before_ms = now.timestamp_millis() - millis(self.store.retry.tell_after);
         if so_far.failing_since_ms <= told_before_ms {
-            tell(tx, lease, failure, told_before_ms, now).await?;
+            notify_producers(tx, lease, failure, told_before_ms, now).await?;
         }
         let next_try_ms = now.timestamp_millis() + millis(self.next_try(tx, lease, failure, &so_far, now).await?);
         let sql = format!(
@@ -82,52 +83,52 @@ impl Store {
         }
     }
 
-    /// How long from now the switch is tried again: a freeze has an end, and a site's commits are counted by the minute.
+    /// How long from now the switch is retried: a freeze has an end, and a site's commits are counted by the minute.
     async fn next_try(
-        &self,
+        self,
         tx: &mut Tx,
         lease: &Lease,
         failure: &Failure,
-        so_far: &SoFar,
+        so_far: &TroubleSoFar,
         now: DateTime<Utc>,
     ) -> Result<Duration, StoreError> {
-        let (min, max) = (self.retry.delay_min, self.retry.delay_max);
+        let (min, max) = (self.store.retry.delay_min, self.store.retry.delay_max);
         match failure.code {
             Code::Frozen => {
                 let left = frozen_until(tx, lease, now).await?.and_then(|until| (until - now).to_std().ok());
                 Ok(left.unwrap_or(min).clamp(min, max))
             }
             Code::SiteLimit => Ok(LIMITED.clamp(min, max)),
-            code => Ok(self.retry.switch_delay(code, so_far.failures)),
+            code => Ok(self.store.retry.switch_delay(code, so_far.failures)),
         }
     }
 
     /// Rows that have waited for the switch for too long fail, and with them the commands that wait for them.
     async fn give_up(
-        &self,
+        self,
         tx: &mut Tx,
         lease: &Lease,
         failure: &Failure,
-        so_far: &SoFar,
+        so_far: &TroubleSoFar,
         now: DateTime<Utc>,
     ) -> Result<Vec<Finished>, StoreError> {
         let in_trouble = Duration::from_millis(so_far.failing_ms.unsigned_abs());
-        let Some(over) = self.retry.end_of_waiting(failure, in_trouble) else { return Ok(Vec::new()) };
+        let Some(over) = self.store.retry.end_of_waiting(failure, in_trouble) else { return Ok(Vec::new()) };
         let sql = "SELECT vmac_id, failing_from_ms FROM switch_work WHERE switch = $1 AND failing_from_ms <= $2";
-        let from_ms = so_far.failing_ms - millis(self.retry.age_max);
+        let from_ms = so_far.failing_ms - millis(self.store.retry.age_max);
         let rows = tx.run("find what waited too long", sql, args![lease.switch.as_str(), from_ms]).await?;
         let ids = rows.iter().map(|row| Ok(json!({"id": row.get::<i64>("vmac_id")?})));
         let ids = ids.collect::<Result<Vec<_>, StoreError>>()?;
         let vmacs = lock_vmacs(tx, ids).await?;
         let changes: Vec<_> =
             vmacs.into_values().map(|vmac| failed(vmac, &over, lease, so_far.failures, now)).collect();
-        let Settled { finished, .. } = self.write_changes(tx, &changes, lease, &[], now).await?;
+        let RecordedPush { finished, .. } = self.write_changes(tx, &changes, lease, &[], now).await?;
         Ok(finished)
     }
 }
 
 /// How the switch has done so far, this failure included.
-async fn so_far(tx: &mut Tx, lease: &Lease, now: DateTime<Utc>) -> Result<SoFar, StoreError> {
+async fn so_far(tx: &mut Tx, lease: &Lease, now: DateTime<Utc>) -> Result<TroubleSoFar, StoreError> {
     let sql = format!(
         "SELECT failures, failing_ms, failing_since_ms, tried_at_ms, next_try_at_ms, failure_code
          FROM switch_leases WHERE {HELD}"
@@ -144,7 +145,7 @@ async fn so_far(tx: &mut Tx, lease: &Lease, now: DateTime<Utc>) -> Result<SoFar,
         }
         _ => 0,
     };
-    Ok(SoFar {
+    Ok(TroubleSoFar {
         failures: row.get::<i64>("failures")? + 1,
         failing_ms: row.get::<i64>("failing_ms")? + since_last_ms,
         failing_since_ms: row.get::<Option<i64>>("failing_since_ms")?.unwrap_or(now_ms),
@@ -152,7 +153,7 @@ async fn so_far(tx: &mut Tx, lease: &Lease, now: DateTime<Utc>) -> Result<SoFar,
 }
 
 /// Writes on the rows that wait for the switch why they wait, where they do not say it already.
-async fn say_why(
+async fn record_reason(
     tx: &mut Tx,
     lease: &Lease,
     failure: &Failure,
@@ -181,7 +182,7 @@ async fn say_why(
 }
 
 /// Tells the producers of what has waited for a while, once each.
-async fn tell(
+async fn notify_producers(
     tx: &mut Tx,
     lease: &Lease,
     failure: &Failure,

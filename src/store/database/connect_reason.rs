@@ -8,9 +8,9 @@ use sqlx::{ConnectOptions, Connection};
 /// How long the server is asked.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Replaces the error of a pool whose patience ended by the server's own. The pool tries again for as long as
-/// connections are refused, too many or not possible yet, and then tells nothing but that its time is over.
-pub(in crate::store) async fn told<T>(
+/// Replaces a pool's timeout by the reason that the server gives. The pool retries while connections are refused, too many or
+/// not possible yet, and then reports only that its time is over.
+pub(in crate::store) async fn with_server_reason<T>(
     options: &PgConnectOptions,
     result: Result<T, sqlx::Error>,
 ) -> Result<T, sqlx::Error> {

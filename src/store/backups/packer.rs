@@ -13,16 +13,16 @@ const WINDOW_LOG_MAX: u32 = 27;
 
 /// Packs and unpacks; with a key it seals as well.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Vault {
+pub(in crate::store) struct Packer {
     key: Option<BackupKey>,
 }
 
-impl Vault {
+impl Packer {
     pub fn new(key: Option<BackupKey>) -> Self {
         Self { key }
     }
 
-    /// True for what this vault would pack the same way: sealed where there is a key, else not.
+    /// True for what this packer would pack the same way: sealed where there is a key, else not.
     pub fn is_as_wanted(&self, packed: &[u8]) -> bool {
         is_sealed(packed) == self.key.is_some()
     }
@@ -70,21 +70,21 @@ mod tests {
 
     #[test]
     fn a_small_change_to_a_large_configuration_takes_little() {
-        let (vault, base) = (Vault::default(), configuration(9_000));
+        let (packer, base) = (Packer::default(), configuration(9_000));
         let mut changed = base.clone();
         changed.extend_from_slice(b"one line more\n");
-        let packed = vault.pack(&changed, &base).expect("packed");
+        let packed = packer.pack(&changed, &base).expect("packed");
         assert!(packed.len() * 500 < changed.len(), "{} of {}", packed.len(), changed.len());
-        assert_eq!(vault.unpack(&packed, &base).expect("unpacked"), changed);
+        assert_eq!(packer.unpack(&packed, &base).expect("unpacked"), changed);
     }
 
     #[test]
     fn a_sealed_content_is_unpacked_with_its_key_alone() {
         let key = BackupKey::generate();
-        let vault = Vault::new(Some(key.parse().expect("a key file")));
-        let sealed = vault.pack(b"encrypted-password", b"").expect("sealed");
-        assert!(vault.is_as_wanted(&sealed) && !Vault::default().is_as_wanted(&sealed));
-        assert_eq!(vault.unpack(&sealed, b"").expect("opened"), b"encrypted-password");
-        assert!(Vault::default().unpack(&sealed, b"").is_err_and(|error| error.to_string().contains("key_file")));
+        let packer = Packer::new(Some(key.parse().expect("a key file")));
+        let sealed = packer.pack(b"encrypted-password", b"").expect("sealed");
+        assert!(packer.is_as_wanted(&sealed) && !Packer::default().is_as_wanted(&sealed));
+        assert_eq!(packer.unpack(&sealed, b"").expect("opened"), b"encrypted-password");
+        assert!(Packer::default().unpack(&sealed, b"").is_err_and(|error| error.to_string().contains("key_file")));
     }
 }

@@ -1,26 +1,25 @@
-//! Writing down what a push came to, for as long as that takes: what was committed must not be forgotten.
+//! Recording the results of a push, for as long as that takes: what was committed must not be forgotten.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::domain::{Failure, FailureClass, chain};
+use crate::domain::{Backoff, Failure, FailureClass, chain};
 use crate::metrics::DATABASE;
-use crate::store::{Lease, PushResults, Settled, StoreError};
+use crate::store::{Lease, PushResults, RecordedPush, StoreError};
 use crate::worker::context::Context;
 
 /// Tries that a stopping worker makes.
 const TRIES_WHEN_STOPPING: u32 = 3;
 
-/// Has the store write the results, and counts and tells what came of them.
+/// Has the store record the results, counts them and wakes who goes on.
 ///
 /// # Errors
-/// [`StoreError::LeaseLost`]; what the database refuses for good; or its trouble where the worker stops. The journal then
-/// leads whoever has the switch next to what was committed.
-pub(in crate::worker) async fn settle(
+/// [`StoreError::LeaseLost`]; what the database refuses for good; or its trouble where the worker stops. Whoever has the switch
+/// next finds in the journal what was committed.
+pub(in crate::worker) async fn save_results(
     context: &Arc<Context>,
     lease: &Lease,
     results: &PushResults<'_>,
-) -> Result<Settled, StoreError> {
+) -> Result<RecordedPush, StoreError> {
     let settled = until_written(context, lease, results).await?;
     for finished in &settled.finished {
         match finished.failed {
@@ -36,27 +35,31 @@ pub(in crate::worker) async fn settle(
     Ok(settled)
 }
 
-/// Writes down that nothing could be done on the switch.
+/// Records that nothing could be done on the switch.
 ///
 /// # Errors
-/// As [`settle`].
-pub(in crate::worker) async fn trouble(
+/// As [`save_results`].
+pub(in crate::worker) async fn save_trouble(
     context: &Arc<Context>,
     lease: &Lease,
     failure: &Failure,
 ) -> Result<(), StoreError> {
     let results = PushResults { whole: Some(failure), ..PushResults::default() };
-    settle(context, lease, &results).await.map(|_| ())
+    save_results(context, lease, &results).await.map(|_| ())
 }
 
-async fn until_written(context: &Context, lease: &Lease, results: &PushResults<'_>) -> Result<Settled, StoreError> {
-    let (mut delay, mut tries_when_stopping) = (Duration::from_millis(50), TRIES_WHEN_STOPPING);
+async fn until_written(
+    context: &Context,
+    lease: &Lease,
+    results: &PushResults<'_>,
+) -> Result<RecordedPush, StoreError> {
+    let (mut backoff, mut tries_when_stopping) = (Backoff::default(), TRIES_WHEN_STOPPING);
     loop {
-        let error = match context.store.settle(lease, results).await {
+        let error = match context.store.pushes().record(lease, results).await {
             Err(error) if error.is_transient() => error,
             settled => return settled,
         };
-        tracing::warn!(switch = %lease.switch, error = chain(&error), "results not written; trying again");
+        tracing::warn!(switch = %lease.switch, error = chain(&error), "could not record the results of a push; trying again");
         context.metrics.trouble(DATABASE);
         if context.stopping.is_cancelled() {
             tries_when_stopping -= 1;
@@ -64,8 +67,7 @@ async fn until_written(context: &Context, lease: &Lease, results: &PushResults<'
                 return Err(error);
             }
         }
-        tokio::time::sleep(delay).await;
-        delay = (delay * 2).min(Duration::from_secs(5));
+        tokio::time::sleep(backoff.next_wait()).await;
     }
 }
 

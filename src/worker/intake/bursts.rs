@@ -1,7 +1,7 @@
-//! When commands last arrived for a switch: whether it is worth waiting a moment before the changes are gathered.
+//! Bursts of commands: whether it is worth waiting a moment before the changes for a switch are gathered.
 //!
 //! A commit takes seconds, and so does the next one: a burst of commands that has begun to arrive is better carried
-//! by one commit than by two. A command that comes alone is not waited with.
+//! by one commit than by two. A lone command does not wait.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use crate::domain::SwitchName;
 
-/// A burst is over when nothing came for so long.
+/// A burst is over when nothing came for this long.
 const QUIET: Duration = Duration::from_millis(5);
-/// So many messages being taken in are a burst; a few at a time are what always comes, mostly for other switches.
+/// This many messages being admitted are a burst; a few at a time are usual, mostly for other switches.
 const BURST_MIN: usize = 16;
 /// Longest wait for a burst, as a part of what the switch's last push took.
 const PUSH_PART: u32 = 8;
@@ -20,11 +20,11 @@ const PUSH_PART: u32 = 8;
 const WAIT_UNKNOWN: Duration = Duration::from_millis(250);
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// The arrivals of one worker.
+/// The bursts of one worker.
 #[derive(Debug, Default)]
-pub(in crate::worker) struct Arrivals {
+pub(in crate::worker) struct Bursts {
     last: Mutex<HashMap<SwitchName, Last>>,
-    /// Messages being taken in now; for which switches they are is not known yet.
+    /// Messages being admitted now; their switches are not known yet.
     admitting: AtomicUsize,
 }
 
@@ -36,23 +36,23 @@ struct Last {
     is_burst: bool,
 }
 
-/// Messages that are being taken in, until dropped.
+/// Messages that are being admitted, until dropped.
 pub(in crate::worker) struct Admitting<'a> {
-    arrivals: &'a Arrivals,
+    bursts: &'a Bursts,
     messages: usize,
 }
 
 impl Drop for Admitting<'_> {
     fn drop(&mut self) {
-        self.arrivals.admitting.fetch_sub(self.messages, Ordering::Relaxed);
+        self.bursts.admitting.fetch_sub(self.messages, Ordering::Relaxed);
     }
 }
 
-impl Arrivals {
-    /// So many messages are being taken in.
+impl Bursts {
+    /// Counts messages as being admitted until the value is dropped.
     pub fn admitting(&self, messages: usize) -> Admitting<'_> {
         self.admitting.fetch_add(messages, Ordering::Relaxed);
-        Admitting { arrivals: self, messages }
+        Admitting { bursts: self, messages }
     }
 
     /// A command for the switch arrived.
@@ -73,7 +73,7 @@ impl Arrivals {
         }
     }
 
-    /// When to look again; none when the burst is over.
+    /// When to check again; none when the burst is over.
     fn busy_until(&self, switch: &SwitchName) -> Option<Instant> {
         let (now, last) = (Instant::now(), self.last().get(switch).copied()?);
         if self.admitting.load(Ordering::Relaxed) >= BURST_MIN {
@@ -96,36 +96,36 @@ mod tests {
         "sw".parse().expect("a name")
     }
 
-    async fn waited(arrivals: &Arrivals, last_push: Option<Duration>) -> Duration {
+    async fn waited(bursts: &Bursts, last_push: Option<Duration>) -> Duration {
         let started = Instant::now();
-        arrivals.burst_over(&switch(), last_push).await;
+        bursts.burst_over(&switch(), last_push).await;
         started.elapsed()
     }
 
     #[tokio::test]
     async fn a_command_that_came_alone_is_not_waited_with() {
-        let arrivals = Arrivals::default();
-        assert!(waited(&arrivals, None).await < QUIET, "nothing ever came");
-        arrivals.note(&switch());
-        assert!(waited(&arrivals, None).await < QUIET);
+        let bursts = Bursts::default();
+        assert!(waited(&bursts, None).await < QUIET, "nothing ever came");
+        bursts.note(&switch());
+        assert!(waited(&bursts, None).await < QUIET);
     }
 
     #[tokio::test]
     async fn a_trickle_for_other_switches_is_not_waited_for() {
-        let arrivals = Arrivals::default();
-        arrivals.note(&switch());
-        let _admitting = (arrivals.admitting(3), arrivals.admitting(4));
-        assert!(waited(&arrivals, None).await < QUIET);
+        let bursts = Bursts::default();
+        bursts.note(&switch());
+        let _admitting = (bursts.admitting(3), bursts.admitting(4));
+        assert!(waited(&bursts, None).await < QUIET);
     }
 
     #[tokio::test]
     async fn a_burst_is_waited_for_at_most_a_part_of_a_push() {
-        let arrivals = Arrivals::default();
-        arrivals.note(&switch());
-        arrivals.note(&switch());
-        assert!((5..250).contains(&waited(&arrivals, None).await.as_millis()), "the burst ends");
-        let _admitting = arrivals.admitting(BURST_MIN);
-        let waited = waited(&arrivals, Some(Duration::from_millis(400))).await;
+        let bursts = Bursts::default();
+        bursts.note(&switch());
+        bursts.note(&switch());
+        assert!((5..250).contains(&waited(&bursts, None).await.as_millis()), "the burst ends");
+        let _admitting = bursts.admitting(BURST_MIN);
+        let waited = waited(&bursts, Some(Duration::from_millis(400))).await;
         assert!((50..250).contains(&waited.as_millis()), "{waited:?}");
     }
 }

@@ -6,11 +6,49 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net};
 use serde_json::json;
 
-use crate::domain::{Search, SearchText, Status, SwitchName};
-use crate::store::connect::Store;
+use crate::domain::{BindableAddress, Mac, Search, SearchText, Status, SwitchName};
 use crate::store::database::engine::{Arg, batch_arg};
 use crate::store::database::error::StoreError;
-use crate::store::vmacs::VmacFilter;
+use crate::store::parts::Vmacs;
+
+/// Which virtual MACs.
+#[derive(Debug, Clone)]
+pub struct VmacFilter {
+    /// With this status.
+    pub status: Option<Status>,
+    /// On this switch.
+    pub switch: Option<SwitchName>,
+    /// Of this server.
+    pub server_id: Option<i64>,
+    /// For this address.
+    pub ip: Option<BindableAddress>,
+    /// With this MAC.
+    pub mac: Option<Mac>,
+    /// With what is searched for.
+    pub search: Option<Search>,
+    /// Newest first; else oldest first.
+    pub newest_first: bool,
+    /// Beyond this number in that order; 0 begins at the first.
+    pub after_id: i64,
+    /// Maximum number.
+    pub limit: i64,
+}
+
+impl Default for VmacFilter {
+    fn default() -> Self {
+        Self {
+            status: None,
+            switch: None,
+            server_id: None,
+            ip: None,
+            mac: None,
+            search: None,
+            newest_first: false,
+            after_id: 0,
+            limit: 1000,
+        }
+    }
+}
 
 /// The condition that a row has the status, with what finds the few among many: no index holds the status itself, which
 /// changes in the life of every row (decision 0019).
@@ -104,7 +142,7 @@ fn with_text(text: &SearchText, arguments: &mut Vec<Arg>) -> String {
     format!("({})", any.join(" OR "))
 }
 
-/// The conditions of a filter, its cursor left out. `$1` holds the numbers that [`Store::numbers`] found.
+/// The conditions of a filter, its cursor left out. `$1` holds the numbers that [`Vmacs::numbers`] found.
 pub(in crate::store) fn conditions(filter: &VmacFilter, arguments: &mut Vec<Arg>) -> String {
     let mut all = Vec::new();
     all.extend(filter.status.map(|status| has_status(status).to_owned()));
@@ -126,14 +164,14 @@ pub(in crate::store) fn conditions(filter: &VmacFilter, arguments: &mut Vec<Arg>
     all.iter().map(|condition| format!(" AND {condition}")).collect()
 }
 
-impl Store {
+impl Vmacs<'_> {
     /// The numbers of the rows in a subnet of IPv6, as the argument `$1` of [`conditions`]: neither engine finds them by their
     /// text, and only one knows subnets.
-    pub(in crate::store) async fn numbers(&self, filter: &VmacFilter) -> Result<Arg, StoreError> {
+    pub(in crate::store) async fn numbers(self, filter: &VmacFilter) -> Result<Arg, StoreError> {
         let Some(Search::Within(net @ IpNet::V6(_))) = &filter.search else { return Ok(batch_arg(Vec::<i64>::new())) };
         let sql = "SELECT id, ip_address FROM virtual_macs WHERE {strpos}(ip_address, ':') > 0";
         let mut found = Vec::new();
-        for row in self.engine.read("find IPv6 addresses", sql, Vec::new()).await? {
+        for row in self.store.engine.read("find IPv6 addresses", sql, Vec::new()).await? {
             let ip: IpAddr = row.parse("ip_address")?;
             if net.contains(&ip) {
                 found.push(json!({"id": row.get::<i64>("id")?}));

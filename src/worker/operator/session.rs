@@ -1,4 +1,4 @@
-//! A session to a switch that an operator's verb works on, outside its lane and under its lease.
+//! A session to a switch for an operator's command, outside of the switch's lane but under its lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use crate::domain::{Failure, SwitchName};
 use crate::store::Store;
 use crate::switch::SwitchClient;
 use crate::worker::context::holder_name;
+use crate::worker::switches::connect::connect;
 use crate::worker::switches::lease::{self, LeaseInHand};
-use crate::worker::switches::session::connect;
 
 /// The session, and what is needed for the lease.
-pub(in crate::worker) struct Visit {
+pub(in crate::worker) struct OperatorSession {
     pub store: Store,
     pub settings: Arc<Settings>,
     pub switch: SwitchName,
@@ -20,8 +20,8 @@ pub(in crate::worker) struct Visit {
     holder: String,
 }
 
-impl Visit {
-    /// Logs in to the switch. The purpose stands before the holder of the lease.
+impl OperatorSession {
+    /// Logs in to the switch. The purpose is the first part of the lease holder's name.
     ///
     /// # Errors
     /// A [`Failure`] of the switch, its login or the database.
@@ -31,13 +31,13 @@ impl Visit {
         switch: &SwitchName,
         purpose: &str,
     ) -> Result<Self, Failure> {
-        let known = store.switch(switch).await.map_err(|error| lease::failure(&error))?;
+        let known = store.switches().get(switch).await.map_err(|error| lease::failure(&error))?;
         let client = connect(&settings, &known.switch, known.dialect_found).await?;
         let holder = format!("{purpose}/{}", holder_name(&settings.worker.name));
         Ok(Self { store, settings, switch: switch.clone(), client, holder })
     }
 
-    /// Takes the lease, waiting for whoever has it.
+    /// Takes the lease; waits for its holder.
     ///
     /// # Errors
     /// As [`lease::wait_for`].
@@ -47,7 +47,7 @@ impl Visit {
 
     /// Gives the lease back.
     pub async fn release(&self, lease: &LeaseInHand) {
-        if let Err(error) = self.store.release(&lease.lease).await {
+        if let Err(error) = self.store.leases().release(&lease.lease).await {
             tracing::warn!(switch = %self.switch, error = crate::worker::chain(&error), "lease not released; it expires by itself");
         }
     }

@@ -1,4 +1,4 @@
-//! The group's commands in the inbox: new ones with the row that they drive, known ones brought up to date.
+//! The group's rows of `commands`: new ones with the row that they drive, known ones brought up to date.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::Incoming;
 use super::answer::driven_row;
-use super::decide::{Decision, Verdict, position};
-use super::read::World;
+use super::decide::position;
+use super::decision::{CommandVerdict, Decision};
+use super::read::Snapshot;
 use crate::domain::{Action, BindableAddress, MessageKey, Position};
 use crate::store::database::clock::millis;
 use crate::store::database::engine::args;
@@ -18,11 +19,11 @@ use crate::store::database::tx::Statement;
 pub(super) fn statements(
     group: &[&Incoming],
     decision: &Decision,
-    world: &World,
+    snapshot: &Snapshot,
     now: DateTime<Utc>,
 ) -> [Option<Statement>; 2] {
-    let is_new = |incoming: &&&Incoming| world.inbox.get(&incoming.key).is_some_and(|known| known.is_new);
-    let row = |incoming| InboxRow::of(incoming, decision, world, now);
+    let is_new = |incoming: &&&Incoming| snapshot.commands.get(&incoming.key).is_some_and(|known| known.is_new);
+    let row = |incoming| InboxRow::of(incoming, decision, snapshot, now);
     let (new, known): (Vec<_>, Vec<_>) = group.iter().partition(is_new);
     let (new, known) = (new.into_iter().map(row).collect(), known.into_iter().map(row).collect::<Vec<InboxRow>>());
     let insert =
@@ -78,14 +79,14 @@ struct InboxRow<'a> {
 }
 
 impl<'a> InboxRow<'a> {
-    fn of(incoming: &'a Incoming, decision: &Decision, world: &World, now: DateTime<Utc>) -> Self {
+    fn of(incoming: &'a Incoming, decision: &Decision, snapshot: &Snapshot, now: DateTime<Utc>) -> Self {
         let command = &incoming.command;
         let verdict = decision.verdicts.get(&incoming.key);
         let wait = match verdict {
-            Some(Verdict::Waits(wait)) => Some(wait),
+            Some(CommandVerdict::Waits(wait)) => Some(wait),
             _ => None,
         };
-        let Position { moment, arrival } = position(incoming, world);
+        let Position { moment, arrival } = position(incoming, snapshot);
         Self {
             key: &incoming.key,
             message_id: incoming.message_id.as_deref(),
@@ -107,8 +108,8 @@ impl<'a> InboxRow<'a> {
             attempts: wait.map_or(0, |wait| wait.attempts),
             waited_ms: wait.map_or(0, |wait| millis(wait.waited)),
             due_at_ms: now.timestamp_millis() + wait.map_or(0, |wait| millis(wait.delay)),
-            goes_on: !matches!(verdict, Some(Verdict::Answered | Verdict::StillWaits(_))),
-            vmac_id: driven_row(&incoming.key, decision, world).map(|row| row.id),
+            goes_on: !matches!(verdict, Some(CommandVerdict::Answered | CommandVerdict::StillWaits(_))),
+            vmac_id: driven_row(&incoming.key, decision, snapshot).map(|row| row.id),
         }
     }
 }
