@@ -1,12 +1,14 @@
 //! The rows: Postgres where they are shared, SQLite as the embedded default, one SQL text for both.
 //!
-//! A room for each thing the rows are about: `admit` takes commands in, `commands` are those that were taken in, `work` says
-//! what waits for a switch and who holds its lease, `pushes` has the journal and records what a push came to, `vmacs` and
-//! `mac_registry` (MACs that no row has) are the addresses, `inventory` the switches and servers, `freezes` holds pushes back,
-//! `checks` keeps what drift checks found, `events` has the outbox, `dead_letters`, `backups`, `queue` (the embedded one),
-//! `workers`, `counts` and `page_sessions` are what their names say.
+//! A folder for each thing the rows are about:
+//! - `admit` admits commands, `commands` has those that were admitted, `events` their outbox, `dead_letters` what failed;
+//! - `vmacs` and `mac_registry` (MACs that no row has) are the addresses, `inventory` the switches and servers;
+//! - `work` says what waits for a switch and who holds its lease, `pushes` has the journal and records the results of a push,
+//!   `backups` the configurations from before it; `freezes` holds pushes back, `checks` keeps what drift checks found;
+//! - `queue` is the embedded queue; `workers`, `counts` and `page_sessions` are what their names say.
 //!
-//! Callers use [`Store`] by its parts, such as [`Store::leases`] and [`Store::pushes`] (`parts`), each with the methods of its room.
+//! Callers use [`Store`] by its parts, such as [`Store::leases`] and [`Store::pushes`] (`parts`), each with the methods of its
+//! folder.
 //!
 //! `database` hides which database it is; `connect` opens it; `maintenance` brings its tables up to date, copies and closes it.
 //!

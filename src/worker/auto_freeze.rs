@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{Scope, SiteName, reason_to_stop};
+use crate::domain::{Scope, SiteName, chain, reason_to_stop};
 use crate::store::{Lease, StoreError};
 use crate::worker::context::Context;
 
 /// Freezes the site of the lease's switch where too many of its commits failed recently.
 pub(super) async fn consider(context: &Arc<Context>, lease: &Lease, site: Option<&SiteName>) {
     if let Err(error) = stop(context, lease, site).await {
-        tracing::warn!(switch = %lease.switch, error = super::chain(&error), "cannot decide whether to freeze the site");
+        tracing::warn!(switch = %lease.switch, error = chain(&error), "cannot decide whether to freeze the site");
     }
 }
 

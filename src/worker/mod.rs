@@ -41,5 +41,3 @@ pub use supervision::outages::Outages;
 pub use supervision::supervise::{Supervisor, TaskFailed, TaskState, WorkerError};
 pub use supervision::task_health::{Beat, TaskName};
 pub use switches::connect::{credential, timeouts};
-
-use crate::domain::chain;

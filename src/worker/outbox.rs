@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::EventMessage;
+use crate::domain::chain;
 use crate::failpoint;
 use crate::metrics::{BROKER, DATABASE};
 use crate::store::Event;
@@ -46,7 +47,7 @@ async fn publish_own(context: &Context) {
 
 async fn claimed(context: &Context) -> Vec<Event> {
     context.store.events().claim(EVENTS_MAX.into(), CLAIM).await.unwrap_or_else(|error| {
-        tracing::warn!(error = super::chain(&error), "outbox: the database failed");
+        tracing::warn!(error = chain(&error), "outbox: the database failed");
         context.metrics.trouble(DATABASE);
         Vec::new()
     })
@@ -59,7 +60,7 @@ async fn publish_group(context: &Context, events: Vec<Event>) -> bool {
     }
     let ids: Vec<i64> = events.iter().map(|event| event.id).collect();
     if let Err(error) = context.broker.publish_events(events.into_iter().map(message).collect()).await {
-        tracing::warn!(error = super::chain(&error), events = ids.len(), "outbox: the broker failed; trying again");
+        tracing::warn!(error = chain(&error), events = ids.len(), "outbox: the broker failed; trying again");
         context.metrics.trouble(BROKER);
         let _ = context.store.events().unclaim(&ids).await;
         return false;
@@ -68,7 +69,7 @@ async fn publish_group(context: &Context, events: Vec<Event>) -> bool {
         Ok(()) => true,
         Err(error) => {
             // They are published again once the claim runs out: at least once.
-            tracing::warn!(error = super::chain(&error), "outbox: events published but not marked");
+            tracing::warn!(error = chain(&error), "outbox: events published but not marked");
             false
         }
     }

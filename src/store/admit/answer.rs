@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::decision::Wait;
 use super::decision::{CommandVerdict, Decision, place};
+use super::incoming::{Admission, Answers, Incoming};
 use super::read::Snapshot;
-use super::{Admission, Answers, Incoming};
 use crate::domain::{Code, Command, Failure, IntentOrder, MessageKey};
 use crate::store::commands::outcome::{CommandOutcome, Outcome};
 use crate::store::commands::row::CommandRow;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Incoming;
+use super::incoming::Incoming;
 use crate::domain::{BindingState, Desired, Mac, Server, ServerPort, Status, SwitchBinding};
 use crate::store::vmacs::Vmac;
 

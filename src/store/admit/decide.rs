@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::Incoming;
 use super::change::{bind, join, move_to_server, unbind};
 use super::decision::{Allocation, CommandVerdict, Decision, place};
+use super::incoming::Incoming;
 use super::read::{Known, ServerAddress, Snapshot};
 use super::refuse::{address_taken, differs, early_verdict, not_bound};
 use crate::domain::{Action, Command, Desired, IntentOrder, MessageKey, Position};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::Incoming;
+use super::incoming::Incoming;
 use super::read::ServerAddress;
 use crate::domain::{
     Action, BindableAddress, Failure, GroupName, IntentOrder, Mac, MessageKey, PoolName, Position, VlanName,

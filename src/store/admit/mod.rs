@@ -16,6 +16,7 @@ mod change;
 mod choice;
 mod decide;
 mod decision;
+mod incoming;
 mod read;
 mod refuse;
 mod rehearse;
@@ -28,88 +29,17 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use rand::Rng;
-use serde_json::Value;
-use uuid::Uuid;
 
-use crate::domain::{Arrival, Command, Failure, Issued, MessageKey, SwitchName};
-use crate::store::commands::outcome::CommandOutcome;
 use crate::store::database::clash::again_on_clash;
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::dead_letters::collect::{DeadLetter, count_copies, keep_all};
 use crate::store::parts::Intake;
 use crate::store::queue::turns::Fence;
+use incoming::Answers;
+pub use incoming::{Admission, Incoming, IntakeBatch};
 pub(super) use read::LOCK_INTENTS;
 pub use rehearse::Rehearsal;
-
-/// A command to be admitted.
-#[derive(Debug, Clone)]
-pub struct Incoming {
-    /// Its idempotency key.
-    pub key: MessageKey,
-    /// The message's id, if the producer gave one.
-    pub message_id: Option<String>,
-    /// What is asked for.
-    pub command: Command,
-    /// When it was issued.
-    pub issued: Issued,
-    /// How its message arrived. The commands of a group are in the order of arrival.
-    pub arrival: Arrival,
-    /// The body as it came.
-    pub body: Vec<u8>,
-    /// A hash of routing key and body: the same key must come with the same.
-    pub body_hash: String,
-    /// The identity of its message: the same for every copy.
-    pub message_identity: String,
-    /// The producer's correlation id.
-    pub correlation_id: Option<String>,
-    /// The producer's trace.
-    pub traceparent: Option<String>,
-    /// The producer's other headers.
-    pub headers: Value,
-    /// The property `timestamp` as it came.
-    pub timestamp: Option<i64>,
-    /// When it was issued, where vmacd stamped it, milliseconds since 1970.
-    pub stamped_at_ms: Option<i64>,
-    /// Which replay it is; 0 for none.
-    pub replay_number: i64,
-}
-
-/// What became of a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Admission {
-    /// Its row waits for these switches.
-    Work {
-        /// The row.
-        vmac_id: i64,
-        /// The switches.
-        switches: Vec<SwitchName>,
-    },
-    /// It has its outcome; an event says so.
-    Done {
-        /// The outcome.
-        outcome: CommandOutcome,
-    },
-    /// It cannot be done.
-    Refused {
-        /// Why.
-        failure: Failure,
-    },
-    /// It waits to be admitted, and is retried automatically.
-    Waits {
-        /// Why.
-        failure: Failure,
-    },
-}
-
-/// Messages that came one after another, to be admitted together.
-#[derive(Debug, Default)]
-pub struct IntakeBatch {
-    /// Those that are commands, in the order of their arrival.
-    pub commands: Vec<Incoming>,
-    /// Those that are none.
-    pub letters: Vec<DeadLetter>,
-}
 
 impl Intake<'_> {
     /// Admits a group of commands, and returns what became of each, in their order.
@@ -169,7 +99,7 @@ impl Intake<'_> {
         group: &[Incoming],
         rng: &mut impl Rng,
         now: DateTime<Utc>,
-    ) -> Result<TakenIn, StoreError> {
+    ) -> Result<Admitted, StoreError> {
         let (mut answers, mut drawn, mut blank) = (Answers::new(), Vec::new(), BTreeSet::new());
         let rounds = rounds(group);
         match (rounds.len(), fence) {
@@ -207,51 +137,12 @@ impl Intake<'_> {
         let admissions: Vec<Admission> =
             group.iter().map(|incoming| answer::of_group(incoming, &answers)).collect::<Result<_, _>>()?;
         count_copies(tx, copies(group, &admissions)).await?;
-        Ok(TakenIn { admissions, drawn })
-    }
-}
-
-/// What each message of a group got, by its content.
-type Answers<'a> = HashMap<(&'a MessageKey, &'a str), Admission>;
-
-impl Incoming {
-    /// Its dead letter, where it has no row in `commands`.
-    pub fn letter(&self, failure: &Failure, now: DateTime<Utc>) -> DeadLetter {
-        DeadLetter {
-            burial_id: Uuid::now_v7().to_string(),
-            message_identity: self.message_identity.clone(),
-            message_id: self.message_id.clone(),
-            message_key: Some(self.key.0.clone()),
-            correlation_id: self.correlation_id.clone(),
-            traceparent: self.traceparent.clone(),
-            routing_key: self.command.action.routing_key().to_owned(),
-            issued_at_ms: self.stamped_at_ms,
-            timestamp: self.timestamp,
-            arrival: Some(self.arrival.number),
-            replay_number: self.replay_number,
-            body: self.body.clone(),
-            long_body: None,
-            body_hash: self.body_hash.clone(),
-            headers: self.headers.clone(),
-            reason_code: failure.code,
-            error_text: failure.text.clone(),
-            attempts: 1,
-            switch: None,
-            server_id: Some(self.command.server_id),
-            ip_address: Some(self.command.ip_address),
-            first_failed_ms: now.timestamp_millis(),
-            last_failed_ms: now.timestamp_millis(),
-        }
-    }
-
-    /// What distinguishes it from the other messages of a group.
-    fn content(&self) -> (&MessageKey, &str) {
-        (&self.key, &self.body_hash)
+        Ok(Admitted { admissions, drawn })
     }
 }
 
 /// A group that was admitted in a transaction that is not committed yet.
-struct TakenIn {
+struct Admitted {
     admissions: Vec<Admission>,
     /// The rows made with a MAC that was drawn.
     drawn: Vec<i64>,

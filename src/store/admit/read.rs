@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::Incoming;
+use super::incoming::Incoming;
 use crate::domain::{
     Action, BindableAddress, IntentOrder, Mac, MessageKey, Position, Requester, Server, ServerPort, SwitchName,
 };

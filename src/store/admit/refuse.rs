@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Incoming;
 use super::decision::{CommandVerdict, place};
+use super::incoming::Incoming;
 use super::read::Snapshot;
 use crate::domain::{Code, Command, Desired, Failure};
 use crate::store::vmacs::Vmac;

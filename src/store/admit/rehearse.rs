@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rand::Rng;
 
-use super::{Admission, Incoming};
+use super::incoming::{Admission, Incoming};
 use crate::domain::SwitchName;
 use crate::store::database::clash::again_on_clash;
 use crate::store::database::error::StoreError;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Incoming;
 use super::decision::{CommandVerdict, Decision, Wait};
+use super::incoming::Incoming;
 use super::read::{Known, Snapshot};
 use crate::domain::{Failure, FailureClass, RetryPolicy};
 use crate::store::commands::row::CommandRow;

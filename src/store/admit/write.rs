@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::answer::{driven_row, superseded_text};
 use super::decision::{CommandVerdict, Decision};
+use super::incoming::Incoming;
 use super::read::{Known, Snapshot};
-use super::{Incoming, write_commands};
+use super::write_commands;
 use crate::domain::Failure;
 use crate::store::commands::close::{Closing, close};
 use crate::store::commands::outcome::{CommandOutcome, Outcome};

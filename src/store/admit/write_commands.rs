@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Incoming;
 use super::answer::driven_row;
 use super::decide::position;
 use super::decision::{CommandVerdict, Decision};
+use super::incoming::Incoming;
 use super::read::Snapshot;
 use crate::domain::{Action, BindableAddress, MessageKey, Position};
 use crate::store::database::clock::millis;

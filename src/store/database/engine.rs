@@ -20,9 +20,9 @@ use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Decode, Executor, Row as _, Type};
 
-use crate::store::StoreError;
 use crate::store::database::clock::Clock;
 use crate::store::database::connect_reason::with_server_reason;
+use crate::store::database::error::StoreError;
 
 /// One argument of a statement.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::hold_allocation;
+use super::hold::hold_allocation;
 use super::holders::Holder;
 use crate::domain::Mac;
 use crate::store::database::clash::again_on_clash;

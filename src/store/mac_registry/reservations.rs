@@ -5,7 +5,9 @@ use rand::Rng;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{exhausted, find_free, hold_allocation, holders};
+use super::free::{exhausted, find_free};
+use super::hold::hold_allocation;
+use super::holders::holders;
 use crate::domain::{BindableAddress, Code, Failure, Mac, Pool, PoolName, SwitchName, VlanName};
 use crate::store::database::clash::again_on_clash;
 use crate::store::database::engine::{Row, args};

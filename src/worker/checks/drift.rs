@@ -15,7 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::domain::drift::{Drift, drift};
 use crate::domain::plan::{Wish, macs_at};
-use crate::domain::{BindingState, Desired, DriftMode, Failure, Status};
+use crate::domain::{BindingState, Desired, DriftMode, Failure, Status, chain};
 use crate::failpoint;
 use crate::metrics::DATABASE;
 use crate::store::{CheckDue, CheckEnd, CheckPace, DriftFindings, StoreError, WorkItem};
@@ -77,7 +77,7 @@ async fn claim(context: &Context, pace: &CheckPace, room: usize) -> Vec<CheckDue
     }
     let limit = i64::try_from(room).unwrap_or(i64::MAX);
     context.store.checks().claim(pace, limit).await.unwrap_or_else(|error| {
-        tracing::warn!(error = crate::worker::chain(&error), "cannot claim a switch to check for drift; trying again");
+        tracing::warn!(error = chain(&error), "cannot claim a switch to check for drift; trying again");
         context.metrics.trouble(DATABASE);
         Vec::new()
     })
@@ -94,7 +94,7 @@ async fn check(context: Arc<Context>, pace: CheckPace, due: CheckDue, _permit: O
         CheckEnd::Failed
     });
     if let Err(error) = context.store.checks().end(&due, &pace, end).await {
-        tracing::warn!(switch = %due.switch, error = crate::worker::chain(&error), "could not record the drift check; it is retried after the claim expires");
+        tracing::warn!(switch = %due.switch, error = chain(&error), "could not record the drift check; it is retried after the claim expires");
         context.metrics.trouble(DATABASE);
     }
 }

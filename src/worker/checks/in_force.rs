@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::in_force::{Binding, InForceCode, InForceState, Verdict};
-use crate::domain::{BindingState, Desired, SwitchName};
+use crate::domain::{BindingState, Desired, SwitchName, chain};
 use crate::store::{InForceNews, ShownInForce, StoreError, Vmac};
 use crate::switch::{Found, SwitchClient, SwitchError};
 use crate::worker::context::Context;
@@ -89,7 +89,7 @@ async fn check(
     rows: BTreeSet<i64>,
 ) -> Result<(), String> {
     let Some(client) = session.client() else { return Ok(()) };
-    let told = |error: StoreError| crate::worker::chain(&error);
+    let told = |error: StoreError| chain(&error);
     let vmacs = context.store.vmacs().list(&rows.into_iter().collect::<Vec<_>>()).await.map_err(told)?;
     let asked = bound_on(switch, vmacs.iter());
     let shown = match patiently(context, client, switch, &asked).await {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Settings;
-use crate::domain::{Failure, SwitchName};
+use crate::domain::{Failure, SwitchName, chain};
 use crate::store::Store;
 use crate::switch::SwitchClient;
 use crate::worker::context::holder_name;
@@ -48,7 +48,7 @@ impl OperatorSession {
     /// Gives the lease back.
     pub async fn release(&self, lease: &LeaseInHand) {
         if let Err(error) = self.store.leases().release(&lease.lease).await {
-            tracing::warn!(switch = %self.switch, error = crate::worker::chain(&error), "lease not released; it expires by itself");
+            tracing::warn!(switch = %self.switch, error = chain(&error), "lease not released; it expires by itself");
         }
     }
 

@@ -88,10 +88,10 @@ async fn a_command_that_waits_is_claimed_once_when_it_is_due(bench: &Bench) {
     assert_eq!((claimed.len(), &one.body, &one.headers), (1, &message.body, &message.headers));
     assert_eq!((one.timestamp, one.stamped_at_ms, one.command.attempts), (Some(3), Some(3_500), 1));
     assert_eq!(one.command.message_id.as_deref(), Some("m-3"));
-    assert!(bench.another().await.claim_waiting(10).await.expect("commands").is_empty(), "it is being tried");
+    assert!(bench.another().await.intake().claim_waiting(10).await.expect("commands").is_empty(), "it is being tried");
     // The worker that claimed it died: another one may have it later.
     make_due(bench).await;
-    assert_eq!(bench.another().await.claim_waiting(10).await.expect("commands").len(), 1);
+    assert_eq!(bench.another().await.intake().claim_waiting(10).await.expect("commands").len(), 1);
 }
 
 async fn two_workers_never_claim_the_same_waiting_command(bench: &Bench) {

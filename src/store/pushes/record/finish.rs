@@ -2,17 +2,28 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::Finished;
 use super::change::Change;
-use crate::domain::{BindableAddress, Failure};
+use crate::domain::{Action, BindableAddress, Code, Failure};
 use crate::store::commands::close::Closing;
 use crate::store::commands::outcome::Outcome;
 use crate::store::commands::row::CommandRow;
 use crate::store::events::body::{EventOf, EventRow, event_row};
 use crate::store::work::leases::Lease;
+
+/// A command that has its outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// What it asked for.
+    pub action: Action,
+    /// How long ago it was first received.
+    pub age: Duration,
+    /// Why it failed, if it did.
+    pub failed: Option<Code>,
+}
 
 /// The changes by their rows.
 pub(super) type ByRow<'a> = HashMap<i64, &'a Change>;

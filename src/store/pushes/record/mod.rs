@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::domain::plan::WishResult;
-use crate::domain::{Action, Code, Failure, FailureClass, SwitchName, speaks_against_site};
+use crate::domain::{Failure, FailureClass, SwitchName, speaks_against_site};
 use crate::store::commands::close::{bury_failed, close_statement, events_of, have_waiting_tried};
 use crate::store::commands::row::open_commands_of;
 use crate::store::database::clash::again_on_clash;
@@ -33,6 +33,7 @@ use crate::store::work::leases::{Lease, release_or_keep};
 use crate::store::work::{QueuedWork, queue_work};
 pub use change::GatheredRow;
 use change::{Change, change};
+pub use finish::Finished;
 
 /// The results of a push.
 #[derive(Debug, Default)]
@@ -60,17 +61,6 @@ pub struct RecordedPush {
     pub lease_kept: bool,
     /// Commits under this lease were rolled back, or their switch was lost, and that is new.
     pub failed_pushes: bool,
-}
-
-/// A command that has its outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finished {
-    /// What it asked for.
-    pub action: Action,
-    /// How long ago it was first received.
-    pub age: Duration,
-    /// Why it failed, if it did.
-    pub failed: Option<Code>,
 }
 
 impl Pushes<'_> {

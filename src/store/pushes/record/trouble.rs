@@ -10,8 +10,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::RecordedPush;
 use super::change::failed;
-use super::{Finished, RecordedPush};
+use super::finish::Finished;
 use crate::domain::{Code, Failure};
 use crate::store::commands::row::open_commands_of;
 use crate::store::database::clock::millis;
