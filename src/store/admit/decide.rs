@@ -34,15 +34,30 @@ impl Decision {
     pub fn leave_out_refused(&mut self, round: &[&Incoming], snapshot: &Snapshot, now: DateTime<Utc>) {
         let is_refused =
             |incoming: &&&Incoming| matches!(self.verdicts.get(&incoming.key), Some(CommandVerdict::Failed(_)));
-        let places: Vec<ServerAddress> =
-            round.iter().filter(is_refused).flat_map(|incoming| places(incoming)).collect();
-        for place in places.iter().filter(|place| snapshot.blank.contains(place)) {
+        let refused: Vec<&Incoming> = round.iter().filter(is_refused).copied().collect();
+        for (incoming, place) in
+            refused.iter().flat_map(|incoming| places(incoming).into_iter().map(move |at| (incoming, at)))
+        {
             let is_past = |last: &Position| last.moment.ms <= now.timestamp_millis();
-            if !self.intents.contains_key(place) && self.last.get(place).is_some_and(is_past) {
-                self.last.remove(place);
+            if self.intents.contains_key(&place) || !self.last.get(&place).is_some_and(is_past) {
+                continue;
+            }
+            if snapshot.blank.contains(&place) {
+                self.last.remove(&place);
+            } else if is_last_of(place, incoming, snapshot) {
+                self.last.remove(&place);
+                self.forgotten.insert(place);
             }
         }
     }
+}
+
+/// True where no command but this one is known for the place: it waited, and no other took effect there or waits now.
+fn is_last_of(place: ServerAddress, incoming: &Incoming, snapshot: &Snapshot) -> bool {
+    let others = snapshot.open.get(&place).into_iter().flatten().any(|command| command.key != incoming.key);
+    !others
+        && !snapshot.intents.contains_key(&place)
+        && snapshot.last.get(&place) == Some(&position(incoming, snapshot))
 }
 
 /// The servers that a command is about, with its address.

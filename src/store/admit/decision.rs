@@ -56,6 +56,8 @@ pub(super) struct Decision {
     pub intents: BTreeMap<ServerAddress, IntentOrder>,
     /// Places for which commands came, with the last position of all.
     pub last: BTreeMap<ServerAddress, Position>,
+    /// Places that commands waited for in vain, and of which nothing else is known: they are forgotten.
+    pub forgotten: BTreeSet<ServerAddress>,
     /// Open commands of earlier rounds that a new intent overtook.
     pub superseded: Vec<(CommandRow, IntentOrder)>,
 }

@@ -100,7 +100,8 @@ impl Intake<'_> {
         rng: &mut impl Rng,
         now: DateTime<Utc>,
     ) -> Result<Admitted, StoreError> {
-        let (mut answers, mut drawn, mut blank) = (Answers::new(), Vec::new(), BTreeSet::new());
+        let (mut answers, mut drawn, mut blank, mut forgotten) =
+            (Answers::new(), Vec::new(), BTreeSet::new(), BTreeSet::new());
         let rounds = rounds(group);
         match (rounds.len(), fence) {
             // Whoever locks intents checks the fence with the same statement.
@@ -119,6 +120,8 @@ impl Intake<'_> {
             decision.leave_out_refused(&commands, &snapshot, now);
             write::write(tx, &commands, &decision, &snapshot, now).await?;
             blank.extend(snapshot.blank.iter().filter(|place| !decision.last.contains_key(place)));
+            forgotten.retain(|place| !decision.last.contains_key(place));
+            forgotten.append(&mut decision.forgotten);
             let letters: Vec<DeadLetter> =
                 reused.iter().map(|message| answer::letter_of_reused(message, now)).collect();
             keep_all(tx, &letters, now).await?;
@@ -134,6 +137,7 @@ impl Intake<'_> {
             }
         }
         read::forget_blank(tx, &blank).await?;
+        read::forget_refused(tx, &forgotten).await?;
         let admissions: Vec<Admission> =
             group.iter().map(|incoming| answer::of_group(incoming, &answers)).collect::<Result<_, _>>()?;
         count_copies(tx, copies(group, &admissions)).await?;

@@ -213,12 +213,21 @@ async fn lock_intents(tx: &mut Tx, fence: Option<&Fence>, places: Vec<Value>) ->
 /// Removes those of the intents that were made to be locked and hold nothing still, as of commands that are refused whatever
 /// anybody else asked for. Otherwise whoever invents servers or addresses would make the table grow.
 pub(super) async fn forget_blank(tx: &mut Tx, places: &BTreeSet<ServerAddress>) -> Result<(), StoreError> {
-    let sql = "DELETE FROM intents WHERE issued_at_ms < 0 AND last_issued_at_ms < 0
+    forget(tx, places, " AND last_issued_at_ms < 0").await
+}
+
+/// The same of those that hold no more than the place in the order of commands that were refused in the end.
+pub(super) async fn forget_refused(tx: &mut Tx, places: &BTreeSet<ServerAddress>) -> Result<(), StoreError> {
+    forget(tx, places, "").await
+}
+
+async fn forget(tx: &mut Tx, places: &BTreeSet<ServerAddress>, condition: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM intents WHERE issued_at_ms < 0{condition}
         AND server_id {in}SELECT CAST(e.value->>'server_id' AS BIGINT) FROM {rows}{/in}
         AND (server_id, ip_address) IN (
             SELECT CAST(e.value->>'server_id' AS BIGINT), e.value->>'ip' FROM {rows})";
     let places = places.iter().map(|(server_id, ip)| json!({"server_id": server_id, "ip": ip})).collect();
-    tx.batch("forget blank intents", sql, places, Vec::new()).await.map(|_| ())
+    tx.batch("forget blank intents", &sql.replace("{condition}", condition), places, Vec::new()).await.map(|_| ())
 }
 
 async fn intents(

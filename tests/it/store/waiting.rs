@@ -144,6 +144,7 @@ async fn what_was_not_possible_for_so_many_attempts_is_a_dead_letter(bench: &Ben
         assert!(store.intake().claim_waiting(10).await.expect("commands").is_empty());
     }
     assert_eq!(dead_letters(bench).await, vec![("not_bound".to_owned(), 3); 2]);
+    assert_eq!(bench.number("SELECT COUNT(*) FROM intents").await, 0, "nothing is to come behind them");
     let events = bench.events().await;
     assert!(events.len() == 2 && events.iter().all(|event| event.body.contains("\"dead_letter_id\"")), "{events:?}");
 }
