@@ -4,6 +4,7 @@
 //! Started by `benches/run`, which brings the servers up. Each scenario prints its rows as it ends; together they are the
 //! table of docs/BENCHMARKS.md.
 #![allow(clippy::disallowed_methods, reason = "a test waits for what it starts")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "no part of the program")]
 
 mod baseline;
 mod counts;

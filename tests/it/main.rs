@@ -1,6 +1,7 @@
 //! The integration tests: one binary, run by `tests/run` against servers of its own (see `tests/servers`).
 #![allow(missing_docs, reason = "tests are named by sentences")]
 #![allow(clippy::disallowed_methods, reason = "a test waits for what it starts")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "no part of the program")]
 
 mod api;
 mod broker;

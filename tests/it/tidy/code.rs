@@ -1,4 +1,4 @@
-//! Just enough reading of Rust: what is code, what is a test module, where a function ends.
+//! Just enough reading of Rust: what is code, what is a test module.
 
 /// Blanks comments, string and character literals, and keeps every line break.
 pub fn blank_prose(text: &str) -> String {
@@ -101,7 +101,7 @@ pub fn blank_tests(code: &str) -> String {
 }
 
 /// Where the item that starts at `start` ends: after its block, or its semicolon where it has none.
-pub fn item_end(code: &str, start: usize) -> Option<usize> {
+fn item_end(code: &str, start: usize) -> Option<usize> {
     let (mut braces, mut others) = (0, 0);
     for (at, c) in code[start..].char_indices() {
         match c {
@@ -116,17 +116,6 @@ pub fn item_end(code: &str, start: usize) -> Option<usize> {
         }
     }
     None
-}
-
-/// Each function with a body: name, line (from 1), length in lines.
-pub fn functions(code: &str) -> Vec<(String, usize, usize)> {
-    let found = words(code, "fn").filter_map(|at| {
-        let name: String = code[at + 2..].trim_start().chars().take_while(|c| is_word(*c)).collect();
-        let end = item_end(code, at)?;
-        let is_function = !name.is_empty() && code[..end].ends_with('}');
-        is_function.then(|| (name, line_of(code, at), code[at..end].lines().count()))
-    });
-    found.collect()
 }
 
 /// Where `word` stands as a whole word.
@@ -154,13 +143,6 @@ fn prose_is_blanked_and_lines_are_kept() {
     let code = blank_prose(text);
     assert_eq!(code.lines().count(), text.lines().count());
     assert_eq!(code.split_whitespace().collect::<Vec<_>>(), ["a", "e", "&'k", "l", "r"]);
-}
-
-#[test]
-fn functions_are_measured_from_name_to_closing_brace() {
-    let code = "fn a() {}\ntrait T { fn declared(x: [u8; 2]); }\nfn b(\n) -> u8\n{\n  if x { 1 }\n}\nlet f: fn(u8);";
-    let expected = [("a".to_string(), 1, 1), ("b".to_string(), 3, 5)];
-    assert_eq!(functions(code), expected);
 }
 
 #[test]
