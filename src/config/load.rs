@@ -218,7 +218,7 @@ mod tests {
             ("VMACD_RETRY_ATTEMPTS_MAX", "many", "VMACD_RETRY_ATTEMPTS_MAX: expected a whole number"),
             ("VMACD_RETRY_ATEMPTS", "s3", "VMACD_RETRY_ATEMPTS is set, but there is no such setting"),
             ("VMACD_RETRY_ATTEMPTS_MAX", "0", "retry.attempts_max: 0 is out of range: expected 1 to "),
-            ("VMACD_BROKER_PREFETCH", "70000", "broker.prefetch: 70000 is out of range: expected 1 to 65535"),
+            ("VMACD_WORKER_PUSHES_MAX", "70000", "worker.pushes_max: 70000 is out of range: expected 1 to 65535"),
             ("VMACD_LEASE_TTL_MS", "-1", "lease.ttl_ms: -1 is out of range: expected 1000 to 3600000 milliseconds"),
             (
                 "VMACD_SSH_CONFIRM_TIMEOUT_MIN",
@@ -253,7 +253,7 @@ mod tests {
             ("ssh = \"s3cret\"", ", line 1: wrong value: expected struct SshSettings"),
             ("[credentials]\ncore = \"s3cret, expected s3cret\"", ", line 2: wrong value: expected struct Credential"),
             ("[database]\nurl = 5353", ", line 2: wrong value: expected a string"),
-            ("[broker]\nprefetch = -1", "broker.prefetch: -1 is out of range: expected 1 to 65535"),
+            ("[worker]\npushes_max = -1", "worker.pushes_max: -1 is out of range: expected 1 to 65535"),
             ("[retry]\nattempt_max = 3", ", line 2: unknown field `attempt_max`, expected one of"),
         ] {
             std::fs::write(file.path(), text).expect("written");

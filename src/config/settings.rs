@@ -11,8 +11,7 @@ use super::{HookSettings, Secret};
 use crate::domain::{DriftMode, RetryPolicy, ServiceUrl, Strategy};
 
 /// Upper bounds of spans, milliseconds. Nothing that adds a span to a time comes near its limits with them.
-const MINUTE_MS: u64 = 60_000;
-const HOUR_MS: u64 = 60 * MINUTE_MS;
+const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 const WEEK_MS: u64 = 7 * DAY_MS;
 const YEAR_MS: u64 = 366 * DAY_MS;
@@ -64,8 +63,10 @@ section!(
         /// `@` `%40`, `%` `%25`.
         url: ServiceUrl = ServiceUrl::new("sqlite://vmacd.db"),
         /// Connections kept to Postgres, beside two for the outbox.
+        /// More for a worker that shares hundreds of switches, fewer where Postgres allows few to all its clients together.
         connections_max: u32 = 8; 2..=100,
         /// Longest time for one statement, milliseconds.
+        /// Longer for a database on slow disks.
         statement_timeout_ms: u64 = 30_000; 1_000..=HOUR_MS,
         /// Whether `vmacd serve` brings the tables up to date when it starts: `auto`, or `never`, and then it refuses to start
         /// until `vmacd migrate` was run. `never` where more than one worker runs: a new one would change the tables under
@@ -103,12 +104,11 @@ section!(
         /// Put before every exchange and queue name, so that tests and tenants share a broker: letters, digits, `-`, `_`, `.`, at
         /// most 64.
         namespace: String = String::new(),
-        /// Messages held unacknowledged at once.
-        prefetch: u16 = 4_096; 1..=u16::MAX,
-        /// Bytes of messages held unacknowledged at once; from so many on nothing more is read from the broker. Of each message at
-        /// most 64 KiB are held, whatever its size.
+        /// Bytes of messages held unacknowledged at once, of at most 4,096 messages; from so many on nothing more is read from the
+        /// broker. Of each message at most 64 KiB are held, whatever its size. Less where memory is short.
         prefetch_bytes_max: usize = 64 << 20; 1 << 20..=1 << 32,
         /// Longest time for one request to the broker, milliseconds.
+        /// Longer for a broker across a slow line.
         rpc_timeout_ms: u64 = 10_000; 1_000..=HOUR_MS,
     }
 );
@@ -117,25 +117,22 @@ section!(
     /// `[http]`
     HttpSettings {
         /// Address and port to listen on: health, metrics, the API.
+        /// Another one where people or a proxy reach it from other hosts.
         addr: String = "127.0.0.1:8080".to_owned(),
         /// Connections open at the same time. Where there is no room, the one that has waited longest for a request is closed.
         /// Fewer where the limit of open files leaves no room beside switches, database and broker.
         connections_max: usize = 512; 8..=10_000,
         /// Connections of one address (of IPv6 one /64) open at the same time. All of a proxy's come from its address.
         connections_per_address_max: usize = 256; 4..=10_000,
-        /// Pages that are kept live at the same time, each by a connection of its own; never more than half of the
-        /// connections that one address may have.
-        watchers_max: usize = 128; 1..=5_000,
-        /// Longest time for the head of a request, and for which an idle connection is kept, milliseconds.
-        head_timeout_ms: u64 = 10_000; 100..=600_000,
-        /// Longest time for the body of a request, milliseconds.
-        body_timeout_ms: u64 = 10_000; 100..=14_000,
-        /// Longest time for a client to read what is sent to it, milliseconds.
-        send_timeout_ms: u64 = 30_000; 100..=600_000,
+        /// Longest time for the head of a request, for its body, and for which an idle connection is kept, milliseconds; three times
+        /// as long a client may take to read what is sent to it. Longer for clients behind slow lines.
+        client_timeout_ms: u64 = 10_000; 100..=14_000,
         /// Time after which a login to the pages ends when nobody uses it, milliseconds. What a page that is left open fetches by
         /// itself is no use.
+        /// Set it to what your session policy requires.
         session_idle_ms: u64 = 28_800_000; 1_000..=2_592_000_000,
         /// Time after which a login to the pages ends in any case, milliseconds.
+        /// Set it to what your session policy requires.
         session_age_max_ms: u64 = 604_800_000; 1_000..=31_536_000_000,
     }
 );
@@ -162,8 +159,10 @@ section!(
         /// Ask the SSH agent at `SSH_AUTH_SOCK` for the default credential.
         agent: bool = false,
         /// Longest time to connect and log in, milliseconds.
+        /// Longer for switches whose key exchange takes long.
         connect_timeout_ms: u64 = 10_000; 1_000..=HOUR_MS,
         /// Longest time for one answer other than to a commit, milliseconds.
+        /// Longer for switches that take longer to show a large configuration.
         rpc_timeout_ms: u64 = 60_000; 1_000..=HOUR_MS,
         /// Longest time for the answer to a commit, milliseconds; commits of a Virtual Chassis take minutes. A shutdown waits for
         /// it, and for the confirmation after it, so whoever stops the process must wait twice as long (`TimeoutStopSec`).
@@ -171,6 +170,7 @@ section!(
         /// Minutes after which the switch rolls an unconfirmed commit back; longer than `commit_timeout_ms`.
         confirm_timeout_min: u32 = 10; 1..=65_535,
         /// Time an idle session is kept open, milliseconds.
+        /// 0 for switches that allow only few sessions.
         session_idle_ms: u64 = 30_000; 0..=DAY_MS,
     }
 );
@@ -183,8 +183,10 @@ section!(
         /// variable `OTEL_EXPORTER_OTLP_ENDPOINT` sets it too.
         otlp_endpoint: ServiceUrl = ServiceUrl::default(),
         /// Name under which the traces appear. The standard variable `OTEL_SERVICE_NAME` sets it too.
+        /// Another one where several installations share a collector.
         service_name: String = "vmacd".to_owned(),
         /// Part of the traces that is exported where the producer has not decided.
+        /// Less where traces are paid for by number.
         sample_ratio: f64 = 1.0; 0.0..=1.0,
     }
 );
@@ -238,6 +240,7 @@ section!(
         /// no attempt.
         attempts_max: u32 = 8; 1..=1_000_000,
         /// Shortest delay before another attempt, milliseconds.
+        /// A shorter one goes on sooner and asks switch and database more often.
         delay_min_ms: u64 = 1_000; 10..=WEEK_MS,
         /// Longest delay before another attempt, milliseconds; at least `delay_min_ms`.
         delay_max_ms: u64 = 900_000; 10..=WEEK_MS,
@@ -248,6 +251,7 @@ section!(
         /// count.
         age_max_ms: u64 = 86_400_000; 1_000..=YEAR_MS,
         /// How long a change waits for its switch before its producer is told by an event (`vmac.waiting`), milliseconds.
+        /// Later for producers that need not know.
         tell_after_ms: u64 = 60_000; 0..=YEAR_MS,
     }
 );
@@ -256,20 +260,22 @@ section!(
     /// `[worker]`
     WorkerSettings {
         /// Name of this worker in leases and logs; empty means host name and process id.
+        /// A name of its own tells workers on one host apart.
         name: String = String::new(),
-        /// Messages admitted in one database transaction.
-        intake_batch_max: usize = 500; 1..=1_000,
-        /// Time that intake waits for more messages when the first was not alone, milliseconds.
-        intake_linger_ms: u64 = 2; 0..=MINUTE_MS,
         /// Changes in one commit.
+        /// Fewer for switches that take long to load many statements.
         changes_per_commit_max: usize = 2_000; 1..=MANY,
         /// Sessions to switches open at the same time; an eighth of them for switches that failed last time.
+        /// Fewer where the limit of open files or memory is low.
         sessions_max: usize = 512; 1..=MANY,
         /// Switches pushed to at the same time.
+        /// Fewer where memory is short: each push holds a configuration.
         pushes_max: usize = 64; 1..=MANY,
         /// Time that a shutdown waits beyond the commit in flight, milliseconds.
+        /// Less where whoever stops the process waits for less.
         shutdown_grace_ms: u64 = 20_000; 0..=HOUR_MS,
         /// Ask a switch after its pushes, and with each look for drift, whether the bindings are in force, and which of its own tables show them.
+        /// `false` where each request to a switch is accounted or its releases show no such table.
         evidence: bool = true,
     }
 );
@@ -278,6 +284,7 @@ section!(
     /// `[drift]`
     DriftSettings {
         /// Time between two looks at what a switch holds, milliseconds; 0 means that nobody looks.
+        /// More seldom where logins on switches are accounted.
         interval_ms: u64 = 3_600_000; 0..=YEAR_MS,
         /// Time between two looks at a switch's commit history, milliseconds; a commit that is not vmacd's brings the look at what
         /// it holds forward. Each is a login and one request. 0 means none.
@@ -292,6 +299,7 @@ section!(
     /// `[lease]`
     LeaseSettings {
         /// Time after which a lease that is not renewed may be taken, milliseconds.
+        /// Longer where the database stalls for longer; after the death of a worker its switches wait for so long.
         ttl_ms: u64 = 30_000; 1_000..=HOUR_MS,
     }
 );
@@ -300,14 +308,14 @@ section!(
     /// `[limits]`
     LimitsSettings {
         /// Switches of one site pushed to at the same time by one worker; 0 means as many as `worker.pushes_max`.
+        /// Fewer where a site is to change slowly.
         site_pushes_max: usize = 0; 0..=MANY,
         /// Commits on the switches of one site in a minute, by all workers together; 0 means any number.
+        /// For sites whose AAA or logging servers see each commit.
         site_commits_per_minute_max: u32 = 0; 0..=1_000_000,
-        /// Switches of one site whose commits may be rolled back or lost within `stop_window_ms`; with so many the site is frozen
-        /// until somebody thaws it. 0 means that no site is.
+        /// Switches of one site whose commits may be rolled back or lost within ten minutes; with so many the site is frozen
+        /// until somebody thaws it. Fewer where a site has few switches; 0 means that no site is frozen.
         stop_failures_max: u32 = 5; 0..=1_000_000,
-        /// The time in which those are counted, milliseconds.
-        stop_window_ms: u64 = 600_000; 1_000..=DAY_MS,
     }
 );
 

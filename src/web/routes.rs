@@ -49,7 +49,7 @@ fn router(context: &ServerContext, app: AppState, stopping: CancellationToken) -
     let guarded = programs.merge(documents).merge(pages.routes.route_layer(checked));
     let guarded = guarded.route_layer(middleware::from_fn_with_state(guard, refuse_other_sites));
     let router = open.merge(guarded).fallback(no_such_path).method_not_allowed_fallback(no_such_method);
-    let body_timeout = Duration::from_millis(context.settings.body_timeout_ms);
+    let body_timeout = Duration::from_millis(context.settings.client_timeout_ms);
     let router = router.layer(middleware::from_fn_with_state(body_timeout, deadlines::enforce));
     router.layer(middleware::from_fn_with_state(pages.problem_pages, pages::render_problems))
 }

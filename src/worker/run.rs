@@ -16,6 +16,8 @@ use super::supervision::task_health::{Beat, TaskName};
 use super::switches::{open, renewal};
 use crate::broker::{Broker, Prefetch, QueueKind};
 
+/// Commands held unacknowledged at once.
+const PREFETCH: u16 = 4_096;
 /// Dead letters held unacknowledged at once.
 const DEAD_PREFETCH: Prefetch = Prefetch { messages: 100, bytes: 8 << 20 };
 
@@ -38,7 +40,7 @@ impl Worker {
 
     fn start_consumers(&self) {
         let broker = &self.context.settings.broker;
-        let prefetch = Prefetch { messages: broker.prefetch, bytes: broker.prefetch_bytes_max };
+        let prefetch = Prefetch { messages: PREFETCH, bytes: broker.prefetch_bytes_max };
         let context = self.context.clone();
         self.supervisor.run(TaskName::Intake, None, move |_| {
             let context = context.clone();

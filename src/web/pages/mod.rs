@@ -60,6 +60,9 @@ pub(super) struct Pages {
     logins: Logins,
 }
 
+/// Most pages that are kept live at the same time, each by a connection of its own.
+const WATCHERS_MAX: usize = 128;
+
 impl Pages {
     /// Those that watch live are let go once `stopping` is cancelled. `api` describes the API.
     pub fn new(
@@ -71,8 +74,7 @@ impl Pages {
     ) -> Self {
         let (settings, health_source) = (&context.settings, &context.health_source);
         // Open pages are not to keep all others out.
-        let watchers_max =
-            settings.watchers_max.min(settings.connections_per_address_max.min(settings.connections_max) / 2);
+        let watchers_max = WATCHERS_MAX.min(settings.connections_per_address_max.min(settings.connections_max) / 2);
         let live = live_updates::LiveUpdates::new(app.store.clone(), health_source.clone(), watchers_max, stopping);
         let logins = Logins::new(guard, Sessions::new(app.store.clone(), settings));
         let guarded =

@@ -54,8 +54,8 @@ impl Server {
             ConnectionLimits { all: settings.connections_max, per_address: settings.connections_per_address_max };
         let handler = ConnectionHandler {
             router,
-            head_timeout: Duration::from_millis(settings.head_timeout_ms),
-            send_timeout: Duration::from_millis(settings.send_timeout_ms),
+            head_timeout: Duration::from_millis(settings.client_timeout_ms),
+            send_timeout: 3 * Duration::from_millis(settings.client_timeout_ms),
             stopping,
         };
         Self { listener, connections: Connections::new(limits, metrics), handler }

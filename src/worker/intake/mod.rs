@@ -26,16 +26,19 @@ use crate::worker::traces;
 
 use read::refused_letters;
 
+/// Messages admitted in one database transaction.
+const BATCH_MAX: usize = 500;
+/// Time that intake waits for more messages when the first was not alone.
+const LINGER: Duration = Duration::from_millis(2);
+
 /// Runs until the worker stops or the consumer ends.
 pub(super) async fn run(context: Arc<Context>, mut consumer: Consumer) {
-    let worker = &context.settings.worker;
-    let linger = Duration::from_millis(worker.intake_linger_ms);
     let mut intake = Intake { context: &context, turn: None };
     let mut stopping = std::pin::pin!(context.stopping.cancelled());
     loop {
         let batch = tokio::select! {
             () = &mut stopping => break,
-            batch = consumer.next_batch(worker.intake_batch_max, linger) => batch,
+            batch = consumer.next_batch(BATCH_MAX, LINGER) => batch,
         };
         match batch {
             Some(batch) => {

@@ -42,9 +42,7 @@ async fn half_open_connections_keep_neither_requests_nor_orders_from_being_done(
 /// A worker whose clients have little time.
 async fn impatient() -> Serve {
     let mut world = World::embedded(1, 1).await;
-    for name in ["HEAD", "BODY", "SEND"] {
-        world.settings = world.settings.clone().set(&format!("VMACD_HTTP_{name}_TIMEOUT_MS"), 500);
-    }
+    world.settings = world.settings.clone().set("VMACD_HTTP_CLIENT_TIMEOUT_MS", 500);
     world.serve().await
 }
 

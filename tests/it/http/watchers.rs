@@ -31,9 +31,7 @@ async fn until_changed(lines: &mut Lines<BufReader<TcpStream>>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_are_kept_live_up_to_their_bound_and_leave_room_for_others() {
     let mut world = World::embedded(1, 1).await;
-    for (name, value) in [("CONNECTIONS_PER_ADDRESS_MAX", 16), ("WATCHERS_MAX", 100)] {
-        world.settings = world.settings.clone().set(&format!("VMACD_HTTP_{name}"), value);
-    }
+    world.settings = world.settings.clone().set("VMACD_HTTP_CONNECTIONS_PER_ADDRESS_MAX", 16);
     let serve = world.serve().await;
     let mut watching = Vec::new();
     for number in 0..8 {
