@@ -14,6 +14,8 @@
 //! - [`cli`]: the command line and the composition root.
 //! - [`failpoint`]: places where tests make the program fail.
 //! - [`sim`]: a Junos-like switch on a real port, for trials and tests; it sees none of the others.
+//!
+//! Public is what `main`, the tests and the benchmarks use; of the rest the compiler says what nothing uses.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test waits for what it starts"))]
 
@@ -22,12 +24,12 @@ pub mod broker;
 pub mod cli;
 pub mod config;
 pub mod domain;
-pub mod failpoint;
-pub mod metrics;
+mod failpoint;
+mod metrics;
 #[allow(clippy::disallowed_methods, reason = "a simulated switch is no part of the service")]
 pub mod sim;
 pub mod store;
 pub mod switch;
-pub mod telemetry;
-pub mod web;
-pub mod worker;
+mod telemetry;
+mod web;
+mod worker;

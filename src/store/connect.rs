@@ -109,12 +109,6 @@ impl Store {
         self.engine.clock.best_known()
     }
 
-    /// What ages are measured by: how long this process has worked, as far as the database's clock and this machine's
-    /// agree. A jump of either does not count.
-    pub fn age_clock(&self) -> Duration {
-        self.engine.clock.agreed()
-    }
-
     /// The database's clock.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::config::TelemetrySettings;
 
 pub use export::{Exporting, TelemetryError};
 pub use panics::take_last_panic;
-pub use spans::{SPANS, continue_trace, fail, link, link_to_producer, trace_id};
+pub use spans::{SPANS, continue_trace, fail, link, link_to_producer};
 
 /// Starts logging, of panics too. `VMACD_LOG` filters (`info` unless told; the syntax is tracing's `target=level,...`),
 /// `VMACD_LOG_FORMAT=json` prints one JSON object a line.

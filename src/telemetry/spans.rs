@@ -5,7 +5,7 @@ use opentelemetry::{Context, trace};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::domain::{TraceId, TraceParent};
+use crate::domain::TraceParent;
 
 /// The target of spans that are exported.
 pub const SPANS: &str = "vmacd::spans";
@@ -29,16 +29,6 @@ pub fn link_to_producer(span: &Span, parent: &TraceParent) {
 /// Marks the span as failed, with the reason.
 pub fn fail(span: &Span, reason: &str) {
     span.set_status(Status::error(reason.to_owned()));
-}
-
-/// The trace that the span belongs to; none while nothing is exported.
-pub fn trace_id(span: &Span) -> Option<TraceId> {
-    if span.is_disabled() {
-        return None;
-    }
-    let context = span.context();
-    let id = context.span().span_context().trace_id();
-    (id != trace::TraceId::INVALID).then(|| TraceId(id.to_bytes()))
 }
 
 /// W3C Trace Context, section 3.2.2.

@@ -5,8 +5,8 @@
 //! virtual machine) the time is behind, which makes leases shorter and their takers later, never two of them: a
 //! lease is held by its token, not by its time.
 //!
-//! Ages are measured by neither clock alone, because either may jump: what counts is the time on which both agree. That a
-//! clock jumped is logged, since leases, delays and freezes do follow the database's.
+//! Ages follow neither clock: what counts is for how long something was made to wait. That a clock jumped is logged, since
+//! leases, delays and freezes do follow the database's.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const JUMP_MIN: TimeDelta = TimeDelta::seconds(10);
 /// caught up the clock is held, so that what comes later never seems to have come earlier.
 const STEP_BACK_MAX: TimeDelta = TimeDelta::seconds(1);
 
-/// The last answer, and what passed between all of them.
+/// The last answer.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Clock(Mutex<Known>);
 
@@ -31,8 +31,6 @@ struct Known {
     last: Option<(Instant, DateTime<Utc>)>,
     /// The last time that was returned.
     told: Option<DateTime<Utc>>,
-    /// The time from the first answer to the last on which both clocks agree.
-    agreed: Duration,
 }
 
 impl Clock {
@@ -49,13 +47,6 @@ impl Clock {
     pub fn best_known(&self) -> DateTime<Utc> {
         let last = self.known().last;
         last.map_or_else(Utc::now, |(asked, answer)| (answer + asked.elapsed()).trunc_subsecs(3))
-    }
-
-    /// The time since the first answer on which the database's clock and this machine's agree.
-    pub fn agreed(&self) -> Duration {
-        let known = self.known();
-        let since = known.last.map_or(Duration::ZERO, |(asked, _)| asked.elapsed());
-        known.agreed + since.min(GOOD_FOR)
     }
 
     /// Takes an answer to a question asked at `asked`, and logs where the database's clock jumped. The time to go by.
@@ -81,7 +72,6 @@ impl Clock {
             return None;
         };
         let by_database = answer - answer_before;
-        known.agreed += by_machine.min(by_database.to_std().unwrap_or_default());
         let jump = by_database - TimeDelta::from_std(by_machine).unwrap_or(TimeDelta::MAX);
         let slack = JUMP_MIN + TimeDelta::from_std(took).unwrap_or_default();
         (jump.abs() > slack).then_some(jump)
@@ -128,9 +118,8 @@ mod tests {
         Instant::now().checked_sub(Duration::from_millis(ms)).expect("an instant")
     }
 
-    /// What passes by the clock's reckoning when the database's clock says this after each minute, in seconds from the
-    /// start, and the jumps in seconds.
-    fn minutes(answers_s: &[i64]) -> (u64, Vec<i64>) {
+    /// The jumps, in seconds, when the database's clock says this after each minute, in seconds from the start.
+    fn jumps(answers_s: &[i64]) -> Vec<i64> {
         let (clock, first) = (Clock::default(), ago(3_600_000));
         let mut jumps = Vec::new();
         for (minute, answer_s) in answers_s.iter().enumerate() {
@@ -138,7 +127,7 @@ mod tests {
             jumps
                 .extend(clock.set(asked, TOOK, start() + TimeDelta::seconds(*answer_s)).map(|jump| jump.num_seconds()));
         }
-        (clock.agreed().saturating_sub(GOOD_FOR).as_secs(), jumps)
+        jumps
     }
 
     #[test]
@@ -176,21 +165,20 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_of_the_databases_clock_is_told_and_adds_nothing_to_any_age() {
+    fn a_jump_of_the_databases_clock_is_told() {
         const DAY: i64 = 86_400;
-        assert_eq!(minutes(&[0, 60, 120, 180]), (180, vec![]));
-        assert_eq!(minutes(&[0, 60, 120 + DAY, 180 + DAY]), (180, vec![DAY]), "forward");
-        assert_eq!(minutes(&[0, 60, 120 - DAY, 180 - DAY]), (120, vec![-DAY]), "back: that minute is not counted");
-        assert_eq!(minutes(&[0, 65, 121]), (116, vec![]), "set right by a few seconds");
+        assert_eq!(jumps(&[0, 60, 120, 180]), [0; 0]);
+        assert_eq!(jumps(&[0, 60, 120 + DAY, 180 + DAY]), [DAY], "forward");
+        assert_eq!(jumps(&[0, 60, 120 - DAY, 180 - DAY]), [-DAY], "back");
+        assert_eq!(jumps(&[0, 65, 121]), [0; 0], "set right by a few seconds");
     }
 
     #[test]
-    fn a_jump_of_this_machines_clock_adds_nothing_to_any_age() {
+    fn a_jump_of_this_machines_clock_is_told() {
         let clock = Clock::default();
         clock.set(ago(86_500_000), TOOK, start());
         let jump = clock.set(ago(100_000), TOOK, start() + TimeDelta::seconds(60));
         assert_eq!(jump.map(|jump| jump.num_seconds()), Some(60 - 86_400));
-        assert_eq!(clock.agreed().as_secs(), 61);
     }
 
     #[test]

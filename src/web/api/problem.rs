@@ -20,6 +20,7 @@ macro_rules! api_codes {
 
         impl ApiCode {
             /// Every one there is.
+            #[cfg(test)]
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// As it is told.
