@@ -1,6 +1,6 @@
 //! Evidence: what a switch itself showed of a binding, beside its configuration. Pure. What it is worth says [`super::in_force`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -43,7 +43,7 @@ impl EvidenceTable {
 pub struct Evidence {
     /// The table.
     pub table: EvidenceTable,
-    /// When it last did, UTC.
+    /// Since when it does, UTC.
     pub at: DateTime<Utc>,
 }
 
@@ -60,9 +60,9 @@ pub struct TableEntry {
 
 /// Entries of one table, by their MACs.
 #[derive(Debug, Default)]
-pub struct Tables(HashMap<Mac, Vec<TableEntry>>);
+pub struct TableEntries(HashMap<Mac, Vec<TableEntry>>);
 
-impl Tables {
+impl TableEntries {
     /// Of these entries.
     pub fn of(entries: Vec<TableEntry>) -> Self {
         let mut by_mac: HashMap<Mac, Vec<TableEntry>> = HashMap::new();
@@ -77,10 +77,13 @@ impl Tables {
     }
 }
 
-/// What is known once these tables showed the binding now: what others showed before keeps its time.
-pub fn renewed(known: &[Evidence], tables: &[EvidenceTable], now: DateTime<Utc>) -> Vec<Evidence> {
-    let kept = known.iter().filter(|evidence| !tables.contains(&evidence.table)).cloned();
-    let mut all: Vec<Evidence> = kept.chain(tables.iter().map(|table| Evidence { table: *table, at: now })).collect();
+/// What is known once these tables were read, each with whether it shows the binding: those that still show it keep their
+/// time, and so do those that were not read.
+pub fn renewed(known: &[Evidence], read: &BTreeMap<EvidenceTable, bool>, now: DateTime<Utc>) -> Vec<Evidence> {
+    let kept = known.iter().filter(|evidence| read.get(&evidence.table) != Some(&false)).cloned();
+    let is_new = |table: &EvidenceTable| known.iter().all(|evidence| evidence.table != *table);
+    let new = read.iter().filter(|(table, shows)| **shows && is_new(table));
+    let mut all: Vec<Evidence> = kept.chain(new.map(|(table, _)| Evidence { table: *table, at: now })).collect();
     all.sort_by_key(|evidence| evidence.table);
     all
 }
@@ -95,7 +98,7 @@ mod tests {
         let port = |text: &str| text.parse::<InterfaceName>().expect("a port");
         let (ip, mac, interface) =
             ("10.0.0.6".parse().expect("an address"), MAC.parse().expect("a MAC"), port("ge-0/0/1.0"));
-        let tables = Tables::of(vec![TableEntry { ip, mac, interface }]);
+        let tables = TableEntries::of(vec![TableEntry { ip, mac, interface }]);
         let shows = |ip: &str, mac: &str, on: &str| {
             tables.shows(ip.parse().expect("an address"), mac.parse().expect("a MAC"), &port(on))
         };
@@ -106,11 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_table_showed_before_keeps_its_time() {
+    fn a_table_keeps_the_time_since_which_it_shows_the_binding_and_goes_once_it_does_not() {
+        use EvidenceTable::{DhcpSecurity, DhcpSnooping, IpSourceGuard, Learned};
         let (then, now) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + chrono::Duration::seconds(9));
-        let known = [EvidenceTable::DhcpSnooping, EvidenceTable::Learned].map(|table| Evidence { table, at: then });
-        let renewed = renewed(&known, &[EvidenceTable::DhcpSnooping], now);
-        let times: Vec<_> = renewed.iter().map(|evidence| (evidence.table.as_str(), evidence.at)).collect();
-        assert_eq!(times, [("dhcp-snooping", now), ("learned", then)]);
+        let known = [DhcpSnooping, DhcpSecurity, Learned].map(|table| Evidence { table, at: then });
+        let read = BTreeMap::from([(DhcpSnooping, true), (IpSourceGuard, true), (Learned, false)]);
+        let renewed = renewed(&known, &read, now);
+        let times: Vec<_> = renewed.iter().map(|evidence| (evidence.table, evidence.at)).collect();
+        assert_eq!(times, [(DhcpSnooping, then), (DhcpSecurity, then), (IpSourceGuard, now)]);
     }
 }

@@ -105,6 +105,11 @@ impl SimHandle {
         self.switch.counts()
     }
 
+    /// How many bytes its NETCONF replies had, with the framing.
+    pub fn reply_bytes(&self) -> u64 {
+        self.switch.reply_bytes()
+    }
+
     /// Whether a confirmed commit waits to be confirmed.
     pub fn is_commit_pending(&self) -> bool {
         self.switch.device().deadline().is_some()

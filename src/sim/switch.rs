@@ -38,6 +38,7 @@ pub(crate) struct Switch {
     commit_time_ms: AtomicU64,
     pub pace: Pace,
     lock_watch: Mutex<LockWatch>,
+    reply_bytes: AtomicU64,
     sessions: Mutex<HashMap<u32, CancellationToken>>,
     away_until: Mutex<Option<tokio::time::Instant>>,
     rate_limit: Option<usize>,
@@ -91,6 +92,7 @@ impl Switch {
             commit_time_ms: AtomicU64::new(0),
             pace: parts.pace,
             lock_watch: Mutex::default(),
+            reply_bytes: AtomicU64::default(),
             sessions: Mutex::default(),
             away_until: Mutex::default(),
             rate_limit: parts.rate_limit,
@@ -166,8 +168,13 @@ impl Switch {
         locked(&self.lock_watch).released(pid);
     }
 
-    /// Takes down what a request cost while the lock was held.
+    pub(crate) fn reply_bytes(&self) -> u64 {
+        self.reply_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Takes down what a request cost, and what of it while the lock was held.
     pub(crate) fn note(&self, served: &Served<'_>) {
+        self.reply_bytes.fetch_add(u64::try_from(served.bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
         let holder = self.device().locked_by;
         locked(&self.lock_watch).served(served, holder);
     }

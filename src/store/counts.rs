@@ -10,7 +10,7 @@ use crate::store::connect::Store;
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
 use crate::store::parts::{Queue, Statistics};
-use crate::store::vmacs::filter::has_status;
+use crate::store::vmacs::filter::{NOT_IN_FORCE, has_status};
 
 /// One count of everything that waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -37,6 +37,8 @@ pub struct Counts {
     pub sites_frozen: Vec<(String, &'static str)>,
     /// Bindings that have drifted and are not fixed yet.
     pub drift_standing: i64,
+    /// Rows that are `active` and have a binding that is not in force.
+    pub rows_not_in_force: i64,
     /// Bindings of active rows that are not in force, by the reason.
     pub not_in_force: Vec<(String, i64)>,
 }
@@ -71,7 +73,8 @@ const COUNTS: &str = "SELECT
 fn counts_sql() -> String {
     let count = |status| format!("(SELECT COUNT(*) FROM virtual_macs WHERE {})", has_status(status));
     let (pending, failed) = (count(Status::Pending), count(Status::Failed));
-    format!("{COUNTS}, {pending} AS rows_pending, {failed} AS rows_failed")
+    let not_in_force = format!("(SELECT COUNT(*) FROM virtual_macs WHERE {NOT_IN_FORCE})");
+    format!("{COUNTS}, {pending} AS rows_pending, {failed} AS rows_failed, {not_in_force} AS rows_not_in_force")
 }
 
 impl Statistics<'_> {
@@ -101,6 +104,7 @@ impl Statistics<'_> {
             switches_in_trouble: row.get("switches_in_trouble")?,
             sites_frozen: kinds.collect::<BTreeSet<_>>().into_iter().collect(),
             drift_standing: row.get("drift_standing")?,
+            rows_not_in_force: row.get("rows_not_in_force")?,
             not_in_force,
         })
     }

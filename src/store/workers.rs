@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::{SwitchName, WorkerSign, without_replaced};
+use crate::domain::{SwitchName, WorkerHeartbeat, without_replaced};
 use crate::store::database::clock::millis;
 use crate::store::database::engine::{Row, args};
 use crate::store::database::error::StoreError;
@@ -45,9 +45,9 @@ pub struct RowWait {
     pub trouble: Option<Trouble>,
 }
 
-fn from_row(row: &Row) -> Result<WorkerSign, StoreError> {
+fn from_row(row: &Row) -> Result<WorkerHeartbeat, StoreError> {
     let time = |ms: i64| DateTime::from_timestamp_millis(ms).unwrap_or_default();
-    Ok(WorkerSign {
+    Ok(WorkerHeartbeat {
         name: row.get("name")?,
         version: row.get("version")?,
         started_at: time(row.get("started_at_ms")?),
@@ -62,7 +62,7 @@ impl Workers<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn record(self, sign: &WorkerSign) -> Result<(), StoreError> {
+    pub async fn record(self, sign: &WorkerHeartbeat) -> Result<(), StoreError> {
         let now_ms = self.store.now().await?.timestamp_millis();
         let sql = "INSERT INTO workers (name, version, started_at_ms, heard_at_ms, broker_lost_at_ms, trouble)
                    VALUES ($1, $2, $3, $4, $5, $6)
@@ -89,7 +89,7 @@ impl Workers<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn list(self) -> Result<Vec<WorkerSign>, StoreError> {
+    pub async fn list(self) -> Result<Vec<WorkerHeartbeat>, StoreError> {
         let now = self.store.now().await?;
         let rows =
             self.store.engine.read("read which workers run", "SELECT * FROM workers ORDER BY name", Vec::new()).await?;

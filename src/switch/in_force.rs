@@ -1,5 +1,7 @@
 //! Asking a switch whether bindings are in force: nothing is locked and nothing changed.
 
+use std::collections::BTreeMap;
+
 use super::client::SwitchClient;
 use super::dialect;
 use super::error::SwitchError;
@@ -7,16 +9,16 @@ use super::netconf::Reply;
 use super::port_guard;
 use super::security_table::{self, Requests};
 use crate::domain::audit::LearnedMac;
-use crate::domain::evidence::{EvidenceTable, Tables};
-use crate::domain::in_force::{Binding, PortGuard, Seen, ShownTable, Verdict, verdict};
+use crate::domain::evidence::{EvidenceTable, TableEntries};
+use crate::domain::in_force::{AskedBinding, InForceVerdict, PortGuard, ShownTable, SwitchAnswers, verdict};
 
 /// What was found out about a binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// Whether it is in force.
-    pub verdict: Verdict,
-    /// The tables that show it.
-    pub tables: Vec<EvidenceTable>,
+    pub verdict: InForceVerdict,
+    /// For each table that was read, whether it shows the binding.
+    pub tables: BTreeMap<EvidenceTable, bool>,
 }
 
 impl SwitchClient {
@@ -25,21 +27,21 @@ impl SwitchClient {
     ///
     /// # Errors
     /// [`SwitchError`], other than a refusal to show a table.
-    pub async fn in_force(&mut self, bindings: &[Binding]) -> Result<Vec<Found>, SwitchError> {
+    pub async fn in_force(&mut self, bindings: &[AskedBinding]) -> Result<Vec<Found>, SwitchError> {
         if bindings.is_empty() {
             return Ok(Vec::new());
         }
         let configuration = self.spelled_out(&port_guard::filter(bindings)).await?;
         let guards: Vec<PortGuard> = bindings.iter().map(|binding| port_guard::read(&configuration, binding)).collect();
         let present = dialect::bindings(self.dialect(), &configuration);
-        let mut seen = Seen { present, learned: self.shown_learned().await?, ..Seen::default() };
+        let mut seen = SwitchAnswers { present, learned: self.shown_learned().await?, ..SwitchAnswers::default() };
         let requests = security_table::requests(self.dialect());
-        let guarded: Vec<(&Binding, &PortGuard)> = bindings.iter().zip(&guards).collect();
+        let guarded: Vec<(&AskedBinding, &PortGuard)> = bindings.iter().zip(&guards).collect();
         self.source_guard(&requests, &guarded, &mut seen).await?;
         self.binding_tables(&requests, &guarded, &mut seen).await?;
-        let found = |(binding, guard): (&Binding, &PortGuard)| Found {
+        let found = |(binding, guard): (&AskedBinding, &PortGuard)| Found {
             verdict: verdict(binding, guard, &seen),
-            tables: seen.tables_showing(binding),
+            tables: seen.tables(binding),
         };
         Ok(guarded.into_iter().map(found).collect())
     }
@@ -48,10 +50,10 @@ impl SwitchClient {
     async fn source_guard(
         &mut self,
         requests: &Requests,
-        guarded: &[(&Binding, &PortGuard)],
-        seen: &mut Seen,
+        guarded: &[(&AskedBinding, &PortGuard)],
+        seen: &mut SwitchAnswers,
     ) -> Result<(), SwitchError> {
-        let is_on = |(binding, guard): &(&Binding, &PortGuard)| {
+        let is_on = |(binding, guard): &(&AskedBinding, &PortGuard)| {
             !binding.ip.ip().is_ipv6() && guard.vlan.is_some_and(|vlan| vlan.sources)
         };
         if guarded.iter().any(is_on) {
@@ -64,11 +66,12 @@ impl SwitchClient {
     async fn binding_tables(
         &mut self,
         requests: &Requests,
-        guarded: &[(&Binding, &PortGuard)],
-        seen: &mut Seen,
+        guarded: &[(&AskedBinding, &PortGuard)],
+        seen: &mut SwitchAnswers,
     ) -> Result<(), SwitchError> {
-        let open = guarded.iter().filter(|(binding, guard)| !matches!(verdict(binding, guard, seen), Verdict::Yes(_)));
-        let (v6, v4): (Vec<&Binding>, Vec<&Binding>) =
+        let open =
+            guarded.iter().filter(|(binding, guard)| !matches!(verdict(binding, guard, seen), InForceVerdict::Yes(_)));
+        let (v6, v4): (Vec<&AskedBinding>, Vec<&AskedBinding>) =
             open.map(|(binding, _)| *binding).partition(|binding| binding.ip.ip().is_ipv6());
         if !v4.is_empty() {
             let (table, request) = requests.bindings;
@@ -82,7 +85,7 @@ impl SwitchClient {
 
     async fn table(&mut self, table: EvidenceTable, request: &str) -> Result<Option<ShownTable>, SwitchError> {
         let reply = unless_refused(self.ask("show a table of bindings", request).await)?;
-        Ok(reply.map(|Reply { root, .. }| ShownTable { table, entries: Tables::of(security_table::read(&root)) }))
+        Ok(reply.map(|Reply { root, .. }| ShownTable { table, entries: TableEntries::of(security_table::read(&root)) }))
     }
 
     async fn shown_learned(&mut self) -> Result<Option<Vec<LearnedMac>>, SwitchError> {

@@ -15,13 +15,13 @@ use super::guards::{self, VlanGuards};
 use super::netconf::Element;
 use super::vlans;
 use crate::domain::InterfaceName;
-use crate::domain::in_force::{Binding, Exempt, MacLimit, PortGuard};
+use crate::domain::in_force::{AskedBinding, Exempt, MacLimit, PortGuard};
 
 /// Actions of a full port that drop nothing.
 const HARMLESS: [&str; 2] = ["log", "none"];
 
 /// The subtree to ask for: these ports, and the VLANs of these bindings.
-pub(super) fn filter(bindings: &[Binding]) -> String {
+pub(super) fn filter(bindings: &[AskedBinding]) -> String {
     let ports: BTreeSet<&InterfaceName> = bindings.iter().map(|binding| &binding.interface).collect();
     let physical: BTreeSet<&str> = ports.iter().map(|port| port.physical()).collect();
     let interface = |name: &str| format!("<interface><name>{name}</name></interface>");
@@ -39,7 +39,7 @@ pub(super) fn filter(bindings: &[Binding]) -> String {
 }
 
 /// What a reply says of the port of a binding.
-pub(super) fn read(configuration: &Element, binding: &Binding) -> PortGuard {
+pub(super) fn read(configuration: &Element, binding: &AskedBinding) -> PortGuard {
     let statements = Statements::of(configuration, binding);
     let entries = guards::read(configuration);
     let vlan = binding.vlan.as_ref().map(|vlan| VlanGuards::of(&entries, vlan).for_address(binding.ip));
@@ -65,7 +65,7 @@ struct Statements<'a> {
 }
 
 impl<'a> Statements<'a> {
-    fn of(configuration: &'a Element, binding: &'a Binding) -> Self {
+    fn of(configuration: &'a Element, binding: &'a AskedBinding) -> Self {
         let port = &binding.interface;
         let secured = configuration.active_child("ethernet-switching-options");
         let secured = secured.and_then(|options| options.active_child("secure-access-port"));
@@ -90,7 +90,7 @@ impl<'a> Statements<'a> {
     }
 
     /// A port's own entry outranks that for all.
-    fn exempt(&self, binding: &Binding, trunk: bool) -> Option<Exempt> {
+    fn exempt(&self, binding: &AskedBinding, trunk: bool) -> Option<Exempt> {
         let of_entry =
             |entry: &&Element| match (entry.active_child("dhcp-trusted"), entry.active_child("no-dhcp-trusted")) {
                 (Some(_), _) => {
@@ -129,7 +129,7 @@ impl<'a> Statements<'a> {
         self.entries.iter().copied().chain(of_port).any(|entry| entry.active_child("persistent-learning").is_some())
     }
 
-    fn limits(&self, binding: &Binding) -> impl Iterator<Item = MacLimit> {
+    fn limits(&self, binding: &AskedBinding) -> impl Iterator<Item = MacLimit> {
         let own = self.entries.iter().find_map(|entry| match entry.active_child("no-mac-limit") {
             Some(_) => Some(None),
             None => entry.active_child("mac-limit").map(Some),
@@ -182,8 +182,8 @@ mod tests {
     use super::*;
     use crate::domain::in_force::Guards;
 
-    fn binding() -> Binding {
-        Binding {
+    fn binding() -> AskedBinding {
+        AskedBinding {
             ip: "10.0.0.6".parse().expect("an address"),
             mac: "02:5e:10:00:00:01".parse().expect("a MAC"),
             interface: "ge-0/0/1.0".parse().expect("a port"),

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::examples::examples;
 use super::parse::number;
+use crate::domain::in_force::InForceState;
 use crate::domain::{Status, SwitchName};
 
 /// Looking again and again.
@@ -20,6 +21,7 @@ pub struct WatchArgs {
 #[derive(Debug, Args)]
 #[command(after_help = examples![
     "vmacd list --status failed                  # newest first",
+    "vmacd list --in-force no                    # bound, and guarding nothing",
     "vmacd list --switch sw-a1 --watch=5",
     "vmacd list --server 1042 --json",
 ])]
@@ -27,6 +29,9 @@ pub struct ListArgs {
     /// Only those with this status: pending, active, failed, revoked
     #[arg(long)]
     pub status: Option<Status>,
+    /// Only active ones that are in force: yes, no, unknown
+    #[arg(long, value_name = "STATE")]
+    pub in_force: Option<InForceState>,
     /// Only those on this switch
     #[arg(long)]
     pub switch: Option<SwitchName>,

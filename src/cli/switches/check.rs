@@ -12,7 +12,7 @@ use crate::cli::fault::did_you_mean;
 use crate::cli::terminal::escape::or_dash;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::style::{Cell, Tone};
-use crate::domain::in_force::{Binding, Verdict};
+use crate::domain::in_force::{AskedBinding, InForceVerdict};
 use crate::domain::plan::{Inactive, PresentBinding};
 use crate::domain::{Failure, Switch, SwitchName, VlanName};
 use crate::store::Store;
@@ -153,27 +153,27 @@ async fn check_session(client: &mut SwitchClient, findings: &mut Findings) {
 
 /// Whether the switch applies its bindings, whosever they are.
 async fn in_force(client: &mut SwitchClient, findings: &mut Findings, active: Vec<PresentBinding>) {
-    let asked = active.into_iter().map(|PresentBinding { ip, mac, interface, vlan, .. }| Binding {
+    let asked = active.into_iter().map(|PresentBinding { ip, mac, interface, vlan, .. }| AskedBinding {
         ip,
         mac,
         interface,
         vlan,
         has_other_ports: false,
     });
-    let asked: Vec<Binding> = asked.collect();
+    let asked: Vec<AskedBinding> = asked.collect();
     let found = match client.in_force(&asked).await {
         Ok(found) => found,
         Err(error) => return findings.add("in force", State::Note, error.to_string()),
     };
-    let of = |verdict: &Verdict| match verdict {
-        Verdict::Yes(_) => None,
-        Verdict::No(reason) => Some(("no", reason.text.clone())),
-        Verdict::Unknown(reason) => Some(("unknown", reason.text.clone())),
+    let of = |verdict: &InForceVerdict| match verdict {
+        InForceVerdict::Yes(_) => None,
+        InForceVerdict::No(reason) => Some(("no", reason.text.clone())),
+        InForceVerdict::Unknown(reason) => Some(("unknown", reason.text.clone())),
     };
     let doubts: Vec<String> = asked
         .iter()
         .zip(&found)
-        .filter_map(|(Binding { ip, .. }, found)| {
+        .filter_map(|(AskedBinding { ip, .. }, found)| {
             of(&found.verdict).map(|(state, text)| format!("{ip}: {state}: {text}"))
         })
         .collect();

@@ -26,6 +26,7 @@ pub async fn run(env: AppEnv, output: Output, args: ListArgs) -> Result<(), Faul
     }
     let filter = VmacFilter {
         status: args.status,
+        in_force: args.in_force,
         switch: args.switch,
         server_id: args.server,
         newest_first: true,

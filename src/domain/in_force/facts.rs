@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Binding, Exempt, Guards, InForceReason, MacLimit, PortGuard, Seen, ShownTable, told};
+use super::{AskedBinding, Exempt, Guards, InForceReason, MacLimit, PortGuard, ShownTable, SwitchAnswers, reasons};
 use crate::domain::audit::LearnedMac;
 use crate::domain::evidence::EvidenceTable;
 use crate::domain::plan::PresentBinding;
@@ -37,7 +37,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub fn of(binding: &Binding, guard: &PortGuard, seen: &Seen) -> Self {
+    pub fn of(binding: &AskedBinding, guard: &PortGuard, seen: &SwitchAnswers) -> Self {
         let v6 = binding.ip.ip().is_ipv6();
         Self {
             stands: seen.present.iter().any(|held| is_of(held, binding)),
@@ -49,14 +49,14 @@ impl Facts {
     }
 }
 
-fn is_of(held: &PresentBinding, binding: &Binding) -> bool {
+fn is_of(held: &PresentBinding, binding: &AskedBinding) -> bool {
     held.is_active()
         && held.ip == binding.ip
         && held.mac == binding.mac
         && held.interface.same_interface(&binding.interface)
 }
 
-fn shown(table: Option<&ShownTable>, binding: &Binding) -> Shown {
+fn shown(table: Option<&ShownTable>, binding: &AskedBinding) -> Shown {
     match table {
         None => Shown::Silent,
         Some(ShownTable { table, entries }) if entries.shows(binding.ip, binding.mac, &binding.interface) => {
@@ -66,15 +66,15 @@ fn shown(table: Option<&ShownTable>, binding: &Binding) -> Shown {
     }
 }
 
-fn guarded(binding: &Binding, guard: &PortGuard) -> Guarded {
+fn guarded(binding: &AskedBinding, guard: &PortGuard) -> Guarded {
     let Some(Guards { sources, inspection }) = guard.vlan else {
-        return Guarded::Unknown(told::vlan_unknown(binding));
+        return Guarded::Unknown(reasons::vlan_unknown(binding));
     };
     match &guard.exempt {
-        _ if !sources && !inspection => Guarded::No(told::guards_off(binding)),
-        Some(Exempt::Trusted(statement)) => Guarded::No(told::trusted(binding, statement)),
+        _ if !sources && !inspection => Guarded::No(reasons::guards_off(binding)),
+        Some(Exempt::Trusted(statement)) => Guarded::No(reasons::trusted(binding, statement)),
         // IP source guard does not look at trunks, also not at untrusted ones (JNPR "untrusted").
-        Some(Exempt::Trunk { untrusted }) if !(*untrusted && inspection) => Guarded::No(told::trunk(binding)),
+        Some(Exempt::Trunk { untrusted }) if !(*untrusted && inspection) => Guarded::No(reasons::trunk(binding)),
         Some(Exempt::Trunk { .. }) => Guarded::ByInspection,
         None if sources => Guarded::BySource,
         None => Guarded::ByInspection,
@@ -82,9 +82,9 @@ fn guarded(binding: &Binding, guard: &PortGuard) -> Guarded {
 }
 
 /// What keeps the MAC from getting in at the port.
-fn barred(binding: &Binding, guard: &PortGuard, seen: &Seen) -> Option<InForceReason> {
+fn barred(binding: &AskedBinding, guard: &PortGuard, seen: &SwitchAnswers) -> Option<InForceReason> {
     if !guard.allowed.is_empty() && !guard.allowed.contains(&binding.mac) {
-        return Some(told::not_allowed(binding));
+        return Some(reasons::not_allowed(binding));
     }
     // Where the switch has learned it, it gets in.
     if seen.learned_on(binding).any(|is_here| is_here) {
@@ -95,7 +95,7 @@ fn barred(binding: &Binding, guard: &PortGuard, seen: &Seen) -> Option<InForceRe
 }
 
 /// The MAC was learned on a port where nothing binds it.
-fn elsewhere(binding: &Binding, seen: &Seen) -> Option<InForceReason> {
+fn elsewhere(binding: &AskedBinding, seen: &SwitchAnswers) -> Option<InForceReason> {
     let bound_on = |learned: &LearnedMac| {
         let on = |held: &PresentBinding| {
             held.is_active() && held.mac == binding.mac && held.interface.same_interface(&learned.interface)
@@ -105,13 +105,13 @@ fn elsewhere(binding: &Binding, seen: &Seen) -> Option<InForceReason> {
     let mut learned = seen.learned.iter().flatten();
     let learned = learned.find(|learned| learned.mac == binding.mac && !bound_on(learned))?;
     Some(match learned.kept {
-        true => told::kept_elsewhere(binding, &learned.interface),
-        false => told::learned_elsewhere(binding, &learned.interface),
+        true => reasons::kept_elsewhere(binding, &learned.interface),
+        false => reasons::learned_elsewhere(binding, &learned.interface),
     })
 }
 
 /// The port lets no more MACs in than those that it has learned, or than a part of those that are bound there.
-fn full(binding: &Binding, guard: &PortGuard, seen: &Seen) -> Option<InForceReason> {
+fn full(binding: &AskedBinding, guard: &PortGuard, seen: &SwitchAnswers) -> Option<InForceReason> {
     let MacLimit { macs, .. } = guard.limit.as_ref()?;
     let here = |interface: &InterfaceName| interface.same_interface(&binding.interface);
     let learned: HashSet<Mac> =
@@ -120,12 +120,12 @@ fn full(binding: &Binding, guard: &PortGuard, seen: &Seen) -> Option<InForceReas
     let bound: HashSet<Mac> = bound.map(|held| held.mac).collect();
     if learned.len() >= *macs {
         Some(if guard.keeps {
-            told::kept(binding, guard, learned.len())
+            reasons::kept(binding, guard, learned.len())
         } else {
-            told::full(binding, guard, learned.len())
+            reasons::full(binding, guard, learned.len())
         })
     } else if bound.len() > *macs {
-        Some(told::too_many(binding, guard, bound.len()))
+        Some(reasons::too_many(binding, guard, bound.len()))
     } else {
         None
     }

@@ -4,18 +4,21 @@
 //! does not have the binding. `facts` finds out which of them hold, [`verdict`] weighs them.
 
 mod facts;
+mod reasons;
 #[cfg(test)]
 mod tests;
-mod told;
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::audit::LearnedMac;
-use super::evidence::{EvidenceTable, Tables};
+use super::evidence::{EvidenceTable, TableEntries};
 use super::plan::PresentBinding;
-use super::{BindableAddress, InterfaceName, Mac, VlanName};
+use super::{BindableAddress, InterfaceName, Mac, VlanName, shown};
 use facts::{Facts, Guarded, Shown};
 
 /// Whether a binding takes effect.
@@ -31,13 +34,30 @@ pub enum InForceState {
 }
 
 impl InForceState {
-    /// As it is told.
+    /// Each there is.
+    pub const ALL: [Self; 3] = [Self::Yes, Self::No, Self::Unknown];
+
+    /// The text used in the database, in events and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Yes => "yes",
             Self::No => "no",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+/// A text that is none of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is not one of yes, no, unknown", shown(.0))]
+pub struct InForceStateError(String);
+
+impl FromStr for InForceState {
+    type Err = InForceStateError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let state = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        state.ok_or_else(|| InForceStateError(text.to_owned()))
     }
 }
 
@@ -96,7 +116,7 @@ pub struct InForceReason {
 
 /// What is known of a binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum InForceVerdict {
     /// It is in force, as this table shows.
     Yes(EvidenceTable),
     /// It is not.
@@ -118,19 +138,32 @@ pub struct InForce {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "InForceReason")]
     pub reason: Option<InForceReason>,
-    /// When the switch was last asked, UTC.
+    /// Since when this is known, UTC; when a switch was last asked about all its bindings is known of the switch.
     pub at: DateTime<Utc>,
 }
 
 impl InForce {
     /// What was found out at that time.
-    pub fn of(verdict: Verdict, at: DateTime<Utc>) -> Self {
+    pub fn of(verdict: InForceVerdict, at: DateTime<Utc>) -> Self {
         let (state, table, reason) = match verdict {
-            Verdict::Yes(table) => (InForceState::Yes, Some(table), None),
-            Verdict::No(reason) => (InForceState::No, None, Some(reason)),
-            Verdict::Unknown(reason) => (InForceState::Unknown, None, Some(reason)),
+            InForceVerdict::Yes(table) => (InForceState::Yes, Some(table), None),
+            InForceVerdict::No(reason) => (InForceState::No, None, Some(reason)),
+            InForceVerdict::Unknown(reason) => (InForceState::Unknown, None, Some(reason)),
         };
         Self { state, table, reason, at }
+    }
+
+    /// The same as before with the time that it had; else this.
+    pub fn or_as_before(self, before: Option<&Self>) -> Self {
+        match before {
+            Some(before) if *before == (Self { at: before.at, ..self.clone() }) => before.clone(),
+            _ => self,
+        }
+    }
+
+    /// When the switch was last asked: when it answered as it does, or with the last look at all of its bindings.
+    pub fn checked_at(&self, seen_at: Option<DateTime<Utc>>) -> DateTime<Utc> {
+        seen_at.map_or(self.at, |seen_at| seen_at.max(self.at))
     }
 
     /// The code of its reason.
@@ -150,7 +183,7 @@ impl InForce {
 
 /// A binding that is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
+pub struct AskedBinding {
     /// The address.
     pub ip: BindableAddress,
     /// The MAC.
@@ -214,12 +247,12 @@ pub struct ShownTable {
     /// Which one.
     pub table: EvidenceTable,
     /// What it holds.
-    pub entries: Tables,
+    pub entries: TableEntries,
 }
 
 /// What a switch showed. Of each table none where it does not show it.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct SwitchAnswers {
     /// What its IP source guard goes by, for IPv4.
     pub source_guard: Option<ShownTable>,
     /// Its table of bindings of IPv4 addresses.
@@ -232,21 +265,20 @@ pub struct Seen {
     pub present: Vec<PresentBinding>,
 }
 
-impl Seen {
-    /// The tables that show the binding, each once.
-    pub fn tables_showing(&self, binding: &Binding) -> Vec<EvidenceTable> {
+impl SwitchAnswers {
+    /// For each table that was read, whether it shows the binding.
+    pub fn tables(&self, binding: &AskedBinding) -> BTreeMap<EvidenceTable, bool> {
         let of_bindings = [&self.source_guard, &self.bindings, &self.bindings_v6].into_iter().flatten();
-        let of_bindings = of_bindings.filter(|shown| shown.entries.shows(binding.ip, binding.mac, &binding.interface));
-        let mut tables: Vec<EvidenceTable> = of_bindings.map(|shown| shown.table).collect();
-        if self.learned_on(binding).any(|is_here| is_here) {
-            tables.push(EvidenceTable::Learned);
+        let shows = |shown: &ShownTable| shown.entries.shows(binding.ip, binding.mac, &binding.interface);
+        let mut tables: BTreeMap<_, _> = of_bindings.map(|shown| (shown.table, shows(shown))).collect();
+        if self.learned.is_some() {
+            tables.insert(EvidenceTable::Learned, self.learned_on(binding).any(|is_here| is_here));
         }
-        tables.sort_unstable();
         tables
     }
 
     /// For each port that the binding's MAC was learned on, whether it is the binding's.
-    fn learned_on<'a>(&'a self, binding: &'a Binding) -> impl Iterator<Item = bool> {
+    fn learned_on<'a>(&'a self, binding: &'a AskedBinding) -> impl Iterator<Item = bool> {
         let of_mac = self.learned.iter().flatten().filter(|learned| learned.mac == binding.mac);
         of_mac.map(|learned| learned.interface.same_interface(&binding.interface))
     }
@@ -254,23 +286,25 @@ impl Seen {
 
 /// Whether the binding is in force. What keeps the MAC out counts first, then what the source guard itself goes by, then
 /// whether anything looks at the port, and last the switch's table of bindings.
-pub fn verdict(binding: &Binding, guard: &PortGuard, seen: &Seen) -> Verdict {
+pub fn verdict(binding: &AskedBinding, guard: &PortGuard, seen: &SwitchAnswers) -> InForceVerdict {
     let facts = Facts::of(binding, guard, seen);
-    let missing = |table: EvidenceTable| Verdict::No(told::not_in_table(binding, table));
+    let missing = |table: EvidenceTable| InForceVerdict::No(reasons::not_in_table(binding, table));
     match (facts.stands, facts.barred, facts.source_guard, facts.guarded, facts.bindings) {
-        (false, ..) => Verdict::No(told::not_bound(binding)),
-        (true, Some(why), ..) => Verdict::No(why),
-        (true, None, Shown::Yes(table), ..) => Verdict::Yes(table),
-        (true, None, Shown::No(_) | Shown::Silent, Guarded::No(why), _) => Verdict::No(why),
-        (true, None, Shown::No(_) | Shown::Silent, Guarded::Unknown(why), _) => Verdict::Unknown(why),
+        (false, ..) => InForceVerdict::No(reasons::not_bound(binding)),
+        (true, Some(why), ..) => InForceVerdict::No(why),
+        (true, None, Shown::Yes(table), ..) => InForceVerdict::Yes(table),
+        (true, None, Shown::No(_) | Shown::Silent, Guarded::No(why), _) => InForceVerdict::No(why),
+        (true, None, Shown::No(_) | Shown::Silent, Guarded::Unknown(why), _) => InForceVerdict::Unknown(why),
         (true, None, Shown::No(table), Guarded::BySource, _) => missing(table),
         (true, None, Shown::Silent, Guarded::BySource, Shown::Yes(table))
-        | (true, None, Shown::No(_) | Shown::Silent, Guarded::ByInspection, Shown::Yes(table)) => Verdict::Yes(table),
+        | (true, None, Shown::No(_) | Shown::Silent, Guarded::ByInspection, Shown::Yes(table)) => {
+            InForceVerdict::Yes(table)
+        }
         (true, None, Shown::Silent, Guarded::BySource, Shown::No(table))
         | (true, None, Shown::No(_) | Shown::Silent, Guarded::ByInspection, Shown::No(table)) => missing(table),
         (true, None, Shown::Silent, Guarded::BySource, Shown::Silent)
         | (true, None, Shown::No(_) | Shown::Silent, Guarded::ByInspection, Shown::Silent) => {
-            Verdict::Unknown(told::not_shown())
+            InForceVerdict::Unknown(reasons::not_shown())
         }
     }
 }

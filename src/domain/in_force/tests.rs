@@ -5,8 +5,8 @@ const VMAC: &str = "02:5e:10:00:00:01";
 const PXE: &str = "0c:c4:7a:00:00:01";
 const PORT: &str = "ge-0/0/1.0";
 
-fn binding() -> Binding {
-    Binding {
+fn binding() -> AskedBinding {
+    AskedBinding {
         ip: "10.0.0.6".parse().expect("an address"),
         mac: VMAC.parse().expect("a MAC"),
         interface: PORT.parse().expect("a port"),
@@ -21,15 +21,12 @@ fn guarded() -> PortGuard {
 }
 
 fn held(interface: &str, ip: &str, mac: &str) -> PresentBinding {
-    PresentBinding {
-        interface: interface.parse().expect("a port"),
-        ip: ip.parse().expect("an address"),
-        vlan: None,
-        mac: mac.parse().expect("a MAC"),
-        group: None,
-        inactive: None,
-        inherited: None,
-    }
+    PresentBinding::new(
+        interface.parse().expect("a port"),
+        ip.parse().expect("an address"),
+        None,
+        mac.parse().expect("a MAC"),
+    )
 }
 
 fn table(table: EvidenceTable, macs: &[&str]) -> Option<ShownTable> {
@@ -38,7 +35,7 @@ fn table(table: EvidenceTable, macs: &[&str]) -> Option<ShownTable> {
         mac: mac.parse().expect("a MAC"),
         interface: PORT.parse().expect("a port"),
     };
-    Some(ShownTable { table, entries: Tables::of(macs.iter().map(entry).collect()) })
+    Some(ShownTable { table, entries: TableEntries::of(macs.iter().map(entry).collect()) })
 }
 
 fn learned(on: &[(&str, &str)]) -> Option<Vec<LearnedMac>> {
@@ -51,8 +48,8 @@ fn learned(on: &[(&str, &str)]) -> Option<Vec<LearnedMac>> {
 }
 
 /// A switch that shows the binding everywhere.
-fn all_shown() -> Seen {
-    Seen {
+fn all_shown() -> SwitchAnswers {
+    SwitchAnswers {
         source_guard: table(EvidenceTable::IpSourceGuard, &[VMAC]),
         bindings: table(EvidenceTable::DhcpSnooping, &[VMAC]),
         bindings_v6: None,
@@ -62,34 +59,35 @@ fn all_shown() -> Seen {
 }
 
 /// The verdict as a short line.
-fn told(guard: &PortGuard, seen: &Seen) -> String {
+fn told(guard: &PortGuard, seen: &SwitchAnswers) -> String {
     told_of(&binding(), guard, seen)
 }
 
-fn told_of(binding: &Binding, guard: &PortGuard, seen: &Seen) -> String {
+fn told_of(binding: &AskedBinding, guard: &PortGuard, seen: &SwitchAnswers) -> String {
     match verdict(binding, guard, seen) {
-        Verdict::Yes(table) => format!("yes: {}", table.as_str()),
-        Verdict::No(reason) => format!("no: {}: {}", reason.code.as_str(), reason.text),
-        Verdict::Unknown(reason) => format!("unknown: {}: {}", reason.code.as_str(), reason.text),
+        InForceVerdict::Yes(table) => format!("yes: {}", table.as_str()),
+        InForceVerdict::No(reason) => format!("no: {}: {}", reason.code.as_str(), reason.text),
+        InForceVerdict::Unknown(reason) => format!("unknown: {}: {}", reason.code.as_str(), reason.text),
     }
 }
 
 #[test]
 fn what_the_source_guard_goes_by_is_the_best_evidence_and_the_table_of_bindings_the_next() {
     assert_eq!(told(&guarded(), &all_shown()), "yes: ip-source-guard");
-    let without = || Seen { source_guard: None, ..all_shown() };
+    let without = || SwitchAnswers { source_guard: None, ..all_shown() };
     assert_eq!(told(&guarded(), &without()), "yes: dhcp-snooping", "the release has no such request");
     let inspected = PortGuard { vlan: Some(Guards { sources: false, inspection: true }), ..guarded() };
     assert_eq!(told(&inspected, &without()), "yes: dhcp-snooping");
-    let lacking = || Seen { source_guard: table(EvidenceTable::IpSourceGuard, &[]), ..all_shown() };
+    let lacking = || SwitchAnswers { source_guard: table(EvidenceTable::IpSourceGuard, &[]), ..all_shown() };
     assert!(told(&guarded(), &lacking()).starts_with("no: not_in_table: the switch's table (ip-source-guard)"));
     assert_eq!(told(&inspected, &lacking()), "yes: dhcp-snooping", "the source guard is off there");
 }
 
 #[test]
 fn a_table_that_answers_without_the_binding_says_no_and_one_that_does_not_answer_says_nothing() {
-    let empty = Seen { source_guard: None, bindings: table(EvidenceTable::DhcpSnooping, &[PXE]), ..all_shown() };
-    let silent = Seen { source_guard: None, bindings: None, ..all_shown() };
+    let empty =
+        SwitchAnswers { source_guard: None, bindings: table(EvidenceTable::DhcpSnooping, &[PXE]), ..all_shown() };
+    let silent = SwitchAnswers { source_guard: None, bindings: None, ..all_shown() };
     let vlan_unknown = PortGuard { vlan: None, ..guarded() };
     let lines = [told(&guarded(), &empty), told(&guarded(), &silent), told(&vlan_unknown, &silent)];
     insta::assert_snapshot!(lines.join("\n"), @"
@@ -101,7 +99,7 @@ fn a_table_that_answers_without_the_binding_says_no_and_one_that_does_not_answer
 
 #[test]
 fn where_nothing_looks_at_the_port_the_binding_is_not_in_force_whatever_the_tables_show() {
-    let seen = Seen { source_guard: None, ..all_shown() };
+    let seen = SwitchAnswers { source_guard: None, ..all_shown() };
     let exempt = |exempt| PortGuard { exempt: Some(exempt), ..guarded() };
     let off = PortGuard { vlan: Some(Guards::default()), ..guarded() };
     let lines = [
@@ -120,7 +118,7 @@ fn where_nothing_looks_at_the_port_the_binding_is_not_in_force_whatever_the_tabl
 
 #[test]
 fn a_mac_that_does_not_get_in_is_not_in_force() {
-    let unheard = |on: &[(&str, &str)]| Seen { learned: learned(on), ..all_shown() };
+    let unheard = |on: &[(&str, &str)]| SwitchAnswers { learned: learned(on), ..all_shown() };
     let allowed = PortGuard { allowed: vec![PXE.parse().expect("a MAC")], ..guarded() };
     let limit = |macs, keeps| PortGuard {
         limit: Some(MacLimit { macs, statement: format!("mac-limit {macs}") }),
@@ -153,11 +151,11 @@ fn a_mac_that_does_not_get_in_is_not_in_force() {
 
 #[test]
 fn a_mac_that_is_bound_on_several_ports_may_be_learned_on_any_of_them() {
-    let elsewhere = || Seen { learned: learned(&[(VMAC, "ge-0/0/2.0")]), ..all_shown() };
+    let elsewhere = || SwitchAnswers { learned: learned(&[(VMAC, "ge-0/0/2.0")]), ..all_shown() };
     let mut twice = elsewhere();
     twice.present.push(held("ge-0/0/2", "10.0.0.6", VMAC));
     assert_eq!(told(&guarded(), &twice), "yes: ip-source-guard");
-    let shared = Binding { has_other_ports: true, ..binding() };
+    let shared = AskedBinding { has_other_ports: true, ..binding() };
     assert_eq!(told_of(&shared, &guarded(), &elsewhere()), "yes: ip-source-guard");
 }
 
@@ -165,8 +163,8 @@ fn a_mac_that_is_bound_on_several_ports_may_be_learned_on_any_of_them() {
 fn what_the_configuration_does_not_hold_is_not_in_force() {
     let mut inactive = all_shown();
     inactive.present[0].inactive = Some(crate::domain::plan::Inactive::Itself);
-    let other = Seen { present: vec![held(PORT, "10.0.0.6", PXE)], ..all_shown() };
-    for seen in [inactive, other, Seen { present: Vec::new(), ..all_shown() }] {
+    let other = SwitchAnswers { present: vec![held(PORT, "10.0.0.6", PXE)], ..all_shown() };
+    for seen in [inactive, other, SwitchAnswers { present: Vec::new(), ..all_shown() }] {
         assert!(told(&guarded(), &seen).starts_with("no: not_bound: "), "{}", told(&guarded(), &seen));
     }
 }
@@ -174,34 +172,37 @@ fn what_the_configuration_does_not_hold_is_not_in_force() {
 #[test]
 fn an_ipv6_binding_is_looked_for_in_the_table_of_its_family() {
     let ip: BindableAddress = "2001:db8::6".parse().expect("an address");
-    let v6 = Binding { ip, ..binding() };
+    let v6 = AskedBinding { ip, ..binding() };
     let present = || vec![held(PORT, "2001:db8::6", VMAC)];
-    let silent = Seen { present: present(), ..all_shown() };
+    let silent = SwitchAnswers { present: present(), ..all_shown() };
     assert!(
         told_of(&v6, &guarded(), &silent).starts_with("unknown: not_shown"),
         "{}",
         told_of(&v6, &guarded(), &silent)
     );
     let entry = TableEntry { ip, mac: v6.mac, interface: v6.interface.clone() };
-    let entries = Tables::of(vec![entry]);
+    let entries = TableEntries::of(vec![entry]);
     let bindings_v6 = Some(ShownTable { table: EvidenceTable::DhcpSecurityV6, entries });
-    let seen = Seen { bindings_v6, present: present(), ..all_shown() };
+    let seen = SwitchAnswers { bindings_v6, present: present(), ..all_shown() };
     assert_eq!(told_of(&v6, &guarded(), &seen), "yes: dhcpv6-security");
 }
 
 #[test]
 fn a_change_is_news_and_so_is_a_new_binding_that_is_not_in_force() {
     let at = DateTime::UNIX_EPOCH;
-    let no = |code| Verdict::No(InForceReason { code, text: "no".to_owned() });
+    let no = |code| InForceVerdict::No(InForceReason { code, text: "no".to_owned() });
     let known = |verdict| InForce::of(verdict, at);
-    let yes = || known(Verdict::Yes(EvidenceTable::DhcpSnooping));
+    let yes = || known(InForceVerdict::Yes(EvidenceTable::DhcpSnooping));
     let off = || known(no(InForceCode::GuardsOff));
-    let unknown = || known(Verdict::Unknown(InForceReason { code: InForceCode::NotShown, text: String::new() }));
+    let unknown = || known(InForceVerdict::Unknown(InForceReason { code: InForceCode::NotShown, text: String::new() }));
     assert!(off().is_news_after(None) && !yes().is_news_after(None) && !unknown().is_news_after(None));
     assert!(
         yes().is_news_after(Some(&off())) && off().is_news_after(Some(&yes())) && unknown().is_news_after(Some(&yes()))
     );
     assert!(known(no(InForceCode::Trunk)).is_news_after(Some(&off())));
     assert!(!off().is_news_after(Some(&off())));
-    assert!(!known(Verdict::Yes(EvidenceTable::IpSourceGuard)).is_news_after(Some(&yes())), "another table is no news");
+    assert!(
+        !known(InForceVerdict::Yes(EvidenceTable::IpSourceGuard)).is_news_after(Some(&yes())),
+        "another table is no news"
+    );
 }

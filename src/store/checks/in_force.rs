@@ -1,13 +1,13 @@
-//! What switches showed of bindings, written to their rows: whether each is in force, and the tables that show it. A row does
-//! not count as changed by it.
+//! What switches showed of bindings: whether each is in force, and the tables that show it. A row is written where that is
+//! something else than before, and does not count as changed by it; when a switch was last looked at is kept with the switch.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::domain::evidence::{EvidenceTable, renewed};
-use crate::domain::in_force::{InForce, InForceCode, InForceState, Verdict};
+use crate::domain::in_force::{InForce, InForceCode, InForceState, InForceVerdict};
 use crate::domain::{BindingState, InterfaceName, SwitchBinding, SwitchName};
 use crate::store::database::engine::{args, batch_arg};
 use crate::store::database::error::StoreError;
@@ -33,9 +33,9 @@ pub struct ShownInForce {
     /// The port.
     pub interface: InterfaceName,
     /// Whether the binding is in force.
-    pub verdict: Verdict,
-    /// The tables that show it.
-    pub tables: Vec<EvidenceTable>,
+    pub verdict: InForceVerdict,
+    /// For each table that was read, whether it shows the binding.
+    pub tables: BTreeMap<EvidenceTable, bool>,
 }
 
 /// A binding of which something else is known than before.
@@ -70,8 +70,46 @@ impl Checks<'_> {
                            WHERE CAST(e.value->>'id' AS BIGINT) = not_in_force.vmac_id)";
             let arguments = vec![batch_arg(asked), switch.as_str().into()];
             self.store.engine.write("forget what is bound no more", sql, arguments).await?;
+            let sql = "UPDATE switches SET in_force_seen_at = $2 WHERE name = $1";
+            let arguments = args![switch.as_str(), self.store.now().await?];
+            self.store.engine.write("note a check of what is in force", sql, arguments).await?;
         }
         Ok(news)
+    }
+
+    /// When each of the row's switches was last asked which of its bindings are in force, where it was.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn in_force_seen_at(self, vmac: &Vmac) -> Result<HashMap<SwitchName, DateTime<Utc>>, StoreError> {
+        let names = vmac.switch_bindings.iter().map(|binding| json!({"name": binding.switch})).collect();
+        let sql = "SELECT name, in_force_seen_at FROM switches
+                   WHERE in_force_seen_at IS NOT NULL AND name {in}SELECT e.value->>'name' FROM {rows}{/in}";
+        let rows = self.store.engine.read("read when switches were checked", sql, vec![batch_arg(names)]).await?;
+        rows.iter().map(|row| Ok((row.parse("name")?, row.get("in_force_seen_at")?))).collect()
+    }
+
+    /// Those of these rows that have not changed since, and of which something else was shown than they say.
+    async fn outdated(
+        self,
+        switch: &SwitchName,
+        shown: &[ShownInForce],
+        as_of: &HashMap<i64, DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        let ids: BTreeSet<i64> = shown.iter().map(|shown| shown.vmac_id).collect();
+        let rows = self.store.vmacs().list(&ids.into_iter().collect::<Vec<_>>()).await?;
+        let mut rows: HashMap<i64, Vmac> = rows.into_iter().map(|vmac| (vmac.id, vmac)).collect();
+        rows.retain(|id, vmac| as_of.get(id) == Some(&vmac.updated_at));
+        let is_outdated = |shown: &&ShownInForce| {
+            let binding = rows.get_mut(&shown.vmac_id).and_then(|vmac| binding_at(vmac, switch, &shown.interface));
+            binding.is_some_and(|binding| {
+                let before = binding.clone();
+                note(binding, shown, now);
+                *binding != before
+            })
+        };
+        Ok(shown.iter().filter(is_outdated).map(|shown| shown.vmac_id).collect())
     }
 
     async fn note_batch(
@@ -81,8 +119,11 @@ impl Checks<'_> {
         as_of: &HashMap<i64, DateTime<Utc>>,
     ) -> Result<Vec<InForceNews>, StoreError> {
         let now = self.store.now().await?;
+        let ids = self.outdated(switch, shown, as_of, now).await?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut tx = self.store.begin("note what is in force").await?;
-        let ids: HashSet<i64> = shown.iter().map(|shown| shown.vmac_id).collect();
         let mut vmacs = lock_vmacs(&mut tx, ids.iter().map(|id| json!({"id": id})).collect()).await?;
         vmacs.retain(|id, vmac| as_of.get(id) == Some(&vmac.updated_at));
         let mut news = Vec::new();
@@ -122,7 +163,7 @@ fn binding_at<'a>(vmac: &'a mut Vmac, switch: &SwitchName, interface: &Interface
 }
 
 fn note(binding: &mut SwitchBinding, shown: &ShownInForce, now: DateTime<Utc>) -> Option<InForceNews> {
-    let found = InForce::of(shown.verdict.clone(), now);
+    let found = InForce::of(shown.verdict.clone(), now).or_as_before(binding.in_force.as_ref());
     binding.evidence = renewed(&binding.evidence, &shown.tables, now);
     let is_news = found.is_news_after(binding.in_force.as_ref());
     binding.in_force = Some(found.clone());

@@ -5,6 +5,7 @@
 //!   `e.value->>'name'`, cast where they are numbers;
 //! - `{in}SELECT ...{/in}`: is one of these; on Postgres as an array, which is looked up by index whatever the planner
 //!   thinks of the tables' sizes (decision 0014);
+//! - `{bindings}`: the ports of a row of `virtual_macs` as a table `port(value)`;
 //! - `{for_update}` and `{skip_locked}`: row locks, nothing on SQLite, where a write transaction is alone;
 //! - `{unhex}x{/unhex}`: bytes of a hexadecimal text;
 //! - `{now_ms}`: the database's clock, milliseconds since 1970.
@@ -285,6 +286,7 @@ fn parsed<T: std::str::FromStr>(column: &str, text: &str) -> Result<T, StoreErro
 
 pub(in crate::store) fn for_postgres(sql: &str) -> String {
     sql.replace("{rows}", "jsonb_array_elements($1::jsonb) AS e(value)")
+        .replace("{bindings}", "jsonb_array_elements(switch_bindings) AS port(value)")
         .replace("{in}", "= ANY(ARRAY(")
         .replace("{/in}", "))")
         .replace("{strpos}", "strpos")
@@ -297,6 +299,7 @@ pub(in crate::store) fn for_postgres(sql: &str) -> String {
 
 fn for_sqlite(sql: &str) -> String {
     sql.replace("{rows}", "json_each($1) AS e")
+        .replace("{bindings}", "json_each(switch_bindings) AS port")
         .replace("{in}", "IN (")
         .replace("{/in}", ")")
         .replace("{strpos}", "instr")

@@ -34,6 +34,8 @@ pub struct KnownSwitch {
     pub freeze: Option<Freeze>,
     /// When what it holds was last compared with the rows.
     pub drift_seen_at: Option<DateTime<Utc>>,
+    /// When it was last asked which of its bindings are in force.
+    pub in_force_seen_at: Option<DateTime<Utc>>,
 }
 
 pub(super) fn enum_to_text<T: Serialize>(value: &T) -> String {
@@ -71,6 +73,7 @@ impl KnownSwitch {
             last_seen_at: seen_at_ms.and_then(DateTime::from_timestamp_millis),
             freeze: freeze_of(row)?,
             drift_seen_at: row.get("drift_seen_at")?,
+            in_force_seen_at: row.get("in_force_seen_at")?,
         })
     }
 }

@@ -44,6 +44,7 @@ const SOURCES: &[Source] = sources![
     "0018_in_force",
     "0019_duplicates",
     "0021_ports",
+    "0022_in_force_seen",
 ];
 
 /// The tables of Postgres, from the first to the newest.

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net};
 use serde_json::json;
 
+use crate::domain::in_force::InForceState;
 use crate::domain::{BindableAddress, Mac, Search, SearchText, Status, SwitchName};
 use crate::store::database::engine::{Arg, batch_arg};
 use crate::store::database::error::StoreError;
@@ -16,6 +17,8 @@ use crate::store::parts::Vmacs;
 pub struct VmacFilter {
     /// With this status.
     pub status: Option<Status>,
+    /// Active, and in force, not in force, or not known to be either: what is worst of its ports counts.
+    pub in_force: Option<InForceState>,
     /// On this switch.
     pub switch: Option<SwitchName>,
     /// Of this server.
@@ -38,6 +41,7 @@ impl Default for VmacFilter {
     fn default() -> Self {
         Self {
             status: None,
+            in_force: None,
             switch: None,
             server_id: None,
             ip: None,
@@ -58,6 +62,21 @@ pub(in crate::store) const fn has_status(status: Status) -> &'static str {
         Status::Active => "status = 'active'",
         Status::Failed => "status = 'failed' AND failure_code IS NOT NULL",
         Status::Revoked => "status = 'revoked' AND revoked_at IS NOT NULL",
+    }
+}
+
+/// Rows that were found not to be in force. What a revoked row left there until the next look counts no more.
+pub(in crate::store) const NOT_IN_FORCE: &str = "status = 'active' AND id {in}SELECT vmac_id FROM not_in_force{/in}";
+
+/// The condition that an active row is in force, is not, or that it is not known.
+fn is_in_force(state: InForceState) -> String {
+    let unknown = "EXISTS (SELECT 1 FROM {bindings} WHERE port.value->>'state' = 'bound'
+                       AND COALESCE(port.value->'in_force'->>'state', '') <> 'yes')";
+    let not_no = "status = 'active' AND NOT EXISTS (SELECT 1 FROM not_in_force n WHERE n.vmac_id = virtual_macs.id)";
+    match state {
+        InForceState::No => NOT_IN_FORCE.to_owned(),
+        InForceState::Unknown => format!("{not_no} AND {unknown}"),
+        InForceState::Yes => format!("{not_no} AND NOT {unknown}"),
     }
 }
 
@@ -146,6 +165,7 @@ fn with_text(text: &SearchText, arguments: &mut Vec<Arg>) -> String {
 pub(in crate::store) fn conditions(filter: &VmacFilter, arguments: &mut Vec<Arg>) -> String {
     let mut all = Vec::new();
     all.extend(filter.status.map(|status| has_status(status).to_owned()));
+    all.extend(filter.in_force.map(is_in_force));
     if let Some(ip) = filter.ip {
         arguments.push(ip.to_string().into());
         all.push(of_address(arguments.len()));

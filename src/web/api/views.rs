@@ -240,6 +240,8 @@ pub(super) struct SwitchView {
     drift: String,
     /// When what it holds was last compared with the rows.
     drift_seen_at: Option<DateTime<Utc>>,
+    /// When it was last asked which of its bindings are in force; rows say since when each is as it is.
+    in_force_seen_at: Option<DateTime<Utc>>,
     /// The worker that has its lease.
     lease_holder: Option<String>,
     changes_waiting: i64,
@@ -288,6 +290,7 @@ impl SwitchView {
             last_seen_at: known.last_seen_at,
             drift: known.switch.drift.unwrap_or(drift).as_str().to_owned(),
             drift_seen_at: known.drift_seen_at,
+            in_force_seen_at: known.in_force_seen_at,
             lease_holder: overview.lease_holder,
             changes_waiting: overview.changes_waiting,
             last_push_id: overview.last_push_id,

@@ -110,6 +110,9 @@ struct ListQuery {
     /// `pending`, `active`, `failed` or `revoked`.
     #[param(pattern = "^(pending|active|failed|revoked)$")]
     status: Option<String>,
+    /// Active ones that are in force: `yes`, `no`, or `unknown` where it is not known; what is worst of its ports counts.
+    #[param(pattern = "^(yes|no|unknown)$")]
+    in_force: Option<String>,
     /// Those on this switch.
     #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     switch: Option<String>,
@@ -145,6 +148,7 @@ async fn list(
     let page_request = PageRequest::new(query.limit, query.after)?;
     let filter = VmacFilter {
         status: parsed_optional("status", query.status.as_ref())?,
+        in_force: parsed_optional("in_force", query.in_force.as_ref())?,
         switch: parsed_optional("switch", query.switch.as_ref())?,
         server_id: query.server_id,
         ip: parsed_optional("ip", query.ip.as_ref())?,

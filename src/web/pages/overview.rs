@@ -26,6 +26,7 @@ pub(super) async fn show(State(app): State<AppState>) -> Result<Markup, PageErro
         div .tiles {
             (tile("/vmacs?status=pending", counts.rows_pending, "pending"))
             (tile("/vmacs?status=active", active, "active"))
+            (tile("/vmacs?in_force=no", counts.rows_not_in_force, "active, not in force"))
             (tile("/vmacs?status=failed", counts.rows_failed, "failed"))
             (tile("/dead-letters", counts.dead_letters_waiting, "dead letters"))
             (tile("/switches", counts.switches_in_trouble, "switches with problems"))
@@ -41,6 +42,7 @@ fn tile(path: &str, count: i64, name: &str) -> Markup {
     let class = match (name, count) {
         (_, 0) => "none",
         ("active" | "pending", _) => name,
+        ("active, not in force", _) => "pending",
         _ => "failed",
     };
     html! { a href=(path) { strong class=(class) { (count) } (name) } }

@@ -140,6 +140,7 @@ fn facts(overview: &SwitchOverview, drift: DriftMode) -> Markup {
             dt { "Dialect" } dd { (known.dialect_found.map_or("not known yet", |dialect| dialect.as_str())) }
             dt { "Host key" } dd .mono { (or_dash(known.switch.host_key.as_ref())) }
             dt { "Last seen" } dd { (exact_time_or_dash(known.last_seen_at)) }
+            dt { "In force" } dd { @match known.in_force_seen_at { Some(at) => { "last checked " (exact_time(at)) }, None => "never checked" } }
             dt { "Drift" } dd { (known.switch.drift.unwrap_or(drift).as_str()) " (" @match known.drift_seen_at { Some(at) => { "last checked " (exact_time(at)) }, None => "never checked" } ")" }
         }
     }

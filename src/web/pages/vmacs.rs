@@ -1,6 +1,9 @@
 //! Virtual MACs: the list, and one with its history.
 
+use std::collections::HashMap;
+
 use axum::extract::State;
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -14,7 +17,7 @@ use super::extract::{Path, Query};
 use super::layout::page;
 use super::wording::{plural, switch_problem};
 use crate::domain::in_force::{InForce, InForceState};
-use crate::domain::{BindableAddress, Desired, Search, Status, SwitchBinding, VmacName};
+use crate::domain::{BindableAddress, Desired, Search, Status, SwitchBinding, SwitchName, VmacName};
 use crate::store::{DeadLetterFilter, DeadLetterRow, RowWait, StoreError, TimelineEntry, Vmac, VmacFilter};
 use crate::web::api::problem::{ApiCode, Problem};
 use crate::web::app_state::AppState;
@@ -24,6 +27,7 @@ use crate::web::app_state::AppState;
 #[serde(default)]
 pub(super) struct VmacQuery {
     status: String,
+    in_force: String,
     switch: String,
     server: String,
     q: String,
@@ -34,6 +38,7 @@ impl VmacQuery {
     fn filter(&self) -> Result<VmacFilter, Problem> {
         Ok(VmacFilter {
             status: given("status", &self.status)?,
+            in_force: given("in_force", &self.in_force)?,
             switch: given("switch", &self.switch)?,
             server_id: given("server", &self.server)?,
             search: Search::of(&self.q),
@@ -45,13 +50,22 @@ impl VmacQuery {
     }
 
     fn is_all(&self) -> bool {
-        [&self.status, &self.switch, &self.server, &self.q].iter().all(|value| value.is_empty())
+        self.given().next().is_none()
+    }
+
+    fn given(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        let all = [
+            ("status", &self.status),
+            ("in_force", &self.in_force),
+            ("switch", &self.switch),
+            ("server", &self.server),
+            ("q", &self.q),
+        ];
+        all.into_iter().filter(|(_, value)| !value.is_empty())
     }
 
     fn path(&self) -> String {
-        let given = [("status", &self.status), ("switch", &self.switch), ("server", &self.server), ("q", &self.q)];
-        let pairs = given.iter().filter(|(_, value)| !value.is_empty());
-        let pairs: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", url_encoded(value))).collect();
+        let pairs: Vec<String> = self.given().map(|(name, value)| format!("{name}={}", url_encoded(value))).collect();
         format!("/vmacs?{}", pairs.join("&"))
     }
 }
@@ -63,6 +77,9 @@ where
     let parsed = (!text.is_empty()).then(|| text.trim().parse()).transpose();
     parsed.map_err(|error| Problem::new(ApiCode::InvalidParameter, format!("{name}: {error}")))
 }
+
+/// What the list can be narrowed to.
+const IN_FORCE: [(&str, &str); 3] = [("no", "not in force"), ("unknown", "in force: not known"), ("yes", "in force")];
 
 /// Lists them, newest first.
 pub(super) async fn list(State(app): State<AppState>, Query(query): Query<VmacQuery>) -> Result<Markup, PageError> {
@@ -77,6 +94,10 @@ pub(super) async fn list(State(app): State<AppState>, Query(query): Query<VmacQu
                 @for name in [Status::Pending, Status::Active, Status::Failed, Status::Revoked].map(Status::as_str) {
                     option value=(name) selected[query.status == name] { (name) }
                 }
+            }
+            select name="in_force" aria-label="In force" {
+                option value="" { "in force or not" }
+                @for (name, text) in IN_FORCE { option value=(name) selected[query.in_force == name] { (text) } }
             }
             input name="switch" placeholder="switch" aria-label="Switch" value=(query.switch);
             input name="server" placeholder="server" aria-label="Server" inputmode="numeric" value=(query.server);
@@ -138,6 +159,7 @@ pub(super) async fn show(State(app): State<AppState>, Path(name): Path<String>) 
     let letters = letters_of(&app, vmac.ip_address).await?;
     let timeline = app.store.vmacs().timeline(vmac.id).await?;
     let waits = app.store.work().waits_of(vmac.id).await?;
+    let seen_at = app.store.checks().in_force_seen_at(&vmac).await?;
     let back = format!("/vmacs/{}", vmac.id);
     let content = html! {
         p { (state(&vmac)) }
@@ -146,7 +168,7 @@ pub(super) async fn show(State(app): State<AppState>, Path(name): Path<String>) 
         @if !letters.is_empty() { h2 { "Dead letters of this address" } (dead_letters::table(&letters, &back)) }
         (facts(&vmac))
         h2 { "Bindings" }
-        (bindings(&vmac))
+        (bindings(&vmac, &seen_at))
         h2 { "History" }
         (history(&timeline))
     };
@@ -229,7 +251,7 @@ fn servers(vmac: &Vmac) -> Markup {
     html! { @for server in all { a href={ "/vmacs?server=" (server) } { (server) } " " } }
 }
 
-fn bindings(vmac: &Vmac) -> Markup {
+fn bindings(vmac: &Vmac, seen_at: &HashMap<SwitchName, DateTime<Utc>>) -> Markup {
     html! {
         table .stack {
             thead { tr { th { "Port" } th { "State" } th { "MAC" } th { "Before" } th { "Push" } th { "Since" } } }
@@ -241,8 +263,8 @@ fn bindings(vmac: &Vmac) -> Markup {
                         }
                         td data-label="State" {
                             span { (status(&binding.state.to_string())) @if let Some(error) = &binding.error { " " (safe(error)) } }
-                            @if let Some(known) = &binding.in_force { (in_force(known)) }
-                            @for evidence in &binding.evidence { span .faint { " in " (evidence.table.as_str()) " " (time(evidence.at)) } }
+                            @if let Some(known) = &binding.in_force { (in_force(known, seen_at.get(&binding.switch).copied())) }
+                            @for evidence in &binding.evidence { span .faint { " in " (evidence.table.as_str()) " since " (time(evidence.at)) } }
                         }
                         td data-label="MAC" .mono { (binding.mac) }
                         td data-label="Before" .mono { (or_dash(binding.previous_mac.as_ref())) }
@@ -258,7 +280,7 @@ fn bindings(vmac: &Vmac) -> Markup {
 }
 
 /// Whether the switch goes by the binding, and why not.
-fn in_force(known: &InForce) -> Markup {
+fn in_force(known: &InForce, seen_at: Option<DateTime<Utc>>) -> Markup {
     let text = match known.state {
         InForceState::Yes => "in force",
         InForceState::No => "not in force",
@@ -266,6 +288,7 @@ fn in_force(known: &InForce) -> Markup {
     };
     html! {
         span .in-force { " " (text) @if let Some(table) = known.table { " (" (table.as_str()) ")" } @if let Some(reason) = &known.reason { ": " (safe(&reason.text)) } }
+        span .faint { " since " (time(known.at)) ", last checked " (time(known.checked_at(seen_at))) }
     }
 }
 

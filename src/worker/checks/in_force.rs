@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::in_force::{Binding, InForceCode, InForceState, Verdict};
+use crate::domain::in_force::{AskedBinding, InForceCode, InForceState, InForceVerdict};
 use crate::domain::{BindingState, Desired, SwitchName, chain};
 use crate::store::{InForceNews, ShownInForce, StoreError, Vmac};
 use crate::switch::{Found, SwitchClient, SwitchError};
@@ -20,7 +20,7 @@ const SETTLING: Duration = Duration::from_secs(2);
 /// A binding of a row on the switch that is asked.
 pub(in crate::worker) struct Asked {
     vmac_id: i64,
-    binding: Binding,
+    binding: AskedBinding,
 }
 
 /// Where these rows say that they are bound on the switch.
@@ -32,7 +32,7 @@ pub(in crate::worker) fn bound_on<'a>(switch: &'a SwitchName, vmacs: impl Iterat
         let here = bound.filter(move |port| port.switch == *switch);
         here.map(move |port| Asked {
             vmac_id: vmac.id,
-            binding: Binding {
+            binding: AskedBinding {
                 ip: vmac.ip_address,
                 mac: port.mac,
                 interface: port.interface.clone(),
@@ -49,7 +49,7 @@ pub(in crate::worker) async fn ask(
     client: &mut SwitchClient,
     asked: &[Asked],
 ) -> Result<Vec<ShownInForce>, SwitchError> {
-    let bindings: Vec<Binding> = asked.iter().map(|asked| asked.binding.clone()).collect();
+    let bindings: Vec<AskedBinding> = asked.iter().map(|asked| asked.binding.clone()).collect();
     let found = client.in_force(&bindings).await?;
     let shown = |(asked, Found { verdict, tables }): (&Asked, Found)| {
         let interface = asked.binding.interface.clone();
@@ -115,8 +115,7 @@ async fn patiently(
     asked: &[Asked],
 ) -> Result<Vec<ShownInForce>, SwitchError> {
     let shown = ask(client, asked).await?;
-    let is_missing =
-        |shown: &ShownInForce| matches!(&shown.verdict, Verdict::No(reason) if reason.code == InForceCode::NotInTable);
+    let is_missing = |shown: &ShownInForce| matches!(&shown.verdict, InForceVerdict::No(reason) if reason.code == InForceCode::NotInTable);
     if !shown.iter().any(is_missing) || context.idle_sessions.is_wanted(switch) {
         return Ok(shown);
     }

@@ -174,3 +174,50 @@ async fn nobody_asks_where_the_settings_say_so_and_a_revoke_leaves_nothing() {
     );
     assert_eq!(asked(&world), Some(1), "a push that binds nothing asks nothing");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_what_is_in_force_costs_a_few_requests_and_writes_nothing_where_nothing_changed() {
+    for dialect in [Dialect::NonEls, Dialect::Els] {
+        let options = Options {
+            switches: 1,
+            ports_per_switch: 48,
+            dialect,
+            bindings: 2_000,
+            config_size: 1_000_000,
+            ..Options::default()
+        };
+        let mut world = World::embedded_with(options).await;
+        world.settings = world.settings.clone().set("VMACD_DRIFT_INTERVAL_MS", 300);
+        let (serve, _) = pushed(&world).await;
+        let ip = world.address(0, 1);
+        let row = until_known(&world, &ip, "yes ip-source-guard").await;
+        let sim = &world.switches()[0];
+        let looks = || {
+            let counts = sim.rpc_counts();
+            let of_looks = counts.iter().filter(|(name, _)| name.contains("source-guard"));
+            of_looks.map(|(_, count)| count).sum::<u64>()
+        };
+        let after = async |count: u64| {
+            eventually("another look", async || if looks() >= count { Ok(()) } else { Err(looks()) }).await;
+        };
+        let asked = || sim.rpc_counts().values().sum::<u64>();
+        after(looks() + 1).await;
+        let (before, requests, bytes) = (looks(), asked(), sim.reply_bytes());
+        after(before + 4).await;
+        let of_one = |sum: u64| sum / (looks() - before);
+        let (requests, bytes) = (of_one(asked() - requests), of_one(sim.reply_bytes() - bytes));
+        println!("{dialect:?}: {requests} requests and {bytes} bytes a look");
+        // Half of a look at most is counted too much, where it is under way.
+        assert!(requests <= 12 && bytes <= 2_000_000, "{dialect:?}: {requests} requests, {bytes} bytes");
+        let again = world.vmacd(&["show", &ip]).await;
+        assert_eq!(again["switch_bindings"], row["switch_bindings"], "it says since when it is so");
+        let checked = world.vmacd(&["switches", "list"]).await[0]["in_force_seen_at"].clone();
+        let since = row["switch_bindings"][0]["in_force"]["at"].clone();
+        assert!(checked.as_str() > since.as_str(), "{checked} after {since}");
+        let listed = async |state| world.vmacd(&["list", "--in-force", state]).await.as_array().expect("rows").len();
+        assert_eq!((listed("yes").await, listed("no").await, listed("unknown").await), (1, 0, 0));
+        let page = get(&format!("{}/vmacs?in_force=yes", serve.http_url()), None).await.body;
+        let api = get(&format!("{}/api/v1/vmacs?in_force=no", serve.http_url()), None).await.json();
+        assert!(page.contains(&ip) && api["total"] == 0, "{api}");
+    }
+}

@@ -31,6 +31,7 @@ mod drift;
 mod due;
 mod elsewhere;
 mod freezes;
+mod in_force;
 mod inventory;
 mod leases;
 mod limits;
