@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::body::root_schema;
 use super::message::Message;
 use super::parse::parse_command;
-use super::spread::spread;
+use super::subnet::expand_subnet;
 use crate::domain::{Action, Failure, Mac};
 
 /// Whether the schema of the command accepts the body; false for what is no JSON or no command, which has no schema.
@@ -110,7 +110,7 @@ proptest! {
 
 /// As the worker reads it.
 fn read(message: &Message) -> Result<(), Failure> {
-    match spread(message)? {
+    match expand_subnet(message)? {
         Some(_) => Ok(()),
         None => parse_command(message).map(|_| ()),
     }

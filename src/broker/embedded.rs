@@ -9,10 +9,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
+use super::backend::Prefetch;
 use super::delivery::{Batch, DeadReason, Delivery, Proof, Receipt};
 use super::error::BrokerError;
 use super::message::Message;
-use super::port::Prefetch;
 use super::topology::{DELIVERY_LIMIT, QueueKind, Topology};
 use crate::domain::{LongBody, LongBodyReader, chain};
 use crate::store::{ClaimLimit, ClaimedMessages, NewQueueMessage, QueueMessage, Store, StoreError};

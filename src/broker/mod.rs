@@ -6,6 +6,7 @@
 //! format, `topology` the names; `request` and `replay` publish commands from within this program.
 
 mod amqp;
+mod backend;
 mod body;
 #[cfg(test)]
 mod body_tests;
@@ -16,20 +17,19 @@ mod error;
 mod headers;
 mod message;
 mod parse;
-mod port;
 mod replay;
 mod request;
-mod spread;
+mod subnet;
 mod topology;
 
 pub use amqp::AmqpTarget;
+pub use backend::{Broker, BrokerSettings, Consumer, Prefetch};
 pub use body::{define_schema, root_schema};
 pub use delivery::{Batch, DeadReason, Delivery, Receipt, new_burial_id};
 pub use error::BrokerError;
 pub use message::{EventMessage, Message};
 pub use parse::parse_command;
-pub use port::{Broker, BrokerSettings, Consumer, Prefetch};
 pub use replay::{ReplayError, message_of, replay};
 pub use request::{RequestIds, request};
-pub use spread::{Spread, spread};
+pub use subnet::{SubnetCommands, expand_subnet};
 pub use topology::{COMMANDS, EVENTS, QueueKind};

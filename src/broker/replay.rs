@@ -1,8 +1,8 @@
 //! Sending dead letters to the work queue again.
 
+use super::backend::Broker;
 use super::error::BrokerError;
 use super::message::Message;
-use super::port::Broker;
 use crate::domain::BODY_BYTES_MAX;
 use crate::store::{DeadLetterFilter, FullDeadLetter, Store, StoreError};
 

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::message::{ID_BYTES_MAX, Message};
 use super::parse::parse_command;
-use super::spread::spread;
+use super::subnet::expand_subnet;
 use crate::domain::{Action, Code, Failure, TraceParent};
 
 /// What a producer may say beside the body.
@@ -35,7 +35,7 @@ pub fn request(action: Action, body: Vec<u8>, ids: RequestIds) -> Result<Message
     };
     let mut message = message.without_empty_ids();
     message.message_id.get_or_insert_with(|| Uuid::now_v7().to_string());
-    if spread(&message)?.is_none() {
+    if expand_subnet(&message)?.is_none() {
         parse_command(&message)?;
     }
     for (name, id) in [("message_id", &message.message_id), ("correlation_id", &message.correlation_id)] {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use chrono::FixedOffset;
 
 use super::load::from_file;
-use super::signed::{SignedPart, signed_parts};
+use super::signed_parts::{SignedPart, signed_parts};
 use super::{ConfigError, HookFields, HookSettings, Secret, SecretEncoding, Settings};
 
 /// Longest name of a hook, characters; it begins the ids of its commands.

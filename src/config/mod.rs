@@ -15,7 +15,7 @@ mod pools;
 mod secret;
 mod section;
 mod settings;
-mod signed;
+mod signed_parts;
 mod validate;
 mod variables;
 
@@ -30,5 +30,5 @@ pub use settings::{
     AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, DriftSettings, HttpSettings,
     LeaseSettings, Migrate, PoolSettings, RetrySettings, Settings, SshSettings, TelemetrySettings, WorkerSettings,
 };
-pub use signed::SignedPart;
+pub use signed_parts::SignedPart;
 pub use variables::OF_TESTS;

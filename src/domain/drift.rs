@@ -15,10 +15,10 @@ use super::{BindableAddress, Code, Duplicates, InterfaceName, Mac};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DriftMode {
-    /// It is told.
+    /// It is reported.
     #[default]
     Observe,
-    /// It is told, and what is vmacd's is pushed again.
+    /// It is reported, and what is vmacd's is pushed again.
     Enforce,
     /// Nobody looks.
     Off,
@@ -148,11 +148,11 @@ fn how(wish: &Wish, step: Planned, present: &[PresentBinding]) -> Option<(DriftK
                     Some((DriftKind::Inactive, format!("the binding of {ip} on {interface} is inactive")))
                 }
                 _ if step.changes.is_empty() => None,
-                _ => told(wish, &standing),
+                _ => what_differs(wish, &standing),
             };
             differs.or_else(|| Some((DriftKind::Elsewhere, step.also_elsewhere?.text)))
         }
-        Err(_) => told(wish, &standing),
+        Err(_) => what_differs(wish, &standing),
     }
 }
 
@@ -161,7 +161,7 @@ fn is_at(wish: &Wish, binding: &PresentBinding) -> bool {
 }
 
 /// What stands in place of what was pushed; none where that is there, in a VLAN that nothing tells.
-fn told(wish: &Wish, standing: &[&PresentBinding]) -> Option<(DriftKind, String)> {
+fn what_differs(wish: &Wish, standing: &[&PresentBinding]) -> Option<(DriftKind, String)> {
     let Wish { ip, mac, interface, .. } = wish;
     match standing {
         [] => Some((DriftKind::Missing, format!("{ip} has no binding on {interface}"))),
@@ -201,15 +201,12 @@ mod tests {
     }
 
     fn held(interface: &str, mac: &str, vlan: Option<&str>) -> PresentBinding {
-        PresentBinding {
-            interface: interface.parse().expect("an interface"),
-            ip: wish().ip,
-            vlan: vlan.map(|vlan| vlan.parse().expect("a VLAN")),
-            mac: mac.parse().expect("a MAC"),
-            group: None,
-            inactive: None,
-            inherited: None,
-        }
+        PresentBinding::new(
+            interface.parse().expect("an interface"),
+            wish().ip,
+            vlan.map(|vlan| vlan.parse().expect("a VLAN")),
+            mac.parse().expect("a MAC"),
+        )
     }
 
     /// What is found of one wish, as a short line.

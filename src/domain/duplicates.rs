@@ -193,15 +193,7 @@ mod tests {
     const MAC: Mac = Mac::new([0xaa, 0, 0, 0, 0, 1]);
 
     fn at(port: &str, vlan: &str, ip: &str) -> PresentBinding {
-        PresentBinding {
-            interface: port.parse().expect("a name"),
-            ip: ip.parse().expect("an address"),
-            vlan: vlan.parse().ok(),
-            mac: MAC,
-            group: None,
-            inactive: None,
-            inherited: None,
-        }
+        PresentBinding::new(port.parse().expect("a name"), ip.parse().expect("an address"), vlan.parse().ok(), MAC)
     }
 
     fn believed(rule: DuplicateRule) -> Duplicates {

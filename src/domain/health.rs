@@ -8,7 +8,7 @@ const SILENT_AFTER: TimeDelta = TimeDelta::seconds(20);
 
 /// A part that does not answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Away {
+pub struct Outage {
     /// Since when.
     pub since: DateTime<Utc>,
     /// What is known of it.
@@ -17,7 +17,7 @@ pub struct Away {
 
 /// A worker, as its row says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct WorkerSign {
+pub struct WorkerHeartbeat {
     /// Its name, as in leases: host or set name, process, and a random part.
     pub name: String,
     /// Its version.
@@ -38,20 +38,20 @@ pub struct Health {
     /// The time.
     pub now: DateTime<Utc>,
     /// Whether the database answers.
-    pub database: Option<Away>,
+    pub database: Option<Outage>,
     /// How long it took to answer, milliseconds.
     pub database_ms: u64,
     /// Whether the broker is there; the embedded queue is a part of the database.
-    pub broker: Option<Away>,
+    pub broker: Option<Outage>,
     /// True where the queue is embedded in the database.
     pub broker_is_embedded: bool,
     /// The workers that are counted, by name, as they were last known.
-    pub workers: Vec<WorkerSign>,
+    pub workers: Vec<WorkerHeartbeat>,
     /// When that was.
     pub known_at: DateTime<Utc>,
 }
 
-impl WorkerSign {
+impl WorkerHeartbeat {
     /// True where it was not heard of for too long.
     pub fn is_silent(&self, now: DateTime<Utc>) -> bool {
         now - self.heard_at > SILENT_AFTER
@@ -65,12 +65,12 @@ impl WorkerSign {
 
 impl Health {
     /// The workers that are running, as far as is known.
-    pub fn running(&self) -> impl Iterator<Item = &WorkerSign> {
+    pub fn running(&self) -> impl Iterator<Item = &WorkerHeartbeat> {
         self.workers.iter().filter(|worker| !worker.is_silent(self.known_at))
     }
 
     /// Those that were running and are not heard of any more.
-    pub fn silent(&self) -> impl Iterator<Item = &WorkerSign> {
+    pub fn silent(&self) -> impl Iterator<Item = &WorkerHeartbeat> {
         self.workers.iter().filter(|worker| worker.is_silent(self.known_at))
     }
 
@@ -90,11 +90,11 @@ impl Health {
 }
 
 /// Leaves silent workers out in whose place another one was started since.
-pub fn without_replaced(workers: Vec<WorkerSign>, now: DateTime<Utc>) -> Vec<WorkerSign> {
-    let is_successor = |old: &WorkerSign, new: &WorkerSign| {
+pub fn without_replaced(workers: Vec<WorkerHeartbeat>, now: DateTime<Utc>) -> Vec<WorkerHeartbeat> {
+    let is_successor = |old: &WorkerHeartbeat, new: &WorkerHeartbeat| {
         new.name != old.name && new.base() == old.base() && new.started_at >= old.heard_at
     };
-    let is_replaced = |old: &WorkerSign| old.is_silent(now) && workers.iter().any(|new| is_successor(old, new));
+    let is_replaced = |old: &WorkerHeartbeat| old.is_silent(now) && workers.iter().any(|new| is_successor(old, new));
     workers.iter().filter(|worker| !is_replaced(worker)).cloned().collect()
 }
 
@@ -106,13 +106,13 @@ mod tests {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).expect("a time")
     }
 
-    fn worker(name: &str, started_s: i64, heard_s: i64) -> WorkerSign {
+    fn worker(name: &str, started_s: i64, heard_s: i64) -> WorkerHeartbeat {
         let (started_at, heard_at) = (at(started_s), at(heard_s));
         let (name, version) = (name.to_owned(), "0.1.0".to_owned());
-        WorkerSign { name, version, started_at, heard_at, broker_lost_at: None, trouble: None }
+        WorkerHeartbeat { name, version, started_at, heard_at, broker_lost_at: None, trouble: None }
     }
 
-    fn health(workers: Vec<WorkerSign>) -> Health {
+    fn health(workers: Vec<WorkerHeartbeat>) -> Health {
         let (now, known_at) = (at(100), at(100));
         Health { now, database: None, database_ms: 1, broker: None, broker_is_embedded: false, workers, known_at }
     }
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_worker_that_is_not_heard_of_is_silent_and_its_successor_stands_for_it() {
         let now = at(100);
-        let names = |workers: Vec<WorkerSign>| {
+        let names = |workers: Vec<WorkerHeartbeat>| {
             without_replaced(workers, now).into_iter().map(|worker| worker.name).collect::<Vec<_>>()
         };
         let (gone, beside) = (worker("vm/1/a", 0, 50), worker("vm/2/b", 0, 99));
@@ -136,7 +136,7 @@ mod tests {
     fn workers_are_judged_by_the_time_at_which_they_were_known() {
         let known = Health { now: at(10_000), ..health(vec![worker("vm/1/a", 0, 99)]) };
         assert_eq!((known.running().count(), known.is_good()), (1, true));
-        let away = Away { since: at(101), error: "refused".to_owned() };
+        let away = Outage { since: at(101), error: "refused".to_owned() };
         assert!(!Health { database: Some(away), ..known }.is_good());
     }
 }

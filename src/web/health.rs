@@ -9,7 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::domain::{Health, WorkerSign};
+use crate::domain::{Health, WorkerHeartbeat};
 use crate::store::SwitchTroubles;
 
 /// Whether one part that the worker needs answers, or one of its tasks runs.
@@ -38,7 +38,7 @@ impl HealthView {
     /// Changes when pages should be shown anew; not for each attempt that fails as the one before.
     pub(super) fn fingerprint(&self) -> String {
         let Health { database, broker, workers, known_at, .. } = &self.health;
-        let of_worker = |worker: &WorkerSign| {
+        let of_worker = |worker: &WorkerHeartbeat| {
             (worker.name.clone(), worker.is_silent(*known_at), worker.trouble.clone(), worker.broker_lost_at)
         };
         let workers: Vec<_> = workers.iter().map(of_worker).collect();

@@ -14,13 +14,14 @@ use super::in_hand::InHand;
 use super::reader::{HandedOut, Reader};
 use super::{Shared, close, connect_reading, declare, upgrade};
 use crate::broker::delivery::{Batch, Delivery, Proof, Receipt};
-use crate::broker::port::Prefetch;
+use crate::broker::backend::Prefetch;
 use crate::broker::topology::QueueKind;
-use crate::domain::chain;
+use crate::domain::{Backoff, chain};
 
-/// Time before the first try to get back, doubled up to the longest.
-const BACK_OFF_MIN: Duration = Duration::from_millis(100);
-const BACK_OFF_MAX: Duration = Duration::from_secs(5);
+/// Time before the first try to get back.
+const RECONNECT_AFTER: Duration = Duration::from_millis(100);
+/// A session that lasted longer was a good one. Also the longest time for its end.
+const GOOD_SESSION: Duration = Duration::from_secs(5);
 
 /// A consumer of one queue of RabbitMQ; dropped, it ends its session.
 pub struct AmqpConsumer {
@@ -83,7 +84,7 @@ impl AmqpConsumer {
 
     pub(crate) async fn stop(self) {
         drop(self.stop);
-        let _ = tokio::time::timeout(BACK_OFF_MAX, self.sessions).await;
+        let _ = tokio::time::timeout(GOOD_SESSION, self.sessions).await;
     }
 }
 
@@ -114,15 +115,15 @@ impl Drop for Sessions {
 
 impl Sessions {
     async fn keep(self) {
-        let mut back_off = BACK_OFF_MIN;
+        let mut backoff = Backoff::new(RECONNECT_AFTER);
         let mut said = None;
         let queue = self.shared.topology.queue(self.kind);
         while !self.stop.is_cancelled() {
             let began = Instant::now();
             let Err(problem) = self.connected().await else { return };
             // What is refused at once is not tried all the time.
-            if began.elapsed() > BACK_OFF_MAX {
-                (back_off, said) = (BACK_OFF_MIN, None);
+            if began.elapsed() > GOOD_SESSION {
+                (backoff, said) = (Backoff::new(RECONNECT_AFTER), None);
             }
             if said.as_ref() == Some(&problem) {
                 tracing::debug!(queue, problem, "still not consuming; connecting again");
@@ -130,8 +131,7 @@ impl Sessions {
                 tracing::warn!(queue, problem, "not consuming; connecting again");
             }
             said = Some(problem);
-            let _ = self.stop.run_until_cancelled(tokio::time::sleep(back_off)).await;
-            back_off = (back_off * 2).min(BACK_OFF_MAX);
+            let _ = self.stop.run_until_cancelled(tokio::time::sleep(backoff.next_wait())).await;
         }
     }
 

@@ -3,12 +3,12 @@
 //!
 //! Of a body that is too long for a command the first [`BODY_BYTES_MAX`] bytes are passed on, followed by a trailer with
 //! its size and the SHA-256 of the whole; its content header is changed to say so. Headers that are too long or too deep
-//! are replaced by a note, and texts that are not UTF-8 are read as Latin-1 ([`texts`]). Everything else is passed on as it
+//! are replaced by a note, and texts that are not UTF-8 are read as Latin-1 ([`short_strings`]). Everything else is passed on as it
 //! comes. The format: AMQP 0-9-1, sections 2.3 and 4.2.
 
 use std::collections::HashMap;
 
-use super::texts::{self, Unreadable};
+use super::short_strings::{self, Unreadable};
 use crate::domain::{BODY_BYTES_MAX, LongBody, LongBodyReader};
 
 const METHOD: u8 = 1;
@@ -128,7 +128,7 @@ impl Shortener {
         if left == 0 {
             let mut method = std::mem::take(&mut self.gathered);
             method.pop();
-            frame(METHOD, channel, &texts::method(&method).unwrap_or(method), out);
+            frame(METHOD, channel, &short_strings::method(&method).unwrap_or(method), out);
             self.state = State::Start;
         }
         now.len()
@@ -213,13 +213,13 @@ fn readable(mut header: Vec<u8>) -> Vec<u8> {
         let text = |bytes| format!("{bytes} bytes of headers were left out; at most {HEADER_BYTES_MAX} are read");
         header = with_a_note(&header, text).unwrap_or(header);
     }
-    match texts::header(&header) {
+    match short_strings::header(&header) {
         Ok(readable) => readable,
         Err(Unreadable::Form) => header,
         Err(Unreadable::Deep) => {
             let text = |bytes| format!("{bytes} bytes of headers were left out: tables within tables go too deep");
             let header = with_a_note(&header, text).unwrap_or(header);
-            texts::header(&header).unwrap_or(header)
+            short_strings::header(&header).unwrap_or(header)
         }
     }
 }

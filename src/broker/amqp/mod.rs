@@ -13,8 +13,8 @@ mod in_hand;
 mod publisher;
 mod reader;
 mod session;
+mod short_strings;
 mod socket;
-mod texts;
 mod upgrade;
 mod wire;
 
@@ -29,10 +29,10 @@ use lapin::uri::AMQPUri;
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties, ErrorKind};
 use tokio_util::sync::CancellationToken;
 
+use super::backend::Prefetch;
 use super::delivery::{Proof, Receipt};
 use super::error::BrokerError;
 use super::message::{EventMessage, Message};
-use super::port::Prefetch;
 use super::topology::{QueueKind, Topology};
 use control::Control;
 use in_hand::Flow;

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::cached::{Cached, PATIENCE, Reading};
 use crate::broker::Broker;
-use crate::domain::{Health, WorkerSign, chain};
+use crate::domain::{Health, WorkerHeartbeat, chain};
 use crate::metrics::{self, Figures};
 use crate::store::{Counts, PoolFigures, StoreError, SwitchTroubles};
 use crate::web::{HealthSource, HealthView, Readiness};
@@ -40,7 +40,7 @@ pub struct ProcessHealth {
 /// What the database last said about workers and switches, how long that took, and when.
 #[derive(Clone)]
 struct Rows {
-    workers: Vec<WorkerSign>,
+    workers: Vec<WorkerHeartbeat>,
     switches: SwitchTroubles,
     freezes: i64,
     took_ms: u64,

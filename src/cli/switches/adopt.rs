@@ -12,7 +12,7 @@ use crate::cli::ui::confirm;
 use crate::cli::ui::output::{Document, Output};
 use crate::cli::ui::style::{Cell, Tone};
 use crate::domain::adopt::{Adoptable, Adoption, Obstacle, Refused, adopt};
-use crate::domain::audit::Place;
+use crate::domain::audit::BoundPort;
 use crate::domain::{BindableAddress, Failure, SwitchName};
 use crate::store::Store;
 
@@ -122,10 +122,10 @@ impl Report {
     }
 }
 
-fn places(found: &Adoptable) -> Vec<Place> {
+fn places(found: &Adoptable) -> Vec<BoundPort> {
     let (ip, mac) = (Some(found.ip_address), found.mac_address);
     let at = found.ports.iter();
-    at.map(|port| Place { switch: port.switch.clone(), interface: port.interface.clone(), ip, mac }).collect()
+    at.map(|port| BoundPort { switch: port.switch.clone(), interface: port.interface.clone(), ip, mac }).collect()
 }
 
 fn taken_meanwhile(found: &Adoptable) -> Vec<Refused> {

@@ -12,7 +12,7 @@ use crate::cli::terminal::escape::or_dash;
 use crate::cli::ui::confirm;
 use crate::cli::ui::output::{Document, Output};
 use crate::cli::ui::style::{Cell, Tone};
-use crate::domain::audit::{Finding, Kind, audit};
+use crate::domain::audit::{Finding, FindingKind, audit};
 use crate::domain::{Failure, SwitchName};
 use crate::store::Store;
 
@@ -113,18 +113,24 @@ fn row(finding: &Finding) -> Vec<Cell> {
 
 const fn what_to_do(finding: &Finding) -> &'static str {
     match finding.kind {
-        Kind::MacTwice => "remove the binding that does not belong, or give the row another MAC with `vmacd rotate`",
-        Kind::AddressTwice => "remove the binding that does not belong",
-        Kind::AddressElsewhere => {
+        FindingKind::MacTwice => {
+            "remove the binding that does not belong, or give the row another MAC with `vmacd rotate`"
+        }
+        FindingKind::AddressTwice => "remove the binding that does not belong",
+        FindingKind::AddressElsewhere => {
             "find out which server uses the address, then `vmacd revoke` this row or remove the other binding"
         }
-        Kind::LearnedElsewhere => "check the cabling and what that server sends",
-        Kind::NotBacked if finding.mended_on.is_none() => "on the switch, activate the statement that contains it",
-        Kind::Inactive => "activate it on the switch, or remove it there",
-        Kind::NotBacked | Kind::LeftOver => "`vmacd audit --fix` repairs it",
-        Kind::Unexplained if finding.vmac_id.is_some() => {
+        FindingKind::LearnedElsewhere => "check the cabling and what that server sends",
+        FindingKind::NotBacked if finding.mended_on.is_none() => {
+            "on the switch, activate the statement that contains it"
+        }
+        FindingKind::Inactive => "activate it on the switch, or remove it there",
+        FindingKind::NotBacked | FindingKind::LeftOver => "`vmacd audit --fix` repairs it",
+        FindingKind::Unexplained if finding.vmac_id.is_some() => {
             "the MAC is or was that row's, but not on this port: find out who put it there, and remove it by hand"
         }
-        Kind::Unexplained => "vmacd did not create it: adopt it with `vmacd adopt`, remove it by hand, or leave it",
+        FindingKind::Unexplained => {
+            "vmacd did not create it: adopt it with `vmacd adopt`, remove it by hand, or leave it"
+        }
     }
 }

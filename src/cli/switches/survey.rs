@@ -11,7 +11,7 @@ use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Progress;
-use crate::domain::audit::{AuditedRow, Known, Place, Seen};
+use crate::domain::audit::{AuditedRow, BoundPort, Records, SwitchContents};
 use crate::domain::{Failure, Status, SwitchName};
 use crate::store::{Store, Vmac, VmacFilter};
 use crate::worker::survey;
@@ -24,11 +24,11 @@ const ROWS_AT_ONCE: i64 = 5_000;
 /// What the switches have, and what the database says.
 pub struct Survey {
     /// The switches that answered.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<SwitchContents>,
     /// The switches that could not be read.
     pub unseen: Vec<(SwitchName, Failure)>,
     /// Rows and servers, read after the switches.
-    pub known: Known,
+    pub known: Records,
 }
 
 /// Reads these switches, or all of them if none is named.
@@ -71,7 +71,7 @@ async fn chosen(store: &Store, only: &[SwitchName]) -> Result<Vec<SwitchName>, F
 }
 
 /// The rows and servers as they are now; a row that changed while the switches were read is not settled.
-async fn known(store: &Store, seen: &[Seen], before: &HashMap<i64, DateTime<Utc>>) -> Result<Known, Fault> {
+async fn known(store: &Store, seen: &[SwitchContents], before: &HashMap<i64, DateTime<Utc>>) -> Result<Records, Fault> {
     let bound = seen.iter().flat_map(|seen| seen.bindings.iter().map(|binding| binding.mac));
     let macs: Vec<_> =
         bound.chain(seen.iter().flat_map(|seen| seen.learned.iter().map(|learned| learned.mac))).collect();
@@ -85,7 +85,7 @@ async fn known(store: &Store, seen: &[Seen], before: &HashMap<i64, DateTime<Utc>
             row.former.push(mac);
         }
     }
-    Ok(Known { rows: rows.into_values().collect(), servers: store.inventory().export().await?.servers })
+    Ok(Records { rows: rows.into_values().collect(), servers: store.inventory().export().await?.servers })
 }
 
 async fn live_rows(store: &Store) -> Result<Vec<Vmac>, Fault> {
@@ -111,7 +111,7 @@ pub fn unchecked(unseen: &[(SwitchName, Failure)]) -> Vec<Value> {
 }
 
 /// A binding's place in one line.
-pub fn place_text(place: &Place) -> String {
+pub fn place_text(place: &BoundPort) -> String {
     let ip = place.ip.map(|ip| format!("{ip} ")).unwrap_or_default();
     format!("{} {} {ip}{}", place.switch, place.interface, place.mac)
 }

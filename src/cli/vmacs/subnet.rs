@@ -46,9 +46,9 @@ pub async fn request(
     let subnet = target.which.subnet.as_deref().unwrap_or_default();
     let addresses = addresses_of(subnet).map_err(|error| Fault::input(error.to_string()))?;
     if target.dry_run {
-        return dry_run::run(env, output, spread(&message)?, &target).await;
+        return dry_run::run(env, output, expanded(&message)?, &target).await;
     }
-    let messages = spread(&message)?;
+    let messages = expanded(&message)?;
     let keys: Vec<_> = messages.iter().filter_map(|message| message.message_id.clone()).map(MessageKey).collect();
     let store = env.store().await?;
     let message = message.stamped(store.time().await);
@@ -68,8 +68,8 @@ pub async fn request(
 }
 
 /// The messages that a worker makes of it.
-fn spread(message: &Message) -> Result<Vec<Message>, Fault> {
-    Ok(broker::spread(message)?.map(|spread| spread.messages(message).collect()).unwrap_or_default())
+fn expanded(message: &Message) -> Result<Vec<Message>, Fault> {
+    Ok(broker::expand_subnet(message)?.map(|commands| commands.messages(message).collect()).unwrap_or_default())
 }
 
 async fn wait(

@@ -3,7 +3,7 @@
 //! Pure. [`adopt`] takes what was seen and what is known, as the audit does, and answers with rows to be made, each
 //! complete over all ports of its server, and with a reason for each binding that cannot be taken over.
 
-mod estate;
+mod index;
 #[cfg(test)]
 mod tests;
 
@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::audit::{Known, Place, Seen};
+use super::audit::{BoundPort, Records, SwitchContents};
 use super::{BindableAddress, InterfaceName, Mac, SwitchName, VlanName};
-use estate::Estate;
+use index::Index;
 
 /// A row to be made of bindings that stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -100,7 +100,7 @@ impl Obstacle {
 pub struct Refused {
     /// Where it stands.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: BoundPort,
     /// Why.
     pub reason: Obstacle,
     /// The sentence for people.
@@ -113,7 +113,7 @@ pub struct Adoption {
     /// Rows to be made.
     pub adoptable: Vec<Adoptable>,
     /// Bindings that are rows already.
-    pub ours: Vec<Place>,
+    pub ours: Vec<BoundPort>,
     /// Bindings of servers' own MACs on their ports: no virtual MACs.
     pub physical: usize,
     /// What cannot be taken over.
@@ -130,13 +130,13 @@ enum Class {
 }
 
 /// Finds out what of the bindings seen can be taken over. Whatever order they come in, the answer is the same.
-pub fn adopt(seen: &[Seen], known: &Known) -> Adoption {
-    let estate = Estate::of(seen, known);
+pub fn adopt(seen: &[SwitchContents], known: &Records) -> Adoption {
+    let index = Index::of(seen, known);
     let mut adoption = Adoption::default();
-    let mut groups: BTreeMap<(i64, BindableAddress), Vec<Place>> = BTreeMap::new();
-    for bound in estate.bound() {
+    let mut groups: BTreeMap<(i64, BindableAddress), Vec<BoundPort>> = BTreeMap::new();
+    for bound in index.bound() {
         let place = bound.place();
-        match estate.classify(bound) {
+        match index.classify(bound) {
             Class::Physical => adoption.physical += 1,
             Class::Ours => adoption.ours.push(place),
             Class::Refused(reason, text) => adoption.refused.push(Refused { place, reason, text }),
@@ -144,7 +144,7 @@ pub fn adopt(seen: &[Seen], known: &Known) -> Adoption {
         }
     }
     for ((server_id, ip), places) in groups {
-        match estate.whole(server_id, ip) {
+        match index.whole(server_id, ip) {
             Ok(adoptable) => adoption.adoptable.push(adoptable),
             Err((reason, text)) => {
                 let refused = |place| Refused { place, reason, text: text.clone() };

@@ -4,17 +4,16 @@ use crate::domain::plan::PresentBinding;
 use crate::domain::{BindingState, Desired, Server, ServerPort, Status, SwitchBinding};
 
 /// A switch with bindings of interface, address and MAC, all in one VLAN.
-fn seen(switch: &str, bindings: &[(&str, &str, &str)]) -> Seen {
-    let bindings = bindings.iter().map(|(interface, ip, mac)| PresentBinding {
-        interface: interface.parse().expect("an interface"),
-        ip: ip.parse().expect("an address"),
-        vlan: Some("VLAN.13".parse().expect("a VLAN")),
-        mac: mac.parse().expect("a MAC"),
-        group: None,
-        inactive: None,
-        inherited: None,
+fn seen(switch: &str, bindings: &[(&str, &str, &str)]) -> SwitchContents {
+    let bindings = bindings.iter().map(|(interface, ip, mac)| {
+        PresentBinding::new(
+            interface.parse().expect("an interface"),
+            ip.parse().expect("an address"),
+            Some("VLAN.13".parse().expect("a VLAN")),
+            mac.parse().expect("a MAC"),
+        )
     });
-    Seen { switch: switch.parse().expect("a name"), bindings: bindings.collect(), learned: Vec::new() }
+    SwitchContents { switch: switch.parse().expect("a name"), bindings: bindings.collect(), learned: Vec::new() }
 }
 
 fn server(id: i64, ports: &[(&str, &str)]) -> Server {
@@ -64,21 +63,21 @@ fn row(id: i64, server_id: i64, ip: &str, mac: &str, status: Status, at: (&str, 
 }
 
 /// Server 1 on one port, server 2 on two switches, server 3 and 4 on the same port.
-fn known(rows: Vec<AuditedRow>) -> Known {
+fn known(rows: Vec<AuditedRow>) -> Records {
     let servers = vec![
         server(1, &[("sw-a", "ge-0/0/1.0")]),
         server(2, &[("sw-a", "ge-0/0/2.0"), ("sw-b", "ge-0/0/2.0")]),
         server(3, &[("sw-a", "ge-0/0/3.0")]),
         server(4, &[("sw-a", "ge-0/0/3.0")]),
     ];
-    Known { rows, servers }
+    Records { rows, servers }
 }
 
 /// What is refused, as short lines.
-fn refusals(seen: &[Seen], known: &Known) -> Vec<String> {
+fn refusals(seen: &[SwitchContents], known: &Records) -> Vec<String> {
     let adoption = adopt(seen, known);
     let line = |refused: &Refused| {
-        let Place { interface, ip, .. } = &refused.place;
+        let BoundPort { interface, ip, .. } = &refused.place;
         format!("{interface} {}: {}: {}", ip.expect("an address"), refused.reason.as_str(), refused.text)
     };
     adoption.refused.iter().map(line).collect()

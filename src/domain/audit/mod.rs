@@ -13,11 +13,11 @@ use serde::Serialize;
 
 use super::plan::{Inactive, PresentBinding};
 use super::{BindableAddress, BindingState, Desired, InterfaceName, Mac, Server, Status, SwitchBinding, SwitchName};
-use places::Places;
+use places::BoundPorts;
 
 /// One switch as it was seen.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct SwitchContents {
     /// The switch.
     pub switch: SwitchName,
     /// Its static bindings.
@@ -69,7 +69,7 @@ impl AuditedRow {
 
 /// What the rows and the inventory say.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct Records {
     /// The rows, oldest first: live ones, and the revoked ones whose MACs were seen.
     pub rows: Vec<AuditedRow>,
     /// The servers.
@@ -78,7 +78,7 @@ pub struct Known {
 
 /// A port of a switch with an address and a MAC on it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
+pub struct BoundPort {
     /// The switch.
     pub switch: SwitchName,
     /// The port.
@@ -93,7 +93,7 @@ pub struct Place {
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum FindingKind {
     /// One MAC is bound on ports of several servers, or for several addresses on one port.
     MacTwice,
     /// One address is bound on ports of several servers.
@@ -112,7 +112,7 @@ pub enum Kind {
     Unexplained,
 }
 
-impl Kind {
+impl FindingKind {
     /// As it is told.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -132,9 +132,9 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// Where.
-    pub places: Vec<Place>,
+    pub places: Vec<BoundPort>,
     /// The row it is about; of a binding that nothing explains, the one that has or had its MAC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vmac_id: Option<i64>,
@@ -145,8 +145,8 @@ pub struct Finding {
 
 /// Compares what was seen with what is known. Rows whose change is under way are left alone, and so is what was not
 /// looked at.
-pub fn audit(seen: &[Seen], known: &Known) -> Vec<Finding> {
-    let places = Places::of(seen, known);
+pub fn audit(seen: &[SwitchContents], known: &Records) -> Vec<Finding> {
+    let places = BoundPorts::of(seen, known);
     let mut findings = places.doubles();
     findings.extend(places.strays(seen));
     let left_over = left_over(seen, known);
@@ -160,7 +160,12 @@ pub fn audit(seen: &[Seen], known: &Known) -> Vec<Finding> {
 
 /// What the rows say is bound and the switches that were looked at do not hold. Where another port has the address no push
 /// may bring it back, except where that is left over and goes first.
-fn not_backed(seen: &[Seen], known: &Known, places: &Places<'_>, left_over: &[Finding]) -> Vec<Finding> {
+fn not_backed(
+    seen: &[SwitchContents],
+    known: &Records,
+    places: &BoundPorts<'_>,
+    left_over: &[Finding],
+) -> Vec<Finding> {
     let is_active = |row: &&AuditedRow| row.settled && row.desired == Desired::Bound && row.status == Status::Active;
     let bound =
         known.rows.iter().filter(is_active).flat_map(|row| row.bindings.iter().map(move |binding| (row, binding)));
@@ -168,16 +173,16 @@ fn not_backed(seen: &[Seen], known: &Known, places: &Places<'_>, left_over: &[Fi
         let switch = seen.iter().find(|seen| seen.switch == binding.switch);
         binding.state == BindingState::Bound && switch.is_some_and(|seen| !holds(seen, row, &binding.interface))
     });
-    let goes = |place: &Place| left_over.iter().any(|finding| is_at(finding, place));
+    let goes = |place: &BoundPort| left_over.iter().any(|finding| is_at(finding, place));
     let finding = |(row, binding): (&AuditedRow, &SwitchBinding)| {
-        let mut finding = mended(Kind::NotBacked, row, &binding.switch, binding.interface.clone());
+        let mut finding = mended(FindingKind::NotBacked, row, &binding.switch, binding.interface.clone());
         if under_inactive(seen, row, binding) {
             finding.mended_on = None;
         }
         let elsewhere = places.elsewhere(row, binding).filter(|place| !goes(place));
         finding.places.extend(elsewhere.cloned());
         if finding.places.len() > 1 {
-            finding.kind = Kind::AddressElsewhere;
+            finding.kind = FindingKind::AddressElsewhere;
             finding.mended_on = None;
         }
         finding
@@ -186,7 +191,7 @@ fn not_backed(seen: &[Seen], known: &Known, places: &Places<'_>, left_over: &[Fi
 }
 
 /// True where the binding is there under something inactive, which is an operator's to activate.
-fn under_inactive(seen: &[Seen], row: &AuditedRow, at: &SwitchBinding) -> bool {
+fn under_inactive(seen: &[SwitchContents], row: &AuditedRow, at: &SwitchBinding) -> bool {
     let mut here = seen.iter().filter(|seen| seen.switch == at.switch).flat_map(|seen| &seen.bindings);
     here.any(|held| {
         held.ip == row.ip
@@ -196,26 +201,26 @@ fn under_inactive(seen: &[Seen], row: &AuditedRow, at: &SwitchBinding) -> bool {
 }
 
 /// What is kept in a configuration and not in force, whosever it is.
-fn inactive(seen: &[Seen], places: &Places<'_>) -> Vec<Finding> {
+fn inactive(seen: &[SwitchContents], places: &BoundPorts<'_>) -> Vec<Finding> {
     let all = seen.iter().flat_map(|seen| seen.bindings.iter().map(move |binding| (&seen.switch, binding)));
     let ignored = all.filter(|(_, binding)| !binding.is_active());
     let finding = |(switch, binding): (&SwitchName, &PresentBinding)| {
         let vmac_id = places.row_of(binding.mac);
-        Finding { kind: Kind::Inactive, places: vec![place(switch, binding)], vmac_id, mended_on: None }
+        Finding { kind: FindingKind::Inactive, places: vec![place(switch, binding)], vmac_id, mended_on: None }
     };
     ignored.map(finding).collect()
 }
 
 /// The interface's name may have another form.
-fn is_at(finding: &Finding, at: &Place) -> bool {
-    let same = |place: &Place| {
+fn is_at(finding: &Finding, at: &BoundPort) -> bool {
+    let same = |place: &BoundPort| {
         let (port, other) = (place.interface.port(), at.interface.port());
         (&place.switch, port, place.ip, place.mac) == (&at.switch, other, at.ip, at.mac)
     };
     finding.places.iter().any(same)
 }
 
-fn holds(seen: &Seen, row: &AuditedRow, interface: &InterfaceName) -> bool {
+fn holds(seen: &SwitchContents, row: &AuditedRow, interface: &InterfaceName) -> bool {
     let held = |binding: &PresentBinding| {
         binding.is_active()
             && binding.ip == row.ip
@@ -226,7 +231,7 @@ fn holds(seen: &Seen, row: &AuditedRow, interface: &InterfaceName) -> bool {
 }
 
 /// What the rows want gone and the switches still hold, with the MAC that the row has or one that it had.
-fn left_over(seen: &[Seen], known: &Known) -> Vec<Finding> {
+fn left_over(seen: &[SwitchContents], known: &Records) -> Vec<Finding> {
     let ports = known.rows.iter().filter(|row| row.settled).flat_map(|row| row.bindings.iter().map(move |b| (row, b)));
     let gone = ports.filter(|(row, port)| row.status == Status::Revoked || (port.leaving && port.is_met(row.desired)));
     let held = gone.flat_map(|(row, binding)| {
@@ -237,35 +242,35 @@ fn left_over(seen: &[Seen], known: &Known) -> Vec<Finding> {
         here.filter(is_held).map(move |held| (row, binding, held.mac))
     });
     let finding = |(row, binding, mac): (&AuditedRow, &SwitchBinding, Mac)| {
-        let mut finding = mended(Kind::LeftOver, row, &binding.switch, binding.interface.clone());
+        let mut finding = mended(FindingKind::LeftOver, row, &binding.switch, binding.interface.clone());
         finding.places.iter_mut().for_each(|place| place.mac = mac);
         finding
     };
     held.map(finding).collect()
 }
 
-fn mended(kind: Kind, row: &AuditedRow, switch: &SwitchName, interface: InterfaceName) -> Finding {
-    let place = Place { switch: switch.clone(), interface, ip: Some(row.ip), mac: row.mac };
+fn mended(kind: FindingKind, row: &AuditedRow, switch: &SwitchName, interface: InterfaceName) -> Finding {
+    let place = BoundPort { switch: switch.clone(), interface, ip: Some(row.ip), mac: row.mac };
     Finding { kind, places: vec![place], vmac_id: Some(row.id), mended_on: Some(switch.clone()) }
 }
 
 /// Bindings that are neither a row's nor those of a server's own MAC on its port.
-fn unexplained(seen: &[Seen], places: &Places<'_>) -> Vec<Finding> {
+fn unexplained(seen: &[SwitchContents], places: &BoundPorts<'_>) -> Vec<Finding> {
     let all = seen.iter().flat_map(|seen| in_force(seen).map(move |binding| place(&seen.switch, binding)));
-    let strange: BTreeSet<Place> = all.filter(|place| !places.explain(place)).collect();
-    let finding = |place: Place| {
+    let strange: BTreeSet<BoundPort> = all.filter(|place| !places.explain(place)).collect();
+    let finding = |place: BoundPort| {
         let vmac_id = places.row_of(place.mac);
-        Finding { kind: Kind::Unexplained, places: vec![place], vmac_id, mended_on: None }
+        Finding { kind: FindingKind::Unexplained, places: vec![place], vmac_id, mended_on: None }
     };
     strange.into_iter().map(finding).collect()
 }
 
 /// The bindings of a switch that are not inactive.
-fn in_force(seen: &Seen) -> impl Iterator<Item = &PresentBinding> {
+fn in_force(seen: &SwitchContents) -> impl Iterator<Item = &PresentBinding> {
     seen.bindings.iter().filter(|binding| binding.is_active())
 }
 
-fn place(switch: &SwitchName, binding: &PresentBinding) -> Place {
+fn place(switch: &SwitchName, binding: &PresentBinding) -> BoundPort {
     let (interface, ip) = (binding.interface.clone(), Some(binding.ip));
-    Place { switch: switch.clone(), interface, ip, mac: binding.mac }
+    BoundPort { switch: switch.clone(), interface, ip, mac: binding.mac }
 }

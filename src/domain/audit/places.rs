@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{AuditedRow, Finding, Kind, Known, LearnedMac, Place, Seen, in_force, place};
+use super::{AuditedRow, BoundPort, Finding, FindingKind, LearnedMac, Records, SwitchContents, in_force, place};
 use crate::domain::{InterfaceName, Mac, SwitchBinding, SwitchName};
 
 /// A port: the switch, and the interface whatever form its name has.
 type Port = (SwitchName, String);
 
-pub(super) struct Places<'a> {
+pub(super) struct BoundPorts<'a> {
     server_of_port: HashMap<Port, i64>,
     /// The servers' own MACs, by port.
     own: HashMap<Port, Mac>,
     rows_of_mac: HashMap<Mac, Vec<&'a AuditedRow>>,
-    bound: Vec<Place>,
+    bound: Vec<BoundPort>,
 }
 
-impl<'a> Places<'a> {
-    pub fn of(seen: &[Seen], known: &'a Known) -> Self {
+impl<'a> BoundPorts<'a> {
+    pub fn of(seen: &[SwitchContents], known: &'a Records) -> Self {
         let (mut server_of_port, mut own) = (HashMap::new(), HashMap::new());
         for server in &known.servers {
             for at in &server.ports {
@@ -37,39 +37,39 @@ impl<'a> Places<'a> {
 
     /// MACs and addresses that stand twice.
     pub fn doubles(&self) -> Vec<Finding> {
-        let mut of_mac: BTreeMap<Mac, Vec<&Place>> = BTreeMap::new();
-        let mut of_address: BTreeMap<_, Vec<&Place>> = BTreeMap::new();
+        let mut of_mac: BTreeMap<Mac, Vec<&BoundPort>> = BTreeMap::new();
+        let mut of_address: BTreeMap<_, Vec<&BoundPort>> = BTreeMap::new();
         for place in &self.bound {
             of_mac.entry(place.mac).or_default().push(place);
             of_address.entry(place.ip).or_default().push(place);
         }
         let macs = of_mac.into_values().filter(|places| !self.may_share_mac(places));
-        let may_share = |places: &[&Place]| self.are_of_one_server(places) || self.are_of_one_row(places);
+        let may_share = |places: &[&BoundPort]| self.are_of_one_server(places) || self.are_of_one_row(places);
         let addresses = of_address.into_values().filter(|places| !may_share(places));
-        let macs: Vec<Finding> = macs.map(|places| twice(Kind::MacTwice, places)).collect();
-        macs.into_iter().chain(addresses.map(|places| twice(Kind::AddressTwice, places))).collect()
+        let macs: Vec<Finding> = macs.map(|places| twice(FindingKind::MacTwice, places)).collect();
+        macs.into_iter().chain(addresses.map(|places| twice(FindingKind::AddressTwice, places))).collect()
     }
 
     /// A MAC may stand on each port of one server, once on each, and on those of the servers that share its address. A
     /// server's own MAC may stand on its port for several addresses: a revoke gives them back to it where the switch takes that.
-    fn may_share_mac(&self, places: &[&Place]) -> bool {
-        let is_own = |place: &&&Place| self.own.get(&self.port_of(place)) == Some(&place.mac);
-        let others: Vec<&Place> = places.iter().filter(|place| !is_own(place)).copied().collect();
+    fn may_share_mac(&self, places: &[&BoundPort]) -> bool {
+        let is_own = |place: &&&BoundPort| self.own.get(&self.port_of(place)) == Some(&place.mac);
+        let others: Vec<&BoundPort> = places.iter().filter(|place| !is_own(place)).copied().collect();
         let ports: HashSet<Port> = others.iter().map(|place| self.port_of(place)).collect();
         ports.len() == others.len() && (self.are_of_one_server(places) || self.are_of_one_row(places))
     }
 
     /// True when a row wants the address and its MAC on all of the ports.
-    fn are_of_one_row(&self, places: &[&Place]) -> bool {
+    fn are_of_one_row(&self, places: &[&BoundPort]) -> bool {
         let rows = places.first().and_then(|place| self.rows_of_mac.get(&place.mac)).into_iter().flatten();
-        let wants = |row: &AuditedRow, place: &Place| {
+        let wants = |row: &AuditedRow, place: &BoundPort| {
             Some(row.ip) == place.ip && row.mac == place.mac && belongs(row, &self.port_of(place))
         };
         rows.into_iter().any(|row| places.iter().all(|place| wants(row, place)))
     }
 
-    fn are_of_one_server(&self, places: &[&Place]) -> bool {
-        let servers = |place: &&Place| self.server_of_port.get(&self.port_of(place));
+    fn are_of_one_server(&self, places: &[&BoundPort]) -> bool {
+        let servers = |place: &&BoundPort| self.server_of_port.get(&self.port_of(place));
         match places {
             [] | [_] => true,
             [first, rest @ ..] => servers(first).is_some() && rest.iter().all(|place| servers(place) == servers(first)),
@@ -77,7 +77,7 @@ impl<'a> Places<'a> {
     }
 
     /// Virtual MACs learned where they do not belong. A port that is nobody's is an uplink, where all of them are learned.
-    pub fn strays(&self, seen: &[Seen]) -> Vec<Finding> {
+    pub fn strays(&self, seen: &[SwitchContents]) -> Vec<Finding> {
         let all = seen.iter().flat_map(|seen| seen.learned.iter().map(move |learned| (&seen.switch, learned)));
         let strays = all.filter_map(|(switch, learned)| self.stray(switch, learned));
         strays.collect()
@@ -89,9 +89,9 @@ impl<'a> Places<'a> {
         if !self.server_of_port.contains_key(&at) || rows.iter().any(|row| belongs(row, &at)) {
             return None;
         }
-        let place = Place { switch: at.0, interface: learned.interface.clone(), ip: None, mac: learned.mac };
+        let place = BoundPort { switch: at.0, interface: learned.interface.clone(), ip: None, mac: learned.mac };
         let vmac_id = self.row_of(learned.mac);
-        Some(Finding { kind: Kind::LearnedElsewhere, places: vec![place], vmac_id, mended_on: None })
+        Some(Finding { kind: FindingKind::LearnedElsewhere, places: vec![place], vmac_id, mended_on: None })
     }
 
     /// The newest row that has or had the MAC.
@@ -100,7 +100,7 @@ impl<'a> Places<'a> {
     }
 
     /// True for a row's binding on one of its ports, also with a MAC that it had, and for a server's own MAC on its port.
-    pub fn explain(&self, place: &Place) -> bool {
+    pub fn explain(&self, place: &BoundPort) -> bool {
         let at = self.port_of(place);
         let of_row = |row: &&AuditedRow| {
             Some(row.ip) == place.ip && row.bindings.iter().any(|b| port(&b.switch, &b.interface) == at)
@@ -111,7 +111,7 @@ impl<'a> Places<'a> {
 
     /// Where the row's address is bound beside this port of it: on ports that are not the row's, or to a MAC that nothing
     /// explains there.
-    pub fn elsewhere(&self, row: &AuditedRow, at: &SwitchBinding) -> impl Iterator<Item = &Place> {
+    pub fn elsewhere(&self, row: &AuditedRow, at: &SwitchBinding) -> impl Iterator<Item = &BoundPort> {
         let own: Vec<Port> = row.bindings.iter().map(|b| port(&b.switch, &b.interface)).collect();
         let (here, ip) = (port(&at.switch, &at.interface), row.ip);
         self.bound.iter().filter(move |place| {
@@ -120,13 +120,13 @@ impl<'a> Places<'a> {
         })
     }
 
-    fn port_of(&self, place: &Place) -> Port {
+    fn port_of(&self, place: &BoundPort) -> Port {
         port(&place.switch, &place.interface)
     }
 }
 
-fn twice(kind: Kind, places: Vec<&Place>) -> Finding {
-    let mut places: Vec<Place> = places.into_iter().cloned().collect();
+fn twice(kind: FindingKind, places: Vec<&BoundPort>) -> Finding {
+    let mut places: Vec<BoundPort> = places.into_iter().cloned().collect();
     places.sort();
     Finding { kind, places, vmac_id: None, mended_on: None }
 }

@@ -1,17 +1,16 @@
 use super::*;
 use crate::domain::ServerPort;
 
-fn seen(switch: &str, bindings: &[(&str, &str, &str)]) -> Seen {
-    let bindings = bindings.iter().map(|(interface, ip, mac)| PresentBinding {
-        interface: interface.parse().expect("an interface"),
-        ip: ip.parse().expect("an address"),
-        vlan: None,
-        mac: mac.parse().expect("a MAC"),
-        group: None,
-        inactive: None,
-        inherited: None,
+fn seen(switch: &str, bindings: &[(&str, &str, &str)]) -> SwitchContents {
+    let bindings = bindings.iter().map(|(interface, ip, mac)| {
+        PresentBinding::new(
+            interface.parse().expect("an interface"),
+            ip.parse().expect("an address"),
+            None,
+            mac.parse().expect("a MAC"),
+        )
     });
-    Seen { switch: switch.parse().expect("a name"), bindings: bindings.collect(), learned: Vec::new() }
+    SwitchContents { switch: switch.parse().expect("a name"), bindings: bindings.collect(), learned: Vec::new() }
 }
 
 fn server(id: i64, pxe_mac: &str, ports: &[(&str, &str)]) -> Server {
@@ -61,8 +60,8 @@ fn row(id: i64, ip: &str, mac: &str, status: Status, ports: &[(&str, &str)]) -> 
 }
 
 /// Findings as short lines.
-fn told(seen: &[Seen], known: &Known) -> Vec<String> {
-    let place = |place: &Place| match place.ip {
+fn told(seen: &[SwitchContents], known: &Records) -> Vec<String> {
+    let place = |place: &BoundPort| match place.ip {
         Some(ip) => format!("{} {} {ip} {}", place.switch, place.interface, place.mac),
         None => format!("{} {} {}", place.switch, place.interface, place.mac),
     };
@@ -78,8 +77,8 @@ const VMAC: &str = "02:5e:10:00:00:01";
 const OTHER: &str = "02:5e:10:00:00:02";
 const PXE: &str = "0c:c4:7a:00:00:01";
 
-fn estate() -> Known {
-    Known {
+fn estate() -> Records {
+    Records {
         rows: vec![row(1, "10.0.0.6", VMAC, Status::Active, &[("sw-a", "ge-0/0/1.0")])],
         servers: vec![
             server(1, PXE, &[("sw-a", "ge-0/0/1.0")]),
@@ -159,7 +158,7 @@ fn macs_and_addresses_that_stand_twice_are_found_over_all_switches() {
 fn both_ports_of_one_server_hold_the_same() {
     let ports = [("sw-a", "ge-0/0/1.0"), ("sw-b", "ge-0/0/1.0")];
     let known =
-        Known { rows: vec![row(1, "10.0.0.6", VMAC, Status::Active, &ports)], servers: vec![server(1, PXE, &ports)] };
+        Records { rows: vec![row(1, "10.0.0.6", VMAC, Status::Active, &ports)], servers: vec![server(1, PXE, &ports)] };
     let [a, b] = ["sw-a", "sw-b"].map(|switch| seen(switch, &[("ge-0/0/1.0", "10.0.0.6", VMAC)]));
     assert_eq!(told(&[a, b], &known), Vec::<String>::new());
 }
@@ -167,7 +166,7 @@ fn both_ports_of_one_server_hold_the_same() {
 #[test]
 fn addresses_given_back_to_a_servers_own_mac_are_no_finding_on_its_port_alone() {
     let known =
-        Known { rows: vec![], servers: vec![server(1, PXE, &[("sw-a", "ge-0/0/1.0"), ("sw-a", "ge-0/0/2.0")])] };
+        Records { rows: vec![], servers: vec![server(1, PXE, &[("sw-a", "ge-0/0/1.0"), ("sw-a", "ge-0/0/2.0")])] };
     let mut held =
         vec![("ge-0/0/1.0", "10.0.0.6", PXE), ("ge-0/0/1.0", "10.0.0.7", PXE), ("ge-0/0/2.0", "10.0.0.6", PXE)];
     assert_eq!(told(&[seen("sw-a", &held)], &known), Vec::<String>::new());
@@ -197,11 +196,11 @@ fn servers_that_share_an_address_hold_it_twice_rightly_and_a_port_that_was_left_
         server(1, "aa:aa:aa:00:00:01", &[("sw-1", "ge-0/0/1")]),
         server(2, "aa:aa:aa:00:00:02", &[("sw-1", "ge-0/0/2")]),
     ];
-    let known = Known { rows: vec![shared.clone()], servers: servers.clone() };
+    let known = Records { rows: vec![shared.clone()], servers: servers.clone() };
     assert_eq!(told(&[seen("sw-1", &held)], &known), [""; 0]);
     shared.bindings[0].leaving = true;
     shared.bindings[0].state = BindingState::Removed;
-    let found = told(&[seen("sw-1", &held)], &Known { rows: vec![shared], servers });
+    let found = told(&[seen("sw-1", &held)], &Records { rows: vec![shared], servers });
     assert!(found.iter().any(|line| line.starts_with("left_over: sw-1 ge-0/0/1")), "{found:?}");
     assert!(found.iter().any(|line| line.starts_with("mac_twice")), "{found:?}");
 }
@@ -221,5 +220,5 @@ fn a_mac_that_a_row_had_is_its_own_where_the_switch_has_not_taken_the_new_one() 
     assert_eq!(told(&held, &known), ["left_over: sw-a ge-0/0/1.0 10.0.0.6 02:5e:10:00:00:01 (mendable)"]);
     let elsewhere = [seen("sw-a", &[("ge-0/0/7.0", "10.0.0.6", VMAC)])];
     let found = audit(&elsewhere, &known);
-    assert_eq!((found[0].kind, found[0].vmac_id), (Kind::Unexplained, Some(1)), "whose MAC it is, is said");
+    assert_eq!((found[0].kind, found[0].vmac_id), (FindingKind::Unexplained, Some(1)), "whose MAC it is, is said");
 }

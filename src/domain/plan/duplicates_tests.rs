@@ -10,15 +10,7 @@ const CHOICES: [DuplicateChoice; 4] =
     [DuplicateChoice::None, DuplicateChoice::Port, DuplicateChoice::Vlan, DuplicateChoice::Switch];
 
 fn held(port: &str, vlan: &str, ip: &str, mac: Mac) -> PresentBinding {
-    PresentBinding {
-        interface: port.parse().expect("an interface"),
-        ip: ip.parse().expect("an address"),
-        vlan: vlan.parse().ok(),
-        mac,
-        group: None,
-        inactive: None,
-        inherited: None,
-    }
+    PresentBinding::new(port.parse().expect("an interface"), ip.parse().expect("an address"), vlan.parse().ok(), mac)
 }
 
 fn wish(desired: Desired, port: &str, vlan: &str) -> Wish {

@@ -31,15 +31,7 @@ fn vlan(name: &str) -> Option<VlanName> {
 }
 
 fn held(port: u8, host: u8, mac: Mac) -> PresentBinding {
-    PresentBinding {
-        interface: interface(port),
-        ip: ip(host),
-        vlan: vlan("VLAN.13"),
-        mac,
-        group: None,
-        inactive: None,
-        inherited: None,
-    }
+    PresentBinding::new(interface(port), ip(host), vlan("VLAN.13"), mac)
 }
 
 fn wish(row: u8, desired: Desired, port: u8, host: u8) -> Wish {

@@ -50,6 +50,13 @@ pub struct PresentBinding {
     pub inherited: Option<String>,
 }
 
+impl PresentBinding {
+    /// One that stands at the port itself, active and in no group.
+    pub const fn new(interface: InterfaceName, ip: BindableAddress, vlan: Option<VlanName>, mac: Mac) -> Self {
+        Self { interface, ip, vlan, mac, group: None, inactive: None, inherited: None }
+    }
+}
+
 /// What a row wants on one port of one switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {

@@ -19,15 +19,12 @@ fn ip(host: u8) -> BindableAddress {
 }
 
 fn present(interface: &str, host: u8, mac: Mac) -> PresentBinding {
-    PresentBinding {
-        interface: interface.parse().expect("an interface"),
-        ip: ip(host),
-        vlan: Some("VLAN.13".parse().expect("a VLAN")),
+    PresentBinding::new(
+        interface.parse().expect("an interface"),
+        ip(host),
+        Some("VLAN.13".parse().expect("a VLAN")),
         mac,
-        group: None,
-        inactive: None,
-        inherited: None,
-    }
+    )
 }
 
 fn wish(desired: Desired, host: u8) -> Wish {

@@ -54,14 +54,13 @@ fn binding(
     interface: &Element,
     entry: &Element,
 ) -> Option<PresentBinding> {
+    let (port, ip) = (interface.text_of("name")?.parse().ok()?, entry.text_of("name")?.parse().ok()?);
+    let (vlan, mac) = (vlan.text_of("name")?.parse().ok(), entry.text_of("mac")?.parse().ok()?);
     Some(PresentBinding {
-        interface: interface.text_of("name")?.parse().ok()?,
-        ip: entry.text_of("name")?.parse().ok()?,
-        vlan: vlan.text_of("name")?.parse().ok(),
-        mac: entry.text_of("mac")?.parse().ok()?,
         group: group.text_of("name").map(str::to_owned),
         inactive: at.inactive_entry(entry),
         inherited: at.below(entry).inherited,
+        ..PresentBinding::new(port, ip, vlan, mac)
     })
 }
 

@@ -32,14 +32,12 @@ fn binding(at: &Statement, interface: &Element, entry: &Element) -> Option<Prese
     let inner = entry.child("vlan");
     let nested = inner.and_then(|vlan| vlan.text_of("vlan-name").or_else(|| vlan.text_of("name")));
     let mac = entry.text_of("mac").or_else(|| inner.and_then(|vlan| vlan.text_of("mac")));
+    let (port, ip) = (interface.text_of("name")?.parse().ok()?, entry.text_of("name")?.parse().ok()?);
+    let vlan = nested.or_else(|| entry.text_of("vlan")).and_then(|name| name.parse().ok());
     Some(PresentBinding {
-        interface: interface.text_of("name")?.parse().ok()?,
-        ip: entry.text_of("name")?.parse().ok()?,
-        vlan: nested.or_else(|| entry.text_of("vlan")).and_then(|name| name.parse().ok()),
-        mac: mac?.parse().ok()?,
-        group: None,
         inactive: at.inactive_entry(entry),
         inherited: at.below(entry).inherited,
+        ..PresentBinding::new(port, ip, vlan, mac?.parse().ok()?)
     })
 }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::domain::{Away, Code, Health, WorkerSign};
+use crate::domain::{Code, Health, Outage, WorkerHeartbeat};
 use crate::store::SwitchTrouble;
 use crate::web::app_state::AppState;
 use crate::web::health::{HealthSource, HealthView};
@@ -97,15 +97,15 @@ impl From<&HealthView> for HealthReport {
 }
 
 impl PartView {
-    fn of(away: Option<&Away>) -> Self {
+    fn of(away: Option<&Outage>) -> Self {
         let (since, error) = (away.map(|away| away.since), away.map(|away| away.error.clone()));
         Self { good: away.is_none(), since, error }
     }
 }
 
 impl WorkerView {
-    fn of(worker: &WorkerSign, now: DateTime<Utc>) -> Self {
-        let WorkerSign { name, version, started_at, heard_at, broker_lost_at, trouble } = worker.clone();
+    fn of(worker: &WorkerHeartbeat, now: DateTime<Utc>) -> Self {
+        let WorkerHeartbeat { name, version, started_at, heard_at, broker_lost_at, trouble } = worker.clone();
         Self { silent: worker.is_silent(now), name, version, started_at, heard_at, broker_lost_at, trouble }
     }
 }

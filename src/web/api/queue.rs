@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use crate::broker::{RequestIds, request, spread};
+use crate::broker::{RequestIds, expand_subnet, request};
 use crate::domain::Action;
 use crate::web::app_state::AppState;
 
@@ -35,8 +35,8 @@ pub(super) async fn queue_or_dry_run(
         return queue(app, action, body, ids).await;
     }
     let message = request(action, body, ids)?;
-    let messages = match spread(&message)? {
-        Some(spread) => spread.messages(&message).collect(),
+    let messages = match expand_subnet(&message)? {
+        Some(commands) => commands.messages(&message).collect(),
         None => vec![message],
     };
     Ok(Json(app.dry_runner.dry_run(messages).await?).into_response())
@@ -51,9 +51,9 @@ pub(in crate::web) async fn queue(
 ) -> Result<Response, Problem> {
     let message = request(action, body, ids)?.stamped(app.store.time().await);
     let message_id = message.message_id.clone().unwrap_or_default();
-    let message_ids: Vec<String> = spread(&message)?
+    let message_ids: Vec<String> = expand_subnet(&message)?
         .iter()
-        .flat_map(|spread| spread.messages(&message))
+        .flat_map(|commands| commands.messages(&message))
         .filter_map(|one| one.message_id)
         .collect();
     app.broker.publish_command(message).await?;

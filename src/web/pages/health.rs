@@ -15,7 +15,7 @@ use super::components::{exact_time, safe, time};
 use super::error_page::PageError;
 use super::health_banner::{self, PATH, clock};
 use super::layout::page;
-use crate::domain::{Away, Code, Failure, Health, WorkerSign};
+use crate::domain::{Code, Failure, Health, Outage, WorkerHeartbeat};
 use crate::web::api::health::HealthReport;
 use crate::web::health::HealthSource;
 
@@ -32,7 +32,7 @@ pub(super) async fn add_health(
     let needs_none = [PATH, api_docs::PATH].contains(&request.uri().path());
     let seen = health_source.health_view().await;
     // One slow answer is no outage.
-    let lasts = |away: &Away| seen.health.now - away.since > OUTAGE_CERTAIN_AFTER;
+    let lasts = |away: &Outage| seen.health.now - away.since > OUTAGE_CERTAIN_AFTER;
     let away = seen.health.database.clone().filter(|away| !needs_none && lasts(away));
     let page = async {
         match away {
@@ -89,11 +89,11 @@ fn table(health: &Health) -> Markup {
     }
 }
 
-fn since(away: &Away) -> Markup {
+fn since(away: &Outage) -> Markup {
     html! { span .failed { "unreachable" } " since " (exact_time(away.since)) ": " (safe(&away.error)) }
 }
 
-fn broker_of(health: &Health, worker: &WorkerSign) -> Markup {
+fn broker_of(health: &Health, worker: &WorkerHeartbeat) -> Markup {
     html! {
         @if health.broker_is_embedded { "embedded" }
         @else if let Some(since) = worker.broker_lost_at { span .failed { "no connection" } " since " (clock(since)) }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::components::{safe, time};
 use super::wording::{plural, switch_problem};
-use crate::domain::{Away, Health, WorkerSign};
+use crate::domain::{Health, Outage, WorkerHeartbeat};
 use crate::store::SwitchTrouble;
 use crate::web::health::{HealthSource, HealthView};
 
@@ -101,7 +101,7 @@ fn outages(health: &Health) -> Markup {
     }
 }
 
-fn outage(what: &str, away: &Away, meaning: Markup) -> Markup {
+fn outage(what: &str, away: &Outage, meaning: Markup) -> Markup {
     html! {
         div .note .bad .outage {
             strong { (what) " since " (clock(away.since)) " (" (time(away.since)) ")" } ": " (safe(&away.error)) ". " (meaning)
@@ -116,7 +116,7 @@ fn seen_by(health: &Health) -> String {
     }
 }
 
-fn of_worker(health: &Health, worker: &WorkerSign) -> Markup {
+fn of_worker(health: &Health, worker: &WorkerHeartbeat) -> Markup {
     let lost = worker.broker_lost_at.filter(|_| health.broker.is_none());
     html! {
         @if worker.is_silent(health.known_at) {

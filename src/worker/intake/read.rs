@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::broker::{DeadReason, Delivery, Message, new_burial_id, parse_command, spread};
+use crate::broker::{DeadReason, Delivery, Message, expand_subnet, new_burial_id, parse_command};
 use crate::domain::{Arrival, Code, Command, Failure, Issued, TraceParent, chain};
 use crate::store::{DeadLetter, Incoming, IntakeBatch, StoreError};
 use crate::worker::intake::arrival_numbers::ArrivalNumbers;
@@ -36,14 +36,14 @@ pub(super) fn refused_letters(part: IntakeBatch, error: &StoreError, now: DateTi
 
 /// The commands of a message: one, or one for each address of a subnet.
 fn read(message: &mut Message, arrival: Arrival, now_ms: i64) -> Result<Vec<Incoming>, Failure> {
-    let Some(spread) = spread(message)? else {
+    let Some(commands) = expand_subnet(message)? else {
         let mut incoming = read_command(message, arrival)?;
         stamp(message, arrival, now_ms);
         incoming.stamped_at_ms = message.issued_at_ms;
         return Ok(vec![incoming]);
     };
     stamp(message, arrival, now_ms);
-    spread.messages(message).map(|mut one| read_command(&mut one, arrival)).collect()
+    commands.messages(message).map(|mut one| read_command(&mut one, arrival)).collect()
 }
 
 /// What is decided on its first arrival stays with a message, also when it is replayed.

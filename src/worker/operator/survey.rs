@@ -1,7 +1,7 @@
 //! Reading a switch for an audit: one session, nothing locked, nothing changed.
 
 use crate::config::Settings;
-use crate::domain::audit::{LearnedMac, Seen};
+use crate::domain::audit::{LearnedMac, SwitchContents};
 use crate::domain::{Failure, SwitchName};
 use crate::store::Store;
 use crate::switch::{SwitchClient, SwitchError};
@@ -12,7 +12,7 @@ use crate::worker::switches::lease;
 ///
 /// # Errors
 /// A [`Failure`] of the switch, its login or the database.
-pub async fn survey(store: &Store, settings: &Settings, switch: &SwitchName) -> Result<Seen, Failure> {
+pub async fn survey(store: &Store, settings: &Settings, switch: &SwitchName) -> Result<SwitchContents, Failure> {
     let known = store.switches().get(switch).await.map_err(|error| lease::failure(&error))?;
     let mut client = connect(settings, &known.switch, known.dialect_found).await?;
     let seen = read(&mut client, switch).await;
@@ -20,8 +20,8 @@ pub async fn survey(store: &Store, settings: &Settings, switch: &SwitchName) -> 
     seen.map_err(|error| error.failure())
 }
 
-async fn read(client: &mut SwitchClient, switch: &SwitchName) -> Result<Seen, SwitchError> {
-    Ok(Seen { switch: switch.clone(), bindings: client.bindings().await?, learned: learned(client).await? })
+async fn read(client: &mut SwitchClient, switch: &SwitchName) -> Result<SwitchContents, SwitchError> {
+    Ok(SwitchContents { switch: switch.clone(), bindings: client.bindings().await?, learned: learned(client).await? })
 }
 
 /// A switch that has no such table, or does not show it to this login, is surveyed without it.

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::Away;
+use crate::domain::Outage;
 
 /// The outages that last.
 #[derive(Debug, Default)]
@@ -12,8 +12,8 @@ pub struct Outages(Mutex<Lasting>);
 
 #[derive(Debug, Default)]
 struct Lasting {
-    broker: Option<Away>,
-    database: Option<Away>,
+    broker: Option<Outage>,
+    database: Option<Outage>,
 }
 
 impl Outages {
@@ -28,12 +28,12 @@ impl Outages {
     }
 
     /// The broker's outage.
-    pub fn broker(&self) -> Option<Away> {
+    pub fn broker(&self) -> Option<Outage> {
         self.lasting().broker.clone()
     }
 
     /// The database's outage.
-    pub fn database(&self) -> Option<Away> {
+    pub fn database(&self) -> Option<Outage> {
         self.lasting().database.clone()
     }
 
@@ -42,10 +42,10 @@ impl Outages {
     }
 }
 
-fn note(outage: &mut Option<Away>, error: Option<String>, now: DateTime<Utc>) -> bool {
+fn note(outage: &mut Option<Outage>, error: Option<String>, now: DateTime<Utc>) -> bool {
     let was_away = outage.is_some();
     let since = outage.as_ref().map_or(now, |away| away.since);
-    *outage = error.map(|error| Away { since, error });
+    *outage = error.map(|error| Outage { since, error });
     was_away != outage.is_some()
 }
 
@@ -60,7 +60,7 @@ mod tests {
         assert!(!outages.note_broker(None, at(1)));
         assert!(outages.note_broker(Some("refused".to_owned()), at(2)));
         assert!(!outages.note_broker(Some("silent".to_owned()), at(3)));
-        assert_eq!(outages.broker(), Some(Away { since: at(2), error: "silent".to_owned() }));
+        assert_eq!(outages.broker(), Some(Outage { since: at(2), error: "silent".to_owned() }));
         assert!(outages.note_broker(None, at(4)));
         assert_eq!((outages.broker(), outages.database()), (None, None));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::domain::{WorkerSign, chain};
+use crate::domain::{WorkerHeartbeat, chain};
 use crate::worker::context::Context;
 use crate::worker::supervision::task_health::Beat;
 
@@ -45,7 +45,7 @@ async fn note(context: &Context, started_at: chrono::DateTime<chrono::Utc>) {
     let troubles =
         tasks.iter().filter_map(|state| Some(format!("{}: {}", state.task.as_str(), state.trouble.as_ref()?)));
     let trouble = troubles.collect::<Vec<_>>().join("; ");
-    let sign = WorkerSign {
+    let sign = WorkerHeartbeat {
         name: context.holder.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at,

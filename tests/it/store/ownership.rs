@@ -16,7 +16,7 @@ const PXE: Mac = Mac::new([0x52, 0x54, 0, 0, 0, 1]);
 
 fn held(interface: &str, ip: &str, mac: Mac) -> PresentBinding {
     let (interface, ip) = (interface.parse().expect("an interface"), ip.parse().expect("an address"));
-    PresentBinding { interface, ip, vlan: None, mac, group: None, inactive: None, inherited: None }
+    PresentBinding::new(interface, ip, None, mac)
 }
 
 /// What a create for server 3's port would be told of a switch with these bindings.

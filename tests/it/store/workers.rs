@@ -1,7 +1,7 @@
 //! Which workers run, as their rows say, and which switches are in trouble.
 
 use chrono::{DateTime, Utc};
-use vmacd::domain::WorkerSign;
+use vmacd::domain::WorkerHeartbeat;
 
 use super::bench::{Bench, create};
 
@@ -10,9 +10,9 @@ on_both_engines! {
     switches_in_trouble_are_named_and_counted,
 }
 
-fn sign(name: &str, started_at: DateTime<Utc>) -> WorkerSign {
+fn sign(name: &str, started_at: DateTime<Utc>) -> WorkerHeartbeat {
     let (name, version) = (name.to_owned(), "0.1.0".to_owned());
-    WorkerSign { name, version, started_at, heard_at: started_at, broker_lost_at: None, trouble: None }
+    WorkerHeartbeat { name, version, started_at, heard_at: started_at, broker_lost_at: None, trouble: None }
 }
 
 async fn a_worker_is_known_until_it_goes(bench: &Bench) {
@@ -21,7 +21,7 @@ async fn a_worker_is_known_until_it_goes(bench: &Bench) {
     for sign in [&one, &other] {
         bench.store.workers().record(sign).await.expect("written");
     }
-    let lost = WorkerSign { broker_lost_at: Some(started_at), trouble: Some("intake: hangs".to_owned()), ..one };
+    let lost = WorkerHeartbeat { broker_lost_at: Some(started_at), trouble: Some("intake: hangs".to_owned()), ..one };
     bench.store.workers().record(&lost).await.expect("written again");
     let known = bench.store.workers().list().await.expect("workers");
     assert_eq!(known.len(), 2);

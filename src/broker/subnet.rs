@@ -8,14 +8,14 @@ use crate::domain::{BindableAddress, Code, Failure, addresses_of};
 
 /// A command for a whole subnet, checked for each of its addresses.
 #[derive(Debug, PartialEq)]
-pub struct Spread {
+pub struct SubnetCommands {
     body: Map<String, Value>,
     addresses: Vec<BindableAddress>,
 }
 
-impl Spread {
+impl SubnetCommands {
     /// The messages for the addresses, one after another. Their ids are the message's own with `/` and the address, so that
-    /// a message which is spread twice is the same commands.
+    /// a message which is expanded twice is the same commands.
     pub fn messages<'a>(&'a self, message: &'a Message) -> impl Iterator<Item = Message> + 'a {
         self.addresses.iter().map(|address| one_of(message, &self.body, address))
     }
@@ -24,8 +24,8 @@ impl Spread {
 /// What a message with a `subnet` stands for; none where it has none.
 ///
 /// # Errors
-/// A permanent [`Failure`] where the subnet, or a message for one of its addresses, is at fault; nothing is spread then.
-pub fn spread(message: &Message) -> Result<Option<Spread>, Failure> {
+/// A permanent [`Failure`] where the subnet, or a message for one of its addresses, is at fault; nothing is expanded then.
+pub fn expand_subnet(message: &Message) -> Result<Option<SubnetCommands>, Failure> {
     if !may_have_subnet(&message.body) {
         return Ok(None);
     }
@@ -34,9 +34,9 @@ pub fn spread(message: &Message) -> Result<Option<Spread>, Failure> {
     let body: Map<String, Value> = body.map_err(|error| Failure::new(Code::NotJson, error.to_string()))?;
     let refused = |error| Failure::new(Code::InvalidAddress, format!("subnet: {error}"));
     let addresses = addresses_of(&subnet).map_err(refused)?;
-    let spread = Spread { body, addresses };
-    spread.messages(&Message { headers: Map::new(), ..message.clone() }).try_for_each(|one| check(&one))?;
-    Ok(Some(spread))
+    let commands = SubnetCommands { body, addresses };
+    commands.messages(&Message { headers: Map::new(), ..message.clone() }).try_for_each(|one| check(&one))?;
+    Ok(Some(commands))
 }
 
 fn check(message: &Message) -> Result<(), Failure> {
@@ -82,7 +82,7 @@ mod tests {
         let body = body.to_string().into_bytes();
         let id = Some("order-1".to_owned());
         let message = Message { routing_key: "vmac.create".to_owned(), message_id: id, body, ..Message::default() };
-        Ok(spread(&message)?.map(|spread| spread.messages(&message).collect()))
+        Ok(expand_subnet(&message)?.map(|commands| commands.messages(&message).collect()))
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
     fn an_id_that_leaves_no_room_for_the_addresses_is_refused() {
         let body = json!({"server_id": 7, "subnet": "10.0.48.8/30"}).to_string().into_bytes();
         let message = Message { routing_key: "vmac.create".to_owned(), body, ..Message::default() };
-        let asked = |id: &str| spread(&Message { message_id: Some(id.to_owned()), ..message.clone() });
+        let asked = |id: &str| expand_subnet(&Message { message_id: Some(id.to_owned()), ..message.clone() });
         // Two bytes a character; the longer of the two addresses is 10.0.48.10.
         let longest = "ü".repeat((ID_BYTES_MAX - "/10.0.48.10".len()) / 2);
         assert!(asked(&longest).is_ok());

@@ -1,4 +1,4 @@
-//! The port: one type over both brokers.
+//! One type over both brokers.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{Adoptable, Class, FoundPort, Obstacle};
-use crate::domain::audit::{AuditedRow, Known, Place, Seen};
+use crate::domain::audit::{AuditedRow, BoundPort, Records, SwitchContents};
 use crate::domain::plan::PresentBinding;
 use crate::domain::{BindableAddress, InterfaceName, Mac, MacError, Server, Status, SwitchName};
 
@@ -18,13 +18,13 @@ pub(super) struct Bound<'a> {
 }
 
 impl Bound<'_> {
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> BoundPort {
         let PresentBinding { interface, ip, mac, .. } = self.binding;
-        Place { switch: self.switch.clone(), interface: interface.clone(), ip: Some(*ip), mac: *mac }
+        BoundPort { switch: self.switch.clone(), interface: interface.clone(), ip: Some(*ip), mac: *mac }
     }
 }
 
-pub(super) struct Estate<'a> {
+pub(super) struct Index<'a> {
     bound: Vec<Bound<'a>>,
     at: HashMap<(Port<'a>, BindableAddress), Vec<Bound<'a>>>,
     of_mac: HashMap<Mac, BTreeMap<BindableAddress, Bound<'a>>>,
@@ -38,10 +38,10 @@ pub(super) struct Estate<'a> {
     rows_of_mac: HashMap<Mac, &'a AuditedRow>,
 }
 
-impl<'a> Estate<'a> {
-    pub fn of(seen: &'a [Seen], known: &'a Known) -> Self {
+impl<'a> Index<'a> {
+    pub fn of(seen: &'a [SwitchContents], known: &'a Records) -> Self {
         let live = known.rows.iter().filter(|row| row.status != Status::Revoked);
-        let mut estate = Self {
+        let mut index = Self {
             bound: Vec::new(),
             at: HashMap::new(),
             of_mac: HashMap::new(),
@@ -56,13 +56,13 @@ impl<'a> Estate<'a> {
         };
         for server in &known.servers {
             for at in &server.ports {
-                estate.servers_of_port.entry(port(&at.switch, &at.interface)).or_default().push(server);
+                index.servers_of_port.entry(port(&at.switch, &at.interface)).or_default().push(server);
             }
         }
         for switch in seen {
-            switch.bindings.iter().for_each(|binding| estate.add(Bound { switch: &switch.switch, binding }));
+            switch.bindings.iter().for_each(|binding| index.add(Bound { switch: &switch.switch, binding }));
         }
-        estate
+        index
     }
 
     fn add(&mut self, bound: Bound<'a>) {
