@@ -2,6 +2,7 @@
 
 mod circles;
 mod code;
+mod data_model;
 mod deploy;
 mod modules;
 mod pages;
