@@ -132,3 +132,11 @@ fn supervisors_wait_longer_for_a_stop_than_a_commit_may_take() {
         assert!(read("docs/OPERATING.md").contains(&format!("TimeoutStopSec={}", seconds[0])), "{path}: {seconds:?}");
     }
 }
+
+#[test]
+fn the_licences_are_those_of_the_manifest() {
+    let manifest: toml::Table = read("Cargo.toml").parse().expect("Cargo.toml");
+    assert_eq!(manifest["package"]["license"].as_str(), Some("MIT OR Apache-2.0"));
+    assert!(read("LICENSE-MIT").contains("Permission is hereby granted"));
+    assert!(read("LICENSE-APACHE").contains("Version 2.0, January 2004"));
+}
