@@ -44,8 +44,9 @@ fn the_code_map_has_every_folder() {
 fn files_that_the_pages_name_exist() {
     let starts = ["src/", "tests/", "docs/", "deploy/", "migrations/", ".ci/", "benches/"];
     let mut missing = Vec::new();
-    for path in ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/OPERATING.md"] {
-        let page = read(path);
+    let pages = files("docs").into_iter().filter(|path| path.ends_with(".md") && !path.contains("/decisions/"));
+    for path in pages.chain(["README.md", "CONTRIBUTING.md"].map(String::from)) {
+        let page = read(&path);
         let named = quoted(&page).filter(|name| starts.iter().any(|start| name.starts_with(start)));
         let plain = named.filter_map(|name| name.split_whitespace().next()).filter(|name| !name.contains("AREA"));
         missing.extend(plain.filter(|name| !root().join(name).exists()).map(|name| format!("{path}: {name}")));
@@ -66,4 +67,15 @@ fn links_between_pages_lead_somewhere() {
         missing.extend(local.filter(|target| !folder.join(target).exists()).map(|target| format!("{path}: {target}")));
     }
     assert_none("links that lead nowhere", missing);
+}
+
+#[test]
+fn the_index_has_every_page() {
+    let index = read("docs/README.md");
+    let pages = files("docs").into_iter().filter_map(|path| path.strip_prefix("docs/").map(str::to_owned));
+    let pages = pages.filter(|path| path.ends_with(".md") && !path.contains('/') && path != "README.md");
+    assert_none(
+        "pages that docs/README.md lacks",
+        pages.filter(|path| !index.contains(&format!("]({path})"))).collect(),
+    );
 }
