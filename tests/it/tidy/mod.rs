@@ -4,6 +4,7 @@ mod circles;
 mod code;
 mod data_model;
 mod deploy;
+mod glossary;
 mod modules;
 mod pages;
 mod rules;
