@@ -1,10 +1,10 @@
 //! `vmacd sim`.
 
-use super::control::Control;
+use super::control::socket::Control;
 use super::error::SimError;
 use super::estate::Estate;
-use super::inventory;
-use super::options::Options;
+use super::estate::inventory;
+use super::estate::options::Options;
 
 /// Starts the switches, writes the inventory where one is asked for, and serves until `shutdown` is done.
 ///
