@@ -1,14 +1,11 @@
 //! The commands of operational mode, and the way into configuration mode.
 
 use super::pipe::split;
-use super::session::{Access, Cli, Said};
+use super::session::{Access, Answer, Cli, Said};
 use super::show::Config;
 use super::words::{Spoken, Wrong, told, unexpected, words};
 use crate::sim::netconf::lock;
 use crate::sim::time;
-
-/// What a command says, or why it is not obeyed.
-pub(crate) type Answer = Result<Said, Wrong>;
 
 pub(crate) const NO_SUCH_COMMAND: &str = "unknown command.";
 pub(crate) const EXPECTING_COMMAND: &str = "syntax error, expecting <command>.";

@@ -1,8 +1,8 @@
 //! The commands of configuration mode.
 
-use super::commands::{Answer, CHANGED, NO_SUCH_COMMAND};
+use super::commands::{CHANGED, NO_SUCH_COMMAND};
 use super::pipe::split;
-use super::session::{Access, Cli, Said};
+use super::session::{Access, Answer, Cli, Said};
 use super::show::Config;
 use super::words::{Spoken, Wrong, check_statement, report, unexpected};
 use crate::sim::config::set_lines::read_set;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::line::{LineEditor, Typed};
+use super::words::Wrong;
 use crate::sim::netconf::session::{End, Login};
 use crate::sim::switch::{Switch, Terminal};
 use crate::sim::time;
@@ -31,6 +32,9 @@ pub(crate) enum Said {
     /// The connection is cut.
     Cut,
 }
+
+/// What a command says, or why it is not obeyed.
+pub(crate) type Answer = Result<Said, Wrong>;
 
 /// One CLI session.
 pub(crate) struct Cli {

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::commands::Answer;
 use super::pipe::{Pipe, through};
-use super::session::{Cli, Said};
+use super::session::{Answer, Cli, Said};
 use super::words::{Spoken, Wrong};
 use crate::sim::config::compare::compare;
 use crate::sim::config::print_text::{print_block, print_statement};

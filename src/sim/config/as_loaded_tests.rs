@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::edit::{Edit, apply};
+use super::apply::apply;
+use super::edit::Edit;
 use super::print_text::print_text;
 use super::print_xml::print_xml;
 use super::read_text::read_text;

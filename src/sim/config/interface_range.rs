@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::inherit::{filled, matches_pattern};
+use super::groups::{filled, matches_pattern};
 use super::tree::{At, Node};
 
 const KEYWORD: &str = "interface-range";

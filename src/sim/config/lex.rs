@@ -1,5 +1,8 @@
 //! Words and punctuation of configuration text, shared by the brace and the `set` form.
 
+/// A word of the configuration.
+pub(crate) type Word = std::sync::Arc<str>;
+
 /// A lexeme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Lexeme {

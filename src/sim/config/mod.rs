@@ -1,9 +1,11 @@
 //! The configuration as a tree, the three forms it is written in (braces, `set` lines, XML), and the edits of a load. It knows of no
 //! switch.
 
+pub(crate) mod apply;
 pub(crate) mod compare;
 pub(crate) mod edit;
 pub(crate) mod filter;
+pub(crate) mod groups;
 pub(crate) mod in_force;
 pub(crate) mod inherit;
 pub(crate) mod interface_range;

@@ -85,7 +85,7 @@ fn thin_out(node: &mut Node) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::edit::apply;
+    use super::super::apply::apply;
     use super::super::set_lines::{parse_any, print_set, read_set};
 
     const SWITCH: &str =

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::apply::apply;
 use super::compare;
-use super::edit::apply;
 use super::print_text::print_text;
 use super::print_xml::print_xml;
 use super::read_text::read_text;

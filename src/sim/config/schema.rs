@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
 
-use super::tree::Word;
+use super::lex::Word;
 
 /// The kind of a statement, which decides how it is read and printed in each format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -123,7 +123,7 @@ pub(crate) fn parse_any(text: &str) -> Result<Node, Syntax> {
         return Err(error);
     }
     let mut tree = Node::default();
-    super::edit::apply(&mut tree, &edits);
+    super::apply::apply(&mut tree, &edits);
     Ok(tree)
 }
 

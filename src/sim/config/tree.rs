@@ -3,10 +3,8 @@
 
 use std::sync::Arc;
 
+pub(crate) use super::lex::Word;
 use super::schema::{Kind, Rule, is_wildcard, schema};
-
-/// A word of the configuration.
-pub(crate) type Word = Arc<str>;
 
 /// One word and what stands under it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

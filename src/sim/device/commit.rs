@@ -6,7 +6,7 @@ use super::check::{Found, bindings, check};
 use super::history::Commit;
 use super::reply_error::RpcError;
 use super::{Device, Pending, Refused};
-use crate::sim::config::edit::apply;
+use crate::sim::config::apply::apply;
 use crate::sim::config::tree::Node;
 use crate::sim::time::Millis;
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::reply_error::RpcError;
 use super::{Device, Refused};
-use crate::sim::config::edit::{self, Edit, Syntax, edit_path};
+use crate::sim::config::apply::apply;
+use crate::sim::config::edit::{Edit, Syntax, edit_path};
 use crate::sim::config::tree::Node;
 use crate::sim::time::Millis;
 
@@ -36,7 +37,7 @@ impl Device {
             Action::Merge => (*before).clone(),
             Action::Override => Node::default(),
         };
-        let applied = edit::apply(&mut tree, &load.edits);
+        let applied = apply(&mut tree, &load.edits);
         let broken_override = load.action == Action::Override && !load.errors.is_empty();
         if !broken_override {
             self.replace_candidate(pid, Arc::new(tree), load.edits.clone(), now);

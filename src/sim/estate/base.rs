@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::plan::{SimServer, interface, vlan_id};
-use crate::sim::config::edit::apply;
+use crate::sim::config::apply::apply;
 use crate::sim::config::set_lines::{parse_any, read_set};
 use crate::sim::config::tree::Node;
 use crate::sim::device::check::SimBinding;

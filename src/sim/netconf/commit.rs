@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::load::permitted;
-use super::rpc::{Answer, OK, Outcome, reply, unknown};
+use super::outcome::{Answer, OK, Outcome, reply, unknown};
 use crate::sim::config::edit::edit_path;
 use crate::sim::device::check::Found;
 use crate::sim::device::commit::{CONFIRM_DEFAULT_S, CommitRequest};

@@ -1,6 +1,6 @@
 //! Reading the configuration.
 
-use super::rpc::{Answer, Outcome, reply, unknown};
+use super::outcome::{Answer, Outcome, reply, unknown};
 use crate::sim::config::compare::compare;
 use crate::sim::config::filter::select;
 use crate::sim::config::inherit::inherited;

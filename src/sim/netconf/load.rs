@@ -1,6 +1,6 @@
 //! Loading: `load-configuration`, `edit-config`, `discard-changes`.
 
-use super::rpc::{Answer, OK, Outcome, reply, unknown};
+use super::outcome::{Answer, OK, Outcome, reply, unknown};
 use crate::sim::config::edit::{Op, Syntax};
 use crate::sim::config::read_text::read_text;
 use crate::sim::config::read_xml::read_xml;

@@ -1,6 +1,6 @@
 //! Lock, unlock, open, close and kill.
 
-use super::rpc::{Answer, OK, reply, unknown};
+use super::outcome::{Answer, OK, reply, unknown};
 use crate::sim::device::Refused;
 use crate::sim::device::locking::locked_text;
 use crate::sim::device::reply_error::RpcError;

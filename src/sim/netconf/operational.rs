@@ -1,7 +1,7 @@
 //! Operational RPCs: enough for clients that gather facts, and for the question which dialect the switch speaks.
 
 use super::mac_table::switching_table;
-use super::rpc::{Answer, reply, unknown};
+use super::outcome::{Answer, reply, unknown};
 use super::security_table;
 use crate::sim::config::print_text::print_text;
 use crate::sim::config::tree::Node;

@@ -8,10 +8,11 @@ use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::dispatch::{self, Answered};
 use super::framing::{Framing, Inbox, frame};
+use super::outcome::Outcome;
 use super::requests::{Request, read_all, receive};
 use super::rfc_compliant;
-use super::rpc::{self, Answered, Outcome};
 use crate::sim::odd_bytes::bytes_of;
 use crate::sim::switch::faults::FaultKind;
 use crate::sim::switch::lock_watch::Served;
@@ -114,7 +115,7 @@ impl<W: AsyncWrite + Unpin> Conversation<'_, W> {
         let alone = self.replied.is_none_or(|replied| replied <= request.arrived);
         let began = Instant::now();
         switch.pace.wait().await;
-        let Answered { name, outcome } = rpc::answer(switch, self.login.pid, &request.text).await;
+        let Answered { name, outcome } = dispatch::answer(switch, self.login.pid, &request.text).await;
         let reply = match &outcome {
             Outcome::Reply(reply) | Outcome::Last(reply) => frame(&(self.dialect)(reply), self.framing),
             Outcome::Truncated(start) => bytes_of(&(self.dialect)(start)),

@@ -7,35 +7,11 @@ use super::configuration;
 use super::load;
 use super::lock;
 use super::operational;
-use crate::sim::config::edit::Syntax;
-use crate::sim::device::Refused;
+use super::outcome::{Answer, OK, Outcome, unknown};
 use crate::sim::device::reply_error::{self, RpcError};
 use crate::sim::switch::Switch;
 use crate::sim::switch::faults::FaultKind;
 use crate::sim::xml::{self, Element};
-
-/// What the session does with a request.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The body of the reply.
-    Reply(String),
-    /// The body of the last reply: the session ends after it.
-    Last(String),
-    /// The start of a reply; the connection is cut within it.
-    Truncated(String),
-    /// No reply: the connection is cut.
-    Cut,
-}
-
-/// A reply, or the errors that make one.
-pub(crate) type Answer = Result<Outcome, Refused>;
-
-pub(crate) const OK: &str = "<ok/>\n";
-
-/// An answer that is just `body`.
-pub(crate) fn reply(body: impl Into<String>) -> Answer {
-    Ok(Outcome::Reply(body.into()))
-}
 
 /// A request's name, as far as it has one, and what the session does with it.
 pub(crate) struct Answered {
@@ -123,9 +99,4 @@ async fn dispatch(switch: &Switch, pid: u32, operation: &Element) -> Answer {
         "close-session" => Ok(Outcome::Last(OK.to_owned())),
         _ => operational::operational(switch, operation),
     }
-}
-
-/// The answer to an RPC or element the switch does not know.
-pub(crate) fn unknown(name: &str) -> RpcError {
-    RpcError::syntax(&Syntax::at(name))
 }
