@@ -21,7 +21,7 @@ mod time;
 mod xml;
 
 pub use control::handle::SimHandle;
-pub use device::check::{DuplicateScope, SimBinding};
+pub use device::commit_check::{DuplicateScope, SimBinding};
 pub use device::history::Commit;
 pub use device::model::Dialect;
 pub use error::SimError;

@@ -1,9 +1,9 @@
 //! The commands of operational mode, and the way into configuration mode.
 
 use super::pipe::split;
-use super::session::{Access, Answer, Cli, Said};
+use super::session::{Access, Answer, CliOutcome, CliSession};
 use super::show::Config;
-use super::words::{Spoken, Wrong, told, unexpected, words};
+use super::words::{CliError, TypedWord, message_for, unexpected, words};
 use crate::sim::netconf::lock;
 use crate::sim::time;
 
@@ -11,35 +11,35 @@ pub(crate) const NO_SUCH_COMMAND: &str = "unknown command.";
 pub(crate) const EXPECTING_COMMAND: &str = "syntax error, expecting <command>.";
 pub(crate) const CHANGED: &str = "The configuration has been changed but not committed\n";
 
-impl Cli {
+impl CliSession {
     /// Does what `line` says.
-    pub(crate) async fn obey(&mut self, line: &str) -> Said {
+    pub(crate) async fn run_line(&mut self, line: &str) -> CliOutcome {
         let margin = self.name().len();
         let words = words(line);
         let answer = match (self.asked, words.first(), self.editing) {
             (true, _, Some(access)) => self.answered(line, access),
-            (_, None, _) => Ok(Said::Text(String::new())),
-            (_, Some(first), _) if first.text.starts_with('#') => Ok(Said::Text(String::new())),
+            (_, None, _) => Ok(CliOutcome::Text(String::new())),
+            (_, Some(first), _) if first.text.starts_with('#') => Ok(CliOutcome::Text(String::new())),
             (_, Some(_), None) => self.operational(line, &words).await,
             (_, Some(_), Some(access)) => self.configuration(line, &words, access).await,
         };
-        answer.unwrap_or_else(|wrong| Said::Text(told(&wrong, margin)))
+        answer.unwrap_or_else(|wrong| CliOutcome::Text(message_for(&wrong, margin)))
     }
 
     /// A command of operational mode; `run` gives them to configuration mode too.
-    pub(super) async fn operational(&mut self, line: &str, words: &[Spoken<'_>]) -> Answer {
+    pub(super) async fn operational(&mut self, line: &str, words: &[TypedWord<'_>]) -> Answer {
         let texts: Vec<&str> = words.iter().map(|word| word.text).collect();
         match texts.as_slice() {
             ["set", "cli", ..] => set_cli(line, &words[2..]),
             ["show", ..] => self.show_operational(line, &words[1..]),
             ["configure" | "edit", ..] if self.editing.is_none() => self.configure(line, &words[1..]).await,
-            ["exit" | "quit"] if self.editing.is_none() => Ok(Said::Leave),
+            ["exit" | "quit"] if self.editing.is_none() => Ok(CliOutcome::Leave),
             ["set", ..] => Err(unexpected(line, words.get(1), EXPECTING_COMMAND)),
             _ => Err(unexpected(line, words.first(), NO_SUCH_COMMAND)),
         }
     }
 
-    fn show_operational(&self, line: &str, words: &[Spoken<'_>]) -> Answer {
+    fn show_operational(&self, line: &str, words: &[TypedWord<'_>]) -> Answer {
         let (command, pipes) = split(line, words)?;
         let texts: Vec<&str> = command.iter().map(|word| word.text).collect();
         let switch = &self.login.switch;
@@ -52,10 +52,10 @@ impl Cli {
             ["version", ..] => return Err(unexpected(line, command.get(1), "syntax error.")),
             _ => return Err(unexpected(line, command.first(), EXPECTING_COMMAND)),
         };
-        Ok(Said::Text(super::pipe::through(text, &pipes)))
+        Ok(CliOutcome::Text(super::pipe::through(text, &pipes)))
     }
 
-    async fn configure(&mut self, line: &str, words: &[Spoken<'_>]) -> Answer {
+    async fn configure(&mut self, line: &str, words: &[TypedWord<'_>]) -> Answer {
         let access = match words {
             [] => Access::Shared,
             [how] if how.text == "exclusive" => Access::Exclusive,
@@ -69,7 +69,7 @@ impl Cli {
             Access::Private => switch.device().open_private(pid, time::now())?,
         }
         self.editing = Some(access);
-        Ok(Said::Text(self.entered(access)))
+        Ok(CliOutcome::Text(self.entered(access)))
     }
 
     fn entered(&self, access: Access) -> String {
@@ -90,7 +90,7 @@ fn editor((_, who): (&str, &str)) -> String {
 }
 
 /// Settings of the terminal; here they change nothing.
-fn set_cli(line: &str, words: &[Spoken<'_>]) -> Answer {
+fn set_cli(line: &str, words: &[TypedWord<'_>]) -> Answer {
     let texts: Vec<&str> = words.iter().map(|word| word.text).collect();
     let text = match texts.as_slice() {
         ["screen-width", count] => format!("Screen width set to {count}\n"),
@@ -101,5 +101,5 @@ fn set_cli(line: &str, words: &[Spoken<'_>]) -> Answer {
         ["idle-timeout", count] => format!("Idle timeout set to {count} minutes\n"),
         _ => return Err(unexpected(line, words.first(), "syntax error.")),
     };
-    Ok(Said::Text(text))
+    Ok(CliOutcome::Text(text))
 }

@@ -2,9 +2,9 @@
 
 use super::commands::{CHANGED, NO_SUCH_COMMAND};
 use super::pipe::split;
-use super::session::{Access, Answer, Cli, Said};
+use super::session::{Access, Answer, CliOutcome, CliSession};
 use super::show::Config;
-use super::words::{Spoken, Wrong, check_statement, report, unexpected};
+use super::words::{CliError, TypedWord, check_statement, report, unexpected};
 use crate::sim::config::set_lines::read_set;
 use crate::sim::device::commit::{CONFIRM_DEFAULT_S, CommitRequest};
 use crate::sim::device::load::{Action, Load};
@@ -14,9 +14,9 @@ use crate::sim::switch::faults::FaultKind;
 
 const LOADED: &str = "load complete\n";
 
-impl Cli {
+impl CliSession {
     /// A command of configuration mode.
-    pub(super) async fn configuration(&mut self, line: &str, spoken: &[Spoken<'_>], access: Access) -> Answer {
+    pub(super) async fn configuration(&mut self, line: &str, spoken: &[TypedWord<'_>], access: Access) -> Answer {
         let texts: Vec<&str> = spoken.iter().map(|word| word.text).collect();
         match texts.as_slice() {
             ["set" | "delete" | "activate" | "deactivate" | "annotate" | "protect" | "unprotect", ..] => {
@@ -29,9 +29,9 @@ impl Cli {
             ["commit", ..] => self.commit(line, &spoken[1..], access).await,
             ["rollback", ..] => self.rollback(line, &spoken[1..]).await,
             ["run", _, ..] => self.operational(line, &spoken[1..]).await,
-            ["exit" | "quit"] | ["exit", "configuration-mode"] => Ok(Said::Text(self.leave(access))),
+            ["exit" | "quit"] | ["exit", "configuration-mode"] => Ok(CliOutcome::Text(self.leave(access))),
             ["exit" | "quit", ..] => Err(unexpected(line, spoken.get(1), "syntax error.")),
-            ["top"] => Ok(Said::Text(String::new())),
+            ["top"] => Ok(CliOutcome::Text(String::new())),
             _ => Err(unexpected(line, spoken.first(), NO_SUCH_COMMAND)),
         }
     }
@@ -42,30 +42,30 @@ impl Cli {
         load::permitted(switch, "load-configuration")?;
         let (edits, errors) = read_set(line);
         let load = Load { action: Action::Merge, edits, errors, located: false };
-        let told = load::load(switch, self.login.pid, &load).await?;
+        let warnings = load::load(switch, self.login.pid, &load).await?;
         Ok(match switch.strikes(FaultKind::SessionDroppedAfterLoad) {
-            true => Said::Cut,
-            false => Said::Text(told.iter().map(report).collect()),
+            true => CliOutcome::Cut,
+            false => CliOutcome::Text(warnings.iter().map(report).collect()),
         })
     }
 
-    async fn rollback(&self, line: &str, words: &[Spoken<'_>]) -> Answer {
+    async fn rollback(&self, line: &str, words: &[TypedWord<'_>]) -> Answer {
         let number = words.first().map_or("0", |word| word.text);
         if words.len() > 1 || number.parse::<usize>().is_err() {
             return Err(unexpected(line, words.last(), &format!("invalid numeric value: '{number}'.")));
         }
         load::rollback(&self.login.switch, self.login.pid, number).await?;
-        Ok(Said::Text(LOADED.to_owned()))
+        Ok(CliOutcome::Text(LOADED.to_owned()))
     }
 
-    async fn commit(&mut self, line: &str, words: &[Spoken<'_>], access: Access) -> Answer {
-        let wish = Wish::read(line, words)?;
-        let ended = commit::perform(&self.login.switch, self.login.pid, &wish.request).await?;
+    async fn commit(&mut self, line: &str, words: &[TypedWord<'_>], access: Access) -> Answer {
+        let arguments = CommitArguments::read(line, words)?;
+        let ended = commit::perform(&self.login.switch, self.login.pid, &arguments.request).await?;
         if ended == Ended::Cut {
-            return Ok(Said::Cut);
+            return Ok(CliOutcome::Cut);
         }
-        let left = if wish.and_quit { self.left(access) } else { String::new() };
-        Ok(Said::Text(wish.done() + &left))
+        let left = if arguments.and_quit { self.left(access) } else { String::new() };
+        Ok(CliOutcome::Text(arguments.done() + &left))
     }
 
     /// Leaves configuration mode, or asks first what becomes of the changes.
@@ -77,9 +77,9 @@ impl Cli {
         CHANGED.to_owned() + &question(access)
     }
 
-    /// Takes the answer to the question of [`Cli::leave`].
+    /// Takes the answer to the question of [`CliSession::leave`].
     pub(super) fn answered(&mut self, line: &str, access: Access) -> Answer {
-        Ok(Said::Text(match (line.trim(), access) {
+        Ok(CliOutcome::Text(match (line.trim(), access) {
             ("no" | "n", _) => {
                 self.asked = false;
                 String::new()
@@ -117,34 +117,34 @@ fn question(access: Access) -> String {
 
 /// What a `commit` line asks for.
 #[derive(Default)]
-struct Wish {
+struct CommitArguments {
     request: CommitRequest,
     and_quit: bool,
 }
 
-impl Wish {
-    fn read(line: &str, spoken: &[Spoken<'_>]) -> Result<Wish, Wrong> {
-        let mut wish = Wish::default();
+impl CommitArguments {
+    fn read(line: &str, spoken: &[TypedWord<'_>]) -> Result<CommitArguments, CliError> {
+        let mut arguments = CommitArguments::default();
         let mut rest = spoken.iter().peekable();
         while let Some(word) = rest.next() {
             match word.text {
-                "check" => wish.request.check_only = true,
-                "and-quit" => wish.and_quit = true,
+                "check" => arguments.request.check_only = true,
+                "and-quit" => arguments.and_quit = true,
                 "synchronize" | "force" => {}
                 "comment" => {
                     let text = rest.next().ok_or_else(|| unexpected(line, None, "missing argument."))?;
-                    wish.request.log = Some(text.text.to_owned());
+                    arguments.request.log = Some(text.text.to_owned());
                 }
                 "confirmed" => {
                     let minutes = rest.next_if(|word| word.text.parse::<u64>().is_ok_and(|minutes| minutes > 0));
                     let seconds =
                         minutes.and_then(|word| word.text.parse::<u64>().ok()).map(|count| count.saturating_mul(60));
-                    wish.request.confirmed_s = Some(seconds.unwrap_or(CONFIRM_DEFAULT_S));
+                    arguments.request.confirmed_s = Some(seconds.unwrap_or(CONFIRM_DEFAULT_S));
                 }
                 _ => return Err(unexpected(line, Some(word), "syntax error.")),
             }
         }
-        Ok(wish)
+        Ok(arguments)
     }
 
     fn done(&self) -> String {

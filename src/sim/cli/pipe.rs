@@ -1,6 +1,6 @@
 //! What follows a `|`.
 
-use super::words::{Spoken, Wrong, unexpected};
+use super::words::{CliError, TypedWord, unexpected};
 
 /// One way to treat what a command prints.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,14 +15,17 @@ pub(crate) enum Pipe {
 }
 
 /// Parts a line into its command and its pipes.
-pub(crate) fn split<'w, 'l>(line: &str, words: &'w [Spoken<'l>]) -> Result<(&'w [Spoken<'l>], Vec<Pipe>), Wrong> {
+pub(crate) fn split<'w, 'l>(
+    line: &str,
+    words: &'w [TypedWord<'l>],
+) -> Result<(&'w [TypedWord<'l>], Vec<Pipe>), CliError> {
     let mut parts = words.split(|word| word.text == "|");
     let command = parts.next().unwrap_or_default();
     let pipes = parts.map(|part| pipe(line, part)).collect::<Result<_, _>>()?;
     Ok((command, pipes))
 }
 
-fn pipe(line: &str, words: &[Spoken<'_>]) -> Result<Pipe, Wrong> {
+fn pipe(line: &str, words: &[TypedWord<'_>]) -> Result<Pipe, CliError> {
     let texts: Vec<&str> = words.iter().map(|word| word.text).collect();
     Ok(match texts.as_slice() {
         ["display", "set"] => Pipe::DisplaySet,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::line::{LineEditor, Typed};
-use super::words::Wrong;
-use crate::sim::netconf::session::{End, Login};
+use super::words::CliError;
+use crate::sim::switch::open_session::{OpenSession, SessionEnd};
 use crate::sim::switch::{Switch, Terminal};
 use crate::sim::time;
 
@@ -24,7 +24,7 @@ pub(crate) enum Access {
 
 /// What a command leads to.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum CliOutcome {
     /// Text, and the next prompt.
     Text(String),
     /// The session ends.
@@ -34,11 +34,11 @@ pub(crate) enum Said {
 }
 
 /// What a command says, or why it is not obeyed.
-pub(crate) type Answer = Result<Said, Wrong>;
+pub(crate) type Answer = Result<CliOutcome, CliError>;
 
 /// One CLI session.
-pub(crate) struct Cli {
-    pub(super) login: Login,
+pub(crate) struct CliSession {
+    pub(super) login: OpenSession,
     pub(super) user: String,
     /// How the session edits while it is in configuration mode.
     pub(super) editing: Option<Access>,
@@ -47,26 +47,30 @@ pub(crate) struct Cli {
 }
 
 /// Serves the CLI until the user leaves or something cuts it.
-pub(crate) async fn serve<S>(switch: Arc<Switch>, user: &str, echo: bool, stream: S) -> End
+pub(crate) async fn serve<S>(switch: Arc<Switch>, user: &str, echo: bool, stream: S) -> SessionEnd
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (login, killed) = Login::open(switch, user, Terminal::Next);
-    let mut cli = Cli::new(login, user);
+    let (login, killed) = OpenSession::open(switch, user, Terminal::Next);
+    let mut cli = CliSession::new(login, user);
     tokio::select! {
-        () = killed.cancelled() => End::Cut,
-        end = talk(&mut cli, echo, stream) => end.unwrap_or(End::Closed),
+        () = killed.cancelled() => SessionEnd::Cut,
+        end = talk(&mut cli, echo, stream) => end.unwrap_or(SessionEnd::Closed),
     }
 }
 
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(cli: &mut Cli, echo: bool, mut stream: S) -> std::io::Result<End> {
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    cli: &mut CliSession,
+    echo: bool,
+    mut stream: S,
+) -> std::io::Result<SessionEnd> {
     let mut editor = LineEditor::new(echo);
     stream.write_all(&on_terminal(&(cli.banner() + &cli.prompt()))).await?;
     let mut buffer = vec![0; 4096];
     loop {
         let count = stream.read(&mut buffer).await?;
         if count == 0 {
-            return Ok(End::Closed);
+            return Ok(SessionEnd::Closed);
         }
         for byte in &buffer[..count] {
             let Some(typed) = editor.push(*byte) else {
@@ -74,9 +78,9 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(cli: &mut Cli, echo: bool, mut 
             };
             stream.write_all(&editor.take_echo()).await?;
             match cli.take(typed).await {
-                Said::Text(text) => stream.write_all(&on_terminal(&(text + &cli.prompt()))).await?,
-                Said::Leave => return stream.flush().await.map(|()| End::Closed),
-                Said::Cut => return Ok(End::Cut),
+                CliOutcome::Text(text) => stream.write_all(&on_terminal(&(text + &cli.prompt()))).await?,
+                CliOutcome::Leave => return stream.flush().await.map(|()| SessionEnd::Closed),
+                CliOutcome::Cut => return Ok(SessionEnd::Cut),
             }
         }
         stream.write_all(&editor.take_echo()).await?;
@@ -88,17 +92,17 @@ fn on_terminal(text: &str) -> Vec<u8> {
     text.replace('\n', "\r\n").into_bytes()
 }
 
-impl Cli {
+impl CliSession {
     /// A session in operational mode.
-    pub(crate) fn new(login: Login, user: &str) -> Cli {
-        Cli { login, user: user.to_owned(), editing: None, asked: false }
+    pub(crate) fn new(login: OpenSession, user: &str) -> CliSession {
+        CliSession { login, user: user.to_owned(), editing: None, asked: false }
     }
 
-    async fn take(&mut self, typed: Typed) -> Said {
+    async fn take(&mut self, typed: Typed) -> CliOutcome {
         match typed {
-            Typed::Line(line) => self.obey(&line).await,
-            Typed::Interrupt => Said::Text(String::new()),
-            Typed::End => self.obey("exit").await,
+            Typed::Line(line) => self.run_line(&line).await,
+            Typed::Interrupt => CliOutcome::Text(String::new()),
+            Typed::End => self.run_line("exit").await,
         }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::pipe::{Pipe, through};
-use super::session::{Answer, Cli, Said};
-use super::words::{Spoken, Wrong};
+use super::session::{Answer, CliOutcome, CliSession};
+use super::words::{CliError, TypedWord};
 use crate::sim::config::compare::compare;
 use crate::sim::config::print_text::{print_block, print_statement};
 use crate::sim::config::set_lines::{follow, print_set};
@@ -21,9 +21,15 @@ pub(crate) enum Config {
     Candidate,
 }
 
-impl Cli {
+impl CliSession {
     /// Prints the configuration, or the part of it that `path` names.
-    pub(super) fn show_configuration(&self, line: &str, path: &[Spoken<'_>], which: Config, pipes: &[Pipe]) -> Answer {
+    pub(super) fn show_configuration(
+        &self,
+        line: &str,
+        path: &[TypedWord<'_>],
+        which: Config,
+        pipes: &[Pipe],
+    ) -> Answer {
         check_path(line, path)?;
         let path: Vec<&str> = path.iter().map(|word| word.text).collect();
         let device = self.login.switch.device();
@@ -42,16 +48,16 @@ impl Cli {
             None if pipes.contains(&Pipe::DisplaySet) => print_set(&part(&shown.tree, &path).unwrap_or_default()),
             None => braces(&shown, &path),
         };
-        Ok(Said::Text(through(text, pipes)))
+        Ok(CliOutcome::Text(through(text, pipes)))
     }
 }
 
-fn check_path(line: &str, path: &[Spoken<'_>]) -> Result<(), Wrong> {
+fn check_path(line: &str, path: &[TypedWord<'_>]) -> Result<(), CliError> {
     let Some(first) = path.first() else {
         return Ok(());
     };
     for word in path {
-        follow(&line[first.start..word.end]).map_err(|_| Wrong::At(word.start, "syntax error.".to_owned()))?;
+        follow(&line[first.start..word.end]).map_err(|_| CliError::At(word.start, "syntax error.".to_owned()))?;
     }
     Ok(())
 }

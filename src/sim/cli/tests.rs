@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::session::{Cli, Said};
+use super::session::{CliOutcome, CliSession};
 use crate::sim::config::set_lines::parse_any;
-use crate::sim::device::check::DuplicateScope;
+use crate::sim::device::commit_check::DuplicateScope;
 use crate::sim::device::model::{Dialect, Model};
 use crate::sim::device::{Device, Rules};
-use crate::sim::netconf::session::Login;
 use crate::sim::switch::faults::Faults;
+use crate::sim::switch::open_session::OpenSession;
 use crate::sim::switch::pace::Pace;
-use crate::sim::switch::{Login as Credentials, Parts, Switch, Terminal};
+use crate::sim::switch::{Credentials, Switch, SwitchParts, Terminal};
 use crate::sim::time;
 
 const PORT: &str = "ethernet-switching-options secure-access-port interface ge-0/0/1.0";
@@ -19,7 +19,7 @@ const PORT: &str = "ethernet-switching-options secure-access-port interface ge-0
 fn switch() -> Arc<Switch> {
     let base = format!("set system host-name sw-001\nset {PORT} static-ip 10.0.0.1 vlan V mac 02:00:00:00:00:01");
     let rules = Rules { duplicates: DuplicateScope::Interface, check_confirms: true };
-    Switch::new(Parts {
+    Switch::new(SwitchParts {
         name: "sw-001".into(),
         model: Model::of(Dialect::NonEls, 0, "sw-001", None),
         login: Credentials { user: "vmacd".into(), password: "vmacd".into(), key: None },
@@ -31,19 +31,19 @@ fn switch() -> Arc<Switch> {
     })
 }
 
-fn session(switch: &Arc<Switch>) -> Cli {
-    Cli::new(Login::open(switch.clone(), "vmacd", Terminal::Next).0, "vmacd")
+fn session(switch: &Arc<Switch>) -> CliSession {
+    CliSession::new(OpenSession::open(switch.clone(), "vmacd", Terminal::Next).0, "vmacd")
 }
 
-async fn say(cli: &mut Cli, line: &str) -> String {
-    match cli.obey(line).await {
-        Said::Text(text) => text,
+async fn say(cli: &mut CliSession, line: &str) -> String {
+    match cli.run_line(line).await {
+        CliOutcome::Text(text) => text,
         other => format!("{other:?}"),
     }
 }
 
 /// What a terminal shows of a conversation.
-async fn shown(cli: &mut Cli, lines: &[&str]) -> String {
+async fn shown(cli: &mut CliSession, lines: &[&str]) -> String {
     let mut terminal = cli.prompt();
     for line in lines {
         let said = say(cli, line).await;

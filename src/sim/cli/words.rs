@@ -7,14 +7,14 @@ use crate::sim::device::reply_error::RpcError;
 
 /// A word and where it stands in its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Spoken<'l> {
+pub(crate) struct TypedWord<'l> {
     pub text: &'l str,
     pub start: usize,
     pub end: usize,
 }
 
 /// Splits a line at blanks and around `|`; what stands in quotes stays together.
-pub(crate) fn words(line: &str) -> Vec<Spoken<'_>> {
+pub(crate) fn words(line: &str) -> Vec<TypedWord<'_>> {
     let mut found = Vec::new();
     let (mut start, mut quoted) = (None, false);
     for (at, c) in line.char_indices().chain([(line.len(), ' ')]) {
@@ -34,32 +34,32 @@ pub(crate) fn words(line: &str) -> Vec<Spoken<'_>> {
     found
 }
 
-fn spoken(line: &str, start: usize, end: usize) -> Spoken<'_> {
-    Spoken { text: line[start..end].trim_matches('"'), start, end }
+fn spoken(line: &str, start: usize, end: usize) -> TypedWord<'_> {
+    TypedWord { text: line[start..end].trim_matches('"'), start, end }
 }
 
 /// Why a command is not obeyed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Wrong {
+pub(crate) enum CliError {
     /// The line itself is wrong, at this column.
     At(usize, String),
     /// The device refuses.
     Refused(Refused),
 }
 
-impl From<Refused> for Wrong {
-    fn from(errors: Refused) -> Wrong {
-        Wrong::Refused(errors)
+impl From<Refused> for CliError {
+    fn from(errors: Refused) -> CliError {
+        CliError::Refused(errors)
     }
 }
 
 /// An unknown word; `None` means that the line ends too early.
-pub(crate) fn unexpected(line: &str, word: Option<&Spoken<'_>>, message: &str) -> Wrong {
-    Wrong::At(word.map_or(line.trim_end().len() + 1, |word| word.start), message.to_owned())
+pub(crate) fn unexpected(line: &str, word: Option<&TypedWord<'_>>, message: &str) -> CliError {
+    CliError::At(word.map_or(line.trim_end().len() + 1, |word| word.start), message.to_owned())
 }
 
 /// The word of a `set` or `delete` line that the grammar refuses.
-pub(crate) fn check_statement(line: &str) -> Result<(), Wrong> {
+pub(crate) fn check_statement(line: &str) -> Result<(), CliError> {
     let words = words(line);
     let Some((verb, statement)) = words.split_first().filter(|(_, statement)| !statement.is_empty()) else {
         return Err(unexpected(line, None, "missing argument."));
@@ -71,7 +71,7 @@ pub(crate) fn check_statement(line: &str) -> Result<(), Wrong> {
     let mut at = At::top();
     for word in statement {
         let followed = follow(&line[verb.end..word.end]);
-        at = followed.map_err(|error| Wrong::At(word.start, format!("{}.", error.message)))?;
+        at = followed.map_err(|error| CliError::At(word.start, format!("{}.", error.message)))?;
     }
     match at {
         _ if statement.is_empty() => Err(unexpected(line, None, "missing argument.")),
@@ -81,10 +81,10 @@ pub(crate) fn check_statement(line: &str) -> Result<(), Wrong> {
 }
 
 /// What the CLI prints for `wrong` under a line that was typed after a prompt of `margin` characters.
-pub(crate) fn told(wrong: &Wrong, margin: usize) -> String {
+pub(crate) fn message_for(wrong: &CliError, margin: usize) -> String {
     match wrong {
-        Wrong::At(column, message) => format!("{}^\n{message}\n", " ".repeat(margin + column)),
-        Wrong::Refused(errors) => errors.iter().map(report).collect(),
+        CliError::At(column, message) => format!("{}^\n{message}\n", " ".repeat(margin + column)),
+        CliError::Refused(errors) => errors.iter().map(report).collect(),
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn wrong(line: &str) -> String {
-        check_statement(line).map_or_else(|wrong| format!("{line}\n{}", told(&wrong, 0)), |()| "ok".to_owned())
+        check_statement(line).map_or_else(|wrong| format!("{line}\n{}", message_for(&wrong, 0)), |()| "ok".to_owned())
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::read_text::read_text;
 use super::read_xml::read_document;
 use super::set_lines::{parse_any, print_set, read_set};
 use super::tree::Node;
-use crate::sim::estate::base;
+use crate::sim::estate::base_config;
 
 fn tree_of(edits: &[Edit]) -> Node {
     let mut tree = Node::default();
@@ -322,7 +322,7 @@ fn a_syntax_error_names_its_line_and_column() {
         ("set system host-name\n", "1:21: syntax error at \"host-name\""),
         ("<configuration>\n  <vlans>\n    <vlann/>\n  </vlans>\n</configuration>", "3:5: syntax error at \"vlann\""),
     ] {
-        let error = base::common(false, 0, Some(("sw.conf", text))).unwrap_err();
+        let error = base_config::common(false, 0, Some(("sw.conf", text))).unwrap_err();
         assert_eq!(error.to_string(), format!("sw.conf:{place}"), "{text}");
     }
 }

@@ -42,26 +42,26 @@ pub(crate) struct Edit {
 
 /// A statement the grammar refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Syntax {
+pub(crate) struct SyntaxError {
     pub bad_element: String,
     pub message: String,
     /// Where it stands, in bytes from the start of the text.
     pub at: Option<usize>,
 }
 
-impl Syntax {
-    pub(crate) fn at(bad_element: &str) -> Syntax {
-        Syntax { bad_element: bad_element.to_owned(), message: "syntax error".to_owned(), at: None }
+impl SyntaxError {
+    pub(crate) fn at(bad_element: &str) -> SyntaxError {
+        SyntaxError { bad_element: bad_element.to_owned(), message: "syntax error".to_owned(), at: None }
     }
 
     /// The same, at this byte unless it has a place already.
-    pub(crate) fn placed(self, at: usize) -> Syntax {
-        Syntax { at: self.at.or(Some(at)), ..self }
+    pub(crate) fn placed(self, at: usize) -> SyntaxError {
+        SyntaxError { at: self.at.or(Some(at)), ..self }
     }
 
     /// The same in a text that starts `offset` bytes earlier.
-    pub(crate) fn moved(self, offset: usize) -> Syntax {
-        Syntax { at: self.at.map(|at| at + offset), ..self }
+    pub(crate) fn moved(self, offset: usize) -> SyntaxError {
+        SyntaxError { at: self.at.map(|at| at + offset), ..self }
     }
 
     /// Line and column of the place in `text`, both from 1; the end of the text where no place is known.
@@ -71,8 +71,8 @@ impl Syntax {
         (before.matches('\n').count() + 1, column)
     }
 
-    fn value(word: &str) -> Syntax {
-        Syntax { message: format!("invalid value '{word}'"), ..Syntax::at(word) }
+    fn value(word: &str) -> SyntaxError {
+        SyntaxError { message: format!("invalid value '{word}'"), ..SyntaxError::at(word) }
     }
 }
 
@@ -127,7 +127,7 @@ impl Expanded<'_> {
 }
 
 /// Follows `tokens` through the grammar from `prefix` on. Several leaves may stand in one line (`vlan V mac M`).
-pub(crate) fn expand<'a>(at: At<'a>, prefix: &[Word], tokens: &[Token]) -> Result<Expanded<'a>, Syntax> {
+pub(crate) fn expand<'a>(at: At<'a>, prefix: &[Word], tokens: &[Token]) -> Result<Expanded<'a>, SyntaxError> {
     let mut walk = Walk {
         at,
         here: prefix.to_vec(),
@@ -167,7 +167,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn word(&mut self, word: &str) -> Result<(), Syntax> {
+    fn word(&mut self, word: &str) -> Result<(), SyntaxError> {
         if matches!(self.at, At::End) {
             (self.at, self.fresh) = (self.block.0, false);
             self.here.truncate(self.block.1);
@@ -189,10 +189,10 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn refusal(&self, word: &str) -> Syntax {
+    fn refusal(&self, word: &str) -> SyntaxError {
         match self.at {
-            At::Key(_) | At::Value(_) => Syntax::value(word),
-            At::Block(_) | At::End | At::Open => Syntax::at(word),
+            At::Key(_) | At::Value(_) => SyntaxError::value(word),
+            At::Block(_) | At::End | At::Open => SyntaxError::at(word),
         }
     }
 
@@ -201,14 +201,14 @@ impl Walk<'_> {
         self.fresh = false;
     }
 
-    fn values(&mut self, values: &[Spelled]) -> Result<(), Syntax> {
+    fn values(&mut self, values: &[Spelled]) -> Result<(), SyntaxError> {
         let takes_list = match self.at {
             At::Value(rule) => rule.kind == Kind::LeafList,
             At::Open | At::Key(_) => true,
             At::Block(_) | At::End => false,
         };
         if !takes_list {
-            return Err(Syntax::at("["));
+            return Err(SyntaxError::at("["));
         }
         for value in values {
             let mut path = self.here.clone();

@@ -26,7 +26,7 @@ fn holds_inactive(node: &Node) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::set_lines::parse_any;
-    use crate::sim::device::check::{DuplicateScope, bindings, check};
+    use crate::sim::device::commit_check::{DuplicateScope, bindings, check};
 
     const TWICE: &str = "set ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ip 10.0.0.1 vlan V mac 02:00:00:00:00:01
 set ethernet-switching-options secure-access-port interface ge-0/0/1.0 static-ip 10.0.0.2 vlan V mac 02:00:00:00:00:01

@@ -1,17 +1,18 @@
 //! Reading the brace form of the configuration into edits.
 
-use super::edit::{Edit, Expanded, Op, Spelled, Syntax, Token, expand};
+use super::edit::{Edit, Expanded, Op, Spelled, SyntaxError, Token, expand};
 use super::lex::{Lexeme, Placed, lex};
 use super::schema::Kind;
 use super::tree::{At, Word};
 
 /// Reads brace text. What was read before an error is returned beside it: a real switch applies that much.
-pub(crate) fn read_text(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
+pub(crate) fn read_text(text: &str) -> (Vec<Edit>, Vec<SyntaxError>) {
     let lexemes = lex(text);
     let mut reader = Reader { lexemes: &lexemes, end: text.len(), next: 0, edits: Vec::new() };
     let outcome = reader.block(At::top(), &[], 0);
     let errors = outcome.err().map(|first| {
-        let resume = Syntax { message: "error recovery ignores input until this point".to_owned(), ..Syntax::at("}") };
+        let resume =
+            SyntaxError { message: "error recovery ignores input until this point".to_owned(), ..SyntaxError::at("}") };
         vec![first, resume]
     });
     (reader.edits, errors.unwrap_or_default())
@@ -55,12 +56,12 @@ impl<'t> Reader<'t> {
     }
 
     /// The next lexeme is not what may stand there; `missing` is what the text ends without.
-    fn refused(&mut self, missing: &str) -> Syntax {
+    fn refused(&mut self, missing: &str) -> SyntaxError {
         let shown = self.peek().map_or(missing, Lexeme::shown).to_owned();
-        Syntax::at(&shown).placed(self.here())
+        SyntaxError::at(&shown).placed(self.here())
     }
 
-    fn block(&mut self, at: At<'_>, prefix: &[Word], depth: usize) -> Result<(), Syntax> {
+    fn block(&mut self, at: At<'_>, prefix: &[Word], depth: usize) -> Result<(), SyntaxError> {
         loop {
             let comments = self.comments();
             match self.peek() {
@@ -75,7 +76,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn statement(&mut self, at: At<'_>, prefix: &[Word], depth: usize, comments: Comments) -> Result<(), Syntax> {
+    fn statement(&mut self, at: At<'_>, prefix: &[Word], depth: usize, comments: Comments) -> Result<(), SyntaxError> {
         let (op, marks) = self.marks();
         let tokens = self.tokens()?;
         let line = expand(at, prefix, &tokens)?;
@@ -125,7 +126,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn finish(&mut self, line: &Expanded<'_>, depth: usize) -> Result<(), Syntax> {
+    fn finish(&mut self, line: &Expanded<'_>, depth: usize) -> Result<(), SyntaxError> {
         let (at, end) = (line.at, line.end.as_slice());
         let inner = match (self.peek(), at) {
             (Some(Lexeme::End), At::Key(_) | At::Value(_)) if !self.deleting(end) => return Err(self.refused(";")),
@@ -175,7 +176,7 @@ impl<'t> Reader<'t> {
         (op, marks)
     }
 
-    fn tokens(&mut self) -> Result<Vec<Token>, Syntax> {
+    fn tokens(&mut self) -> Result<Vec<Token>, SyntaxError> {
         let mut tokens = Vec::new();
         loop {
             if let Some(spelled) = self.spelled() {
@@ -196,7 +197,7 @@ impl<'t> Reader<'t> {
         Some(spelled)
     }
 
-    fn list(&mut self) -> Result<Token, Syntax> {
+    fn list(&mut self) -> Result<Token, SyntaxError> {
         let start = self.here();
         self.next += 1;
         let values: Vec<Spelled> = std::iter::from_fn(|| self.spelled()).collect();

@@ -1,20 +1,20 @@
 //! Reading the XML form of the configuration.
 
-use super::edit::{Edit, Op, Syntax};
+use super::edit::{Edit, Op, SyntaxError};
 use super::print_xml::KEYS_ONLY;
 use super::schema::{Kind, Rule, is_wildcard};
 use super::tree::{At, Word};
 use crate::sim::xml::{self, Element};
 
 /// Reads a document whose root is `configuration`, or holds one.
-pub(crate) fn read_document(text: &str) -> Result<(Vec<Edit>, Vec<Syntax>), Syntax> {
-    let root = xml::parse(text).map_err(|message| Syntax { message, ..Syntax::at("configuration") })?;
+pub(crate) fn read_document(text: &str) -> Result<(Vec<Edit>, Vec<SyntaxError>), SyntaxError> {
+    let root = xml::parse(text).map_err(|message| SyntaxError { message, ..SyntaxError::at("configuration") })?;
     let found = if root.name == "configuration" { Some(&root) } else { root.child("configuration") };
-    Ok(read_xml(found.ok_or_else(|| Syntax::at(&root.name))?))
+    Ok(read_xml(found.ok_or_else(|| SyntaxError::at(&root.name))?))
 }
 
 /// Reads the statements below `configuration`. What was read before an error is returned beside it.
-pub(crate) fn read_xml(configuration: &Element) -> (Vec<Edit>, Vec<Syntax>) {
+pub(crate) fn read_xml(configuration: &Element) -> (Vec<Edit>, Vec<SyntaxError>) {
     let mut reader = Reader { edits: Vec::new(), errors: Vec::new() };
     if operation(configuration) == Op::Delete {
         reader.edits.push(Edit { op: Op::Delete, path: Vec::new() });
@@ -28,7 +28,7 @@ const ANNOTATION: &str = "comment";
 
 struct Reader {
     edits: Vec<Edit>,
-    errors: Vec<Syntax>,
+    errors: Vec<SyntaxError>,
 }
 
 impl Reader {
@@ -58,7 +58,7 @@ impl Reader {
     }
 
     /// Reads one element. Gives the statement that it is.
-    fn statement(&mut self, at: At<'_>, prefix: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
+    fn statement(&mut self, at: At<'_>, prefix: &[Word], element: &Element) -> Result<Vec<Word>, SyntaxError> {
         let At::Block(block) = at else {
             return self.open(prefix, element);
         };
@@ -69,11 +69,11 @@ impl Reader {
             }
             (None, Some(list)) if list.name == element.name => self.entry(list, prefix, element),
             (None, _) if block.open => self.open(prefix, element),
-            (None, _) => Err(Syntax::at(&element.name)),
+            (None, _) => Err(SyntaxError::at(&element.name)),
         }
     }
 
-    fn known(&mut self, rule: &Rule, path: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
+    fn known(&mut self, rule: &Rule, path: &[Word], element: &Element) -> Result<Vec<Word>, SyntaxError> {
         match rule.kind {
             // A value where the grammar knows of none.
             Kind::Container if rule.open && element.children.is_empty() && !element.text.trim().is_empty() => {
@@ -110,12 +110,12 @@ impl Reader {
         self.block(at, path, children);
     }
 
-    fn entry(&mut self, list: &Rule, prefix: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
+    fn entry(&mut self, list: &Rule, prefix: &[Word], element: &Element) -> Result<Vec<Word>, SyntaxError> {
         let Some(key) = element.child_text("name").filter(|key| !key.is_empty()) else {
             return self.whole_list(prefix, element);
         };
         if !list.check.accepts(key) && !is_wildcard(key) {
-            return Err(Syntax { message: format!("invalid value '{key}'"), ..Syntax::at(key) });
+            return Err(SyntaxError { message: format!("invalid value '{key}'"), ..SyntaxError::at(key) });
         }
         let path = with(prefix, &list.check.kept(key));
         self.push(element, &path);
@@ -126,15 +126,15 @@ impl Reader {
         Ok(path)
     }
 
-    fn whole_list(&mut self, prefix: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
+    fn whole_list(&mut self, prefix: &[Word], element: &Element) -> Result<Vec<Word>, SyntaxError> {
         if operation(element) != Op::Delete {
-            return Err(Syntax::at(&element.name));
+            return Err(SyntaxError::at(&element.name));
         }
         self.edits.push(Edit { op: Op::Delete, path: prefix.to_vec() });
         Ok(prefix.to_vec())
     }
 
-    fn leaf(&mut self, rule: &Rule, path: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
+    fn leaf(&mut self, rule: &Rule, path: &[Word], element: &Element) -> Result<Vec<Word>, SyntaxError> {
         let value = typed(&element.text);
         let one_of_many = rule.kind == Kind::LeafList && !value.is_empty();
         let target = if one_of_many { with(path, value) } else { path.to_vec() };
@@ -143,7 +143,7 @@ impl Reader {
             return Ok(target);
         }
         if !rule.check.accepts(value) || value.is_empty() {
-            return Err(Syntax { message: format!("invalid value '{value}'"), ..Syntax::at(&element.name) });
+            return Err(SyntaxError { message: format!("invalid value '{value}'"), ..SyntaxError::at(&element.name) });
         }
         self.set(&with(path, value));
         self.marks(element, path);
@@ -151,10 +151,10 @@ impl Reader {
     }
 
     /// A value whose keyword the text form leaves out (`4` in `mac-limit 4`).
-    fn bare(&mut self, rule: &Rule, prefix: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
+    fn bare(&mut self, rule: &Rule, prefix: &[Word], element: &Element) -> Result<Vec<Word>, SyntaxError> {
         let value = typed(&element.text);
         if !rule.check.accepts(value) {
-            return Err(Syntax { message: format!("invalid value '{value}'"), ..Syntax::at(&element.name) });
+            return Err(SyntaxError { message: format!("invalid value '{value}'"), ..SyntaxError::at(&element.name) });
         }
         let path = with(prefix, value);
         self.push(element, &path);
@@ -166,7 +166,7 @@ impl Reader {
     }
 
     /// Outside the grammar: a `name` is a key, text is a value, everything else a word.
-    fn open(&mut self, prefix: &[Word], element: &Element) -> Result<Vec<Word>, Syntax> {
+    fn open(&mut self, prefix: &[Word], element: &Element) -> Result<Vec<Word>, SyntaxError> {
         let mut path = if element.name == KEYS_ONLY { prefix.to_vec() } else { with(prefix, &element.name) };
         if let Some(key) = element.child_text("name") {
             path.push(key.into());

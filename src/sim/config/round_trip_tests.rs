@@ -11,7 +11,7 @@ use super::read_xml::read_document;
 use super::set_lines::{parse_any, print_set, read_set};
 use super::tree::Node;
 use crate::sim::device::model::{Dialect, Model};
-use crate::sim::estate::base;
+use crate::sim::estate::base_config;
 use crate::sim::estate::plan;
 
 fn from_text(text: &str) -> Node {
@@ -46,8 +46,8 @@ fn through_every_format(tree: &Node) {
 fn the_built_in_configurations_survive_every_format() {
     for (dialect, els) in [(Dialect::NonEls, false), (Dialect::Els, true)] {
         let servers: Vec<_> = (0..50).map(|port| plan::SimServer::at(3, port, 50)).collect();
-        let common = base::common(els, 50, None).unwrap();
-        through_every_format(&base::own(&common, &Model::of(dialect, 0, "sw", None), &servers));
+        let common = base_config::common(els, 50, None).unwrap();
+        through_every_format(&base_config::own(&common, &Model::of(dialect, 0, "sw", None), &servers));
     }
 }
 

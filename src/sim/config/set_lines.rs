@@ -1,12 +1,12 @@
 //! The `set` form: one statement a line.
 
-use super::edit::{Edit, Op, Spelled, Syntax, Token, expand};
+use super::edit::{Edit, Op, Spelled, SyntaxError, Token, expand};
 use super::lex::{Lexeme, Placed, lex, quote};
 use super::print_text::one_line;
 use super::tree::{At, Node};
 
 /// Reads `set`, `delete`, `activate`, `protect` lines and the like. A line that is wrong is reported and the others go on.
-pub(crate) fn read_set(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
+pub(crate) fn read_set(text: &str) -> (Vec<Edit>, Vec<SyntaxError>) {
     let (mut edits, mut errors) = (Vec::new(), Vec::new());
     for line in text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')) {
         let offset = line.as_ptr().addr() - text.as_ptr().addr();
@@ -18,10 +18,10 @@ pub(crate) fn read_set(text: &str) -> (Vec<Edit>, Vec<Syntax>) {
     (edits, errors)
 }
 
-fn read_line(line: &str) -> Result<Vec<Edit>, Syntax> {
+fn read_line(line: &str) -> Result<Vec<Edit>, SyntaxError> {
     let tokens = tokens(&lex(line))?;
     let Some((Token::Word(verb), words)) = tokens.split_first() else {
-        return Err(Syntax::at(line.trim()));
+        return Err(SyntaxError::at(line.trim()));
     };
     let op = match verb.word.as_str() {
         "set" => Op::Set,
@@ -32,24 +32,24 @@ fn read_line(line: &str) -> Result<Vec<Edit>, Syntax> {
         "annotate" => return annotate(words),
         "protect" => Op::Protect,
         "unprotect" => Op::Unprotect,
-        other => return Err(Syntax::at(other).placed(verb.at)),
+        other => return Err(SyntaxError::at(other).placed(verb.at)),
     };
     let expanded = expand(At::top(), &[], words)?;
     let incomplete = matches!(expanded.at, At::Key(_) | At::Value(_));
     if op == Op::Set && incomplete {
-        return Err(Syntax::at(expanded.end.last().map_or("set", |word| word)));
+        return Err(SyntaxError::at(expanded.end.last().map_or("set", |word| word)));
     }
     let paths = if words.is_empty() { vec![Vec::new()] } else { expanded.paths };
     Ok(paths.into_iter().map(|path| Edit { op, path }).collect())
 }
 
 /// `annotate STATEMENT "text"`; an empty text takes the annotation away.
-fn annotate(words: &[Token]) -> Result<Vec<Edit>, Syntax> {
+fn annotate(words: &[Token]) -> Result<Vec<Edit>, SyntaxError> {
     let Some((Token::Word(text), statement)) = words.split_last().filter(|(_, statement)| !statement.is_empty()) else {
-        return Err(Syntax::at("annotate"));
+        return Err(SyntaxError::at("annotate"));
     };
     let mut path = expand(At::top(), &[], statement)?.end;
-    path.push(marked(&text.word).ok_or_else(|| Syntax::at(&text.word).placed(text.at))?.into());
+    path.push(marked(&text.word).ok_or_else(|| SyntaxError::at(&text.word).placed(text.at))?.into());
     Ok(vec![Edit { op: Op::Annotate, path }])
 }
 
@@ -65,11 +65,11 @@ fn marked(text: &str) -> Option<String> {
 }
 
 /// Where the grammar stands after the statement of a line whose verb was cut off.
-pub(crate) fn follow(statement: &str) -> Result<At<'static>, Syntax> {
+pub(crate) fn follow(statement: &str) -> Result<At<'static>, SyntaxError> {
     Ok(expand(At::top(), &[], &tokens(&lex(statement))?)?.at)
 }
 
-fn tokens(lexemes: &[Placed]) -> Result<Vec<Token>, Syntax> {
+fn tokens(lexemes: &[Placed]) -> Result<Vec<Token>, SyntaxError> {
     let mut tokens = Vec::new();
     let mut list: Option<(Vec<Spelled>, usize)> = None;
     for placed in lexemes {
@@ -81,7 +81,7 @@ fn tokens(lexemes: &[Placed]) -> Result<Vec<Token>, Syntax> {
                 tokens.extend(list.take().map(|(values, start)| Token::List(values, start)));
             }
             (None, Lexeme::Annotation(_) | Lexeme::Secret | Lexeme::Remark(_), _) => {}
-            (None, other, _) => return Err(Syntax::at(other.shown()).placed(placed.at)),
+            (None, other, _) => return Err(SyntaxError::at(other.shown()).placed(placed.at)),
         }
     }
     Ok(tokens)
@@ -112,7 +112,7 @@ fn print(out: &mut String, at: At<'_>, node: &Node, above: &str) {
 }
 
 /// The tree that `text` describes, in whichever of the formats it is written.
-pub(crate) fn parse_any(text: &str) -> Result<Node, Syntax> {
+pub(crate) fn parse_any(text: &str) -> Result<Node, SyntaxError> {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
     let (edits, errors) = match first {
         xml if xml.starts_with('<') => xml_document(text)?,
@@ -127,7 +127,7 @@ pub(crate) fn parse_any(text: &str) -> Result<Node, Syntax> {
     Ok(tree)
 }
 
-fn xml_document(text: &str) -> Result<(Vec<Edit>, Vec<Syntax>), Syntax> {
+fn xml_document(text: &str) -> Result<(Vec<Edit>, Vec<SyntaxError>), SyntaxError> {
     let start = text.find('<').unwrap_or(0);
     let (edits, errors) = super::read_xml::read_document(&text[start..]).map_err(|error| error.moved(start))?;
     Ok((edits, errors.into_iter().map(|error| error.moved(start)).collect()))

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sim::config::print_text::print_text;
 use crate::sim::config::set_lines::print_set;
-use crate::sim::device::check::{SimBinding, bindings};
+use crate::sim::device::commit_check::{SimBinding, bindings};
 use crate::sim::device::history::Commit;
 use crate::sim::error::SimError;
 use crate::sim::netconf::session;

@@ -60,8 +60,8 @@ async fn talk(stream: UnixStream, switches: &[SimHandle]) -> std::io::Result<()>
     let mut lines = BufReader::new(reader).lines();
     while let Some(line) = lines.next_line().await? {
         let answer = match obey(&line, switches).await {
-            Ok(told) if told.is_empty() => "ok\n".to_owned(),
-            Ok(told) => format!("ok {told}\n"),
+            Ok(text) if text.is_empty() => "ok\n".to_owned(),
+            Ok(text) => format!("ok {text}\n"),
             Err(problem) => format!("error: {}\n", problem.escape_debug()),
         };
         writer.write_all(answer.as_bytes()).await?;
@@ -76,11 +76,11 @@ async fn obey(line: &str, switches: &[SimHandle]) -> Result<String, String> {
     if chosen.is_empty() {
         return Err(format!("there is no switch {name}"));
     }
-    let mut told = Vec::new();
+    let mut answers = Vec::new();
     for switch in chosen {
-        told.extend(carry_out(switch, verb, argument.trim()).await?);
+        answers.extend(carry_out(switch, verb, argument.trim()).await?);
     }
-    Ok(told.join(" "))
+    Ok(answers.join(" "))
 }
 
 async fn carry_out(switch: &SimHandle, verb: &str, argument: &str) -> Result<Option<String>, String> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::check::{Found, bindings, check};
+use super::commit_check::{FoundBinding, bindings, check};
 use super::history::Commit;
 use super::reply_error::RpcError;
 use super::{Device, Pending, Refused};
@@ -40,7 +40,7 @@ impl Device {
     }
 
     /// The first binding that a commit would add.
-    pub(crate) fn new_binding(&self, pid: u32) -> Option<Found> {
+    pub(crate) fn new_binding(&self, pid: u32) -> Option<FoundBinding> {
         let committed: Vec<_> = bindings(&self.committed).into_iter().map(|held| held.binding).collect();
         bindings(&self.to_commit(pid)).into_iter().find(|found| !committed.contains(&found.binding))
     }

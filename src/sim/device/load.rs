@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::reply_error::RpcError;
 use super::{Device, Refused};
 use crate::sim::config::apply::apply;
-use crate::sim::config::edit::{Edit, Syntax, edit_path};
+use crate::sim::config::edit::{Edit, SyntaxError, edit_path};
 use crate::sim::config::tree::Node;
 use crate::sim::time::Millis;
 
@@ -23,7 +23,7 @@ pub(crate) enum Action {
 pub(crate) struct Load {
     pub action: Action,
     pub edits: Vec<Edit>,
-    pub errors: Vec<Syntax>,
+    pub errors: Vec<SyntaxError>,
     /// Whether warnings carry the path and the statement, as the XML and brace forms' do.
     pub located: bool,
 }

@@ -1,8 +1,8 @@
 //! The switch as a state machine: one committed configuration, one shared candidate, one lock, fifty rollbacks and at
 //! most one confirmed commit on its way back. Pure: the clock comes in with every call.
 
-pub(crate) mod check;
 pub(crate) mod commit;
+pub(crate) mod commit_check;
 pub(crate) mod history;
 pub(crate) mod load;
 pub(crate) mod locking;
@@ -12,7 +12,7 @@ pub(crate) mod reply_error;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use self::check::DuplicateScope;
+use self::commit_check::DuplicateScope;
 use self::history::Commit;
 use self::reply_error::RpcError;
 use crate::sim::config::edit::Edit;
@@ -32,7 +32,7 @@ pub(crate) struct Rules {
 
 /// A user in configuration mode, or at least logged in.
 #[derive(Debug, Clone)]
-pub(crate) struct Session {
+pub(crate) struct SimSession {
     pub user: String,
     /// Empty for a NETCONF session, `pts/0` for an operator.
     pub terminal: &'static str,
@@ -66,7 +66,7 @@ pub(crate) struct Device {
     pub(super) dirty: bool,
     pub(super) changed_at: Millis,
     pub(super) locked_by: Option<u32>,
-    pub(super) sessions: BTreeMap<u32, Session>,
+    pub(super) sessions: BTreeMap<u32, SimSession>,
     pub(super) rollbacks: VecDeque<Arc<Node>>,
     pub(super) history: VecDeque<Commit>,
     pub(super) pending: Option<Pending>,
@@ -101,7 +101,7 @@ impl Device {
     pub(crate) fn open_session(&mut self, user: &str, terminal: &'static str, now: Millis) -> u32 {
         let pid = self.next_pid;
         self.next_pid += 7;
-        self.sessions.insert(pid, Session { user: user.to_owned(), terminal, since: now, private: None });
+        self.sessions.insert(pid, SimSession { user: user.to_owned(), terminal, since: now, private: None });
         pid
     }
 

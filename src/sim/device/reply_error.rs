@@ -1,6 +1,6 @@
 //! Errors and warnings as the switch words them, RFC 6241 section 4.3 with Junos' habits.
 
-use crate::sim::config::edit::Syntax;
+use crate::sim::config::edit::SyntaxError;
 use crate::sim::xml::escape;
 
 /// One `rpc-error`. Junos leaves the type and the tag out of many, so both are optional.
@@ -41,7 +41,7 @@ impl RpcError {
     }
 
     /// A statement or RPC the switch does not know.
-    pub(crate) fn syntax(error: &Syntax) -> RpcError {
+    pub(crate) fn syntax(error: &SyntaxError) -> RpcError {
         RpcError { bad_element: Some(error.bad_element.clone()), ..RpcError::failed(error.message.clone()) }
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::check::{DuplicateScope, bindings};
 use super::commit::CommitRequest;
+use super::commit_check::{DuplicateScope, bindings};
 use super::load::{Action, Load};
 use super::{Device, ROLLBACKS_MAX, Refused, Rules};
 use crate::sim::config::set_lines::{parse_any, print_set, read_set};
@@ -140,14 +140,18 @@ fn the_scope_of_duplicates_is_a_setting() {
         (DuplicateScope::Interface, families, true),
     ];
     for (scope, lines, refused) in cases {
-        assert_eq!(!super::check::check(&parse_any(&lines).unwrap(), scope).is_empty(), refused, "{scope:?} {lines}");
+        assert_eq!(
+            !super::commit_check::check(&parse_any(&lines).unwrap(), scope).is_empty(),
+            refused,
+            "{scope:?} {lines}"
+        );
     }
 }
 
 #[test]
 fn a_binding_without_a_mac_is_refused() {
     let tree = parse_any(&format!("set {PORT} ge-0/0/1.0 static-ip 10.0.0.1 vlan V")).unwrap();
-    assert!(super::check::check(&tree, DuplicateScope::Off)[0].message.contains("Missing mandatory statement"));
+    assert!(super::commit_check::check(&tree, DuplicateScope::Off)[0].message.contains("Missing mandatory statement"));
 }
 
 #[test]

@@ -4,12 +4,12 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::base::{add, binding};
+use super::base_config::{add, binding};
 use super::options::Options;
 use super::plan::{EXTRA_ADDRESSES, SimServer};
 use crate::sim::config::print_text::print_text;
 use crate::sim::config::tree::Node;
-use crate::sim::device::check::SimBinding;
+use crate::sim::device::commit_check::SimBinding;
 use crate::sim::device::model::Model;
 
 /// Terms of one filter.
@@ -64,10 +64,10 @@ fn filter_size() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::base::{common, own};
+    use super::super::base_config::{common, own};
     use super::*;
     use crate::sim::config::set_lines::parse_any;
-    use crate::sim::device::check::{DuplicateScope, bindings, check};
+    use crate::sim::device::commit_check::{DuplicateScope, bindings, check};
     use crate::sim::device::model::Dialect;
 
     #[test]

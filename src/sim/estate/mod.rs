@@ -1,6 +1,6 @@
 //! Many switches in one process.
 
-pub(crate) mod base;
+pub(crate) mod base_config;
 pub(crate) mod filler;
 pub(crate) mod inventory;
 pub(crate) mod options;
@@ -15,7 +15,7 @@ use self::options::Options;
 use self::plan::{EXTRA_ADDRESSES, PORTS_MAX, SWITCHES_MAX, SimServer, switch_name};
 use crate::sim::config::tree::Node;
 use crate::sim::control::handle::{SimHandle, bind};
-use crate::sim::device::check::DuplicateScope;
+use crate::sim::device::commit_check::DuplicateScope;
 use crate::sim::device::model::{Dialect, Model};
 use crate::sim::device::{Device, Rules};
 use crate::sim::error::SimError;
@@ -23,7 +23,7 @@ use crate::sim::odd_bytes::text_of;
 use crate::sim::ssh::host_key;
 use crate::sim::switch::faults::Faults;
 use crate::sim::switch::pace::Pace;
-use crate::sim::switch::{Login, Parts, Switch};
+use crate::sim::switch::{Credentials, Switch, SwitchParts};
 use crate::sim::time;
 
 /// A set of simulated switches, listening on 127.0.0.1 unless told otherwise.
@@ -63,7 +63,7 @@ impl Estate {
             (0..options.ports_per_switch).map(|port| SimServer::at(number, port, options.ports_per_switch)).collect();
         let mut model = Model::of(options.dialect, number, &name, options.release.as_deref());
         model.base_1_1 = options.base_1_1;
-        let tree = base::own(commons.of(model.els), &model, &servers);
+        let tree = base_config::own(commons.of(model.els), &model, &servers);
         let tree = filler::filled(tree, &model, &servers, options);
         let switch = Switch::new(parts(number, model, tree, options)?);
         let key = commons.old_host_key.clone().unwrap_or_else(|| host_key::host_key(options.seed, &name));
@@ -135,8 +135,9 @@ impl Commons {
         });
         let given = given.transpose()?;
         let given = given.as_ref().map(|(origin, text)| (origin.as_str(), text.as_str()));
-        let of =
-            |els: bool, wanted: bool| wanted.then(|| base::common(els, options.ports_per_switch, given)).transpose();
+        let of = |els: bool, wanted: bool| {
+            wanted.then(|| base_config::common(els, options.ports_per_switch, given)).transpose()
+        };
         Ok(Commons {
             old_host_key: options.legacy_ssh.then(|| host_key::old_host_key(options.seed)),
             old_style: of(false, options.dialect != Dialect::Els)?,
@@ -150,7 +151,7 @@ impl Commons {
     }
 }
 
-fn parts(number: usize, model: Model, tree: Arc<Node>, options: &Options) -> Result<Parts, SimError> {
+fn parts(number: usize, model: Model, tree: Arc<Node>, options: &Options) -> Result<SwitchParts, SimError> {
     let duplicates = options.duplicates.unwrap_or_else(|| DuplicateScope::likely(model.els));
     let rules = Rules { duplicates, check_confirms: options.check_confirms };
     let pace = Pace::default();
@@ -160,10 +161,10 @@ fn parts(number: usize, model: Model, tree: Arc<Node>, options: &Options) -> Res
     for text in &options.faults {
         faults.set(Faults::parse(text)?);
     }
-    Ok(Parts {
+    Ok(SwitchParts {
         name: switch_name(number),
         model,
-        login: Login {
+        login: Credentials {
             user: options.user.clone(),
             password: options.password.clone(),
             key: options.authorized_key.clone(),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::sim::device::check::DuplicateScope;
+use crate::sim::device::commit_check::DuplicateScope;
 use crate::sim::device::model::Dialect;
 
 /// Settings of an estate; [`Options::default`] gives two switches with four server ports each.

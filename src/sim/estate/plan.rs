@@ -6,7 +6,7 @@
 //! 0c:c4:7a:01, 02 and 03. The port is `ge-M/0/P.0` with 48 ports to a member. Twenty-four ports share a VLAN, VLAN.13
 //! the first of them, and its subnet.
 
-use crate::sim::device::check::SimBinding;
+use crate::sim::device::commit_check::SimBinding;
 
 /// The most switches and ports the plan has room for.
 pub(crate) const SWITCHES_MAX: usize = 1024;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::load::permitted;
 use super::outcome::{Answer, OK, Outcome, reply, unknown};
 use crate::sim::config::edit::edit_path;
-use crate::sim::device::check::Found;
 use crate::sim::device::commit::{CONFIRM_DEFAULT_S, CommitRequest};
+use crate::sim::device::commit_check::FoundBinding;
 use crate::sim::device::reply_error::RpcError;
 use crate::sim::switch::Switch;
 use crate::sim::switch::faults::FaultKind;
@@ -122,7 +122,7 @@ fn change_rejected(switch: &Switch, pid: u32, request: &CommitRequest) -> Result
     let new = switch.device().new_binding(pid);
     match new.filter(|_| switch.strikes(FaultKind::ChangeRejected)) {
         None => Ok(()),
-        Some(Found { binding, path }) => {
+        Some(FoundBinding { binding, path }) => {
             let message = format!("mgd: could not apply the binding of {}", binding.ip);
             let first = RpcError::invalid(edit_path(&path), message, &binding.ip);
             Err(vec![first, RpcError::failed("configuration check-out failed")])

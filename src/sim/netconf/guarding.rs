@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::sim::config::tree::Node;
-use crate::sim::device::check::{SimBinding, bindings_of};
+use crate::sim::device::commit_check::{SimBinding, bindings_of};
 use crate::sim::switch::{Stray, Switch, locked};
 
 /// True where IP source guard looks at the binding's port: it is on in the VLAN, and the port no trunk and not trusted.

@@ -1,7 +1,7 @@
 //! Loading: `load-configuration`, `edit-config`, `discard-changes`.
 
 use super::outcome::{Answer, OK, Outcome, reply, unknown};
-use crate::sim::config::edit::{Op, Syntax};
+use crate::sim::config::edit::{Op, SyntaxError};
 use crate::sim::config::read_text::read_text;
 use crate::sim::config::read_xml::read_xml;
 use crate::sim::config::set_lines::read_set;
@@ -44,7 +44,7 @@ pub(crate) async fn load(switch: &Switch, pid: u32, load: &Load) -> Result<Vec<R
         report.push(unknown("load"));
     }
     if binds_ipv6(load) && switch.strikes(FaultKind::Ipv6Refused) {
-        report.push(RpcError::syntax(&Syntax::at(IPV6_LIST)));
+        report.push(RpcError::syntax(&SyntaxError::at(IPV6_LIST)));
     }
     Ok(report)
 }
@@ -91,7 +91,7 @@ fn parsed(operation: &Element) -> Result<Load, Vec<RpcError>> {
 }
 
 fn missing_payload(operation: &Element) -> RpcError {
-    RpcError::syntax(&Syntax::at(operation.children.first().map_or("load-configuration", |other| &other.name)))
+    RpcError::syntax(&SyntaxError::at(operation.children.first().map_or("load-configuration", |other| &other.name)))
 }
 
 pub(crate) async fn edit_config(switch: &Switch, pid: u32, operation: &Element) -> Answer {

@@ -3,7 +3,7 @@
 use super::guarding;
 use crate::sim::config::in_force::in_force;
 use crate::sim::config::tree::Node;
-use crate::sim::device::check::SimBinding;
+use crate::sim::device::commit_check::SimBinding;
 use crate::sim::switch::Switch;
 use crate::sim::xml::escape;
 

@@ -1,6 +1,6 @@
 //! What comes of a request.
 
-use crate::sim::config::edit::Syntax;
+use crate::sim::config::edit::SyntaxError;
 use crate::sim::device::Refused;
 use crate::sim::device::reply_error::RpcError;
 
@@ -29,5 +29,5 @@ pub(crate) fn reply(body: impl Into<String>) -> Answer {
 
 /// The answer to an RPC or element the switch does not know.
 pub(crate) fn unknown(name: &str) -> RpcError {
-    RpcError::syntax(&Syntax::at(name))
+    RpcError::syntax(&SyntaxError::at(name))
 }

@@ -4,7 +4,7 @@
 use super::guarding::source_guarded;
 use crate::sim::config::in_force::in_force;
 use crate::sim::config::tree::Node;
-use crate::sim::device::check::{SimBinding, bindings_of};
+use crate::sim::device::commit_check::{SimBinding, bindings_of};
 use crate::sim::switch::Switch;
 use crate::sim::switch::faults::FaultKind;
 use crate::sim::xml::escape;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::dispatch::{self, Answered};
 use super::framing::{Framing, Inbox, frame};
@@ -16,51 +15,27 @@ use super::rfc_compliant;
 use crate::sim::odd_bytes::bytes_of;
 use crate::sim::switch::faults::FaultKind;
 use crate::sim::switch::lock_watch::Served;
+use crate::sim::switch::open_session::{OpenSession, SessionEnd};
 use crate::sim::switch::{Switch, Terminal};
 use crate::sim::time;
 
-/// How a session came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The client closed it, or went away.
-    Closed,
-    /// The switch cuts the connection.
-    Cut,
-}
-
-/// Gives the session's lock back, however the session ends.
-pub(crate) struct Login {
-    pub switch: Arc<Switch>,
-    pub pid: u32,
-}
-
-impl Login {
-    /// Logs `user` in; the token ends the session when it is killed or the switch goes down.
-    pub(crate) fn open(switch: Arc<Switch>, user: &str, terminal: Terminal) -> (Login, CancellationToken) {
-        let (pid, killed) = switch.open_session(user, terminal);
-        (Login { switch, pid }, killed)
-    }
-}
-
-impl Drop for Login {
-    fn drop(&mut self) {
-        self.switch.end_session(self.pid);
-    }
-}
-
 /// Speaks NETCONF until the client closes the session or something cuts it.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(switch: Arc<Switch>, user: &str, stream: S) -> End {
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(switch: Arc<Switch>, user: &str, stream: S) -> SessionEnd {
     if switch.strikes(FaultKind::SessionDroppedAtHello) {
-        return End::Cut;
+        return SessionEnd::Cut;
     }
-    let (login, killed) = Login::open(switch, user, Terminal::None);
+    let (login, killed) = OpenSession::open(switch, user, Terminal::None);
     tokio::select! {
-        () = killed.cancelled() => End::Cut,
-        end = talk(&login, user, stream) => end.unwrap_or(End::Closed),
+        () = killed.cancelled() => SessionEnd::Cut,
+        end = talk(&login, user, stream) => end.unwrap_or(SessionEnd::Closed),
     }
 }
 
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(login: &Login, user: &str, stream: S) -> std::io::Result<End> {
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    login: &OpenSession,
+    user: &str,
+    stream: S,
+) -> std::io::Result<SessionEnd> {
     let chunks = login.switch.model.base_1_1;
     let committed = login.switch.device().committed.clone();
     let dialect = if rfc_compliant::is_asked_for(&committed) { rfc_compliant::compliant } else { str::to_owned };
@@ -68,7 +43,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(login: &Login, user: &str, stre
     writer.write_all(&frame(&dialect(&hello(user, login.pid, chunks)), Framing::EndMark)).await?;
     let mut inbox = Inbox::default();
     let Some(hello) = receive(&mut inbox, &mut reader, Framing::EndMark).await? else {
-        return Ok(End::Closed);
+        return Ok(SessionEnd::Closed);
     };
     let framing = match chunks && hello.contains(BASE_1_1) {
         true => Framing::Chunked,
@@ -87,7 +62,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(login: &Login, user: &str, stre
 
 /// Requests are answered one after another, however many were sent together.
 struct Conversation<'l, W> {
-    login: &'l Login,
+    login: &'l OpenSession,
     writer: W,
     framing: Framing,
     dialect: fn(&str) -> String,
@@ -96,7 +71,7 @@ struct Conversation<'l, W> {
 }
 
 impl<W: AsyncWrite + Unpin> Conversation<'_, W> {
-    async fn answer_all(mut self, mut requests: Receiver<Request>) -> std::io::Result<End> {
+    async fn answer_all(mut self, mut requests: Receiver<Request>) -> std::io::Result<SessionEnd> {
         while let Some(request) = requests.recv().await {
             if request.text.trim().is_empty() {
                 continue;
@@ -106,11 +81,11 @@ impl<W: AsyncWrite + Unpin> Conversation<'_, W> {
             }
             self.replied = Some(Instant::now());
         }
-        Ok(End::Closed)
+        Ok(SessionEnd::Closed)
     }
 
     /// Answers one request; how the session ends, where it ends with it.
-    async fn answer(&mut self, request: &Request) -> std::io::Result<Option<End>> {
+    async fn answer(&mut self, request: &Request) -> std::io::Result<Option<SessionEnd>> {
         let switch = &self.login.switch;
         let alone = self.replied.is_none_or(|replied| replied <= request.arrived);
         let began = Instant::now();
@@ -127,23 +102,23 @@ impl<W: AsyncWrite + Unpin> Conversation<'_, W> {
             Outcome::Reply(_) => None,
             Outcome::Last(_) => Some(farewell(&mut self.writer).await?),
             Outcome::Truncated(_) => Some(break_off(&mut self.writer).await?),
-            Outcome::Cut => Some(End::Cut),
+            Outcome::Cut => Some(SessionEnd::Cut),
         })
     }
 }
 
-async fn farewell<S: AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<End> {
+async fn farewell<S: AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<SessionEnd> {
     let comment = format!("<!-- session end at {} -->\n", time::shown(time::now()));
     stream.write_all(comment.as_bytes()).await?;
     stream.flush().await?;
-    Ok(End::Closed)
+    Ok(SessionEnd::Closed)
 }
 
 /// Waits until the start of a reply is on its way.
-async fn break_off<S: AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<End> {
+async fn break_off<S: AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<SessionEnd> {
     stream.flush().await?;
     tokio::time::sleep(Duration::from_millis(50)).await;
-    Ok(End::Cut)
+    Ok(SessionEnd::Cut)
 }
 
 /// How many requests may wait behind the one that is answered before the client is kept waiting with more.

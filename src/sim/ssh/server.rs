@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::cut_stream::CutStream;
 use crate::sim::cli::session as cli;
-use crate::sim::netconf::session::{self, End};
+use crate::sim::netconf::session as netconf;
 use crate::sim::switch::Switch;
 use crate::sim::switch::faults::FaultKind;
+use crate::sim::switch::open_session::SessionEnd;
 
 /// Accepts connections until `stop`, which also cuts those that are open.
 pub(crate) async fn listen(switch: Arc<Switch>, listener: TcpListener, config: Arc<Config>, stop: CancellationToken) {
@@ -65,7 +66,7 @@ struct Connection {
 }
 
 /// What is spoken on a channel.
-enum Speech {
+enum Protocol {
     Netconf,
     Cli { echo: bool },
 }
@@ -85,7 +86,7 @@ impl Connection {
         user == login.user && known.is_some_and(|known| known.key_data() == offered.key_data())
     }
 
-    fn start(&mut self, id: ChannelId, speech: Speech, session: &mut Session) -> Result<(), russh::Error> {
+    fn start(&mut self, id: ChannelId, protocol: Protocol, session: &mut Session) -> Result<(), russh::Error> {
         let Some(channel) = self.channels.remove(&id) else {
             return session.channel_failure(id);
         };
@@ -94,13 +95,13 @@ impl Connection {
         let handle = session.handle();
         tokio::spawn(async move {
             let stream = channel.into_stream();
-            let end = match speech {
-                Speech::Netconf => session::serve(switch, &user, stream).await,
-                Speech::Cli { echo } => cli::serve(switch, &user, echo, stream).await,
+            let end = match protocol {
+                Protocol::Netconf => netconf::serve(switch, &user, stream).await,
+                Protocol::Cli { echo } => cli::serve(switch, &user, echo, stream).await,
             };
             match end {
-                End::Cut => cut.cancel(),
-                End::Closed => hang_up(&handle, id).await,
+                SessionEnd::Cut => cut.cancel(),
+                SessionEnd::Closed => hang_up(&handle, id).await,
             }
         });
         Ok(())
@@ -147,7 +148,7 @@ impl Handler for Connection {
         if name != "netconf" || self.switch.strikes(FaultKind::SubsystemRefused) {
             return session.channel_failure(id);
         }
-        self.start(id, Speech::Netconf, session)
+        self.start(id, Protocol::Netconf, session)
     }
 
     async fn pty_request(
@@ -167,13 +168,13 @@ impl Handler for Connection {
 
     async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Result<(), Self::Error> {
         let echo = self.terminals.remove(&id);
-        self.start(id, Speech::Cli { echo }, session)
+        self.start(id, Protocol::Cli { echo }, session)
     }
 
     async fn exec_request(&mut self, id: ChannelId, command: &[u8], session: &mut Session) -> Result<(), Self::Error> {
         match String::from_utf8_lossy(command).trim() {
             "xml-mode netconf need-trailer" | "junoscript netconf need-trailer" => {
-                self.start(id, Speech::Netconf, session)
+                self.start(id, Protocol::Netconf, session)
             }
             _ => session.channel_failure(id),
         }

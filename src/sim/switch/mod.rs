@@ -2,6 +2,7 @@
 
 pub(crate) mod faults;
 pub(crate) mod lock_watch;
+pub(crate) mod open_session;
 pub(crate) mod pace;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -21,7 +22,7 @@ use crate::sim::time;
 
 /// The login a switch takes.
 #[derive(Clone)]
-pub(crate) struct Login {
+pub(crate) struct Credentials {
     pub user: String,
     pub password: String,
     /// A public key that opens too, in the form of an `authorized_keys` line.
@@ -32,7 +33,7 @@ pub(crate) struct Login {
 pub(crate) struct Switch {
     pub name: String,
     pub model: Model,
-    pub login: Login,
+    pub login: Credentials,
     device: Mutex<Device>,
     /// Held by whoever works on the database: a commit keeps the others waiting.
     pub database: tokio::sync::Mutex<()>,
@@ -71,10 +72,10 @@ pub(crate) enum Terminal {
 }
 
 /// What a switch is made from.
-pub(crate) struct Parts {
+pub(crate) struct SwitchParts {
     pub name: String,
     pub model: Model,
-    pub login: Login,
+    pub login: Credentials,
     pub device: Device,
     pub faults: Faults,
     pub commit_time: Duration,
@@ -83,7 +84,7 @@ pub(crate) struct Parts {
 }
 
 impl Switch {
-    pub(crate) fn new(parts: Parts) -> Arc<Switch> {
+    pub(crate) fn new(parts: SwitchParts) -> Arc<Switch> {
         let switch = Switch {
             name: parts.name,
             model: parts.model,

@@ -43,18 +43,18 @@ pub struct SimBinding {
 
 /// A binding and the path of its statement.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub(crate) struct FoundBinding {
     pub binding: SimBinding,
     pub path: Vec<Word>,
 }
 
 /// Every binding of both hierarchies that is in force, in the order of the configuration.
-pub(crate) fn bindings(tree: &Node) -> Vec<Found> {
+pub(crate) fn bindings(tree: &Node) -> Vec<FoundBinding> {
     bindings_of(&in_force(tree))
 }
 
 /// The same of a configuration that holds only what is in force.
-pub(crate) fn bindings_of(in_force: &Node) -> Vec<Found> {
+pub(crate) fn bindings_of(in_force: &Node) -> Vec<FoundBinding> {
     let mut found = Vec::new();
     old_style(in_force, &mut found);
     els(in_force, &mut found);
@@ -63,7 +63,7 @@ pub(crate) fn bindings_of(in_force: &Node) -> Vec<Found> {
 
 const OLD_STYLE: [&str; 3] = ["ethernet-switching-options", "secure-access-port", "interface"];
 
-fn old_style(tree: &Node, found: &mut Vec<Found>) {
+fn old_style(tree: &Node, found: &mut Vec<FoundBinding>) {
     let Some(ports) = tree.find(&OLD_STYLE) else {
         return;
     };
@@ -73,7 +73,7 @@ fn old_style(tree: &Node, found: &mut Vec<Found>) {
     }
 }
 
-fn els(tree: &Node, found: &mut Vec<Found>) {
+fn els(tree: &Node, found: &mut Vec<FoundBinding>) {
     let Some(vlans) = tree.child("vlans") else {
         return;
     };
@@ -89,11 +89,11 @@ fn els(tree: &Node, found: &mut Vec<Found>) {
     }
 }
 
-fn statics(port: &Node, interface: &str, vlan: Option<&str>, above: &[Word], found: &mut Vec<Found>) {
+fn statics(port: &Node, interface: &str, vlan: Option<&str>, above: &[Word], found: &mut Vec<FoundBinding>) {
     for keyword in ["static-ip", "static-ipv6"] {
         for entry in port.child(keyword).map(|list| list.children.as_slice()).unwrap_or_default() {
             let leaf = |name: &str| entry.child(name).and_then(|leaf| leaf.value()).unwrap_or_default().to_owned();
-            found.push(Found {
+            found.push(FoundBinding {
                 binding: SimBinding {
                     interface: interface.to_owned(),
                     vlan: vlan.map_or_else(|| leaf("vlan"), str::to_owned),
@@ -121,7 +121,7 @@ pub(crate) fn check(tree: &Node, scope: DuplicateScope) -> Vec<RpcError> {
 }
 
 /// The first binding whose MAC another one before it has.
-fn duplicate(found: &[Found], scope: DuplicateScope) -> Option<&Found> {
+fn duplicate(found: &[FoundBinding], scope: DuplicateScope) -> Option<&FoundBinding> {
     let mut seen: HashMap<(String, String), ()> = HashMap::new();
     found.iter().find(|entry| {
         let binding = &entry.binding;
@@ -135,7 +135,7 @@ fn duplicate(found: &[Found], scope: DuplicateScope) -> Option<&Found> {
     })
 }
 
-fn duplicate_error(entry: &Found) -> RpcError {
+fn duplicate_error(entry: &FoundBinding) -> RpcError {
     let binding = &entry.binding;
     let message = format!("duplicate MAC address {} on interface {}", binding.mac, binding.interface);
     RpcError::invalid(edit_path(&entry.path), message, &binding.ip)

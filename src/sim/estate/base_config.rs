@@ -6,7 +6,7 @@ use super::plan::{SimServer, interface, vlan_id};
 use crate::sim::config::apply::apply;
 use crate::sim::config::set_lines::{parse_any, read_set};
 use crate::sim::config::tree::Node;
-use crate::sim::device::check::SimBinding;
+use crate::sim::device::commit_check::SimBinding;
 use crate::sim::device::model::Model;
 use crate::sim::error::SimError;
 
