@@ -79,7 +79,7 @@ impl SwitchClient {
     pub(super) fn text_in(&self, message: &Message) -> Result<Vec<u8>, SwitchError> {
         let (reply, text) = message.text("configuration-text").map_err(|error| self.broken(SHOW, Some(&error)))?;
         self.accepted(SHOW, Ok(reply))?;
-        match text.map(without_date).filter(|text| !text.trim_ascii().is_empty()) {
+        match text.map(|text| without_header(&text)).filter(|text| !text.trim_ascii().is_empty()) {
             Some(text) => Ok(text),
             None => Err(self.not_understood(SHOW, "no configuration text")),
         }
@@ -228,9 +228,34 @@ pub(super) fn configuration_in(mut reply: Reply) -> Element {
     at.map_or_else(Element::default, |at| reply.root.children.swap_remove(at))
 }
 
-/// Junos starts with `## Last commit: ... by ...` or `## Last changed: ...`.
-fn without_date(text: Vec<u8>) -> Vec<u8> {
-    let shown = text.trim_ascii_start();
-    let first = shown.iter().position(|byte| *byte == b'\n').filter(|_| shown.starts_with(b"## Last "));
-    shown[first.map_or(0, |end| end + 1)..].to_vec()
+/// Junos starts with `## Last commit: ... by ...` or `## Last changed: ...`, and may say below that a confirmed commit waits. Loaded
+/// again, a line with a single `#` would become an annotation.
+fn without_header(text: &[u8]) -> Vec<u8> {
+    const HEADER: [&[u8]; 2] = [b"## Last ", b"# commit confirmed will be rolled back"];
+    let mut rest = text.trim_ascii_start();
+    while HEADER.iter().any(|start| rest.starts_with(start)) {
+        let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+        rest = rest[end..].trim_ascii_start();
+    }
+    rest.to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_header;
+
+    #[test]
+    fn what_the_switch_says_above_a_configuration_is_no_part_of_it() {
+        let configuration = "# core\nsystem {\n    host-name a;\n}\n";
+        for header in [
+            "",
+            "\n## Last commit: 2026-11-29 12:00:00 UTC by admin\n",
+            "## Last changed: 2026-11-29 12:00:00 UTC\n# commit confirmed will be rolled back in 4 minutes\n",
+            "# commit confirmed will be rolled back in 1 minute\n## Last commit: 2026-11-29 12:00:00 UTC by admin\n\n",
+        ] {
+            let text = format!("{header}{configuration}");
+            assert_eq!(without_header(text.as_bytes()), configuration.as_bytes(), "{header}");
+        }
+        assert_eq!(without_header(b"## Last commit: now"), b"");
+    }
 }

@@ -3,7 +3,7 @@
 use super::pipe::split;
 use super::session::{Access, Answer, CliOutcome, CliSession};
 use super::show::Config;
-use super::words::{CliError, TypedWord, message_for, unexpected, words};
+use super::words::{TypedWord, message_for, unexpected, words};
 use crate::sim::netconf::lock;
 use crate::sim::time;
 

@@ -22,4 +22,6 @@ pub(crate) mod tree;
 #[cfg(test)]
 mod as_loaded_tests;
 #[cfg(test)]
+mod comment_tests;
+#[cfg(test)]
 mod round_trip_tests;

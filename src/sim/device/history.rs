@@ -71,3 +71,17 @@ pub(crate) fn revision(commit: &Commit, host: &str, commits: u64) -> String {
         date_time(commit.at_ms),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_newest_commit_is_marked_as_waiting_and_where_the_release_says_so() {
+        let commits = [Commit::initial(2_000), Commit::initial(1_000)];
+        let marked = information(commits.iter(), true);
+        let (newest, older) = marked.split_once("</commit-history>").unwrap();
+        assert!(newest.contains("<sequence-number>0</sequence-number>") && newest.contains(MARK));
+        assert!(!older.contains(MARK) && !information(commits.iter(), false).contains(MARK));
+    }
+}

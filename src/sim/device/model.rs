@@ -58,3 +58,15 @@ impl Model {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_from_20_on_mark_a_commit_that_waits() {
+        for (release, marks) in [("15.1R7.9", false), ("18.4R3.3", false), ("20.4R3-S1", true), ("24.4R2", true)] {
+            assert_eq!(Model::of(Dialect::Els, 0, "sw", Some(release)).marks_pending(), marks, "{release}");
+        }
+    }
+}

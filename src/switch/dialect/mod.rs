@@ -59,6 +59,47 @@ mod tests {
     use super::*;
     use crate::domain::{BindableAddress, Mac};
 
+    /// Annotations are elements of their own (`junos:comment`), before whatever they are about.
+    #[test]
+    fn annotations_at_every_level_change_nothing_of_what_is_read() {
+        let plain = [
+            (
+                Dialect::NonEls,
+                "<ethernet-switching-options><secure-access-port><interface><name>ge-0/0/1.0</name><static-ip><name>192.0.2.6</name>\
+                <vlan>LAN</vlan><mac>02:00:00:00:00:01</mac></static-ip></interface></secure-access-port></ethernet-switching-options>",
+            ),
+            (
+                Dialect::Els,
+                "<vlans><vlan><name>LAN</name><forwarding-options><dhcp-security><group><name>g</name><interface><name>ge-0/0/1.0\
+                </name><static-ip><name>192.0.2.6</name><mac>02:00:00:00:00:01</mac></static-ip></interface></group></dhcp-security>\
+                </forwarding-options></vlan></vlans>",
+            ),
+        ];
+        for (dialect, xml) in plain {
+            let read = |inner: &str| {
+                let root = format!("<configuration xmlns:junos=\"urn:x\">{inner}</configuration>");
+                bindings(dialect, &Element::read(&root).expect("readable"))
+            };
+            let starts = [
+                "<ethernet",
+                "<secure",
+                "<vlans>",
+                "<vlan>",
+                "<forwarding",
+                "<dhcp",
+                "<group>",
+                "<interface>",
+                "<static-ip>",
+                "<mac>",
+            ];
+            let comments = "<junos:comment>/* moved; mac 02:00:00:00:00:99 */</junos:comment><junos:comment># 192.0.2.9</junos:comment>";
+            let annotated =
+                starts.iter().fold(xml.to_owned(), |xml, start| xml.replace(start, &format!("{comments}{start}")));
+            assert_eq!(read(&annotated), read(xml));
+            assert_eq!(read(xml).len(), 1);
+        }
+    }
+
     /// What a strict reader finds: each element that has no other in it, with its text.
     fn leaves(xml: &str) -> Vec<(String, String)> {
         let mut reader = Reader::from_str(xml);
