@@ -108,13 +108,13 @@ impl Context {
     pub fn admitted(&self, admission: &Admission) {
         if let Admission::Work { switches, .. } = admission {
             switches.iter().for_each(|switch| self.bursts.note(switch));
-            self.poke(switches);
+            self.wake(switches);
         }
     }
 
     /// Something is due on the switches: those that are being driven here see it by themselves.
-    pub fn poke(&self, switches: &[SwitchName]) {
-        let elsewhere = switches.iter().filter(|switch| !self.leases.poke(switch)).count();
+    pub fn wake(&self, switches: &[SwitchName]) {
+        let elsewhere = switches.iter().filter(|switch| !self.leases.note_new_work(switch)).count();
         if elsewhere > 0 {
             self.work_admitted.notify_one();
         }

@@ -13,8 +13,8 @@ use super::control::Control;
 use super::in_hand::InHand;
 use super::reader::{HandedOut, Reader};
 use super::{Shared, close, connect_reading, declare, upgrade};
-use crate::broker::delivery::{Batch, Delivery, Proof, Receipt};
 use crate::broker::backend::Prefetch;
+use crate::broker::delivery::{Batch, Delivery, Proof, Receipt};
 use crate::broker::topology::QueueKind;
 use crate::domain::{Backoff, chain};
 

@@ -189,7 +189,7 @@ impl DriftCheck<'_> {
         }
         if !new.is_empty() {
             self.context.events_due.notify_one();
-            self.context.poke(std::slice::from_ref(&self.due.switch));
+            self.context.wake(std::slice::from_ref(&self.due.switch));
         }
     }
 }

@@ -63,7 +63,7 @@ impl Bursts {
     }
 
     /// Ends when the burst for the switch is over, or after a small part of what its last push took.
-    pub async fn burst_over(&self, switch: &SwitchName, last_push: Option<Duration>) {
+    pub async fn over(&self, switch: &SwitchName, last_push: Option<Duration>) {
         let deadline = Instant::now() + last_push.map_or(WAIT_UNKNOWN, |took| (took / PUSH_PART).min(WAIT_MAX));
         while let Some(until) = self.busy_until(switch) {
             if until >= deadline {
@@ -98,7 +98,7 @@ mod tests {
 
     async fn waited(bursts: &Bursts, last_push: Option<Duration>) -> Duration {
         let started = Instant::now();
-        bursts.burst_over(&switch(), last_push).await;
+        bursts.over(&switch(), last_push).await;
         started.elapsed()
     }
 

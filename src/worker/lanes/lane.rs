@@ -68,7 +68,9 @@ async fn read_ahead(context: &Context, mut session: SwitchSession) -> SwitchSess
     let looked = context.stopping.run_until_cancelled(session.read_ahead(context)).await;
     match looked {
         Some(Ok(())) => {}
-        Some(Err(error)) if !error.breaks_session() => tracing::debug!(%error, "not read ahead"),
+        Some(Err(error)) if !error.breaks_session() => {
+            tracing::debug!(%error, "could not read the switch ahead of its next push")
+        }
         Some(Err(_)) | None => session.abandon(),
     }
     session
@@ -86,10 +88,10 @@ impl Lane<'_> {
         loop {
             let started = Instant::now();
             match self.push(&mut slot, last_push).await {
-                Ok(Some(settled)) if settled.lease_kept && !self.context.stopping.is_cancelled() => {
+                Ok(Some(recorded)) if recorded.lease_kept && !self.context.stopping.is_cancelled() => {
                     last_push = Some(started.elapsed());
                 }
-                Ok(Some(settled)) if settled.lease_kept => return self.release().await,
+                Ok(Some(recorded)) if recorded.lease_kept => return self.release().await,
                 Ok(Some(_)) => return,
                 Ok(None) => return self.release().await,
                 Err(StoreError::LeaseLost { .. }) => {
@@ -115,9 +117,9 @@ impl Lane<'_> {
         let patience = Duration::from_millis(self.context.settings.worker.shutdown_grace_ms) / 4;
         tokio::select! {
             pushed = push::push(self.context, &mut self.session, order, slot) => {
-                let Pushed { settled, bound } = pushed?;
+                let Pushed { recorded, bound } = pushed?;
                 self.session.unasked.extend(bound);
-                Ok(Some(settled))
+                Ok(Some(recorded))
             }
             () = called_off(&self.context.stopping, patience, in_flight.phases()) => {
                 tracing::warn!(switch = %self.switch(), "push called off, no commit is in flight: the worker stops");

@@ -20,8 +20,8 @@ pub(in crate::worker) async fn save_results(
     lease: &Lease,
     results: &PushResults<'_>,
 ) -> Result<RecordedPush, StoreError> {
-    let settled = until_written(context, lease, results).await?;
-    for finished in &settled.finished {
+    let recorded = until_written(context, lease, results).await?;
+    for finished in &recorded.finished {
         match finished.failed {
             None => context.metrics.command_settled(finished.action.as_str(), finished.age),
             Some(code) => context.metrics.buried(code.as_str()),
@@ -29,10 +29,10 @@ pub(in crate::worker) async fn save_results(
     }
     count_retries(context, results);
     context.events_due.notify_one();
-    if !settled.due.is_empty() {
-        context.poke(&settled.due);
+    if !recorded.due.is_empty() {
+        context.wake(&recorded.due);
     }
-    Ok(settled)
+    Ok(recorded)
 }
 
 /// Records that nothing could be done on the switch.
@@ -57,7 +57,7 @@ async fn until_written(
     loop {
         let error = match context.store.pushes().record(lease, results).await {
             Err(error) if error.is_transient() => error,
-            settled => return settled,
+            recorded => return recorded,
         };
         tracing::warn!(switch = %lease.switch, error = chain(&error), "could not record the results of a push; trying again");
         context.metrics.trouble(DATABASE);

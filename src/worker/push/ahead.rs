@@ -6,7 +6,7 @@ use crate::domain::{Switch, chain};
 use crate::switch::{Before, Known, SwitchClient, SwitchError};
 use crate::worker::context::Context;
 
-/// How long what was seen is taken for the newest without a question. It is compared under the lock all the same: a wrong guess
+/// How long what was read counts as the newest without asking. It is compared under the lock all the same: a wrong guess
 /// costs time there.
 const FRESH: Duration = Duration::from_secs(20);
 
@@ -32,7 +32,7 @@ pub(super) async fn known(
     match client.read_ahead().await {
         Ok(Some(known)) => Ok(Some(kept(context, switch, known).await)),
         Err(error) if error.breaks_session() => Err(error),
-        // What the switch refuses now it refuses under the lock, where that is told in full.
+        // What the switch refuses now it refuses under the lock, where the error is reported in full.
         Ok(None) | Err(_) => Ok(None),
     }
 }
@@ -52,7 +52,9 @@ async fn kept(context: &Context, switch: &Switch, mut known: Known) -> Known {
     if let Before::Text(text) = &known.before {
         match context.store.backups().keep_content(&switch.name, text).await {
             Ok(hash) => known.before = Before::Kept(hash),
-            Err(error) => tracing::debug!(switch = %switch.name, error = chain(&error), "not kept ahead"),
+            Err(error) => {
+                tracing::debug!(switch = %switch.name, error = chain(&error), "could not store the configuration ahead of the push")
+            }
         }
     }
     known
@@ -62,7 +64,7 @@ async fn kept(context: &Context, switch: &Switch, mut known: Known) -> Known {
 ///
 /// # Errors
 /// [`SwitchError`]; nothing was changed.
-pub(in crate::worker) async fn look(
+pub(in crate::worker) async fn read(
     context: &Context,
     client: &mut SwitchClient,
     switch: &Switch,

@@ -1,10 +1,10 @@
-//! What a push writes down on its way, in the store.
+//! What a push records in the store on its way.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use serde_json::json;
 
-use super::Order;
 use super::trace::PushTrace;
 use crate::domain::plan::{Ownership, PresentBinding, Wish};
 use crate::domain::{Code, Failure, TraceId};
@@ -27,10 +27,21 @@ pub(in crate::worker) struct StoreJournal<'a, R> {
     pub(super) trace: PushTrace,
     in_flight: &'a InFlight<'a>,
     limits: SiteLimits,
-    /// How pushes ended: written down together with their results.
+    /// How pushes ended: recorded together with their results.
     ends: Vec<(String, PushState)>,
     /// The backup of what was committed before, once it is kept.
     backup_id: Option<i64>,
+}
+
+/// What a push is made under.
+#[derive(Clone, Copy)]
+pub(in crate::worker) struct Order<'a> {
+    /// The switch's lease.
+    pub lease: &'a LeaseInHand,
+    /// Told how far its commit is.
+    pub in_flight: &'a InFlight<'a>,
+    /// How long the push before it under the same lease took.
+    pub last_push: Option<Duration>,
 }
 
 /// The rows that a push drives.
@@ -59,7 +70,7 @@ impl<'a, R> StoreJournal<'a, R> {
         Self { store, lease, rows, unresolved, known, trace, in_flight, limits, ends, backup_id }
     }
 
-    /// How pushes ended, to be written down.
+    /// How pushes ended, to be recorded.
     pub fn ends(&self) -> &[(String, PushState)] {
         &self.ends
     }
@@ -105,7 +116,7 @@ impl<R> Journal for StoreJournal<'_, R> {
         };
         let written = self.store.pushes().record_sent(&self.lease.lease, &sent, self.limits).await;
         let backup_id = written.map_err(|error| failure(&error))??;
-        // That took a while, perhaps.
+        // The write may have taken long.
         self.lease.check()?;
         self.backup_id = Some(backup_id);
         self.trace.sent(push, backup_id);
@@ -134,10 +145,10 @@ impl Demand for StoreJournal<'_, Rows<'_>> {
     async fn gather(&mut self) -> Result<Vec<Wish>, Failure> {
         let Rows { context, order, .. } = &self.rows;
         let switch = &self.lease.lease.switch;
-        context.bursts.burst_over(switch, order.last_push).await;
+        context.bursts.over(switch, order.last_push).await;
         let limit = i64::try_from(context.settings.worker.changes_per_commit_max).unwrap_or(i64::MAX);
-        // What is admitted from here on is seen by whoever looks next.
-        self.lease.take_poked();
+        // What is admitted from here on is left to the next push.
+        self.lease.take_new_work();
         let items = self.store.work().due_on(switch, limit).await.map_err(|error| failure(&error))?;
         let row =
             |item: &WorkItem| (item.vmac.id, GatheredRow { generation: item.vmac.generation, attempts: item.attempts });

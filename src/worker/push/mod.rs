@@ -1,7 +1,7 @@
 //! One push to one switch, between the switch client and the store.
 //!
-//! The transaction itself is the switch client's; here is what it writes down on the way (the [`StoreJournal`]), how long
-//! a slot is kept for it, and the spans of both.
+//! The transaction itself is the switch client's. Here is what it records on the way (the [`StoreJournal`]), how long a push
+//! slot is kept for it, and the spans of both.
 
 pub(super) mod ahead;
 pub(super) mod journal;
@@ -18,32 +18,21 @@ use crate::store::{OpenedPush, PushResults, RecordedPush, SiteLimits, StoreError
 use crate::switch::{self, Journal, PushOptions, PushReport, Stage, SwitchClient};
 use crate::worker::auto_freeze;
 use crate::worker::context::Context;
-use crate::worker::lanes::call_off::InFlight;
 use crate::worker::lanes::save_results::save_results;
 use crate::worker::lanes::slots::PushSlot;
-use crate::worker::switches::lease::{LeaseInHand, failure};
+use crate::worker::switches::lease::failure;
 use crate::worker::switches::session::SwitchSession;
 
+pub(super) use journal::Order;
 use journal::{PushJournal, Rows, StoreJournal};
 
 /// How long a push slot is kept while a session is being opened.
 const OPENING_MAX: Duration = Duration::from_secs(1);
 
-/// What a push is made under.
-#[derive(Clone, Copy)]
-pub(super) struct Order<'a> {
-    /// The switch's lease.
-    pub lease: &'a LeaseInHand,
-    /// Told how far its commit is.
-    pub in_flight: &'a InFlight<'a>,
-    /// How long the push before it under the same lease took.
-    pub last_push: Option<Duration>,
-}
-
-/// What a push came to.
+/// The results of a push.
 pub(super) struct Pushed {
-    /// What was written.
-    pub settled: RecordedPush,
+    /// What was recorded.
+    pub recorded: RecordedPush,
     /// The rows for which something was bound.
     pub bound: BTreeSet<i64>,
 }
@@ -78,13 +67,13 @@ pub(super) async fn push(
     }
     journal.trace.reported(report.whole.as_ref());
     failpoint::hit("push::reported");
-    let settled = write(context, &mut journal, &report).await?;
+    let recorded = write(context, &mut journal, &report).await?;
     journal.reached(Stage::Settled);
-    count(context, started.elapsed(), &report, &settled);
-    if settled.failed_pushes {
+    count(context, started.elapsed(), &report, &recorded);
+    if recorded.failed_pushes {
         auto_freeze::consider(context, &order.lease.lease, site.as_ref()).await;
     }
-    Ok(Pushed { settled, bound: bound(&report) })
+    Ok(Pushed { recorded, bound: bound(&report) })
 }
 
 /// The rows for which the push bound something.
@@ -121,11 +110,11 @@ async fn write(
     let (ends, results, whole) = (journal.ends(), report.results.as_slice(), report.whole.as_ref());
     let (lease, asked) = (journal.lease, Instant::now());
     let results = PushResults { ends, gathered, results, whole, keep_for: lease.ttl() };
-    let settled = save_results(context, &lease.lease, &results).await?;
-    if settled.lease_kept {
+    let recorded = save_results(context, &lease.lease, &results).await?;
+    if recorded.lease_kept {
         lease.renewed(asked);
     }
-    Ok(settled)
+    Ok(recorded)
 }
 
 /// Uses the session that is open. One may have died of old age, which says nothing about the switch: then, and where
@@ -190,7 +179,7 @@ async fn push_on(
     report
 }
 
-fn count(context: &Context, took: Duration, report: &PushReport, settled: &RecordedPush) {
+fn count(context: &Context, took: Duration, report: &PushReport, recorded: &RecordedPush) {
     match &report.whole {
         // Held back is not failed.
         Some(failure) if matches!(failure.code, Code::Frozen | Code::SiteLimit) => {}
@@ -198,6 +187,6 @@ fn count(context: &Context, took: Duration, report: &PushReport, settled: &Recor
             tracing::warn!(code = %failure.code, error = failure.text, "push failed");
             context.metrics.push_failed(failure.code.as_str());
         }
-        None => context.metrics.pushed(took, settled.finished.len()),
+        None => context.metrics.pushed(took, recorded.finished.len()),
     }
 }

@@ -25,14 +25,14 @@ pub(in crate::worker) struct LeaseInHand {
     ttl: Duration,
     trusted_until: Mutex<Instant>,
     /// Work for the switch was admitted since its rows were gathered last.
-    poked: AtomicBool,
+    has_new_work: AtomicBool,
 }
 
 impl LeaseInHand {
     /// The answer to a question that went out at `asked`.
     pub fn new(lease: Lease, asked: Instant, ttl: Duration) -> Self {
-        let (trusted_until, poked) = (Mutex::new(asked + trust(ttl)), AtomicBool::new(false));
-        Self { lease, ttl, trusted_until, poked }
+        let (trusted_until, has_new_work) = (Mutex::new(asked + trust(ttl)), AtomicBool::new(false));
+        Self { lease, ttl, trusted_until, has_new_work }
     }
 
     /// Fails once the lease is not to be trusted any more.
@@ -44,8 +44,8 @@ impl LeaseInHand {
     }
 
     /// Whether work was admitted since this was asked before.
-    pub fn take_poked(&self) -> bool {
-        self.poked.swap(false, Ordering::SeqCst)
+    pub fn take_new_work(&self) -> bool {
+        self.has_new_work.swap(false, Ordering::SeqCst)
     }
 
     /// How long the database grants it for.
@@ -87,14 +87,14 @@ impl Leases {
     /// Lets go of a lease. True where work was admitted for its switch meanwhile: the dispatcher must poll once more.
     pub fn let_go(&self, lease: &LeaseInHand) -> bool {
         self.held().remove(&lease.lease.switch);
-        lease.take_poked()
+        lease.take_new_work()
     }
 
     /// Work was admitted for the switch. True where its lease is in hand: then whoever has it goes on with that work.
-    pub fn poke(&self, switch: &SwitchName) -> bool {
+    pub fn note_new_work(&self, switch: &SwitchName) -> bool {
         let held = self.held();
         let lease = held.get(switch);
-        lease.inspect(|lease| lease.poked.store(true, Ordering::SeqCst)).is_some()
+        lease.inspect(|lease| lease.has_new_work.store(true, Ordering::SeqCst)).is_some()
     }
 
     /// Those in hand now.
@@ -223,13 +223,13 @@ mod tests {
     #[test]
     fn work_that_comes_while_a_lease_is_in_hand_is_not_forgotten_when_it_is_let_go() {
         let (leases, switch) = (Leases::default(), "sw-1".parse().expect("a name"));
-        assert!(!leases.poke(&switch), "nobody has it: the dispatcher must look");
+        assert!(!leases.note_new_work(&switch), "nobody has it: the dispatcher must poll");
         let lease = leases.hold(in_hand(Duration::ZERO));
-        assert!(leases.poke(&switch));
-        assert!(lease.take_poked(), "seen before the rows were gathered");
+        assert!(leases.note_new_work(&switch));
+        assert!(lease.take_new_work(), "seen before the rows were gathered");
         assert!(!leases.let_go(&lease));
         let lease = leases.hold(in_hand(Duration::ZERO));
-        assert!(leases.poke(&switch));
+        assert!(leases.note_new_work(&switch));
         assert!(leases.let_go(&lease), "it came too late for the last push");
     }
 }

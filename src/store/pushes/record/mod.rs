@@ -80,18 +80,18 @@ impl Pushes<'_> {
         if let (Some(failure), None) = (results.whole, trouble) {
             changes.extend(self.fail_the_rest(&mut tx, lease, failure, &changes, now).await?);
         }
-        let mut settled = self.write_changes(&mut tx, &changes, lease, results.ends, now).await?;
-        settled.failed_pushes = speaks_against(results) && note_failed(&mut tx, lease, now).await?;
+        let mut recorded = self.write_changes(&mut tx, &changes, lease, results.ends, now).await?;
+        recorded.failed_pushes = speaks_against(results) && note_failed(&mut tx, lease, now).await?;
         match trouble {
-            Some(failure) => settled.finished.extend(self.write_trouble(&mut tx, lease, failure, now).await?),
+            Some(failure) => recorded.finished.extend(self.write_trouble(&mut tx, lease, failure, now).await?),
             None => {
                 let now_ms = now.timestamp_millis();
-                settled.lease_kept =
+                recorded.lease_kept =
                     release_or_keep(&mut tx, lease, now_ms, self.store.latest_ms(now_ms), results.keep_for).await?;
             }
         }
         tx.commit("record a push's results").await?;
-        Ok(settled)
+        Ok(recorded)
     }
 
     /// The rows of the push, locked, with their results in them. Rows without one are left out unless nothing is to be
