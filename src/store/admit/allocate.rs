@@ -19,8 +19,7 @@ use crate::store::vmacs::Vmac;
 /// Rounds of trying MACs before the allocation fails.
 pub(super) const ROUNDS_MAX: u32 = 64;
 
-/// A MAC in `taken_macs` is not given, unless it is the one that is reserved for this very place; and a place with a
-/// reservation gets no other.
+/// A MAC in `taken_macs` is not given, unless it is reserved for this server's address, which then gets no other.
 const INSERT: &str = "INSERT INTO virtual_macs (server_id, ip_address, mac_address, vlan_name, status, desired,
         switch_bindings, group_name, requested_by, reference, created_at, updated_at)
     SELECT CAST(e.value->>'server_id' AS BIGINT), e.value->>'ip', e.value->>'mac', e.value->>'vlan', 'pending', 'bound',
@@ -79,7 +78,7 @@ pub(super) async fn allocate(
     Err(StoreError::NoAnswer { what: "find a free MAC" })
 }
 
-/// True when the place has its row.
+/// True when the row is made.
 fn is_made(tried: &Try, snapshot: &Snapshot) -> bool {
     let (server_id, ip) = tried.allocation.place;
     snapshot.live.get(&ip).is_some_and(|row| row.server_id == server_id)
@@ -133,7 +132,7 @@ impl NewRow {
     }
 }
 
-/// A row has the MAC now that was reserved for it.
+/// Removes reservations whose MAC a row has now.
 pub(super) async fn take_reservations_off(tx: &mut Tx, tries: &[Try], snapshot: &Snapshot) -> Result<(), StoreError> {
     let made = tries.iter().filter(|tried| tried.is_fixed && is_made(tried, snapshot));
     let rows = made.map(|tried| place_row(&tried.allocation)).collect();
@@ -143,7 +142,7 @@ pub(super) async fn take_reservations_off(tx: &mut Tx, tries: &[Try], snapshot: 
     tx.batch("remove reservations", sql, rows, Vec::new()).await.map(|_| ())
 }
 
-/// Of the tries that gave no row, those to be made again.
+/// The tries that made no row and are to be repeated.
 async fn clashed(
     tx: &mut Tx,
     tries: Vec<Try>,
@@ -169,7 +168,7 @@ async fn clashed(
     Ok(again)
 }
 
-/// Every command of the group that asks for the same at the place shares the refusal.
+/// Every command of the group that asks for the same at the address shares the refusal.
 pub(super) fn refuse(allocation: &Allocation, failure: Failure, decision: &mut Decision, snapshot: &Snapshot) {
     let Allocation { place, action, .. } = allocation;
     if decision.intents.get(place).is_some_and(|order| order.action == *action) {

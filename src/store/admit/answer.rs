@@ -1,4 +1,4 @@
-//! What each command is answered, once everything about its group is decided and written.
+//! The answer to each command, once its group is decided and written.
 
 use chrono::{DateTime, Utc};
 
@@ -46,7 +46,7 @@ impl Decision {
     }
 }
 
-/// Every command has an answer; where one has none, that is a fault.
+/// Every command has an answer: a missing one is a bug.
 const NONE: StoreError = StoreError::NoAnswer { what: "admit a command" };
 
 /// The answer to a message that may be in the group more than once.

@@ -6,7 +6,7 @@ use super::incoming::Incoming;
 use crate::domain::{BindingState, Desired, Mac, Server, ServerPort, Status, SwitchBinding};
 use crate::store::vmacs::Vmac;
 
-/// Brings the row's intent to bound; says whether anything changed.
+/// Sets the row's intent to bound; true where that changed anything.
 pub(super) fn bind(row: &mut Vmac, incoming: &Incoming, server: Option<&Server>, now: DateTime<Utc>) -> bool {
     if row.desired == Desired::Bound && row.status != Status::Failed {
         return false;
@@ -22,7 +22,7 @@ pub(super) fn bind(row: &mut Vmac, incoming: &Incoming, server: Option<&Server>,
     true
 }
 
-/// Takes a server into the group that shares the address. A group that is just dissolving goes on with that server alone.
+/// Adds a server to the group that shares the address. A group that is being revoked continues with that server alone.
 pub(super) fn join(row: &mut Vmac, incoming: &Incoming, server: Option<&Server>, now: DateTime<Utc>) {
     say_whose(row);
     if row.desired == Desired::Unbound {
@@ -36,7 +36,7 @@ pub(super) fn join(row: &mut Vmac, incoming: &Incoming, server: Option<&Server>,
     begin_again(row, |row, port| !port.is_met(row.desired), now);
 }
 
-/// Takes the address, with its MAC, from one server to another.
+/// Moves the address, with its MAC, from one server to another.
 pub(super) fn move_to_server(row: &mut Vmac, from: i64, incoming: &Incoming, to: Option<&Server>, now: DateTime<Utc>) {
     say_whose(row);
     let Some(to) = to else { return };
@@ -68,7 +68,7 @@ pub(super) fn rotate(row: &mut Vmac, mac: Mac, now: DateTime<Utc>) -> Mac {
     before
 }
 
-/// Takes the address off a server, or off the last one for good; says whether anything changed.
+/// Revokes the address from one server, or altogether where it is the last one; true where that changed anything.
 pub(super) fn unbind(row: &mut Vmac, server_id: i64, now: DateTime<Utc>) -> bool {
     // A failed row stays failed while it is revoked, so its ports say whether that was begun: the same revoke again must
     // not make a push in flight one for an older generation, which finishes nothing.
@@ -100,7 +100,7 @@ fn asked_by(row: &mut Vmac, incoming: &Incoming) {
     row.reference = command.reference.clone().or(row.reference.take());
 }
 
-/// Writes on each port whose it is, before the row goes to another server; ports that were left are forgotten.
+/// Writes each port's server on it, before the row moves to another server; ports that were left are forgotten.
 fn say_whose(row: &mut Vmac) {
     let desired = row.desired;
     row.switch_bindings.retain(|port| !port.leaving || !port.is_met(desired));

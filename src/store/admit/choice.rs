@@ -21,7 +21,7 @@ const SMALL: u64 = 1 << 16;
 pub(super) struct Try {
     pub allocation: Allocation,
     pub mac: Mac,
-    /// It is the only one that will do.
+    /// No other MAC will do.
     pub is_fixed: bool,
     /// The revoked row of the address that has it is made live again.
     pub revives: bool,
@@ -72,7 +72,7 @@ pub(super) async fn choose(
         }
     }
     if round == 0 && drawn.iter().any(|(pool, _)| pools.size(pool) <= SMALL) {
-        // The number means nothing: it is that of this one lock.
+        // An arbitrary number that identifies this lock.
         tx.on_postgres("wait for a small pool", "SELECT pg_advisory_xact_lock(2002002)").await?;
     }
     for (pool, allocations) in drawn {
@@ -92,7 +92,7 @@ fn pool_of<'a>(allocation: &Allocation, snapshot: &Snapshot, pools: &'a Pools) -
     Ok(pools.serving(vlan, &switches))
 }
 
-/// The only MAC that will do, where there is one.
+/// The MAC that it must have, where no other will do.
 fn fixed(allocation: &Allocation, pool: &Pool, reserved: Option<&Mac>) -> Option<Result<Mac, Failure>> {
     let (server_id, ip) = allocation.place;
     match (reserved, allocation.mac) {
@@ -102,7 +102,7 @@ fn fixed(allocation: &Allocation, pool: &Pool, reserved: Option<&Mac>) -> Option
     }
 }
 
-/// What is reserved for the places, locked: nobody gives it back meanwhile.
+/// The reservations for these servers' addresses, locked so that nobody releases them meanwhile.
 async fn reserved(tx: &mut Tx, left: &[Allocation]) -> Result<HashMap<ServerAddress, Mac>, StoreError> {
     let sql = "SELECT * FROM taken_macs WHERE kind = 'reserved' AND mac_address IN (
                    SELECT t.mac_address FROM taken_macs t JOIN {rows} ON t.kind = 'reserved'
@@ -112,7 +112,7 @@ async fn reserved(tx: &mut Tx, left: &[Allocation]) -> Result<HashMap<ServerAddr
     rows.iter().map(|row| Ok(((row.get("server_id")?, row.parse("ip_address")?), row.parse("mac_address")?))).collect()
 }
 
-/// An allocation's place as a row of a batch.
+/// An allocation's server and address as a row of a batch.
 pub(super) fn place_row(allocation: &Allocation) -> Value {
     json!({"server_id": allocation.place.0, "ip": allocation.place.1})
 }
@@ -139,7 +139,7 @@ async fn drawn_from(
     Ok(allocations.into_iter().zip(macs).filter_map(choice).collect())
 }
 
-/// Of fixed MACs that could not be given: why each could not. None for one that nobody has by now.
+/// Why each of these fixed MACs could not be given; none for a MAC that is free by now.
 pub(super) async fn takers(tx: &mut Tx, tries: &[&Try]) -> Result<Vec<Option<Failure>>, StoreError> {
     let macs: Vec<Mac> = tries.iter().map(|tried| tried.mac).collect();
     let holders = holders(tx, &macs).await?;

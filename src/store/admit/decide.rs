@@ -1,4 +1,4 @@
-//! What each command of a round gets. Pure: it changes nothing but the snapshot.
+//! Decides what becomes of each command of a round. Pure: it changes nothing but the snapshot.
 
 use std::collections::HashMap;
 
@@ -84,7 +84,7 @@ fn arrive(incoming: &Incoming, snapshot: &mut Snapshot, decision: &mut Decision,
     }
 }
 
-/// The place of a command of the group in the order.
+/// A command's position in the order.
 pub(super) fn position(incoming: &Incoming, snapshot: &Snapshot) -> Position {
     let known = snapshot.commands.get(&incoming.key).map(|known| known.command.position);
     known.unwrap_or(incoming.issued.position(incoming.command.action, incoming.arrival, None, 0))
@@ -126,7 +126,7 @@ fn newest(place: ServerAddress, snapshot: &Snapshot, decision: &Decision) -> Opt
     decision.intents.get(&place).or_else(|| snapshot.intents.get(&place)).cloned()
 }
 
-/// Where the address was taken to another server, nothing older is to be done about it here.
+/// Where the address was moved to another server, older commands for it here are superseded.
 fn is_overtaken(order: &IntentOrder, newer: &IntentOrder) -> bool {
     order.wants != newer.wants || (newer.action == Action::Move && newer.wants == Desired::Unbound)
 }
@@ -214,7 +214,7 @@ fn take_effect(
         }
         (Action::Create | Action::Move, Some(row)) => match differs(row, incoming) {
             _ if !has(row, server_id) && !shares(row, incoming) => return CommandVerdict::Failed(address_taken(row)),
-            // What is being taken off is bound differently once it is off.
+            // What is being revoked can be bound differently once that is done.
             Some(_) if row.desired == Desired::Unbound => return CommandVerdict::Failed(address_taken(row)),
             Some(failure) => return CommandVerdict::Failed(failure),
             None if has(row, server_id) => bind(row, incoming, server.as_ref(), now),
@@ -232,7 +232,7 @@ fn take_effect(
                 address_taken(row)
             });
         }
-        // Once only: a message that comes again goes on with the MAC that it got.
+        // Once only: a message that is redelivered keeps the MAC that it got.
         (Action::Rotate, Some(row)) if has_its_row(incoming, &snapshot.commands) => {
             bind(row, incoming, server.as_ref(), now)
         }
@@ -255,7 +255,7 @@ fn take_effect(
     CommandVerdict::OnRow
 }
 
-/// True when the address is the server's, if only to be taken off it.
+/// True when the address is the server's, also while it is being revoked.
 fn has(row: &Vmac, server_id: i64) -> bool {
     row.members().contains(&server_id) || (row.desired == Desired::Unbound && row.server_id == server_id)
 }

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::store::commands::row::CommandRow;
 
-/// What a command gets.
+/// What was decided for a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CommandVerdict {
     /// It has its outcome already.
@@ -21,7 +21,7 @@ pub(super) enum CommandVerdict {
     NothingToRevoke,
     /// A newer intent won.
     Superseded(IntentOrder),
-    /// It cannot be done, or not now, by the failure's class; [`Decision::let_wait`] tells the two apart.
+    /// It cannot be done, or not now, by the failure's class; [`Decision::let_wait`] distinguishes the two.
     Failed(Failure),
     /// It cannot be done now, and is retried.
     Waits(Wait),
@@ -50,11 +50,11 @@ pub(super) struct Decision {
     /// Rows of these addresses changed.
     pub changed: BTreeSet<BindableAddress>,
     pub allocations: Vec<Allocation>,
-    /// Other MACs for rows that are there.
+    /// New MACs for existing rows.
     pub rotations: Vec<Allocation>,
-    /// New newest intents.
+    /// The newest intents, where they are new.
     pub intents: BTreeMap<ServerAddress, IntentOrder>,
-    /// Places for which commands came, with the last position of all.
+    /// The last position of all commands for each server's address.
     pub last: BTreeMap<ServerAddress, Position>,
     /// Places that commands waited for in vain, and of which nothing else is known: they are forgotten.
     pub forgotten: BTreeSet<ServerAddress>,
@@ -68,7 +68,7 @@ pub(super) struct Wait {
     pub failure: Failure,
     /// How often it was tried, this time included.
     pub attempts: i64,
-    /// For how long it will have been made to wait when it is retried.
+    /// How long it will have waited when it is retried.
     pub waited: Duration,
     /// How long from now that is.
     pub delay: Duration,

@@ -75,11 +75,11 @@ pub enum Admission {
 pub struct IntakeBatch {
     /// Those that are commands, in the order of their arrival.
     pub commands: Vec<Incoming>,
-    /// Those that are none.
+    /// The dead letters of those that are not.
     pub letters: Vec<DeadLetter>,
 }
 
-/// What each message of a group got, by its content.
+/// The answer to each message of a group, by its content.
 pub(super) type Answers<'a> = HashMap<(&'a MessageKey, &'a str), Admission>;
 
 impl Incoming {

@@ -1,10 +1,10 @@
 //! Admitting commands: one transaction for a whole group, and a constant number of statements for as many commands as there
-//! are addresses in it. What a command comes to does not depend on how commands were grouped.
+//! are addresses in it. The outcome of a command does not depend on how commands are grouped.
 //!
 //! `decide` is pure, and so is `change`: from what the database holds to what each command gets and what is written.
-//! `read` locks and reads, `choice` finds MACs, `allocate` makes rows with them and `rotate` gives rows others, `write` carries the
-//! rest out (`write_commands` its part of it); `rehearse` takes it all back; the unique indexes have the last word about
-//! MACs and addresses, and what they refuse is decided again.
+//! `read` locks and reads, `choice` finds MACs, `allocate` makes rows with them and `rotate` gives rows others, `write` writes
+//! the rest (`write_commands` the rows of `commands`); `rehearse` rolls everything back. The unique indexes decide about MACs
+//! and addresses, and what they refuse is decided again.
 //!
 //! Two workers that admit commands for the same (server, address) wait for each other at its row of
 //! `intents`, so the newest intent wins whatever the order. There a command gets its place in the order of all
@@ -104,7 +104,7 @@ impl Intake<'_> {
             (Answers::new(), Vec::new(), BTreeSet::new(), BTreeSet::new());
         let rounds = rounds(group);
         match (rounds.len(), fence) {
-            // Whoever locks intents checks the fence with the same statement.
+            // The fence is checked with the statement that locks intents.
             (0, Some(fence)) => fence.check(tx).await?,
             (0 | 1, _) => {}
             (_, _) => read::lock_all(tx, fence.take(), &rounds).await?,
@@ -152,7 +152,7 @@ struct Admitted {
     drawn: Vec<i64>,
 }
 
-/// Of messages that are in the group more than once and are dead letters, how many more there are than one.
+/// How many further copies the group has of messages that are dead letters.
 fn copies<'a>(group: &'a [Incoming], admissions: &[Admission]) -> Vec<(&'a str, i64)> {
     let mut counted: HashMap<&str, i64> = HashMap::new();
     for (incoming, admission) in group.iter().zip(admissions) {

@@ -33,9 +33,10 @@ pub(super) struct Snapshot {
     pub primaries: HashMap<BindableAddress, i64>,
     /// The newest intent; none before the first.
     pub intents: HashMap<ServerAddress, IntentOrder>,
-    /// The last position of all commands that came for the place, however they ended.
+    /// The last position of all commands for the server's address, however they ended.
     pub last: HashMap<ServerAddress, Position>,
-    /// Places of which nothing is known: their intents were made to be locked, and go where nothing comes of it.
+    /// Servers' addresses of which nothing is known: their intents were made only to be locked, and are removed unless
+    /// they are used.
     pub blank: Vec<ServerAddress>,
     /// Live rows by address.
     pub live: HashMap<BindableAddress, Vmac>,
@@ -45,7 +46,7 @@ pub(super) struct Snapshot {
     pub open: HashMap<ServerAddress, Vec<CommandRow>>,
     /// The trouble of the servers' switches.
     pub troubles: HashMap<SwitchName, Trouble>,
-    /// The rows that finished commands of the group answer with.
+    /// The rows of finished commands of the group.
     pub answers: HashMap<i64, Vmac>,
 }
 

@@ -43,7 +43,7 @@ pub struct Reservation {
     pub created_at: DateTime<Utc>,
 }
 
-/// What a request for a reservation came to.
+/// The result of a request for a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reserved {
     /// The reservation.
@@ -65,7 +65,7 @@ impl Reservation {
 }
 
 impl<'a> MacRegistry<'a> {
-    /// Keeps a MAC for a server's address; asked for again it gives the same one.
+    /// Reserves a MAC for a server's address; asked again, it returns the same one.
     ///
     /// # Errors
     /// [`StoreError::Refused`] where the address has a virtual MAC of the server already, another MAC is reserved for it, the one
@@ -130,7 +130,7 @@ impl<'a> MacRegistry<'a> {
         }
     }
 
-    /// Gives a reserved MAC back; it may be handed out again, because nobody has had it.
+    /// Releases a reserved MAC. It may be handed out again, because nobody has used it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or when the database fails.

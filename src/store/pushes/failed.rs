@@ -8,7 +8,8 @@ use crate::store::database::error::StoreError;
 use crate::store::parts::Pushes;
 
 impl Pushes<'_> {
-    /// The pushes whose commits were rolled back, or after which the switch was lost, at the switch's site within the window and since it was last thawed, oldest first.
+    /// The pushes at the switch's site whose commits were rolled back, or after which the switch was lost: within the window
+    /// and since the site was last thawed, oldest first.
     ///
     /// # Errors
     /// When the database fails.

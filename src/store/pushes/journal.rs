@@ -1,6 +1,6 @@
-//! The journal around one push: what is asked when it is opened, and what is written before its commit is sent.
+//! The journal of one push: what is asked when it is opened, and what is recorded before its commit is sent.
 //!
-//! Each is one step. The statement that writes a push down checks in itself that the lease is held and that the site may
+//! Each is one step. The statement that records a push checks in itself that the lease is held and that the site may
 //! have a commit, so nothing lies between the check and the write.
 
 use std::time::Duration;
@@ -30,10 +30,10 @@ fn commits_of_late(switch: &str, since: &str) -> String {
     COMMITS_OF_LATE.replace("$switch", switch).replace("$since", since)
 }
 
-/// What holds a site's commits back.
+/// The limits on a site's commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SiteLimits {
-    /// Whether a freeze counts: not for an operator who knows of it.
+    /// Whether a freeze holds the push back; an operator may push despite one.
     pub heeds_freezes: bool,
     /// Commits that the site may have in a minute, by all workers; 0 for any number.
     pub commits_per_minute_max: i64,
@@ -75,7 +75,7 @@ pub struct SentPush<'a> {
 }
 
 impl Pushes<'_> {
-    /// Asks all that must be known before a push: one statement.
+    /// Reads everything that must be known before a push, in one statement.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`]; [`StoreError::NotFound`] for a switch that the inventory no longer has; or when the
@@ -162,7 +162,7 @@ async fn hold_site(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
     tx.run("lock a site's commits", sql, args![lease.switch.as_str()]).await.map(|_| ())
 }
 
-/// Writes the push down if it may be. The lease's row is held until the transaction ends: whoever takes the lease after it
+/// Records the push if it is allowed. The lease's row is held until the transaction ends: whoever takes the lease after it
 /// finds the push.
 async fn write_sent(
     tx: &mut Tx,
@@ -205,7 +205,7 @@ fn unresolved(row: &Row) -> Result<Option<PushRow>, StoreError> {
     Ok(Some(PushRow { id, plan, changes, backup_id: row.get("push_backup_id")? }))
 }
 
-/// The failure of a change that comes when its site had as many commits as it may have.
+/// The failure of a change whose site has reached its limit of commits.
 fn site_limit(lease: &Lease, max: i64) -> Failure {
     let switch = &lease.switch;
     let text = format!("{switch} waits: its site had {max} commits in the last minute, as many as it may have");

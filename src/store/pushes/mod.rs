@@ -1,4 +1,4 @@
-//! Reading the journal of pushes. What writes it is `journal`.
+//! Reading the journal of pushes; `journal` and `record` write it.
 
 pub(super) mod failed;
 pub(super) mod journal;
@@ -24,7 +24,7 @@ pub enum PushState {
     Confirmed,
     /// The switch refused it.
     Refused,
-    /// The switch does not hold it: it never happened, or was rolled back.
+    /// It is not on the switch: it never happened, or was rolled back.
     NotApplied,
 }
 

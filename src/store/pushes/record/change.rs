@@ -28,7 +28,7 @@ pub(super) struct Change {
     pub failure: Option<Failure>,
     /// Nothing is left to do on this switch.
     pub done_here: bool,
-    /// When it is retried after a failure of its own.
+    /// When it is retried, where it failed by its own fault.
     pub retry: Option<Retry>,
     /// Attempts on this switch, this one included.
     pub attempts: i64,
@@ -72,7 +72,7 @@ pub(super) fn change(
         match &result.end {
             Ok(reached) => reach(binding, &result.wish, reached, now),
             Err(why) => {
-                // Of several, one that is for good is what became of the row.
+                // Of several failures a permanent one is the row's.
                 let this = seen.fail(binding, why);
                 failure = failure.filter(|(_, is_final)| *is_final && !this.1).or(Some(this));
             }
@@ -86,7 +86,7 @@ pub(super) fn change(
     conclude(vmac, failure, &seen)
 }
 
-/// The row with a failure for good on every port that waits here.
+/// The row with a permanent failure on every port that waits here.
 pub(super) fn failed(mut vmac: Vmac, failure: &Failure, lease: &Lease, attempts: i64, now: DateTime<Utc>) -> Change {
     let seen = Seen { lease, current: true, attempts, policy: &RetryPolicy::default(), now };
     let desired = vmac.desired;
@@ -106,7 +106,7 @@ fn untouched(vmac: Vmac, lease: &Lease) -> Change {
 }
 
 impl Seen<'_> {
-    /// Returns the failure, and whether it is for good.
+    /// Returns the failure, and whether it is permanent.
     fn fail(&self, binding: &mut SwitchBinding, why: &Failure) -> (Failure, bool) {
         let end = self.policy.end_of_attempts(why, self.attempts);
         let is_final = end.is_some();
@@ -135,7 +135,7 @@ fn reach(binding: &mut SwitchBinding, wish: &Wish, reached: &Reached, now: DateT
     binding.error = None;
     binding.at = now;
     // What was shown of another state proves nothing of this one. Whether it is in force is asked again after the push, and
-    // told where that changes.
+    // reported where that changes.
     if reached.push.is_some() || state != BindingState::Bound {
         binding.evidence.clear();
     }

@@ -1,4 +1,4 @@
-//! Ending the commands that have nothing left to wait for, each with its event and, where it failed, its dead letter.
+//! Ends the commands that have nothing left to wait for, each with its event and, where it failed, its dead letter.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -60,7 +60,7 @@ pub(super) fn events_without_command<'a>(
     events_without_command.into_iter().filter_map(move |change| event_of(change, now))
 }
 
-/// The addresses that are nobody's any more.
+/// The addresses that were released.
 pub(super) fn released(changes: &ByRow<'_>) -> Vec<BindableAddress> {
     let released = changes.values().filter(|change| change.ended == Some(Outcome::Revoked));
     released.map(|change| change.vmac.ip_address).collect()
@@ -91,7 +91,7 @@ fn event_of(change: &Change, now: DateTime<Utc>) -> Option<EventRow<'_>> {
     Some(event_row(event, now))
 }
 
-/// What the worker counts of a command that ended.
+/// What the worker counts for a command that ended.
 pub(super) fn finished(closing: &Closing<'_>, now: DateTime<Utc>) -> Finished {
     let command = closing.command;
     let age = (now - command.received_at).to_std().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a push came to, written in one transaction: the journal's ends, bindings, status, outcomes of commands, dead
+//! Records the results of a push in one transaction: the journal's ends, bindings, status, outcomes of commands, dead
 //! letters, events, what is retried and when, and the lease, given back where nothing more is due.
 //!
 //! `change` is pure: it puts the results for a row into it. `finish` ends commands, `trouble` records that the switch
@@ -64,7 +64,7 @@ pub struct RecordedPush {
 }
 
 impl Pushes<'_> {
-    /// Writes what a push came to, if the lease is still held.
+    /// Records the results of a push, if the lease is still held.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], and then nothing was written; or when the database fails.
@@ -116,7 +116,7 @@ impl Pushes<'_> {
         Ok(of_row.into_iter().filter_map(of).collect())
     }
 
-    /// Every row that still waits for the switch shares a failure that is for good.
+    /// Every row that still waits for the switch shares a permanent failure.
     async fn fail_the_rest(
         self,
         tx: &mut Tx,

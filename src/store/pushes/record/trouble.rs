@@ -1,8 +1,8 @@
 //! A switch that could not be brought to what its rows want, by no fault of theirs: it is recorded once, on the
 //! switch, with the time of the next try. The rows say why they wait; each is touched once for a reason, not at each try.
 //!
-//! How long a row has waited is counted on the switch's own clock of trouble, `failing_ms`, which goes on only between
-//! tries: neither a clock that jumps nor a time in which nobody tried ends anything.
+//! How long a row has waited is counted on the switch's own clock of trouble, `failing_ms`, which advances only between
+//! tries: neither a clock that jumps nor a time without any try makes a row give up.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,7 +40,7 @@ async fn frozen_until(tx: &mut Tx, lease: &Lease, now: DateTime<Utc>) -> Result<
     rows.first().map(|row| row.get("until")).transpose()
 }
 
-/// How the switch has done so far.
+/// The switch's trouble until now.
 struct TroubleSoFar {
     failures: i64,
     failing_ms: i64,
@@ -48,7 +48,7 @@ struct TroubleSoFar {
 }
 
 impl Pushes<'_> {
-    /// Writes the trouble down, gives the lease back until the next try, and gives up what has waited too long.
+    /// Records the trouble, gives the lease back until the next try, and gives up what has waited too long.
     pub(super) async fn write_trouble(
         self,
         tx: &mut Tx,
@@ -128,7 +128,7 @@ impl Pushes<'_> {
     }
 }
 
-/// How the switch has done so far, this failure included.
+/// The switch's trouble until now, this failure included.
 async fn so_far(tx: &mut Tx, lease: &Lease, now: DateTime<Utc>) -> Result<TroubleSoFar, StoreError> {
     let sql = format!(
         "SELECT failures, failing_ms, failing_since_ms, tried_at_ms, next_try_at_ms, failure_code
@@ -153,7 +153,7 @@ async fn so_far(tx: &mut Tx, lease: &Lease, now: DateTime<Utc>) -> Result<Troubl
     })
 }
 
-/// Writes on the rows that wait for the switch why they wait, where they do not say it already.
+/// Records on the rows that wait for the switch why they wait, unless it is there already.
 async fn record_reason(
     tx: &mut Tx,
     lease: &Lease,
@@ -182,7 +182,7 @@ async fn record_reason(
     tx.batch("record why changes wait", sql, ids, arguments).await.map(|_| ())
 }
 
-/// Tells the producers of what has waited for a while, once each.
+/// Notifies the producers of what has waited for a while, once each.
 async fn notify_producers(
     tx: &mut Tx,
     lease: &Lease,
