@@ -1,4 +1,4 @@
-//! What every task of the worker shares.
+//! The state that all tasks of the worker share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ pub struct WorkerParts {
     pub metrics: Arc<Metrics>,
     /// What keeps the tasks of the process running.
     pub supervisor: Supervisor,
-    /// Since when broker and database are away.
+    /// Since when broker and database are unreachable.
     pub outages: Arc<Outages>,
 }
 
@@ -47,11 +47,11 @@ pub(super) struct Context {
     pub metrics: Arc<Metrics>,
     /// This worker's name in leases, journals and logs.
     pub holder: String,
-    /// Told when this worker admitted work for a switch whose lease it does not have.
+    /// Notified when this worker admitted work for a switch whose lease it does not have.
     pub work_admitted: Notify,
-    /// Told when this process wrote events, so that the outbox publishes at once.
+    /// Notified when this process wrote events, so that the outbox publishes at once.
     pub events_due: Notify,
-    /// Told when there are events that another process wrote and does not publish.
+    /// Notified when there are events that another process wrote and does not publish.
     pub others_events_due: Notify,
     /// No new work is begun once this is cancelled.
     pub stopping: CancellationToken,
@@ -112,7 +112,7 @@ impl Context {
         }
     }
 
-    /// Something is due on the switches: those that are being driven here see it by themselves.
+    /// Wakes the dispatcher for work on these switches; a lane that has one of them sees the work itself.
     pub fn wake(&self, switches: &[SwitchName]) {
         let elsewhere = switches.iter().filter(|switch| !self.leases.note_new_work(switch)).count();
         if elsewhere > 0 {

@@ -19,9 +19,9 @@ pub(super) const CLAIM: Duration = Duration::from_secs(10);
 /// Time between two beats of a task that has nothing to do.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
 
-/// Publishes until the worker stops; then once more, so that what the last settlements wrote goes out.
+/// Publishes until the worker stops; then once more, so that the events of the last pushes are published.
 pub(super) async fn run(context: Arc<Context>, beat: Beat) {
-    // What was at hand when it ran before, if it did.
+    // Events that were at hand when the task ran before, where it is started again.
     publish(&context).await;
     loop {
         beat.now();
@@ -34,7 +34,7 @@ pub(super) async fn run(context: Arc<Context>, beat: Beat) {
     }
 }
 
-/// Publishes what there is, until nothing is left or it fails.
+/// Publishes until no event is left or it fails.
 pub(super) async fn publish(context: &Context) {
     publish_own(context).await;
     while publish_group(context, claimed(context).await).await {}

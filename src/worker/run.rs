@@ -61,7 +61,7 @@ impl Worker {
         });
     }
 
-    /// The tasks that go round. One statement may take all its time in a round.
+    /// Starts the periodic tasks. In one round a statement may take all its time.
     fn start_rounds(&self) {
         let settings = &self.context.settings;
         let statement = Duration::from_millis(settings.database.statement_timeout_ms);
@@ -77,7 +77,7 @@ impl Worker {
                 self.context.store.events().claim_own(outbox::CLAIM);
                 self.round(TaskName::Outbox, statement, outbox::run);
             }
-            // Events are rows, and nobody is published to.
+            // Without a broker events stay rows, for readers of the database.
             Broker::Embedded(_) => self.context.store.events().publish_nowhere(),
         }
     }
@@ -130,7 +130,7 @@ impl Worker {
         self.supervisor.ended().await;
         open::close_all_idle(&self.context).await;
         if matches!(self.context.broker, Broker::Amqp(_)) {
-            // Of its own: if it panics, which is logged, the stop goes on in order.
+            // In a task of its own: if it panics, which is logged, the worker still stops in order.
             let context = self.context.clone();
             #[expect(clippy::disallowed_methods, reason = "it is awaited here")]
             let _ = tokio::spawn(async move { outbox::publish(&context).await }).await;

@@ -173,7 +173,7 @@ impl DriftCheck<'_> {
         Ok(())
     }
 
-    /// Where rows say that they are bound on this switch; what is on its way there is left to its push.
+    /// Where rows are bound on this switch according to the database; pending changes are left to their push.
     fn bound<'r>(&self, rows: &'r [WorkItem]) -> HashSet<(i64, &'r str)> {
         let ports = rows.iter().flat_map(|item| item.vmac.switch_bindings.iter().map(move |port| (item.vmac.id, port)));
         let bound = ports.filter(|(_, port)| port.switch == self.due.switch && port.state == BindingState::Bound);

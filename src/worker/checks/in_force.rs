@@ -23,7 +23,7 @@ pub(in crate::worker) struct Asked {
     binding: AskedBinding,
 }
 
-/// Where these rows say that they are bound on the switch.
+/// Where these rows are bound on the switch according to the database.
 pub(in crate::worker) fn bound_on<'a>(switch: &'a SwitchName, vmacs: impl Iterator<Item = &'a Vmac>) -> Vec<Asked> {
     let live = vmacs.filter(|vmac| vmac.desired == Desired::Bound);
     let asked = live.flat_map(|vmac| {

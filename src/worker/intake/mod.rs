@@ -57,7 +57,7 @@ struct Intake<'a> {
     turn: Option<(u64, Fence)>,
 }
 
-/// Why a batch is not admitted now. Its messages come again.
+/// Why a batch is not admitted now. Its messages are redelivered.
 enum Left {
     /// Its session is gone, or the worker stops.
     ToOthers,
@@ -75,7 +75,7 @@ impl Intake<'_> {
         let whole = traces::intake(&spans);
         let read = read::read_all(deliveries, &self.context.arrival_numbers, self.context.store.time().await);
         if self.admit(&receipt, read).await {
-            // Whatever becomes of it, the commands are durable: messages that come again are known.
+            // Even if this fails the commands are durable: messages that are redelivered are recognised.
             failpoint::hit("intake::admitted");
             if let Err(error) = self.context.broker.ack(receipt).await {
                 tracing::warn!(error = chain(&error), "messages admitted but not acknowledged");
@@ -86,8 +86,8 @@ impl Intake<'_> {
         self.context.metrics.settled(count);
     }
 
-    /// Admits a batch, however long the database is away; false where its messages are left to be redelivered. A batch that the database refuses is
-    /// admitted one by one, so that the message at fault is alone.
+    /// Admits a batch, however long the database is away; false where its messages are left to be redelivered. A batch that
+    /// the database refuses is admitted one by one, to find the message at fault.
     async fn admit(&mut self, receipt: &Receipt, batch: IntakeBatch) -> bool {
         match self.admit_patiently(receipt, &batch, true).await {
             Ok(admissions) => {
@@ -122,8 +122,8 @@ impl Intake<'_> {
         true
     }
 
-    /// Tries for as long as the database is away; meanwhile nothing is acknowledged, and the prefetch bounds what is held.
-    /// What is not all of the receipt's messages leaves them on the embedded queue.
+    /// Retries while the database is away; meanwhile nothing is acknowledged, and the prefetch bounds what is held. A part of
+    /// the receipt's messages leaves them on the embedded queue.
     async fn admit_patiently(
         &mut self,
         receipt: &Receipt,
@@ -157,7 +157,7 @@ impl Intake<'_> {
         }
     }
 
-    /// What the admission depends on; none where the messages' session is gone.
+    /// The fence of the admission; none where the messages' session is gone.
     async fn fence(&mut self, receipt: &Receipt, is_whole: bool) -> Result<Option<Fence>, StoreError> {
         if let Some(claim) = receipt.queue_claim() {
             return Ok(Some(if is_whole { Fence::Claim(claim.clone()) } else { Fence::None }));
@@ -174,7 +174,7 @@ impl Intake<'_> {
             .intake()
             .take_turn(&format!("{}{COMMANDS}", self.context.settings.broker.namespace))
             .await?;
-        // Asked after the turn was taken: a worker that takes over later takes a later turn.
+        // Confirmed after the turn was taken: a worker that takes over later has a later turn.
         if !receipt.confirm().await {
             return Ok(None);
         }

@@ -1,4 +1,4 @@
-//! Reading messages: which commands they carry, and the dead letters of what is no command.
+//! Reading messages: the commands that they carry, and dead letters for what is not a command.
 
 use chrono::{DateTime, Utc};
 
@@ -51,7 +51,7 @@ fn stamp(message: &mut Message, arrival: Arrival, now_ms: i64) {
     message.arrival = Some(arrival.number);
     match message.issued() {
         Issued::Unsaid => message.issued_at_ms = Some(now_ms),
-        // A broker that stamps what passes may stamp it anew.
+        // A broker that stamps messages may stamp this one again when it is replayed.
         Issued::Within { from_ms, until_ms } if from_ms == until_ms => message.issued_at_ms = Some(from_ms),
         Issued::Within { .. } | Issued::At { .. } => {}
     }
@@ -60,7 +60,7 @@ fn stamp(message: &mut Message, arrival: Arrival, now_ms: i64) {
 /// Reads the command that a message carries, and stamps its key on the message.
 ///
 /// # Errors
-/// What a dead letter would say.
+/// The reason for a dead letter.
 pub(in crate::worker) fn read_command(message: &mut Message, arrival: Arrival) -> Result<Incoming, Failure> {
     let command = parse_command(message)?;
     Ok(incoming(message, command, arrival))
@@ -90,7 +90,7 @@ fn incoming(message: &mut Message, command: Command, arrival: Arrival) -> Incomi
     }
 }
 
-/// The dead letter of a message that is no command.
+/// The dead letter of a message that is not a command.
 fn letter(message: Message, failure: Failure, now_ms: i64) -> DeadLetter {
     let trace = message.traceparent.as_deref().and_then(|trace| trace.parse::<TraceParent>().ok());
     tracing::warn!(

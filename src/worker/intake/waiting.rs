@@ -29,7 +29,7 @@ pub(in crate::worker) async fn try_again(context: &Arc<Context>) -> Result<(), S
     Ok(())
 }
 
-/// The command as it came. It was read when it came first, so it can be read now.
+/// The command as it was received. It could be read then, so it can be read now.
 fn incoming(waiting: WaitingCommand) -> Option<Incoming> {
     let WaitingCommand { command, body, headers, timestamp, stamped_at_ms } = waiting;
     let key = command.key.0.clone();

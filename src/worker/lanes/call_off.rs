@@ -11,11 +11,11 @@ use crate::switch::Stage;
 /// What a push waits for, as far as a stop is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::worker) enum Phase {
-    /// Nothing that would be missed: what was not committed is discarded by the switch.
+    /// Nothing that matters: the switch discards what was not committed.
     Before,
     /// The answer to a commit or a confirmation.
     Commit,
-    /// An answer between or after the two. Without it the journal has the push as sent, and the next one settles it.
+    /// An answer between or after the two. Without it the journal has the push as sent, and the next push finds out how it ended.
     Question,
 }
 
@@ -37,7 +37,7 @@ impl Phase {
     }
 }
 
-/// Tells of a push's phases; counted among the commits in flight from the commit to its known end.
+/// Reports a push's phases, and counts it among the commits in flight from its commit to its known end.
 pub(in crate::worker) struct InFlight<'a> {
     phase: watch::Sender<Phase>,
     count: &'a AtomicUsize,

@@ -1,5 +1,5 @@
 //! One claimed switch: pushes until nothing more is due there, under one lease. While a commit runs, the next group
-//! gathers in the database, whichever worker takes it in.
+//! gathers in the database, whichever worker admits it.
 //!
 //! A lane that panics gives its lease back with a time for the next try; its work is still due.
 
@@ -31,7 +31,7 @@ pub(in crate::worker) struct Claimed {
     pub site_slot: SiteSlot,
 }
 
-/// Drives the switch in a task of its own.
+/// Starts the lane in a task of its own.
 pub(in crate::worker) fn start(context: &Arc<Context>, claimed: Claimed) {
     let context = context.clone();
     context.clone().lanes.spawn(async move { run(&context, claimed).await });
@@ -62,8 +62,8 @@ async fn run(context: &Arc<Context>, claimed: Claimed) {
     drop(loan);
 }
 
-/// Reads what the switch holds now for its next push, while nobody waits for it. The lease is not needed: whether it is
-/// still so is seen under the lock.
+/// Reads what the switch holds now for its next push, while nobody waits for it. The lease is not needed: the
+/// next push compares under the lock.
 async fn read_ahead(context: &Context, mut session: SwitchSession) -> SwitchSession {
     let looked = context.stopping.run_until_cancelled(session.read_ahead(context)).await;
     match looked {
@@ -129,7 +129,7 @@ impl Lane<'_> {
         }
     }
 
-    /// Records why the switch is left alone for a while.
+    /// Records why the switch is paused until its next try.
     async fn give_up(&mut self, failure: &Failure) {
         self.session.abandon();
         if let Err(error) = save_results::save_trouble(self.context, &self.lease.lease, failure).await {

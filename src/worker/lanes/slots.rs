@@ -1,4 +1,4 @@
-//! Who may be busy with a switch now: bounds on sessions and pushes, and a line of its own for switches in doubt.
+//! Bounds on sessions and pushes, with a queue of its own for switches in doubt.
 //!
 //! A switch that does not answer holds up everything that waits behind it. So a switch that failed the last time waits for one of
 //! a few openings kept for such, and no push slot is held while a session takes long to open: a hundred dead switches
@@ -26,9 +26,9 @@ pub(in crate::worker) struct Slots {
     sites: Mutex<HashMap<Option<SiteName>, Arc<Semaphore>>>,
     /// 0 for no bound.
     site_pushes_max: usize,
-    /// Told when a push slot is free again.
+    /// Notified when a push slot is free again.
     freed: Arc<Notify>,
-    /// Told when a session is wanted and none may be opened: one idle session makes room.
+    /// Notified when a session is wanted and none may be opened: one idle session makes room.
     wanted: Notify,
     metrics: Arc<Metrics>,
 }
@@ -142,7 +142,7 @@ impl Slots {
         SessionSlot { _permit: permit, metrics: self.metrics.clone() }
     }
 
-    /// Ends when somebody waits for a session: for whoever keeps idle ones.
+    /// Ends when somebody waits for a session, so that an idle one can be closed.
     pub async fn session_wanted(&self) {
         self.wanted.notified().await;
     }

@@ -63,7 +63,7 @@ impl Restorer {
         Self { despite_freeze, ..self }
     }
 
-    /// Has the switch tell what would change, and changes nothing.
+    /// Has the switch report what would change, and changes nothing.
     ///
     /// # Errors
     /// [`crate::domain::Code::LeaseHeld`] where a worker keeps the switch for longer than `patience`, or the switch's
@@ -130,7 +130,7 @@ impl Restorer {
     /// The rows for which a worker would change something on a switch with these bindings.
     async fn disagreeing(&self, present: &[PresentBinding]) -> Result<Vec<Disagreement>, Failure> {
         let OperatorSession { store, switch, .. } = &self.session;
-        // What is bound to no MAC at all needs nothing taken off.
+        // What is bound to no MAC needs nothing removed.
         let addresses: Vec<_> = present.iter().map(|binding| binding.ip).collect();
         let rows = store.work().wanted_on(switch, &addresses).await.map_err(|error| lease::failure(&error))?;
         let wishes: Vec<Wish> = rows.iter().flat_map(wishes).collect();

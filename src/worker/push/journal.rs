@@ -22,7 +22,7 @@ pub(in crate::worker) struct StoreJournal<'a, R> {
     pub rows: R,
     /// Earlier pushes whose end is not known.
     pub unresolved: Vec<PushRow>,
-    /// What is known of the switch, to be taken for what it holds while its version is.
+    /// What is known of the switch; valid while its version is the newest.
     pub known: Option<Known>,
     pub(super) trace: PushTrace,
     in_flight: &'a InFlight<'a>,
@@ -33,12 +33,12 @@ pub(in crate::worker) struct StoreJournal<'a, R> {
     backup_id: Option<i64>,
 }
 
-/// What a push is made under.
+/// The conditions of a push.
 #[derive(Clone, Copy)]
 pub(in crate::worker) struct Order<'a> {
     /// The switch's lease.
     pub lease: &'a LeaseInHand,
-    /// Told how far its commit is.
+    /// Follows how far its commit is.
     pub in_flight: &'a InFlight<'a>,
     /// How long the push before it under the same lease took.
     pub last_push: Option<Duration>,
@@ -140,7 +140,7 @@ impl<R> Journal for StoreJournal<'_, R> {
     }
 }
 
-// The lifetimes are apart, or the compiler could not tell that a push may move between threads.
+// Separate lifetimes: otherwise the compiler cannot prove that a push may move between threads.
 impl Demand for StoreJournal<'_, Rows<'_>> {
     async fn gather(&mut self) -> Result<Vec<Wish>, Failure> {
         let Rows { context, order, .. } = &self.rows;

@@ -117,8 +117,8 @@ async fn write(
     Ok(recorded)
 }
 
-/// Uses the session that is open. One may have died of old age, which says nothing about the switch: then, and where
-/// there is none, a new one. While that takes long others may push.
+/// Uses the session that is open. An idle one may have been closed, which says nothing about the switch: then, and
+/// where there is none, a new one is opened. While that takes long, others may push.
 async fn attempt(
     context: &Context,
     session: &mut SwitchSession,
@@ -181,7 +181,7 @@ async fn push_on(
 
 fn count(context: &Context, took: Duration, report: &PushReport, recorded: &RecordedPush) {
     match &report.whole {
-        // Held back is not failed.
+        // A push that was held back has not failed.
         Some(failure) if matches!(failure.code, Code::Frozen | Code::SiteLimit) => {}
         Some(failure) => {
             tracing::warn!(code = %failure.code, error = failure.text, "push failed");

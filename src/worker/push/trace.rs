@@ -69,7 +69,7 @@ impl PushTrace {
     }
 }
 
-/// What a push does once it has reached a stage.
+/// What a push does after a stage.
 const fn after(stage: Stage) -> Option<&'static str> {
     match stage {
         Stage::Connected => Some("lock"),

@@ -1,8 +1,8 @@
 //! The leases in hand: each is trusted by this process's own clock, for less than the database granted, and one statement
 //! renews them all.
 //!
-//! Trust is counted from before the question went out, so that it ends before the database lets anybody else have the
-//! lease, however long the answer took. Past it nothing is committed any more: no question needs to be asked for that.
+//! Trust is counted from before the question was sent, so that it ends before the database lets anybody else have the
+//! lease, however long the answer took. After that nothing is committed; no question is needed for it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,13 +29,13 @@ pub(in crate::worker) struct LeaseInHand {
 }
 
 impl LeaseInHand {
-    /// The answer to a question that went out at `asked`.
+    /// A lease granted by the answer to a question that was sent at `asked`.
     pub fn new(lease: Lease, asked: Instant, ttl: Duration) -> Self {
         let (trusted_until, has_new_work) = (Mutex::new(asked + trust(ttl)), AtomicBool::new(false));
         Self { lease, ttl, trusted_until, has_new_work }
     }
 
-    /// Fails once the lease is not to be trusted any more.
+    /// Fails once the lease can no longer be trusted.
     pub fn check(&self) -> Result<(), Failure> {
         if Instant::now() < *self.trusted_until() {
             return Ok(());
@@ -53,7 +53,7 @@ impl LeaseInHand {
         self.ttl
     }
 
-    /// It was prolonged by the answer to a question that went out at `asked`.
+    /// It was renewed by the answer to a question that was sent at `asked`.
     pub fn renewed(&self, asked: Instant) {
         let mut until = self.trusted_until();
         *until = (*until).max(asked + trust(self.ttl));
@@ -77,7 +77,7 @@ fn trust(ttl: Duration) -> Duration {
 pub(in crate::worker) struct Leases(Mutex<HashMap<SwitchName, Arc<LeaseInHand>>>);
 
 impl Leases {
-    /// Takes a lease into hand.
+    /// Adds a lease.
     pub fn hold(&self, lease: LeaseInHand) -> Arc<LeaseInHand> {
         let lease = Arc::new(lease);
         self.held().insert(lease.lease.switch.clone(), lease.clone());
@@ -90,7 +90,7 @@ impl Leases {
         lease.take_new_work()
     }
 
-    /// Work was admitted for the switch. True where its lease is in hand: then whoever has it goes on with that work.
+    /// Notes that work was admitted for the switch. True where its lease is in hand: then its lane goes on with that work.
     pub fn note_new_work(&self, switch: &SwitchName) -> bool {
         let held = self.held();
         let lease = held.get(switch);
@@ -115,7 +115,7 @@ pub(super) async fn renew(store: &Store, held: &[Arc<LeaseInHand>], ttl: Duratio
     Ok(())
 }
 
-/// One that is in somebody's hands is trusted for as long as it was, and renewed the next time.
+/// A lease whose row is locked keeps its trust as it was, and is renewed the next time.
 fn take_note(lease: &LeaseInHand, renewed: &Renewed, asked: Instant) {
     let switch = &lease.lease.switch;
     if renewed.held.contains(switch) {
@@ -125,7 +125,7 @@ fn take_note(lease: &LeaseInHand, renewed: &Renewed, asked: Instant) {
     }
 }
 
-/// Does the work while its one lease is renewed: for operators' verbs, which have no worker.
+/// Does the work while its lease is renewed: for operators' commands, which have no worker.
 pub(in crate::worker) async fn keeping<T>(store: &Store, lease: &Arc<LeaseInHand>, work: impl Future<Output = T>) -> T {
     let renewing = async {
         loop {

@@ -1,4 +1,4 @@
-//! What was read of switches, for the next push: taken for what a switch holds only while its version is the newest there.
+//! What was read of switches, for the next push: valid only while its version is the newest on the switch.
 //!
 //! It is tied to the pinned host key: another device of the same name is another switch, whatever its history says. The
 //! backup itself is in the database.
