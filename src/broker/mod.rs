@@ -31,5 +31,5 @@ pub use message::{EventMessage, Message};
 pub use parse::parse_command;
 pub use replay::{ReplayError, message_of, replay};
 pub use request::{RequestIds, request};
-pub use subnet::{SubnetCommands, expand_subnet};
+pub use subnet::expand_subnet;
 pub use topology::{COMMANDS, EVENTS, QueueKind};

@@ -23,12 +23,11 @@ pub use crate::domain::ServiceUrl;
 pub use document::{example, tables, variables};
 pub use hook_settings::{HookFields, HookSettings, SecretEncoding};
 pub use load::{ConfigError, load};
-pub use origins::{Loaded, Origins};
+pub use origins::Origins;
 pub use secret::Secret;
-pub use section::{Key, Range, SectionDoc};
+pub use section::Range;
 pub use settings::{
-    AmqpSettings, ApiSettings, BrokerSettings, Credential, DatabaseSettings, DriftSettings, HttpSettings,
-    LeaseSettings, Migrate, PoolSettings, RetrySettings, Settings, SshSettings, TelemetrySettings, WorkerSettings,
+    DatabaseSettings, HttpSettings, Migrate, RetrySettings, Settings, SshSettings, TelemetrySettings, WorkerSettings,
 };
 pub use signed_parts::SignedPart;
 pub use variables::OF_TESTS;

@@ -56,26 +56,26 @@ pub use doubling::Backoff;
 pub use drift::DriftMode;
 pub use duplicates::{DuplicateChoice, DuplicateRule, Duplicates};
 pub use failure::{Code, Failure, FailureClass, chain};
-pub use freeze::{Freeze, FreezeError, FreezeKind, FreezeOrder, Scope};
+pub use freeze::{Freeze, FreezeKind, FreezeOrder, Scope};
 pub use health::{Health, Outage, WorkerHeartbeat, without_replaced};
 pub use inventory::{
     CredentialName, Dialect, DialectChoice, Inventory, InventoryConflict, InventoryPlace, Server, ServerPort,
     SshProfile, Switch, inventory_conflicts, shared_network_cards,
 };
 pub use issued::{Arrival, Issued, IssuedError, MS_MAX, Moment, Position};
-pub use lifecycle::{Desired, Status, StatusError, derive_status};
+pub use lifecycle::{Desired, Status, derive_status};
 pub use long_body::{BODY_BYTES_MAX, LongBody, LongBodyReader, shortened_body};
 pub use mac::{Mac, MacError};
 pub use names::{GroupName, InterfaceName, NameError, PoolName, SiteName, SwitchName, VlanName};
 pub use pool::{Pool, Strategy};
-pub use pools::{PoolProblem, Pools};
+pub use pools::Pools;
 pub use prefix::{Prefix, PrefixError};
-pub use requester::{Requester, TEXT_CHARS_MAX, TextError, check_text};
+pub use requester::{Requester, TEXT_CHARS_MAX, check_text};
 pub use retry::RetryPolicy;
 pub use schema::{PLAIN_TEXT, SharedMac, Subnet, TIME_SINCE_1970, VirtualMac};
 pub use search::{Search, SearchText};
-pub use service_url::{ServiceUrl, UrlError};
+pub use service_url::ServiceUrl;
 pub use shown::shown;
-pub use subnet::{SubnetError, addresses_of};
-pub use trace::{TraceId, TraceParent, TraceParentError};
+pub use subnet::addresses_of;
+pub use trace::{TraceId, TraceParent};
 pub use vmac_name::{VmacName, VmacNameError};
