@@ -163,33 +163,33 @@ mod tests {
     use Action::{Create, Revoke};
 
     /// A command: its time and what it asks for.
-    type Told = (Issued, Action);
+    type IssuedAction = (Issued, Action);
 
     const fn at(ms: i64) -> Issued {
         Issued::At { ms, nanos: 0 }
     }
 
     /// The positions of commands that arrive one after another, the clock standing at `now_ms`.
-    fn positions(told: &[Told], now_ms: i64) -> Vec<Position> {
+    fn positions(commands: &[IssuedAction], now_ms: i64) -> Vec<Position> {
         let mut last = None;
-        let arrive = |(number, (issued, action)): (i64, &Told)| {
+        let arrive = |(number, (issued, action)): (i64, &IssuedAction)| {
             let position = issued.position(*action, Arrival { number, is_kept: false }, last, now_ms);
             last = last.max(Some(position));
             position
         };
-        (1..).zip(told).map(arrive).collect()
+        (1..).zip(commands).map(arrive).collect()
     }
 
     /// The number of the newest of commands that arrive one after another.
-    fn newest(told: &[Told]) -> usize {
-        let positions = positions(told, 20_000);
-        (0..told.len()).max_by_key(|number| positions[*number]).expect("a command")
+    fn newest(commands: &[IssuedAction]) -> usize {
+        let positions = positions(commands, 20_000);
+        (0..commands.len()).max_by_key(|number| positions[*number]).expect("a command")
     }
 
     #[test]
     fn the_newest_is_the_right_one() {
         let (coarse, none) = (Issued::second(10), Issued::Unsaid);
-        let table: &[(&[Told], usize, &str)] = &[
+        let table: &[(&[IssuedAction], usize, &str)] = &[
             (&[(none, Revoke), (none, Create)], 1, "by arrival without times"),
             (&[(none, Create), (none, Revoke)], 1, "by arrival without times"),
             (&[(coarse, Revoke), (coarse, Create)], 1, "by arrival within a second"),
@@ -215,8 +215,8 @@ mod tests {
             (&[(at(10_500), Create), (coarse, Create), (at(10_500), Revoke)], 2, "equal to the first, and last"),
             (&[(at(10_500), Revoke), (coarse, Revoke), (at(10_500), Create)], 1, "equal to the first, and no revoke"),
         ];
-        for (told, expected, why) in table {
-            assert_eq!(newest(told), *expected, "{why}: {told:?}");
+        for (commands, expected, why) in table {
+            assert_eq!(newest(commands), *expected, "{why}: {commands:?}");
         }
     }
 
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(Issued::of_text("yesterday"), Err(IssuedError::Form));
     }
 
-    fn told() -> impl Strategy<Value = Vec<Told>> {
+    fn commands() -> impl Strategy<Value = Vec<IssuedAction>> {
         let issued = prop_oneof![
             (0..4_000_i64).prop_map(|ms| at(ms / 250 * 250)),
             (0..4_i64).prop_map(Issued::second),
@@ -266,9 +266,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_command_has_a_place_that_its_own_time_allows(told in told(), now_ms in 0..5_000_i64) {
-            let positions = positions(&told, now_ms);
-            for ((issued, _), position) in told.iter().zip(&positions) {
+        fn every_command_has_a_place_that_its_own_time_allows(commands in commands(), now_ms in 0..5_000_i64) {
+            let positions = positions(&commands, now_ms);
+            for ((issued, _), position) in commands.iter().zip(&positions) {
                 let ms = position.moment.ms;
                 match *issued {
                     Issued::At { ms: said_ms, .. } => prop_assert_eq!(ms, said_ms),
@@ -279,10 +279,10 @@ mod tests {
         }
 
         #[test]
-        fn exact_times_decide_whatever_the_order_of_arrival(told in told(), now_ms in 0..5_000_i64) {
-            let positions = positions(&told, now_ms);
-            for (this, place) in told.iter().zip(&positions) {
-                for (that, other) in told.iter().zip(&positions) {
+        fn exact_times_decide_whatever_the_order_of_arrival(commands in commands(), now_ms in 0..5_000_i64) {
+            let positions = positions(&commands, now_ms);
+            for (this, place) in commands.iter().zip(&positions) {
+                for (that, other) in commands.iter().zip(&positions) {
                     if let (Issued::At { ms, .. }, Issued::At { ms: other_ms, .. }) = (this.0, that.0)
                         && (ms, this.1) < (other_ms, that.1)
                     {
@@ -293,16 +293,16 @@ mod tests {
         }
 
         #[test]
-        fn what_leaves_time_open_is_newer_than_what_arrived_before_it_and_overlaps(told in told(), now_ms in 0..5_000_i64) {
-            let positions = positions(&told, now_ms);
-            for later in 1..told.len() {
-                let until_ms = match told[later].0 {
+        fn what_leaves_time_open_is_newer_than_what_arrived_before_it_and_overlaps(commands in commands(), now_ms in 0..5_000_i64) {
+            let positions = positions(&commands, now_ms);
+            for later in 1..commands.len() {
+                let until_ms = match commands[later].0 {
                     Issued::At { .. } => continue,
                     Issued::Within { until_ms, .. } => until_ms,
                     Issued::Unsaid => i64::MAX,
                 };
                 for earlier in (0..later).filter(|earlier| positions[*earlier].moment.ms <= until_ms) {
-                    prop_assert!(positions[earlier] < positions[later], "{:?}", told);
+                    prop_assert!(positions[earlier] < positions[later], "{:?}", commands);
                 }
             }
         }

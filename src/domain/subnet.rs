@@ -57,30 +57,30 @@ pub fn addresses_of(text: &str) -> Result<Vec<BindableAddress>, SubnetError> {
 mod tests {
     use super::*;
 
-    fn told(text: &str) -> Result<String, String> {
+    fn hosts_of(text: &str) -> Result<String, String> {
         let addresses = addresses_of(text).map_err(|error| error.to_string())?;
         Ok(addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
     }
 
     #[test]
     fn a_subnet_is_its_hosts() {
-        assert_eq!(told("10.0.48.8/30").as_deref(), Ok("10.0.48.9 10.0.48.10"));
-        assert_eq!(told("10.0.48.8/31").as_deref(), Ok("10.0.48.8 10.0.48.9"));
-        assert_eq!(told("10.0.48.8/32").as_deref(), Ok("10.0.48.8"));
+        assert_eq!(hosts_of("10.0.48.8/30").as_deref(), Ok("10.0.48.9 10.0.48.10"));
+        assert_eq!(hosts_of("10.0.48.8/31").as_deref(), Ok("10.0.48.8 10.0.48.9"));
+        assert_eq!(hosts_of("10.0.48.8/32").as_deref(), Ok("10.0.48.8"));
         assert_eq!(addresses_of("10.0.48.0/22").map(|all| all.len()), Ok(1_022));
     }
 
     #[test]
     fn a_subnet_of_ipv6_is_its_hosts() {
-        assert_eq!(told("2001:DB8::8/126").as_deref(), Ok("2001:db8::9 2001:db8::a 2001:db8::b"));
-        assert_eq!(told("2001:db8::8/127").as_deref(), Ok("2001:db8::8 2001:db8::9"));
-        assert_eq!(told("2001:db8::8/128").as_deref(), Ok("2001:db8::8"));
+        assert_eq!(hosts_of("2001:DB8::8/126").as_deref(), Ok("2001:db8::9 2001:db8::a 2001:db8::b"));
+        assert_eq!(hosts_of("2001:db8::8/127").as_deref(), Ok("2001:db8::8 2001:db8::9"));
+        assert_eq!(hosts_of("2001:db8::8/128").as_deref(), Ok("2001:db8::8"));
         assert_eq!(addresses_of("2001:db8::/118").map(|all| all.len()), Ok(1_023));
     }
 
     #[test]
     fn what_is_no_subnet_is_named_with_what_would_be() {
-        let refusal = |text| told(text).expect_err("refused");
+        let refusal = |text| hosts_of(text).expect_err("refused");
         assert!(refusal("10.0.48.9/29").ends_with("write `ip_address` 10.0.48.9; the subnet is 10.0.48.8/29"));
         assert!(refusal("2001:db8::9/126").ends_with("write `ip_address` 2001:db8::9; the subnet is 2001:db8::8/126"));
         assert!(refusal("10.0.48.0/33").contains("is not a valid subnet"));

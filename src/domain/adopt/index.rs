@@ -172,7 +172,7 @@ impl<'a> Index<'a> {
         }
         let first = found.first().map(|bound| (bound.binding.mac, bound.binding.vlan.clone()));
         let differs = |bound: &&Bound<'a>| Some((bound.binding.mac, bound.binding.vlan.clone())) != first;
-        lacking.extend(found.iter().filter(differs).map(told));
+        lacking.extend(found.iter().filter(differs).map(summary));
         if !lacking.is_empty() {
             return Err((Obstacle::PortsDiffer, format!("server {server_id}: {}", lacking.join("; "))));
         }
@@ -197,7 +197,7 @@ impl Bound<'_> {
 }
 
 /// What another port of the server holds instead.
-fn told(bound: &Bound<'_>) -> String {
+fn summary(bound: &Bound<'_>) -> String {
     let PresentBinding { interface, mac, vlan, .. } = bound.binding;
     let vlan = vlan.as_ref().map(|vlan| format!(" in {vlan}")).unwrap_or_default();
     format!("{} {interface} holds {mac}{vlan}", bound.switch)

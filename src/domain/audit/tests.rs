@@ -60,7 +60,7 @@ fn row(id: i64, ip: &str, mac: &str, status: Status, ports: &[(&str, &str)]) -> 
 }
 
 /// Findings as short lines.
-fn told(seen: &[SwitchContents], known: &Records) -> Vec<String> {
+fn lines(seen: &[SwitchContents], known: &Records) -> Vec<String> {
     let place = |place: &BoundPort| match place.ip {
         Some(ip) => format!("{} {} {ip} {}", place.switch, place.interface, place.mac),
         None => format!("{} {} {}", place.switch, place.interface, place.mac),
@@ -90,7 +90,7 @@ fn estate() -> Records {
 #[test]
 fn a_switch_that_holds_what_the_rows_say_has_no_finding() {
     let seen = seen("sw-a", &[("ge-0/0/1", "10.0.0.6", VMAC), ("ge-0/0/1.0", "10.0.0.5", PXE)]);
-    assert_eq!(told(&[seen], &estate()), Vec::<String>::new());
+    assert_eq!(lines(&[seen], &estate()), Vec::<String>::new());
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_row_without_its_binding_and_one_that_is_gone_but_bound_can_be_mended() {
         format!("not_backed: sw-a ge-0/0/1.0 10.0.0.6 {VMAC} (mendable)"),
         format!("left_over: sw-a ge-0/0/1.0 10.0.0.7 {OTHER} (mendable)"),
     ];
-    assert_eq!(told(&[seen], &known), expected);
+    assert_eq!(lines(&[seen], &known), expected);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_row_whose_address_is_on_another_port_is_not_offered_for_repair() {
         let mut on_switches = vec![seen("sw-a", &[]), seen("sw-b", &[])];
         let at = on_switches.iter_mut().find(|seen| seen.switch.as_str() == switch).expect("a switch");
         at.bindings = seen(switch, &[(port, "10.0.0.6", mac)]).bindings;
-        let lines = told(&on_switches, &known);
+        let lines = lines(&on_switches, &known);
         let expected = format!("address_elsewhere: sw-a ge-0/0/1.0 10.0.0.6 {VMAC}, {switch} {port} 10.0.0.6 {mac}");
         assert!(lines.contains(&expected), "{lines:?}");
         assert!(lines.iter().all(|line| !line.contains("mendable")), "{lines:?}");
@@ -129,16 +129,16 @@ fn what_a_revoked_row_left_over_elsewhere_goes_first_and_both_can_be_mended() {
         format!("not_backed: sw-a ge-0/0/1.0 10.0.0.6 {VMAC} (mendable)"),
         format!("left_over: sw-a ge-0/0/2.0 10.0.0.6 {OTHER} (mendable)"),
     ];
-    assert_eq!(told(&[seen], &known), expected);
+    assert_eq!(lines(&[seen], &known), expected);
 }
 
 #[test]
 fn what_is_under_way_or_was_not_looked_at_is_left_alone() {
     let mut known = estate();
     known.rows.push(row(2, "10.0.0.7", OTHER, Status::Pending, &[("sw-a", "ge-0/0/1.0")]));
-    assert_eq!(told(&[seen("sw-b", &[])], &known), Vec::<String>::new());
+    assert_eq!(lines(&[seen("sw-b", &[])], &known), Vec::<String>::new());
     known.rows[0].settled = false;
-    assert_eq!(told(&[seen("sw-a", &[])], &known), Vec::<String>::new());
+    assert_eq!(lines(&[seen("sw-a", &[])], &known), Vec::<String>::new());
 }
 
 #[test]
@@ -147,11 +147,11 @@ fn macs_and_addresses_that_stand_twice_are_found_over_all_switches() {
         seen("sw-a", &[("ge-0/0/1.0", "10.0.0.6", VMAC), ("ge-0/0/2.0", "10.0.0.6", "00:11:22:33:44:55")]),
         seen("sw-b", &[("ge-0/0/9.0", "10.0.0.9", VMAC)]),
     );
-    let told = told(&[a, b], &estate());
-    assert_eq!(told[0], format!("mac_twice: sw-a ge-0/0/1.0 10.0.0.6 {VMAC}, sw-b ge-0/0/9.0 10.0.0.9 {VMAC}"));
+    let lines = lines(&[a, b], &estate());
+    assert_eq!(lines[0], format!("mac_twice: sw-a ge-0/0/1.0 10.0.0.6 {VMAC}, sw-b ge-0/0/9.0 10.0.0.9 {VMAC}"));
     let address = format!("address_twice: sw-a ge-0/0/1.0 10.0.0.6 {VMAC}, sw-a ge-0/0/2.0 10.0.0.6 00:11:22:33:44:55");
-    assert_eq!(told[1], address);
-    assert_eq!(told.iter().filter(|line| line.starts_with("unexplained")).count(), 2);
+    assert_eq!(lines[1], address);
+    assert_eq!(lines.iter().filter(|line| line.starts_with("unexplained")).count(), 2);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn both_ports_of_one_server_hold_the_same() {
     let known =
         Records { rows: vec![row(1, "10.0.0.6", VMAC, Status::Active, &ports)], servers: vec![server(1, PXE, &ports)] };
     let [a, b] = ["sw-a", "sw-b"].map(|switch| seen(switch, &[("ge-0/0/1.0", "10.0.0.6", VMAC)]));
-    assert_eq!(told(&[a, b], &known), Vec::<String>::new());
+    assert_eq!(lines(&[a, b], &known), Vec::<String>::new());
 }
 
 #[test]
@@ -169,9 +169,9 @@ fn addresses_given_back_to_a_servers_own_mac_are_no_finding_on_its_port_alone() 
         Records { rows: vec![], servers: vec![server(1, PXE, &[("sw-a", "ge-0/0/1.0"), ("sw-a", "ge-0/0/2.0")])] };
     let mut held =
         vec![("ge-0/0/1.0", "10.0.0.6", PXE), ("ge-0/0/1.0", "10.0.0.7", PXE), ("ge-0/0/2.0", "10.0.0.6", PXE)];
-    assert_eq!(told(&[seen("sw-a", &held)], &known), Vec::<String>::new());
+    assert_eq!(lines(&[seen("sw-a", &held)], &known), Vec::<String>::new());
     held.push(("ge-0/0/9.0", "10.0.0.8", PXE));
-    let found = told(&[seen("sw-a", &held)], &known);
+    let found = lines(&[seen("sw-a", &held)], &known);
     assert!(found.iter().any(|line| line.starts_with("mac_twice") && line.contains("ge-0/0/9.0")), "{found:?}");
 }
 
@@ -184,7 +184,7 @@ fn a_virtual_mac_learned_on_another_servers_port_is_found_and_on_an_uplink_is_no
         kept: false,
     };
     at.learned = vec![learned("ge-0/0/1.0"), learned("xe-0/1/0.0"), learned("ge-0/0/2.0")];
-    assert_eq!(told(&[at], &estate()), [format!("learned_elsewhere: sw-a ge-0/0/2.0 {VMAC}")]);
+    assert_eq!(lines(&[at], &estate()), [format!("learned_elsewhere: sw-a ge-0/0/2.0 {VMAC}")]);
 }
 
 #[test]
@@ -197,10 +197,10 @@ fn servers_that_share_an_address_hold_it_twice_rightly_and_a_port_that_was_left_
         server(2, "aa:aa:aa:00:00:02", &[("sw-1", "ge-0/0/2")]),
     ];
     let known = Records { rows: vec![shared.clone()], servers: servers.clone() };
-    assert_eq!(told(&[seen("sw-1", &held)], &known), [""; 0]);
+    assert_eq!(lines(&[seen("sw-1", &held)], &known), [""; 0]);
     shared.bindings[0].leaving = true;
     shared.bindings[0].state = BindingState::Removed;
-    let found = told(&[seen("sw-1", &held)], &Records { rows: vec![shared], servers });
+    let found = lines(&[seen("sw-1", &held)], &Records { rows: vec![shared], servers });
     assert!(found.iter().any(|line| line.starts_with("left_over: sw-1 ge-0/0/1")), "{found:?}");
     assert!(found.iter().any(|line| line.starts_with("mac_twice")), "{found:?}");
 }
@@ -212,12 +212,12 @@ fn a_mac_that_a_row_had_is_its_own_where_the_switch_has_not_taken_the_new_one() 
     (row.mac, row.former) = (OTHER.parse().expect("a MAC"), vec![VMAC.parse().expect("a MAC")]);
     let held = [seen("sw-a", &[("ge-0/0/1.0", "10.0.0.6", VMAC)])];
     // The row is active: the new one was bound, and somebody put the old one back.
-    assert_eq!(told(&held, &known), ["not_backed: sw-a ge-0/0/1.0 10.0.0.6 02:5e:10:00:00:02 (mendable)"]);
+    assert_eq!(lines(&held, &known), ["not_backed: sw-a ge-0/0/1.0 10.0.0.6 02:5e:10:00:00:02 (mendable)"]);
     known.rows[0].status = Status::Failed;
-    assert_eq!(told(&held, &known), Vec::<String>::new(), "the switch refused the new one");
+    assert_eq!(lines(&held, &known), Vec::<String>::new(), "the switch refused the new one");
     let row = &mut known.rows[0];
     (row.status, row.desired) = (Status::Revoked, Desired::Unbound);
-    assert_eq!(told(&held, &known), ["left_over: sw-a ge-0/0/1.0 10.0.0.6 02:5e:10:00:00:01 (mendable)"]);
+    assert_eq!(lines(&held, &known), ["left_over: sw-a ge-0/0/1.0 10.0.0.6 02:5e:10:00:00:01 (mendable)"]);
     let elsewhere = [seen("sw-a", &[("ge-0/0/7.0", "10.0.0.6", VMAC)])];
     let found = audit(&elsewhere, &known);
     assert_eq!((found[0].kind, found[0].vmac_id), (FindingKind::Unexplained, Some(1)), "whose MAC it is, is said");

@@ -59,11 +59,11 @@ fn all_shown() -> SwitchAnswers {
 }
 
 /// The verdict as a short line.
-fn told(guard: &PortGuard, seen: &SwitchAnswers) -> String {
-    told_of(&binding(), guard, seen)
+fn verdict_text(guard: &PortGuard, seen: &SwitchAnswers) -> String {
+    verdict_of(&binding(), guard, seen)
 }
 
-fn told_of(binding: &AskedBinding, guard: &PortGuard, seen: &SwitchAnswers) -> String {
+fn verdict_of(binding: &AskedBinding, guard: &PortGuard, seen: &SwitchAnswers) -> String {
     match verdict(binding, guard, seen) {
         InForceVerdict::Yes(table) => format!("yes: {}", table.as_str()),
         InForceVerdict::No(reason) => format!("no: {}: {}", reason.code.as_str(), reason.text),
@@ -73,14 +73,14 @@ fn told_of(binding: &AskedBinding, guard: &PortGuard, seen: &SwitchAnswers) -> S
 
 #[test]
 fn what_the_source_guard_goes_by_is_the_best_evidence_and_the_table_of_bindings_the_next() {
-    assert_eq!(told(&guarded(), &all_shown()), "yes: ip-source-guard");
+    assert_eq!(verdict_text(&guarded(), &all_shown()), "yes: ip-source-guard");
     let without = || SwitchAnswers { source_guard: None, ..all_shown() };
-    assert_eq!(told(&guarded(), &without()), "yes: dhcp-snooping", "the release has no such request");
+    assert_eq!(verdict_text(&guarded(), &without()), "yes: dhcp-snooping", "the release has no such request");
     let inspected = PortGuard { vlan: Some(Guards { sources: false, inspection: true }), ..guarded() };
-    assert_eq!(told(&inspected, &without()), "yes: dhcp-snooping");
+    assert_eq!(verdict_text(&inspected, &without()), "yes: dhcp-snooping");
     let lacking = || SwitchAnswers { source_guard: table(EvidenceTable::IpSourceGuard, &[]), ..all_shown() };
-    assert!(told(&guarded(), &lacking()).starts_with("no: not_in_table: the switch's table (ip-source-guard)"));
-    assert_eq!(told(&inspected, &lacking()), "yes: dhcp-snooping", "the source guard is off there");
+    assert!(verdict_text(&guarded(), &lacking()).starts_with("no: not_in_table: the switch's table (ip-source-guard)"));
+    assert_eq!(verdict_text(&inspected, &lacking()), "yes: dhcp-snooping", "the source guard is off there");
 }
 
 #[test]
@@ -89,7 +89,8 @@ fn a_table_that_answers_without_the_binding_says_no_and_one_that_does_not_answer
         SwitchAnswers { source_guard: None, bindings: table(EvidenceTable::DhcpSnooping, &[PXE]), ..all_shown() };
     let silent = SwitchAnswers { source_guard: None, bindings: None, ..all_shown() };
     let vlan_unknown = PortGuard { vlan: None, ..guarded() };
-    let lines = [told(&guarded(), &empty), told(&guarded(), &silent), told(&vlan_unknown, &silent)];
+    let lines =
+        [verdict_text(&guarded(), &empty), verdict_text(&guarded(), &silent), verdict_text(&vlan_unknown, &silent)];
     insta::assert_snapshot!(lines.join("\n"), @"
     no: not_in_table: the switch's table (dhcp-snooping) does not show 10.0.0.6 with 02:5e:10:00:00:01 on ge-0/0/1.0, though its configuration has the binding: some releases take it into force only after a lease has run out or a restart
     unknown: not_shown: the switch does not show its table of bindings: its release has no such request, or the login may not see it
@@ -103,10 +104,10 @@ fn where_nothing_looks_at_the_port_the_binding_is_not_in_force_whatever_the_tabl
     let exempt = |exempt| PortGuard { exempt: Some(exempt), ..guarded() };
     let off = PortGuard { vlan: Some(Guards::default()), ..guarded() };
     let lines = [
-        told(&off, &seen),
-        told(&exempt(Exempt::Trunk { untrusted: false }), &seen),
-        told(&exempt(Exempt::Trusted("interface ge-0/0/1.0 dhcp-trusted".to_owned())), &seen),
-        told(&exempt(Exempt::Trunk { untrusted: true }), &seen),
+        verdict_text(&off, &seen),
+        verdict_text(&exempt(Exempt::Trunk { untrusted: false }), &seen),
+        verdict_text(&exempt(Exempt::Trusted("interface ge-0/0/1.0 dhcp-trusted".to_owned())), &seen),
+        verdict_text(&exempt(Exempt::Trunk { untrusted: true }), &seen),
     ];
     insta::assert_snapshot!(lines.join("\n"), @"
     no: guards_off: neither `ip-source-guard` nor `arp-inspection` is on in VLAN.13: the binding blocks nothing
@@ -130,12 +131,12 @@ fn a_mac_that_does_not_get_in_is_not_in_force() {
     let mut crowded = unheard(&[]);
     crowded.present.push(held(PORT, "10.0.0.5", PXE));
     let lines = [
-        told(&allowed, &all_shown()),
-        told(&limit(1, false), &unheard(&[(PXE, PORT)])),
-        told(&limit(1, false), &crowded),
-        told(&limit(1, true), &unheard(&[(PXE, PORT)])),
-        told(&guarded(), &kept),
-        told(&guarded(), &unheard(&[(VMAC, "ge-0/0/2.0")])),
+        verdict_text(&allowed, &all_shown()),
+        verdict_text(&limit(1, false), &unheard(&[(PXE, PORT)])),
+        verdict_text(&limit(1, false), &crowded),
+        verdict_text(&limit(1, true), &unheard(&[(PXE, PORT)])),
+        verdict_text(&guarded(), &kept),
+        verdict_text(&guarded(), &unheard(&[(VMAC, "ge-0/0/2.0")])),
     ];
     insta::assert_snapshot!(lines.join("\n"), @"
     no: allowed_mac: ge-0/0/1.0 lets only the MACs of its `allowed-mac` list in, and 02:5e:10:00:00:01 is not on it
@@ -145,8 +146,8 @@ fn a_mac_that_does_not_get_in_is_not_in_force() {
     no: persistent_learning: ge-0/0/2.0 learned 02:5e:10:00:00:01 and keeps it (`persistent-learning`), so that ge-0/0/1.0 does not: clear it there (`clear ethernet-switching table persistent-learning`)
     no: learned_elsewhere: the switch has learned 02:5e:10:00:00:01 on ge-0/0/2.0, not on ge-0/0/1.0: look at the cabling, and who uses this MAC
     ");
-    assert_eq!(told(&limit(1, true), &all_shown()), "yes: ip-source-guard", "it is in already");
-    assert_eq!(told(&limit(2, false), &unheard(&[(PXE, PORT)])), "yes: ip-source-guard", "there is room");
+    assert_eq!(verdict_text(&limit(1, true), &all_shown()), "yes: ip-source-guard", "it is in already");
+    assert_eq!(verdict_text(&limit(2, false), &unheard(&[(PXE, PORT)])), "yes: ip-source-guard", "there is room");
 }
 
 #[test]
@@ -154,9 +155,9 @@ fn a_mac_that_is_bound_on_several_ports_may_be_learned_on_any_of_them() {
     let elsewhere = || SwitchAnswers { learned: learned(&[(VMAC, "ge-0/0/2.0")]), ..all_shown() };
     let mut twice = elsewhere();
     twice.present.push(held("ge-0/0/2", "10.0.0.6", VMAC));
-    assert_eq!(told(&guarded(), &twice), "yes: ip-source-guard");
+    assert_eq!(verdict_text(&guarded(), &twice), "yes: ip-source-guard");
     let shared = AskedBinding { has_other_ports: true, ..binding() };
-    assert_eq!(told_of(&shared, &guarded(), &elsewhere()), "yes: ip-source-guard");
+    assert_eq!(verdict_of(&shared, &guarded(), &elsewhere()), "yes: ip-source-guard");
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn what_the_configuration_does_not_hold_is_not_in_force() {
     inactive.present[0].inactive = Some(crate::domain::plan::Inactive::Itself);
     let other = SwitchAnswers { present: vec![held(PORT, "10.0.0.6", PXE)], ..all_shown() };
     for seen in [inactive, other, SwitchAnswers { present: Vec::new(), ..all_shown() }] {
-        assert!(told(&guarded(), &seen).starts_with("no: not_bound: "), "{}", told(&guarded(), &seen));
+        assert!(verdict_text(&guarded(), &seen).starts_with("no: not_bound: "), "{}", verdict_text(&guarded(), &seen));
     }
 }
 
@@ -176,15 +177,15 @@ fn an_ipv6_binding_is_looked_for_in_the_table_of_its_family() {
     let present = || vec![held(PORT, "2001:db8::6", VMAC)];
     let silent = SwitchAnswers { present: present(), ..all_shown() };
     assert!(
-        told_of(&v6, &guarded(), &silent).starts_with("unknown: not_shown"),
+        verdict_of(&v6, &guarded(), &silent).starts_with("unknown: not_shown"),
         "{}",
-        told_of(&v6, &guarded(), &silent)
+        verdict_of(&v6, &guarded(), &silent)
     );
     let entry = TableEntry { ip, mac: v6.mac, interface: v6.interface.clone() };
     let entries = TableEntries::of(vec![entry]);
     let bindings_v6 = Some(ShownTable { table: EvidenceTable::DhcpSecurityV6, entries });
     let seen = SwitchAnswers { bindings_v6, present: present(), ..all_shown() };
-    assert_eq!(told_of(&v6, &guarded(), &seen), "yes: dhcpv6-security");
+    assert_eq!(verdict_of(&v6, &guarded(), &seen), "yes: dhcpv6-security");
 }
 
 #[test]
