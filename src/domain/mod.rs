@@ -46,7 +46,6 @@ mod subnet;
 mod trace;
 mod vmac_name;
 
-pub use self::backoff::Backoff;
 pub use address::{AddressError, BindableAddress};
 pub use auto_freeze::{FailedPush, reason_to_stop, speaks_against_site};
 pub use binding::{BindingState, SwitchBinding};
