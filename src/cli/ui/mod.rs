@@ -6,4 +6,5 @@ pub mod output;
 pub mod progress;
 pub mod spool;
 pub mod style;
+mod table;
 pub mod watch;

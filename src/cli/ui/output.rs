@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::spool::{Spool, SpoolWriter};
-use super::style::{Cell, Page, StreamedTable, Style};
+use super::style::{Cell, Page, Style};
+use super::table::StreamedTable;
 use crate::cli::args::ColorWhen;
 use crate::cli::fault::Fault;
 use crate::cli::terminal::escape::{printable, printable_lines};
