@@ -226,7 +226,7 @@ impl AppEnv {
     pub async fn migrate(&self, output: Output) -> Result<(), Fault> {
         self.migrated().await?;
         let url = self.settings.database.url.to_string();
-        output.one(&serde_json::json!({"migrated": url}), || format!("{url}: tables are up to date"))
+        output.item(&serde_json::json!({"migrated": url}), || format!("{url}: tables are up to date"))
     }
 
     /// `vmacd config`
@@ -235,7 +235,7 @@ impl AppEnv {
         data["origins"] = serde_json::to_value(self.origins.as_deref())?;
         let toml = toml::to_string(&*self.settings).map_err(Fault::service)?;
         let annotated = |origins: &Arc<Origins>| origins.annotate(toml.trim_end());
-        output.one(&data, || self.origins.as_ref().map(annotated).unwrap_or_default())
+        output.item(&data, || self.origins.as_ref().map(annotated).unwrap_or_default())
     }
 }
 

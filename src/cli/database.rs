@@ -16,7 +16,7 @@ pub async fn run(env: AppEnv, output: Output, args: BackupArgs) -> Result<(), Fa
     }
     let copied = env.database().await?.copy_to(&args.file, args.overwrite).await;
     let copy = copied.map_err(|error| advised(error, args.overwrite))?;
-    output.one(&copy, || {
+    output.item(&copy, || {
         let (file, bytes, tables) = (copy.file.display(), copy.bytes, copy.tables);
         format!("{file}: {bytes} bytes, tables of version {tables}, integrity checked")
     })

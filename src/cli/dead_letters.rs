@@ -47,7 +47,7 @@ async fn list(store: &Store, output: Output, selection: &DeadLetterSelection) ->
         filter = letters.last().map(|last| DeadLetterFilter { after_id: last.id, ..at });
         Ok(Some(letters))
     };
-    output.parts(COLUMNS, row, read).await
+    output.stream(COLUMNS, row, read).await
 }
 
 fn row(letter: &DeadLetterRow) -> Vec<Cell> {
@@ -66,7 +66,7 @@ fn row(letter: &DeadLetterRow) -> Vec<Cell> {
 
 async fn show(store: &Store, output: Output, id: i64) -> Result<(), Fault> {
     let letter = store.dead_letters().get(id).await?;
-    output.one(&letter, || {
+    output.item(&letter, || {
         let FullDeadLetter { row, body, headers } = &letter;
         format!(
             "dead letter {id} ({})\n  reason     {}: {}\n  message    {} {}\n  attempts   {}\n  replays    {}\n  \
@@ -146,7 +146,7 @@ fn partly_done(fault: Fault, done: usize, of: usize) -> Fault {
 fn print_result(output: Output, what: &str, done: &[i64], selected: &[i64]) -> Result<(), Fault> {
     let done_set: HashSet<&i64> = done.iter().collect();
     let gone: Vec<&i64> = selected.iter().filter(|id| !done_set.contains(id)).collect();
-    output.one(&json!({"count": done.len(), "what": what, "ids": done, "gone": gone}), || match gone.len() {
+    output.item(&json!({"count": done.len(), "what": what, "ids": done, "gone": gone}), || match gone.len() {
         0 => format!("{} {what}", done.len()),
         gone => format!("{} {what}, {gone} had already been replayed or discarded", done.len()),
     })

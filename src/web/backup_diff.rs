@@ -4,7 +4,7 @@ use crate::domain::difference;
 use crate::store::{Backup, Store, StoreError};
 
 /// Two backups, and how they differ.
-pub(super) struct Between {
+pub(super) struct BackupComparison {
     pub from: Backup,
     pub to: Backup,
     /// A unified diff, secrets hidden.
@@ -12,7 +12,11 @@ pub(super) struct Between {
 }
 
 /// Compares a backup with another, or with the switch's next one; none where that is not there yet.
-pub(super) async fn since(store: &Store, from: i64, to: Option<i64>) -> Result<Option<Between>, StoreError> {
+pub(super) async fn diff_since(
+    store: &Store,
+    from: i64,
+    to: Option<i64>,
+) -> Result<Option<BackupComparison>, StoreError> {
     let (from, old) = store.backups().get(from).await?;
     let to = match to {
         Some(to) => Some(to),
@@ -22,5 +26,5 @@ pub(super) async fn since(store: &Store, from: i64, to: Option<i64>) -> Result<O
     let (to, new) = store.backups().get(to).await?;
     let names = [&from, &to].map(|backup| format!("{}/{} {}", backup.switch, backup.id, backup.taken_at.to_rfc3339()));
     let diff = difference((&names[0], &old), (&names[1], &new));
-    Ok(Some(Between { from, to, diff }))
+    Ok(Some(BackupComparison { from, to, diff }))
 }

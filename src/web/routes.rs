@@ -28,7 +28,7 @@ impl Server {
     /// supervisors ask without credentials; a hook answers whoever signs with its secret.
     pub fn new(listener: TcpListener, context: &ServerContext, app: AppState, stopping: CancellationToken) -> Self {
         let router = router(context, app, stopping.clone());
-        Self::over(listener, router, &context.settings, context.metrics.clone(), stopping)
+        Self::with_router(listener, router, &context.settings, context.metrics.clone(), stopping)
     }
 }
 

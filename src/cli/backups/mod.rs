@@ -28,7 +28,7 @@ pub async fn run(env: AppEnv, output: Output, verb: BackupsVerb) -> Result<(), F
                 before = part.last().map(|last| last.id);
                 Ok(Some(part))
             };
-            output.parts(&["ID", "TAKEN", "BYTES", "STORED", "CONTENT", "PUSH"], row, read).await
+            output.stream(&["ID", "TAKEN", "BYTES", "STORED", "CONTENT", "PUSH"], row, read).await
         }
         BackupsVerb::Show { id, with_secrets } => {
             let (backup, content) = env.store().await?.backups().get(id).await?;
@@ -36,18 +36,18 @@ pub async fn run(env: AppEnv, output: Output, verb: BackupsVerb) -> Result<(), F
                 return show_whole(output, &backup, &content);
             }
             let content = redacted(&content);
-            output.one(&serde_json::json!({"backup": backup, "content": content}), || content.trim_end().to_owned())
+            output.item(&serde_json::json!({"backup": backup, "content": content}), || content.trim_end().to_owned())
         }
         BackupsVerb::Diff { from, to } => diff(&env.store().await?, output, from, to).await,
         BackupsVerb::Restore(args) => restore::run(env, output, args).await,
         BackupsVerb::Keygen { file: None } => {
             let key = BackupKey::generate();
-            output.one(&serde_json::json!({"key_file": key}), || key.trim_end().to_owned())
+            output.item(&serde_json::json!({"key_file": key}), || key.trim_end().to_owned())
         }
         BackupsVerb::Keygen { file: Some(file) } => {
             let at_fault = |error| Fault::input(format!("{}: {error}", file.display()));
             BackupKey::generate_file(&file).map_err(at_fault)?;
-            output.one(&serde_json::json!({"written": file}), || format!("wrote a new key to {}", file.display()))
+            output.item(&serde_json::json!({"written": file}), || format!("wrote a new key to {}", file.display()))
         }
     }
 }
@@ -58,7 +58,7 @@ fn show_whole(output: Output, backup: &Backup, content: &[u8]) -> Result<(), Fau
         return output.bytes(content);
     }
     let shown = readable(content);
-    output.one(&serde_json::json!({"backup": backup, "content": shown}), || shown.trim_end().to_owned())
+    output.item(&serde_json::json!({"backup": backup, "content": shown}), || shown.trim_end().to_owned())
 }
 
 fn row(backup: &Backup) -> Vec<Cell> {

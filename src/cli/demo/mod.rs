@@ -25,7 +25,7 @@ pub async fn run(args: DemoArgs) -> Result<(), Fault> {
     raise_file_limit();
     let stage = stage::Stage::build().await?;
     let toured = tokio::select! {
-        toured = tour::give(&stage) => toured,
+        toured = tour::run(&stage) => toured,
         () = interrupted.cancelled() => Ok(()),
     };
     let stays = toured.is_ok() && !args.exit && !interrupted.is_cancelled();
@@ -37,7 +37,7 @@ pub async fn run(args: DemoArgs) -> Result<(), Fault> {
 
 /// Until a signal says stop, or nobody reads any more.
 async fn stay_up(stage: &stage::Stage, interrupted: &CancellationToken) -> Result<(), Fault> {
-    tour::invite(stage)?;
+    tour::print_next_steps(stage)?;
     while !reader_is_gone() {
         tokio::select! {
             () = interrupted.cancelled() => break,

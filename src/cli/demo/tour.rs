@@ -16,7 +16,7 @@ const ADDRESSES_PER_SERVER: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Gives the whole tour.
-pub async fn give(stage: &Stage) -> Result<(), Fault> {
+pub async fn run(stage: &Stage) -> Result<(), Fault> {
     let started = Instant::now();
     introduce(stage)?;
     let created = create(stage).await?;
@@ -152,7 +152,7 @@ fn summarise(stage: &Stage, created: usize, started: Instant) -> Result<(), Faul
 }
 
 /// What to try while the demo stays up.
-pub fn invite(stage: &Stage) -> Result<(), Fault> {
+pub fn print_next_steps(stage: &Stage) -> Result<(), Fault> {
     let server = &stage.inventory.servers[0];
     say("It stays up. In another terminal, or a browser:")?;
     if let Some(http) = stage.http {

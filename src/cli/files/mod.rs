@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::cli::fault::Fault;
 pub use problems::Problems;
 pub use table::{Row, Table, normalized};
-pub use tree::{Node, Spot, json, toml};
+pub use tree::{Node, NodeAtLine, json, toml};
 
 /// What a file is by the ending of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::problems::Problems;
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Spot {
+pub struct NodeAtLine {
     /// From 1; in an object the line of the value's key.
     pub line: u64,
     pub node: Node,
@@ -28,14 +28,14 @@ pub enum Node {
     /// A number that is no such integer, or a date, as it is written.
     Other(String),
     Text(String),
-    List(Vec<Spot>),
+    List(Vec<NodeAtLine>),
     /// In the file's order; a key may come twice.
-    Map(Vec<(String, Spot)>),
+    Map(Vec<(String, NodeAtLine)>),
 }
 
 impl Node {
     /// The value of a key; none where there is none or it is null.
-    pub fn get(&self, key: &str) -> Option<&Spot> {
+    pub fn get(&self, key: &str) -> Option<&NodeAtLine> {
         let Self::Map(pairs) = self else { return None };
         pairs.iter().find(|(name, _)| name == key).map(|(_, spot)| spot).filter(|spot| spot.node != Self::Null)
     }
@@ -54,7 +54,7 @@ impl Node {
 }
 
 /// Reads JSON; where it is none, its first error is noted.
-pub fn json(text: &str, problems: &mut Problems) -> Option<Spot> {
+pub fn json(text: &str, problems: &mut Problems) -> Option<NodeAtLine> {
     let line = Rc::new(Cell::new(1));
     let input = Counted { rest: text.as_bytes(), line: line.clone() };
     let mut deserializer = serde_json::Deserializer::from_reader(input);
@@ -86,71 +86,71 @@ impl Read for Counted<'_> {
 struct Seed<'a>(&'a Cell<u64>);
 
 impl Seed<'_> {
-    fn spot(&self, node: Node) -> Spot {
-        Spot { line: self.0.get(), node }
+    fn spot(&self, node: Node) -> NodeAtLine {
+        NodeAtLine { line: self.0.get(), node }
     }
 }
 
 impl<'de> DeserializeSeed<'de> for Seed<'_> {
-    type Value = Spot;
+    type Value = NodeAtLine;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Spot, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<NodeAtLine, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Seed<'_> {
-    type Value = Spot;
+    type Value = NodeAtLine;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<Spot, E> {
+    fn visit_unit<E>(self) -> Result<NodeAtLine, E> {
         Ok(self.spot(Node::Null))
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Spot, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<NodeAtLine, E> {
         Ok(self.spot(Node::Bool(value)))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Spot, E> {
+    fn visit_i64<E>(self, value: i64) -> Result<NodeAtLine, E> {
         Ok(self.spot(Node::Integer(value)))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Spot, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<NodeAtLine, E> {
         Ok(self.spot(i64::try_from(value).map_or_else(|_| Node::Other(value.to_string()), Node::Integer)))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Spot, E> {
+    fn visit_f64<E>(self, value: f64) -> Result<NodeAtLine, E> {
         Ok(self.spot(Node::Other(value.to_string())))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Spot, E> {
+    fn visit_str<E>(self, value: &str) -> Result<NodeAtLine, E> {
         Ok(self.spot(Node::Text(value.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Spot, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<NodeAtLine, A::Error> {
         let (line, mut spots) = (self.0.get(), Vec::new());
         while let Some(spot) = list.next_element_seed(Seed(self.0))? {
             spots.push(spot);
         }
-        Ok(Spot { line, node: Node::List(spots) })
+        Ok(NodeAtLine { line, node: Node::List(spots) })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Spot, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NodeAtLine, A::Error> {
         let (line, mut pairs) = (self.0.get(), Vec::new());
         while let Some(key) = map.next_key::<String>()? {
             let at = self.0.get();
             let value = map.next_value_seed(Seed(self.0))?;
-            pairs.push((key, Spot { line: at, ..value }));
+            pairs.push((key, NodeAtLine { line: at, ..value }));
         }
-        Ok(Spot { line, node: Node::Map(pairs) })
+        Ok(NodeAtLine { line, node: Node::Map(pairs) })
     }
 }
 
 /// Reads TOML; where it is none, all its errors are noted.
-pub fn toml(text: &str, problems: &mut Problems) -> Option<Spot> {
+pub fn toml(text: &str, problems: &mut Problems) -> Option<NodeAtLine> {
     let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
     let line_of = |at: usize| 1 + ends.partition_point(|end| *end < at) as u64;
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -158,22 +158,22 @@ pub fn toml(text: &str, problems: &mut Problems) -> Option<Spot> {
         let line = line_of(error.span().map_or(0, |span| span.start));
         problems.line(line, format!("is not valid TOML: {}", error.message()));
     }
-    errors.is_empty().then(|| Spot { line: 1, node: map(table.get_ref(), &line_of) })
+    errors.is_empty().then(|| NodeAtLine { line: 1, node: map(table.get_ref(), &line_of) })
 }
 
 fn map(table: &DeTable<'_>, line_of: &impl Fn(usize) -> u64) -> Node {
-    let mut pairs: Vec<(String, Spot)> = table
+    let mut pairs: Vec<(String, NodeAtLine)> = table
         .iter()
         .map(|(key, value)| {
             let line = line_of(key.span().start);
-            (key.get_ref().to_string(), Spot { line, ..spot(value, line_of) })
+            (key.get_ref().to_string(), NodeAtLine { line, ..spot(value, line_of) })
         })
         .collect();
     pairs.sort_by_key(|(_, spot)| spot.line);
     Node::Map(pairs)
 }
 
-fn spot(value: &Spanned<DeValue<'_>>, line_of: &impl Fn(usize) -> u64) -> Spot {
+fn spot(value: &Spanned<DeValue<'_>>, line_of: &impl Fn(usize) -> u64) -> NodeAtLine {
     let node = match value.get_ref() {
         DeValue::String(text) => Node::Text(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
@@ -184,7 +184,7 @@ fn spot(value: &Spanned<DeValue<'_>>, line_of: &impl Fn(usize) -> u64) -> Spot {
         DeValue::Array(list) => Node::List(list.iter().map(|value| spot(value, line_of)).collect()),
         DeValue::Table(table) => map(table, line_of),
     };
-    Spot { line: line_of(value.span().start), node }
+    NodeAtLine { line: line_of(value.span().start), node }
 }
 
 #[cfg(test)]
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     /// Each value with its path and line.
-    fn lines(spot: &Spot, path: &str, told: &mut Vec<String>) {
+    fn lines(spot: &NodeAtLine, path: &str, told: &mut Vec<String>) {
         match &spot.node {
             Node::Map(pairs) => pairs.iter().for_each(|(key, value)| lines(value, &format!("{path}.{key}"), told)),
             Node::List(spots) => {
@@ -204,7 +204,7 @@ mod tests {
         }
     }
 
-    fn told(read: fn(&str, &mut Problems) -> Option<Spot>, text: &str) -> String {
+    fn told(read: fn(&str, &mut Problems) -> Option<NodeAtLine>, text: &str) -> String {
         let mut problems = Problems::new(Path::new("f"));
         let mut told = Vec::new();
         if let Some(spot) = read(text, &mut problems) {

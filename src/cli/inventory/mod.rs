@@ -30,7 +30,7 @@ pub async fn run(env: AppEnv, output: Output, verb: InventoryVerb) -> Result<(),
         InventoryVerb::Export => {
             let inventory = env.store().await?.inventory().export().await?;
             let text = serde_json::to_string_pretty(&inventory)?;
-            output.one(&inventory, || text)
+            output.item(&inventory, || text)
         }
     }
 }
@@ -51,7 +51,7 @@ async fn import(env: AppEnv, output: Output, file: &Path) -> Result<(), Fault> {
     match imported {
         Ok(report) => {
             tell(&notes);
-            output.one(&report, || {
+            output.item(&report, || {
                 format!("{} added, {} updated, {} unchanged", report.added, report.updated, report.unchanged)
             })
         }

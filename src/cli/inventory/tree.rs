@@ -6,11 +6,11 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 
 use super::read::{Entry, ParsedInventory};
-use crate::cli::files::{Node, Problems, Spot};
+use crate::cli::files::{Node, NodeAtLine, Problems};
 use crate::domain::{CredentialName, InterfaceName, Server, ServerPort, Switch, SwitchName, shown};
 
 /// Reads switches and servers.
-pub fn read(root: &Spot, problems: &mut Problems) -> ParsedInventory {
+pub fn read(root: &NodeAtLine, problems: &mut Problems) -> ParsedInventory {
     let mut read = ParsedInventory::default();
     if root.node.get("results").is_some() {
         problems.file("is a page of an API; an inventory is an object with `switches` and `servers`");
@@ -27,7 +27,7 @@ pub fn read(root: &Spot, problems: &mut Problems) -> ParsedInventory {
     read
 }
 
-fn switch(spot: &Spot, path: String, read: &mut ParsedInventory, problems: &mut Problems) {
+fn switch(spot: &NodeAtLine, path: String, read: &mut ParsedInventory, problems: &mut Problems) {
     const FIELDS: &[&str] =
         &["name", "host", "port", "host_key", "dialect", "duplicates", "ssh_profile", "credential", "site", "drift"];
     let Some(mut fields) = Fields::of(spot, path, FIELDS, problems) else { return };
@@ -60,7 +60,7 @@ fn switch(spot: &Spot, path: String, read: &mut ParsedInventory, problems: &mut 
     }
 }
 
-fn server(spot: &Spot, path: String, read: &mut ParsedInventory, problems: &mut Problems) {
+fn server(spot: &NodeAtLine, path: String, read: &mut ParsedInventory, problems: &mut Problems) {
     const FIELDS: &[&str] = &["id", "pxe_mac", "primary_ip", "vlan_name", "ports"];
     let Some(mut fields) = Fields::of(spot, path, FIELDS, problems) else { return };
     let (id, pxe_mac) = (fields.id(), fields.required("pxe_mac"));
@@ -82,7 +82,7 @@ fn server(spot: &Spot, path: String, read: &mut ParsedInventory, problems: &mut 
     read.inventory.servers.push(Server { id, pxe_mac, primary_ip, vlan_name, ports });
 }
 
-fn port(spot: &Spot, path: String, problems: &mut Problems) -> Option<(ServerPort, Entry)> {
+fn port(spot: &NodeAtLine, path: String, problems: &mut Problems) -> Option<(ServerPort, Entry)> {
     let mut fields = Fields::of(spot, path, &["switch", "interface"], problems)?;
     let (switch, interface) = (fields.required("switch"), fields.required::<InterfaceName>("interface"));
     let port = switch.zip(interface).map(|(switch, interface)| ServerPort { switch, interface });
@@ -99,7 +99,7 @@ struct Fields<'a, 'p> {
 
 impl<'a, 'p> Fields<'a, 'p> {
     /// The fields of an object that may have these.
-    fn of(spot: &'a Spot, path: String, known: &[&str], problems: &'p mut Problems) -> Option<Self> {
+    fn of(spot: &'a NodeAtLine, path: String, known: &[&str], problems: &'p mut Problems) -> Option<Self> {
         let Node::Map(pairs) = &spot.node else {
             let text = format!("expected an object with {}, not {}", known.join(", "), spot.node.kind());
             match path.is_empty() {
@@ -130,7 +130,7 @@ impl<'a, 'p> Fields<'a, 'p> {
     }
 
     fn text_at(&mut self, name: &str) -> Option<(&'a str, u64)> {
-        let Spot { line, node } = self.node.get(name)?;
+        let NodeAtLine { line, node } = self.node.get(name)?;
         let Node::Text(text) = node else {
             self.refuse(*line, name, format!("expected text in quotes, not {}", node.kind()));
             return None;
@@ -151,7 +151,7 @@ impl<'a, 'p> Fields<'a, 'p> {
     fn has(&mut self, name: &str) -> bool {
         let (line, lack) = match self.node.get(name) {
             None => (self.entry.line, "is missing"),
-            Some(Spot { line, node: Node::Text(text) }) if text.trim().is_empty() => (*line, "is empty"),
+            Some(NodeAtLine { line, node: Node::Text(text) }) if text.trim().is_empty() => (*line, "is empty"),
             Some(_) => return true,
         };
         self.refuse(line, name, lack);
@@ -168,7 +168,7 @@ impl<'a, 'p> Fields<'a, 'p> {
     }
 
     fn number(&mut self, name: &str, expected: &str) -> Option<(i64, u64)> {
-        let Spot { line, node } = self.node.get(name)?;
+        let NodeAtLine { line, node } = self.node.get(name)?;
         match node {
             Node::Integer(number) => Some((*number, *line)),
             Node::Other(number) => {
@@ -200,11 +200,11 @@ impl<'a, 'p> Fields<'a, 'p> {
         port.unwrap_or(830)
     }
 
-    fn list(&mut self, name: &str) -> &'a [Spot] {
+    fn list(&mut self, name: &str) -> &'a [NodeAtLine] {
         match self.node.get(name) {
             None => &[],
-            Some(Spot { node: Node::List(spots), .. }) => spots,
-            Some(Spot { line, node }) => {
+            Some(NodeAtLine { node: Node::List(spots), .. }) => spots,
+            Some(NodeAtLine { line, node }) => {
                 self.refuse(*line, name, format!("expected a list, not {}", node.kind()));
                 &[]
             }
@@ -220,7 +220,7 @@ mod tests {
     use crate::cli::files::{json, toml};
     use crate::domain::{Inventory, inventory_conflicts};
 
-    fn told(text: &str, reader: fn(&str, &mut Problems) -> Option<Spot>) -> (Inventory, String) {
+    fn told(text: &str, reader: fn(&str, &mut Problems) -> Option<NodeAtLine>) -> (Inventory, String) {
         let mut problems = Problems::new(Path::new("i"));
         let root = reader(text, &mut problems);
         let read = root.map(|root| read(&root, &mut problems)).unwrap_or_default();

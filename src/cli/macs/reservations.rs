@@ -27,14 +27,14 @@ pub async fn reserve(env: AppEnv, output: Output, args: ReserveArgs) -> Result<(
     let reservation = &reserved.reservation;
     let mut data = json!(reservation);
     data["is_new"] = reserved.is_new.into();
-    output.one(&data, || reservation.mac_address.to_string())
+    output.item(&data, || reservation.mac_address.to_string())
 }
 
 /// `vmacd release`
 pub async fn release(env: AppEnv, output: Output, args: ReleaseArgs) -> Result<(), Fault> {
     let store = env.store().await?;
     let released = store.mac_registry().release(args.server, args.ip).await?;
-    output.one(&released, || format!("{} is free again", released.mac_address))
+    output.item(&released, || format!("{} is free again", released.mac_address))
 }
 
 /// `vmacd reservations`
@@ -47,7 +47,7 @@ pub async fn list(env: AppEnv, output: Output) -> Result<(), Fault> {
         last = part.last().map(|reservation| Some(reservation.mac_address));
         Ok(Some(part))
     };
-    output.parts(&["SERVER", "ADDRESS", "MAC", "POOL", "SINCE"], row, read).await
+    output.stream(&["SERVER", "ADDRESS", "MAC", "POOL", "SINCE"], row, read).await
 }
 
 fn row(kept: &Reservation) -> Vec<Cell> {

@@ -34,7 +34,7 @@ pub async fn freeze(env: AppEnv, output: Output, args: FreezeArgs) -> Result<(),
     let others = store.freezes().list().await?.into_iter().filter(|other| *other != freeze);
     let also: Vec<Freeze> = others.filter(|other| other.site.meets(&freeze.site)).collect();
     let text = format!("{}: frozen {}{}", site_name(&freeze.site), freeze.end(), lines("also frozen", &also));
-    output.one(&Frozen { freeze, also_frozen: also }, || text)
+    output.item(&Frozen { freeze, also_frozen: also }, || text)
 }
 
 /// `vmacd thaw`
@@ -45,7 +45,7 @@ pub async fn thaw(env: AppEnv, output: Output, args: ThawArgs) -> Result<(), Fau
     let still: Vec<Freeze> =
         store.freezes().list().await?.into_iter().filter(|freeze| freeze.site.meets(&site)).collect();
     let text = format!("{}: thawed{}{}", site_name(&site), lines("was frozen", &thawed), lines("still frozen", &still));
-    output.one(&json!({"thawed": thawed, "still_frozen": still}), || text)
+    output.item(&json!({"thawed": thawed, "still_frozen": still}), || text)
 }
 
 /// A line for each freeze.

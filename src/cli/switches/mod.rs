@@ -109,7 +109,7 @@ async fn trust(env: &AppEnv, store: &Store, output: Output, pin: Pin) -> Result<
         confirm::require(*yes || wanted.is_some(), question, &otherwise).await?;
     }
     store.switches().trust(name, &shown).await?;
-    output.one(&json!({"switch": name, "host_key": shown, "before": before}), || match &before {
+    output.item(&json!({"switch": name, "host_key": shown, "before": before}), || match &before {
         Some(before) if *before != shown => format!("{name}: pinned {shown} instead of {before}"),
         Some(_) => format!("{name}: {shown} was already pinned"),
         None => format!("{name}: pinned {shown}; `vmacd switches check {name}` tests the remaining steps"),

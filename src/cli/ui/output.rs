@@ -87,7 +87,7 @@ impl Output {
     }
 
     /// Prints a list that is read part by part, until `read` has no more: each part as it comes.
-    pub async fn parts<T: Serialize>(
+    pub async fn stream<T: Serialize>(
         self,
         columns: &[&str],
         row: impl Fn(&T) -> Vec<Cell>,
@@ -111,7 +111,7 @@ impl Output {
     }
 
     /// The same to be printed once it is whole, as JSON on one line.
-    pub async fn spooled<T: Serialize>(
+    pub async fn spool<T: Serialize>(
         self,
         columns: &[&str],
         row: impl Fn(&T) -> Vec<Cell>,
@@ -136,7 +136,7 @@ impl Output {
     }
 
     /// Prints one thing: JSON as it is, else this text.
-    pub fn one<T: Serialize>(self, item: &T, text: impl FnOnce() -> String) -> Result<(), Fault> {
+    pub fn item<T: Serialize>(self, item: &T, text: impl FnOnce() -> String) -> Result<(), Fault> {
         if self.json { self.json(item) } else { print_line(&printable_lines(&text())) }
     }
 
@@ -201,7 +201,7 @@ mod tests {
                 Ok::<_, Fault>(part)
             };
             let output = Output { json, style: Style::default() };
-            output.spooled(&["NAME"], |item: &Item| vec![item.0.as_str().into()], read).await.expect("read")
+            output.spool(&["NAME"], |item: &Item| vec![item.0.as_str().into()], read).await.expect("read")
         };
         let shown = async |json, parts| spooled(json, parts).await.text();
         assert_eq!((shown(true, 0).await.as_str(), shown(false, 0).await.trim()), ("[]\n", "NAME"));

@@ -35,7 +35,7 @@ pub async fn run(env: AppEnv, output: Output, args: ListArgs) -> Result<(), Faul
     };
     if args.watch.watch.is_none() {
         let mut reader = PartReader::new(&store, filter, args.limit);
-        return output.parts(COLUMNS, row, async || reader.next().await).await;
+        return output.stream(COLUMNS, row, async || reader.next().await).await;
     }
     if output.is_terminal() {
         let poll = async |output| screenful(&store, &filter, args.limit, output).await;
@@ -43,7 +43,7 @@ pub async fn run(env: AppEnv, output: Output, args: ListArgs) -> Result<(), Faul
     }
     watch_list(output, args.watch.watch, async || {
         let mut reader = PartReader::new(&store, filter.clone(), args.limit);
-        output.spooled(COLUMNS, row, async || reader.next().await).await
+        output.spool(COLUMNS, row, async || reader.next().await).await
     })
     .await
 }

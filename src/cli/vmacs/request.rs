@@ -124,7 +124,7 @@ async fn answer_accepted(
         say(&format!("{}; an older create that has not arrived yet will be ignored too", printable(&what)));
     }
     let next = format!("`vmacd show {ip}` shows the progress");
-    output.one(&json!({"message_id": key, "status": "accepted"}), || format!("accepted as {key}\n{next}"))
+    output.item(&json!({"message_id": key, "status": "accepted"}), || format!("accepted as {key}\n{next}"))
 }
 
 /// True if a revoke found no virtual MAC, or one that had been revoked before it arrived.
@@ -148,7 +148,7 @@ async fn answer_nothing_revoked(
     };
     let at = row.revoked_at.map(|at| at.format(" at %Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();
     let data = json!({"message_id": key, "status": "revoked", "vmac": row, "already": true});
-    output.one(&data, || format!("{} was already revoked{at}; nothing to do", row.ip_address))
+    output.item(&data, || format!("{} was already revoked{at}; nothing to do", row.ip_address))
 }
 
 async fn wait(store: &Store, output: Output, key: &MessageKey, timeout: Duration) -> Result<CommandOutcome, Fault> {
@@ -179,7 +179,7 @@ async fn report(store: &Store, output: Output, key: &str, outcome: &CommandOutco
         None => None,
     };
     let data = json!({"message_id": key, "status": outcome.status, "vmac": vmac});
-    output.one(&data, || match &vmac {
+    output.item(&data, || match &vmac {
         Some(vmac) => format!("{} {} {}", outcome.status, vmac.ip_address, vmac.mac_address),
         None => outcome.status.to_string(),
     })

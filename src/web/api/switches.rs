@@ -15,7 +15,7 @@ use super::views::{BackupView, PushView, SwitchView};
 use crate::domain::{SwitchName, redacted};
 use crate::store::Listed;
 use crate::web::app_state::AppState;
-use crate::web::backup_diff::{Between, since};
+use crate::web::backup_diff::{BackupComparison, diff_since};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -169,6 +169,6 @@ async fn backup_diff(
     Query(query): Query<DiffQuery>,
 ) -> Result<Json<BackupDiff>, Problem> {
     let newest = || Problem::new(ApiCode::NotFound, format!("backup {id} is the newest of its switch"));
-    let Between { from, to, diff } = since(&app.store, id, query.to).await?.ok_or_else(newest)?;
+    let BackupComparison { from, to, diff } = diff_since(&app.store, id, query.to).await?.ok_or_else(newest)?;
     Ok(Json(BackupDiff { from: from.into(), to: to.into(), diff }))
 }

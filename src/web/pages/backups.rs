@@ -9,12 +9,12 @@ use super::extract::Path;
 use super::layout::page;
 use crate::domain::redacted;
 use crate::web::app_state::AppState;
-use crate::web::backup_diff::since;
+use crate::web::backup_diff::diff_since;
 
 /// Shows it, its secrets hidden.
 pub(super) async fn show(State(app): State<AppState>, Path(id): Path<i64>) -> Result<Markup, PageError> {
     let (backup, content) = app.store.backups().get(id).await?;
-    let between = since(&app.store, id, None).await?;
+    let between = diff_since(&app.store, id, None).await?;
     let content = html! {
         dl {
             dt { "Switch" } dd { a href={ "/switches/" (backup.switch) } { (backup.switch) } }

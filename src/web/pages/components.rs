@@ -79,7 +79,7 @@ pub(super) fn diff(text: &str) -> Markup {
 }
 
 /// The link to the next page of a list, where it was full.
-pub(super) fn more(path: &str, next: Option<String>) -> Markup {
+pub(super) fn next_page_link(path: &str, next: Option<String>) -> Markup {
     let separator = if path.contains('?') { '&' } else { '?' };
     html! { @if let Some(next) = next { p { a href={ (path) (separator) "after=" (next) } { "More" } } } }
 }
@@ -88,7 +88,7 @@ pub(super) fn more(path: &str, next: Option<String>) -> Markup {
 pub(super) const ROWS_READ: i64 = ROWS + 1;
 
 /// Leaves as many as are shown, and gives the cursor where others come after them.
-pub(super) fn next<T>(items: &mut Vec<T>, cursor: impl Fn(&T) -> String) -> Option<String> {
+pub(super) fn truncate_to_page<T>(items: &mut Vec<T>, cursor: impl Fn(&T) -> String) -> Option<String> {
     let shown = usize::try_from(ROWS).unwrap_or(usize::MAX);
     let is_more = items.len() > shown;
     items.truncate(shown);
@@ -140,9 +140,9 @@ mod tests {
     #[test]
     fn a_list_has_more_only_where_more_was_read() {
         let mut full: Vec<i64> = (0..ROWS).collect();
-        assert_eq!((next(&mut full, ToString::to_string), full.len()), (None, 50));
+        assert_eq!((truncate_to_page(&mut full, ToString::to_string), full.len()), (None, 50));
         let mut longer: Vec<i64> = (0..ROWS_READ).collect();
-        assert_eq!((next(&mut longer, ToString::to_string), longer.len()), (Some("49".to_owned()), 50));
+        assert_eq!((truncate_to_page(&mut longer, ToString::to_string), longer.len()), (Some("49".to_owned()), 50));
         assert_eq!(shown_of_total(50, 60).into_string(), "<p class=\"faint\">50 of 60 shown</p>");
     }
 

@@ -6,7 +6,9 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::components::{ROWS_READ, exact_time, more, next, or_dash, redirect_to, safe, shown_of_total, status, time};
+use super::components::{
+    ROWS_READ, exact_time, next_page_link, or_dash, redirect_to, safe, shown_of_total, status, time, truncate_to_page,
+};
 use super::error_page::PageError;
 use super::extract::{Path, Query};
 use super::layout::page;
@@ -30,7 +32,7 @@ pub(super) async fn list(State(app): State<AppState>, Query(query): Query<ListQu
     let filter =
         DeadLetterFilter { newest_first: true, after_id: query.after, limit: ROWS_READ, ..DeadLetterFilter::default() };
     let mut letters = app.store.dead_letters().list(&filter).await?;
-    let next = next(&mut letters, |letter| letter.id.to_string());
+    let next = truncate_to_page(&mut letters, |letter| letter.id.to_string());
     let total = app.store.dead_letters().count(&filter).await?;
     let content = html! {
         (progress(&app, &query.replay))
@@ -41,7 +43,7 @@ pub(super) async fn list(State(app): State<AppState>, Query(query): Query<ListQu
             (shown_of_total(letters.len(), total))
             (table(&letters, "/dead-letters"))
         }
-        (more("/dead-letters", next))
+        (next_page_link("/dead-letters", next))
     };
     Ok(page("Dead letters", "/dead-letters", content))
 }

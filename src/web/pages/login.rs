@@ -113,12 +113,12 @@ fn is_use(request: &Request) -> bool {
 }
 
 /// Asks for the token.
-pub(super) async fn ask(Query(next_page): Query<NextPage>) -> Markup {
+pub(super) async fn show_form(Query(next_page): Query<NextPage>) -> Markup {
     form(&next_page.next, false)
 }
 
 /// Takes the token.
-pub(super) async fn enter(
+pub(super) async fn log_in(
     State(logins): State<Logins>,
     active_request: Option<Extension<ActiveRequest>>,
     headers: HeaderMap,
@@ -135,7 +135,7 @@ pub(super) async fn enter(
 }
 
 /// Ends the session, wherever a copy of its cookie is.
-pub(super) async fn leave(State(logins): State<Logins>, headers: HeaderMap) -> Result<Response, PageError> {
+pub(super) async fn log_out(State(logins): State<Logins>, headers: HeaderMap) -> Result<Response, PageError> {
     if let (Access::Token(token), Some(secret)) = (&logins.guard.access, cookie(&headers)) {
         logins.sessions.end(secret, token).await?;
     }

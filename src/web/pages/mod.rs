@@ -81,8 +81,8 @@ impl Pages {
             guarded(app, api).route_layer(middleware::from_fn_with_state(health_source.clone(), health::add_health));
         let guarded = guarded.merge(Router::new().route("/live", get(live_updates::watch)).with_state(live));
         let open = Router::new()
-            .route("/login", get(login::ask).post(login::enter))
-            .route("/logout", post(login::leave))
+            .route("/login", get(login::show_form).post(login::log_in))
+            .route("/logout", post(login::log_out))
             .with_state(logins.clone());
         let guarded = guarded.route_layer(middleware::from_fn_with_state(logins.clone(), login::require));
         let health = Router::new().route(health_banner::PATH, get(health::show));

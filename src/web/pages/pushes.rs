@@ -11,7 +11,7 @@ use crate::domain::plan::Change;
 use crate::store::{PushRecord, StoreError};
 use crate::switch::PushContent;
 use crate::web::app_state::AppState;
-use crate::web::backup_diff::since;
+use crate::web::backup_diff::diff_since;
 
 pub(super) async fn show(State(app): State<AppState>, Path(id): Path<String>) -> Result<Markup, PageError> {
     let push = app.store.pushes().get(&id).await?;
@@ -68,7 +68,7 @@ fn line(change: &Change) -> String {
 /// How the configuration had changed when the next backup was taken; none before there is one.
 async fn configuration_after(app: &AppState, push: &PushRecord) -> Result<Option<String>, StoreError> {
     let Some(before) = push.backup_id else { return Ok(None) };
-    Ok(since(&app.store, before, None).await?.map(|between| between.diff))
+    Ok(diff_since(&app.store, before, None).await?.map(|between| between.diff))
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::components::{
-    ROWS_READ, exact_time, exact_time_or_dash, more, next, or_dash, relative_time_or_dash, safe, shown_of_total,
-    status, time, url_encoded,
+    ROWS_READ, exact_time, exact_time_or_dash, next_page_link, or_dash, relative_time_or_dash, safe, shown_of_total,
+    status, time, truncate_to_page, url_encoded,
 };
 use super::error_page::PageError;
 use super::extract::{Path, Query};
@@ -31,14 +31,14 @@ pub(super) struct From {
 /// Lists them by name.
 pub(super) async fn list(State(app): State<AppState>, Query(from): Query<From>) -> Result<Markup, PageError> {
     let mut switches = app.store.switches().overviews(&from.after, ROWS_READ).await?;
-    let next = next(&mut switches, |switch| url_encoded(switch.known.switch.name.as_str()));
+    let next = truncate_to_page(&mut switches, |switch| url_encoded(switch.known.switch.name.as_str()));
     let total = app.store.statistics().length(Listed::Switches).await?;
     let frozen = app.store.freezes().list().await?;
     let content = html! {
         (freezes::notes(&frozen, "/switches"))
         @if total == 0 { p .faint { "No switches yet. Import an inventory: " code { "vmacd inventory import FILE" } } }
         @else { (shown_of_total(switches.len(), total)) (table(&switches)) }
-        (more("/switches", next))
+        (next_page_link("/switches", next))
     };
     Ok(page("Switches", "/switches", content))
 }

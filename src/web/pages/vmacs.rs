@@ -8,8 +8,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::components::{
-    ROWS, ROWS_READ, exact_time, exact_time_or_dash, more, next, or_dash, safe, shown_of_total, status, time,
-    url_encoded,
+    ROWS, ROWS_READ, exact_time, exact_time_or_dash, next_page_link, or_dash, safe, shown_of_total, status, time,
+    truncate_to_page, url_encoded,
 };
 use super::dead_letters;
 use super::error_page::PageError;
@@ -85,7 +85,7 @@ const IN_FORCE: [(&str, &str); 3] = [("no", "not in force"), ("unknown", "in for
 pub(super) async fn list(State(app): State<AppState>, Query(query): Query<VmacQuery>) -> Result<Markup, PageError> {
     let filter = query.filter()?;
     let mut vmacs = app.store.vmacs().find(&filter).await?;
-    let next = next(&mut vmacs, |vmac| vmac.id.to_string());
+    let next = truncate_to_page(&mut vmacs, |vmac| vmac.id.to_string());
     let total = app.store.vmacs().count(&filter).await?;
     let content = html! {
         form .actions action="/vmacs" {
@@ -107,7 +107,7 @@ pub(super) async fn list(State(app): State<AppState>, Query(query): Query<VmacQu
         @if total > 0 { (shown_of_total(vmacs.len(), total)) (table(&vmacs)) }
         @else if query.is_all() { p .faint { "No virtual MACs yet. Create the first one: " code { "vmacd create --server ID --ip ADDRESS" } } }
         @else { p .faint { "No virtual MAC matches. " a href="/vmacs" { "Clear the filters" } } }
-        (more(&query.path(), next))
+        (next_page_link(&query.path(), next))
     };
     Ok(page("Virtual MACs", "/vmacs", content))
 }

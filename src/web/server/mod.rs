@@ -43,7 +43,7 @@ pub struct Server {
 
 impl Server {
     /// Answers on the listener by these routes, until `stopping` is cancelled.
-    pub(in crate::web) fn over(
+    pub(in crate::web) fn with_router(
         listener: TcpListener,
         router: Router,
         settings: &HttpSettings,

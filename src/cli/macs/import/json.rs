@@ -1,7 +1,7 @@
 //! MACs from JSON: a list of objects as NetBox's API has them, or a page that is all there is.
 
 use super::entry::{Entry, is_of_macs};
-use crate::cli::files::{Node, Problems, Spot, json, normalized};
+use crate::cli::files::{Node, NodeAtLine, Problems, json, normalized};
 use crate::store::ElsewhereMac;
 
 /// Keys under which a page names another one, or says that there is one.
@@ -77,7 +77,7 @@ struct EntryWalker<'a> {
 
 impl EntryWalker<'_> {
     /// `of_macs` where the value stands under a key of MACs: text, an object with one, or a list of either.
-    fn walk(&mut self, spot: &Spot, path: &str, of_macs: bool) {
+    fn walk(&mut self, spot: &NodeAtLine, path: &str, of_macs: bool) {
         match &spot.node {
             Node::Text(text) if of_macs && !text.trim().is_empty() => {
                 self.entry.add_macs(path, spot.line, text, self.macs, self.problems);

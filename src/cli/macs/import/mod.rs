@@ -26,7 +26,7 @@ pub async fn run(env: AppEnv, output: Output, verb: MacsVerb) -> Result<(), Faul
     let report =
         store.mac_registry().import_elsewhere(&macs, &source.unwrap_or_else(name), |done| progress.at(done)).await?;
     progress.done();
-    output.one(&report, || summary(&file, &report))
+    output.item(&report, || summary(&file, &report))
 }
 
 fn summary(file: &Path, report: &ElsewhereReport) -> String {
