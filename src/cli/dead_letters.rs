@@ -88,7 +88,7 @@ async fn show(store: &Store, output: Output, id: i64) -> Result<(), Fault> {
     })
 }
 
-/// What stands before a body of which only the beginning is kept.
+/// The note before a body of which only the beginning is stored.
 fn kept_in_part(row: &DeadLetterRow) -> String {
     if !row.is_too_long() {
         return String::new();
@@ -118,7 +118,7 @@ async fn discard(store: &Store, output: Output, change: &DeadLetterChange, yes: 
     if change.dry_run {
         return print_result(output, "would be discarded", &selected, &selected);
     }
-    // It cannot be taken back; those that were named one by one are meant.
+    // A discard cannot be undone; letters that were named by id are intended.
     let is_meant = yes || selected.len() < 2 || !change.selection.id.is_empty();
     let question = format!("Discard {} dead letters permanently? They cannot be replayed afterwards.", selected.len());
     confirm::require(is_meant, question, "--yes discards them without asking, --dry-run shows which").await?;

@@ -8,7 +8,7 @@ use crate::cli::process::file_limits::raise_file_limit;
 use crate::cli::process::signals::shutdown_token;
 use crate::sim;
 
-/// Runs until a signal says stop.
+/// Runs until SIGTERM or Ctrl-C.
 pub async fn run(args: SimArgs, config: Option<PathBuf>) -> Result<(), Fault> {
     let options = sim::Options {
         switches: args.switches,

@@ -63,7 +63,7 @@ pub struct DeadLetterSelection {
 }
 
 impl DeadLetterSelection {
-    /// True when nothing at all was said of which.
+    /// True if no selection was given.
     pub fn is_empty(&self) -> bool {
         let narrowed = self.reason.is_some() || self.switch.is_some() || self.since.is_some();
         self.id.is_empty() && !self.all && !narrowed

@@ -1,6 +1,6 @@
 //! The examples under each verb's help.
 
-/// Examples as they stand under a verb's help, one a line, each perhaps with a comment behind ` # `.
+/// The examples under a verb's help, one a line, some with a comment behind ` # `.
 macro_rules! examples {
     ($($line:literal),+ $(,)?) => { concat!("Examples:", $("\n  ", $line),+) };
 }

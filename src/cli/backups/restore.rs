@@ -17,7 +17,7 @@ use crate::store::{Backup, Store};
 use crate::switch::{RestoreEnd, Wanted};
 use crate::worker::{Disagreement, RestorePreview, Restorer};
 
-/// Shows what the switch itself says would change, asks, and does it.
+/// Shows what would change, as the switch computes it, asks, and restores.
 pub async fn run(env: AppEnv, output: Output, args: RestoreArgs) -> Result<(), Fault> {
     if !args.yes && !args.dry_run && !confirm::can_ask() {
         let fault = Fault::input("this needs a confirmation and there is no terminal to ask on; nothing was changed");

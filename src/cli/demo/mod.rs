@@ -19,7 +19,7 @@ use crate::cli::terminal::streams::reader_is_gone;
 /// Time between two checks whether the reader is still there.
 const READER_POLL: Duration = Duration::from_millis(500);
 
-/// Builds the stage, gives the tour, and stays up unless told to end there.
+/// Builds the stage, runs the tour, and stays up unless `--exit` is given.
 pub async fn run(args: DemoArgs) -> Result<(), Fault> {
     let interrupted = shutdown_token()?;
     raise_file_limit();
@@ -31,11 +31,11 @@ pub async fn run(args: DemoArgs) -> Result<(), Fault> {
     let stays = toured.is_ok() && !args.exit && !interrupted.is_cancelled();
     let ended = if stays { stay_up(&stage, &interrupted).await } else { toured };
     stage.shut_down().await;
-    // That the reader went away (`| head`) is no fault.
+    // A reader that went away (`| head`) is no fault.
     ended.or_else(|fault| if fault.reader_is_gone() { Ok(()) } else { Err(fault) })
 }
 
-/// Until a signal says stop, or nobody reads any more.
+/// Until SIGTERM or Ctrl-C, or until the reader of stdout has gone away.
 async fn stay_up(stage: &stage::Stage, interrupted: &CancellationToken) -> Result<(), Fault> {
     tour::print_next_steps(stage)?;
     while !reader_is_gone() {

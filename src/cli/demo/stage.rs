@@ -1,4 +1,4 @@
-//! What the demo stands on: switches, database, queue, worker, all in this process.
+//! The parts of the demo: switches, database, queue and worker, all in this process.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The tour: five scenes, each said before it happens and shown from the database and the switches.
+//! The tour: five scenes, each announced and then shown from the database and the switches.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};

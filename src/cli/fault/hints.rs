@@ -95,7 +95,7 @@ fn of_refusal(what: &str, code: u16) -> &'static str {
     }
 }
 
-/// For a switch; docs/ERRORS.md says more of each.
+/// For a failure; docs/ERRORS.md says more about each code.
 pub fn of_failure(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::UnknownPool | Code::PoolExhausted => "`vmacd pools` shows the pools and how full they are",

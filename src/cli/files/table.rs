@@ -5,7 +5,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use super::problems::Problems;
 use crate::domain::shown;
 
-/// What may stand between two fields; a comma where nothing tells them apart.
+/// Possible separators; a comma if none fits better.
 const SEPARATORS: &[u8] = b"|\t;,";
 
 /// A table with a line of names.
@@ -15,7 +15,7 @@ pub struct Table {
     pub names: Vec<String>,
     /// The line of the names.
     pub line: u64,
-    /// Lines in which anything stands.
+    /// Lines that are not empty.
     pub rows: Vec<Row>,
 }
 

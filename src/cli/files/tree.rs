@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problems::Problems;
 
-/// A value and where it stands.
+/// A value and its line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeAtLine {
     /// From 1; in an object the line of the value's key.
@@ -25,7 +25,7 @@ pub enum Node {
     Null,
     Bool(bool),
     Integer(i64),
-    /// A number that is no such integer, or a date, as it is written.
+    /// Another number, or a date, as it is written.
     Other(String),
     Text(String),
     List(Vec<NodeAtLine>),
@@ -82,7 +82,7 @@ impl Read for Counted<'_> {
     }
 }
 
-/// Reads a value that stands where the input is.
+/// Reads the value at the current line of the input.
 struct Seed<'a>(&'a Cell<u64>);
 
 impl Seed<'_> {

@@ -1,7 +1,7 @@
 //! `vmacd inventory`: switches and servers in and out.
 //!
 //! `table` reads servers from what a spreadsheet saves, `tree` the whole inventory from JSON or TOML; `read` is what
-//! both make, with the place of each entry, so that a conflict is told by its line.
+//! both make, with the place of each entry, so that a conflict is reported with its line.
 
 mod read;
 mod table;
@@ -21,7 +21,7 @@ use crate::domain::{Inventory, inventory_conflicts, shared_network_cards};
 use crate::store::{Store, StoreError};
 use read::ParsedInventory;
 
-/// Notes that are printed one by one.
+/// Notes that are printed; the others are counted.
 const NOTES_MAX: usize = 20;
 
 pub async fn run(env: AppEnv, output: Output, verb: InventoryVerb) -> Result<(), Fault> {

@@ -1,4 +1,4 @@
-//! What was read of an inventory file, and where each entry stands in it.
+//! A parsed inventory file, with the place of each entry.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ pub struct ParsedInventory {
     pub faulty: HashSet<SwitchName>,
 }
 
-/// Where an entry stands.
+/// Where an entry is in its file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub line: u64,
@@ -63,7 +63,7 @@ impl ParsedInventory {
         }
     }
 
-    /// The switch is there, and what is wrong with its entry is told already.
+    /// True if the switch is in the file, and its entry's own problem is reported already.
     fn is_of_faulty_switch(&self, place: InventoryPlace, field: &str) -> bool {
         let InventoryPlace::Port(at, port) = place else { return false };
         let switch = self.inventory.servers.get(at).and_then(|server| server.ports.get(port)).map(|port| &port.switch);

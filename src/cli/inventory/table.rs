@@ -115,7 +115,7 @@ impl Fields<'_> {
     }
 }
 
-/// What the lines of a server say so far, each with the line that said it first.
+/// A server as far as its lines are read, each value with its first line.
 #[derive(Default)]
 struct Draft {
     id: i64,
@@ -136,7 +136,7 @@ impl Draft {
     }
 
     fn finish(self, read: &mut ParsedInventory) {
-        // Its lines that cannot be read are told.
+        // Its unreadable lines are reported already.
         let Some((pxe_mac, _)) = self.pxe_mac else { return };
         let entry = |line| Entry { line, ..Entry::default() };
         read.servers.push(entry(self.line));

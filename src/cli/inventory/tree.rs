@@ -189,7 +189,7 @@ impl<'a, 'p> Fields<'a, 'p> {
         self.number("id", "a whole number such as 1042").map(|(id, _)| id)
     }
 
-    /// The port of a switch's NETCONF or SSH service, 830 unless told.
+    /// The port of a switch's NETCONF or SSH service; 830 if it is not given.
     fn port(&mut self) -> u16 {
         const EXPECTED: &str = "a number from 1 to 65535";
         let Some((number, line)) = self.number("port", EXPECTED) else { return 830 };

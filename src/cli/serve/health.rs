@@ -63,7 +63,7 @@ impl ProcessHealth {
     async fn database(&self) -> Readiness {
         let store = self.parts.store.clone();
         // Given up before the database would be: a connection that a network swallowed must not be all that is asked.
-        // Tables that another version changed under a running worker are told here; its own statements may fail by now.
+        // This also notices tables that another version migrated under a running worker.
         let sign = async move {
             match tokio::time::timeout(SIGN_MAX, store.check_tables()).await {
                 Ok(sign) => sign.map_err(|error| chain(&error)),

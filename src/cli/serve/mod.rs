@@ -21,7 +21,7 @@ use health::ProcessHealth;
 /// A token that is shorter is warned of.
 const TOKEN_BYTES_MIN: usize = 16;
 
-/// Runs until a signal says stop.
+/// Runs until SIGTERM or Ctrl-C.
 pub async fn run(env: AppEnv) -> Result<(), Fault> {
     let exporting = telemetry::start(&env.settings.telemetry).map_err(Fault::service)?;
     let shutdown = shutdown_token()?;

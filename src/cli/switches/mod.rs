@@ -79,7 +79,7 @@ async fn list(store: &Store, output: Output, site: Option<&Scope>, mode: DriftMo
     })
 }
 
-/// Which key is pinned, and how sure whoever pins it is.
+/// Which key to pin, and whether to ask.
 struct Pin {
     name: SwitchName,
     /// The key that it must be.

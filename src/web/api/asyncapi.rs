@@ -145,7 +145,7 @@ fn messages() -> Value {
 }
 
 /// What travels beside a body. AsyncAPI's AMQP binding has no place for the properties `message-id` and `correlation-id`,
-/// so they stand among the headers and are marked.
+/// so they are among the headers and are marked.
 fn headers(message_id: &str) -> Value {
     let text = |chars_max: u32, description: &str| json!({"type": "string", "maxLength": chars_max, "description": description});
     let property = |name: &str, description: &str| {

@@ -1,4 +1,4 @@
-//! What is told when something cannot be done: problem details (RFC 9457) with a stable code.
+//! Errors of the API: problem details (RFC 9457) with a stable code.
 
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -23,7 +23,7 @@ macro_rules! api_codes {
             #[cfg(test)]
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// As it is told.
+            /// The code as text.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*

@@ -57,7 +57,7 @@ pub(in crate::web) async fn queue(
         .filter_map(|one| one.message_id)
         .collect();
     app.broker.publish_command(message).await?;
-    // Of a subnet the last outcome: the others stand beside it.
+    // For a subnet, the last command; the others are in the body.
     let name = message_ids.last().unwrap_or(&message_id);
     let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
     let location = format!("/api/v1/commands/{}", name.replace('+', "%20"));

@@ -225,7 +225,7 @@ pub(super) struct SwitchView {
     port: u16,
     /// `els` or `non-els`, once it was found.
     dialect: Option<String>,
-    /// Where one MAC may stand for one address only: `auto`, `none`, `port`, `vlan` or `switch`, as the inventory says.
+    /// Where the switch refuses a MAC for a second address: `auto`, `none`, `port`, `vlan` or `switch`, as in the inventory.
     duplicates: String,
     /// What the switch showed of that: `none`, `port`, `vlan` or `switch`.
     duplicates_found: Option<String>,

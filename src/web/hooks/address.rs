@@ -10,7 +10,7 @@ use crate::domain::{Code, Failure, shown};
 /// bound is checked where every command is.
 ///
 /// # Errors
-/// A permanent [`Failure`]: it is a whole subnet, and which of its addresses is meant is not said.
+/// A permanent [`Failure`]: it is a whole subnet, not one address.
 pub(super) fn one_address(text: &str, pointer: &str) -> Result<String, Failure> {
     let text = text.trim();
     let Some((address, prefix)) = text.split_once('/') else { return Ok(text.to_owned()) };

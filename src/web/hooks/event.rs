@@ -91,7 +91,7 @@ mod tests {
             (json, "application/json; charset=utf-8"),
             (json, ""),
             (json, "text/plain"),
-            // What curl says of every body.
+            // curl's default for every body.
             (json, FORM),
             ("\u{feff} {\"event\": {\"id\": 7}}", "application/json"),
             (form, FORM),

@@ -20,7 +20,7 @@ pub(super) enum FormError {
     /// A name is nested too deep, or its brackets are not closed.
     #[error("the form has the field name `{0}`, which cannot be read")]
     Name(String),
-    /// What a name or a value stands for is no UTF-8.
+    /// A name or a value is not valid UTF-8.
     #[error("the form is not UTF-8 in the field `{0}`")]
     NotUtf8(String),
 }

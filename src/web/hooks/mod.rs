@@ -3,7 +3,7 @@
 //! The settings say how it is signed, which event means what and where its fields are (`[hooks.NAME]`). `signature` checks
 //! who sent it (`signature_header` reads the header), `mapping` makes the command of it (`event` and `form` read the body, `address` and
 //! `times` fields as others write them), `route` answers. Hooks come from servers that hold a secret of their own: the
-//! signature stands for the API token, and for the guard against pages of other sites, which cannot sign.
+//! signature replaces the API token, and the guard against pages of other sites, which cannot sign.
 
 mod address;
 mod event;

@@ -1,7 +1,7 @@
 //! The header with a signature, in the forms in which it is written. Pure.
 //!
 //! `HEX`, `sha256=HEX`, `sha256= HEX`, `SHA512:HEX`, base64 in place of the digits, `t=1764324000,v1=HEX`,
-//! `ts=1764324000;h1=HEX`, `v1,BASE64 v1,BASE64`. Which hash it is, its length says; a name before it must not contradict.
+//! `ts=1764324000;h1=HEX`, `v1,BASE64 v1,BASE64`. The length says which hash it is; a name before it must not contradict that.
 
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -32,7 +32,7 @@ impl SignatureHeader {
     /// Reads a header. What is neither a signature nor a time is passed over.
     pub fn read(header: &str) -> Self {
         let mut shown = Self::default();
-        // A name whose value stands behind a blank.
+        // A name whose value follows a blank.
         let mut waiting = None;
         for word in header.split([',', ';', ' ', '\t']).filter(|word| !word.is_empty()) {
             let (name, value) = named(word);

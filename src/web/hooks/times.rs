@@ -45,7 +45,7 @@ pub(super) fn since_1970_ms(text: &str, zone: Option<FixedOffset>) -> Result<i64
     Ok(time.timestamp_millis())
 }
 
-/// True where a text says that there is no time: what databases and panels write for it.
+/// True for a text that means no time, as databases and panels write it.
 pub(super) fn is_none(text: &str) -> bool {
     text.is_empty() || text == "0" || text.starts_with("0000-00-00")
 }

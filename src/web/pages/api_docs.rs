@@ -1,4 +1,4 @@
-//! The API's documentation, within the frame of the pages: it is there for who is logged in.
+//! The API's documentation as a page, for those who are logged in.
 
 use maud::{Markup, PreEscaped};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Dead letters: by cause, one by one, sent again, put aside.
+//! Dead letters: by cause, all of them, one; replay and discard.
 
 use axum::Form;
 use axum::extract::State;
@@ -26,7 +26,7 @@ pub(super) struct ListQuery {
     replay: String,
 }
 
-/// Lists those that wait: by cause, then one by one.
+/// Lists the waiting dead letters: by cause, then all of them.
 pub(super) async fn list(State(app): State<AppState>, Query(query): Query<ListQuery>) -> Result<Markup, PageError> {
     let found = app.store.dead_letters().causes().await?;
     let filter =

@@ -19,7 +19,7 @@ use crate::domain::{Code, Failure, Health, Outage, WorkerHeartbeat};
 use crate::web::api::health::HealthReport;
 use crate::web::health::HealthSource;
 
-/// An outage of the database that has lasted so long is believed without asking once more.
+/// A database outage that has lasted this long is certain; a shorter one may be just a slow answer.
 const OUTAGE_CERTAIN_AFTER: TimeDelta = TimeDelta::seconds(3);
 
 /// Adds the health banner to every page of a router. During an outage of the database only pages that need none are made: the others
@@ -46,7 +46,7 @@ pub(super) async fn add_health(
     health_banner::scope(seen, page).await
 }
 
-/// The same as a table; whoever does not ask for a page gets what the API answers.
+/// The page; clients that do not accept HTML get the answer of the API.
 pub(super) async fn show(headers: HeaderMap) -> Response {
     let accepted = headers.get_all(header::ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
     let varies = [(header::VARY, "accept")];

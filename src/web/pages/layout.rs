@@ -43,13 +43,13 @@ pub(super) fn page(title: &str, part: &str, content: Markup) -> Markup {
     )
 }
 
-/// Of when the page is; the script says whether it is kept fresh.
+/// The time of the page; the script shows whether it is kept up to date.
 fn as_of() -> Markup {
     let now = Utc::now().format("%H:%M:%S UTC");
     html! { span #live data-at=(now) { "As of " (now) } }
 }
 
-/// A page that stands for itself: no navigation, no script.
+/// A page without navigation and script.
 pub(super) fn document(title: &str, body: Markup) -> Markup {
     html! {
         (DOCTYPE)

@@ -24,7 +24,7 @@ use crate::web::server::connections::ActiveRequest;
 const POLL_EVERY: Duration = Duration::from_millis(500);
 /// Longest wait for the figures.
 const FIGURES_MAX: Duration = Duration::from_millis(1_500);
-/// How long one page watches; its browser begins anew by itself, and its login is looked at again.
+/// How long one page may watch; then its browser reconnects, and its login is checked again.
 const WATCH_MAX: Duration = Duration::from_secs(600);
 /// How soon a browser is to begin anew.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);

@@ -1,5 +1,5 @@
 //! The token, asked for once: a browser cannot send it as a header, so who showed it gets a session, and its number as a
-//! cookie. `SameSite=Strict` and the look at where a request comes from keep other sites from using it.
+//! cookie. `SameSite=Strict` and the check of a request's origin keep other sites from using it.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl Logins {
         Self { guard, sessions }
     }
 
-    /// Makes a page for somebody who is known.
+    /// Makes a page for somebody who may see it.
     pub async fn as_logged_in<T>(&self, page: impl Future<Output = T>) -> T {
         match &self.guard.access {
             Access::Open => page.await,
@@ -62,7 +62,7 @@ impl Logins {
         }
     }
 
-    /// True where whoever sent these headers may see pages: no token is asked for, or they are logged in.
+    /// True if the sender of these headers may see pages: no token is needed, or they are logged in.
     pub async fn may_see_pages(&self, headers: &HeaderMap) -> bool {
         match (&self.guard.access, cookie(headers)) {
             (Access::Open, _) => true,
@@ -97,8 +97,8 @@ pub(super) async fn require(State(logins): State<Logins>, request: Request, next
     Ok(Redirect::to(&format!("/login?next={}", url_encoded(next_page))).into_response())
 }
 
-/// The same for what programs fetch too: who shows no cookie and accepts no page is asked for the token, as everywhere in
-/// the API.
+/// The same for paths that programs use too: without a cookie, and without accepting HTML, the token is required as in the
+/// rest of the API.
 pub(super) async fn require_or_token(State(logins): State<Logins>, request: Request, next: Next) -> Response {
     let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match cookie(request.headers()).is_some() || accepts.contains("text/html") {
@@ -173,7 +173,7 @@ fn set_cookie(value: &str, age_s: u64, headers: &HeaderMap) -> String {
     format!("{COOKIE}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}")
 }
 
-/// What the proxy says that the browser speaks: `X-Forwarded-Proto`, or `Forwarded` (RFC 7239); the first is the browser's own.
+/// Whether the browser uses HTTPS, as the proxy reports it: `X-Forwarded-Proto`, or `Forwarded` (RFC 7239); the first is the browser's own.
 fn is_https(headers: &HeaderMap) -> bool {
     let first =
         |name| headers.get(name).and_then(|value| value.to_str().ok()).and_then(|value| value.split(',').next());

@@ -1,8 +1,8 @@
 //! The pages for people, at `/`: made on the server, usable from a phone, nothing fetched from elsewhere.
 //!
-//! One file a thing that is looked at. `layout` is what pages share, `health` the strip at their top, `components` the small
-//! pieces, `wording` the words for states. `search` finds what somebody means. `error_page` says why a page cannot be shown;
-//! `problem_pages` turns what other parts refuse into one. `login` asks for the token, `sessions` remembers who showed it.
+//! One file for each kind of page. `layout` is what pages share, `health_banner` is at their top, `components` has small
+//! pieces, `wording` the words for states, `extract` the parameters. `search` finds what somebody means. `error_page` says why a page cannot be shown;
+//! `problem_pages` turns what other parts refuse into one. `login` asks for the token, `sessions` remembers who sent it, `logged_in` marks pages for them.
 //! `live_updates` tells open pages that something happened.
 //!
 //! Everything works without scripts; `assets/page.js` only fetches a page again when `live` says so. What is shown is
@@ -64,7 +64,7 @@ pub(super) struct Pages {
 const WATCHERS_MAX: usize = 128;
 
 impl Pages {
-    /// Those that watch live are let go once `stopping` is cancelled. `api` describes the API.
+    /// Live updates end once `stopping` is cancelled. `api` is the OpenAPI document.
     pub fn new(
         app: AppState,
         guard: Arc<Guard>,

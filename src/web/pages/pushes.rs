@@ -46,7 +46,7 @@ fn facts(push: &PushRecord) -> Markup {
     }
 }
 
-/// The plan as lines of a difference; as it is stored where it is of another version.
+/// The plan as lines of a difference; as stored if another version wrote it.
 fn planned(push: &PushRecord) -> String {
     let plan = push.plan.clone().unwrap_or_default();
     match serde_json::from_value(plan.clone()) {

@@ -14,7 +14,7 @@ use crate::store::{SessionLimits, Store, StoreError};
 
 /// How long the database is asked for a session.
 const ASKED_MAX: Duration = Duration::from_secs(2);
-/// How long a session counts as open after the database last said so, while it does not answer.
+/// How long a session counts as open after the database last confirmed it, while the database does not answer.
 const SEEN_FOR: Duration = Duration::from_secs(900);
 /// Sessions kept at the same time; the one that was not used for longest makes room.
 const SESSIONS_MAX: i64 = 1_000;
@@ -51,8 +51,8 @@ impl Sessions {
 
     /// True while the session of this cookie lasts. `is_use` where a person asks, which keeps it from ending as idle.
     ///
-    /// While the database is away one that was seen to be open a moment ago still is: whoever is on call is to see what is
-    /// wrong, and not to be sent to a login that cannot work.
+    /// During an outage of the database a session that was open a moment ago still is: an operator on call needs to see what
+    /// is wrong, not a login that cannot work.
     pub async fn is_open(&self, secret: &str, token: &str, is_use: bool) -> Result<bool, StoreError> {
         let key = key(secret, token);
         let asked = self.store.page_sessions().is_open(&key, &self.limits, is_use);

@@ -148,7 +148,7 @@ fn port(binding: &SwitchBinding) -> Markup {
     html! { a href={ "/switches/" (binding.switch) } { (binding.switch) } " " span .mono { (binding.interface) } }
 }
 
-/// Shows one: what it is, why it failed, where it stands, what happened to it.
+/// Shows one: what it is, why it failed, where it is bound, what happened to it.
 pub(super) async fn show(State(app): State<AppState>, Path(name): Path<String>) -> Result<Markup, PageError> {
     let name = given::<VmacName>("name", &name)?;
     let name = name.ok_or_else(|| Problem::new(ApiCode::NotFound, "expected an address, a MAC or a row's id"))?;
@@ -279,7 +279,7 @@ fn bindings(vmac: &Vmac, seen_at: &HashMap<SwitchName, DateTime<Utc>>) -> Markup
     }
 }
 
-/// Whether the switch goes by the binding, and why not.
+/// Whether the switch applies the binding, and why not.
 fn in_force(known: &InForce, seen_at: Option<DateTime<Utc>>) -> Markup {
     let text = match known.state {
         InForceState::Yes => "in force",

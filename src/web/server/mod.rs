@@ -1,4 +1,4 @@
-//! The server under the routes: connections are taken, bounded in number and time, and let go.
+//! The server under the routes: accepts connections, limits their number and time, and closes them.
 //!
 //! axum's own `serve` has neither a time for a request's head nor a bound on connections, so hyper is used here as axum
 //! uses it.
@@ -99,7 +99,7 @@ async fn cannot_accept(error: &std::io::Error, connections: &Connections, logged
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-/// Says why, as far as that can be said without waiting.
+/// Sends the reason, if that is possible without waiting.
 fn refuse(stream: &TcpStream) {
     let problem = Problem::new(ApiCode::TooManyConnections, "too many connections from this address, or in all");
     let body = serde_json::to_string(&problem).unwrap_or_default();
@@ -135,7 +135,7 @@ impl ConnectionHandler {
         server.timer(TokioTimer::new()).header_read_timeout(self.head_timeout).max_buf_size(BUFFER_BYTES_MAX);
         let mut served = std::pin::pin!(server.serve_connection(io, service));
         let stopped = tokio::select! {
-            // How it ends is the client's affair: most go away without a word.
+            // The result does not matter: most clients just go away.
             _ = served.as_mut() => false,
             () = closing.cancelled() => false,
             () = stopping.cancelled() => true,

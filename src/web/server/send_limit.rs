@@ -1,4 +1,4 @@
-//! A stream whose peer has a bounded time to take what is sent to it: who never reads its answer is let go.
+//! A stream with a time limit for sending: a client that does not read its answer is disconnected.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;

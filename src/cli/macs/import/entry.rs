@@ -8,7 +8,7 @@ use crate::store::ElsewhereMac;
 
 /// Longest note, characters.
 const NOTE_CHARS_MAX: usize = 200;
-/// Words that tell a column or key of MACs, whatever else its name says: `Primary MAC`, `mac_addresses`, `bmc-mac`.
+/// Words in the name of a column or key of MACs, whatever else the name has: `Primary MAC`, `mac_addresses`, `bmc-mac`.
 const MAC_WORDS: &[&str] = &["mac", "macs", "hwaddr", "hwaddress", "lladdr"];
 /// Words of names that say something about a MAC instead.
 const OTHER_WORDS: &[&str] = &["count", "limit", "manufacturer", "status", "table", "type", "vendor"];
@@ -22,7 +22,7 @@ pub fn is_of_macs(name: &str) -> bool {
     is_macs && !words().any(|word| OTHER_WORDS.contains(&word))
 }
 
-/// What an entry of a list says of its MACs.
+/// An entry of a list, with its note for its MACs.
 pub struct Entry<'a> {
     note: Option<&'a str>,
     /// Each MAC once, however often the entry names it.
@@ -58,7 +58,7 @@ impl<'a> Entry<'a> {
                 }
             }
             Err(error) if parts.iter().any(|part| part.parse::<Mac>().is_ok()) => problems.field(line, field, error),
-            // The whole field says more than its first word.
+            // The error shows the whole field, not just its first word.
             _ => problems.field(line, field, format!("`{}` is not a MAC address; {WHAT_TO_DO}", short(whole))),
         }
     }

@@ -4,9 +4,9 @@ use super::entry::{Entry, is_of_macs};
 use crate::cli::files::{Node, NodeAtLine, Problems, json, normalized};
 use crate::store::ElsewhereMac;
 
-/// Keys under which a page names another one, or says that there is one.
+/// Keys of a page that name another page, or show that there is one.
 const MORE: &[&str] = &["next", "next_page", "next_url", "next_cursor", "has_more", "previous"];
-/// Keys under which it says how many there are in all.
+/// Keys with the number of all entries.
 const COUNTS: &[&str] = &["count", "total", "total_count"];
 
 const EXPECTED: &str = "expected a list of objects with `mac_address`, `primary_mac_address` or `mac_addresses`";
@@ -76,7 +76,7 @@ struct EntryWalker<'a> {
 }
 
 impl EntryWalker<'_> {
-    /// `of_macs` where the value stands under a key of MACs: text, an object with one, or a list of either.
+    /// `of_macs` if the value is under a key of MACs: text, an object with one, or a list of either.
     fn walk(&mut self, spot: &NodeAtLine, path: &str, of_macs: bool) {
         match &spot.node {
             Node::Text(text) if of_macs && !text.trim().is_empty() => {

@@ -1,4 +1,4 @@
-//! MACs from a table: every column whose name says so counts.
+//! MACs from a table: every column with a MAC-like name counts.
 
 use super::entry::{Entry, is_of_macs};
 use crate::cli::files::{Problems, Row, Table, normalized};
