@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::domain::shown;
 use crate::web::api::problem::{ApiCode, Problem};
 
-/// The parameters of the query that each request takes, by method and path as the routes are written.
+/// The parameters of the query that each request accepts, by method and path as the routes are written.
 #[derive(Debug, Default)]
 pub(in crate::web) struct KnownParameters(BTreeMap<(String, String), BTreeSet<String>>);
 
@@ -38,11 +38,11 @@ impl KnownParameters {
         let known = self.0.get(&(method.to_string(), path.to_owned())).unwrap_or(&none);
         let mut names = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
         let unknown = names.find(|name| !known.contains(name.as_ref()))?;
-        let takes = match known.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-            [] => "takes no parameters in the query".to_owned(),
-            known => format!("takes {}", known.join(", ")),
+        let accepted = match known.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            [] => "accepts no query parameters".to_owned(),
+            known => format!("accepts {}", known.join(", ")),
         };
-        let text = format!("unknown parameter `{}`: {method} {path} {takes}; nothing was done", shown(&unknown));
+        let text = format!("unknown parameter `{}`: {method} {path} {accepted}; nothing was done", shown(&unknown));
         Some(Problem::new(ApiCode::InvalidParameter, text))
     }
 }
@@ -78,11 +78,11 @@ mod tests {
         assert_eq!(refusal(Method::DELETE, "/vmacs/{what}", "server_id=7&dry_run=true"), None);
         assert_eq!(
             refusal(Method::DELETE, "/vmacs/{what}", "dry-run=true").as_deref(),
-            Some("unknown parameter `dry-run`: DELETE /vmacs/{what} takes dry_run, server_id; nothing was done")
+            Some("unknown parameter `dry-run`: DELETE /vmacs/{what} accepts dry_run, server_id; nothing was done")
         );
         assert_eq!(
             refusal(Method::POST, "/hooks/{name}", "%64ry_run").as_deref(),
-            Some("unknown parameter `dry_run`: POST /hooks/{name} takes no parameters in the query; nothing was done")
+            Some("unknown parameter `dry_run`: POST /hooks/{name} accepts no query parameters; nothing was done")
         );
     }
 }

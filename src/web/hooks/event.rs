@@ -42,7 +42,7 @@ impl Event {
             Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
             Some(Value::Number(number)) => Ok(Some(number.to_string())),
             Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
-                Err(invalid(field, format!("the value at {pointer} is neither a text nor a number")))
+                Err(invalid(field, format!("the value at {pointer} is neither text nor a number")))
             }
         }
     }

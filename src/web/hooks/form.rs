@@ -15,10 +15,10 @@ pub(super) enum FormError {
     #[error("the form has the field `{0}` twice")]
     Twice(String),
     /// A field is a text here and holds others there.
-    #[error("the form has the field `{0}` as a text and as one that holds others")]
+    #[error("the form has the field `{0}` both as a text and with fields of its own")]
     Mixed(String),
     /// A name is nested too deep, or its brackets are not closed.
-    #[error("the form has the field name `{0}`, which cannot be read")]
+    #[error("the form's field name `{0}` cannot be read")]
     Name(String),
     /// A name or a value is not valid UTF-8.
     #[error("the form is not UTF-8 in the field `{0}`")]

@@ -19,19 +19,21 @@ pub(super) enum SignatureError {
     Missing(String, &'static str),
     /// The header holds no signature that could be checked.
     #[error(
-        "the header {0} holds no signature that can be read: expected an HMAC with SHA-256 or SHA-512 in hexadecimal digits or \
+        "the header {0} has no readable signature: expected an HMAC with SHA-256 or SHA-512 in hexadecimal digits or \
          base64, such as sha256=..."
     )]
     Form(String),
     /// Another secret, or something else was signed.
-    #[error("the signature in the header {0} is wrong: another secret was used, or something else than {1} was signed")]
+    #[error(
+        "the signature in the header {0} is wrong: another secret was used, or something other than {1} was signed"
+    )]
     Wrong(String, String),
     /// The time of signing cannot be read.
     #[error("the time of signing `{0}` {1}")]
     Time(String, TimeError),
     /// The time of signing is too far from now.
     #[error(
-        "signed at `{0}`, {1} s from the time here; at most {2} s are accepted. Either the delivery was recorded and sent again, or \
+        "signed at `{0}`, which differs from the time here by {1} s; at most {2} s are accepted. Either the delivery was recorded and sent again, or \
          a clock is wrong"
     )]
     Stale(String, i64, u64),

@@ -80,7 +80,7 @@ fn the_signature_of_standard_webhooks_is_right_with_its_id_and_time() {
     let signature = ("webhook-signature", right.as_str());
     assert_eq!(check(&hook, &[signature, id, time], "{}"), Ok(Some("msg_1".to_owned())));
     for (headers, expected) in [
-        (vec![signature, ("webhook-id", "msg_2"), time], "something else than {id}.{timestamp}.{body} was signed"),
+        (vec![signature, ("webhook-id", "msg_2"), time], "something other than {id}.{timestamp}.{body} was signed"),
         (vec![signature, id, ("webhook-timestamp", "1764324001")], "is wrong"),
         (vec![signature, time], "the header webhook-id is missing"),
         (vec![signature, id], "the header webhook-timestamp is missing"),

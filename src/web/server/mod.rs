@@ -101,7 +101,7 @@ async fn cannot_accept(error: &std::io::Error, connections: &Connections, logged
 
 /// Sends the reason, if that is possible without waiting.
 fn refuse(stream: &TcpStream) {
-    let problem = Problem::new(ApiCode::TooManyConnections, "too many connections from this address, or in all");
+    let problem = Problem::new(ApiCode::TooManyConnections, "too many connections from this address or in total");
     let body = serde_json::to_string(&problem).unwrap_or_default();
     let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\nconnection: close";
     let _ = stream.try_write(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes());
