@@ -8,6 +8,7 @@ use crate::domain::Mac;
 use crate::domain::plan::{Change, Step};
 
 /// Refusals after which a push stops to narrow. What is left goes on in the next one, which lets others at the lock first.
+/// A preview stops there as well.
 const REFUSALS_MAX: u32 = 16;
 
 /// Refusals of whole groups after which the changes that were named are tried, so that each push gets some of them done.

@@ -1,10 +1,11 @@
 //! What changes would come to: loaded into the locked candidate, compared by the switch itself, and discarded again.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use super::client::SwitchClient;
 use super::error::SwitchError;
-use super::narrow::{AddressSteps, by_address, narrow};
+use super::narrow::{AddressSteps, by_address, is_over, narrow};
 use super::planning::planned;
 use crate::domain::Failure;
 use crate::domain::plan::{Change, Ownership, Planned, Step, Wish};
@@ -53,27 +54,47 @@ async fn look(client: &mut SwitchClient, wishes: Vec<Wish>, owned: &Ownership) -
     Ok(ChangePreview { difference: client.difference().await?, planned: settled })
 }
 
-/// Loads the steps; what the switch refuses is narrowed as in a push, so that the candidate holds all the others.
+/// Loads the steps; what the switch refuses is narrowed as in a push and within the same bounds, so that the candidate holds
+/// all the others. What is left at the bounds is told with the newest refusal.
 async fn load(client: &mut SwitchClient, steps: Vec<Step>) -> Result<Vec<Planned>, SwitchError> {
     let (mut loaded, mut refused): (Vec<Step>, Vec<Planned>) = (Vec::new(), Vec::new());
     let mut groups: VecDeque<Vec<AddressSteps>> = VecDeque::from([by_address(steps)]);
+    let (mut refusals, mut first_refused) = (0, None);
     while let Some(group) = groups.pop_front().filter(|group| !group.is_empty()) {
-        match client.load(&changes(group.iter().flatten())).await {
-            Ok(()) => loaded.extend(group.into_iter().flatten()),
-            Err(error) => {
-                let SwitchError::Refused { errors, .. } = &error else { return Err(error) };
-                load_again(client, &loaded).await?;
-                if group.len() > 1 {
-                    narrow(group, errors).into_iter().rev().for_each(|part| groups.push_front(part));
-                    continue;
-                }
-                for alone in group.into_iter().flatten() {
-                    refused.push(Err((alone.wish, error.failure())));
-                }
-            }
+        let Err(error) = client.load(&changes(group.iter().flatten())).await else {
+            loaded.extend(group.into_iter().flatten());
+            continue;
+        };
+        let SwitchError::Refused { errors, .. } = &error else { return Err(error) };
+        load_again(client, &loaded).await?;
+        refusals += 1;
+        let ends = is_over(refusals, first_refused.get_or_insert_with(Instant::now).elapsed());
+        if group.len() > 1 && !ends {
+            narrow(group, errors).into_iter().rev().for_each(|part| groups.push_front(part));
+            continue;
+        }
+        let failure = if group.len() > 1 { not_singled_out(&error, refusals) } else { error.failure() };
+        refused.extend(failed(group, &failure));
+        if ends {
+            let failure = not_singled_out(&error, refusals);
+            refused.extend(groups.drain(..).flat_map(|group| failed(group, &failure)));
         }
     }
     Ok(loaded.into_iter().map(Ok).chain(refused).collect())
+}
+
+fn failed(group: Vec<AddressSteps>, failure: &Failure) -> Vec<Planned> {
+    group.into_iter().flatten().map(|step| Err((step.wish, failure.clone()))).collect()
+}
+
+/// The failure of changes that were refused together and not tried one by one.
+fn not_singled_out(error: &SwitchError, refusals: u32) -> Failure {
+    let failure = error.failure();
+    let text = format!(
+        "not tried alone: after {refusals} refusals no more was loaded, so that the switch is not locked for long; the newest: {}",
+        failure.text
+    );
+    Failure::new(failure.code, text)
 }
 
 /// After a refusal nobody knows what of it the candidate holds.

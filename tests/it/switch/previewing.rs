@@ -73,3 +73,18 @@ async fn somebody_elses_lock_and_edits_are_left_alone() {
     assert_eq!(look(&bench, &[bench.create(0, 1)]).await.expect_err("dirty").code, Code::CandidateDirty);
     assert!(bench.sim().is_dirty(), "their edits stand");
 }
+
+#[tokio::test]
+async fn a_preview_of_what_is_always_refused_ends_soon_and_tells_all_of_it() {
+    let bench = Bench::non_els().await;
+    bench.sim().set_fault("load_rejected").expect("a fault");
+    let wishes: Vec<_> = (0..120).map(|number| bench.create(0, number)).collect();
+    let preview = look(&bench, &wishes).await.expect("a preview");
+    let codes: Vec<_> =
+        preview.planned.iter().map(|planned| planned.as_ref().err().map(|(_, failure)| failure.code)).collect();
+    assert_eq!(codes, vec![Some(Code::RefusedBySwitch); 120]);
+    let loads = bench.sim().rpc_counts().get("load-configuration").copied().unwrap_or(0);
+    assert!(loads <= 16, "{loads} loads");
+    assert_eq!(preview.difference, "");
+    bench.assert_tidy();
+}
