@@ -48,7 +48,7 @@ async fn requests(client: &mut SwitchClient, create: &Create) -> Result<(), Swit
     client.history().await?;
     client.load(&changes).await?;
     client.commit_confirmed(&push_id, &[], 10).await?;
-    client.bindings_changed_by(&changes).await?;
+    client.changed_bindings(&changes).await?;
     client.confirm(&push_id).await?;
     client.history().await?;
     client.unlock().await

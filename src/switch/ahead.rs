@@ -8,9 +8,12 @@ use super::dialect;
 use super::error::SwitchError;
 use super::history::{self, CommitEntry};
 use super::known::{Before, Known, Version};
-use super::netconf::{Message, Request};
+use super::netconf::{Message, Request, SessionError};
 use super::questions::{COMMITTED, SHOW, SPELLED_OUT, configuration_in, text_request, xml_request};
 use super::vlans;
+
+/// What a switch is asked for its history.
+const TELL: &str = "tell its commits";
 
 impl SwitchClient {
     /// Reads what the switch holds, without a lock; none where somebody commits meanwhile, or its history does not tell
@@ -21,10 +24,29 @@ impl SwitchClient {
     pub async fn read_ahead(&mut self) -> Result<Option<Known>, SwitchError> {
         let asked = [self.asks(history::REQUEST), self.text(), self.places(), self.asks(history::REQUEST)];
         let (replies, ended) = self.exchange_all(&asked).await;
-        let history = |place| self.one_of("tell its commits", &replies, place, ended.as_ref());
-        let (before, after) = (history::read(&history(0)?.root), history::read(&history(3)?.root));
-        let version = Version::of(&before).filter(|version| version.is(&after));
-        version.map(|version| self.known(Some(version), &replies[1], &replies[2])).transpose()
+        let before = history::read(&self.one_of(TELL, &replies, 0, ended.as_ref())?.root);
+        self.read_at(Version::of(&before), &replies[1..], ended.as_ref())
+    }
+
+    /// The same for a switch that was just left at that version: none as well where it has another one by now.
+    ///
+    /// # Errors
+    /// As [`Self::read_ahead`].
+    pub async fn read_left(&mut self, version: Version) -> Result<Option<Known>, SwitchError> {
+        let (replies, ended) = self.exchange_all(&[self.text(), self.places(), self.asks(history::REQUEST)]).await;
+        self.read_at(Some(version), &replies, ended.as_ref())
+    }
+
+    /// What the replies hold: text, places, and the history, which must still be of the version.
+    fn read_at(
+        &self,
+        version: Option<Version>,
+        replies: &[Message],
+        ended: Option<&SessionError>,
+    ) -> Result<Option<Known>, SwitchError> {
+        let after = history::read(&self.one_of(TELL, replies, 2, ended)?.root);
+        let version = version.filter(|version| version.is(&after));
+        version.map(|version| self.known(Some(version), &replies[0], &replies[1])).transpose()
     }
 
     /// Reads what the switch holds, under our lock; `history` was told under it.

@@ -5,20 +5,29 @@ use sha2::{Digest, Sha256};
 use super::client::SwitchClient;
 use super::error::SwitchError;
 use super::journal::PushContent;
+use crate::domain::plan::{Change, PresentBinding};
 
 /// What of a push the committed configuration does not hold; none when it holds all.
 pub(super) async fn missing(client: &mut SwitchClient, content: &PushContent) -> Result<Option<String>, SwitchError> {
     match content {
         PushContent::Changes(changes) => {
-            let present = client.bindings_changed_by(changes).await?;
-            let missing = changes.iter().find(|change| !change.is_held_by(&present));
-            Ok(missing.map(|change| format!("{change:?}")))
+            if first_missing(changes, &client.changed_bindings(changes).await?).is_none() {
+                return Ok(None);
+            }
+            // Before a commit is taken back for it, the ports as a whole are looked at: a release may not find entries by
+            // their keys.
+            let present = client.bindings_on_ports_of(changes).await?;
+            Ok(first_missing(changes, &present).map(|change| format!("{change:?}")))
         }
         PushContent::Whole { text_sha256, .. } => {
             let text = client.committed_text().await?;
             Ok((sha256(&text) != *text_sha256).then(|| "the configuration as a whole".to_owned()))
         }
     }
+}
+
+fn first_missing<'a>(changes: &'a [Change], present: &[PresentBinding]) -> Option<&'a Change> {
+    changes.iter().find(|change| !change.is_held_by(present))
 }
 
 /// SHA-256 of a text, hexadecimal.

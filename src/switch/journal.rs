@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::SwitchError;
-use super::known::{Before, Known};
+use super::known::{Before, Known, Version};
 use crate::domain::plan::{Change, Ownership, PresentBinding, Wish, WishResult};
 use crate::domain::{Failure, TraceId};
 
@@ -156,6 +156,8 @@ pub struct PushReport {
     pub results: Vec<WishResult>,
     /// Why the push as a whole ended early; wishes without a result share it.
     pub whole: Option<Failure>,
+    /// The version that the switch was left at, where that is known.
+    pub left_at: Option<Version>,
     /// The session may be used again.
     pub session_usable: bool,
     /// The session was found dead before anything was done with it.
@@ -167,11 +169,12 @@ impl PushReport {
     pub fn not_begun(error: &SwitchError) -> Self {
         let lost_before_use = error.breaks_session();
         let whole = Some(error.failure());
-        Self { results: Vec::new(), whole, session_usable: !lost_before_use, lost_before_use }
+        Self { results: Vec::new(), whole, left_at: None, session_usable: !lost_before_use, lost_before_use }
     }
 
     /// A push that could do nothing.
     pub fn failed(failure: Failure) -> Self {
-        Self { results: Vec::new(), whole: Some(failure), session_usable: false, lost_before_use: false }
+        let whole = Some(failure);
+        Self { results: Vec::new(), whole, left_at: None, session_usable: false, lost_before_use: false }
     }
 }

@@ -28,9 +28,9 @@ pub async fn push<D: Demand>(client: &mut SwitchClient, demand: &mut D, options:
         }
         Err(failure) => (None, Some(failure)),
     };
-    push.transaction.end(known).await;
+    let left_at = push.transaction.end(known).await;
     let session_usable = push.transaction.session_usable;
-    PushReport { results: push.results, whole, session_usable, lost_before_use: false }
+    PushReport { results: push.results, whole, left_at, session_usable, lost_before_use: false }
 }
 
 /// A push under way.

@@ -90,17 +90,26 @@ impl SwitchClient {
     /// # Errors
     /// [`SwitchError`].
     pub async fn bindings(&mut self) -> Result<Vec<PresentBinding>, SwitchError> {
-        self.bindings_of(COMMITTED).await
+        self.bindings_in(COMMITTED, dialect::filter(self.dialect())).await
     }
 
-    /// The committed bindings on the ports that these changes are made on.
+    /// The committed bindings of the addresses that these changes are about, on their ports.
     ///
     /// # Errors
     /// [`SwitchError`].
-    pub async fn bindings_changed_by(&mut self, changes: &[Change]) -> Result<Vec<PresentBinding>, SwitchError> {
-        let filter = dialect::filter_of(self.dialect(), changes);
-        let configuration = self.configuration(COMMITTED, SPELLED_OUT, &filter).await?;
-        Ok(dialect::bindings(self.dialect(), &configuration))
+    pub async fn changed_bindings(&mut self, changes: &[Change]) -> Result<Vec<PresentBinding>, SwitchError> {
+        self.bindings_in(COMMITTED, &dialect::entries_filter(self.dialect(), changes)).await
+    }
+
+    /// All committed bindings on the ports that these changes are made on.
+    ///
+    /// # Errors
+    /// [`SwitchError`].
+    pub(super) async fn bindings_on_ports_of(
+        &mut self,
+        changes: &[Change],
+    ) -> Result<Vec<PresentBinding>, SwitchError> {
+        self.bindings_in(COMMITTED, &dialect::ports_filter(self.dialect(), changes)).await
     }
 
     /// The bindings in the candidate.
@@ -108,11 +117,11 @@ impl SwitchClient {
     /// # Errors
     /// [`SwitchError`].
     pub async fn candidate_bindings(&mut self) -> Result<Vec<PresentBinding>, SwitchError> {
-        self.bindings_of(CANDIDATE).await
+        self.bindings_in(CANDIDATE, dialect::filter(self.dialect())).await
     }
 
-    async fn bindings_of(&mut self, database: &str) -> Result<Vec<PresentBinding>, SwitchError> {
-        let configuration = self.configuration(database, SPELLED_OUT, dialect::filter(self.dialect())).await?;
+    async fn bindings_in(&mut self, database: &str, filter: &str) -> Result<Vec<PresentBinding>, SwitchError> {
+        let configuration = self.configuration(database, SPELLED_OUT, filter).await?;
         Ok(dialect::bindings(self.dialect(), &configuration))
     }
 

@@ -14,7 +14,7 @@ use super::error::SwitchError;
 use super::held::missing;
 use super::history::{CommitEntry, pending_confirm};
 use super::journal::{Journal, PushEnd, PushIntent, Stage};
-use super::known::{Before, Known, took};
+use super::known::{Before, Known, Version, took};
 use super::netconf::RpcError;
 use super::resolve::resolve;
 use crate::domain::{Code, Failure, TraceId};
@@ -31,7 +31,7 @@ pub(super) struct Transaction<'a, J> {
     pub client: &'a mut SwitchClient,
     pub journal: &'a mut J,
     options: &'a PushOptions,
-    /// The commits, newest first, as they are known to be.
+    /// The commits, newest first; empty where they are not known.
     history: Vec<CommitEntry>,
     /// The history that came with the lock.
     told: Option<Told>,
@@ -86,12 +86,14 @@ impl<'a, J: Journal> Transaction<'a, J> {
         Ok(known)
     }
 
-    /// Ends the transaction: what is known of the switch stays known where nothing was changed.
-    pub async fn end(&mut self, known: Option<Known>) {
+    /// Ends the transaction: what is known of the switch stays known where nothing was changed. Answers with the version
+    /// that the switch is left at, where that is known.
+    pub async fn end(&mut self, known: Option<Known>) -> Option<Version> {
         if let Some(known) = known.filter(|_| !self.may_have_changed) {
             self.journal.still_known(known);
         }
         self.unlock().await;
+        Version::of(&self.history)
     }
 
     /// Settles earlier pushes, and stops where somebody else's confirmed commit is pending: our commit would
@@ -155,15 +157,20 @@ impl<'a, J: Journal> Transaction<'a, J> {
         self.journal.reached(Stage::Sent);
         let timeout_min = self.options.confirm_timeout_min;
         if let Err(error) = self.client.commit_confirmed(&intent.id, traces, timeout_min).await {
-            self.may_have_changed |= !matches!(error, SwitchError::Refused { .. });
+            if !matches!(error, SwitchError::Refused { .. }) {
+                self.may_have_changed = true;
+                self.history.clear();
+            }
             return self.commit_failed(&intent, error).await;
         }
         self.may_have_changed = true;
         self.journal.reached(Stage::Committed);
-        self.conclude(intent, backup_id).await
+        // It is another one from here on.
+        let before = std::mem::take(&mut self.history);
+        self.conclude(intent, backup_id, &before).await
     }
 
-    async fn conclude(&mut self, intent: PushIntent, backup_id: i64) -> Result<Tried, Failure> {
+    async fn conclude(&mut self, intent: PushIntent, backup_id: i64, before: &[CommitEntry]) -> Result<Tried, Failure> {
         let missing = self.missing(&intent).await?;
         self.journal.may_commit()?;
         if let Some(missing) = missing {
@@ -178,7 +185,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
         self.seen(confirmed)?;
         self.journal.reached(Stage::Answered);
         // A worker that was suspended after reading back may have confirmed what had been rolled back by then.
-        if !self.took(&intent.id, told)?
+        if !self.took(before, &intent.id, told)?
             && let Some(missing) = self.missing(&intent).await?
         {
             self.journal.resolved(&intent.id, PushEnd::NotApplied);
@@ -192,14 +199,12 @@ impl<'a, J: Journal> Transaction<'a, J> {
     }
 
     /// Whether the history tells that the confirmation took; where it does not, the configuration tells.
-    fn took(&mut self, push_id: &str, told: Told) -> Result<bool, Failure> {
-        let history = match told {
+    fn took(&mut self, before: &[CommitEntry], push_id: &str, told: Told) -> Result<bool, Failure> {
+        self.history = match told {
             Err(error) if error.breaks_session() => self.seen(Err(error))?,
             history => history.unwrap_or_default(),
         };
-        let took = took(&self.history, &history, push_id);
-        self.history = history;
-        Ok(took)
+        Ok(took(before, &self.history, push_id))
     }
 
     async fn missing(&mut self, intent: &PushIntent) -> Result<Option<String>, Failure> {

@@ -138,7 +138,7 @@ fn entry(change: &Change) -> (&InterfaceName, &str, &Option<String>, String) {
 }
 
 /// The list that an address stands in.
-const fn keyword(ip: BindableAddress) -> &'static str {
+pub(super) const fn keyword(ip: BindableAddress) -> &'static str {
     if ip.is_v6() { "static-ipv6" } else { "static-ip" }
 }
 

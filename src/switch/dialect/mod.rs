@@ -6,7 +6,7 @@ mod non_els;
 mod statement;
 
 use super::netconf::Element;
-pub(super) use changed::filter_of;
+pub(super) use changed::{entries_filter, ports_filter};
 
 use crate::domain::plan::{Change, Inactivity, PresentBinding};
 use crate::domain::{Dialect, InterfaceName, VlanName};

@@ -57,10 +57,11 @@ pub(super) async fn push(
     failpoint::hit("push::opened");
     let mut journal = journal_of(context, order, limits);
     let site = opened.as_ref().ok().and_then(|opened| opened.known.switch.site.clone());
-    let report = match opened.and_then(may_push) {
+    let mut report = match opened.and_then(may_push) {
         Ok(opened) => attempt(context, session, &mut journal, opened, slot).await,
         Err(failure) => PushReport { session_usable: true, ..PushReport::failed(failure) },
     };
+    session.left_at = report.left_at.take();
     session.remember_duplicates(context).await;
     if !report.session_usable {
         session.abandon();

@@ -40,7 +40,7 @@ impl SwitchSession {
         if context.memory.knows(switch) {
             return Ok(());
         }
-        ahead::read(context, client, switch).await
+        ahead::read(context, client, switch, self.left_at.take()).await
     }
 
     /// Keeps what the switch showed of its rule of duplicates. Where that cannot be written down it is shown again.

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::domain::{Switch, SwitchName};
-use crate::switch::SwitchClient;
+use crate::switch::{SwitchClient, Version};
 use crate::worker::lanes::slots::SessionSlot;
 
 /// A session that may be open.
 pub(in crate::worker) struct SwitchSession {
     pub(super) switch: SwitchName,
     pub(super) open: Option<Open>,
+    /// The version that the switch was left at by the newest push, where that is known.
+    pub left_at: Option<Version>,
     /// Rows that it bound something for, and of which nobody asked yet whether that is in force.
     pub unasked: BTreeSet<i64>,
 }
@@ -28,7 +30,7 @@ pub(super) struct Open {
 
 impl SwitchSession {
     fn new(switch: SwitchName) -> Self {
-        Self { switch, open: None, unasked: BTreeSet::new() }
+        Self { switch, open: None, left_at: None, unasked: BTreeSet::new() }
     }
 
     /// The open client.

@@ -1,7 +1,8 @@
 //! What was read ahead is taken for what the switch holds while its version is the newest, and never else.
 
 use vmacd::domain::Code;
-use vmacd::domain::plan::Change;
+use vmacd::domain::plan::{Change, Wish};
+use vmacd::sim::{Dialect, Options};
 use vmacd::switch::{Before, Known};
 
 use super::bench::{Bench, Notes, codes, whole};
@@ -110,4 +111,48 @@ async fn a_push_that_changes_nothing_leaves_what_is_known() {
     notes.known = Some(known);
     assert_eq!(whole(&bench.push(&mut notes).await), Some(Code::LockedByOther));
     assert!(notes.known.is_some(), "a lock that is refused says nothing of the configuration");
+}
+
+#[tokio::test]
+async fn of_many_bindings_only_those_that_were_changed_are_read_back() {
+    for dialect in [Dialect::NonEls, Dialect::Els] {
+        let bench = Bench::with(Options { dialect, bindings: 600, ..Options::default() }).await;
+        let wishes: Vec<_> = (0..30)
+            .map(|number| Wish { vmac_id: number.into(), ..bench.create(usize::from(number) % 3, number) })
+            .collect();
+        let mut notes = Notes { known: Some(read(&bench).await), ..Notes::of(wishes) };
+        let all = bench.sim().bindings().len();
+        assert!(codes(&bench.push(&mut notes).await).iter().all(|(_, code)| code.is_none()));
+        assert_eq!(bench.sim().bindings().len(), all + 30);
+        let holds = bench.sim().lock_holds();
+        assert!(holds.len() == 1 && holds[0].bytes <= 20_000, "{dialect:?}: {holds:?}");
+        // What is taken off is looked for, too.
+        let gone = (0..30).map(|number| bench.revoke(usize::from(number) % 3, number));
+        notes.wishes = gone.collect();
+        assert!(codes(&bench.push(&mut notes).await).iter().all(|(_, code)| code.is_none()));
+        bench.assert_tidy();
+    }
+}
+
+#[tokio::test]
+async fn the_version_that_a_push_left_saves_a_question_and_is_none_after_another_commit() {
+    let bench = Bench::non_els().await;
+    let report = bench.push(&mut Notes::of(vec![bench.create(0, 6)])).await;
+    let version = report.left_at.expect("a version");
+    let asked = || bench.sim().rpc_counts().get("get-commit-information").copied().unwrap_or(0);
+    let before = asked();
+    let mut client = bench.client().await;
+    let known = client.read_left(version.clone()).await.expect("an answer");
+    assert_eq!(asked() - before, 1);
+    assert_eq!(known, client.read_ahead().await.expect("an answer"));
+    bench.operator_sets(&["set system host-name renamed"]);
+    assert_eq!(client.read_left(version).await.expect("an answer"), None);
+}
+
+#[tokio::test]
+async fn a_push_that_nobody_knows_the_end_of_leaves_no_version() {
+    let bench = Bench::non_els().await;
+    bench.sim().set_fault("reply_lost_after_commit").expect("a fault");
+    let report = bench.push(&mut Notes::of(vec![bench.create(0, 7)])).await;
+    assert_eq!((whole(&report), report.left_at), (Some(Code::CommitUnanswered), None));
 }
