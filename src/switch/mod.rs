@@ -1,52 +1,40 @@
 //! One switch's client: SSH, NETCONF, the two configuration dialects, and the push as a transaction.
 //!
-//! `push` is where to start reading, `transaction` is what it shares with `restore`, `planning` what it shares with
-//! `preview`. `client` has one method for each request, `questions` those that change nothing, `netconf` frames, numbers
-//! and reads, `ssh` and `ssh_channel` are the only places that know russh, `dialect` renders and reads bindings.
+//! `push` is where to start reading: `push::transaction` is what it shares with `restore`, `push::planning` what it shares
+//! with `push::preview`. Below it, each using only what comes after it here:
+//!
+//! - `known`: what was read of a switch, and the version that it is of
+//! - `in_force`: whether bindings guard anything
+//! - `client`: an open session with one method for each request; `client::ssh` alone knows russh
+//! - `commits`: the commit history and the commit log
+//! - `vlans`: what ports and VLANs say of each other
+//! - `dialect`: renders and reads bindings
+//! - `netconf`: frames, numbers and reads messages
+//!
 //! Nothing here knows of rows or queues: what must be written down on the way goes through [`Journal`].
 
-mod ahead;
 mod client;
-mod commit_log;
+mod commits;
 mod dialect;
 mod error;
-mod groups;
-mod guards;
-mod held;
-mod history;
-mod host_short;
 mod in_force;
-mod interface_range;
-mod journal;
 mod known;
-mod learned;
-mod narrow;
 mod netconf;
-mod odd_bytes;
-mod planning;
-mod port_guard;
-mod preview;
 mod push;
-mod questions;
-mod resolve;
 mod restore;
-mod security_table;
-mod ssh;
-mod ssh_channel;
-mod transaction;
 mod vlans;
 
+pub use client::queries::Facts;
+pub use client::ssh::{Credential, fetch_host_key};
 pub use client::{SwitchClient, Timeouts};
+pub use commits::history::{CommitEntry, PendingConfirm, commits_since, pending_confirm};
 pub use error::{SwitchError, refusal};
-pub use guards::VlanGuards;
-pub use history::{CommitEntry, PendingConfirm, commits_since, pending_confirm};
 pub use in_force::Found;
-pub use journal::{Demand, Journal, PushContent, PushEnd, PushIntent, PushReport, Stage};
+pub use in_force::guards::VlanGuards;
 pub use known::{Before, Known, Version};
 pub use netconf::{Decoder, Element, Framing, FramingError, Reply, RpcError, Severity, XmlError, encode, take_text};
-pub use preview::{ChangePreview, preview_changes};
+pub use push::journal::{Demand, Journal, PushContent, PushEnd, PushIntent, PushReport, Stage};
+pub use push::preview::{ChangePreview, preview_changes};
 pub use push::push;
-pub use questions::Facts;
+pub use push::transaction::PushOptions;
 pub use restore::{Difference, RestoreEnd, Wanted, preview, restore};
-pub use ssh::{Credential, fetch_host_key};
-pub use transaction::PushOptions;

@@ -9,7 +9,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("async_rs", &["src/broker/amqp/socket"]),
     ("futures_io", &["src/broker/amqp/socket"]),
     ("sqlx", &["src/store"]),
-    ("russh", &["src/switch/ssh", "src/sim/"]),
+    ("russh", &["src/switch/client/ssh", "src/sim/"]),
     ("axum", &["src/web"]),
     ("hyper", &["src/web/server"]),
     ("hyper_util", &["src/web/server"]),

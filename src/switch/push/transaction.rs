@@ -9,15 +9,15 @@
 //! - others' locks and edits are never discarded; our own uncommitted ones always are;
 //! - a commit without an answer is reported as such and decided by the next push.
 
-use super::client::{SwitchClient, Told};
-use super::error::SwitchError;
-use super::held::missing;
-use super::history::{CommitEntry, pending_confirm};
 use super::journal::{Journal, PushEnd, PushIntent, Stage};
-use super::known::{Before, Known, Version, took};
-use super::netconf::RpcError;
+use super::read_back::missing;
 use super::resolve::resolve;
 use crate::domain::{Code, Failure, TraceId};
+use crate::switch::client::{SwitchClient, Told};
+use crate::switch::commits::history::{CommitEntry, pending_confirm};
+use crate::switch::error::SwitchError;
+use crate::switch::known::{Before, Known, Version, took};
+use crate::switch::netconf::RpcError;
 
 /// How a push is made.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,7 @@ pub struct PushOptions {
 }
 
 /// The candidate, locked by us.
-pub(super) struct Transaction<'a, J> {
+pub(in crate::switch) struct Transaction<'a, J> {
     pub client: &'a mut SwitchClient,
     pub journal: &'a mut J,
     options: &'a PushOptions,
@@ -42,7 +42,7 @@ pub(super) struct Transaction<'a, J> {
 }
 
 /// How a load or a commit ended.
-pub(super) enum Tried {
+pub(in crate::switch) enum Tried {
     Confirmed { push_id: String, backup_id: i64 },
     Refused(SwitchError, Vec<RpcError>),
     RolledBack(Failure),

@@ -2,13 +2,16 @@
 
 use sha2::{Digest, Sha256};
 
-use super::client::SwitchClient;
-use super::error::SwitchError;
 use super::journal::PushContent;
 use crate::domain::plan::{Change, PresentBinding};
+use crate::switch::client::SwitchClient;
+use crate::switch::error::SwitchError;
 
 /// What of a push the committed configuration does not hold; none when it holds all.
-pub(super) async fn missing(client: &mut SwitchClient, content: &PushContent) -> Result<Option<String>, SwitchError> {
+pub(in crate::switch) async fn missing(
+    client: &mut SwitchClient,
+    content: &PushContent,
+) -> Result<Option<String>, SwitchError> {
     match content {
         PushContent::Changes(changes) => {
             if first_missing(changes, &client.changed_bindings(changes).await?).is_none() {
@@ -31,6 +34,6 @@ fn first_missing<'a>(changes: &'a [Change], present: &[PresentBinding]) -> Optio
 }
 
 /// SHA-256 of a text, hexadecimal.
-pub(super) fn sha256(text: &[u8]) -> String {
+pub(in crate::switch) fn sha256(text: &[u8]) -> String {
     hex::encode(Sha256::digest(text))
 }

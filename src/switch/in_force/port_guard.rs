@@ -12,10 +12,10 @@ use std::collections::BTreeSet;
 use quick_xml::escape::escape;
 
 use super::guards::{self, VlanGuards};
-use super::netconf::Element;
-use super::vlans;
 use crate::domain::InterfaceName;
 use crate::domain::in_force::{AskedBinding, Exempt, MacLimit, PortGuard};
+use crate::switch::netconf::Element;
+use crate::switch::vlans;
 
 /// Actions of a full port that drop nothing.
 const HARMLESS: [&str; 2] = ["log", "none"];

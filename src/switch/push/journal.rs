@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::SwitchError;
-use super::known::{Before, Known, Version};
 use crate::domain::plan::{Change, Ownership, PresentBinding, Wish, WishResult};
 use crate::domain::{Failure, TraceId};
+use crate::switch::error::SwitchError;
+use crate::switch::known::{Before, Known, Version};
 
 /// How far a push has come. Each name is what is true if it stops there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

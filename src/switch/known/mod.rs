@@ -3,9 +3,11 @@
 //! The version is the commit history as a whole: each commit, and each roll-back, puts an entry in front. Times, users and
 //! texts of single entries may be the same twice, so nothing less than all of them is compared.
 
-use super::history::CommitEntry;
+mod read_ahead;
+
 use crate::domain::plan::{PortVlans, PresentBinding, Wish};
 use crate::domain::{Dialect, InterfaceName};
+use crate::switch::commits::history::CommitEntry;
 
 /// The version of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +77,7 @@ impl Known {
 
 /// True when a confirmation took: directly on what the history was before stand the push's commit and its confirmation.
 /// Anything else between them, such as a roll-back that came first, is for the configuration itself to tell.
-pub(super) fn took(before: &[CommitEntry], after: &[CommitEntry], push_id: &str) -> bool {
+pub(in crate::switch) fn took(before: &[CommitEntry], after: &[CommitEntry], push_id: &str) -> bool {
     let [confirmation, commit, rest @ ..] = after else { return false };
     let is_ours = |entry: &CommitEntry| entry.push_id() == Some(push_id);
     // A switch keeps so many entries and no more: the oldest may have gone.

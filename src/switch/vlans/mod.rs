@@ -5,19 +5,21 @@
 //! l3-interface L` with `interfaces L unit family inet address` or `family inet6 address` (JNPR "port-mode", "interface-mode",
 //! "l3-interface"). Ranges and groups are asked for spelled out; `interface-range` is followed here where they are not.
 
+mod interface_range;
+
 use std::collections::BTreeSet;
 
-use super::dialect;
-use super::interface_range::Ranges;
-use super::netconf::Element;
 use crate::domain::plan::{PortVlan, PortVlans, PresentBinding};
 use crate::domain::{InterfaceName, VlanName};
+use crate::switch::dialect;
+use crate::switch::netconf::Element;
+use interface_range::Ranges;
 
 /// Where ports are that no VLAN is named for.
 const DEFAULT: &str = "default";
 
 /// The subtree to ask for: these ports, the layer-3 interfaces of both dialects, the VLANs, and where bindings stand.
-pub(super) fn filter<'a>(ports: impl Iterator<Item = &'a InterfaceName>) -> String {
+pub(in crate::switch) fn filter<'a>(ports: impl Iterator<Item = &'a InterfaceName>) -> String {
     let ports: BTreeSet<&InterfaceName> = ports.collect();
     let names: BTreeSet<&str> = ports.iter().map(|port| port.physical()).chain(["vlan", "irb"]).collect();
     let named = |name: &str| format!("<interface><name>{name}</name></interface>");
@@ -30,11 +32,11 @@ pub(super) fn filter<'a>(ports: impl Iterator<Item = &'a InterfaceName>) -> Stri
 }
 
 /// The subtree that tells the same of every port, and holds every binding.
-pub(super) const EVERYWHERE: &str =
+pub(in crate::switch) const EVERYWHERE: &str =
     "<interfaces/><vlans/><ethernet-switching-options><secure-access-port/></ethernet-switching-options>";
 
 /// The ports that a configuration names, and those of the bindings.
-pub(super) fn ports(configuration: &Element, bindings: &[PresentBinding]) -> BTreeSet<InterfaceName> {
+pub(in crate::switch) fn ports(configuration: &Element, bindings: &[PresentBinding]) -> BTreeSet<InterfaceName> {
     let mut ports: BTreeSet<InterfaceName> = bindings.iter().map(|binding| binding.interface.clone()).collect();
     for interface in configuration.child("interfaces").into_iter().flat_map(|all| all.all("interface")) {
         let Some(name) = interface.text_of("name") else { continue };
@@ -46,12 +48,15 @@ pub(super) fn ports(configuration: &Element, bindings: &[PresentBinding]) -> BTr
 }
 
 /// The names that the ports' entries may have: one may leave unit 0 out.
-pub(super) fn entry_names<'a>(ports: impl Iterator<Item = &'a InterfaceName>) -> BTreeSet<String> {
+pub(in crate::switch) fn entry_names<'a>(ports: impl Iterator<Item = &'a InterfaceName>) -> BTreeSet<String> {
     ports.flat_map(|port| [port.as_str().to_owned(), port.port().to_owned(), format!("{}.0", port.port())]).collect()
 }
 
 /// What a reply says of these ports.
-pub(super) fn read<'a>(configuration: &Element, ports: impl Iterator<Item = &'a InterfaceName>) -> PortVlans {
+pub(in crate::switch) fn read<'a>(
+    configuration: &Element,
+    ports: impl Iterator<Item = &'a InterfaceName>,
+) -> PortVlans {
     let vlans: Vec<Vlan<'_>> = configuration.active_child("vlans").into_iter().flat_map(vlans).collect();
     let interfaces = configuration.active_child("interfaces");
     let ranges = Ranges::of(interfaces);
@@ -142,7 +147,7 @@ fn of_port(
 }
 
 /// The mode of a port as its own unit says, else a range that it is in: `trunk`, and `access` where nothing is said.
-pub(super) fn mode(interfaces: Option<&Element>, port: &InterfaceName) -> String {
+pub(in crate::switch) fn mode(interfaces: Option<&Element>, port: &InterfaceName) -> String {
     let is_port = |its: &&Element| its.text_of("name") == Some(port.physical());
     let own = interfaces.into_iter().flat_map(|all| all.active("interface")).find(is_port);
     let ranges = Ranges::of(interfaces);

@@ -1,6 +1,6 @@
 //! `interfaces interface-range R` with `member` and `member-range`, where the switch has not spelled them out.
 
-use super::netconf::Element;
+use crate::switch::netconf::Element;
 
 /// The ranges of a configuration that are in force.
 pub(super) struct Ranges<'a>(Vec<&'a Element>);

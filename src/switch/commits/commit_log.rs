@@ -11,20 +11,20 @@ use crate::domain::TraceId;
 const TRACES_MAX: usize = 5;
 
 /// What stands behind the push's id in the entry of its confirmation.
-pub(super) const CONFIRMED: &str = " confirmed";
+pub(in crate::switch) const CONFIRMED: &str = " confirmed";
 
 /// The entry as XML: the push's id is how it is recognised when its answer was lost.
-pub(super) fn log(push_id: &str, what: &str) -> String {
+pub(in crate::switch) fn log(push_id: &str, what: &str) -> String {
     format!("<log>vmacd {}{what}</log>", escape(push_id))
 }
 
 /// The push that an entry names.
-pub(super) fn push_id(log: &str) -> Option<&str> {
+pub(in crate::switch) fn push_id(log: &str) -> Option<&str> {
     log.strip_prefix("vmacd ")?.split_whitespace().next()
 }
 
 /// The traces of those who asked: the first ones, and how many more there are.
-pub(super) fn traces(traces: &[TraceId]) -> String {
+pub(in crate::switch) fn traces(traces: &[TraceId]) -> String {
     let mut text = String::new();
     for trace in traces.iter().take(TRACES_MAX) {
         let _ = write!(text, "{}{trace}", if text.is_empty() { " trace " } else { " " });

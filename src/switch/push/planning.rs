@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::client::SwitchClient;
-use super::error::SwitchError;
-use super::known::Known;
 use crate::domain::plan::{Ownership, Planned, PortVlans, PresentBinding, Wish, plan, unsupported, wants_port_vlans};
+use crate::switch::client::SwitchClient;
+use crate::switch::error::SwitchError;
+use crate::switch::known::Known;
 
 /// Plans the wishes against the bindings that are there; `owned` says which of these are vmacd's. What the ports say of
 /// VLANs is asked for only where nothing nearer tells and it is not known.

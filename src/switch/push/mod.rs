@@ -3,16 +3,25 @@
 //! What waits is gathered after the backup, as late as possible, and planned against what is there; each group is one
 //! commit, and what the switch refuses is narrowed (`groups`).
 
+mod groups;
+pub(in crate::switch) mod journal;
+mod narrow;
+mod planning;
+pub(in crate::switch) mod preview;
+pub(in crate::switch) mod read_back;
+mod resolve;
+pub(in crate::switch) mod transaction;
+
 use uuid::Uuid;
 
-use super::client::SwitchClient;
-use super::journal::{Demand, PushContent, PushIntent, PushReport, Stage};
-use super::known::{Before, Known};
-use super::narrow::{AddressSteps, by_address};
-use super::planning::planned;
-use super::transaction::{PushOptions, Transaction, Tried};
 use crate::domain::Failure;
 use crate::domain::plan::{Change, Reached, Step, WishResult};
+use crate::switch::client::SwitchClient;
+use crate::switch::known::{Before, Known};
+use journal::{Demand, PushContent, PushIntent, PushReport, Stage};
+use narrow::{AddressSteps, by_address};
+use planning::planned;
+use transaction::{PushOptions, Transaction, Tried};
 
 /// Pushes what the journal gathers. Never fails as such: the report says what became of what.
 pub async fn push<D: Demand>(client: &mut SwitchClient, demand: &mut D, options: &PushOptions) -> PushReport {
@@ -34,8 +43,8 @@ pub async fn push<D: Demand>(client: &mut SwitchClient, demand: &mut D, options:
 }
 
 /// A push under way.
-pub(super) struct Push<'a, D> {
-    pub(super) transaction: Transaction<'a, D>,
+struct Push<'a, D> {
+    transaction: Transaction<'a, D>,
     results: Vec<WishResult>,
 }
 
@@ -63,7 +72,7 @@ impl<D: Demand> Push<'_, D> {
         self.transaction.journal
     }
 
-    pub(super) async fn try_group(&mut self, group: &[AddressSteps], before: &Before) -> Result<Tried, Failure> {
+    async fn try_group(&mut self, group: &[AddressSteps], before: &Before) -> Result<Tried, Failure> {
         let changes: Vec<Change> = group.iter().flatten().flat_map(|step| step.changes.clone()).collect();
         match self.transaction.client.load(&changes).await {
             Ok(()) => {
@@ -77,13 +86,13 @@ impl<D: Demand> Push<'_, D> {
         }
     }
 
-    pub(super) fn reached(&mut self, step: Step, push: Option<(String, Option<i64>)>) {
+    fn reached(&mut self, step: Step, push: Option<(String, Option<i64>)>) {
         let (end, previous_mac) = (step.end, step.previous_mac);
         let reached = Reached { end, previous_mac, push };
         self.results.push(WishResult { wish: step.wish, end: Ok(reached) });
     }
 
-    pub(super) fn fail(&mut self, group: Vec<AddressSteps>, failure: &Failure) {
+    fn fail(&mut self, group: Vec<AddressSteps>, failure: &Failure) {
         self.results
             .extend(group.into_iter().flatten().map(|step| WishResult { wish: step.wish, end: Err(failure.clone()) }));
     }

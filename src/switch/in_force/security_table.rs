@@ -8,9 +8,9 @@
 
 use std::str::FromStr;
 
-use super::netconf::Element;
 use crate::domain::Dialect;
 use crate::domain::evidence::{EvidenceTable, TableEntry};
+use crate::switch::netconf::Element;
 
 /// Each table of the dialect with the request for it: what IP source guard goes by, the bindings of IPv4 addresses, and,
 /// where there is one, those of IPv6 addresses.

@@ -1,7 +1,7 @@
 //! The switch's commit history (`get-commit-information`), newest first.
 
 use super::commit_log;
-use super::netconf::Element;
+use crate::switch::netconf::Element;
 
 /// One commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +35,12 @@ impl CommitEntry {
     }
 
     /// True for the same commit, in whatever place it stands.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
+    pub(in crate::switch) fn is_like(&self, other: &Self) -> bool {
         self.at_s == other.at_s && self.user == other.user && self.comment == other.comment && self.log == other.log
     }
 
     /// True where it says that it confirms the push that it names.
-    pub(super) fn is_confirmation(&self) -> bool {
+    pub(in crate::switch) fn is_confirmation(&self) -> bool {
         self.push_id().is_some() && self.log.ends_with(commit_log::CONFIRMED)
     }
 
@@ -58,10 +58,10 @@ pub fn commits_since<'a>(history: &'a [CommitEntry], known: Option<&str>) -> &'a
 }
 
 /// What asks for it.
-pub(super) const REQUEST: &str = "<get-commit-information/>";
+pub(in crate::switch) const REQUEST: &str = "<get-commit-information/>";
 
 /// The entries of a reply.
-pub(super) fn read(root: &Element) -> Vec<CommitEntry> {
+pub(in crate::switch) fn read(root: &Element) -> Vec<CommitEntry> {
     let Some(information) = root.find("commit-information") else { return Vec::new() };
     let text = |element: &Element, name| element.text_of(name).unwrap_or_default().to_owned();
     information

@@ -3,11 +3,11 @@
 //! Decided with the candidate locked, so that nothing of ours is still under way: from the commit history,
 //! which carries the push's id, and from what is committed.
 
-use super::client::SwitchClient;
-use super::held::missing;
-use super::history::{CommitEntry, pending_confirm};
 use super::journal::{Journal, PushEnd, PushIntent};
+use super::read_back::missing;
 use crate::domain::Failure;
+use crate::switch::client::SwitchClient;
+use crate::switch::commits::history::{CommitEntry, pending_confirm};
 
 /// What the history says about a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,18 +1,23 @@
 //! An open session to one switch: a method for each request that a push needs.
 
+mod host_short;
+pub(in crate::switch) mod queries;
+pub(in crate::switch) mod ssh;
+mod ssh_channel;
+
 use std::any::Any;
 use std::time::Duration;
 
 use russh_stream::Stream;
 
-use super::commit_log::{self, log};
-use super::dialect;
-use super::error::{SwitchError, refusal};
-use super::history::{self, CommitEntry};
-use super::netconf::{Message, Reply, Request, RpcError, Session, SessionError, Severity, escaped};
-use super::ssh::{self, Credential};
 use crate::domain::plan::Change;
 use crate::domain::{Dialect, DialectChoice, DuplicateRule, Duplicates, Switch, TraceId, chain};
+use crate::switch::commits::commit_log::{self, log};
+use crate::switch::commits::history::{self, CommitEntry};
+use crate::switch::dialect;
+use crate::switch::error::{SwitchError, refusal};
+use crate::switch::netconf::{Message, Reply, Request, RpcError, Session, SessionError, Severity, escaped};
+use ssh::Credential;
 
 mod russh_stream {
     /// The stream of an SSH channel, whatever it is made of.
@@ -24,7 +29,7 @@ mod russh_stream {
 const CANDIDATE: &str = "<target><candidate/></target>";
 
 /// The commit history, newest first, where it was told.
-pub(super) type Told = Result<Vec<CommitEntry>, SwitchError>;
+pub(in crate::switch) type Told = Result<Vec<CommitEntry>, SwitchError>;
 
 /// The time limits of a session.
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +138,7 @@ impl SwitchClient {
     }
 
     /// The same, and asks for the commit history, newest first, with it. The history is of no use where the lock is refused.
-    pub(super) async fn lock_and_tell(&mut self) -> (Result<(), SwitchError>, Told) {
+    pub(in crate::switch) async fn lock_and_tell(&mut self) -> (Result<(), SwitchError>, Told) {
         let timeout = self.timeouts.rpc;
         let lock = Request::new(format!("<lock>{CANDIDATE}</lock>"), timeout);
         let (replies, ended) = self.exchange_all(&[lock, Request::new(history::REQUEST, timeout)]).await;
@@ -227,7 +232,7 @@ impl SwitchClient {
     }
 
     /// The same, and asks for the commit history behind it.
-    pub(super) async fn confirm_and_tell(&mut self, push_id: &str) -> (Result<(), SwitchError>, Told) {
+    pub(in crate::switch) async fn confirm_and_tell(&mut self, push_id: &str) -> (Result<(), SwitchError>, Told) {
         let log = log(push_id, commit_log::CONFIRMED);
         let confirm = format!("<commit-configuration>{log}</commit-configuration>");
         let confirm = Request::new(confirm, self.timeouts.commit);
@@ -286,7 +291,7 @@ impl SwitchClient {
         let _ = self.exchange_all(&[Request::new("<close-session/>", patience)]).await;
     }
 
-    pub(super) async fn ask(
+    pub(in crate::switch) async fn ask(
         &mut self,
         request: &'static str,
         operation: impl AsRef<[u8]>,
@@ -295,7 +300,7 @@ impl SwitchClient {
         self.accepted(request, message.reply())
     }
 
-    pub(super) async fn exchange(
+    pub(in crate::switch) async fn exchange(
         &mut self,
         request: &'static str,
         operation: impl AsRef<[u8]>,
@@ -309,14 +314,17 @@ impl SwitchClient {
     }
 
     /// Sends requests together; the replies that came, in their order, and why there are no more of them.
-    pub(super) async fn exchange_all(&mut self, requests: &[Request]) -> (Vec<Message>, Option<SessionError>) {
+    pub(in crate::switch) async fn exchange_all(
+        &mut self,
+        requests: &[Request],
+    ) -> (Vec<Message>, Option<SessionError>) {
         let mut replies = Vec::with_capacity(requests.len());
         let ended = self.session.rpcs(requests, &mut replies).await.err();
         (replies, ended)
     }
 
     /// The reply in that place, if it came.
-    pub(super) fn one_of(
+    pub(in crate::switch) fn one_of(
         &self,
         request: &'static str,
         replies: &[Message],
@@ -329,7 +337,7 @@ impl SwitchClient {
         }
     }
 
-    pub(super) fn accepted(
+    pub(in crate::switch) fn accepted(
         &self,
         request: &'static str,
         reply: Result<Reply, SessionError>,
@@ -344,7 +352,7 @@ impl SwitchClient {
         Ok(reply)
     }
 
-    pub(super) fn broken(&self, request: &'static str, error: Option<&SessionError>) -> SwitchError {
+    pub(in crate::switch) fn broken(&self, request: &'static str, error: Option<&SessionError>) -> SwitchError {
         match error {
             Some(SessionError::Xml { start, source }) => {
                 self.not_understood(request, &format!("{source}: {}", start.escape_debug()))
@@ -357,11 +365,11 @@ impl SwitchClient {
         }
     }
 
-    pub(super) const fn rpc_timeout(&self) -> Duration {
+    pub(in crate::switch) const fn rpc_timeout(&self) -> Duration {
         self.timeouts.rpc
     }
 
-    pub(super) fn not_understood(&self, request: &'static str, problem: &str) -> SwitchError {
+    pub(in crate::switch) fn not_understood(&self, request: &'static str, problem: &str) -> SwitchError {
         SwitchError::NotUnderstood { switch: self.name.clone(), request, problem: problem.to_owned() }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::netconf::RpcError;
 use crate::domain::Mac;
 use crate::domain::plan::{Change, Step};
+use crate::switch::netconf::RpcError;
 
 /// Refusals after which a push stops to narrow. What is left goes on in the next one, which lets others at the lock first.
 /// A preview stops there as well.

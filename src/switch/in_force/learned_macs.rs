@@ -4,8 +4,8 @@
 //! op/ethernetswitchingtable.yml), where `*` stands for what floods; ELS with `l2ng-l2ald-mac-entry-vlan` or, briefly,
 //! with `l2ng-mac-entry` in them (Juniper/yang, junos-ex-rpc-ethernet-switching).
 
-use super::netconf::Element;
 use crate::domain::audit::LearnedMac;
+use crate::switch::netconf::Element;
 
 /// Where each dialect's entries have the MAC and the port.
 const ENTRIES: &[(&str, &str, &[&str])] = &[

@@ -5,9 +5,9 @@
 //! with the first two and, for IPv6, `neighbor-discovery-inspection` and `ipv6-source-guard`, where the hierarchy itself
 //! turns DHCP snooping on (ELS; JNPR "dhcp-security").
 
-use super::netconf::Element;
 use crate::domain::in_force::Guards;
 use crate::domain::{BindableAddress, VlanName};
+use crate::switch::netconf::Element;
 
 /// What is said of one VLAN: of each guard none where nothing is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl VlanGuards {
     }
 
     /// The guards that go by the binding of such an address.
-    pub(super) fn for_address(&self, ip: BindableAddress) -> Guards {
+    pub(in crate::switch) fn for_address(&self, ip: BindableAddress) -> Guards {
         let (sources, inspection) = match ip.ip().is_ipv6() {
             true => (self.ipv6_source_guard, self.neighbor_discovery_inspection),
             false => (self.ip_source_guard, self.arp_inspection),
@@ -69,10 +69,10 @@ impl VlanGuards {
     }
 }
 
-pub(super) const FILTER: &str =
+pub(in crate::switch) const FILTER: &str =
     "<ethernet-switching-options><secure-access-port><vlan/></secure-access-port></ethernet-switching-options><vlans/>";
 
-pub(super) fn read(configuration: &Element) -> Vec<VlanGuards> {
+pub(in crate::switch) fn read(configuration: &Element) -> Vec<VlanGuards> {
     let non_els = configuration.active_child("ethernet-switching-options");
     let non_els = non_els.and_then(|options| options.active_child("secure-access-port"));
     let non_els = non_els.into_iter().flat_map(|ports| ports.active("vlan"));

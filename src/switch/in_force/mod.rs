@@ -1,16 +1,22 @@
 //! Asking a switch whether bindings are in force: nothing is locked and nothing changed.
 
+pub(in crate::switch) mod guards;
+mod learned_macs;
+mod port_guard;
+mod security_table;
+
 use std::collections::BTreeMap;
 
-use super::client::SwitchClient;
-use super::dialect;
-use super::error::SwitchError;
-use super::netconf::Reply;
-use super::port_guard;
-use super::security_table::{self, Requests};
 use crate::domain::audit::LearnedMac;
 use crate::domain::evidence::{EvidenceTable, TableEntries};
 use crate::domain::in_force::{AskedBinding, InForceVerdict, PortGuard, ShownTable, SwitchAnswers, verdict};
+use crate::switch::client::SwitchClient;
+use crate::switch::client::queries::{COMMITTED, SPELLED_OUT};
+use crate::switch::dialect;
+use crate::switch::error::SwitchError;
+use crate::switch::netconf::Reply;
+use guards::VlanGuards;
+use security_table::Requests;
 
 /// What was found out about a binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +28,25 @@ pub struct Found {
 }
 
 impl SwitchClient {
+    /// Whether the VLANs make use of their bindings.
+    ///
+    /// # Errors
+    /// [`SwitchError`].
+    pub async fn guards(&mut self) -> Result<Vec<VlanGuards>, SwitchError> {
+        let configuration = self.configuration(COMMITTED, SPELLED_OUT, guards::FILTER).await?;
+        Ok(guards::read(&configuration))
+    }
+
+    /// The MACs that it has learned on its ports.
+    ///
+    /// # Errors
+    /// [`SwitchError`]; [`SwitchError::Refused`] where it keeps no such table or the login may not see it.
+    pub async fn learned(&mut self) -> Result<Vec<LearnedMac>, SwitchError> {
+        let ask = "<get-ethernet-switching-table-information><extensive/></get-ethernet-switching-table-information>";
+        let reply = self.ask("tell the MACs that it has learned", ask).await?;
+        Ok(learned_macs::read(&reply.root))
+    }
+
     /// What the switch shows of these bindings, in their order: from its configuration of their ports and VLANs, the MACs that
     /// it has learned, what its IP source guard goes by, and, where that does not settle all, its tables of bindings.
     ///
@@ -31,7 +56,7 @@ impl SwitchClient {
         if bindings.is_empty() {
             return Ok(Vec::new());
         }
-        let configuration = self.spelled_out(&port_guard::filter(bindings)).await?;
+        let configuration = self.configuration(COMMITTED, SPELLED_OUT, &port_guard::filter(bindings)).await?;
         let guards: Vec<PortGuard> = bindings.iter().map(|binding| port_guard::read(&configuration, binding)).collect();
         let present = dialect::bindings(self.dialect(), &configuration);
         let mut seen = SwitchAnswers { present, learned: self.shown_learned().await?, ..SwitchAnswers::default() };

@@ -3,14 +3,14 @@
 //! One request shows the configuration in braces, for the backup; one shows in XML where bindings stand and what ports
 //! and VLANs say. Under the candidate's lock nobody else commits; without it the history is asked before and after.
 
-use super::client::SwitchClient;
-use super::dialect;
-use super::error::SwitchError;
-use super::history::{self, CommitEntry};
-use super::known::{Before, Known, Version};
-use super::netconf::{Message, Request, SessionError};
-use super::questions::{COMMITTED, SHOW, SPELLED_OUT, configuration_in, text_request, xml_request};
-use super::vlans;
+use super::{Before, Known, Version};
+use crate::switch::client::SwitchClient;
+use crate::switch::client::queries::{COMMITTED, SHOW, SPELLED_OUT, configuration_in, text_request, xml_request};
+use crate::switch::commits::history::{self, CommitEntry};
+use crate::switch::dialect;
+use crate::switch::error::SwitchError;
+use crate::switch::netconf::{Message, Request, SessionError};
+use crate::switch::vlans;
 
 /// What a switch is asked for its history.
 const TELL: &str = "tell its commits";
@@ -50,7 +50,7 @@ impl SwitchClient {
     }
 
     /// Reads what the switch holds, under our lock; `history` was told under it.
-    pub(super) async fn read_locked(&mut self, history: &[CommitEntry]) -> Result<Known, SwitchError> {
+    pub(in crate::switch) async fn read_locked(&mut self, history: &[CommitEntry]) -> Result<Known, SwitchError> {
         let (replies, ended) = self.exchange_all(&[self.text(), self.places()]).await;
         match replies.as_slice() {
             [text, places] => self.known(Version::of(history), text, places),

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::client::SwitchClient;
-use super::error::SwitchError;
 use super::narrow::{AddressSteps, by_address, is_over, narrow};
 use super::planning::planned;
 use crate::domain::Failure;
 use crate::domain::plan::{Change, Ownership, Planned, Step, Wish};
+use crate::switch::client::SwitchClient;
+use crate::switch::error::SwitchError;
 
 /// What bringing about some wishes would change on a switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,10 @@ pub async fn preview_changes(
 }
 
 /// Discards what was loaded under our lock, and unlocks.
-pub(super) async fn given_back<T>(client: &mut SwitchClient, seen: Result<T, SwitchError>) -> Result<T, Failure> {
+pub(in crate::switch) async fn given_back<T>(
+    client: &mut SwitchClient,
+    seen: Result<T, SwitchError>,
+) -> Result<T, Failure> {
     let tidied = match client.discard().await {
         Ok(()) => client.unlock().await,
         Err(error) => Err(error),

@@ -4,17 +4,19 @@
 //! what would change. What is read back is compared with the candidate that was looked at, because a switch may show the
 //! same configuration in another form than the text that it was given.
 
+mod odd_bytes;
+
 use uuid::Uuid;
 
-use super::client::SwitchClient;
-use super::error::SwitchError;
-use super::held::sha256;
-use super::journal::{Journal, PushContent, PushIntent};
-use super::odd_bytes::{is_taken, may_be_written};
-use super::preview::given_back;
-use super::transaction::{PushOptions, Transaction, Tried};
 use crate::domain::Failure;
 use crate::domain::plan::PresentBinding;
+use crate::switch::client::SwitchClient;
+use crate::switch::error::SwitchError;
+use crate::switch::push::journal::{Journal, PushContent, PushIntent};
+use crate::switch::push::preview::given_back;
+use crate::switch::push::read_back::sha256;
+use crate::switch::push::transaction::{PushOptions, Transaction, Tried};
+use odd_bytes::{is_taken, may_be_written};
 
 /// A configuration to bring back.
 #[derive(Clone)]

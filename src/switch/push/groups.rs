@@ -4,15 +4,15 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::error::{SwitchError, is_duplicate_mac, words};
+use super::Push;
 use super::journal::Demand;
-use super::known::Known;
 use super::narrow::{AddressSteps, Blame, blame, halves, is_over, named_are_due, parted, refused_macs, samples};
-use super::netconf::RpcError;
-use super::push::Push;
 use super::transaction::Tried;
 use crate::domain::plan::{PresentBinding, Step, apply, fall_back, of_macs};
 use crate::domain::{Code, Failure};
+use crate::switch::error::{SwitchError, is_duplicate_mac, words};
+use crate::switch::known::Known;
+use crate::switch::netconf::RpcError;
 
 /// What is left to try, and what was seen so far.
 #[derive(Default)]

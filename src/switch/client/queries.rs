@@ -1,28 +1,25 @@
 //! What a session asks a switch without changing anything.
 
-use super::client::SwitchClient;
-use super::dialect;
-use super::error::SwitchError;
-use super::guards::{self, VlanGuards};
-use super::history::{self, CommitEntry};
-use super::learned;
-use super::netconf::{Element, Message, Reply};
-use super::vlans;
-use crate::domain::audit::LearnedMac;
+use super::SwitchClient;
 use crate::domain::plan::{Change, PortVlans, PresentBinding};
 use crate::domain::{Dialect, InterfaceName, readable};
+use crate::switch::commits::history::{self, CommitEntry};
+use crate::switch::dialect;
+use crate::switch::error::SwitchError;
+use crate::switch::netconf::{Element, Message, Reply};
+use crate::switch::vlans;
 
 /// The configuration that is in force.
-pub(super) const COMMITTED: &str = "committed";
+pub(in crate::switch) const COMMITTED: &str = "committed";
 /// The one that is being edited.
 const CANDIDATE: &str = "candidate";
 
 /// Groups and interface ranges in place, each inherited element with its group's name (JNPR "get-configuration", attributes
 /// `inherit` and `groups`).
-pub(super) const SPELLED_OUT: &str = "inherit=\"inherit\" groups=\"groups\"";
+pub(in crate::switch) const SPELLED_OUT: &str = "inherit=\"inherit\" groups=\"groups\"";
 
 /// What a switch is asked when its configuration is read.
-pub(super) const SHOW: &str = "show its configuration";
+pub(in crate::switch) const SHOW: &str = "show its configuration";
 
 /// What a switch says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +35,7 @@ pub struct Facts {
 impl SwitchClient {
     /// The dialect by the root of the switching table's summary: `l2ng-...` is ELS (Juniper/py-junos-eznc,
     /// facts/ethernet_mac_table.py); where that is refused, by the hierarchy that the configuration uses.
-    pub(super) async fn find_dialect(&mut self) -> Result<Dialect, SwitchError> {
+    pub(in crate::switch) async fn find_dialect(&mut self) -> Result<Dialect, SwitchError> {
         let ask = "<get-ethernet-switching-table-information><summary/></get-ethernet-switching-table-information>";
         match self.ask("tell its dialect", ask).await {
             Ok(reply) if reply.root.find("l2ng-l2ald-rtb-macdb").is_some() => return Ok(Dialect::Els),
@@ -76,7 +73,7 @@ impl SwitchClient {
     }
 
     /// The configuration in the reply to [`text_request`].
-    pub(super) fn text_in(&self, message: &Message) -> Result<Vec<u8>, SwitchError> {
+    pub(in crate::switch) fn text_in(&self, message: &Message) -> Result<Vec<u8>, SwitchError> {
         let (reply, text) = message.text("configuration-text").map_err(|error| self.broken(SHOW, Some(&error)))?;
         self.accepted(SHOW, Ok(reply))?;
         match text.map(|text| without_header(&text)).filter(|text| !text.trim_ascii().is_empty()) {
@@ -105,7 +102,7 @@ impl SwitchClient {
     ///
     /// # Errors
     /// [`SwitchError`].
-    pub(super) async fn bindings_on_ports_of(
+    pub(in crate::switch) async fn bindings_on_ports_of(
         &mut self,
         changes: &[Change],
     ) -> Result<Vec<PresentBinding>, SwitchError> {
@@ -154,33 +151,15 @@ impl SwitchClient {
         Ok(vlans::read(&configuration, ports))
     }
 
-    /// A part of the committed configuration, with groups and interface ranges spelled out.
-    pub(super) async fn spelled_out(&mut self, filter: &str) -> Result<Element, SwitchError> {
-        self.configuration(COMMITTED, SPELLED_OUT, filter).await
-    }
-
-    /// Whether the VLANs make use of their bindings.
-    ///
-    /// # Errors
-    /// [`SwitchError`].
-    pub async fn guards(&mut self) -> Result<Vec<VlanGuards>, SwitchError> {
-        let configuration = self.configuration(COMMITTED, SPELLED_OUT, guards::FILTER).await?;
-        Ok(guards::read(&configuration))
-    }
-
-    async fn configuration(&mut self, database: &str, attributes: &str, filter: &str) -> Result<Element, SwitchError> {
+    /// A part of a configuration.
+    pub(in crate::switch) async fn configuration(
+        &mut self,
+        database: &str,
+        attributes: &str,
+        filter: &str,
+    ) -> Result<Element, SwitchError> {
         let reply = self.ask(SHOW, xml_request(database, attributes, filter)).await?;
         Ok(configuration_in(reply))
-    }
-
-    /// The MACs that it has learned on its ports.
-    ///
-    /// # Errors
-    /// [`SwitchError`]; [`SwitchError::Refused`] where it keeps no such table or the login may not see it.
-    pub async fn learned(&mut self) -> Result<Vec<LearnedMac>, SwitchError> {
-        let ask = "<get-ethernet-switching-table-information><extensive/></get-ethernet-switching-table-information>";
-        let reply = self.ask("tell the MACs that it has learned", ask).await?;
-        Ok(learned::read(&reply.root))
     }
 
     /// The commit history, newest first.
@@ -220,19 +199,19 @@ impl SwitchClient {
 }
 
 /// Asks for a whole configuration in braces.
-pub(super) fn text_request(database: &str) -> String {
+pub(in crate::switch) fn text_request(database: &str) -> String {
     format!("<get-configuration database=\"{database}\" format=\"text\"/>")
 }
 
 /// Asks for a part of a configuration in XML.
-pub(super) fn xml_request(database: &str, attributes: &str, filter: &str) -> String {
+pub(in crate::switch) fn xml_request(database: &str, attributes: &str, filter: &str) -> String {
     format!(
         "<get-configuration database=\"{database}\" format=\"xml\" {attributes}><configuration>{filter}</configuration></get-configuration>"
     )
 }
 
 /// The configuration in the reply to [`xml_request`]. A hierarchy that is not there may be answered with nothing at all.
-pub(super) fn configuration_in(mut reply: Reply) -> Element {
+pub(in crate::switch) fn configuration_in(mut reply: Reply) -> Element {
     let at = reply.root.children.iter().position(|child| child.name == "configuration");
     at.map_or_else(Element::default, |at| reply.root.children.swap_remove(at))
 }

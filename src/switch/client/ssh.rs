@@ -16,10 +16,10 @@ use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertific
 use russh::{Preferred, cipher, kex, mac};
 use tokio::net::{TcpStream, lookup_host};
 
-use super::error::SwitchError;
 use super::host_short::{is_host_short, is_lookup_short};
 use super::ssh_channel::{Request, SshChannel};
 use crate::domain::{SshProfile, Switch};
+use crate::switch::error::SwitchError;
 
 /// A login. Never prints its secrets.
 #[derive(Clone, Default)]
