@@ -14,7 +14,7 @@ use crate::cli::ui::progress::Progress;
 use crate::cli::ui::style::{Cell, Page, Tone};
 use crate::domain::redacted_difference;
 use crate::store::{Backup, Store};
-use crate::switch::{RestoreEnd, Wanted};
+use crate::switch::{RestoreEnd, RestoreTarget};
 use crate::worker::{Disagreement, RestorePreview, Restorer};
 
 /// Shows what would change, as the switch computes it, asks, and restores.
@@ -32,7 +32,7 @@ pub async fn run(env: AppEnv, output: Output, args: RestoreArgs) -> Result<(), F
     done
 }
 
-async fn wanted(store: &Store, args: &RestoreArgs) -> Result<(Backup, Wanted), Fault> {
+async fn wanted(store: &Store, args: &RestoreArgs) -> Result<(Backup, RestoreTarget), Fault> {
     let known = did_you_mean::known_switch(store, &args.switch).await?;
     if let Some(freeze) = known.freeze.filter(|_| !args.dry_run && !args.despite_freeze) {
         return Err(freeze.failure(&args.switch).into());
@@ -42,7 +42,7 @@ async fn wanted(store: &Store, args: &RestoreArgs) -> Result<(Backup, Wanted), F
         let text = format!("backup {} belongs to {}, not to {}", args.id, backup.switch, args.switch);
         return Err(Fault::input(text).with_hint(format!("`vmacd backups list {}` lists its backups", args.switch)));
     }
-    let wanted = Wanted { backup_id: backup.id, text };
+    let wanted = RestoreTarget { backup_id: backup.id, text };
     Ok((backup, wanted))
 }
 
@@ -50,7 +50,7 @@ async fn restore(
     output: Output,
     args: &RestoreArgs,
     backup: &Backup,
-    wanted: &Wanted,
+    wanted: &RestoreTarget,
     restorer: &mut Restorer,
 ) -> Result<(), Fault> {
     let comparing = Progress::spinner(output, format!("comparing on {}", backup.switch));
@@ -99,7 +99,7 @@ struct RestoreReport<'a> {
 }
 
 impl<'a> RestoreReport<'a> {
-    fn new(backup: &'a Backup, wanted: &Wanted, preview: &'a RestorePreview) -> Self {
+    fn new(backup: &'a Backup, wanted: &RestoreTarget, preview: &'a RestorePreview) -> Self {
         let difference = &preview.difference;
         let diff = redacted_difference(&difference.text, &[&difference.before, &wanted.text]);
         Self { backup, diff, disagreeing: &preview.disagreeing }

@@ -71,10 +71,10 @@ pub async fn run(env: &AppEnv, store: &Store, output: Output, name: &SwitchName)
     let (known, duplicates_found) = (known.switch, known.duplicates_found);
     let mut findings = Findings::default();
     if let Some(mut client) = open(env, &known, &mut findings).await {
-        client.start_duplicates(&known, duplicates_found);
+        client.init_duplicates(&known, duplicates_found);
         check_session(&mut client, &mut findings).await;
         store.switches().set_dialect_found(name, client.dialect()).await?;
-        if let Some(rule) = client.duplicates_found() {
+        if let Some(rule) = client.take_duplicates_found() {
             store.switches().set_duplicates_found(name, rule).await?;
         }
         client.close().await;
@@ -207,7 +207,7 @@ fn inactive(findings: &mut Findings, bindings: &[PresentBinding]) {
 
 /// Where the switch refuses a duplicate MAC, as far as that is known.
 fn duplicates(client: &mut SwitchClient, findings: &mut Findings, bindings: &[PresentBinding]) {
-    client.believe(client.duplicates().after_taking(bindings));
+    client.correct_duplicates(client.duplicates().after_taking(bindings));
     let known = client.duplicates();
     let detail = format!("{} (rule `{}`, {})", known.rule.in_words(), known.rule.as_str(), known.source_in_words());
     findings.add("duplicates", State::Ok, detail);

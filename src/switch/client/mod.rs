@@ -1,6 +1,6 @@
 //! An open session to one switch: a method for each request that a push needs.
 
-mod host_short;
+mod host_shortage;
 pub(in crate::switch) mod queries;
 pub(in crate::switch) mod ssh;
 mod ssh_channel;
@@ -16,7 +16,7 @@ use crate::switch::commits::commit_log::{self, log};
 use crate::switch::commits::history::{self, CommitEntry};
 use crate::switch::dialect;
 use crate::switch::error::{SwitchError, refusal};
-use crate::switch::netconf::{Message, Reply, Request, RpcError, Session, SessionError, Severity, escaped};
+use crate::switch::netconf::{Message, NetconfSession, Reply, Request, RpcError, SessionError, Severity, escaped};
 use ssh::Credential;
 
 mod russh_stream {
@@ -29,7 +29,7 @@ mod russh_stream {
 const CANDIDATE: &str = "<target><candidate/></target>";
 
 /// The commit history, newest first, where it was told.
-pub(in crate::switch) type Told = Result<Vec<CommitEntry>, SwitchError>;
+pub(in crate::switch) type HistoryReply = Result<Vec<CommitEntry>, SwitchError>;
 
 /// The time limits of a session.
 #[derive(Debug, Clone, Copy)]
@@ -48,9 +48,9 @@ pub struct SwitchClient {
     dialect: Dialect,
     duplicates: Duplicates,
     /// The belief that was written down last.
-    duplicates_told: Duplicates,
+    duplicates_reported: Duplicates,
     timeouts: Timeouts,
-    session: Session<Stream>,
+    session: NetconfSession<Stream>,
     /// Ends the connection when dropped.
     _connection: Box<dyn Any + Send + Sync>,
 }
@@ -68,14 +68,14 @@ impl SwitchClient {
     ) -> Result<Self, SwitchError> {
         let connection = ssh::connect(switch, credential, timeouts.connect).await?;
         let stream: Stream = Box::new(connection.stream);
-        let session = Session::open(stream, timeouts.connect)
+        let session = NetconfSession::open(stream, timeouts.connect)
             .await
             .map_err(|error| SwitchError::NoNetconf { switch: switch.name.to_string(), problem: chain(&error) })?;
         let mut client = Self {
             name: switch.name.to_string(),
             dialect: Dialect::NonEls,
             duplicates: Duplicates::UNTOLD,
-            duplicates_told: Duplicates::UNTOLD,
+            duplicates_reported: Duplicates::UNTOLD,
             timeouts: *timeouts,
             session,
             _connection: connection.guard,
@@ -86,7 +86,7 @@ impl SwitchClient {
             (DialectChoice::Auto, Some(known)) => known,
             (DialectChoice::Auto, None) => client.find_dialect().await?,
         };
-        client.start_duplicates(switch, None);
+        client.init_duplicates(switch, None);
         Ok(client)
     }
 
@@ -106,13 +106,13 @@ impl SwitchClient {
     }
 
     /// Begins with what was found out before.
-    pub fn start_duplicates(&mut self, switch: &Switch, found: Option<DuplicateRule>) {
+    pub fn init_duplicates(&mut self, switch: &Switch, found: Option<DuplicateRule>) {
         self.duplicates = Duplicates::of(switch.duplicates, found, self.dialect);
-        self.duplicates_told = self.duplicates;
+        self.duplicates_reported = self.duplicates;
     }
 
     /// Corrects the belief.
-    pub fn believe(&mut self, duplicates: Duplicates) {
+    pub fn correct_duplicates(&mut self, duplicates: Duplicates) {
         if duplicates.rule != self.duplicates.rule {
             tracing::info!(
                 switch = self.name,
@@ -124,9 +124,9 @@ impl SwitchClient {
     }
 
     /// The rule that was found out since it was asked last.
-    pub fn duplicates_found(&mut self) -> Option<DuplicateRule> {
-        let told = std::mem::replace(&mut self.duplicates_told, self.duplicates);
-        (told != self.duplicates).then_some(self.duplicates.rule)
+    pub fn take_duplicates_found(&mut self) -> Option<DuplicateRule> {
+        let reported = std::mem::replace(&mut self.duplicates_reported, self.duplicates);
+        (reported != self.duplicates).then_some(self.duplicates.rule)
     }
 
     /// Locks the shared candidate, as `configure exclusive` does (RFC 6241 section 7.5).
@@ -138,13 +138,14 @@ impl SwitchClient {
     }
 
     /// The same, and asks for the commit history, newest first, with it. The history is of no use where the lock is refused.
-    pub(in crate::switch) async fn lock_and_tell(&mut self) -> (Result<(), SwitchError>, Told) {
+    pub(in crate::switch) async fn lock_with_history(&mut self) -> (Result<(), SwitchError>, HistoryReply) {
         let timeout = self.timeouts.rpc;
         let lock = Request::new(format!("<lock>{CANDIDATE}</lock>"), timeout);
         let (replies, ended) = self.exchange_all(&[lock, Request::new(history::REQUEST, timeout)]).await;
-        let told = self.one_of("tell its commits", &replies, 1, ended.as_ref()).map(|reply| history::read(&reply.root));
-        let locked = self.one_of("lock the candidate", &replies, 0, ended.as_ref());
-        (locked.map(|_| ()), told)
+        let history =
+            self.reply_at("tell its commits", &replies, 1, ended.as_ref()).map(|reply| history::read(&reply.root));
+        let locked = self.reply_at("lock the candidate", &replies, 0, ended.as_ref());
+        (locked.map(|_| ()), history)
     }
 
     /// Gives the candidate back; uncommitted changes are discarded by the switch.
@@ -232,17 +233,21 @@ impl SwitchClient {
     }
 
     /// The same, and asks for the commit history behind it.
-    pub(in crate::switch) async fn confirm_and_tell(&mut self, push_id: &str) -> (Result<(), SwitchError>, Told) {
+    pub(in crate::switch) async fn confirm_with_history(
+        &mut self,
+        push_id: &str,
+    ) -> (Result<(), SwitchError>, HistoryReply) {
         let log = log(push_id, commit_log::CONFIRMED);
         let confirm = format!("<commit-configuration>{log}</commit-configuration>");
         let confirm = Request::new(confirm, self.timeouts.commit);
         let (replies, ended) = self.exchange_all(&[confirm, Request::new(history::REQUEST, self.timeouts.rpc)]).await;
-        let told = self.one_of("tell its commits", &replies, 1, ended.as_ref()).map(|reply| history::read(&reply.root));
+        let history =
+            self.reply_at("tell its commits", &replies, 1, ended.as_ref()).map(|reply| history::read(&reply.root));
         let confirmed = match replies.into_iter().next() {
             Some(message) => self.committed("confirm the commit", message.reply()),
             None => Err(self.unanswered(ended.as_ref())),
         };
-        (confirmed, told)
+        (confirmed, history)
     }
 
     /// Asks whether the candidate could be committed by this login. It confirms a pending confirmed commit, anybody's
@@ -324,7 +329,7 @@ impl SwitchClient {
     }
 
     /// The reply in that place, if it came.
-    pub(in crate::switch) fn one_of(
+    pub(in crate::switch) fn reply_at(
         &self,
         request: &'static str,
         replies: &[Message],

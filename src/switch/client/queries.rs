@@ -23,7 +23,7 @@ pub(in crate::switch) const SHOW: &str = "show its configuration";
 
 /// What a switch says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct SwitchFacts {
     /// Its host name.
     pub host_name: Option<String>,
     /// Its model, such as `ex3300-48t`.
@@ -185,12 +185,12 @@ impl SwitchClient {
     ///
     /// # Errors
     /// [`SwitchError`].
-    pub async fn facts(&mut self) -> Result<Facts, SwitchError> {
+    pub async fn facts(&mut self) -> Result<SwitchFacts, SwitchError> {
         let reply = self.ask("tell its release", "<get-software-information/>").await?;
         let text = |name: &str| reply.root.find(name).map(|found| found.text.trim().to_owned());
         let package = reply.root.find("package-information").and_then(|package| package.text_of("comment"));
         let in_brackets = package.and_then(|text| Some(text.split_once('[')?.1.split_once(']')?.0.to_owned()));
-        Ok(Facts {
+        Ok(SwitchFacts {
             host_name: text("host-name"),
             model: text("product-model"),
             release: text("junos-version").or(in_brackets),

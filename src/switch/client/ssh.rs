@@ -16,7 +16,7 @@ use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertific
 use russh::{Preferred, cipher, kex, mac};
 use tokio::net::{TcpStream, lookup_host};
 
-use super::host_short::{is_host_short, is_lookup_short};
+use super::host_shortage::{is_host_shortage, is_lookup_shortage};
 use super::ssh_channel::{Request, SshChannel};
 use crate::domain::{SshProfile, Switch};
 use crate::switch::error::SwitchError;
@@ -134,7 +134,7 @@ fn unreachable(switch: &Switch, problem: &str) -> SwitchError {
 
 /// What kept a connection, a file or a name from being opened: this host, or else what `otherwise` says.
 fn local_or(switch: &Switch, error: &std::io::Error, otherwise: SwitchError) -> SwitchError {
-    match is_host_short(error) {
+    match is_host_shortage(error) {
         true => SwitchError::HostShort { switch: switch.name.to_string(), problem: error.to_string() },
         false => otherwise,
     }
@@ -144,7 +144,7 @@ fn local_or(switch: &Switch, error: &std::io::Error, otherwise: SwitchError) -> 
 async fn connect_tcp(switch: &Switch) -> Result<TcpStream, SwitchError> {
     let addresses = match lookup_host((switch.host.as_str(), switch.port)).await {
         Ok(addresses) => addresses.collect::<Vec<_>>(),
-        Err(error) if is_lookup_short(&error) => {
+        Err(error) if is_lookup_shortage(&error) => {
             return Err(SwitchError::HostShort { switch: switch.name.to_string(), problem: error.to_string() });
         }
         Err(error) => return Err(unreachable(switch, &error.to_string())),

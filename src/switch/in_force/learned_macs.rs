@@ -40,7 +40,7 @@ fn is_persistent(kind: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn told(xml: &str) -> Vec<String> {
+    fn shown(xml: &str) -> Vec<String> {
         let reply = Element::read(xml).expect("a reply");
         read(&reply).iter().map(|learned| format!("{} {}", learned.mac, learned.interface)).collect()
     }
@@ -54,7 +54,7 @@ mod tests {
                 <mac-interfaces-list><mac-interfaces>ge-0/0/1.0</mac-interfaces></mac-interfaces-list></mac-table-entry>
             <mac-table-entry><mac-address>00:11:22:33:44:55</mac-address><mac-interface>Router</mac-interface></mac-table-entry>
             </ethernet-switching-table></ethernet-switching-table-information>";
-        assert_eq!(told(xml), ["02:5e:10:00:00:01 ge-0/0/1.0"]);
+        assert_eq!(shown(xml), ["02:5e:10:00:00:01 ge-0/0/1.0"]);
     }
 
     #[test]
@@ -65,7 +65,7 @@ mod tests {
             "<l2ng-l2ald-rtb-macdb><l2ng-l2ald-mac-entry-vlan><mac-count-global>1</mac-count-global><l2ng-mac-entry>
             <l2ng-l2-mac-address>02:5e:10:00:00:01</l2ng-l2-mac-address><l2ng-l2-mac-logical-interface>ge-0/0/1.0
             </l2ng-l2-mac-logical-interface></l2ng-mac-entry></l2ng-l2ald-mac-entry-vlan></l2ng-l2ald-rtb-macdb>";
-        assert_eq!(told(flat), ["02:5e:10:00:00:01 ge-0/0/1.0"]);
-        assert_eq!(told(nested), ["02:5e:10:00:00:01 ge-0/0/1.0"]);
+        assert_eq!(shown(flat), ["02:5e:10:00:00:01 ge-0/0/1.0"]);
+        assert_eq!(shown(nested), ["02:5e:10:00:00:01 ge-0/0/1.0"]);
     }
 }

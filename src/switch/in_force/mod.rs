@@ -20,7 +20,7 @@ use security_table::Requests;
 
 /// What was found out about a binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct InForceReport {
     /// Whether it is in force.
     pub verdict: InForceVerdict,
     /// For each table that was read, whether it shows the binding.
@@ -52,7 +52,7 @@ impl SwitchClient {
     ///
     /// # Errors
     /// [`SwitchError`], other than a refusal to show a table.
-    pub async fn in_force(&mut self, bindings: &[AskedBinding]) -> Result<Vec<Found>, SwitchError> {
+    pub async fn in_force(&mut self, bindings: &[AskedBinding]) -> Result<Vec<InForceReport>, SwitchError> {
         if bindings.is_empty() {
             return Ok(Vec::new());
         }
@@ -64,7 +64,7 @@ impl SwitchClient {
         let guarded: Vec<(&AskedBinding, &PortGuard)> = bindings.iter().zip(&guards).collect();
         self.source_guard(&requests, &guarded, &mut seen).await?;
         self.binding_tables(&requests, &guarded, &mut seen).await?;
-        let found = |(binding, guard): (&AskedBinding, &PortGuard)| Found {
+        let found = |(binding, guard): (&AskedBinding, &PortGuard)| InForceReport {
             verdict: verdict(binding, guard, &seen),
             tables: seen.tables(binding),
         };

@@ -43,13 +43,13 @@ pub(super) fn read(reply: &Element) -> Vec<TableEntry> {
 }
 
 fn entry(element: &Element) -> Option<TableEntry> {
-    let mac = told(element, &["mac", "mac-address", "hw-address"])?;
-    let ip = told(element, &["ip", "ip-address", "ipv6-address", "address"])?;
-    Some(TableEntry { ip, mac, interface: told(element, &["interface", "interface-name", "intf-name"])? })
+    let mac = text_ending(element, &["mac", "mac-address", "hw-address"])?;
+    let ip = text_ending(element, &["ip", "ip-address", "ipv6-address", "address"])?;
+    Some(TableEntry { ip, mac, interface: text_ending(element, &["interface", "interface-name", "intf-name"])? })
 }
 
 /// The first child whose name ends so and whose text can be read as what is looked for.
-fn told<T: FromStr>(element: &Element, ends: &[&str]) -> Option<T> {
+fn text_ending<T: FromStr>(element: &Element, ends: &[&str]) -> Option<T> {
     let is_named = |name: &str| {
         ends.iter().any(|end| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('-')))
     };
@@ -60,7 +60,7 @@ fn told<T: FromStr>(element: &Element, ends: &[&str]) -> Option<T> {
 mod tests {
     use super::*;
 
-    fn told(xml: &str) -> Vec<String> {
+    fn shown(xml: &str) -> Vec<String> {
         let reply = Element::read(xml).expect("a reply");
         read(&reply).iter().map(|entry| format!("{} {} {}", entry.ip, entry.mac, entry.interface)).collect()
     }
@@ -71,16 +71,16 @@ mod tests {
             <dhcp-mac>02:5E:10:00:00:01</dhcp-mac><dhcp-ip>10.0.0.6</dhcp-ip><dhcp-lease>-</dhcp-lease>
             <dhcp-type>static</dhcp-type><dhcp-interface>ge-0/0/1.0</dhcp-interface></dhcp-snooping-information>
             <dhcp-snooping-information><dhcp-mac>?</dhcp-mac></dhcp-snooping-information></dhcp-snooping>";
-        assert_eq!(told(non_els), ["10.0.0.6 02:5e:10:00:00:01 ge-0/0/1.0"]);
+        assert_eq!(shown(non_els), ["10.0.0.6 02:5e:10:00:00:01 ge-0/0/1.0"]);
         let els = "<dhcp-security-binding><dhcp-security-entries><dhcp-security-entry><ip-address>10.0.0.6</ip-address>
             <hw-address>02:5e:10:00:00:01</hw-address><vlan-name>VLAN13</vlan-name><lease-expiry>0</lease-expiry>
             <state>STATIC</state><intf-name>ge-0/0/1.0</intf-name></dhcp-security-entry></dhcp-security-entries></dhcp-security-binding>";
-        assert_eq!(told(els), ["10.0.0.6 02:5e:10:00:00:01 ge-0/0/1.0"]);
+        assert_eq!(shown(els), ["10.0.0.6 02:5e:10:00:00:01 ge-0/0/1.0"]);
         let guard = "<ip-source-guard><ip-source-guard-entry><interface-name>ge-0/0/1.0</interface-name><vlan-tag>0</vlan-tag>
             <ip-address>10.0.0.6</ip-address><mac-address>02:5e:10:00:00:01</mac-address><vlan-name>V</vlan-name></ip-source-guard-entry>
             <ip-source-guard-entry><interface-name>ge-0/0/2.0</interface-name><ip-address>*</ip-address><mac-address>*</mac-address>
             </ip-source-guard-entry></ip-source-guard>";
-        assert_eq!(told(guard), ["10.0.0.6 02:5e:10:00:00:01 ge-0/0/1.0"]);
-        assert_eq!(told("<dhcp-security-binding/>"), Vec::<String>::new());
+        assert_eq!(shown(guard), ["10.0.0.6 02:5e:10:00:00:01 ge-0/0/1.0"]);
+        assert_eq!(shown("<dhcp-security-binding/>"), Vec::<String>::new());
     }
 }

@@ -15,31 +15,31 @@ pub struct Version(Vec<CommitEntry>);
 
 /// The configuration as a push keeps it before its commit.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Before {
+pub enum PushBackup {
     /// The text itself, byte for byte; it may hold secrets.
     Text(Vec<u8>),
     /// What whoever keeps backups calls it by.
-    Kept(String),
+    Stored(String),
 }
 
-impl std::fmt::Debug for Before {
+impl std::fmt::Debug for PushBackup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
-            Self::Kept(name) => f.debug_tuple("Kept").field(name).finish(),
+            Self::Stored(name) => f.debug_tuple("Stored").field(name).finish(),
         }
     }
 }
 
 /// What a switch held at a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownConfiguration {
     /// The version; none where the history does not tell one from another.
     pub version: Option<Version>,
     /// The dialect that it was read in.
     pub dialect: Dialect,
     /// The whole configuration.
-    pub before: Before,
+    pub backup: PushBackup,
     /// The bindings.
     pub bindings: Vec<PresentBinding>,
     /// What it says of ports and VLANs.
@@ -63,7 +63,7 @@ impl Version {
     }
 }
 
-impl Known {
+impl KnownConfiguration {
     /// True when it is of the version that this history stands for.
     pub fn is_of(&self, history: &[CommitEntry]) -> bool {
         self.version.as_ref().is_some_and(|version| version.is(history))
@@ -77,7 +77,7 @@ impl Known {
 
 /// True when a confirmation took: directly on what the history was before stand the push's commit and its confirmation.
 /// Anything else between them, such as a roll-back that came first, is for the configuration itself to tell.
-pub(in crate::switch) fn took(before: &[CommitEntry], after: &[CommitEntry], push_id: &str) -> bool {
+pub(in crate::switch) fn confirmation_took(before: &[CommitEntry], after: &[CommitEntry], push_id: &str) -> bool {
     let [confirmation, commit, rest @ ..] = after else { return false };
     let is_ours = |entry: &CommitEntry| entry.push_id() == Some(push_id);
     // A switch keeps so many entries and no more: the oldest may have gone.
@@ -144,7 +144,7 @@ mod tests {
             (vec![], false),
         ];
         for (after, expected) in table {
-            assert_eq!(took(&before, &after, "p-1"), expected, "{after:?}");
+            assert_eq!(confirmation_took(&before, &after, "p-1"), expected, "{after:?}");
         }
     }
 }

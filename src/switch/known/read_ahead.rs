@@ -3,7 +3,7 @@
 //! One request shows the configuration in braces, for the backup; one shows in XML where bindings stand and what ports
 //! and VLANs say. Under the candidate's lock nobody else commits; without it the history is asked before and after.
 
-use super::{Before, Known, Version};
+use super::{KnownConfiguration, PushBackup, Version};
 use crate::switch::client::SwitchClient;
 use crate::switch::client::queries::{COMMITTED, SHOW, SPELLED_OUT, configuration_in, text_request, xml_request};
 use crate::switch::commits::history::{self, CommitEntry};
@@ -21,10 +21,10 @@ impl SwitchClient {
     ///
     /// # Errors
     /// [`SwitchError`]; [`SwitchError::NotUnderstood`] where the configuration cannot be read whole.
-    pub async fn read_ahead(&mut self) -> Result<Option<Known>, SwitchError> {
-        let asked = [self.asks(history::REQUEST), self.text(), self.places(), self.asks(history::REQUEST)];
+    pub async fn read_ahead(&mut self) -> Result<Option<KnownConfiguration>, SwitchError> {
+        let asked = [self.request(history::REQUEST), self.text(), self.places(), self.request(history::REQUEST)];
         let (replies, ended) = self.exchange_all(&asked).await;
-        let before = history::read(&self.one_of(TELL, &replies, 0, ended.as_ref())?.root);
+        let before = history::read(&self.reply_at(TELL, &replies, 0, ended.as_ref())?.root);
         self.read_at(Version::of(&before), &replies[1..], ended.as_ref())
     }
 
@@ -32,8 +32,8 @@ impl SwitchClient {
     ///
     /// # Errors
     /// As [`Self::read_ahead`].
-    pub async fn read_left(&mut self, version: Version) -> Result<Option<Known>, SwitchError> {
-        let (replies, ended) = self.exchange_all(&[self.text(), self.places(), self.asks(history::REQUEST)]).await;
+    pub async fn read_left(&mut self, version: Version) -> Result<Option<KnownConfiguration>, SwitchError> {
+        let (replies, ended) = self.exchange_all(&[self.text(), self.places(), self.request(history::REQUEST)]).await;
         self.read_at(Some(version), &replies, ended.as_ref())
     }
 
@@ -43,14 +43,17 @@ impl SwitchClient {
         version: Option<Version>,
         replies: &[Message],
         ended: Option<&SessionError>,
-    ) -> Result<Option<Known>, SwitchError> {
-        let after = history::read(&self.one_of(TELL, replies, 2, ended)?.root);
+    ) -> Result<Option<KnownConfiguration>, SwitchError> {
+        let after = history::read(&self.reply_at(TELL, replies, 2, ended)?.root);
         let version = version.filter(|version| version.is(&after));
         version.map(|version| self.known(Some(version), &replies[0], &replies[1])).transpose()
     }
 
     /// Reads what the switch holds, under our lock; `history` was told under it.
-    pub(in crate::switch) async fn read_locked(&mut self, history: &[CommitEntry]) -> Result<Known, SwitchError> {
+    pub(in crate::switch) async fn read_locked(
+        &mut self,
+        history: &[CommitEntry],
+    ) -> Result<KnownConfiguration, SwitchError> {
         let (replies, ended) = self.exchange_all(&[self.text(), self.places()]).await;
         match replies.as_slice() {
             [text, places] => self.known(Version::of(history), text, places),
@@ -58,24 +61,36 @@ impl SwitchClient {
         }
     }
 
-    fn asks(&self, operation: &str) -> Request {
+    fn request(&self, operation: &str) -> Request {
         Request::new(operation, self.rpc_timeout())
     }
 
     fn text(&self) -> Request {
-        self.asks(&text_request(COMMITTED))
+        self.request(&text_request(COMMITTED))
     }
 
     fn places(&self) -> Request {
-        self.asks(&xml_request(COMMITTED, SPELLED_OUT, vlans::EVERYWHERE))
+        self.request(&xml_request(COMMITTED, SPELLED_OUT, vlans::ALL_PLACES))
     }
 
-    fn known(&self, version: Option<Version>, text: &Message, places: &Message) -> Result<Known, SwitchError> {
-        let before = Before::Text(self.text_in(text)?);
+    fn known(
+        &self,
+        version: Option<Version>,
+        text: &Message,
+        places: &Message,
+    ) -> Result<KnownConfiguration, SwitchError> {
+        let backup = PushBackup::Text(self.text_in(text)?);
         let configuration = configuration_in(self.accepted(SHOW, places.reply())?);
         let bindings = dialect::bindings(self.dialect(), &configuration);
         let ports = vlans::ports(&configuration, &bindings);
         let port_vlans = vlans::read(&configuration, ports.iter());
-        Ok(Known { version, dialect: self.dialect(), before, bindings, port_vlans, ports: ports.into_iter().collect() })
+        Ok(KnownConfiguration {
+            version,
+            dialect: self.dialect(),
+            backup,
+            bindings,
+            port_vlans,
+            ports: ports.into_iter().collect(),
+        })
     }
 }

@@ -9,6 +9,6 @@ mod xml;
 
 pub use framing::{Decoder, Framing, FramingError, encode};
 pub use reply::{Reply, RpcError, Severity};
-pub use session::{Message, Request, Session, SessionError};
+pub use session::{Message, NetconfSession, Request, SessionError};
 pub use verbatim::{escaped, take_text};
 pub use xml::{Element, XmlError};

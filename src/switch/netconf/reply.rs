@@ -57,9 +57,9 @@ impl Reply {
     /// [`XmlError`] when it is no XML at all.
     pub fn read(text: &str) -> Result<Self, XmlError> {
         let root = Element::read(text)?;
-        let mut told = Vec::new();
-        root.walk(&mut |element| told.extend(error_of(element)));
-        let (errors, warnings) = told.into_iter().partition(|error| error.severity == Severity::Error);
+        let mut found = Vec::new();
+        root.walk(&mut |element| found.extend(error_of(element)));
+        let (errors, warnings) = found.into_iter().partition(|error| error.severity == Severity::Error);
         Ok(Self { root, errors, warnings })
     }
 }
@@ -85,8 +85,8 @@ fn error_of(element: &Element) -> Option<RpcError> {
         "error" | "warning" => Some(element.text_of("message")?),
         _ => return None,
     };
-    let told = element.text_of("error-severity");
-    let warning = told == Some("warning") || (told.is_none() && element.name == "warning");
+    let severity = element.text_of("error-severity");
+    let warning = severity == Some("warning") || (severity.is_none() && element.name == "warning");
     let tag = element.text_of("error-tag");
     Some(RpcError {
         severity: if warning { Severity::Warning } else { Severity::Error },

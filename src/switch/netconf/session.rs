@@ -95,7 +95,7 @@ fn read(message: &[u8]) -> Result<Reply, SessionError> {
 }
 
 /// An open session.
-pub struct Session<S> {
+pub struct NetconfSession<S> {
     stream: S,
     decoder: Decoder,
     framing: Framing,
@@ -106,7 +106,7 @@ pub struct Session<S> {
     pub capabilities: Vec<String>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> NetconfSession<S> {
     /// Exchanges the hellos (RFC 6241 section 8.1).
     ///
     /// # Errors
@@ -228,10 +228,10 @@ mod tests {
         <nc:capabilities><nc:capability>urn:ietf:params:netconf:base:1.1</nc:capability></nc:capabilities>\
         <nc:session-id>4242</nc:session-id></nc:hello>]]>]]>";
 
-    async fn opened_by(text: String) -> (Result<Session<DuplexStream>, SessionError>, DuplexStream) {
+    async fn opened_by(text: String) -> (Result<NetconfSession<DuplexStream>, SessionError>, DuplexStream) {
         let (ours, mut theirs) = tokio::io::duplex(1 << 16);
         theirs.write_all(text.as_bytes()).await.expect("written");
-        (Session::open(ours, WAIT).await, theirs)
+        (NetconfSession::open(ours, WAIT).await, theirs)
     }
 
     #[tokio::test]

@@ -250,11 +250,11 @@ mod tests {
 
     #[test]
     fn a_reply_without_the_text_has_none_and_an_empty_one_is_empty() {
-        let told = |reply: &str| take_text(reply.as_bytes(), "configuration-text").map(|(_, text)| text);
-        assert_eq!(told("<rpc-reply><rpc-error/></rpc-reply>"), Ok(None));
-        assert_eq!(told("<rpc-reply><configuration-text/></rpc-reply>"), Ok(Some(Vec::new())));
+        let text_of = |reply: &str| take_text(reply.as_bytes(), "configuration-text").map(|(_, text)| text);
+        assert_eq!(text_of("<rpc-reply><rpc-error/></rpc-reply>"), Ok(None));
+        assert_eq!(text_of("<rpc-reply><configuration-text/></rpc-reply>"), Ok(Some(Vec::new())));
         assert_eq!(
-            told("<nc:rpc-reply><x:configuration-text>a</x:configuration-text></nc:rpc-reply>"),
+            text_of("<nc:rpc-reply><x:configuration-text>a</x:configuration-text></nc:rpc-reply>"),
             Ok(Some(b"a".to_vec()))
         );
     }

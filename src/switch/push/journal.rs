@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::plan::{Change, Ownership, PresentBinding, Wish, WishResult};
 use crate::domain::{Failure, TraceId};
 use crate::switch::error::SwitchError;
-use crate::switch::known::{Before, Known, Version};
+use crate::switch::known::{KnownConfiguration, PushBackup, Version};
 
 /// How far a push has come. Each name is what is true if it stops there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,14 +122,14 @@ pub trait Journal {
     /// Earlier pushes to this switch whose end is not known, oldest first.
     fn unresolved(&mut self) -> Result<Vec<PushIntent>, Failure>;
     /// What was read of the switch ahead; it is taken for what the switch holds only where its version is.
-    fn known(&mut self) -> Option<Known> {
+    fn known(&mut self) -> Option<KnownConfiguration> {
         None
     }
     /// Given back what is known of the switch, where it was not changed.
-    fn still_known(&mut self, _known: Known) {}
+    fn still_known(&mut self, _known: KnownConfiguration) {}
     /// Called before the commit is sent: keeps the plan and `before`, the configuration that was committed until now, and
     /// answers with the backup's number. Fails where the lease is lost, or the site is frozen or at its limit.
-    async fn sent(&mut self, push: &PushIntent, before: &Before) -> Result<i64, Failure>;
+    async fn sent(&mut self, push: &PushIntent, before: &PushBackup) -> Result<i64, Failure>;
     /// Asked before a confirmation; fails where the lease is no longer to be trusted.
     fn may_commit(&self) -> Result<(), Failure>;
     /// Told when a push's end is known. It is written down with the results: until then the push is looked at again.

@@ -1,11 +1,11 @@
 //! The push: brings the bindings on a switch to what the rows want.
 //!
 //! What waits is gathered after the backup, as late as possible, and planned against what is there; each group is one
-//! commit, and what the switch refuses is narrowed (`groups`).
+//! commit, and what the switch refuses is narrowed (`narrowing`).
 
-mod groups;
+mod blame;
 pub(in crate::switch) mod journal;
-mod narrow;
+mod narrowing;
 mod planning;
 pub(in crate::switch) mod preview;
 pub(in crate::switch) mod read_back;
@@ -17,11 +17,11 @@ use uuid::Uuid;
 use crate::domain::Failure;
 use crate::domain::plan::{Change, Reached, Step, WishResult};
 use crate::switch::client::SwitchClient;
-use crate::switch::known::{Before, Known};
+use crate::switch::known::{KnownConfiguration, PushBackup};
+use blame::{AddressSteps, by_address};
 use journal::{Demand, PushContent, PushIntent, PushReport, Stage};
-use narrow::{AddressSteps, by_address};
 use planning::planned;
-use transaction::{PushOptions, Transaction, Tried};
+use transaction::{CommitOutcome, PushOptions, Transaction};
 
 /// Pushes what the journal gathers. Never fails as such: the report says what became of what.
 pub async fn push<D: Demand>(client: &mut SwitchClient, demand: &mut D, options: &PushOptions) -> PushReport {
@@ -49,12 +49,12 @@ struct Push<'a, D> {
 }
 
 impl<D: Demand> Push<'_, D> {
-    async fn locked(&mut self, known: &Known) -> Result<(), Failure> {
+    async fn locked(&mut self, known: &KnownConfiguration) -> Result<(), Failure> {
         self.demand().reached(Stage::Read);
         let wishes = self.demand().gather().await?;
         let owned = self.demand().ownership(&wishes, &known.bindings).await?;
         let planned = planned(self.transaction.client, wishes, &known.bindings, Some(known), &owned).await;
-        let planned = self.transaction.seen(planned)?;
+        let planned = self.transaction.noted(planned)?;
         self.demand().reached(Stage::Gathered);
         let mut steps = Vec::new();
         for step in planned {
@@ -72,7 +72,7 @@ impl<D: Demand> Push<'_, D> {
         self.transaction.journal
     }
 
-    async fn try_group(&mut self, group: &[AddressSteps], before: &Before) -> Result<Tried, Failure> {
+    async fn try_group(&mut self, group: &[AddressSteps], before: &PushBackup) -> Result<CommitOutcome, Failure> {
         let changes: Vec<Change> = group.iter().flatten().flat_map(|step| step.changes.clone()).collect();
         match self.transaction.client.load(&changes).await {
             Ok(()) => {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::domain::plan::{Ownership, Planned, PortVlans, PresentBinding, Wish, plan, unsupported, wants_port_vlans};
 use crate::switch::client::SwitchClient;
 use crate::switch::error::SwitchError;
-use crate::switch::known::Known;
+use crate::switch::known::KnownConfiguration;
 
 /// Plans the wishes against the bindings that are there; `owned` says which of these are vmacd's. What the ports say of
 /// VLANs is asked for only where nothing nearer tells and it is not known.
@@ -13,7 +13,7 @@ pub(super) async fn planned(
     client: &mut SwitchClient,
     wishes: Vec<Wish>,
     present: &[PresentBinding],
-    known: Option<&Known>,
+    known: Option<&KnownConfiguration>,
     owned: &Ownership,
 ) -> Result<Vec<Planned>, SwitchError> {
     let (mut planned, mut possible) = (Vec::new(), Vec::new());
@@ -29,7 +29,7 @@ pub(super) async fn planned(
         Some(known) => Cow::Borrowed(&known.port_vlans),
         None => Cow::Owned(client.port_vlans(ports).await?),
     };
-    client.believe(client.duplicates().after_taking(present));
+    client.correct_duplicates(client.duplicates().after_taking(present));
     planned.extend(plan(&possible, present, &port_vlans, owned, client.duplicates()));
     Ok(planned)
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::narrow::{AddressSteps, by_address, is_over, narrow};
+use super::blame::{AddressSteps, by_address, is_over, narrow};
 use super::planning::planned;
 use crate::domain::Failure;
 use crate::domain::plan::{Change, Ownership, Planned, Step, Wish};
@@ -30,12 +30,12 @@ pub async fn preview_changes(
     owned: &Ownership,
 ) -> Result<ChangePreview, Failure> {
     client.lock().await.map_err(|error| error.failure())?;
-    let preview = look(client, wishes, owned).await;
-    given_back(client, preview).await
+    let preview = load_and_compare(client, wishes, owned).await;
+    discard_and_unlock(client, preview).await
 }
 
 /// Discards what was loaded under our lock, and unlocks.
-pub(in crate::switch) async fn given_back<T>(
+pub(in crate::switch) async fn discard_and_unlock<T>(
     client: &mut SwitchClient,
     seen: Result<T, SwitchError>,
 ) -> Result<T, Failure> {
@@ -47,7 +47,11 @@ pub(in crate::switch) async fn given_back<T>(
     tidied.map(|()| seen).map_err(|error| error.failure())
 }
 
-async fn look(client: &mut SwitchClient, wishes: Vec<Wish>, owned: &Ownership) -> Result<ChangePreview, SwitchError> {
+async fn load_and_compare(
+    client: &mut SwitchClient,
+    wishes: Vec<Wish>,
+    owned: &Ownership,
+) -> Result<ChangePreview, SwitchError> {
     let present = client.bindings().await?;
     let (changing, mut settled): (Vec<_>, Vec<_>) = planned(client, wishes, &present, None, owned)
         .await?

@@ -13,10 +13,10 @@ use super::journal::{Journal, PushEnd, PushIntent, Stage};
 use super::read_back::missing;
 use super::resolve::resolve;
 use crate::domain::{Code, Failure, TraceId};
-use crate::switch::client::{SwitchClient, Told};
+use crate::switch::client::{HistoryReply, SwitchClient};
 use crate::switch::commits::history::{CommitEntry, pending_confirm};
 use crate::switch::error::SwitchError;
-use crate::switch::known::{Before, Known, Version, took};
+use crate::switch::known::{KnownConfiguration, PushBackup, Version, confirmation_took};
 use crate::switch::netconf::RpcError;
 
 /// How a push is made.
@@ -34,7 +34,7 @@ pub(in crate::switch) struct Transaction<'a, J> {
     /// The commits, newest first; empty where they are not known.
     history: Vec<CommitEntry>,
     /// The history that came with the lock.
-    told: Option<Told>,
+    history_reply: Option<HistoryReply>,
     /// A commit was sent that the switch did not refuse.
     may_have_changed: bool,
     /// False once the session was lost.
@@ -42,7 +42,7 @@ pub(in crate::switch) struct Transaction<'a, J> {
 }
 
 /// How a load or a commit ended.
-pub(in crate::switch) enum Tried {
+pub(in crate::switch) enum CommitOutcome {
     Confirmed { push_id: String, backup_id: i64 },
     Refused(SwitchError, Vec<RpcError>),
     RolledBack(Failure),
@@ -55,14 +55,14 @@ impl<'a, J: Journal> Transaction<'a, J> {
         journal: &'a mut J,
         options: &'a PushOptions,
     ) -> Result<Self, SwitchError> {
-        let (locked, told) = client.lock_and_tell().await;
+        let (locked, history_reply) = client.lock_with_history().await;
         locked?;
         journal.reached(Stage::Locked);
         Ok(Self {
             client,
             journal,
             options,
-            told: Some(told),
+            history_reply: Some(history_reply),
             history: Vec::new(),
             may_have_changed: false,
             session_usable: true,
@@ -71,7 +71,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
 
     /// Settles earlier pushes; answers with what the switch holds. What was read ahead is that while its version is the
     /// newest: nobody else commits under our lock.
-    pub async fn open(&mut self) -> Result<Known, Failure> {
+    pub async fn open(&mut self) -> Result<KnownConfiguration, Failure> {
         self.resolve_earlier().await?;
         let dialect = self.client.dialect();
         let known = self.journal.known().filter(|known| known.dialect == dialect && known.is_of(&self.history));
@@ -79,7 +79,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
             Some(known) => known,
             None => {
                 let read = self.client.read_locked(&self.history).await;
-                self.seen(read)?
+                self.noted(read)?
             }
         };
         self.journal.reached(Stage::BackedUp);
@@ -88,7 +88,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
 
     /// Ends the transaction: what is known of the switch stays known where nothing was changed. Answers with the version
     /// that the switch is left at, where that is known.
-    pub async fn end(&mut self, known: Option<Known>) -> Option<Version> {
+    pub async fn end(&mut self, known: Option<KnownConfiguration>) -> Option<Version> {
         if let Some(known) = known.filter(|_| !self.may_have_changed) {
             self.journal.still_known(known);
         }
@@ -99,11 +99,11 @@ impl<'a, J: Journal> Transaction<'a, J> {
     /// Settles earlier pushes, and stops where somebody else's confirmed commit is pending: our commit would
     /// confirm it, and its roll-back would take ours along.
     async fn resolve_earlier(&mut self) -> Result<(), Failure> {
-        let told = match self.told.take() {
-            Some(told) => told,
+        let reply = match self.history_reply.take() {
+            Some(reply) => reply,
             None => self.client.history().await,
         };
-        let mut history = self.seen(told)?;
+        let mut history = self.noted(reply)?;
         let unresolved = self.journal.unresolved()?;
         if !unresolved.is_empty() {
             let resolved = resolve(self.client, self.journal, &unresolved, &history).await;
@@ -112,18 +112,18 @@ impl<'a, J: Journal> Transaction<'a, J> {
             }
             resolved?;
             let again = self.client.history().await;
-            history = self.seen(again)?;
+            history = self.noted(again)?;
         }
         let pending = pending_confirm(&history);
         self.history = history;
         let Some(pending) = pending else { return Ok(()) };
-        let told = self.time_told().await?;
-        if told.as_ref().is_ok_and(|clock_s| pending.is_over(*clock_s)) {
+        let clock = self.ask_time().await?;
+        if clock.as_ref().is_ok_and(|clock_s| pending.is_over(*clock_s)) {
             return Ok(());
         }
         let (name, entry) = (self.client.name(), &pending.entry);
         let unknown =
-            told.err().map(|why| format!("; whether its time is over is not known: {why}")).unwrap_or_default();
+            clock.err().map(|why| format!("; whether its time is over is not known: {why}")).unwrap_or_default();
         let text = format!(
             "{name}: a confirmed commit of {} waits for its confirmation ({}){unknown}",
             entry.user, entry.comment
@@ -133,17 +133,22 @@ impl<'a, J: Journal> Transaction<'a, J> {
 
     /// The switch's time, seconds since 1970, or why it does not tell it. No other clock can stand in for it: the
     /// commit's time is the switch's own, and a commit of ours would confirm what is still pending.
-    async fn time_told(&mut self) -> Result<Result<i64, String>, Failure> {
+    async fn ask_time(&mut self) -> Result<Result<i64, String>, Failure> {
         match self.client.clock_s().await {
             Ok(clock_s) => Ok(clock_s.ok_or_else(|| "the switch does not tell its time".to_owned())),
-            Err(error) if error.breaks_session() => self.seen(Err(error)),
+            Err(error) if error.breaks_session() => self.noted(Err(error)),
             Err(error) => Ok(Err(error.to_string())),
         }
     }
 
     /// Commits what was loaded, reads it back, and confirms it or takes it back. `before` is what was committed until
     /// now; the traces stand in the commit log.
-    pub async fn commit(&mut self, intent: PushIntent, before: &Before, traces: &[TraceId]) -> Result<Tried, Failure> {
+    pub async fn commit(
+        &mut self,
+        intent: PushIntent,
+        before: &PushBackup,
+        traces: &[TraceId],
+    ) -> Result<CommitOutcome, Failure> {
         self.journal.reached(Stage::Loaded);
         let backup_id = match self.journal.sent(&intent, before).await {
             Ok(backup_id) => backup_id,
@@ -170,59 +175,69 @@ impl<'a, J: Journal> Transaction<'a, J> {
         self.conclude(intent, backup_id, &before).await
     }
 
-    async fn conclude(&mut self, intent: PushIntent, backup_id: i64, before: &[CommitEntry]) -> Result<Tried, Failure> {
+    async fn conclude(
+        &mut self,
+        intent: PushIntent,
+        backup_id: i64,
+        before: &[CommitEntry],
+    ) -> Result<CommitOutcome, Failure> {
         let missing = self.missing(&intent).await?;
         self.journal.may_commit()?;
         if let Some(missing) = missing {
             let rolled_back = self.client.roll_back(&intent.id).await;
-            self.seen(rolled_back)?;
+            self.noted(rolled_back)?;
             self.journal.resolved(&intent.id, PushEnd::NotApplied);
             let text = format!("{}: committed, but not there when read back: {missing}", self.client.name());
-            return Ok(Tried::RolledBack(Failure::new(Code::ReadBackDiffers, text)));
+            return Ok(CommitOutcome::RolledBack(Failure::new(Code::ReadBackDiffers, text)));
         }
         self.journal.reached(Stage::ReadBack);
-        let (confirmed, told) = self.client.confirm_and_tell(&intent.id).await;
-        self.seen(confirmed)?;
+        let (confirmed, history_reply) = self.client.confirm_with_history(&intent.id).await;
+        self.noted(confirmed)?;
         self.journal.reached(Stage::Answered);
         // A worker that was suspended after reading back may have confirmed what had been rolled back by then.
-        if !self.took(before, &intent.id, told)?
+        if !self.confirmation_took(before, &intent.id, history_reply)?
             && let Some(missing) = self.missing(&intent).await?
         {
             self.journal.resolved(&intent.id, PushEnd::NotApplied);
             let text = format!("{}: rolled back before it was confirmed: {missing}", self.client.name());
-            return Ok(Tried::RolledBack(Failure::new(Code::ReadBackDiffers, text)));
+            return Ok(CommitOutcome::RolledBack(Failure::new(Code::ReadBackDiffers, text)));
         }
         self.journal.reached(Stage::Confirmed);
         self.journal.resolved(&intent.id, PushEnd::Confirmed);
         self.journal.reached(Stage::Resolved);
-        Ok(Tried::Confirmed { push_id: intent.id, backup_id })
+        Ok(CommitOutcome::Confirmed { push_id: intent.id, backup_id })
     }
 
     /// Whether the history tells that the confirmation took; where it does not, the configuration tells.
-    fn took(&mut self, before: &[CommitEntry], push_id: &str, told: Told) -> Result<bool, Failure> {
-        self.history = match told {
-            Err(error) if error.breaks_session() => self.seen(Err(error))?,
+    fn confirmation_took(
+        &mut self,
+        before: &[CommitEntry],
+        push_id: &str,
+        reply: HistoryReply,
+    ) -> Result<bool, Failure> {
+        self.history = match reply {
+            Err(error) if error.breaks_session() => self.noted(Err(error))?,
             history => history.unwrap_or_default(),
         };
-        Ok(took(before, &self.history, push_id))
+        Ok(confirmation_took(before, &self.history, push_id))
     }
 
     async fn missing(&mut self, intent: &PushIntent) -> Result<Option<String>, Failure> {
         let missing = missing(self.client, &intent.content).await;
-        self.seen(missing)
+        self.noted(missing)
     }
 
     /// After a refused load the candidate is brought back; any other error ends the push.
-    pub async fn load_failed(&mut self, error: SwitchError) -> Result<Tried, Failure> {
+    pub async fn load_failed(&mut self, error: SwitchError) -> Result<CommitOutcome, Failure> {
         match &error {
             SwitchError::Refused { errors, .. } => {
                 let errors = errors.clone();
                 self.discard().await?;
-                Ok(Tried::Refused(error, errors))
+                Ok(CommitOutcome::Refused(error, errors))
             }
             SwitchError::NotWhole { .. } => {
                 self.discard().await?;
-                Ok(Tried::Refused(error, Vec::new()))
+                Ok(CommitOutcome::Refused(error, Vec::new()))
             }
             _ => {
                 let failure = error.failure();
@@ -233,7 +248,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
     }
 
     /// The same after a refused commit, which the journal has.
-    async fn commit_failed(&mut self, intent: &PushIntent, error: SwitchError) -> Result<Tried, Failure> {
+    async fn commit_failed(&mut self, intent: &PushIntent, error: SwitchError) -> Result<CommitOutcome, Failure> {
         // A switch in trouble may have committed all the same: the next push finds out.
         if !matches!(error, SwitchError::Unanswered { .. } | SwitchError::Trouble { .. }) {
             self.journal.resolved(&intent.id, PushEnd::Refused);
@@ -244,7 +259,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
     /// Gives up before the commit what was loaded.
     pub async fn discard(&mut self) -> Result<(), Failure> {
         let discarded = self.client.discard().await;
-        self.seen(discarded)
+        self.noted(discarded)
     }
 
     /// That the unlock fails after a good commit is a warning: the switch frees the lock with the session.
@@ -263,7 +278,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
 
     /// Turns an error into a failure, and notes when the session is lost with it. A refusal of anything but a load or a
     /// commit is the switch's trouble: it says nothing about the changes that wait.
-    pub fn seen<T>(&mut self, result: Result<T, SwitchError>) -> Result<T, Failure> {
+    pub fn noted<T>(&mut self, result: Result<T, SwitchError>) -> Result<T, Failure> {
         result.map_err(|error| {
             let failure = match &error {
                 SwitchError::Refused { .. } => Failure::new(Code::SwitchTrouble, error.to_string()),

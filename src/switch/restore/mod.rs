@@ -4,7 +4,7 @@
 //! what would change. What is read back is compared with the candidate that was looked at, because a switch may show the
 //! same configuration in another form than the text that it was given.
 
-mod odd_bytes;
+mod text_checks;
 
 use uuid::Uuid;
 
@@ -13,14 +13,14 @@ use crate::domain::plan::PresentBinding;
 use crate::switch::client::SwitchClient;
 use crate::switch::error::SwitchError;
 use crate::switch::push::journal::{Journal, PushContent, PushIntent};
-use crate::switch::push::preview::given_back;
+use crate::switch::push::preview::discard_and_unlock;
 use crate::switch::push::read_back::sha256;
-use crate::switch::push::transaction::{PushOptions, Transaction, Tried};
-use odd_bytes::{is_taken, may_be_written};
+use crate::switch::push::transaction::{CommitOutcome, PushOptions, Transaction};
+use text_checks::{check_taken_whole, check_writable};
 
 /// A configuration to bring back.
 #[derive(Clone)]
-pub struct Wanted {
+pub struct RestoreTarget {
     /// The backup that it comes from.
     pub backup_id: i64,
     /// Its text, byte for byte, secrets and all.
@@ -29,7 +29,7 @@ pub struct Wanted {
 
 /// What bringing a configuration back changes. Its texts may hold secrets.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Difference {
+pub struct RestoreDifference {
     /// The configuration that is in force before.
     pub before: Vec<u8>,
     /// In the switch's own words, as `show | compare` prints it; empty when nothing changes.
@@ -40,9 +40,9 @@ pub struct Difference {
     pub bindings: Vec<PresentBinding>,
 }
 
-impl std::fmt::Debug for Difference {
+impl std::fmt::Debug for RestoreDifference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Difference").field("text_sha256", &self.text_sha256).finish_non_exhaustive()
+        f.debug_struct("RestoreDifference").field("text_sha256", &self.text_sha256).finish_non_exhaustive()
     }
 }
 
@@ -64,20 +64,20 @@ pub enum RestoreEnd {
 ///
 /// # Errors
 /// The switch's refusal or trouble as a [`Failure`]; nothing was changed.
-pub async fn preview(client: &mut SwitchClient, wanted: &Wanted) -> Result<Difference, Failure> {
+pub async fn preview(client: &mut SwitchClient, wanted: &RestoreTarget) -> Result<RestoreDifference, Failure> {
     client.lock().await.map_err(|error| error.failure())?;
     let difference = load(client, wanted).await;
-    given_back(client, difference).await
+    discard_and_unlock(client, difference).await
 }
 
-async fn load(client: &mut SwitchClient, wanted: &Wanted) -> Result<Difference, SwitchError> {
+async fn load(client: &mut SwitchClient, wanted: &RestoreTarget) -> Result<RestoreDifference, SwitchError> {
     let not_whole = |problem| SwitchError::NotWhole { switch: client.name().to_owned(), problem };
-    may_be_written(&wanted.text).map_err(not_whole)?;
+    check_writable(&wanted.text).map_err(not_whole)?;
     client.load_whole(&wanted.text).await?;
     let candidate = client.candidate_text().await?;
-    is_taken(&wanted.text, &candidate)
+    check_taken_whole(&wanted.text, &candidate)
         .map_err(|problem| SwitchError::NotWhole { switch: client.name().to_owned(), problem })?;
-    Ok(Difference {
+    Ok(RestoreDifference {
         before: client.committed_text().await?,
         text: client.difference().await?,
         text_sha256: sha256(&candidate),
@@ -93,8 +93,8 @@ pub async fn restore<J: Journal>(
     client: &mut SwitchClient,
     journal: &mut J,
     options: &PushOptions,
-    wanted: &Wanted,
-    agreed: &Difference,
+    wanted: &RestoreTarget,
+    agreed: &RestoreDifference,
 ) -> Result<RestoreEnd, Failure> {
     let mut transaction = Transaction::begin(client, journal, options).await.map_err(|error| error.failure())?;
     let end = locked(&mut transaction, wanted, agreed).await;
@@ -104,10 +104,10 @@ pub async fn restore<J: Journal>(
 
 async fn locked<J: Journal>(
     transaction: &mut Transaction<'_, J>,
-    wanted: &Wanted,
-    agreed: &Difference,
+    wanted: &RestoreTarget,
+    agreed: &RestoreDifference,
 ) -> Result<RestoreEnd, Failure> {
-    let before = transaction.open().await?.before;
+    let before = transaction.open().await?.backup;
     let content = PushContent::Whole { restored_backup_id: wanted.backup_id, text_sha256: agreed.text_sha256.clone() };
     let intent = PushIntent { id: Uuid::now_v7().to_string(), content, backup_id: None };
     let tried = match load(transaction.client, wanted).await {
@@ -119,8 +119,8 @@ async fn locked<J: Journal>(
         Err(error) => transaction.load_failed(error).await?,
     };
     match tried {
-        Tried::Confirmed { push_id, backup_id } => Ok(RestoreEnd::Restored { push_id, backup_id }),
-        Tried::Refused(error, _) => Err(error.failure()),
-        Tried::RolledBack(failure) => Err(failure),
+        CommitOutcome::Confirmed { push_id, backup_id } => Ok(RestoreEnd::Restored { push_id, backup_id }),
+        CommitOutcome::Refused(error, _) => Err(error.failure()),
+        CommitOutcome::RolledBack(failure) => Err(failure),
     }
 }

@@ -32,7 +32,7 @@ pub(in crate::switch) fn filter<'a>(ports: impl Iterator<Item = &'a InterfaceNam
 }
 
 /// The subtree that tells the same of every port, and holds every binding.
-pub(in crate::switch) const EVERYWHERE: &str =
+pub(in crate::switch) const ALL_PLACES: &str =
     "<interfaces/><vlans/><ethernet-switching-options><secure-access-port/></ethernet-switching-options>";
 
 /// The ports that a configuration names, and those of the bindings.
@@ -291,7 +291,7 @@ mod tests {
         numbers.map(|number| format!("ge-0/0/{number}.0").parse().expect("a name")).collect()
     }
 
-    fn told(configuration: &str, numbers: std::ops::RangeInclusive<u8>) -> String {
+    fn described(configuration: &str, numbers: std::ops::RangeInclusive<u8>) -> String {
         let read = read(&Element::read(configuration).expect("well-formed"), ports(numbers).iter());
         let line = |(port, vlan): &(InterfaceName, PortVlan)| match vlan {
             PortVlan::One(vlan) => format!("{port}: {vlan}"),
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn access_ports_trunks_and_subnets_are_read() {
-        insta::assert_snapshot!(told(CONFIGURATION, 1..=7), @"
+        insta::assert_snapshot!(described(CONFIGURATION, 1..=7), @"
         ge-0/0/1.0: VLAN.13
         ge-0/0/2.0: VLAN.14
         ge-0/0/3.0: VLAN.13
@@ -353,7 +353,7 @@ mod tests {
             ],
             "",
         );
-        insta::assert_snapshot!(told(&configuration, 1..=9), @"
+        insta::assert_snapshot!(described(&configuration, 1..=9), @"
         ge-0/0/1.0: trunk of A, b c
         ge-0/0/2.0: trunk of A, b c
         ge-0/0/3.0: trunk of A, b c
@@ -373,7 +373,7 @@ mod tests {
             "<interface-range><name>r</name><member-range><name>ge-0/0/2</name><end-range>ge-0/0/3</end-range></member-range>\
              <member>ge-0/0/[6-7]</member>{inside}</interface-range>"
         );
-        insta::assert_snapshot!(told(&switch(&[], &ranges), 2..=8), @"
+        insta::assert_snapshot!(described(&switch(&[], &ranges), 2..=8), @"
         ge-0/0/2.0: A
         ge-0/0/3.0: A
         ge-0/0/6.0: A
@@ -386,7 +386,7 @@ mod tests {
         let more = "<interface inactive=\"inactive\"><name>ge-0/0/3</name></interface><interface><name>ge-0/0/4</name>\
              <unit><name>0</name><family><inet/></family></unit></interface><interface><name>ge-0/0/5</name>\
              <apply-groups>g</apply-groups><unit><name>0</name><family><ethernet-switching/></family></unit></interface>";
-        insta::assert_snapshot!(told(&switch(&[], more), 3..=6), @"
+        insta::assert_snapshot!(described(&switch(&[], more), 3..=6), @"
         ge-0/0/3.0: ? `interfaces ge-0/0/3` is inactive
         ge-0/0/4.0: ? the port is no switching port (family inet)
         ge-0/0/5.0: ? the port's `apply-groups` are not spelled out by the switch

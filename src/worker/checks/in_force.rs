@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::in_force::{AskedBinding, InForceCode, InForceState, InForceVerdict};
 use crate::domain::{BindingState, Desired, SwitchName, chain};
 use crate::store::{InForceNews, ShownInForce, StoreError, Vmac};
-use crate::switch::{Found, SwitchClient, SwitchError};
+use crate::switch::{InForceReport, SwitchClient, SwitchError};
 use crate::worker::context::Context;
 use crate::worker::switches::session::SwitchSession;
 
@@ -51,7 +51,7 @@ pub(in crate::worker) async fn ask(
 ) -> Result<Vec<ShownInForce>, SwitchError> {
     let bindings: Vec<AskedBinding> = asked.iter().map(|asked| asked.binding.clone()).collect();
     let found = client.in_force(&bindings).await?;
-    let shown = |(asked, Found { verdict, tables }): (&Asked, Found)| {
+    let shown = |(asked, InForceReport { verdict, tables }): (&Asked, InForceReport)| {
         let interface = asked.binding.interface.clone();
         ShownInForce { vmac_id: asked.vmac_id, interface, verdict, tables }
     };

@@ -17,7 +17,7 @@ use crate::worker::context::Context;
 use crate::worker::lanes::call_off::{InFlight, called_off};
 use crate::worker::lanes::save_results;
 use crate::worker::lanes::slots::{PushSlot, SiteSlot};
-use crate::worker::push::{self, Order, Pushed};
+use crate::worker::push::{self, PushOrder, Pushed};
 use crate::worker::switches::lease::LeaseInHand;
 use crate::worker::switches::session::SwitchSession;
 
@@ -113,7 +113,7 @@ impl Lane<'_> {
         last_push: Option<Duration>,
     ) -> Result<Option<RecordedPush>, StoreError> {
         let in_flight = InFlight::new(&self.context.commits_in_flight);
-        let order = Order { lease: self.lease, in_flight: &in_flight, last_push };
+        let order = PushOrder { lease: self.lease, in_flight: &in_flight, last_push };
         let patience = Duration::from_millis(self.context.settings.worker.shutdown_grace_ms) / 4;
         tokio::select! {
             pushed = push::push(self.context, &mut self.session, order, slot) => {

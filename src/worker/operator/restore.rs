@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::domain::plan::{PortVlans, PresentBinding, Wish, plan};
 use crate::domain::{Desired, Duplicates, Failure, SwitchName};
 use crate::store::{PushResults, SiteLimits, Store};
-use crate::switch::{self, Difference, Journal, PushOptions, RestoreEnd, Stage, Wanted};
+use crate::switch::{self, Journal, PushOptions, RestoreDifference, RestoreEnd, RestoreTarget, Stage};
 use crate::worker::lanes::call_off::InFlight;
 use crate::worker::operator::session::OperatorSession;
 use crate::worker::push::journal::{StoreJournal, wishes};
@@ -28,7 +28,7 @@ pub struct Restorer {
 /// What a restore would come to.
 pub struct RestorePreview {
     /// What would change on the switch.
-    pub difference: Difference,
+    pub difference: RestoreDifference,
     /// What rows want otherwise: the workers bring it about again afterwards.
     pub disagreeing: Vec<Disagreement>,
 }
@@ -68,7 +68,7 @@ impl Restorer {
     /// # Errors
     /// [`crate::domain::Code::LeaseHeld`] where a worker keeps the switch for longer than `patience`, or the switch's
     /// own refusal.
-    pub async fn preview(&mut self, wanted: &Wanted, patience: Duration) -> Result<RestorePreview, Failure> {
+    pub async fn preview(&mut self, wanted: &RestoreTarget, patience: Duration) -> Result<RestorePreview, Failure> {
         let session = &mut self.session;
         let lease = session.lease(patience).await?;
         let preview = switch::preview(&mut session.client, wanted);
@@ -86,7 +86,7 @@ impl Restorer {
     /// switch's own timer, decides.
     pub async fn restore(
         &mut self,
-        wanted: &Wanted,
+        wanted: &RestoreTarget,
         agreed: &RestorePreview,
         patience: Duration,
     ) -> Result<RestoreEnd, Failure> {
@@ -100,7 +100,7 @@ impl Restorer {
     async fn under(
         &mut self,
         lease: &Arc<LeaseInHand>,
-        wanted: &Wanted,
+        wanted: &RestoreTarget,
         agreed: &RestorePreview,
     ) -> Result<RestoreEnd, Failure> {
         let rows: Vec<i64> = agreed.disagreeing.iter().map(|row| row.wish.vmac_id).collect();

@@ -10,7 +10,7 @@ use crate::domain::plan::{Ownership, PresentBinding, Wish};
 use crate::domain::{Code, Failure, TraceId};
 use crate::failpoint;
 use crate::store::{GatheredRow, PushBefore, PushRow, PushState, SentPush, SiteLimits, Store, WorkItem, WorkPort};
-use crate::switch::{Before, Demand, Journal, Known, PushEnd, PushIntent, Stage};
+use crate::switch::{Demand, Journal, KnownConfiguration, PushBackup, PushEnd, PushIntent, Stage};
 use crate::worker::context::Context;
 use crate::worker::lanes::call_off::InFlight;
 use crate::worker::switches::lease::{LeaseInHand, failure};
@@ -23,7 +23,7 @@ pub(in crate::worker) struct StoreJournal<'a, R> {
     /// Earlier pushes whose end is not known.
     pub unresolved: Vec<PushRow>,
     /// What is known of the switch; valid while its version is the newest.
-    pub known: Option<Known>,
+    pub known: Option<KnownConfiguration>,
     pub(super) trace: PushTrace,
     in_flight: &'a InFlight<'a>,
     limits: SiteLimits,
@@ -35,7 +35,7 @@ pub(in crate::worker) struct StoreJournal<'a, R> {
 
 /// The conditions of a push.
 #[derive(Clone, Copy)]
-pub(in crate::worker) struct Order<'a> {
+pub(in crate::worker) struct PushOrder<'a> {
     /// The switch's lease.
     pub lease: &'a LeaseInHand,
     /// Follows how far its commit is.
@@ -47,7 +47,7 @@ pub(in crate::worker) struct Order<'a> {
 /// The rows that a push drives.
 pub(in crate::worker) struct Rows<'a> {
     pub context: &'a Context,
-    pub order: Order<'a>,
+    pub order: PushOrder<'a>,
     /// Each row as it was gathered.
     pub gathered: HashMap<i64, GatheredRow>,
     /// The producers' traces, by row.
@@ -94,23 +94,23 @@ impl<R> Journal for StoreJournal<'_, R> {
         std::mem::take(&mut self.unresolved).into_iter().map(intent).collect()
     }
 
-    fn known(&mut self) -> Option<Known> {
+    fn known(&mut self) -> Option<KnownConfiguration> {
         self.known.take()
     }
 
-    fn still_known(&mut self, known: Known) {
+    fn still_known(&mut self, known: KnownConfiguration) {
         self.known = Some(known);
     }
 
-    async fn sent(&mut self, push: &PushIntent, before: &Before) -> Result<i64, Failure> {
+    async fn sent(&mut self, push: &PushIntent, before: &PushBackup) -> Result<i64, Failure> {
         self.lease.check()?;
         let sent = SentPush {
             id: &push.id,
             plan: json!(push.content),
             changes: i64::try_from(push.content.len()).unwrap_or(i64::MAX),
             before: match before {
-                Before::Text(text) => PushBefore::Text(text),
-                Before::Kept(hash) => PushBefore::Kept(hash),
+                PushBackup::Text(text) => PushBefore::Text(text),
+                PushBackup::Stored(hash) => PushBefore::Kept(hash),
             },
             backup_id: self.backup_id,
         };

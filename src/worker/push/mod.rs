@@ -3,8 +3,8 @@
 //! The transaction itself is the switch client's. Here is what it records on the way (the [`StoreJournal`]), how long a push
 //! slot is kept for it, and the spans of both.
 
-pub(super) mod ahead;
 pub(super) mod journal;
+pub(super) mod read_ahead;
 mod trace;
 
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ pub(super) struct Pushed {
 pub(super) async fn push(
     context: &Arc<Context>,
     session: &mut SwitchSession,
-    order: Order<'_>,
+    order: PushOrder<'_>,
     slot: &mut Option<PushSlot>,
 ) -> Result<Pushed, StoreError> {
     let started = Instant::now();
@@ -97,7 +97,7 @@ fn may_push(opened: OpenedPush) -> Result<OpenedPush, Failure> {
     }
 }
 
-fn journal_of<'a>(context: &'a Context, order: Order<'a>, limits: SiteLimits) -> PushJournal<'a> {
+fn journal_of<'a>(context: &'a Context, order: PushOrder<'a>, limits: SiteLimits) -> PushJournal<'a> {
     let rows = Rows { context, order, gathered: Default::default(), producers: Default::default() };
     StoreJournal::new(&context.store, order.lease, order.in_flight, limits, rows)
 }
@@ -169,13 +169,13 @@ async fn push_on(
     switch: &Switch,
 ) -> PushReport {
     journal.reached(Stage::Connected);
-    journal.known = match ahead::known(context, client, switch).await {
+    journal.known = match read_ahead::known_configuration(context, client, switch).await {
         Ok(known) => known,
         Err(error) => return PushReport::not_begun(&error),
     };
     let report = switch::push(client, journal, options).await;
     if let Some(known) = journal.known.take() {
-        ahead::remember(context, switch, known).await;
+        read_ahead::remember(context, switch, known).await;
     }
     report
 }

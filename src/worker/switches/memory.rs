@@ -8,14 +8,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::{Switch, SwitchName};
-use crate::switch::Known;
+use crate::switch::KnownConfiguration;
 
 /// Bindings that are remembered of all switches together; about 200 bytes each.
 const BINDINGS_MAX: usize = 500_000;
 
 /// What is remembered of a switch.
 struct Remembered {
-    known: Known,
+    known: KnownConfiguration,
     host_key: Option<String>,
     seen_at: Instant,
 }
@@ -26,7 +26,7 @@ pub(in crate::worker) struct Memory(Mutex<HashMap<SwitchName, Remembered>>);
 
 impl Memory {
     /// What is remembered of the switch as the inventory has it, and since when. It is forgotten until it is put back.
-    pub fn take(&self, switch: &Switch) -> Option<(Known, Duration)> {
+    pub fn take(&self, switch: &Switch) -> Option<(KnownConfiguration, Duration)> {
         let remembered = self.all().remove(&switch.name)?;
         (remembered.host_key == switch.host_key).then(|| (remembered.known, remembered.seen_at.elapsed()))
     }
@@ -37,7 +37,7 @@ impl Memory {
     }
 
     /// Remembers what the switch was just seen to hold. Where that is too much what was seen longest ago is forgotten.
-    pub fn put(&self, switch: &Switch, known: Known) {
+    pub fn put(&self, switch: &Switch, known: KnownConfiguration) {
         let mut all = self.all();
         let remembered = Remembered { known, host_key: switch.host_key.clone(), seen_at: Instant::now() };
         all.insert(switch.name.clone(), remembered);
@@ -56,18 +56,18 @@ impl Memory {
 mod tests {
     use super::*;
     use crate::domain::Dialect;
-    use crate::switch::Before;
+    use crate::switch::PushBackup;
 
     fn switch(name: &str, host_key: &str) -> Switch {
         let switch = serde_json::json!({"name": name, "host": "127.0.0.1", "host_key": host_key});
         serde_json::from_value(switch).expect("a switch")
     }
 
-    fn known() -> Known {
-        Known {
+    fn known() -> KnownConfiguration {
+        KnownConfiguration {
             version: None,
             dialect: Dialect::NonEls,
-            before: Before::Kept("hash".into()),
+            backup: PushBackup::Stored("hash".into()),
             bindings: Vec::new(),
             port_vlans: Default::default(),
             ports: Vec::new(),

@@ -7,7 +7,7 @@ use crate::domain::{Dialect, Failure, chain};
 use crate::store::KnownSwitch;
 use crate::switch::{SwitchClient, SwitchError};
 use crate::worker::context::Context;
-use crate::worker::push::ahead;
+use crate::worker::push::read_ahead;
 use crate::worker::supervision::task_health::Beat;
 use crate::worker::switches::connect::connect;
 use crate::worker::switches::session::{Open, SwitchSession};
@@ -19,7 +19,7 @@ impl SwitchSession {
         let opening = connect(&context.settings, &known.switch, known.dialect_found);
         let (client, slot) = context.slots.open(known.trouble.is_some(), opening).await;
         let mut client = client?;
-        client.start_duplicates(&known.switch, known.duplicates_found);
+        client.init_duplicates(&known.switch, known.duplicates_found);
         self.remember(context, known.dialect_found, client.dialect()).await;
         let switch = known.switch.clone();
         Ok(&mut self.open.insert(Open { client, switch, slot }).client)
@@ -40,12 +40,12 @@ impl SwitchSession {
         if context.memory.knows(switch) {
             return Ok(());
         }
-        ahead::read(context, client, switch, self.left_at.take()).await
+        read_ahead::read(context, client, switch, self.left_at.take()).await
     }
 
     /// Keeps what the switch showed of its rule of duplicates. Where that cannot be written down it is shown again.
     pub async fn remember_duplicates(&mut self, context: &Context) {
-        let Some(rule) = self.client().and_then(SwitchClient::duplicates_found) else { return };
+        let Some(rule) = self.client().and_then(SwitchClient::take_duplicates_found) else { return };
         if let Err(error) = context.store.switches().set_duplicates_found(&self.switch, rule).await {
             tracing::warn!(switch = %self.switch, error = chain(&error), "could not record the rule of duplicates; it is detected again");
         }

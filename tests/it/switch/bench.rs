@@ -7,8 +7,8 @@ use vmacd::domain::plan::{LeftPort, Ownership, PresentBinding, Wish, WishResult,
 use vmacd::domain::{Code, Desired, Failure, Inventory, Mac, Switch};
 use vmacd::sim::{Estate, Options, SimHandle, SimServer};
 use vmacd::switch::{
-    Before, Credential, Demand, Journal, Known, PushEnd, PushIntent, PushOptions, PushReport, Stage, SwitchClient,
-    SwitchError, Timeouts, push,
+    Credential, Demand, Journal, KnownConfiguration, PushBackup, PushEnd, PushIntent, PushOptions, PushReport, Stage,
+    SwitchClient, SwitchError, Timeouts, push,
 };
 
 /// One switch to push to.
@@ -156,7 +156,7 @@ pub struct Notes {
     pub ends: Vec<PushEnd>,
     pub backups: Vec<Vec<u8>>,
     /// What was read ahead.
-    pub known: Option<Known>,
+    pub known: Option<KnownConfiguration>,
     pub stages: Vec<Stage>,
     /// The call that fails from now on, as a lost lease or a database that went away would.
     pub failing: Option<&'static str>,
@@ -186,21 +186,21 @@ impl Journal for Notes {
         self.call("unresolved").map(|()| self.open.clone())
     }
 
-    async fn sent(&mut self, push: &PushIntent, before: &Before) -> Result<i64, Failure> {
+    async fn sent(&mut self, push: &PushIntent, before: &PushBackup) -> Result<i64, Failure> {
         self.call("sent")?;
         self.backups.push(match before {
-            Before::Text(text) => text.clone(),
-            Before::Kept(name) => name.clone().into_bytes(),
+            PushBackup::Text(text) => text.clone(),
+            PushBackup::Stored(name) => name.clone().into_bytes(),
         });
         self.open.push(push.clone());
         Ok(i64::try_from(self.backups.len()).expect("few"))
     }
 
-    fn known(&mut self) -> Option<Known> {
+    fn known(&mut self) -> Option<KnownConfiguration> {
         self.known.take()
     }
 
-    fn still_known(&mut self, known: Known) {
+    fn still_known(&mut self, known: KnownConfiguration) {
         self.known = Some(known);
     }
 

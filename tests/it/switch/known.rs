@@ -3,17 +3,17 @@
 use vmacd::domain::Code;
 use vmacd::domain::plan::{Change, Wish};
 use vmacd::sim::{Dialect, Options};
-use vmacd::switch::{Before, Known};
+use vmacd::switch::{KnownConfiguration, PushBackup};
 
 use super::bench::{Bench, Notes, codes, whole};
 
-async fn read(bench: &Bench) -> Known {
+async fn read(bench: &Bench) -> KnownConfiguration {
     let known = bench.client().await.read_ahead().await.expect("an answer").expect("a version");
-    Known { before: Before::Kept("read ahead".to_owned()), ..known }
+    KnownConfiguration { backup: PushBackup::Stored("read ahead".to_owned()), ..known }
 }
 
 /// Pushes with what is known; the backup that was kept.
-async fn push_with(bench: &Bench, known: Known, number: u8) -> Vec<u8> {
+async fn push_with(bench: &Bench, known: KnownConfiguration, number: u8) -> Vec<u8> {
     let mut notes = Notes { known: Some(known), ..Notes::of(vec![bench.create(0, number)]) };
     let report = bench.push(&mut notes).await;
     assert_eq!((whole(&report), codes(&report)), (None, vec![(i64::from(number), None)]));
@@ -106,7 +106,7 @@ async fn a_push_that_changes_nothing_leaves_what_is_known() {
     assert!(notes.known.is_none(), "it changed the switch");
     bench.push(&mut notes).await;
     let known = notes.known.take().expect("known now");
-    assert_eq!(known.before, Before::Text(bench.sim().committed_bytes()));
+    assert_eq!(known.backup, PushBackup::Text(bench.sim().committed_bytes()));
     bench.sim().operator_lock().expect("locked");
     notes.known = Some(known);
     assert_eq!(whole(&bench.push(&mut notes).await), Some(Code::LockedByOther));

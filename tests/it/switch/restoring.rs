@@ -1,7 +1,7 @@
 //! Bringing a whole configuration back: byte for byte, or not at all.
 
 use vmacd::domain::{Code, Failure};
-use vmacd::switch::{Difference, PushEnd, PushOptions, RestoreEnd, Wanted, preview, restore};
+use vmacd::switch::{PushEnd, PushOptions, RestoreDifference, RestoreEnd, RestoreTarget, preview, restore};
 
 use super::bench::{Bench, Notes, whole};
 use crate::support::eventually;
@@ -9,22 +9,22 @@ use crate::support::eventually;
 const OPTIONS: PushOptions = PushOptions { confirm_timeout_min: 5 };
 
 /// A configuration, and a switch that was changed since.
-async fn changed(bench: &Bench) -> Wanted {
-    let wanted = Wanted { backup_id: 7, text: bench.sim().committed_bytes() };
+async fn changed(bench: &Bench) -> RestoreTarget {
+    let wanted = RestoreTarget { backup_id: 7, text: bench.sim().committed_bytes() };
     bench.push(&mut Notes::of(vec![bench.create(0, 1), bench.create(1, 2)])).await;
     bench.operator_sets(&["set system host-name renamed"]);
     wanted
 }
 
-async fn look(bench: &Bench, wanted: &Wanted) -> Result<Difference, Failure> {
+async fn look(bench: &Bench, wanted: &RestoreTarget) -> Result<RestoreDifference, Failure> {
     preview(&mut bench.client().await, wanted).await
 }
 
 async fn bring_back(
     bench: &Bench,
     notes: &mut Notes,
-    wanted: &Wanted,
-    agreed: &Difference,
+    wanted: &RestoreTarget,
+    agreed: &RestoreDifference,
 ) -> Result<RestoreEnd, Failure> {
     restore(&mut bench.client().await, notes, &OPTIONS, wanted, agreed).await
 }
@@ -61,7 +61,7 @@ async fn the_difference_is_the_switchs_own_and_leaves_no_trace() {
     assert!(difference.bindings.iter().all(|binding| binding.ip != bench.create(0, 1).ip));
     assert_eq!((bench.sim().commits(), bench.sim().committed_text()), (commits, text));
     bench.assert_tidy();
-    let same = Wanted { text: bench.sim().committed_bytes(), ..wanted };
+    let same = RestoreTarget { text: bench.sim().committed_bytes(), ..wanted };
     assert_eq!(look(&bench, &same).await.expect("a difference").text, "");
 }
 
@@ -84,7 +84,7 @@ async fn somebody_elses_lock_or_edits_are_left_alone() {
     assert_eq!(bench.sim().committed_text(), text);
 }
 
-async fn restored(bench: &Bench, wanted: &Wanted, agreed: &Difference) -> Result<(), Failure> {
+async fn restored(bench: &Bench, wanted: &RestoreTarget, agreed: &RestoreDifference) -> Result<(), Failure> {
     bring_back(bench, &mut Notes::default(), wanted, agreed).await.map(|_| ())
 }
 
@@ -105,7 +105,7 @@ async fn what_was_not_agreed_to_is_not_done() {
 #[tokio::test]
 async fn a_configuration_that_the_switch_refuses_changes_nothing() {
     let bench = Bench::non_els().await;
-    let wanted = Wanted { text: b"system {\n    no-such-statement".to_vec(), ..changed(&bench).await };
+    let wanted = RestoreTarget { text: b"system {\n    no-such-statement".to_vec(), ..changed(&bench).await };
     let text = bench.sim().committed_text();
     assert_eq!(look(&bench, &wanted).await.expect_err("refused").code, Code::RefusedBySwitch);
     assert_eq!(bench.sim().committed_text(), text);
@@ -153,7 +153,7 @@ async fn a_configuration_that_lost_a_character_when_it_was_kept_is_not_brought_b
     let (text, wanted) = (bench.sim().committed_text(), changed(&bench).await);
     let now = bench.sim().committed_text();
     let holed = text.replacen("host-name ", "host-name caf\u{fffd}", 1).into_bytes();
-    let refused = look(&bench, &Wanted { text: holed, ..wanted }).await.expect_err("a hole");
+    let refused = look(&bench, &RestoreTarget { text: holed, ..wanted }).await.expect_err("a hole");
     assert!(refused.text.contains("replacement character"), "{refused:?}");
     assert_eq!(bench.sim().committed_text(), now);
     bench.assert_tidy();

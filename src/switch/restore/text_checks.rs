@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 /// Refuses a text that cannot be what a switch held.
-pub(super) fn may_be_written(text: &[u8]) -> Result<(), String> {
+pub(super) fn check_writable(text: &[u8]) -> Result<(), String> {
     let line = |at: usize| 1 + text[..at].iter().filter(|byte| **byte == b'\n').count();
     if let Some(at) = text.windows(REPLACEMENT.len()).position(|part| part == REPLACEMENT) {
         let line = line(at);
@@ -23,8 +23,8 @@ pub(super) fn may_be_written(text: &[u8]) -> Result<(), String> {
 }
 
 /// Refuses a candidate that does not hold the odd bytes of what was loaded into it.
-pub(super) fn is_taken(loaded: &[u8], candidate: &[u8]) -> Result<(), String> {
-    let (wanted, held) = (odd_bytes(loaded), odd_bytes(candidate));
+pub(super) fn check_taken_whole(loaded: &[u8], candidate: &[u8]) -> Result<(), String> {
+    let (wanted, held) = (text_checks(loaded), text_checks(candidate));
     let differing = wanted.keys().chain(held.keys()).find(|byte| wanted.get(*byte) != held.get(*byte));
     match differing {
         None => Ok(()),
@@ -37,7 +37,7 @@ pub(super) fn is_taken(loaded: &[u8], candidate: &[u8]) -> Result<(), String> {
 }
 
 /// How often each byte is there that is neither plain ASCII nor white space.
-fn odd_bytes(text: &[u8]) -> BTreeMap<u8, usize> {
+fn text_checks(text: &[u8]) -> BTreeMap<u8, usize> {
     let mut counts = BTreeMap::new();
     let is_plain = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\n');
     text.iter().filter(|byte| !is_plain(byte)).for_each(|byte| *counts.entry(*byte).or_default() += 1);
@@ -50,17 +50,17 @@ mod tests {
 
     #[test]
     fn a_text_with_a_hole_in_it_is_not_written() {
-        assert_eq!(may_be_written(b"system;\nname \"caf\xe9\x1b\r\";\n"), Ok(()));
-        let refused = may_be_written("a;\nb \"caf\u{fffd}\";\n".as_bytes()).expect_err("a hole");
+        assert_eq!(check_writable(b"system;\nname \"caf\xe9\x1b\r\";\n"), Ok(()));
+        let refused = check_writable("a;\nb \"caf\u{fffd}\";\n".as_bytes()).expect_err("a hole");
         assert!(refused.starts_with("line 2 has a replacement character"), "{refused}");
-        assert!(may_be_written(b"a\0").is_err());
+        assert!(check_writable(b"a\0").is_err());
     }
 
     #[test]
     fn a_candidate_that_lost_a_byte_is_told_from_one_in_another_form() {
-        assert_eq!(is_taken(b"a { b \"\xe9\x1b\"; }", b"a b \"\xe9\x1b\";\n"), Ok(()));
+        assert_eq!(check_taken_whole(b"a { b \"\xe9\x1b\"; }", b"a b \"\xe9\x1b\";\n"), Ok(()));
         for candidate in [&b"a b \"\x1b\";"[..], "a b \"\u{fffd}\x1b\";".as_bytes(), b"a b \"\xe9\";"] {
-            assert!(is_taken(b"a { b \"\xe9\x1b\"; }", candidate).is_err(), "{}", candidate.escape_ascii());
+            assert!(check_taken_whole(b"a { b \"\xe9\x1b\"; }", candidate).is_err(), "{}", candidate.escape_ascii());
         }
     }
 }

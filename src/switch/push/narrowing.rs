@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::Push;
+use super::blame::{AddressSteps, Blame, blame, halves, is_over, named_are_due, parted, refused_macs, samples};
 use super::journal::Demand;
-use super::narrow::{AddressSteps, Blame, blame, halves, is_over, named_are_due, parted, refused_macs, samples};
-use super::transaction::Tried;
+use super::transaction::CommitOutcome;
 use crate::domain::plan::{PresentBinding, Step, apply, fall_back, of_macs};
 use crate::domain::{Code, Failure};
 use crate::switch::error::{SwitchError, is_duplicate_mac, words};
-use crate::switch::known::Known;
+use crate::switch::known::KnownConfiguration;
 use crate::switch::netconf::RpcError;
 
 /// What is left to try, and what was seen so far.
@@ -72,22 +72,26 @@ impl Narrowing {
 impl<D: Demand> Push<'_, D> {
     /// Pushes a group; what is refused is narrowed, the parts tried one after another. What is left when the bounds are
     /// reached has no result: it goes on in the next push.
-    pub(super) async fn push_groups(&mut self, group: Vec<AddressSteps>, known: &Known) -> Result<(), Failure> {
+    pub(super) async fn push_groups(
+        &mut self,
+        group: Vec<AddressSteps>,
+        known: &KnownConfiguration,
+    ) -> Result<(), Failure> {
         let mut left = Narrowing::of(group, known.bindings.clone());
         while let Some(group) = left.next() {
-            match self.try_group(&group, &known.before).await? {
-                Tried::Confirmed { push_id, backup_id } => {
+            match self.try_group(&group, &known.backup).await? {
+                CommitOutcome::Confirmed { push_id, backup_id } => {
                     left.any_took = true;
                     left.present = left.after(&group);
                     for step in group.into_iter().flatten() {
                         self.reached(step, Some((push_id.clone(), Some(backup_id))));
                     }
                 }
-                Tried::RolledBack(failure) => {
+                CommitOutcome::RolledBack(failure) => {
                     left.any_failed = true;
                     self.fail(group, &failure);
                 }
-                Tried::Refused(error, errors) => self.refused(&mut left, group, &error, &errors).await?,
+                CommitOutcome::Refused(error, errors) => self.refused(&mut left, group, &error, &errors).await?,
             }
             if left.is_over() {
                 return self.leave(left);
@@ -142,7 +146,7 @@ impl<D: Demand> Push<'_, D> {
             let mut after = left.after(group);
             let refused = refused_macs(group, errors);
             for of_one_mac in of_macs(&after, |mac| refused.contains(&mac)) {
-                client.believe(client.duplicates().after_refusal(&of_one_mac));
+                client.correct_duplicates(client.duplicates().after_refusal(&of_one_mac));
             }
             let steps = group.iter_mut().flatten();
             if fall_back(steps, &mut after, client.duplicates().rule) {
@@ -159,7 +163,7 @@ impl<D: Demand> Push<'_, D> {
     async fn check_empty(&mut self) -> Result<(), Failure> {
         match self.transaction.client.check_commit().await {
             Err(SwitchError::Refused { errors, .. }) => Err(self.standing(&words(&errors))),
-            answered => self.transaction.seen(answered),
+            answered => self.transaction.noted(answered),
         }
     }
 

@@ -51,7 +51,7 @@ pub(super) enum Blame {
     /// They hold the address or MAC of a change.
     Named,
     /// They say nothing that tells, or name a port of the changes or what stands above them.
-    Untold,
+    Unclear,
     /// They name a place in the configuration that is none of the changes'.
     Elsewhere,
 }
@@ -64,7 +64,7 @@ pub(super) fn blame(group: &[AddressSteps], errors: &[RpcError]) -> Blame {
     }
     let is_elsewhere = errors.iter().any(|error| error.path.as_deref().is_some_and(|path| !may_be_ours(path)));
     let at_port = || steps().any(|step| errors.iter().any(|error| holds_port(error, step)));
-    if is_elsewhere && !at_port() { Blame::Elsewhere } else { Blame::Untold }
+    if is_elsewhere && !at_port() { Blame::Elsewhere } else { Blame::Unclear }
 }
 
 /// The group without the changes that the errors name, and these; all are on one side where the errors name all or none.
@@ -249,11 +249,11 @@ mod tests {
                 Blame::Elsewhere,
             ),
             (Some("[edit ethernet-switching-options secure-access-port interface ge-0/0/9.0]"), "no", Blame::Elsewhere),
-            (Some("[edit ethernet-switching-options secure-access-port interface ge-0/0/1.0]"), "no", Blame::Untold),
-            (Some("[edit interfaces ge-0/0/1 unit 0]"), "no such family", Blame::Untold),
-            (Some("[edit vlans]"), "too many", Blame::Untold),
-            (Some("[edit]"), "could not apply", Blame::Untold),
-            (None, "configuration check-out failed", Blame::Untold),
+            (Some("[edit ethernet-switching-options secure-access-port interface ge-0/0/1.0]"), "no", Blame::Unclear),
+            (Some("[edit interfaces ge-0/0/1 unit 0]"), "no such family", Blame::Unclear),
+            (Some("[edit vlans]"), "too many", Blame::Unclear),
+            (Some("[edit]"), "could not apply", Blame::Unclear),
+            (None, "configuration check-out failed", Blame::Unclear),
             (Some("[edit interfaces]"), "what 10.0.0.2 is bound to", Blame::Named),
             (None, "duplicate MAC address 02:AA:00:00:00:01", Blame::Named),
         ] {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::{Switch, chain};
-use crate::switch::{Before, Known, SwitchClient, SwitchError, Version};
+use crate::switch::{KnownConfiguration, PushBackup, SwitchClient, SwitchError, Version};
 use crate::worker::context::Context;
 
 /// How long what was read counts as the newest without asking. It is compared under the lock all the same: a wrong guess
@@ -14,11 +14,11 @@ const FRESH: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// [`SwitchError`]; nothing was changed.
-pub(super) async fn known(
+pub(super) async fn known_configuration(
     context: &Context,
     client: &mut SwitchClient,
     switch: &Switch,
-) -> Result<Option<Known>, SwitchError> {
+) -> Result<Option<KnownConfiguration>, SwitchError> {
     if let Some((known, age)) = context.memory.take(switch) {
         let is_newest = age < FRESH
             || match client.history().await {
@@ -30,7 +30,7 @@ pub(super) async fn known(
         }
     }
     match client.read_ahead().await {
-        Ok(Some(known)) => Ok(Some(kept(context, switch, known).await)),
+        Ok(Some(known)) => Ok(Some(with_stored_backup(context, switch, known).await)),
         Err(error) if error.breaks_session() => Err(error),
         // What the switch refuses now it refuses under the lock, where the error is reported in full.
         Ok(None) | Err(_) => Ok(None),
@@ -38,20 +38,20 @@ pub(super) async fn known(
 }
 
 /// Remembers what is known of the switch, its backup in the database.
-pub(in crate::worker) async fn remember(context: &Context, switch: &Switch, known: Known) {
+pub(in crate::worker) async fn remember(context: &Context, switch: &Switch, known: KnownConfiguration) {
     if known.version.is_some() {
-        let known = kept(context, switch, known).await;
-        if matches!(known.before, Before::Kept(_)) {
+        let known = with_stored_backup(context, switch, known).await;
+        if matches!(known.backup, PushBackup::Stored(_)) {
             context.memory.put(switch, known);
         }
     }
 }
 
 /// The same with its text in the database; where that fails it goes with the push.
-async fn kept(context: &Context, switch: &Switch, mut known: Known) -> Known {
-    if let Before::Text(text) = &known.before {
+async fn with_stored_backup(context: &Context, switch: &Switch, mut known: KnownConfiguration) -> KnownConfiguration {
+    if let PushBackup::Text(text) = &known.backup {
         match context.store.backups().keep_content(&switch.name, text).await {
-            Ok(hash) => known.before = Before::Kept(hash),
+            Ok(hash) => known.backup = PushBackup::Stored(hash),
             Err(error) => {
                 tracing::debug!(switch = %switch.name, error = chain(&error), "could not store the configuration ahead of the push")
             }
