@@ -38,7 +38,7 @@ use table::Row;
 
 #[tokio::main]
 async fn main() {
-    let options = Options::from_arguments();
+    let options = Options::from_arguments(scenarios::NAMES);
     let (mut rows, mut fsyncs) = (Vec::new(), Vec::new());
     for name in options.scenarios() {
         fsyncs.push(fsync::per_second());

@@ -1,6 +1,5 @@
 //! The command line: `[--quick | --full] [--write] [SCENARIO...]`.
 
-use crate::scenarios;
 use crate::worker::Program;
 
 /// How much is measured.
@@ -20,13 +19,16 @@ pub struct Options {
     pub size: Size,
     /// Put the rows into docs/BENCHMARKS.md.
     pub write: bool,
+    /// All there are, in their order.
+    known: &'static [&'static str],
+    /// Those that were asked for; all where there are none.
     names: Vec<String>,
 }
 
 impl Options {
-    /// Ends the process with a hint where an argument is not known.
-    pub fn from_arguments() -> Self {
-        let mut options = Self { size: Size::Usual, write: false, names: Vec::new() };
+    /// Reads the arguments; `known` are the scenarios there are. Ends the process with a hint where an argument is not known.
+    pub fn from_arguments(known: &'static [&'static str]) -> Self {
+        let mut options = Self { size: Size::Usual, write: false, known, names: Vec::new() };
         for argument in std::env::args().skip(1) {
             match argument.as_str() {
                 "--quick" => options.size = Size::Quick,
@@ -34,9 +36,9 @@ impl Options {
                 "--write" => options.write = true,
                 // What `cargo bench` adds by itself.
                 "--bench" => {}
-                name if scenarios::NAMES.contains(&name) => options.names.push(argument),
+                name if known.contains(&name) => options.names.push(argument),
                 other => {
-                    eprintln!("{other}: no such scenario; there are: {}", scenarios::NAMES.join(" "));
+                    eprintln!("{other}: no such scenario; there are: {}", known.join(" "));
                     std::process::exit(1);
                 }
             }
@@ -51,7 +53,7 @@ impl Options {
             [] => usual(name),
             names => names.iter().any(|asked| asked == name),
         };
-        scenarios::NAMES.iter().copied().filter(wanted)
+        self.known.iter().copied().filter(wanted)
     }
 
     /// One of three numbers, by size.
