@@ -125,7 +125,7 @@ pub enum SwitchError {
         switch: String,
         /// What it was asked.
         request: &'static str,
-        /// Every error it told.
+        /// Every error in its reply.
         errors: Vec<RpcError>,
     },
     /// The answer has a shape that is not known.
@@ -196,7 +196,7 @@ pub(super) fn is_duplicate_mac(errors: &[RpcError]) -> bool {
     errors.iter().any(says)
 }
 
-/// What a refused request is, by the switch's words: the one thing that every release tells (a vSRX 15.1X49 was seen
+/// What a refused request is, by the switch's words: the one thing that every release has (a vSRX 15.1X49 was seen
 /// to tag a held lock `lock-denied`, others send no tag at all; the wordings are those of napalm issue 1445,
 /// junipernetworks.junos issue 404, ansible-junos-stdlib issue 140).
 pub fn refusal(switch: &str, request: &'static str, errors: Vec<RpcError>) -> SwitchError {

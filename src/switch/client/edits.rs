@@ -53,7 +53,7 @@ impl SwitchClient {
     /// Loads the changes into the candidate.
     ///
     /// # Errors
-    /// [`SwitchError::Refused`] with every error that the switch told, or for changes that cannot be written; or
+    /// [`SwitchError::Refused`] with every error that the switch sent, or for changes that cannot be written; or
     /// [`SwitchError`].
     pub async fn load(&mut self, changes: &[Change]) -> Result<(), SwitchError> {
         let configuration = dialect::render(self.dialect, changes);
@@ -67,7 +67,7 @@ impl SwitchClient {
         self.ask("load the changes", ask).await.map(|_| ())
     }
 
-    /// The changes in a place whose name on the switch is no UTF-8: written, it would be another place.
+    /// The changes in a place whose name on the switch is not valid UTF-8: written, it would be another place.
     fn unwritable(&self, changes: &[Change]) -> Vec<RpcError> {
         let is_unwritable = |change: &&Change| {
             dialect::render(self.dialect, std::slice::from_ref(*change)).contains(char::REPLACEMENT_CHARACTER)
@@ -94,7 +94,7 @@ impl SwitchClient {
     }
 
     /// Commits the candidate; the switch rolls it back after `timeout_min` minutes unless it is confirmed.
-    /// In `commit-configuration` the time is in minutes (JNPR "commit-configuration", 1 to 65535). The traces stand in
+    /// In `commit-configuration` the time is in minutes (JNPR "commit-configuration", 1 to 65535). The traces go into
     /// the switch's commit log, as far as they fit.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl SwitchClient {
     }
 
     /// Asks whether the candidate could be committed by this login. It confirms a pending confirmed commit, anybody's
-    /// (terraform-provider-junos confirms so): look at the history first.
+    /// (terraform-provider-junos confirms so): check the history first.
     ///
     /// # Errors
     /// As [`Self::commit_confirmed`].

@@ -49,7 +49,7 @@ pub struct SwitchClient {
 }
 
 impl SwitchClient {
-    /// Connects, logs in, and finds out the dialect unless the inventory or `known` tells it.
+    /// Connects, logs in, and finds out the dialect unless the inventory or `known` has it.
     ///
     /// # Errors
     /// [`SwitchError`], by what went wrong.
@@ -93,18 +93,18 @@ impl SwitchClient {
         self.dialect
     }
 
-    /// Where one MAC may stand twice on it, as far as that is known.
+    /// Where it accepts one MAC for several addresses, as far as that is known.
     pub const fn duplicates(&self) -> Duplicates {
         self.duplicates
     }
 
-    /// Begins with what was found out before.
+    /// Starts with the rule of duplicates that was found out before.
     pub fn init_duplicates(&mut self, switch: &Switch, found: Option<DuplicateRule>) {
         self.duplicates = Duplicates::of(switch.duplicates, found, self.dialect);
         self.duplicates_reported = self.duplicates;
     }
 
-    /// Corrects the belief.
+    /// Corrects the rule of duplicates by what the switch showed.
     pub fn correct_duplicates(&mut self, duplicates: Duplicates) {
         if duplicates.rule != self.duplicates.rule {
             tracing::info!(

@@ -129,7 +129,7 @@ impl SwitchClient {
     /// [`SwitchError::NotUnderstood`] when the reply holds no difference, or [`SwitchError`].
     pub async fn difference(&mut self) -> Result<String, SwitchError> {
         let ask = "<get-configuration compare=\"rollback\" rollback=\"0\" format=\"text\"/>";
-        // The whole is looked at where there is no output in it: some releases leave that out when nothing changes.
+        // Some releases leave the output out when nothing changes: then the element around it is enough.
         let (what, whole) = ("compare its candidate", "configuration-information");
         let message = self.exchange(what, ask).await?;
         let (reply, output) = message.text("configuration-output").map_err(|error| self.broken(what, Some(&error)))?;
@@ -171,7 +171,7 @@ impl SwitchClient {
         Ok(history::read(&reply.root))
     }
 
-    /// The switch's own time, seconds since 1970; none when it does not tell.
+    /// The switch's own time, seconds since 1970; none if its reply has none.
     ///
     /// # Errors
     /// [`SwitchError`].

@@ -1,4 +1,4 @@
-//! What stands in the switch's commit log (`show system commit`): the push's id, and whose traces it carries.
+//! What a push writes into the switch's commit log (`show system commit`): its id, and the traces of those who asked for it.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::domain::TraceId;
 /// NETCONF, and an entry that is too long would refuse the commit.
 const TRACES_MAX: usize = 5;
 
-/// What stands behind the push's id in the entry of its confirmation.
+/// Follows the push's id in the log entry of its confirmation.
 pub(in crate::switch) const CONFIRMED: &str = " confirmed";
 
 /// The entry as XML: the push's id is how it is recognised when its answer was lost.

@@ -28,13 +28,13 @@ pub struct PendingConfirm {
 }
 
 impl CommitEntry {
-    /// What tells this commit from others, also once newer ones stand above it.
+    /// Identifies this commit among others, also after newer ones.
     pub fn identity(&self) -> String {
         let at_s = self.at_s.map(|at_s| at_s.to_string()).unwrap_or_default();
         format!("{at_s} {} {} {}", self.user, self.comment, self.log)
     }
 
-    /// True for the same commit, in whatever place it stands.
+    /// True for the same commit, whatever its sequence number.
     pub(in crate::switch) fn is_like(&self, other: &Self) -> bool {
         self.at_s == other.at_s && self.user == other.user && self.comment == other.comment && self.log == other.log
     }
@@ -50,7 +50,7 @@ impl CommitEntry {
     }
 }
 
-/// The commits since the one of that identity, newest first; all of them where it has gone, none where none was known.
+/// The commits since the one of that identity, newest first: all of them if it is gone, none if none was known.
 pub fn commits_since<'a>(history: &'a [CommitEntry], known: Option<&str>) -> &'a [CommitEntry] {
     let Some(known) = known else { return &[] };
     let at = history.iter().position(|entry| entry.identity() == known);

@@ -2,7 +2,7 @@
 //!
 //! Both dialects keep bindings in lists keyed by the address, within a port that is keyed by its name. A request may name
 //! keys at each level (JNPR "Requesting an Individual Configuration Object"): the reply then has these entries and what
-//! stands above them, with the attributes `inactive` and `group` of both.
+//! is above them, with the attributes `inactive` and `group` of both.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::els;
 use crate::domain::plan::Change;
 use crate::domain::{BindableAddress, Dialect};
 
-/// VLAN, group and port: what entries stand in. Without ELS only the port counts.
+/// VLAN, group and port: the containers of entries. Without ELS only the port counts.
 type Place<'a> = (&'a str, &'a str, &'a str);
 
 /// The subtree to ask for so that the reply holds the changed entries.
@@ -69,7 +69,7 @@ fn place(dialect: Dialect, change: &Change) -> Place<'_> {
     }
 }
 
-/// The list that an address stands in; only ELS has one for IPv6.
+/// The list that an address is in; only ELS has one for IPv6.
 const fn keyword(dialect: Dialect, ip: BindableAddress) -> &'static str {
     match dialect {
         Dialect::NonEls => "static-ip",

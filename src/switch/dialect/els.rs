@@ -77,7 +77,7 @@ pub(super) fn groups(configuration: &Element) -> Vec<GroupOfPort> {
     groups
 }
 
-/// What is inactive on the way to a port's entries; an inactive VLAN is no VLAN of the switch.
+/// What is inactive on the way to a port's entries; an inactive VLAN does not exist for the switch.
 pub(super) fn inactive(configuration: &Element) -> Vec<Inactivity> {
     let mut found = Vec::new();
     let Some((at, vlans)) = Statement::default().down(configuration, &["vlans"]) else { return found };
@@ -103,7 +103,7 @@ pub(super) fn inactive(configuration: &Element) -> Vec<Inactivity> {
 }
 
 pub(super) fn render(changes: &[Change]) -> String {
-    // VLAN, group, interface: the containers that an entry stands in.
+    // VLAN, group, interface: the containers of an entry.
     let mut places: BTreeMap<(&str, &str, &str), String> = BTreeMap::new();
     for change in changes {
         let (interface, vlan, group, entry) = entry(change);
@@ -137,7 +137,7 @@ fn entry(change: &Change) -> (&InterfaceName, &str, &Option<String>, String) {
     }
 }
 
-/// The list that an address stands in.
+/// The list that an address is in.
 pub(super) const fn keyword(ip: BindableAddress) -> &'static str {
     if ip.is_v6() { "static-ipv6" } else { "static-ip" }
 }

@@ -27,7 +27,7 @@ pub(super) fn bindings(dialect: Dialect, configuration: &Element) -> Vec<Present
     }
 }
 
-/// The inactive statements that bindings would stand under, and in ELS the groups that the ports are in.
+/// The inactive statements above places for bindings, and in ELS the groups that the ports are in.
 pub(super) fn places(configuration: &Element) -> (Vec<Inactivity>, Vec<GroupOfPort>) {
     let mut inactive = non_els::inactive(configuration);
     inactive.extend(els::inactive(configuration));

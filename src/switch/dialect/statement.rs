@@ -3,7 +3,7 @@
 use crate::domain::plan::Inactive;
 use crate::switch::netconf::Element;
 
-/// Where a reader stands in the configuration.
+/// A place in the configuration, on the way down from its root.
 #[derive(Debug, Clone, Default)]
 pub(in crate::switch) struct Statement {
     /// As `set` writes it.
@@ -42,7 +42,7 @@ impl Statement {
     }
 }
 
-/// A name with blanks or signs stands in quotes.
+/// A name, in quotes if it has blanks or signs.
 fn quoted(name: &str) -> String {
     let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c));
     if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\\\"")) }

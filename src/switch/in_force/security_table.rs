@@ -48,7 +48,7 @@ fn entry(element: &Element) -> Option<TableEntry> {
     Some(TableEntry { ip, mac, interface: text_ending(element, &["interface", "interface-name", "intf-name"])? })
 }
 
-/// The first child whose name ends so and whose text can be read as what is looked for.
+/// The first child whose name ends with one of these and whose text parses as `T`.
 fn text_ending<T: FromStr>(element: &Element, ends: &[&str]) -> Option<T> {
     let is_named = |name: &str| {
         ends.iter().any(|end| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('-')))

@@ -18,7 +18,7 @@ pub struct Version(Vec<CommitEntry>);
 pub enum PushBackup {
     /// The text itself, byte for byte; it may hold secrets.
     Text(Vec<u8>),
-    /// What whoever keeps backups calls it by.
+    /// Stored already, under this name.
     Stored(String),
 }
 
@@ -34,7 +34,7 @@ impl std::fmt::Debug for PushBackup {
 /// What a switch held at a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownConfiguration {
-    /// The version; none where the history does not tell one from another.
+    /// The version; none if the history cannot identify one.
     pub version: Option<Version>,
     /// The dialect that it was read in.
     pub dialect: Dialect,
@@ -49,7 +49,7 @@ pub struct KnownConfiguration {
 }
 
 impl Version {
-    /// The version that a history stands for; none where the history could look the same after another commit: without
+    /// The version that a history identifies; none if the history could look the same after another commit: without
     /// times, or with nothing but entries that are all alike.
     pub fn of(history: &[CommitEntry]) -> Option<Self> {
         let newest = history.first().filter(|newest| newest.at_s.is_some())?;
@@ -64,19 +64,19 @@ impl Version {
 }
 
 impl KnownConfiguration {
-    /// True when it is of the version that this history stands for.
+    /// True if it is of the version that this history identifies.
     pub fn is_of(&self, history: &[CommitEntry]) -> bool {
         self.version.as_ref().is_some_and(|version| version.is(history))
     }
 
-    /// True when it tells of all ports of the wishes.
+    /// True if it was read for all ports of the wishes.
     pub fn covers(&self, wishes: &[Wish]) -> bool {
         wishes.iter().all(|wish| self.ports.iter().any(|port| port.same_interface(&wish.interface)))
     }
 }
 
-/// True when a confirmation took: directly on what the history was before stand the push's commit and its confirmation.
-/// Anything else between them, such as a roll-back that came first, is for the configuration itself to tell.
+/// True if a confirmation took effect: the two newest entries are the confirmation and the push's commit, on top of the
+/// history as it was before. With anything else between them, such as a roll-back, the configuration has to be read.
 pub(in crate::switch) fn confirmation_took(before: &[CommitEntry], after: &[CommitEntry], push_id: &str) -> bool {
     let [confirmation, commit, rest @ ..] = after else { return false };
     let is_ours = |entry: &CommitEntry| entry.push_id() == Some(push_id);

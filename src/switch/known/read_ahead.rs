@@ -1,7 +1,7 @@
-//! Reading what a switch holds, as far as a push needs it: all at once, and with the version that it is of.
+//! Reads what a push needs of a switch's configuration, all of it of one version.
 //!
-//! One request shows the configuration in braces, for the backup; one shows in XML where bindings stand and what ports
-//! and VLANs say. Under the candidate's lock nobody else commits; without it the history is asked before and after.
+//! One request returns the configuration in braces, for the backup; another returns bindings, ports and VLANs as XML. Under
+//! the candidate's lock nobody else commits; without it the history is read before and after.
 
 use super::{KnownConfiguration, PushBackup, Version};
 use crate::switch::client::SwitchClient;
@@ -16,8 +16,8 @@ use crate::switch::vlans;
 const TELL: &str = "tell its commits";
 
 impl SwitchClient {
-    /// Reads what the switch holds, without a lock; none where somebody commits meanwhile, or its history does not tell
-    /// one version from another.
+    /// Reads what the switch holds, without a lock. `None` if somebody commits meanwhile, or if its commit history
+    /// cannot identify a version.
     ///
     /// # Errors
     /// [`SwitchError`]; [`SwitchError::NotUnderstood`] where the configuration cannot be read whole.
@@ -49,7 +49,7 @@ impl SwitchClient {
         version.map(|version| self.known(Some(version), &replies[0], &replies[1])).transpose()
     }
 
-    /// Reads what the switch holds, under our lock; `history` was told under it.
+    /// Reads what the switch holds, under our lock; `history` was read under it too.
     pub(in crate::switch) async fn read_locked(
         &mut self,
         history: &[CommitEntry],

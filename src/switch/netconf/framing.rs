@@ -105,7 +105,7 @@ impl Decoder {
         }
     }
 
-    /// The header's and the chunk's length; a chunk of length 0 stands for the end of the message.
+    /// The header's and the chunk's length; a chunk of length 0 is the end of the message.
     fn chunk_header(&self) -> Result<Option<(usize, usize)>, FramingError> {
         let start = &self.received[..self.received.len().min(HEADER_BYTES_MAX)];
         let bad = || FramingError::BadChunk(String::from_utf8_lossy(start).escape_debug().to_string());

@@ -46,7 +46,7 @@ pub struct Reply {
     pub root: Element,
     /// What refuses the request; an error outranks `<ok/>`.
     pub errors: Vec<RpcError>,
-    /// What was only told.
+    /// Warnings: the request was carried out all the same.
     pub warnings: Vec<RpcError>,
 }
 
@@ -54,7 +54,7 @@ impl Reply {
     /// Reads a reply.
     ///
     /// # Errors
-    /// [`XmlError`] when it is no XML at all.
+    /// [`XmlError`] if it is not XML at all.
     pub fn read(text: &str) -> Result<Self, XmlError> {
         let root = Element::read(text)?;
         let mut found = Vec::new();
@@ -81,7 +81,7 @@ pub(super) fn answers(root: &Element, id: u64) -> bool {
 fn error_of(element: &Element) -> Option<RpcError> {
     let message = match element.name.as_str() {
         "rpc-error" => element.text_of("error-message").or_else(|| element.text_of("message")),
-        // Inside configurations `error` may be a statement; a message tells the real ones.
+        // Inside configurations `error` may be a statement; the real ones have a message.
         "error" | "warning" => Some(element.text_of("message")?),
         _ => return None,
     };

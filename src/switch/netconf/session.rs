@@ -32,7 +32,7 @@ pub enum SessionError {
     /// The other side frames its messages in a way that is not understood.
     #[error("the framing was not understood")]
     Framing(#[from] FramingError),
-    /// What came is no XML.
+    /// What came is not XML.
     #[error("the answer was not understood: `{start}`")]
     Xml {
         /// How it starts.
@@ -45,7 +45,7 @@ pub enum SessionError {
     Text(#[from] TextError),
 }
 
-/// How much of a message is looked at to find out what it answers.
+/// How much of a message is searched for the number of the request that it answers.
 const START_BYTES: usize = 4 << 10;
 
 /// A request: the XML inside `<rpc>`, and how long its reply may take.

@@ -1,7 +1,7 @@
 //! Text in a reply, byte for byte: what a switch says of its configuration.
 //!
 //! Old releases send bytes that are no UTF-8, and leave markup in the text as it is (`apply-path "system ntp server <*>"`;
-//! ansible-junos-stdlib 528, ncclient 580, py-junos-eznc 1117). So no XML reader sees the text: it is what stands between
+//! ansible-junos-stdlib 528, ncclient 580, py-junos-eznc 1117). So no XML reader sees the text: it is what is between
 //! the first start tag and the last end tag. A text that could mean two things, or is not all of it, is refused.
 
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ pub enum TextError {
     /// The end is missing.
     #[error("it is cut off: `</{0}>` is missing")]
     Cut(String),
-    /// Something else stands in it.
+    /// Something else is in it.
     #[error("`<{0}` stands in the middle of it")]
     Markup(String),
     /// Some of it is escaped and some is not.
@@ -28,7 +28,7 @@ pub enum TextError {
     Unknown(String),
 }
 
-/// Elements of replies: where one stands in a text, the text is not all that the switch said there.
+/// Elements of replies: where one is in a text, the text is not all that the switch said there.
 const OF_REPLIES: [&str; 6] = ["rpc-reply", "rpc-error", "error", "warning", "configuration", "hello"];
 
 /// A reply without its text, and the text where there is one.
@@ -105,7 +105,7 @@ fn unescaped(text: &[u8], name: &str) -> Result<Vec<u8>, TextError> {
     }
 }
 
-/// What looks like `&name;` or `&#number;`; nothing for an ampersand that stands alone.
+/// What looks like `&name;` or `&#number;`; nothing for a lone ampersand.
 fn reference(text: &[u8]) -> &[u8] {
     let inside = text[1..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'#').count();
     if inside > 0 && text.get(1 + inside) == Some(&b';') { &text[..inside + 2] } else { &[] }
@@ -138,7 +138,7 @@ fn resolved(text: &[u8], references: &[(usize, &[u8])]) -> Result<Vec<u8>, TextE
     Ok(resolved)
 }
 
-/// Junos writes what is no ASCII as "UTF-8 decimal character references" (JNPR "How Character Encoding Works on Juniper
+/// Junos writes what is not ASCII as "UTF-8 decimal character references" (JNPR "How Character Encoding Works on Juniper
 /// Networks Devices"): where the numbers come to UTF-8 they are its bytes, else they are the characters that XML says.
 fn put_high(resolved: &mut Vec<u8>, high: &mut Vec<u8>) {
     match std::str::from_utf8(high) {
@@ -167,7 +167,7 @@ fn value(reference: &[u8]) -> Option<char> {
     number.ok().and_then(char::from_u32)
 }
 
-/// Text as it stands in a request. Control characters go as numbers, which is how Junos takes what is not plain text (the
+/// Text as it is written in a request. Control characters go as numbers, which is how Junos takes what is not plain text (the
 /// same page); a carriage return would else arrive as a line feed (XML 1.0 section 2.11).
 pub fn escaped(text: &[u8]) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(text.len() + text.len() / 16);

@@ -50,7 +50,7 @@ pub(super) fn by_address(steps: Vec<Step>) -> Vec<AddressSteps> {
 pub(super) enum Blame {
     /// They hold the address or MAC of a change.
     Named,
-    /// They say nothing that tells, or name a port of the changes or what stands above them.
+    /// They name nothing, or a port of the changes or what is above them.
     Unclear,
     /// They name a place in the configuration that is none of the changes'.
     Elsewhere,
@@ -133,7 +133,7 @@ fn texts(error: &RpcError) -> impl Iterator<Item = &String> {
 fn holds_word(text: &str, word: &str) -> bool {
     let part_of_word = |symbol: char| symbol.is_ascii_alphanumeric() || ".:".contains(symbol);
     let mut words = text.split(|symbol: char| !part_of_word(symbol));
-    // The end of a sentence is no part of the word, that of an IPv6 address such as `2001:db8::` is.
+    // Punctuation at the end of a sentence is not part of the word; the end of an IPv6 address such as `2001:db8::` is.
     words.any(|found| found.eq_ignore_ascii_case(word) || found.trim_end_matches(['.', ':']).eq_ignore_ascii_case(word))
 }
 
@@ -154,7 +154,7 @@ const OURS: [&[&str]; 2] = [
 ];
 
 /// True for a path within a hierarchy that the changes are made in, or above one: those of single bindings, and of ports,
-/// are told apart by their names.
+/// are distinguished by their names.
 fn may_be_ours(path: &str) -> bool {
     let words: Vec<_> =
         path.trim_matches(['[', ']', ' ']).split_whitespace().skip_while(|word| *word == "edit").collect();

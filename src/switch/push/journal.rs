@@ -14,7 +14,7 @@ pub enum Stage {
     Connected,
     /// The candidate is locked; ending the session gives it back.
     Locked,
-    /// The committed configuration is in hand; it is kept together with the plan.
+    /// The committed configuration has been read; it is stored together with the plan.
     BackedUp,
     /// What is bound is known.
     Read,
@@ -32,7 +32,7 @@ pub enum Stage {
     Answered,
     /// The changes stay, as the switch was seen to hold them after that.
     Confirmed,
-    /// The journal was told; it says so when the rows do, at the latest.
+    /// The journal knows the end; it is written down with the results, at the latest.
     Resolved,
     /// The candidate is free.
     Unlocked,
@@ -95,7 +95,7 @@ impl PushContent {
 /// A push as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushIntent {
-    /// Its id, which stands in the switch's commit log.
+    /// Its id, which is also in the switch's commit log.
     pub id: String,
     /// What it brings onto the switch.
     pub content: PushContent,
@@ -106,7 +106,7 @@ pub struct PushIntent {
 /// How a push in the journal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushEnd {
-    /// It stands on the switch for good.
+    /// It is on the switch for good.
     Confirmed,
     /// The switch refused it, or it was called off before its commit.
     Refused,
@@ -130,9 +130,9 @@ pub trait Journal {
     /// Called before the commit is sent: keeps the plan and `before`, the configuration that was committed until now, and
     /// answers with the backup's number. Fails where the lease is lost, or the site is frozen or at its limit.
     async fn sent(&mut self, push: &PushIntent, before: &PushBackup) -> Result<i64, Failure>;
-    /// Asked before a confirmation; fails where the lease is no longer to be trusted.
+    /// Called before a confirmation; fails if the lease may have expired.
     fn may_commit(&self) -> Result<(), Failure>;
-    /// Told when a push's end is known. It is written down with the results: until then the push is looked at again.
+    /// Called when a push's end is known. It is written down with the results; until then the next push finds it out again.
     fn resolved(&mut self, push_id: &str, end: PushEnd);
 }
 
@@ -143,7 +143,7 @@ pub trait Demand: Journal {
     async fn gather(&mut self) -> Result<Vec<Wish>, Failure>;
     /// Which of the bindings for the wishes' addresses are vmacd's.
     async fn ownership(&mut self, wishes: &[Wish], present: &[PresentBinding]) -> Result<Ownership, Failure>;
-    /// The traces of those who asked for the rows, each once; they stand in the switch's commit log.
+    /// The traces of those who asked for the rows, each once, for the switch's commit log.
     fn traces(&self, _vmac_ids: &[i64]) -> Vec<TraceId> {
         Vec::new()
     }

@@ -1,4 +1,4 @@
-//! Pushing a group of changes: what the switch refuses is narrowed until each change that it refuses stands alone, within
+//! Pushing a group of changes: a refused group is narrowed until each change that the switch refuses is alone, within
 //! bounds. A refusal that is none of the changes' ends the push as one trouble of the switch.
 
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! What must change on a switch so that it holds what is wished for: the plan, with all that it looks at there.
+//! The plan: what must change on a switch so that it has what is wished for. Reads from the switch what the plan needs.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::switch::error::SwitchError;
 use crate::switch::known::KnownConfiguration;
 
 /// Plans the wishes against the bindings that are there; `owned` says which of these are vmacd's. What the ports say of
-/// VLANs is asked for only where nothing nearer tells and it is not known.
+/// VLANs is read only if nothing nearer says it and it is not known yet.
 pub(super) async fn planned(
     client: &mut SwitchClient,
     wishes: Vec<Wish>,

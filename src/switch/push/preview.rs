@@ -62,7 +62,7 @@ async fn load_and_compare(
 }
 
 /// Loads the steps; what the switch refuses is narrowed as in a push and within the same bounds, so that the candidate holds
-/// all the others. What is left at the bounds is told with the newest refusal.
+/// all the others. What is left at the bounds fails with the newest refusal.
 async fn load(client: &mut SwitchClient, steps: Vec<Step>) -> Result<Vec<Planned>, SwitchError> {
     let (mut loaded, mut refused): (Vec<Step>, Vec<Planned>) = (Vec::new(), Vec::new());
     let mut groups: VecDeque<Vec<AddressSteps>> = VecDeque::from([by_address(steps)]);
@@ -98,7 +98,7 @@ fn failed(group: Vec<AddressSteps>, failure: &Failure) -> Vec<Planned> {
 fn not_singled_out(error: &SwitchError, refusals: u32) -> Failure {
     let failure = error.failure();
     let text = format!(
-        "not tried alone: after {refusals} refusals no more was loaded, so that the switch is not locked for long; the newest: {}",
+        "not tried alone: loading stopped after {refusals} refusals, to keep the lock of the switch short; the last refusal: {}",
         failure.text
     );
     Failure::new(failure.code, text)

@@ -17,8 +17,8 @@ pub(in crate::switch) async fn missing(
             if first_missing(changes, &client.changed_bindings(changes).await?).is_none() {
                 return Ok(None);
             }
-            // Before a commit is taken back for it, the ports as a whole are looked at: a release may not find entries by
-            // their keys.
+            // Before the commit is rolled back for this, read the ports as a whole: a release may not find entries by their
+            // keys.
             let present = client.bindings_on_ports_of(changes).await?;
             Ok(first_missing(changes, &present).map(|change| format!("{change:?}")))
         }

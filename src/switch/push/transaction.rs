@@ -2,8 +2,7 @@
 //! done.
 //!
 //! Lock, settle what an earlier push left open, read what is committed; load; keep plan and backup; commit confirmed, read
-//! back, confirm; unlock. What is true
-//! on the switch if it stops at a stage stands at [`Stage`]. Guarantees:
+//! back, confirm; unlock. [`Stage`] says what is true on the switch if it stops at a stage. Guarantees:
 //! - the candidate is ours alone from before the load until after the confirmation;
 //! - nothing is committed that the journal does not have, and nothing after the lease is gone;
 //! - others' locks and edits are never discarded; our own uncommitted ones always are;
@@ -132,7 +131,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
         Err(Failure::new(Code::ConfirmPending, text))
     }
 
-    /// The switch's time, seconds since 1970, or why it does not tell it. No other clock can stand in for it: the
+    /// The switch's time, seconds since 1970, or why it cannot be had. No other clock can stand in for it: the
     /// commit's time is the switch's own, and a commit of ours would confirm what is still pending.
     async fn ask_time(&mut self) -> Result<Result<i64, String>, Failure> {
         match self.client.clock_s().await {
@@ -143,7 +142,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
     }
 
     /// Commits what was loaded, reads it back, and confirms it or takes it back. `before` is what was committed until
-    /// now; the traces stand in the commit log.
+    /// now; the traces go into the commit log.
     pub async fn commit(
         &mut self,
         intent: PushIntent,
@@ -209,7 +208,7 @@ impl<'a, J: Journal> Transaction<'a, J> {
         Ok(CommitOutcome::Confirmed { push_id: intent.id, backup_id })
     }
 
-    /// Whether the history tells that the confirmation took; where it does not, the configuration tells.
+    /// Whether the history shows that the confirmation took effect; otherwise the configuration has to be read.
     fn confirmation_took(
         &mut self,
         before: &[CommitEntry],

@@ -1,7 +1,7 @@
 //! Bringing a whole configuration back, with the same safety as a push.
 //!
-//! [`preview`] has the switch itself tell what would change and leaves no trace; [`restore`] does it, if that is still
-//! what would change. What is read back is compared with the candidate that was looked at, because a switch may show the
+//! [`preview`] has the switch itself say what would change and leaves no trace; [`restore`] does it, if that is still
+//! what would change. What is read back is compared with the candidate that was previewed, because a switch may show the
 //! same configuration in another form than the text that it was given.
 
 mod text_checks;
@@ -51,7 +51,7 @@ impl std::fmt::Debug for RestoreDifference {
 pub enum RestoreEnd {
     /// It is in force, read back and confirmed.
     Restored {
-        /// The push, whose id stands in the switch's commit log.
+        /// The push, whose id is in the switch's commit log.
         push_id: String,
         /// The backup of what was there before.
         backup_id: i64,

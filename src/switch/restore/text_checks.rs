@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-/// What stands where a byte was lost (U+FFFD in UTF-8): earlier versions kept it in backups in place of what they could
+/// What replaces a byte that was lost (U+FFFD in UTF-8): earlier versions kept it in backups in place of what they could
 /// not read.
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 

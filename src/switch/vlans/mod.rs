@@ -18,7 +18,7 @@ use interface_range::Ranges;
 /// Where ports are that no VLAN is named for.
 const DEFAULT: &str = "default";
 
-/// The subtree to ask for: these ports, the layer-3 interfaces of both dialects, the VLANs, and where bindings stand.
+/// The subtree to ask for: these ports, the layer-3 interfaces of both dialects, the VLANs, and the places of bindings.
 pub(in crate::switch) fn filter<'a>(ports: impl Iterator<Item = &'a InterfaceName>) -> String {
     let ports: BTreeSet<&InterfaceName> = ports.collect();
     let names: BTreeSet<&str> = ports.iter().map(|port| port.physical()).chain(["vlan", "irb"]).collect();
@@ -31,7 +31,7 @@ pub(in crate::switch) fn filter<'a>(ports: impl Iterator<Item = &'a InterfaceNam
     )
 }
 
-/// The subtree that tells the same of every port, and holds every binding.
+/// The subtree with the same of every port, and with every binding.
 pub(in crate::switch) const ALL_PLACES: &str =
     "<interfaces/><vlans/><ethernet-switching-options><secure-access-port/></ethernet-switching-options>";
 

@@ -23,7 +23,7 @@ use crate::worker::lanes::slots::PushSlot;
 use crate::worker::switches::lease::failure;
 use crate::worker::switches::session::SwitchSession;
 
-pub(super) use journal::Order;
+pub(super) use journal::PushOrder;
 use journal::{PushJournal, Rows, StoreJournal};
 
 /// How long a push slot is kept while a session is being opened.

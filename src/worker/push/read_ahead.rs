@@ -1,4 +1,4 @@
-//! What is known of a switch before its lock is taken, so that under the lock only the version is compared.
+//! Has a switch's configuration ready before its lock is taken, so that under the lock only the version is compared.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::worker::context::Context;
 /// costs time there.
 const FRESH: Duration = Duration::from_secs(20);
 
-/// What is known of the switch: remembered, else read now. None where that is left to the push, under its lock.
+/// The switch's configuration: remembered, else read now. `None` leaves the reading to the push, under its lock.
 ///
 /// # Errors
 /// [`SwitchError`]; nothing was changed.
@@ -37,7 +37,7 @@ pub(super) async fn known_configuration(
     }
 }
 
-/// Remembers what is known of the switch, its backup in the database.
+/// Remembers the switch's configuration, with its text in the database.
 pub(in crate::worker) async fn remember(context: &Context, switch: &Switch, known: KnownConfiguration) {
     if known.version.is_some() {
         let known = with_stored_backup(context, switch, known).await;
@@ -47,7 +47,7 @@ pub(in crate::worker) async fn remember(context: &Context, switch: &Switch, know
     }
 }
 
-/// The same with its text in the database; where that fails it goes with the push.
+/// The same with its text stored in the database; if that fails, the push stores it.
 async fn with_stored_backup(context: &Context, switch: &Switch, mut known: KnownConfiguration) -> KnownConfiguration {
     if let PushBackup::Text(text) = &known.backup {
         match context.store.backups().keep_content(&switch.name, text).await {
@@ -60,8 +60,7 @@ async fn with_stored_backup(context: &Context, switch: &Switch, mut known: Known
     known
 }
 
-/// Reads what the switch holds while nobody waits for it. Where the version that it was left at is known, one question less
-/// is asked.
+/// Reads the switch's configuration while nobody waits for it. With the version that the push left, this is one request less.
 ///
 /// # Errors
 /// [`SwitchError`]; nothing was changed.
