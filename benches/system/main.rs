@@ -6,26 +6,13 @@
 #![allow(clippy::disallowed_methods, reason = "a test waits for what it starts")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "no part of the program")]
 
-mod baseline;
-mod counts;
-mod cpu;
-mod document;
-mod flow;
-mod fsync;
-mod holds;
+mod measure;
 mod options;
-mod peers;
 mod process;
-mod producer;
+mod report;
 mod scenarios;
-mod sims;
-mod statements;
-mod stats;
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
-mod table;
-mod watch;
-mod worker;
 mod world;
 
 use std::any::Any;
@@ -34,14 +21,14 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt;
 use options::Options;
 use process::CpuTime;
-use table::Row;
+use report::table::Row;
 
 #[tokio::main]
 async fn main() {
     let options = Options::from_arguments(scenarios::NAMES);
     let (mut rows, mut fsyncs) = (Vec::new(), Vec::new());
     for name in options.scenarios() {
-        fsyncs.push(fsync::per_second());
+        fsyncs.push(measure::fsync::per_second());
         eprintln!("== {name} (the disk: {:.0} syncs a second)", fsyncs[fsyncs.len() - 1]);
         let (began, before) = (std::time::Instant::now(), CpuTime::now());
         let measured = run(name, &options).await;
@@ -51,9 +38,9 @@ async fn main() {
         }
         eprintln!("   ({name}: {:.0} s)", began.elapsed().as_secs_f64());
     }
-    print!("{}", table::markdown(&rows));
+    print!("{}", report::table::markdown(&rows));
     if options.write {
-        document::write(&rows, &fsyncs);
+        report::document::write(&rows, &fsyncs);
     }
     if rows.iter().any(Row::is_broken) {
         std::process::exit(1);

@@ -1,6 +1,6 @@
 //! The command line: `[--quick | --full] [--write] [SCENARIO...]`.
 
-use crate::worker::Program;
+use crate::world::worker::Program;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

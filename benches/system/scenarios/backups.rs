@@ -7,9 +7,9 @@ use sqlx::Connection;
 use vmacd::store::{Store, StoreOptions};
 
 use crate::options::Options;
-use crate::stats::{median, percentile};
+use crate::report::stats::{median, percentile};
+use crate::report::table::Row;
 use crate::support::postgres::{Database, fresh_database};
-use crate::table::Row;
 
 const NAME: &str = "backups";
 const SWITCH: &str = "sw-001";

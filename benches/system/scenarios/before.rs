@@ -4,11 +4,11 @@ use super::latency::Lone;
 use super::workers::Bound;
 use super::{many, pipeline, workers};
 use crate::options::Options;
-use crate::sims::Estate;
-use crate::stats::{median, percentile, spread};
-use crate::table::Row;
-use crate::worker::Program;
+use crate::report::stats::{median, percentile, spread};
+use crate::report::table::Row;
 use crate::world::World;
+use crate::world::sims::Estate;
+use crate::world::worker::Program;
 
 const NAME: &str = "before";
 const GOAL_LATENCY: f64 = 0.45;

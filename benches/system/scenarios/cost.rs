@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::counts::Counts;
-use crate::flow::flow_with;
+use crate::measure::counts::Counts;
+use crate::measure::statements::{self, Statement};
 use crate::options::Options;
-use crate::producer::Producer;
-use crate::sims::Estate;
-use crate::statements::{self, Statement};
-use crate::table::Row;
-use crate::watch::Watch;
+use crate::report::table::Row;
+use crate::world::flow::flow_with;
+use crate::world::producer::Producer;
+use crate::world::sims::Estate;
+use crate::world::watch::Watch;
 use crate::world::{Create, World};
 
 const NAME: &str = "cost";

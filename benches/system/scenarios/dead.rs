@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::options::Options;
-use crate::producer::Producer;
-use crate::sims::Estate;
-use crate::stats::{median, percentile, spread};
+use crate::report::stats::{median, percentile, spread};
+use crate::report::table::Row;
 use crate::support::Proxy;
-use crate::table::Row;
-use crate::watch::Watch;
 use crate::world::World;
+use crate::world::producer::Producer;
+use crate::world::sims::Estate;
+use crate::world::watch::Watch;
 
 const NAME: &str = "dead";
 const SWITCHES: usize = 100;

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::dead::warm_up;
 use crate::options::Options;
-use crate::producer::Producer;
-use crate::sims::Estate;
-use crate::stats::{median, percentile, spread};
+use crate::report::stats::{median, percentile, spread};
+use crate::report::table::Row;
 use crate::support::Proxy;
-use crate::table::Row;
-use crate::watch::Watch;
+use crate::world::producer::Producer;
+use crate::world::sims::Estate;
+use crate::world::watch::Watch;
 use crate::world::{Create, World};
 
 const NAME: &str = "dead-many";

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::options::Options;
 use crate::process::peak_memory_mb;
-use crate::producer::Producer;
-use crate::sims::Estate;
-use crate::table::Row;
-use crate::watch::Watch;
+use crate::report::table::Row;
 use crate::world::World;
+use crate::world::producer::Producer;
+use crate::world::sims::Estate;
+use crate::world::watch::Watch;
 
 const NAME: &str = "depth";
 /// More than a worker holds at a time.

@@ -14,15 +14,15 @@ use lapin::{BasicProperties, Channel, Connection, Consumer, ExchangeKind, Publis
 use sqlx::{Connection as _, PgConnection};
 
 use super::pipeline::{self, Whole};
-use crate::cpu::{self, Cpu};
-use crate::flow::flow_with;
+use crate::measure::cpu::{self, Cpu};
 use crate::options::Options;
-use crate::producer::Producer;
-use crate::stats::{median, spread};
+use crate::report::stats::{median, spread};
+use crate::report::table::Row;
 use crate::support::Rabbit;
 use crate::support::postgres::{Database, fresh_database};
-use crate::table::Row;
-use crate::watch::Watch;
+use crate::world::flow::flow_with;
+use crate::world::producer::Producer;
+use crate::world::watch::Watch;
 use crate::world::{Create, World};
 
 const NAME: &str = "floor";

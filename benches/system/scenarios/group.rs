@@ -5,15 +5,15 @@
 
 use std::time::Duration;
 
-use crate::flow::flow_with;
 use crate::options::Options;
-use crate::peers;
-use crate::producer::Producer;
-use crate::sims::Estate;
-use crate::stats::{median, spread};
-use crate::table::Row;
-use crate::watch::Watch;
+use crate::report::stats::{median, spread};
+use crate::report::table::Row;
 use crate::world::World;
+use crate::world::flow::flow_with;
+use crate::world::peers;
+use crate::world::producer::Producer;
+use crate::world::sims::Estate;
+use crate::world::watch::Watch;
 
 const NAME: &str = "group";
 const ESTATE: Estate = Estate { switches: 1, ports: 10, commit_time: "2s", sim_flags: "" };

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
-use crate::flow::flow_with;
 use crate::options::Options;
 use crate::process::resident_mb;
-use crate::producer::Producer;
-use crate::sims::Estate;
-use crate::stats::{median, spread};
-use crate::table::Row;
-use crate::watch::Watch;
-use crate::worker::Worker;
+use crate::report::stats::{median, spread};
+use crate::report::table::Row;
 use crate::world::World;
+use crate::world::flow::flow_with;
+use crate::world::producer::Producer;
+use crate::world::sims::Estate;
+use crate::world::watch::Watch;
+use crate::world::worker::Worker;
 
 const NAME: &str = "growth";
 const CREATES: usize = 2_000;

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use crate::baseline::Baseline;
-use crate::flow::flow_with;
-use crate::fsync::Disk;
+use crate::measure::fsync::Disk;
 use crate::options::Options;
-use crate::producer::Producer;
-use crate::sims::Estate;
-use crate::stats::percentile;
-use crate::table::Row;
-use crate::watch::Watch;
-use crate::worker::{Program, Worker};
+use crate::report::stats::percentile;
+use crate::report::table::Row;
 use crate::world::World;
+use crate::world::baseline::Baseline;
+use crate::world::flow::flow_with;
+use crate::world::producer::Producer;
+use crate::world::sims::Estate;
+use crate::world::watch::Watch;
+use crate::world::worker::{Program, Worker};
 
 const NAME: &str = "latency";
 const SWITCHES: usize = 10;

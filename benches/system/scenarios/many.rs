@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::cpu::{self, Cpu};
-use crate::flow::flow;
+use crate::measure::cpu::{self, Cpu};
 use crate::options::Options;
-use crate::peers;
-use crate::sims::Estate;
-use crate::stats::{median, spread};
-use crate::table::Row;
+use crate::report::stats::{median, spread};
+use crate::report::table::Row;
 use crate::world::World;
+use crate::world::flow::flow;
+use crate::world::peers;
+use crate::world::sims::Estate;
 
 const NAME: &str = "many";
 const GOAL: f64 = 50.0;

@@ -17,7 +17,7 @@ mod switches;
 mod workers;
 
 use crate::options::Options;
-use crate::table::Row;
+use crate::report::table::Row;
 
 /// Every scenario, in the order of the table.
 pub const NAMES: &[&str] = &[

@@ -7,15 +7,15 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, Queu
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Consumer};
 
-use crate::cpu::{self, Cpu};
-use crate::flow::flow;
+use crate::measure::cpu::{self, Cpu};
 use crate::options::Options;
 use crate::process::cores;
-use crate::producer::Producer;
-use crate::sims::Estate;
-use crate::stats::{median, spread};
+use crate::report::stats::{median, spread};
+use crate::report::table::Row;
 use crate::support::{Rabbit, unique};
-use crate::table::Row;
+use crate::world::flow::flow;
+use crate::world::producer::Producer;
+use crate::world::sims::Estate;
 use crate::world::{Create, World};
 
 const NAME: &str = "pipeline";

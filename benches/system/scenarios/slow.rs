@@ -5,16 +5,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::flow::flow_with;
-use crate::holds::{Hold, holds};
+use crate::measure::holds::{Hold, holds};
 use crate::options::Options;
-use crate::peers;
-use crate::producer::Producer;
-use crate::sims::Estate;
-use crate::stats::{median, spread};
-use crate::table::Row;
-use crate::watch::Watch;
-use crate::worker::Worker;
+use crate::report::stats::{median, spread};
+use crate::report::table::Row;
+use crate::world::flow::flow_with;
+use crate::world::peers;
+use crate::world::producer::Producer;
+use crate::world::sims::Estate;
+use crate::world::watch::Watch;
+use crate::world::worker::Worker;
 use crate::world::{Create, World};
 
 const NAME: &str = "slow";

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use crate::options::Options;
 use crate::process::peak_memory_mb;
-use crate::producer::Producer;
-use crate::sims::Estate;
-use crate::table::Row;
-use crate::watch::Watch;
-use crate::worker::Worker;
+use crate::report::table::Row;
 use crate::world::World;
+use crate::world::producer::Producer;
+use crate::world::sims::Estate;
+use crate::world::watch::Watch;
+use crate::world::worker::Worker;
 
 const NAME: &str = "switches";
 const GOAL_MB: f64 = 500.0;

@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use crate::flow::flow;
 use crate::options::Options;
 use crate::process::{cores, cpu_seconds};
-use crate::sims::Estate;
-use crate::table::Row;
+use crate::report::table::Row;
 use crate::world::World;
+use crate::world::flow::flow;
+use crate::world::sims::Estate;
 
 const NAME: &str = "workers";
 /// So many that 1, 2 and 4 times the slots of a worker go into them without a remainder.

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use tokio::process::Command;
 
-use crate::sims::{Estate, Sims};
 use crate::support::Rabbit;
+use crate::world::sims::{Estate, Sims};
 
 /// What a peer prints.
 #[derive(Debug, Deserialize)]

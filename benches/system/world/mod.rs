@@ -1,15 +1,23 @@
 //! One world a measurement: fresh switches, a fresh database, fresh queues, and workers to start.
 
+pub mod baseline;
+pub mod flow;
+pub mod peers;
+pub mod producer;
+pub mod sims;
+pub mod watch;
+pub mod worker;
+
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
-use crate::sims::{Estate, Sims};
 use crate::support::Rabbit;
 use crate::support::postgres::{Database, fresh_database};
 use crate::support::vmacd::{Settings, run_program};
-use crate::worker::{Program, Worker};
+use crate::world::sims::{Estate, Sims};
+use crate::world::worker::{Program, Worker};
 
 /// What a measurement stands in.
 pub struct World {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::stats::spread;
-use crate::table::{HEAD, Row};
+use crate::report::stats::spread;
+use crate::report::table::{HEAD, Row};
 
 const BEGIN: &str = "<!-- measured: written by benches/run -->";
 const END: &str = "<!-- end of what is measured -->";

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::producer::Producer;
-use crate::watch::Watch;
+use crate::world::producer::Producer;
+use crate::world::watch::Watch;
 use crate::world::{Create, World};
 
 /// Published and waited for.

@@ -1,9 +1,9 @@
 //! The CPU that everybody who takes part in a measurement uses.
 
 use crate::process::{cpu_seconds, server_pid, tree_cpu_seconds};
-use crate::stats::median;
-use crate::worker::Worker;
+use crate::report::stats::median;
 use crate::world::World;
+use crate::world::worker::Worker;
 
 /// Seconds of CPU of everybody who takes part.
 #[derive(Clone, Copy, Debug)]

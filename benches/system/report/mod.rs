@@ -1,0 +1,5 @@
+//! From figures to the table of docs/BENCHMARKS.md.
+
+pub mod document;
+pub mod stats;
+pub mod table;
