@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn every_code_is_documented_with_its_class() {
-        let page = include_str!("../../docs/ERRORS.md");
+        let page = include_str!("../../../docs/ERRORS.md");
         for code in Code::ALL {
             let class = format!("{:?}", code.class()).to_lowercase();
             assert!(page.contains(&format!("| `{code}` | {class} |")), "{code} {class}");

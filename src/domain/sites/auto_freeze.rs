@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Code, Failure, SwitchName};
+use crate::domain::{Code, Failure, SwitchName};
 
 /// Pushes named in a reason.
 const NAMED_MAX: usize = 5;

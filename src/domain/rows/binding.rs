@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::evidence::Evidence;
-use super::in_force::InForce;
-use super::{Desired, InterfaceName, Mac, SwitchName, VlanName};
+use crate::domain::evidence::Evidence;
+use crate::domain::in_force::InForce;
+use crate::domain::{Desired, InterfaceName, Mac, SwitchName, VlanName};
 
 /// Where the binding on one port stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

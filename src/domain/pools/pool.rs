@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BindableAddress, Mac, PoolName, Prefix, SwitchName, VlanName};
+use crate::domain::{BindableAddress, Mac, PoolName, Prefix, SwitchName, VlanName};
 
 /// How a MAC is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BindingState, SwitchBinding, shown};
+use crate::domain::{BindingState, SwitchBinding, shown};
 
 /// What was observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::shown;
+use crate::domain::shown;
 
 /// An address that a server may hold: an IPv4 or IPv6 unicast address that is its own wherever it is seen.
 ///

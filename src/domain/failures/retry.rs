@@ -5,7 +5,7 @@ use std::time::Duration;
 use backoff::ExponentialBackoffBuilder;
 use backoff::backoff::Backoff;
 
-use super::{Code, Failure, FailureClass};
+use crate::domain::{Code, Failure, FailureClass};
 
 /// The bounds of trying again.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 
-use super::Action;
+use crate::domain::Action;
 
 /// Numbers up to this are seconds since 1970 (until the year 5138), those above are milliseconds (since 1973).
 const SECONDS_MAX: i64 = 100_000_000_000;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Code, Failure, NameError, SiteName, SwitchName};
+use crate::domain::{Code, Failure, NameError, SiteName, SwitchName};
 
 /// Longest reason, and longest name of who froze a site, in characters: both stand on every row that waits.
 const TEXT_MAX: usize = 200;

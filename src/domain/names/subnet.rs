@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{AddressError, BindableAddress, shown};
+use crate::domain::{AddressError, BindableAddress, shown};
 
 /// Most addresses of one request.
 const ADDRESSES_MAX: usize = 1_024;

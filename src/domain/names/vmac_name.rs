@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{BindableAddress, Mac, shown};
+use crate::domain::{BindableAddress, Mac, shown};
 
 /// What a virtual MAC is named by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

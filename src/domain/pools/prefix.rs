@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Mac, shown};
+use crate::domain::{Mac, shown};
 
 /// Most octets of a prefix: at least one of the six is left to be drawn.
 const OCTETS_MAX: usize = 5;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::shown;
+use crate::domain::shown;
 
 /// Why a text is not a name of the kind asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BindableAddress, Desired, GroupName, Issued, Mac, PoolName, Position, VlanName};
+use crate::domain::{BindableAddress, Desired, GroupName, Issued, Mac, PoolName, Position, VlanName};
 
 /// What a command asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

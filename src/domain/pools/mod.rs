@@ -1,10 +1,14 @@
 //! All pools together: which one serves a create, and whose a MAC is.
 
+pub(super) mod clash_odds;
+pub(super) mod pool;
+pub(super) mod prefix;
+
 use std::collections::BTreeSet;
 
 use rand::Rng;
 
-use super::{Mac, Pool, PoolName, Prefix, Strategy, SwitchName, VlanName};
+use crate::domain::{Mac, Pool, PoolName, Prefix, Strategy, SwitchName, VlanName};
 
 /// The pools of the settings, always with one named `default`. No two share MACs: a pool under the prefix of another has
 /// its part for itself.
@@ -157,5 +161,4 @@ fn shared_creates(one: &Pool, other: &Pool) -> Option<PoolProblem> {
 }
 
 #[cfg(test)]
-#[path = "pools_tests.rs"]
 mod tests;

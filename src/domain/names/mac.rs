@@ -6,7 +6,7 @@ use std::str::FromStr;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::shown;
+use crate::domain::shown;
 
 /// A 48-bit MAC address, printed lowercase with colons (`02:a1:b2:c3:d4:e5`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
