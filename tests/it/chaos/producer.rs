@@ -11,6 +11,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,11 @@ const ADDRESSES: u32 = 6;
 /// Commands of one round, which are sent in any order.
 const ROUND: usize = 12;
 const PAUSE: Duration = Duration::from_millis(40);
+/// Commands that may wait to be taken in: on a machine that others use, a long run would otherwise end with a queue that takes
+/// longer to work off than the run took.
+const BACKLOG: i64 = 5_000;
+/// How often the backlog is looked at, in rounds.
+const ROUNDS_A_LOOK: usize = 50;
 
 /// One command as it was sent.
 #[derive(Debug, Clone)]
@@ -58,13 +64,15 @@ pub fn start(arena: &Arena, rng: StdRng) -> Producer {
         let primary: Ipv4Addr = server.primary_ip.parse().expect("an address");
         (1..=ADDRESSES).map(move |n| (server.id as i64, Ipv4Addr::from(u32::from(primary) + n).to_string()))
     });
-    let sender = Sender { url: arena.rabbit.url().to_owned(), open: None, messages: 0 };
+    let sender =
+        Sender { url: arena.rabbit.url().to_owned(), open: None, messages: 0, database_url: arena.database.url() };
     let places: Vec<_> = places.collect();
     Producer { task: tokio::spawn(send_on(sender, places, rng, stop.clone())), stop }
 }
 
 async fn send_on(mut sender: Sender, places: Vec<(i64, String)>, mut rng: StdRng, stop: CancellationToken) -> Sent {
     let mut commands = BTreeMap::new();
+    let mut rounds = 0;
     let mut issued_at_ms = chrono::Utc::now().timestamp_millis() - 600_000;
     while !stop.is_cancelled() {
         let mut round: Vec<Command> = (0..ROUND)
@@ -83,6 +91,10 @@ async fn send_on(mut sender: Sender, places: Vec<(i64, String)>, mut rng: StdRng
             sender.send(command).await;
         }
         tokio::time::sleep(PAUSE).await;
+        rounds += 1;
+        while rounds % ROUNDS_A_LOOK == 0 && !stop.is_cancelled() && sender.backlog(commands.len()).await > BACKLOG {
+            tokio::time::sleep(25 * PAUSE).await;
+        }
     }
     Sent { commands, messages: sender.messages }
 }
@@ -98,9 +110,22 @@ struct Sender {
     url: String,
     open: Option<(Connection, Channel)>,
     messages: usize,
+    database_url: String,
 }
 
 impl Sender {
+    /// Commands that were sent and that no row knows yet; 0 while the database does not answer.
+    async fn backlog(&self, sent: usize) -> i64 {
+        let known = async {
+            let mut connection = PgConnection::connect(&self.database_url).await?;
+            sqlx::query_scalar::<_, i64>("SELECT count(*) FROM commands").fetch_one(&mut connection).await
+        };
+        match tokio::time::timeout(Duration::from_secs(5), known).await {
+            Ok(Ok(known)) => sent as i64 - known,
+            _ => 0,
+        }
+    }
+
     /// Sends until the broker confirms.
     async fn send(&mut self, command: &Command) {
         loop {
