@@ -50,6 +50,7 @@ mod reservations;
 mod rotating;
 mod settlement;
 mod sharing;
+mod states;
 mod trouble;
 mod waiting;
 mod workers;

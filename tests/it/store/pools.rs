@@ -18,7 +18,7 @@ on_both_engines! {
 }
 
 /// A pool that serves these VLANs.
-fn pool(name: &str, strategy: Strategy, prefix: &str, vlans: &[&str]) -> Pool {
+pub fn pool(name: &str, strategy: Strategy, prefix: &str, vlans: &[&str]) -> Pool {
     Pool {
         name: name.parse().expect("a name"),
         strategy,

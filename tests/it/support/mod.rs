@@ -9,6 +9,7 @@
 pub mod browser;
 pub mod certificates;
 pub mod collector;
+pub mod drawn;
 pub mod eager;
 mod eventually;
 pub mod http;

@@ -13,3 +13,4 @@ mod previewing;
 mod pushing;
 mod refusals;
 mod restoring;
+mod stages;
