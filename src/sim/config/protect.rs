@@ -39,7 +39,7 @@ pub(crate) fn keeps(tree: &mut Node, edit: &Edit) -> Option<Vec<Kept>> {
         None if deleting => {
             let inside = protected_below(tree.find(&edit.path)?, &edit.path);
             (!inside.is_empty()).then(|| {
-                tree.change(&edit.path, |node| thin_out(node));
+                tree.change(&edit.path, thin_out);
                 inside.iter().map(|path| kept(path, path)).collect()
             })
         }
