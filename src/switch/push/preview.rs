@@ -91,7 +91,7 @@ async fn load(client: &mut SwitchClient, steps: Vec<Step>) -> Result<Vec<Planned
 }
 
 fn failed(group: Vec<AddressSteps>, failure: &Failure) -> Vec<Planned> {
-    group.into_iter().flatten().map(|step| Err((step.wish, failure.clone()))).collect()
+    group.into_iter().flatten().map(|step| (step.wish, failure.clone())).map(Err).collect()
 }
 
 /// The failure of changes that were refused together and not tried one by one.
