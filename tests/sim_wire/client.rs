@@ -21,7 +21,7 @@ impl Handler for AnyKey {
 
     async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
         if let PublicKeyOrCertificate::PublicKey { key, .. } = key {
-            *self.0.lock().unwrap() = key.fingerprint(HashAlg::Sha256).to_string();
+            *self.0.lock().expect("no thread panics with it") = key.fingerprint(HashAlg::Sha256).to_string();
         }
         Ok(true)
     }
@@ -32,7 +32,7 @@ pub async fn login(switch: &SimHandle, password: &str) -> Result<(Handle<AnyKey>
     let config = Arc::new(Config { nodelay: true, ..Config::default() });
     let mut session = client::connect(config, switch.addr(), AnyKey(seen.clone())).await?;
     let result = session.authenticate_password("vmacd", password).await?;
-    let fingerprint = seen.lock().unwrap().clone();
+    let fingerprint = seen.lock().expect("no thread panics with it").clone();
     Ok((session, result, fingerprint))
 }
 

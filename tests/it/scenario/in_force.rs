@@ -206,7 +206,7 @@ async fn a_look_at_what_is_in_force_costs_a_few_requests_and_writes_nothing_wher
         after(before + 4).await;
         let of_one = |sum: u64| sum / (looks() - before);
         let (requests, bytes) = (of_one(asked() - requests), of_one(sim.reply_bytes() - bytes));
-        println!("{dialect:?}: {requests} requests and {bytes} bytes a look");
+        eprintln!("{dialect:?}: {requests} requests and {bytes} bytes a look");
         // Half of a look at most is counted too much, where it is under way.
         assert!(requests <= 9 && bytes <= 3_000_000, "{dialect:?}: {requests} requests, {bytes} bytes");
         let again = world.vmacd(&["show", &ip]).await;
