@@ -40,7 +40,7 @@ pub fn normalized(name: &str) -> String {
 }
 
 impl Table {
-    /// Reads a table; `is_known` tells names that are read, compared as by [`plain`]: by them the separator is found.
+    /// Reads a table. The separator is the one that gives most names that `is_known`, compared as by [`normalized`].
     pub fn read(text: &str, is_known: impl Fn(&str) -> bool, problems: &mut Problems) -> Self {
         let (told, text) = declared_separator(text);
         let separator = told.unwrap_or_else(|| separator_of(text, is_known));
