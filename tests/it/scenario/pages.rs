@@ -196,17 +196,26 @@ async fn the_commands_for_operators_work_as_written() {
         let (server, ip) = (world.server(0).to_string(), world.address(0, number));
         world.vmacd(&["create", "--server", &server, "--ip", &ip, "--wait"]).await;
     }
-    run(&["create", "--server", "999999", "--ip", "10.9.9.9", "--wait"], &world.settings).await;
-    let letter = crate::support::eventually("a dead letter", async || {
-        let letters = world.dead_letters().await;
-        letters.first().map(|letter| letter["id"].to_string()).ok_or(letters)
-    })
-    .await;
+    let letter = dead_letter(&world, "10.9.9.9").await;
     let backups = world.vmacd(&["backups", "list", &world.switch_of(0)]).await;
     let copy = run_dir().join(unique("copy")).with_extension("db").display().to_string();
     names.extend([("vmacd-copy.db", copy), ("17", letter), ("41", backups[1]["id"].to_string())]);
     run_all(&world, "docs/STUCK.md", &names).await;
+    // The page before has replayed the first one.
+    names.retain(|(name, _)| *name != "17");
+    names.push(("17", dead_letter(&world, "10.9.9.8").await));
     run_all(&world, "docs/OPERATING.md", &names).await;
+}
+
+/// The number of the dead letter of a create for a server that nobody has.
+async fn dead_letter(world: &World, ip: &str) -> String {
+    run(&["create", "--server", "999999", "--ip", ip, "--wait"], &world.settings).await;
+    crate::support::eventually("a dead letter", async || {
+        let letters = world.dead_letters().await;
+        let found = letters.iter().find(|letter| letter.to_string().contains(ip));
+        found.map(|letter| letter["id"].to_string()).ok_or(letters)
+    })
+    .await
 }
 
 #[test]
