@@ -127,8 +127,8 @@ section!(
         /// Longest time for the head of a request, for its body, and for which an idle connection is kept, milliseconds; three times
         /// as long a client may take to read what is sent to it. Longer for clients behind slow lines.
         client_timeout_ms: u64 = 10_000; 100..=14_000,
-        /// Time after which a login to the pages ends when nobody uses it, milliseconds. What a page that is left open fetches by
-        /// itself is no use.
+        /// Time without use after which a login to the pages ends, milliseconds. The updates that an open page fetches by itself do
+        /// not count as use.
         /// Set it to what your session policy requires.
         session_idle_ms: u64 = 28_800_000; 1_000..=2_592_000_000,
         /// Time after which a login to the pages ends in any case, milliseconds.
@@ -250,8 +250,8 @@ section!(
         /// How long a change waits for its switch's trouble to pass before it is dead-lettered, milliseconds. A freeze does not
         /// count.
         age_max_ms: u64 = 86_400_000; 1_000..=YEAR_MS,
-        /// How long a change waits for its switch before its producer is told by an event (`vmac.waiting`), milliseconds.
-        /// Later for producers that need not know.
+        /// How long a change waits for its switch before the event `vmac.waiting` tells its producer, milliseconds.
+        /// Raise it where producers do not need to know of short waits.
         tell_after_ms: u64 = 60_000; 0..=YEAR_MS,
     }
 );

@@ -20,7 +20,7 @@ pub struct RetryPolicy {
     pub switch_delay_max: Duration,
     /// How long a change waits for its switch's trouble to pass before it is given up.
     pub age_max: Duration,
-    /// How long it waits before its producer is told by an event.
+    /// How long it waits before the event `vmac.waiting` tells its producer.
     pub tell_after: Duration,
 }
 
