@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 
 use crate::domain::{Pools, RetryPolicy, ServiceUrl};
@@ -14,7 +14,7 @@ use crate::store::backups::packer::Packer;
 use crate::store::backups::seal::BackupKey;
 use crate::store::database::connect_reason::with_server_reason;
 use crate::store::database::engine::Engine;
-use crate::store::database::error::StoreError;
+use crate::store::database::error::{StoreError, is_busy};
 use crate::store::database::private_files;
 use crate::store::database::tx::Tx;
 use crate::store::events::at_hand::Outbox;
@@ -23,6 +23,8 @@ use crate::store::events::at_hand::Outbox;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two tries to open a file that another process is setting up.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// How long a connection may take to answer when it is given back.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections to Postgres for what does not wait for the disk: the outbox of one process is one task.
@@ -131,10 +133,22 @@ async fn sqlite(url: &str, timeout: Duration, create: bool) -> Result<Engine, sq
     }
     let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(timeout);
     let write = pool(1).before_acquire(|connection, _| Box::pin(is_sound(connection)));
-    let write = write.connect_with(connect.clone()).await?;
+    let write = opened(write, connect.clone()).await?;
     // A database in memory belongs to its one connection.
-    let read = if url.contains(":memory:") { write.clone() } else { pool(4).connect_with(connect).await? };
+    let read = if url.contains(":memory:") { write.clone() } else { opened(pool(4), connect).await? };
     Ok(Engine::sqlite(write, read, timeout))
+}
+
+/// Opens the pool. While other processes switch a new file to the write-ahead log, SQLite refuses at once instead of waiting
+/// for [`BUSY_TIMEOUT`] (seen with six processes at once), so the waiting is done here.
+async fn opened(pool: SqlitePoolOptions, connect: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let until = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match pool.clone().connect_with(connect.clone()).await {
+            Err(error) if is_busy(&error) && Instant::now() < until => tokio::time::sleep(BUSY_PAUSE).await,
+            result => return result,
+        }
+    }
 }
 
 /// Only the owner may read the rows. SQLite would create the file with whatever mode the umask allows.
