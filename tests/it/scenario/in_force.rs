@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vmacd::sim::{Dialect, Options};
 
-use super::world::World;
+use super::world::{World, large_switch};
 use crate::support::eventually;
 use crate::support::http::get;
 use crate::support::vmacd::{Serve, run};
@@ -178,15 +178,7 @@ async fn nobody_asks_where_the_settings_say_so_and_a_revoke_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_at_what_is_in_force_costs_a_few_requests_and_writes_nothing_where_nothing_changed() {
     for dialect in [Dialect::NonEls, Dialect::Els] {
-        let options = Options {
-            switches: 1,
-            ports_per_switch: 48,
-            dialect,
-            bindings: 2_000,
-            config_size: 1_000_000,
-            ..Options::default()
-        };
-        let mut world = World::embedded_with(options).await;
+        let mut world = World::embedded_with(large_switch(dialect)).await;
         world.settings = world.settings.clone().set("VMACD_DRIFT_INTERVAL_MS", 300);
         let (serve, _) = pushed(&world).await;
         let ip = world.address(0, 1);

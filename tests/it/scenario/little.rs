@@ -4,21 +4,13 @@ use std::time::Duration;
 
 use vmacd::sim::{Dialect, Options};
 
-use super::world::World;
+use super::world::{World, large_switch};
 use crate::support::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_on_a_switch_that_is_known_asks_little_of_it_while_it_is_locked() {
     for dialect in [Dialect::NonEls, Dialect::Els] {
-        let options = Options {
-            switches: 1,
-            ports_per_switch: 48,
-            dialect,
-            bindings: 2_000,
-            config_size: 1_000_000,
-            rpc_time: Duration::from_millis(50),
-            ..Options::default()
-        };
+        let options = Options { rpc_time: Duration::from_millis(50), ..large_switch(dialect) };
         let world = World::embedded_with(options).await;
         let (sim, _serve) = (world.switches()[0].clone(), world.serve().await);
         let create = async |number| {

@@ -9,7 +9,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection, PublisherConfirm};
 use serde_json::{Value, json};
-use vmacd::sim::{Estate, Options, SimHandle};
+use vmacd::sim::{Dialect, Estate, Options, SimHandle};
 
 use crate::support::postgres::{Database, migrated_database};
 use crate::support::vmacd::{Serve, Settings, run};
@@ -33,6 +33,18 @@ struct Publisher {
 
 /// A binding as a switch holds it: interface, address, MAC.
 pub type Held = (String, String, String);
+
+/// One switch with 48 ports, 2,000 bindings and 1 MB of configuration, the size at which reading all of it shows.
+pub fn large_switch(dialect: Dialect) -> Options {
+    Options {
+        switches: 1,
+        ports_per_switch: 48,
+        dialect,
+        bindings: 2_000,
+        config_size: 1_000_000,
+        ..Options::default()
+    }
+}
 
 impl World {
     /// RabbitMQ and Postgres, and so many switches with so many ports each.
