@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::store::{Admission, Store};
 use crate::worker::intake::arrival_numbers::ArrivalNumbers;
 use crate::worker::intake::bursts::Bursts;
-use crate::worker::lanes::slots::Slots;
+use crate::worker::slots::Slots;
 use crate::worker::supervision::outages::Outages;
 use crate::worker::supervision::supervise::Supervisor;
 use crate::worker::switches::lease::Leases;

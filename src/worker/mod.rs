@@ -6,7 +6,7 @@
 //! - [`lanes::dispatcher`] claims the switches that are due and starts a [`lanes::lane`] for each, as many as there are free
 //!   slots.
 //! - [`push`] brings a switch to what its rows want: everything that is due there goes into one commit.
-//! - [`lanes::save_results`] has the store write what that came to: results, outcomes, events, what is retried and when.
+//! - [`push::save_results`] has the store write what that came to: results, outcomes, events, what is retried and when.
 //! - [`outbox`] publishes the events.
 //!
 //! Beside that: `intake` also retries commands that could not be admitted yet ([`intake::waiting`]) and moves messages that
@@ -28,6 +28,7 @@ mod operator;
 mod outbox;
 mod push;
 mod run;
+mod slots;
 mod supervision;
 mod switches;
 mod traces;

@@ -14,10 +14,10 @@ use crate::failpoint;
 use crate::store::{Lease, RecordedPush, StoreError};
 use crate::worker::checks::in_force;
 use crate::worker::context::Context;
-use crate::worker::lanes::call_off::{InFlight, called_off};
-use crate::worker::lanes::save_results;
-use crate::worker::lanes::slots::{PushSlot, SiteSlot};
+use crate::worker::push::call_off::{InFlight, called_off};
+use crate::worker::push::save_results;
 use crate::worker::push::{self, PushOrder, Pushed};
+use crate::worker::slots::{PushSlot, SiteSlot};
 use crate::worker::switches::lease::LeaseInHand;
 use crate::worker::switches::session::SwitchSession;
 

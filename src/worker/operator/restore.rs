@@ -14,8 +14,8 @@ use crate::domain::plan::{PortVlans, PresentBinding, Wish, plan};
 use crate::domain::{Desired, Duplicates, Failure, SwitchName};
 use crate::store::{PushResults, SiteLimits, Store};
 use crate::switch::{self, Journal, PushOptions, RestoreDifference, RestoreEnd, RestoreTarget, Stage};
-use crate::worker::lanes::call_off::InFlight;
 use crate::worker::operator::session::OperatorSession;
+use crate::worker::push::call_off::InFlight;
 use crate::worker::push::journal::{StoreJournal, wishes};
 use crate::worker::switches::lease::{self, LeaseInHand};
 

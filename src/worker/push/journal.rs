@@ -12,7 +12,7 @@ use crate::failpoint;
 use crate::store::{GatheredRow, PushBefore, PushRow, PushState, SentPush, SiteLimits, Store, WorkItem, WorkPort};
 use crate::switch::{Demand, Journal, KnownConfiguration, PushBackup, PushEnd, PushIntent, Stage};
 use crate::worker::context::Context;
-use crate::worker::lanes::call_off::InFlight;
+use crate::worker::push::call_off::InFlight;
 use crate::worker::switches::lease::{LeaseInHand, failure};
 
 /// The journal of one change of a switch; `R` is what it knows of the rows.

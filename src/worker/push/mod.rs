@@ -1,10 +1,11 @@
 //! One push to one switch, between the switch client and the store.
 //!
 //! The transaction itself is the switch client's. Here is what it records on the way (the [`StoreJournal`]), how long a push
-//! slot is kept for it, and the spans of both.
+//! slot is kept for it, its spans, how its results are saved, and how it is called off.
 
+pub(super) mod call_off;
 pub(super) mod journal;
-pub(super) mod read_ahead;
+pub(super) mod save_results;
 mod trace;
 
 use std::collections::BTreeSet;
@@ -18,13 +19,14 @@ use crate::store::{OpenedPush, PushResults, RecordedPush, SiteLimits, StoreError
 use crate::switch::{self, Journal, PushOptions, PushReport, Stage, SwitchClient};
 use crate::worker::auto_freeze;
 use crate::worker::context::Context;
-use crate::worker::lanes::save_results::save_results;
-use crate::worker::lanes::slots::PushSlot;
+use crate::worker::slots::PushSlot;
 use crate::worker::switches::lease::failure;
+use crate::worker::switches::read_ahead;
 use crate::worker::switches::session::SwitchSession;
 
 pub(super) use journal::PushOrder;
 use journal::{PushJournal, Rows, StoreJournal};
+use save_results::save_results;
 
 /// How long a push slot is kept while a session is being opened.
 const OPENING_MAX: Duration = Duration::from_secs(1);

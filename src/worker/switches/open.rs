@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::read_ahead;
 use crate::domain::{Dialect, Failure, chain};
 use crate::store::KnownSwitch;
 use crate::switch::{SwitchClient, SwitchError};
 use crate::worker::context::Context;
-use crate::worker::push::read_ahead;
 use crate::worker::supervision::task_health::Beat;
 use crate::worker::switches::connect::connect;
 use crate::worker::switches::session::{Open, SwitchSession};

@@ -14,7 +14,7 @@ const FRESH: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// [`SwitchError`]; nothing was changed.
-pub(super) async fn known_configuration(
+pub(in crate::worker) async fn known_configuration(
     context: &Context,
     client: &mut SwitchClient,
     switch: &Switch,

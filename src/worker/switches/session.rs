@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::domain::{Switch, SwitchName};
 use crate::switch::{SwitchClient, Version};
-use crate::worker::lanes::slots::SessionSlot;
+use crate::worker::slots::SessionSlot;
 
 /// A session that may be open.
 pub(in crate::worker) struct SwitchSession {
