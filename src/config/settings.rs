@@ -104,7 +104,7 @@ section!(
         /// Put before every exchange and queue name, so that tests and tenants share a broker: letters, digits, `-`, `_`, `.`, at
         /// most 64.
         namespace: String = String::new(),
-        /// Bytes of messages held unacknowledged at once, of at most 4,096 messages; from so many on nothing more is read from the
+        /// Bytes of messages held unacknowledged at once, of at most 1,000 messages; from so many on nothing more is read from the
         /// broker. Of each message at most 64 KiB are held, whatever its size. Less where memory is short.
         prefetch_bytes_max: usize = 64 << 20; 1 << 20..=1 << 32,
         /// Longest time for one request to the broker, milliseconds.

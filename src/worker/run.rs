@@ -16,8 +16,9 @@ use super::supervision::task_health::{Beat, TaskName};
 use super::switches::{open, renewal};
 use crate::broker::{Broker, Prefetch, QueueKind};
 
-/// Commands held unacknowledged at once.
-const PREFETCH: u16 = 4_096;
+/// Commands held unacknowledged at once: two batches, one being admitted and one being read. A connection that breaks counts one
+/// delivery for each of them, and a quorum queue gives up a message after its delivery limit.
+const PREFETCH: u16 = 1_000;
 /// Dead letters held unacknowledged at once.
 const DEAD_PREFETCH: Prefetch = Prefetch { messages: 100, bytes: 8 << 20 };
 

@@ -32,7 +32,7 @@ pub async fn run(options: &Options) -> Vec<Row> {
     if let [_, ten_thousand, .., deepest] = peaks.as_slice() {
         let (flat, of) = (deepest / ten_thousand, depths.last().expect("depths"));
         let what = format!("worker's peak memory with {of} messages / with 10000");
-        let conditions = "with fewer than its prefetch of 4096 it holds less";
+        let conditions = "with fewer than its prefetch of 1000 it holds less";
         rows.push(Row::goal(NAME, &what, format!("{flat:.2} x"), "<= 1.2 x", flat <= GOAL_FLAT, conditions));
     }
     rows

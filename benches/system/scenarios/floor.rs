@@ -28,7 +28,7 @@ use crate::world::{Create, World};
 const NAME: &str = "floor";
 const GOAL: f64 = 0.5;
 /// As many as vmacd itself holds.
-const PREFETCH: u16 = 4_096;
+const PREFETCH: u16 = 1_000;
 /// As many as vmacd admits in one transaction.
 const BATCH: usize = 500;
 /// A batch is as full as what comes without a pause lets it be.

@@ -21,7 +21,7 @@ use crate::world::{Create, World};
 const NAME: &str = "pipeline";
 const GOAL: f64 = 0.5;
 /// As many as vmacd itself holds.
-const PREFETCH: u16 = 4_096;
+const PREFETCH: u16 = 1_000;
 const ACK_EVERY: usize = 256;
 pub(super) const ESTATE: Estate = Estate { switches: 20, ports: 10, commit_time: "0s", sim_flags: "" };
 
