@@ -11,7 +11,7 @@ use crate::domain::{
 
 /// What any command may say.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct CommandBody {
     pub server_id: i64,
     pub to_server_id: Option<i64>,
     pub ip_address: Option<String>,
@@ -74,7 +74,7 @@ macro_rules! body {
             reference: Option<String>,
         }
 
-        impl From<$type> for Asked {
+        impl From<$type> for CommandBody {
             fn from(body: $type) -> Self {
                 let $type { server_id, ip_address, subnet, $($field,)* issued_at, requested_by, reference } = body;
                 Self {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::body::{Asked, CreateBody, MoveBody, RevokeBody, RotateBody};
+use super::body::{CommandBody, CreateBody, MoveBody, RevokeBody, RotateBody};
 use super::content_encoding::{UNREAD, decoded};
 use super::message::Message;
 use crate::domain::{
@@ -47,7 +47,7 @@ fn parse(message: &Message) -> Result<Command, Failure> {
 }
 
 /// What a message asks for, as far as its form says it.
-fn asked(message: &Message) -> Result<(Action, Asked), Failure> {
+fn asked(message: &Message) -> Result<(Action, CommandBody), Failure> {
     let Some(action) = Action::from_text(&message.routing_key).filter(|a| a.routing_key() == message.routing_key)
     else {
         let known = Action::ALL.map(Action::routing_key).join(", ");
@@ -96,7 +96,7 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
     })
 }
 
-fn command(action: Action, asked: Asked) -> Result<Command, Failure> {
+fn command(action: Action, asked: CommandBody) -> Result<Command, Failure> {
     let (server_id, from_server_id) = servers(&asked)?;
     plain_text("requested_by", asked.requested_by.as_deref())?;
     plain_text("reference", asked.reference.as_deref())?;
@@ -140,13 +140,13 @@ fn address(ip_address: Option<&str>, subnet: Option<&str>) -> Result<BindableAdd
 }
 
 /// The subnet of a body that has one; a subnet becomes several commands, each with an address.
-fn subnet(asked: Asked) -> Result<String, Failure> {
+fn subnet(asked: CommandBody) -> Result<String, Failure> {
     match asked {
-        Asked { ip_address: Some(_), .. } => Err(both()),
-        Asked { mac_address: Some(_), .. } => {
+        CommandBody { ip_address: Some(_), .. } => Err(both()),
+        CommandBody { mac_address: Some(_), .. } => {
             Err(invalid("mac_address", "one MAC cannot be bound to every address of a subnet; leave it out".to_owned()))
         }
-        Asked { subnet, .. } => Ok(subnet.unwrap_or_default()),
+        CommandBody { subnet, .. } => Ok(subnet.unwrap_or_default()),
     }
 }
 
@@ -155,7 +155,7 @@ fn both() -> Failure {
 }
 
 /// The server that the command is about, and the one that a move takes the address from.
-fn servers(asked: &Asked) -> Result<(i64, Option<i64>), Failure> {
+fn servers(asked: &CommandBody) -> Result<(i64, Option<i64>), Failure> {
     for (field, id) in [("server_id", Some(asked.server_id)), ("to_server_id", asked.to_server_id)] {
         if let Some(id) = id.filter(|id| *id <= 0) {
             return Err(invalid(field, format!("{id} is not positive")));

@@ -7,8 +7,8 @@
 //! `settings` is where a setting is added: name, default, range and meaning stand there once, and `document` tells them.
 
 mod document;
+mod hook_checks;
 mod hook_settings;
-mod hooks;
 mod load;
 mod origins;
 mod pools;

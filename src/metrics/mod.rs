@@ -3,7 +3,7 @@
 //! The worker counts as it goes ([`Metrics`]); what stands in the database and the broker is asked for when somebody
 //! reads ([`Figures`]). Every name begins with `vmacd_`; docs/METRICS.md lists them.
 
-mod figures;
+mod gauges;
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-pub use figures::Figures;
+pub use gauges::Figures;
 
 /// The part of the process's surroundings that holds the rows.
 pub const DATABASE: &str = "database";
@@ -87,7 +87,7 @@ macro_rules! metrics {
         /// The counters and gauges of one process.
         pub struct Metrics {
             registry: Registry,
-            figures: figures::Gauges,
+            figures: gauges::Gauges,
             $($field: $type,)*
         }
 
@@ -96,7 +96,7 @@ macro_rules! metrics {
                 let mut registry = Registry::with_prefix("vmacd");
                 $(let $field = $new;
                 registry.register($name, $help, $field.clone());)*
-                let figures = figures::Gauges::register(&mut registry);
+                let figures = gauges::Gauges::register(&mut registry);
                 Self { registry, figures, $($field,)* }
             }
         }

@@ -17,7 +17,7 @@ use crate::store::database::engine::Engine;
 use crate::store::database::error::{StoreError, is_busy};
 use crate::store::database::private_files;
 use crate::store::database::tx::Tx;
-use crate::store::events::at_hand::Outbox;
+use crate::store::events::outbox::Outbox;
 
 /// Longest wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

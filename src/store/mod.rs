@@ -37,6 +37,7 @@ mod vmacs;
 mod work;
 mod workers;
 
+pub use admit::fence::Fence;
 pub use admit::{Admission, Incoming, IntakeBatch, Rehearsal};
 pub use backups::Backup;
 pub use backups::seal::BackupKey;
@@ -49,10 +50,10 @@ pub use commands::waiting::WaitingCommand;
 pub use connect::{Store, StoreOptions};
 pub use counts::{Counts, Listed};
 pub use database::error::StoreError;
-pub use dead_letters::collect::DeadLetter;
+pub use dead_letters::keep::DeadLetter;
 pub use dead_letters::{DeadLetterCause, DeadLetterFilter, DeadLetterRow, FullDeadLetter};
-pub use events::at_hand::Event;
 pub use events::body::{DRIFT_KEY, EventBody, IN_FORCE_KEY, WAITING_KEY};
+pub use events::outbox::Event;
 pub use inventory::KnownSwitch;
 pub use inventory::import::ImportReport;
 pub use inventory::overview::{NextChange, SwitchOverview};
@@ -65,10 +66,9 @@ pub use parts::{
     Backups, Checks, Commands, DeadLetters, Events, Freezes, Intake, InventoryStore, Leases, MacRegistry, PageSessions,
     Pushes, Queue, Statistics, Switches, Vmacs, Work, Workers,
 };
-pub use pushes::journal::{OpenedPush, PushBefore, SentPush, SiteLimits};
+pub use pushes::open_and_send::{OpenedPush, PushBefore, SentPush, SiteLimits};
 pub use pushes::record::{Finished, GatheredRow, PushResults, RecordedPush};
 pub use pushes::{PushRecord, PushRow, PushState};
-pub use queue::turns::Fence;
 pub use queue::{ClaimLimit, ClaimedMessages, NewQueueMessage, QueueClaim, QueueMessage};
 pub use vmacs::filter::VmacFilter;
 pub use vmacs::{TimelineEntry, Vmac, VmacPage};

@@ -33,7 +33,7 @@ pub use in_force::InForceReport;
 pub use in_force::guards::VlanGuards;
 pub use known::{KnownConfiguration, PushBackup, Version};
 pub use netconf::{Decoder, Element, Framing, FramingError, Reply, RpcError, Severity, XmlError, encode, take_text};
-pub use push::journal::{Demand, Journal, PushContent, PushEnd, PushIntent, PushReport, Stage};
+pub use push::journal::{Journal, PushContent, PushEnd, PushIntent, PushReport, RowSource, Stage};
 pub use push::preview::{ChangePreview, preview_changes};
 pub use push::push;
 pub use push::transaction::PushOptions;

@@ -10,7 +10,7 @@
 //! - [`outbox`] publishes the events.
 //!
 //! Beside that: `intake` also retries commands that could not be admitted yet ([`intake::waiting`]) and moves messages that
-//! the broker gave up on into the database ([`intake::collect`]). [`switches`] has what the worker holds of a switch: leases, idle
+//! the broker gave up on into the database ([`intake::dead_queue`]). [`switches`] has what the worker holds of a switch: leases, idle
 //! sessions, what is known of its configuration. [`checks`] reads the switches slowly for drift, and asks whether bindings are
 //! in force. [`auto_freeze`] freezes a site when its commits go wrong. [`operator`] is what an operator asks of a switch
 //! directly: restore, dry run, survey. [`run`] starts and stops all this, [`supervision`] keeps the tasks running and says how

@@ -7,13 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::checks::drift;
 use super::context::{Context, WorkerParts};
-use super::intake::{self, collect};
+use super::intake::{self, dead_queue};
 use super::lanes::dispatcher;
 use super::outbox;
 use super::supervision::presence;
 use super::supervision::supervise::{Supervisor, WorkerError};
 use super::supervision::task_health::{Beat, TaskName};
-use super::switches::{open, renewal};
+use super::switches::{renewal, session_upkeep};
 use crate::broker::{Broker, Prefetch, QueueKind};
 
 /// Commands held unacknowledged at once: two batches, one being admitted and one being read. A connection that breaks counts one
@@ -56,7 +56,7 @@ impl Worker {
             let context = context.clone();
             async move {
                 let dead = context.broker.consume(QueueKind::Dead, DEAD_PREFETCH).await?;
-                collect::run(context, dead).await;
+                dead_queue::run(context, dead).await;
                 Ok(())
             }
         });
@@ -68,7 +68,7 @@ impl Worker {
         let statement = Duration::from_millis(settings.database.statement_timeout_ms);
         self.round(TaskName::Dispatcher, statement, dispatcher::run);
         self.round(TaskName::Leases, statement + Duration::from_millis(settings.lease.ttl_ms), renewal::keep);
-        self.round(TaskName::Sessions, statement, open::close_idle);
+        self.round(TaskName::Sessions, statement, session_upkeep::close_idle);
         self.round(TaskName::Presence, statement, presence::run);
         if settings.drift.interval_ms > 0 {
             self.round(TaskName::Drift, statement, drift::run);
@@ -129,7 +129,7 @@ impl Worker {
 
     async fn end(&self) {
         self.supervisor.ended().await;
-        open::close_all_idle(&self.context).await;
+        session_upkeep::close_all_idle(&self.context).await;
         if matches!(self.context.broker, Broker::Amqp(_)) {
             // In a task of its own: if it panics, which is logged, the worker still stops in order.
             let context = self.context.clone();

@@ -3,7 +3,7 @@
 //! `table` reads servers from what a spreadsheet saves, `tree` the whole inventory from JSON or TOML; `read` is what
 //! both make, with the place of each entry, so that a conflict is reported with its line.
 
-mod read;
+mod parsed;
 mod table;
 mod tree;
 
@@ -12,14 +12,14 @@ use std::path::Path;
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::InventoryVerb;
 use crate::cli::fault::Fault;
-use crate::cli::files::{self, FileKind, Problems};
+use crate::cli::import_files::{self, FileKind, Problems};
 use crate::cli::terminal::escape::printable;
 use crate::cli::terminal::streams::say;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Progress;
 use crate::domain::{Inventory, inventory_conflicts, shared_network_cards};
 use crate::store::{Store, StoreError};
-use read::ParsedInventory;
+use parsed::ParsedInventory;
 
 /// Notes that are printed; the others are counted.
 const NOTES_MAX: usize = 20;
@@ -76,11 +76,15 @@ fn read_file(file: &Path, problems: &mut Problems) -> Result<ParsedInventory, Fa
         let text = "unknown kind of file; expected .json or .toml, or .csv for servers";
         return Err(Fault::input(format!("{}: {text}", file.display())));
     };
-    let text = files::read(file, problems)?;
+    let text = import_files::read(file, problems)?;
     Ok(match kind {
         FileKind::Table => table::read(&text, problems),
-        FileKind::Json => files::json(&text, problems).map(|root| tree::read(&root, problems)).unwrap_or_default(),
-        FileKind::Toml => files::toml(&text, problems).map(|root| tree::read(&root, problems)).unwrap_or_default(),
+        FileKind::Json => {
+            import_files::json(&text, problems).map(|root| tree::read(&root, problems)).unwrap_or_default()
+        }
+        FileKind::Toml => {
+            import_files::toml(&text, problems).map(|root| tree::read(&root, problems)).unwrap_or_default()
+        }
     })
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use super::read::{Entry, ParsedInventory};
-use crate::cli::files::{Problems, Row, Table, normalized};
+use super::parsed::{Entry, ParsedInventory};
+use crate::cli::import_files::{Problems, Row, Table, normalized};
 use crate::domain::{BindableAddress, InterfaceName, Mac, Server, ServerPort, SwitchName, VlanName, shown};
 
 /// The columns, and whether each line must fill them.

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 
-use super::read::{Entry, ParsedInventory};
-use crate::cli::files::{Node, NodeAtLine, Problems};
+use super::parsed::{Entry, ParsedInventory};
+use crate::cli::import_files::{Node, NodeAtLine, Problems};
 use crate::domain::{CredentialName, InterfaceName, Server, ServerPort, Switch, SwitchName, shown};
 
 /// Reads switches and servers.
@@ -217,7 +217,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::cli::files::{json, toml};
+    use crate::cli::import_files::{json, toml};
     use crate::domain::{Inventory, inventory_conflicts};
 
     fn told(text: &str, reader: fn(&str, &mut Problems) -> Option<NodeAtLine>) -> (Inventory, String) {

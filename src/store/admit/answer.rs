@@ -10,7 +10,7 @@ use crate::domain::{Code, Command, Failure, IntentOrder, MessageKey};
 use crate::store::commands::outcome::{CommandOutcome, Outcome};
 use crate::store::commands::row::CommandRow;
 use crate::store::database::error::StoreError;
-use crate::store::dead_letters::collect::DeadLetter;
+use crate::store::dead_letters::keep::DeadLetter;
 use crate::store::vmacs::Vmac;
 
 impl Decision {

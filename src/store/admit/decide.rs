@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::change::{bind, join, move_to_server, unbind};
 use super::decision::{Allocation, CommandVerdict, Decision, place};
 use super::incoming::Incoming;
-use super::read::{Known, ServerAddress, Snapshot};
+use super::read::{KnownCommand, ServerAddress, Snapshot};
 use super::refuse::{address_taken, differs, early_verdict, not_bound};
 use crate::domain::{Action, Command, Desired, IntentOrder, MessageKey, Position};
 use crate::store::vmacs::Vmac;
@@ -265,7 +265,7 @@ fn shares(row: &Vmac, incoming: &Incoming) -> bool {
     row.group.is_some() && row.group == incoming.command.group
 }
 
-fn has_its_row(incoming: &Incoming, commands: &HashMap<MessageKey, Known>) -> bool {
+fn has_its_row(incoming: &Incoming, commands: &HashMap<MessageKey, KnownCommand>) -> bool {
     commands.get(&incoming.key).is_some_and(|known| known.command.vmac_id.is_some())
 }
 

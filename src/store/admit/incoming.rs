@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::{Arrival, Command, Failure, Issued, MessageKey, SwitchName};
 use crate::store::commands::outcome::CommandOutcome;
-use crate::store::dead_letters::collect::DeadLetter;
+use crate::store::dead_letters::keep::DeadLetter;
 
 /// A command to be admitted.
 #[derive(Debug, Clone)]

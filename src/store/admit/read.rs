@@ -10,12 +10,12 @@ use super::incoming::Incoming;
 use crate::domain::{
     Action, BindableAddress, IntentOrder, Mac, MessageKey, Position, Requester, Server, ServerPort, SwitchName,
 };
+use crate::store::admit::fence::{Fence, held_turn};
 use crate::store::commands::outcome::CommandOutcome;
 use crate::store::commands::row::{COLUMNS, CommandRow, position};
 use crate::store::database::engine::{Row, args};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
-use crate::store::queue::turns::{Fence, held_turn};
 use crate::store::vmacs::Vmac;
 use crate::store::work::leases::{TROUBLE_COLUMNS, Trouble};
 
@@ -26,7 +26,7 @@ pub(super) type ServerAddress = (i64, BindableAddress);
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
     /// The commands that are known by their keys, those of the group included.
-    pub commands: HashMap<MessageKey, Known>,
+    pub commands: HashMap<MessageKey, KnownCommand>,
     /// Servers by number.
     pub servers: HashMap<i64, Server>,
     /// Which server's primary address it is.
@@ -60,7 +60,7 @@ impl Snapshot {
 
 /// A row of `commands`, or one that is about to be written.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(super) struct KnownCommand {
     pub command: CommandRow,
     pub body_hash: String,
     pub outcome: Option<CommandOutcome>,
@@ -68,7 +68,7 @@ pub(super) struct Known {
     pub is_new: bool,
 }
 
-impl Known {
+impl KnownCommand {
     fn new(incoming: &Incoming, now: DateTime<Utc>) -> Self {
         let command = CommandRow {
             key: incoming.key.clone(),
@@ -118,7 +118,7 @@ pub(super) async fn read(
     }
     commands(tx, group, &places, &mut snapshot).await?;
     for incoming in group {
-        let known = snapshot.commands.entry(incoming.key.clone()).or_insert_with(|| Known::new(incoming, now));
+        let known = snapshot.commands.entry(incoming.key.clone()).or_insert_with(|| KnownCommand::new(incoming, now));
         if incoming.replay_number > known.command.replay_number && known.body_hash == incoming.body_hash {
             known.command.message_identity = Some(incoming.message_identity.clone());
         }
@@ -300,7 +300,7 @@ async fn commands(
     ]
     .concat();
     for row in tx.batch("lock commands", &sql, asked, Vec::new()).await? {
-        let known = Known::from_row(&row)?;
+        let known = KnownCommand::from_row(&row)?;
         if known.outcome.is_none() {
             let place = (known.command.server_id, known.command.ip_address);
             snapshot.open.entry(place).or_default().push(known.command.clone());

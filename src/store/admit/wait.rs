@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::decision::{CommandVerdict, Decision, Wait};
 use super::incoming::Incoming;
-use super::read::{Known, Snapshot};
+use super::read::{KnownCommand, Snapshot};
 use crate::domain::{Failure, FailureClass, RetryPolicy};
 use crate::store::commands::row::CommandRow;
 
@@ -26,7 +26,7 @@ impl Decision {
 }
 
 /// The message came once more while its command waits.
-fn is_copy(incoming: &Incoming, known: &Known) -> bool {
+fn is_copy(incoming: &Incoming, known: &KnownCommand) -> bool {
     !known.is_new && known.outcome.is_none() && !incoming.arrival.is_kept
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::answer::{driven_row, superseded_text};
 use super::decision::{CommandVerdict, Decision};
 use super::incoming::Incoming;
-use super::read::{Known, Snapshot};
+use super::read::{KnownCommand, Snapshot};
 use super::write_commands;
 use crate::domain::Failure;
 use crate::store::commands::close::{Closing, close};
@@ -19,7 +19,7 @@ use crate::store::database::error::StoreError;
 use crate::store::database::tx::{Statement, Tx};
 use crate::store::dead_letters::bury::{Burial, bury};
 use crate::store::events::body::{EventOf, EventRow, event_row};
-use crate::store::events::outbox::write_events;
+use crate::store::events::unpublished::write_events;
 use crate::store::vmacs::{UPDATE_VMACS, Vmac};
 use crate::store::work::{QueuedWork, queued, queued_anew};
 
@@ -157,7 +157,7 @@ fn failed_again<'a>(group: &[&Incoming], decision: &Decision, snapshot: &'a Snap
         group.iter().filter(|incoming| decision.verdicts.get(&incoming.key) == Some(&CommandVerdict::Answered));
     let known = answered.filter_map(|incoming| snapshot.commands.get(&incoming.key));
     let failed = known.filter_map(|known| Some((known, known.outcome.as_ref()?.failure()?)));
-    let burial = |(known, failure): (&'a Known, Failure)| {
+    let burial = |(known, failure): (&'a KnownCommand, Failure)| {
         let attempts = known.command.attempts;
         Burial { command: &known.command, failure: Cow::Owned(failure), switch: None, attempts }
     };

@@ -23,9 +23,10 @@ pub(super) fn statements(
     now: DateTime<Utc>,
 ) -> [Option<Statement>; 2] {
     let is_new = |incoming: &&&Incoming| snapshot.commands.get(&incoming.key).is_some_and(|known| known.is_new);
-    let row = |incoming| InboxRow::of(incoming, decision, snapshot, now);
+    let row = |incoming| CommandToWrite::of(incoming, decision, snapshot, now);
     let (new, known): (Vec<_>, Vec<_>) = group.iter().partition(is_new);
-    let (new, known) = (new.into_iter().map(row).collect(), known.into_iter().map(row).collect::<Vec<InboxRow>>());
+    let (new, known) =
+        (new.into_iter().map(row).collect(), known.into_iter().map(row).collect::<Vec<CommandToWrite>>());
     let insert =
         "INSERT INTO commands (message_key, message_id, action, server_id, ip_address, issued_at_ms, issued_rank,
             arrival, body_hash, body, correlation_id, traceparent, headers, message_identity, sent_timestamp,
@@ -52,7 +53,7 @@ pub(super) fn statements(
 
 /// A row of the batches above.
 #[derive(Serialize)]
-struct InboxRow<'a> {
+struct CommandToWrite<'a> {
     key: &'a MessageKey,
     message_id: Option<&'a str>,
     action: Action,
@@ -78,7 +79,7 @@ struct InboxRow<'a> {
     vmac_id: Option<i64>,
 }
 
-impl<'a> InboxRow<'a> {
+impl<'a> CommandToWrite<'a> {
     fn of(incoming: &'a Incoming, decision: &Decision, snapshot: &Snapshot, now: DateTime<Utc>) -> Self {
         let command = &incoming.command;
         let verdict = decision.verdicts.get(&incoming.key);

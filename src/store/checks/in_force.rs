@@ -13,7 +13,7 @@ use crate::store::database::engine::{args, batch_arg};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::events::body::in_force_row;
-use crate::store::events::outbox::write_events;
+use crate::store::events::unpublished::write_events;
 use crate::store::parts::Checks;
 use crate::store::vmacs::Vmac;
 use crate::store::vmacs::lock_vmacs;

@@ -16,7 +16,7 @@ use crate::store::database::error::StoreError;
 use crate::store::database::tx::{Statement, Tx};
 use crate::store::dead_letters::bury::{Burial, bury};
 use crate::store::events::body::{EventOf, EventRow, event_row};
-use crate::store::events::outbox::write_events;
+use crate::store::events::unpublished::write_events;
 use crate::store::vmacs::Vmac;
 
 /// Gives commands their outcome; `$2` is the time.

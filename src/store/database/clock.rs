@@ -23,10 +23,10 @@ const STEP_BACK_MAX: TimeDelta = TimeDelta::seconds(1);
 
 /// The last answer.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Clock(Mutex<Known>);
+pub(in crate::store) struct Clock(Mutex<KnownTime>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownTime {
     /// When the database was asked, by this machine's clock, and what it said.
     last: Option<(Instant, DateTime<Utc>)>,
     /// The last time that was returned.
@@ -77,12 +77,12 @@ impl Clock {
         (jump.abs() > slack).then_some(jump)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+    fn known(&self) -> std::sync::MutexGuard<'_, KnownTime> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl KnownTime {
     /// This time, unless a slightly later one was returned already.
     fn tell(&mut self, time: DateTime<Utc>) -> DateTime<Utc> {
         let later = self.told.filter(|told| *told > time && *told - time < STEP_BACK_MAX);

@@ -10,7 +10,7 @@ use sqlx::sqlite::Sqlite;
 use crate::store::database::connect_reason::with_server_reason;
 use crate::store::database::engine::{Arg, Engine, Meter, Pools, Row, batch_arg, for_postgres, on_postgres, on_sqlite};
 use crate::store::database::error::StoreError;
-use crate::store::events::at_hand::{Event, Outbox};
+use crate::store::events::outbox::{Event, Outbox};
 
 /// A statement that is sent together with others: see [`Tx::together`].
 pub(in crate::store) struct Statement {

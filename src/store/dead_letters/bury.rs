@@ -12,7 +12,7 @@ use crate::store::commands::row::CommandRow;
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
-use crate::store::dead_letters::collect::ON_COPY;
+use crate::store::dead_letters::keep::ON_COPY;
 
 /// A command that failed, and how.
 pub(in crate::store) struct Burial<'a> {

@@ -1,7 +1,7 @@
 //! Messages that failed for good, kept with their original bytes until an operator replays or discards them.
 
 pub(super) mod bury;
-pub(super) mod collect;
+pub(super) mod keep;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};

@@ -1,7 +1,7 @@
 //! Reading the journal of pushes; `journal` and `record` write it.
 
 pub(super) mod failed;
-pub(super) mod journal;
+pub(super) mod open_and_send;
 pub(super) mod record;
 
 use std::collections::HashSet;

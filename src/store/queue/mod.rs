@@ -1,7 +1,5 @@
 //! The table of the embedded queue: the oldest messages are claimed for a while, and removed when acknowledged.
 
-pub(super) mod turns;
-
 use std::time::Duration;
 
 use serde::Serialize;

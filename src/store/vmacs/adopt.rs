@@ -11,7 +11,7 @@ use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::events::body::{EventOf, EventRow, event_row};
-use crate::store::events::outbox::write_events;
+use crate::store::events::unpublished::write_events;
 use crate::store::parts::Vmacs;
 use crate::store::vmacs::Vmac;
 

@@ -138,7 +138,7 @@ pub trait Journal {
 
 /// A journal that also knows what the rows want.
 #[allow(async_fn_in_trait, reason = "used within this crate, by one task")]
-pub trait Demand: Journal {
+pub trait RowSource: Journal {
     /// What the rows want, asked as late as possible.
     async fn gather(&mut self) -> Result<Vec<Wish>, Failure>;
     /// Which of the bindings for the wishes' addresses are vmacd's.

@@ -19,12 +19,12 @@ use crate::domain::plan::{Change, Reached, Step, WishResult};
 use crate::switch::client::SwitchClient;
 use crate::switch::known::{KnownConfiguration, PushBackup};
 use blame::{AddressSteps, by_address};
-use journal::{Demand, PushContent, PushIntent, PushReport, Stage};
+use journal::{PushContent, PushIntent, PushReport, RowSource, Stage};
 use planning::planned;
 use transaction::{CommitOutcome, PushOptions, Transaction};
 
 /// Pushes what the journal gathers. Never fails as such: the report says what became of what.
-pub async fn push<D: Demand>(client: &mut SwitchClient, demand: &mut D, options: &PushOptions) -> PushReport {
+pub async fn push<D: RowSource>(client: &mut SwitchClient, demand: &mut D, options: &PushOptions) -> PushReport {
     let transaction = match Transaction::begin(client, demand, options).await {
         Ok(transaction) => transaction,
         Err(error) => return PushReport::not_begun(&error),
@@ -48,7 +48,7 @@ struct Push<'a, D> {
     results: Vec<WishResult>,
 }
 
-impl<D: Demand> Push<'_, D> {
+impl<D: RowSource> Push<'_, D> {
     async fn locked(&mut self, known: &KnownConfiguration) -> Result<(), Failure> {
         self.demand().reached(Stage::Read);
         let wishes = self.demand().gather().await?;

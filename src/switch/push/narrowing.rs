@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Push;
 use super::blame::{AddressSteps, Blame, blame, halves, is_over, named_are_due, parted, refused_macs, samples};
-use super::journal::Demand;
+use super::journal::RowSource;
 use super::transaction::CommitOutcome;
 use crate::domain::plan::{PresentBinding, Step, apply, fall_back, of_macs};
 use crate::domain::{Code, Failure};
@@ -69,7 +69,7 @@ impl Narrowing {
     }
 }
 
-impl<D: Demand> Push<'_, D> {
+impl<D: RowSource> Push<'_, D> {
     /// Pushes a group; what is refused is narrowed, the parts tried one after another. What is left when the bounds are
     /// reached has no result: it goes on in the next push.
     pub(super) async fn push_groups(

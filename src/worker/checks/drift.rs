@@ -22,7 +22,7 @@ use crate::store::{CheckDue, CheckEnd, CheckPace, DriftFindings, StoreError, Wor
 use crate::switch::{CommitEntry, SwitchClient, commits_since};
 use crate::worker::checks::in_force;
 use crate::worker::context::Context;
-use crate::worker::push::journal::wishes;
+use crate::worker::push::store_journal::wishes;
 use crate::worker::supervision::task_health::Beat;
 use crate::worker::switches::connect::connect;
 use crate::worker::switches::lease::failure;

@@ -18,19 +18,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SETTLING: Duration = Duration::from_secs(2);
 
 /// A binding of a row on the switch that is asked.
-pub(in crate::worker) struct Asked {
+pub(in crate::worker) struct BoundRow {
     vmac_id: i64,
     binding: AskedBinding,
 }
 
 /// Where these rows are bound on the switch according to the database.
-pub(in crate::worker) fn bound_on<'a>(switch: &'a SwitchName, vmacs: impl Iterator<Item = &'a Vmac>) -> Vec<Asked> {
+pub(in crate::worker) fn bound_on<'a>(switch: &'a SwitchName, vmacs: impl Iterator<Item = &'a Vmac>) -> Vec<BoundRow> {
     let live = vmacs.filter(|vmac| vmac.desired == Desired::Bound);
     let asked = live.flat_map(|vmac| {
         let bound = vmac.switch_bindings.iter().filter(|port| !port.leaving && port.state == BindingState::Bound);
         let has_other_ports = bound.clone().count() > 1;
         let here = bound.filter(move |port| port.switch == *switch);
-        here.map(move |port| Asked {
+        here.map(move |port| BoundRow {
             vmac_id: vmac.id,
             binding: AskedBinding {
                 ip: vmac.ip_address,
@@ -47,11 +47,11 @@ pub(in crate::worker) fn bound_on<'a>(switch: &'a SwitchName, vmacs: impl Iterat
 /// Asks the switch, and returns what it showed.
 pub(in crate::worker) async fn ask(
     client: &mut SwitchClient,
-    asked: &[Asked],
+    asked: &[BoundRow],
 ) -> Result<Vec<ShownInForce>, SwitchError> {
     let bindings: Vec<AskedBinding> = asked.iter().map(|asked| asked.binding.clone()).collect();
     let found = client.in_force(&bindings).await?;
-    let shown = |(asked, InForceReport { verdict, tables }): (&Asked, InForceReport)| {
+    let shown = |(asked, InForceReport { verdict, tables }): (&BoundRow, InForceReport)| {
         let interface = asked.binding.interface.clone();
         ShownInForce { vmac_id: asked.vmac_id, interface, verdict, tables }
     };
@@ -112,7 +112,7 @@ async fn patiently(
     context: &Context,
     client: &mut SwitchClient,
     switch: &SwitchName,
-    asked: &[Asked],
+    asked: &[BoundRow],
 ) -> Result<Vec<ShownInForce>, SwitchError> {
     let shown = ask(client, asked).await?;
     let is_missing = |shown: &ShownInForce| matches!(&shown.verdict, InForceVerdict::No(reason) if reason.code == InForceCode::NotInTable);

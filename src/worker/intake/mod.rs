@@ -7,7 +7,7 @@
 
 pub(super) mod arrival_numbers;
 pub(super) mod bursts;
-pub(super) mod collect;
+pub(super) mod dead_queue;
 pub(super) mod read;
 pub(super) mod waiting;
 
@@ -113,7 +113,7 @@ impl Intake<'_> {
                 Err(Left::ToOthers) => return false,
                 Err(Left::Refused(error)) => {
                     let refused = refused_letters(part, &error, self.context.store.time().await);
-                    if !collect::keep(self.context, &refused).await {
+                    if !dead_queue::keep(self.context, &refused).await {
                         return false;
                     }
                 }

@@ -6,7 +6,7 @@ use crate::broker::{DeadReason, Delivery, Message, expand_subnet, new_burial_id,
 use crate::domain::{Arrival, Code, Command, Failure, Issued, TraceParent, chain};
 use crate::store::{DeadLetter, Incoming, IntakeBatch, StoreError};
 use crate::worker::intake::arrival_numbers::ArrivalNumbers;
-use crate::worker::intake::collect::dead_letter;
+use crate::worker::intake::dead_queue::dead_letter;
 
 /// Reads each message: one or several commands, or a dead letter.
 pub(super) fn read_all(deliveries: Vec<Delivery>, arrival_numbers: &ArrivalNumbers, now: DateTime<Utc>) -> IntakeBatch {

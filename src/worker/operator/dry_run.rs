@@ -18,7 +18,7 @@ use crate::switch::{self, ChangePreview};
 use crate::worker::intake::arrival_numbers::ArrivalNumbers;
 use crate::worker::intake::read::read_command;
 use crate::worker::operator::session::OperatorSession;
-use crate::worker::push::journal::wishes;
+use crate::worker::push::store_journal::wishes;
 use crate::worker::switches::lease;
 
 /// Switches that are asked side by side.

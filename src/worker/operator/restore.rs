@@ -16,7 +16,7 @@ use crate::store::{PushResults, SiteLimits, Store};
 use crate::switch::{self, Journal, PushOptions, RestoreDifference, RestoreEnd, RestoreTarget, Stage};
 use crate::worker::operator::session::OperatorSession;
 use crate::worker::push::call_off::InFlight;
-use crate::worker::push::journal::{StoreJournal, wishes};
+use crate::worker::push::store_journal::{StoreJournal, wishes};
 use crate::worker::switches::lease::{self, LeaseInHand};
 
 /// A session to the switch that is to be restored.

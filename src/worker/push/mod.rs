@@ -4,8 +4,8 @@
 //! slot is kept for it, its spans, how its results are saved, and how it is called off.
 
 pub(super) mod call_off;
-pub(super) mod journal;
 pub(super) mod save_results;
+pub(super) mod store_journal;
 mod trace;
 
 use std::collections::BTreeSet;
@@ -24,9 +24,9 @@ use crate::worker::switches::lease::failure;
 use crate::worker::switches::read_ahead;
 use crate::worker::switches::session::SwitchSession;
 
-pub(super) use journal::PushOrder;
-use journal::{PushJournal, Rows, StoreJournal};
 use save_results::save_results;
+pub(super) use store_journal::PushOrder;
+use store_journal::{PushJournal, Rows, StoreJournal};
 
 /// How long a push slot is kept while a session is being opened.
 const OPENING_MAX: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 pub(super) mod connect;
 pub(super) mod lease;
 pub(super) mod memory;
-pub(super) mod open;
 pub(super) mod read_ahead;
 pub(super) mod renewal;
 pub(super) mod session;
+pub(super) mod session_upkeep;

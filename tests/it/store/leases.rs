@@ -143,11 +143,11 @@ async fn a_configuration_that_was_read_ahead_is_the_backup_of_its_push(bench: &B
     let hash = store.backups().keep_content(&switch("sw-a"), b"read ahead \xe9").await.expect("kept");
     assert_eq!(store.backups().keep_content(&switch("sw-a"), b"read ahead \xe9").await.expect("kept once"), hash);
     assert_eq!(bench.number("SELECT COUNT(*) FROM config_backups").await, 0, "it is no backup of anything yet");
-    let push = SentPush { before: PushBefore::Kept(&hash), ..sent("p-1") };
+    let push = SentPush { before: PushBefore::Stored(&hash), ..sent("p-1") };
     let backup = store.pushes().record_sent(&lease, &push, NO_LIMITS).await.expect("written down").expect("allowed");
     let (backup, content) = store.backups().get(backup).await.expect("found");
     assert_eq!((backup.push_id.as_deref(), content.as_slice()), (Some("p-1"), b"read ahead \xe9".as_slice()));
-    let gone = SentPush { before: PushBefore::Kept("another"), ..sent("p-2") };
+    let gone = SentPush { before: PushBefore::Stored("another"), ..sent("p-2") };
     store.pushes().record_sent(&lease, &gone, NO_LIMITS).await.expect_err("nothing of that name is kept");
     assert!(store.pushes().get("p-2").await.is_err(), "nothing of the push was written");
 }

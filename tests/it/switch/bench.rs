@@ -7,8 +7,8 @@ use vmacd::domain::plan::{LeftPort, Ownership, PresentBinding, Wish, WishResult,
 use vmacd::domain::{Code, Desired, Failure, Inventory, Mac, Switch};
 use vmacd::sim::{Estate, Options, SimHandle, SimServer};
 use vmacd::switch::{
-    Credential, Demand, Journal, KnownConfiguration, PushBackup, PushEnd, PushIntent, PushOptions, PushReport, Stage,
-    SwitchClient, SwitchError, Timeouts, push,
+    Credential, Journal, KnownConfiguration, PushBackup, PushEnd, PushIntent, PushOptions, PushReport, RowSource,
+    Stage, SwitchClient, SwitchError, Timeouts, push,
 };
 
 /// One switch to push to.
@@ -220,7 +220,7 @@ impl Journal for Notes {
     }
 }
 
-impl Demand for Notes {
+impl RowSource for Notes {
     async fn gather(&mut self) -> Result<Vec<Wish>, Failure> {
         self.call("gather").map(|()| self.wishes.clone())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::cli::files::Problems;
+use crate::cli::import_files::Problems;
 use crate::domain::{Mac, shown};
 use crate::store::ElsewhereMac;
 

@@ -1,7 +1,7 @@
 //! MACs from JSON: a list of objects as NetBox's API has them, or a page that is all there is.
 
 use super::entry::{Entry, is_of_macs};
-use crate::cli::files::{Node, NodeAtLine, Problems, json, normalized};
+use crate::cli::import_files::{Node, NodeAtLine, Problems, json, normalized};
 use crate::store::ElsewhereMac;
 
 /// Keys of a page that name another page, or show that there is one.

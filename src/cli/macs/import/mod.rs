@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::{MacsFormat, MacsVerb};
 use crate::cli::fault::Fault;
-use crate::cli::files::{self, FileKind, Problems};
+use crate::cli::import_files::{self, FileKind, Problems};
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Progress;
 use crate::domain::shown;
@@ -46,7 +46,7 @@ fn read_file(file: &Path, format: Option<MacsFormat>) -> Result<Vec<ElsewhereMac
         let text = "unknown kind of file; expected .csv or .json, or give --format";
         return Err(Fault::input(format!("{}: {text}", file.display())));
     }
-    let text = files::read(file, &mut problems)?;
+    let text = import_files::read(file, &mut problems)?;
     // What an API answered may be kept under any name.
     let is_json = kind == Some(FileKind::Json) || text.trim_start().starts_with(['[', '{']);
     let macs = match format {

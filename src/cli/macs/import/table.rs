@@ -1,7 +1,7 @@
 //! MACs from a table: every column with a MAC-like name counts.
 
 use super::entry::{Entry, is_of_macs};
-use crate::cli::files::{Problems, Row, Table, normalized};
+use crate::cli::import_files::{Problems, Row, Table, normalized};
 use crate::store::ElsewhereMac;
 
 /// Reads a table in which every line has a MAC.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::change::Change;
+use super::row_after_push::RowAfterPush;
 use crate::domain::{Action, BindableAddress, Code, Failure};
 use crate::store::commands::close::Closing;
 use crate::store::commands::outcome::Outcome;
@@ -26,11 +26,11 @@ pub struct Finished {
 }
 
 /// The changes by their rows.
-pub(super) type ByRow<'a> = HashMap<i64, &'a Change>;
+pub(super) type ByRow<'a> = HashMap<i64, &'a RowAfterPush>;
 
 /// Those that may end something.
-pub(super) fn may_end(changes: &[Change]) -> ByRow<'_> {
-    let may_end = |change: &&Change| {
+pub(super) fn may_end(changes: &[RowAfterPush]) -> ByRow<'_> {
+    let may_end = |change: &&RowAfterPush| {
         change.is_changed && (change.ended.is_some() || change.vmac.switch_bindings.iter().any(|p| p.leaving))
     };
     changes.iter().filter(may_end).map(|change| (change.vmac.id, change)).collect()
@@ -55,7 +55,7 @@ pub(super) fn events_without_command<'a>(
     now: DateTime<Utc>,
 ) -> impl Iterator<Item = EventRow<'a>> {
     let answered: HashSet<i64> = closings.iter().filter_map(|closing| closing.vmac).map(|vmac| vmac.id).collect();
-    let events_without_command: Vec<&Change> =
+    let events_without_command: Vec<&RowAfterPush> =
         changes.values().copied().filter(|change| !answered.contains(&change.vmac.id)).collect();
     events_without_command.into_iter().filter_map(move |change| event_of(change, now))
 }
@@ -67,8 +67,8 @@ pub(super) fn released(changes: &ByRow<'_>) -> Vec<BindableAddress> {
 }
 
 /// How a command ends by a change of its row; not yet where the row goes on, or wants something else by now.
-fn outcome_for(command: &CommandRow, change: &Change) -> Option<Outcome> {
-    let Change { vmac, ended, .. } = change;
+fn outcome_for(command: &CommandRow, change: &RowAfterPush) -> Option<Outcome> {
+    let RowAfterPush { vmac, ended, .. } = change;
     match ended {
         Some(Outcome::Failed) => vmac.still_wants(command.action, command.server_id).then_some(Outcome::Failed),
         _ => vmac.is_done_for(command.action, command.server_id).then(|| Outcome::of_success(command.action)),
@@ -76,7 +76,7 @@ fn outcome_for(command: &CommandRow, change: &Change) -> Option<Outcome> {
 }
 
 /// The event of a row that changed without anybody waiting for it.
-fn event_of(change: &Change, now: DateTime<Utc>) -> Option<EventRow<'_>> {
+fn event_of(change: &RowAfterPush, now: DateTime<Utc>) -> Option<EventRow<'_>> {
     let failed = |_: &&Failure| change.ended == Some(Outcome::Failed);
     let event = EventOf {
         outcome: change.ended?,

@@ -5,8 +5,8 @@
 //! could not be brought to what its rows want. Locks are taken in one order by everybody: rows, commands, the lease; the
 //! lease's statement is the last one, and where the lease is lost everything before it is rolled back.
 
-mod change;
 mod finish;
+mod row_after_push;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,17 +23,17 @@ use crate::store::database::clash::again_on_clash;
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::{Statement, Tx};
-use crate::store::events::outbox::write_events;
+use crate::store::events::unpublished::write_events;
 use crate::store::parts::Pushes;
 use crate::store::pushes::PushState;
-use crate::store::pushes::journal::{note_failed, write_ends};
+use crate::store::pushes::open_and_send::{note_failed, write_ends};
 use crate::store::vmacs::lock_vmacs;
 use crate::store::vmacs::{UPDATE_VMACS, Vmac};
 use crate::store::work::leases::{Lease, release_or_keep};
 use crate::store::work::{QueuedWork, queue_work};
-pub use change::GatheredRow;
-use change::{Change, change};
 pub use finish::Finished;
+pub use row_after_push::GatheredRow;
+use row_after_push::{RowAfterPush, change};
 
 /// The results of a push.
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Pushes<'_> {
         lease: &Lease,
         results: &PushResults<'_>,
         now: DateTime<Utc>,
-    ) -> Result<Vec<Change>, StoreError> {
+    ) -> Result<Vec<RowAfterPush>, StoreError> {
         let mut of_row: BTreeMap<i64, Vec<&WishResult>> = BTreeMap::new();
         if results.whole.is_none() {
             results.gathered.keys().for_each(|id| _ = of_row.entry(*id).or_default());
@@ -122,23 +122,23 @@ impl Pushes<'_> {
         tx: &mut Tx,
         lease: &Lease,
         failure: &Failure,
-        known: &[Change],
+        known: &[RowAfterPush],
         now: DateTime<Utc>,
-    ) -> Result<Vec<Change>, StoreError> {
+    ) -> Result<Vec<RowAfterPush>, StoreError> {
         let known: BTreeSet<i64> = known.iter().map(|change| change.vmac.id).collect();
         let sql = "SELECT vmac_id FROM switch_work WHERE switch = $1 ORDER BY vmac_id";
         let rows = tx.run("read what waits for a switch", sql, args![lease.switch.as_str()]).await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.get("vmac_id")).collect::<Result<_, _>>()?;
         let rest = ids.iter().filter(|id| !known.contains(id)).map(|id| json!({"id": id})).collect();
         let vmacs = lock_vmacs(tx, rest).await?;
-        Ok(vmacs.into_values().map(|vmac| change::failed(vmac, failure, lease, 1, now)).collect())
+        Ok(vmacs.into_values().map(|vmac| row_after_push::failed(vmac, failure, lease, 1, now)).collect())
     }
 
     /// Writes the journal's ends, rows, their work, and the outcomes of the commands that drove them.
     async fn write_changes(
         self,
         tx: &mut Tx,
-        changes: &[Change],
+        changes: &[RowAfterPush],
         lease: &Lease,
         ends: &[(String, PushState)],
         now: DateTime<Utc>,
@@ -171,7 +171,7 @@ fn speaks_against(results: &PushResults<'_>) -> bool {
     results.whole.into_iter().chain(failures).any(speaks_against_site)
 }
 
-fn drop_work(changes: &[Change], lease: &Lease) -> Option<Statement> {
+fn drop_work(changes: &[RowAfterPush], lease: &Lease) -> Option<Statement> {
     let done = changes.iter().filter(|change| change.done_here).map(|change| json!({"id": change.vmac.id})).collect();
     let sql = "DELETE FROM switch_work WHERE switch = $2
                AND vmac_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
@@ -179,7 +179,7 @@ fn drop_work(changes: &[Change], lease: &Lease) -> Option<Statement> {
 }
 
 /// Notes when the rows that failed by their own fault are retried.
-fn try_again(changes: &[Change], lease: &Lease, now: DateTime<Utc>) -> Option<Statement> {
+fn try_again(changes: &[RowAfterPush], lease: &Lease, now: DateTime<Utc>) -> Option<Statement> {
     let again = changes.iter().filter_map(|change| {
         let (retry, failure) = (change.retry.as_ref()?, change.failure.as_ref()?);
         Some(json!({"id": change.vmac.id, "attempts": retry.attempts, "due_at_ms": retry.due_at_ms,
@@ -198,7 +198,7 @@ fn try_again(changes: &[Change], lease: &Lease, now: DateTime<Utc>) -> Option<St
 /// Queues what waited for these results: ports that are left once the address is bound elsewhere.
 async fn queue_due(
     tx: &mut Tx,
-    changes: &[Change],
+    changes: &[RowAfterPush],
     lease: &Lease,
     now: DateTime<Utc>,
 ) -> Result<Vec<SwitchName>, StoreError> {

@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::RecordedPush;
-use super::change::failed;
 use super::finish::Finished;
+use super::row_after_push::failed;
 use crate::domain::{Code, Failure};
 use crate::store::commands::row::open_commands_of;
 use crate::store::database::clock::millis;
@@ -20,7 +20,7 @@ use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::events::body::waiting_row;
-use crate::store::events::outbox::write_events;
+use crate::store::events::unpublished::write_events;
 use crate::store::parts::Pushes;
 use crate::store::vmacs::lock_vmacs;
 use crate::store::work::leases::{HELD, Lease};

@@ -19,7 +19,7 @@ pub struct GatheredRow {
 }
 
 /// A row after the results were put into it.
-pub(super) struct Change {
+pub(super) struct RowAfterPush {
     pub vmac: Vmac,
     /// There were results for it.
     pub is_changed: bool,
@@ -58,7 +58,7 @@ pub(super) fn change(
     lease: &Lease,
     policy: &RetryPolicy,
     now: DateTime<Utc>,
-) -> Change {
+) -> RowAfterPush {
     let current = gathered.is_some_and(|row| row.generation == vmac.generation);
     if results.is_empty() {
         return untouched(vmac, lease);
@@ -87,7 +87,13 @@ pub(super) fn change(
 }
 
 /// The row with a permanent failure on every port that waits here.
-pub(super) fn failed(mut vmac: Vmac, failure: &Failure, lease: &Lease, attempts: i64, now: DateTime<Utc>) -> Change {
+pub(super) fn failed(
+    mut vmac: Vmac,
+    failure: &Failure,
+    lease: &Lease,
+    attempts: i64,
+    now: DateTime<Utc>,
+) -> RowAfterPush {
     let seen = Seen { lease, current: true, attempts, policy: &RetryPolicy::default(), now };
     let desired = vmac.desired;
     let waits = |port: &&mut SwitchBinding| port.switch == lease.switch && !port.is_met(desired);
@@ -100,9 +106,9 @@ pub(super) fn failed(mut vmac: Vmac, failure: &Failure, lease: &Lease, attempts:
 }
 
 /// A row that nothing was to be done for.
-fn untouched(vmac: Vmac, lease: &Lease) -> Change {
+fn untouched(vmac: Vmac, lease: &Lease) -> RowAfterPush {
     let done_here = !waits_here(&vmac, lease);
-    Change { vmac, is_changed: false, ended: None, failure: None, done_here, retry: None, attempts: 0 }
+    RowAfterPush { vmac, is_changed: false, ended: None, failure: None, done_here, retry: None, attempts: 0 }
 }
 
 impl Seen<'_> {
@@ -161,7 +167,7 @@ fn waits_here(vmac: &Vmac, lease: &Lease) -> bool {
     })
 }
 
-fn conclude(mut vmac: Vmac, failure: Option<(Failure, bool)>, seen: &Seen<'_>) -> Change {
+fn conclude(mut vmac: Vmac, failure: Option<(Failure, bool)>, seen: &Seen<'_>) -> RowAfterPush {
     let before = vmac.status;
     let is_final = failure.as_ref().is_some_and(|(_, is_final)| *is_final);
     let failure = failure.map(|(failure, _)| failure);
@@ -188,7 +194,7 @@ fn conclude(mut vmac: Vmac, failure: Option<(Failure, bool)>, seen: &Seen<'_>) -
     };
     let done_here = !waits_here(&vmac, seen.lease);
     let retry = failure.as_ref().filter(|_| !done_here && seen.current).map(|failure| seen.retry(failure));
-    Change { ended, failure, done_here, retry, attempts: seen.attempts, is_changed: true, vmac }
+    RowAfterPush { ended, failure, done_here, retry, attempts: seen.attempts, is_changed: true, vmac }
 }
 
 #[cfg(test)]
@@ -270,7 +276,7 @@ mod tests {
     }
 
     /// What the results come to, gathered at this generation after this many attempts.
-    fn changed(interfaces: &[&str], gathered: (i64, i64), results: &[WishResult]) -> Change {
+    fn changed(interfaces: &[&str], gathered: (i64, i64), results: &[WishResult]) -> RowAfterPush {
         let gathered = GatheredRow { generation: gathered.0, attempts: gathered.1 };
         let results: Vec<&WishResult> = results.iter().collect();
         change(row(interfaces), Some(gathered), &results, &lease(), &RetryPolicy::default(), now())

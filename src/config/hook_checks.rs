@@ -249,5 +249,5 @@ fn is_token(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "hooks_tests.rs"]
+#[path = "hook_checks_tests.rs"]
 mod tests;

@@ -56,7 +56,7 @@ pub enum PushBefore<'a> {
     /// The text, byte for byte.
     Text(&'a [u8]),
     /// The hash by which it was kept.
-    Kept(&'a str),
+    Stored(&'a str),
 }
 
 /// A push whose commit is about to be sent.
@@ -138,7 +138,7 @@ impl Pushes<'_> {
             (None, PushBefore::Text(text)) => {
                 self.store.backups().keep_backup(&mut tx, &lease.switch, text, push.id, now).await?
             }
-            (None, PushBefore::Kept(hash)) => {
+            (None, PushBefore::Stored(hash)) => {
                 self.store.backups().keep_backup_of(&mut tx, &lease.switch, hash, push.id, now).await?
             }
         };

@@ -18,7 +18,7 @@ use crate::store::database::engine::{Arg, args};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::events::body::{Answered, EventOf, EventRow, event_row};
-use crate::store::events::outbox::write_events;
+use crate::store::events::unpublished::write_events;
 use crate::store::parts::DeadLetters;
 
 /// A dead letter as it leaves its queue.

@@ -10,7 +10,7 @@ use crate::domain::plan::{Ownership, PresentBinding, Wish};
 use crate::domain::{Code, Failure, TraceId};
 use crate::failpoint;
 use crate::store::{GatheredRow, PushBefore, PushRow, PushState, SentPush, SiteLimits, Store, WorkItem, WorkPort};
-use crate::switch::{Demand, Journal, KnownConfiguration, PushBackup, PushEnd, PushIntent, Stage};
+use crate::switch::{Journal, KnownConfiguration, PushBackup, PushEnd, PushIntent, RowSource, Stage};
 use crate::worker::context::Context;
 use crate::worker::push::call_off::InFlight;
 use crate::worker::switches::lease::{LeaseInHand, failure};
@@ -110,7 +110,7 @@ impl<R> Journal for StoreJournal<'_, R> {
             changes: i64::try_from(push.content.len()).unwrap_or(i64::MAX),
             before: match before {
                 PushBackup::Text(text) => PushBefore::Text(text),
-                PushBackup::Stored(hash) => PushBefore::Kept(hash),
+                PushBackup::Stored(hash) => PushBefore::Stored(hash),
             },
             backup_id: self.backup_id,
         };
@@ -141,7 +141,7 @@ impl<R> Journal for StoreJournal<'_, R> {
 }
 
 // Separate lifetimes: otherwise the compiler cannot prove that a push may move between threads.
-impl Demand for StoreJournal<'_, Rows<'_>> {
+impl RowSource for StoreJournal<'_, Rows<'_>> {
     async fn gather(&mut self) -> Result<Vec<Wish>, Failure> {
         let Rows { context, order, .. } = &self.rows;
         let switch = &self.lease.lease.switch;

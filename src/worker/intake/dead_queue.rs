@@ -23,7 +23,7 @@ pub(in crate::worker) async fn run(context: Arc<Context>, mut consumer: Consumer
         };
         match batch {
             Some(batch) => {
-                failpoint::hit("collect::batch");
+                failpoint::hit("dead_queue::batch");
                 collect(&context, batch).await;
             }
             None => return,

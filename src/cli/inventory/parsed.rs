@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::cli::files::Problems;
+use crate::cli::import_files::Problems;
 use crate::domain::{Inventory, InventoryConflict, InventoryPlace, SwitchName};
 
 /// An inventory with the place of each of its entries, in the same order.
