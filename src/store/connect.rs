@@ -15,6 +15,7 @@ use crate::store::backups::seal::BackupKey;
 use crate::store::database::connect_reason::with_server_reason;
 use crate::store::database::engine::Engine;
 use crate::store::database::error::{StoreError, is_busy};
+use crate::store::database::lineage::Lineage;
 use crate::store::database::private_files;
 use crate::store::database::tx::Tx;
 use crate::store::events::outbox::Outbox;
@@ -118,6 +119,14 @@ impl Store {
     pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
         self.engine.now().await
     }
+
+    /// How often the database turned out to be another one than before, or one that may be older: after a failover, a restore or
+    /// a restart of its server, but not after a mere loss of connections to the same server. It starts at 0 and rises before the
+    /// first connection to that database is used, so whoever reads it within a transaction knows the one that they write to. On
+    /// SQLite it is always 0.
+    pub fn lineage(&self) -> u64 {
+        self.engine.lineage()
+    }
 }
 
 async fn sqlite(url: &str, timeout: Duration, create: bool) -> Result<Engine, sqlx::Error> {
@@ -179,22 +188,29 @@ async fn is_sound(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error
 async fn postgres(url: &str, connections_max: u32, timeout: Duration) -> Result<Engine, sqlx::Error> {
     let session = session_settings(timeout);
     let connect = known_parameters(url).parse::<PgConnectOptions>()?.application_name("vmacd");
-    let unsynced = pool_of(UNSYNCED_CONNECTIONS_MAX, format!("{session}; SET synchronous_commit = off"));
-    let pool = pool_of(connections_max, session).connect_with(connect.clone());
+    let lineage = Arc::<Lineage>::default();
+    let of_unsynced = format!("{session}; SET synchronous_commit = off");
+    let unsynced = pool_of(UNSYNCED_CONNECTIONS_MAX, of_unsynced, &lineage);
+    let pool = pool_of(connections_max, session, &lineage).connect_with(connect.clone());
     let pool = with_server_reason(&connect, pool.await).await?;
     // Most verbs never need one.
     let unsynced = unsynced.connect_lazy_with(connect);
-    Ok(Engine::postgres(pool, unsynced, timeout + SERVER_FIRST))
+    Ok(Engine::postgres(pool, unsynced, lineage, timeout + SERVER_FIRST))
 }
 
 /// A pool of at most `connections_max` connections, each with these settings.
-fn pool_of(connections_max: u32, session: String) -> PgPoolOptions {
+fn pool_of(connections_max: u32, session: String, lineage: &Arc<Lineage>) -> PgPoolOptions {
+    let lineage = Arc::clone(lineage);
     PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(move |connection, _| {
-            let session = session.clone();
-            Box::pin(async move { connection.execute(AssertSqlSafe(session)).await.map(|_| ()) })
+            let (session, lineage) = (session.clone(), Arc::clone(&lineage));
+            Box::pin(async move {
+                connection.execute(AssertSqlSafe(session)).await?;
+                lineage.see(connection).await;
+                Ok(())
+            })
         })
         // It was asked when it was released; one that broke since then fails its statement, which is retried.
         .test_before_acquire(false)

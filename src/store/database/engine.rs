@@ -23,7 +23,8 @@ use sqlx::{AssertSqlSafe, Decode, Executor, Row as _, Type};
 
 use crate::store::database::clock::Clock;
 use crate::store::database::connect_reason::with_server_reason;
-use crate::store::database::error::StoreError;
+use crate::store::database::error::{StoreError, is_unreachable};
+use crate::store::database::lineage::Lineage;
 
 /// One argument of a statement.
 #[derive(Debug, Clone)]
@@ -95,6 +96,7 @@ pub(in crate::store) struct Engine {
 #[derive(Clone, Default)]
 pub(in crate::store) struct Meter {
     sent: Arc<AtomicU64>,
+    lineage: Arc<Lineage>,
     timeout: Duration,
 }
 
@@ -128,16 +130,21 @@ macro_rules! query {
 }
 
 impl Engine {
-    pub fn postgres(pool: PgPool, unsynced: PgPool, timeout: Duration) -> Self {
-        Self::new(Pools::Postgres { pool, unsynced }, timeout)
+    pub fn postgres(pool: PgPool, unsynced: PgPool, lineage: Arc<Lineage>, timeout: Duration) -> Self {
+        Self::new(Pools::Postgres { pool, unsynced }, lineage, timeout)
     }
 
     pub fn sqlite(write: SqlitePool, read: SqlitePool, timeout: Duration) -> Self {
-        Self::new(Pools::Sqlite { write, read }, timeout)
+        Self::new(Pools::Sqlite { write, read }, Arc::default(), timeout)
     }
 
-    fn new(pools: Pools, timeout: Duration) -> Self {
-        Self { pools, clock: Arc::default(), meter: Meter::new(timeout) }
+    fn new(pools: Pools, lineage: Arc<Lineage>, timeout: Duration) -> Self {
+        Self { pools, clock: Arc::default(), meter: Meter::new(lineage, timeout) }
+    }
+
+    /// How often the database was another one.
+    pub fn lineage(&self) -> u64 {
+        self.meter.lineage.changes()
     }
 
     /// Statements sent since the store was opened.
@@ -311,8 +318,8 @@ fn for_sqlite(sql: &str) -> String {
 }
 
 impl Meter {
-    fn new(timeout: Duration) -> Self {
-        Self { sent: Arc::default(), timeout }
+    fn new(lineage: Arc<Lineage>, timeout: Duration) -> Self {
+        Self { sent: Arc::default(), lineage, timeout }
     }
 
     /// Counts a statement, and waits for its answer no longer than its limit.
@@ -323,7 +330,13 @@ impl Meter {
     ) -> Result<T, StoreError> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         match tokio::time::timeout(self.timeout, work).await {
-            Ok(result) => result.map_err(|source| StoreError::Query { what, source: Arc::new(source) }),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(source)) => {
+                if is_unreachable(&source) {
+                    self.lineage.cut();
+                }
+                Err(StoreError::Query { what, source: Arc::new(source) })
+            }
             Err(_) => Err(StoreError::Timeout { what, after_ms: self.timeout.as_millis() }),
         }
     }

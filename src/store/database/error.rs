@@ -221,7 +221,7 @@ fn sql_state(error: &sqlx::Error) -> Option<String> {
 }
 
 /// True when no statement gets as far as the database.
-fn is_unreachable(error: &sqlx::Error) -> bool {
+pub(in crate::store) fn is_unreachable(error: &sqlx::Error) -> bool {
     use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
     matches!(error, Io(_) | PoolTimedOut | PoolClosed | WorkerCrashed | Tls(_))
 }

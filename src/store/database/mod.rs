@@ -5,5 +5,6 @@ pub(super) mod clock;
 pub(super) mod connect_reason;
 pub(super) mod engine;
 pub(super) mod error;
+pub(super) mod lineage;
 pub(super) mod private_files;
 pub(super) mod tx;
