@@ -34,6 +34,12 @@ pub enum BrokerError {
         /// Why.
         said: String,
     },
+    /// The client's certificate cannot be used, or RabbitMQ does not accept it.
+    #[error("the client certificate is not accepted: {said}")]
+    ClientCertificate {
+        /// Why.
+        said: String,
+    },
     /// RabbitMQ answered with an error, or not at all.
     #[error("RabbitMQ failed to {what}")]
     Amqp {
@@ -61,4 +67,16 @@ pub enum BrokerError {
     /// The embedded queue's database failed.
     #[error("the embedded queue failed")]
     Store(#[from] StoreError),
+}
+
+impl BrokerError {
+    /// True where somebody must change something; other errors may pass.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Missing { .. } | Self::Certificate { .. } | Self::ClientCertificate { .. } => {
+                true
+            }
+            Self::Amqp { .. } | Self::Timeout { .. } | Self::NotTaken { .. } | Self::Store(_) => false,
+        }
+    }
 }

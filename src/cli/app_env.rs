@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::broker::{self, Broker};
+use crate::cli::amqp::amqp_target;
 use crate::cli::fault::Fault;
 use crate::cli::process::file_limits;
 use crate::cli::ui::output::Output;
@@ -184,13 +185,9 @@ impl AppEnv {
     /// The broker that the settings name: RabbitMQ, or the embedded queue in `store`.
     pub async fn broker(&self, store: &Store) -> Result<Broker, Fault> {
         let settings = &self.settings;
-        let amqp = match settings.amqp.url.is_empty() {
-            true => None,
-            false => Some(broker::AmqpTarget { url: settings.amqp.url.reveal().to_owned(), ca: self.amqp_ca()? }),
-        };
         Ok(Broker::connect(
             broker::BrokerSettings {
-                amqp,
+                amqp: amqp_target(&settings.amqp)?,
                 namespace: settings.broker.namespace.clone(),
                 rpc_timeout: Duration::from_millis(settings.broker.rpc_timeout_ms),
                 former_delays: (
@@ -211,15 +208,6 @@ impl AppEnv {
         }
         let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
         text.parse().map(Some).map_err(wrong)
-    }
-
-    fn amqp_ca(&self) -> Result<Option<String>, Fault> {
-        let file = &self.settings.amqp.ca_file;
-        if file.as_os_str().is_empty() {
-            return Ok(None);
-        }
-        let read = std::fs::read_to_string(file);
-        read.map(Some).map_err(|error| Fault::input(format!("amqp.ca_file {}: {error}", file.display())))
     }
 
     /// `vmacd migrate`

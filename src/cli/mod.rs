@@ -1,9 +1,10 @@
 //! The command line and the composition root: the only part that sees all the others.
 //!
 //! `args` is the command line as types; each verb has its file, in the room of what it is about: `vmacs`, `macs`, `switches`,
-//! `backups`, `inventory`, `serve`, `demo`. `app_env` puts settings, store and broker together; `fault` decides the exit code
+//! `backups`, `inventory`, `serve`, `demo`. `app_env` puts settings, store and broker (`amqp`) together; `fault` decides the exit code
 //! and says what to do; `ui` prints.
 
+mod amqp;
 mod app_env;
 mod args;
 mod backups;

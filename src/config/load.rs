@@ -231,6 +231,9 @@ mod tests {
             ("VMACD_API_TOKEN_FILE", "s3cret", "VMACD_API_TOKEN_FILE: cannot read the file that it names"),
             ("VMACD_DATABASE_URL", "mysql://u:s3cret@db", "database.url: expected a URL that begins with sqlite://"),
             ("VMACD_AMQP_URL", "amqp://u:s3/cret@mq", "amqp.url: the user, the password or a parameter holds a `/`"),
+            ("VMACD_AMQP_URL", "amqp://u:s3,cret@mq", "amqp.url: expected whole URLs separated by commas"),
+            ("VMACD_AMQP_KEY_PASSPHRASE", "s3cret", "amqp.key_passphrase: is set, but amqp.cert_file"),
+            ("VMACD_AMQP_KEY_FILE", "s3cret", "amqp.key_file: is set, but amqp.cert_file"),
             ("VMACD_TELEMETRY_OTLP_ENDPOINT", "https://otel:4318", "telemetry.otlp_endpoint: expected a URL"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "otel:4317", "telemetry.otlp_endpoint: expected a URL"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:s3cret@otel:4317", "telemetry.otlp_endpoint: expected a URL"),
@@ -240,6 +243,14 @@ mod tests {
             assert!(error.starts_with(expected), "{error}");
             assert!(!error.contains("s3"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_client_certificate_needs_tls_to_every_node() {
+        let with = |url| from_environment(&[("VMACD_AMQP_CERT_FILE", "c.pem"), ("VMACD_AMQP_URL", url)]);
+        assert!(with("amqps://a,amqps://b").is_ok() && with("").is_ok());
+        let error = with("amqps://a,amqp://b").expect_err("refused").to_string();
+        assert_eq!(error, "amqp.cert_file: a client certificate needs `amqps://` in each URL of amqp.url");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::section::{section, sections};
 use super::{HookSettings, Secret};
-use crate::domain::{DriftMode, RetryPolicy, ServiceUrl, Strategy};
+use crate::domain::{DriftMode, RetryPolicy, ServiceUrl, ServiceUrls, Strategy};
 
 /// Upper bounds of spans, milliseconds. Nothing that adds a span to a time comes near its limits with them.
 const HOUR_MS: u64 = 3_600_000;
@@ -89,12 +89,20 @@ pub enum Migrate {
 section!(
     /// `[amqp]`
     AmqpSettings {
-        /// `amqp://USER:PASSWORD@HOST/VHOST` or `amqps://...`, encoded as in `database.url`; empty means the embedded queue, a table in
-        /// the same database.
-        url: ServiceUrl = ServiceUrl::default(),
+        /// `amqp://USER:PASSWORD@HOST/VHOST` or `amqps://...`, encoded as in `database.url`; of a cluster the URL of each node, separated
+        /// by commas (`%2C` for one in a password): they are tried in turn from a random one. Empty means the embedded queue, a
+        /// table in the same database.
+        url: ServiceUrls = ServiceUrls::default(),
         /// Certificates of a private CA in PEM form, trusted beside the system's for `amqps`; empty means none. For Postgres see
         /// `sslmode` and `sslrootcert` in its URL.
         ca_file: PathBuf = PathBuf::new(),
+        /// Client certificate for `amqps`: in PEM form with those that lead to its CA, or a PKCS#12 file with certificate and key;
+        /// empty means none. URLs without user and password then log in by it (SASL `EXTERNAL`).
+        cert_file: PathBuf = PathBuf::new(),
+        /// Private key of the client certificate in PEM form, not encrypted; empty where it is in `cert_file`.
+        key_file: PathBuf = PathBuf::new(),
+        /// Passphrase of a PKCS#12 file.
+        key_passphrase: Secret = Secret::default(),
     }
 );
 

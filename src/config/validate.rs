@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
-use super::{ConfigError, ServiceUrl, Settings};
+use super::{AmqpSettings, ConfigError, ServiceUrl, Settings};
 
 const ENDPOINT: &str = "a URL such as http://127.0.0.1:4318, without user, password or parameters, which are not sent; https is \
     not spoken: send to a collector on this host and let it carry the traces on encrypted";
+
+const NO_CERTIFICATE: &str = "is set, but amqp.cert_file, whose key it is for, is not";
 
 impl Settings {
     /// Checks every dependency, and whatever is not a number. Numbers have been checked before.
@@ -35,20 +37,29 @@ impl Settings {
     }
 
     fn validate_urls(&self) -> Result<(), ConfigError> {
+        let invalid = |setting: &str, problem: String| ConfigError::Invalid { setting: setting.to_owned(), problem };
         let database = "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE";
-        let checks = [
-            ("database.url", &self.database.url, &["sqlite", "postgres", "postgresql"][..], database),
-            ("amqp.url", &self.amqp.url, &["amqp", "amqps"][..], "amqp:// or amqps://"),
-        ];
-        for (setting, url, schemes, expected) in checks {
-            if !(setting == "amqp.url" && url.is_empty()) {
-                url.check(schemes, expected).map_err(|error| ConfigError::Invalid {
-                    setting: setting.to_owned(),
-                    problem: error.to_string(),
-                })?;
-            }
+        let checked = self.database.url.check(&["sqlite", "postgres", "postgresql"], database);
+        checked.map_err(|error| invalid("database.url", error.to_string()))?;
+        let checked = self.amqp.url.check(&["amqp", "amqps"], "amqp:// or amqps://");
+        checked.map_err(|error| invalid("amqp.url", error.to_string()))?;
+        self.amqp_certificate().map_err(|(setting, problem)| invalid(setting, problem.to_owned()))
+    }
+
+    /// What belongs to a client certificate is useless without it, and it without TLS.
+    fn amqp_certificate(&self) -> Result<(), (&'static str, &'static str)> {
+        let AmqpSettings { url, cert_file, key_file, key_passphrase, .. } = &self.amqp;
+        if cert_file.as_os_str().is_empty() {
+            return match (key_file.as_os_str().is_empty(), key_passphrase.is_empty()) {
+                (true, true) => Ok(()),
+                (false, _) => Err(("amqp.key_file", NO_CERTIFICATE)),
+                (true, false) => Err(("amqp.key_passphrase", NO_CERTIFICATE)),
+            };
         }
-        Ok(())
+        match url.iter().all(|url| url.scheme() == Some("amqps")) {
+            true => Ok(()),
+            false => Err(("amqp.cert_file", "a client certificate needs `amqps://` in each URL of amqp.url")),
+        }
     }
 
     fn validate_http(&self) -> Result<(), ConfigError> {

@@ -58,4 +58,5 @@ pub use sites::auto_freeze::{FailedPush, reason_to_stop, speaks_against_site};
 pub use sites::freeze::{Freeze, FreezeKind, FreezeOrder, Scope};
 pub use text::configuration::{difference, readable, redacted, redacted_difference};
 pub use text::service_url::ServiceUrl;
+pub use text::service_urls::ServiceUrls;
 pub use text::shown::shown;

@@ -1,7 +1,8 @@
 //! TLS to RabbitMQ and to Postgres, against real servers with a private CA.
 
 use sqlx::{Connection, Executor, PgConnection, Row};
-use vmacd::broker::{AmqpTarget, BrokerError};
+use vmacd::broker::{AmqpTarget, AmqpTls, BrokerError};
+use vmacd::domain::ServiceUrls;
 use vmacd::store::{Store, StoreOptions};
 
 use crate::broker::bench::{Bench, bodies, take};
@@ -19,11 +20,12 @@ async fn amqps_trusts_the_ca_of_the_settings_and_no_other_on_a_private_broker() 
          ssl_options.keyfile = {key}\nssl_options.verify = verify_none\nssl_options.fail_if_no_peer_cert = false"
     ));
     let url = rabbit.url_through(port).replace("amqp://", "amqps://");
-    let bench = Bench::on(AmqpTarget { url: url.clone(), ca: Some(certificates.ca()) }).await.expect("trusted");
+    let target = |ca| AmqpTarget::new(&ServiceUrls::new(&url), AmqpTls { ca, identity: None });
+    let bench = Bench::on(target(Some(certificates.ca()))).await.expect("trusted");
     bench.publish(&["a"]).await;
     assert_eq!(bodies(&take(&mut bench.commands().await, 1).await), ["a"]);
     for ca in [None, Some(Certificates::make().ca())] {
-        let refused = Bench::on(AmqpTarget { url: url.clone(), ca }).await.map(|_| ()).expect_err("a stranger");
+        let refused = Bench::on(target(ca)).await.map(|_| ()).expect_err("a stranger");
         assert!(matches!(refused, BrokerError::Certificate { .. }), "{refused:?}");
         assert!(!format!("{refused:?}").contains("guest:guest"), "the password is not shown");
     }

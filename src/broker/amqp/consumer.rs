@@ -16,7 +16,7 @@ use super::{Shared, close, connect_reading, declare, upgrade};
 use crate::broker::backend::Prefetch;
 use crate::broker::delivery::{Batch, Delivery, Proof, Receipt};
 use crate::broker::topology::QueueKind;
-use crate::domain::{Backoff, chain};
+use crate::domain::{Backoff, ServiceUrl, chain};
 
 /// Time before the first try to get back.
 const RECONNECT_AFTER: Duration = Duration::from_millis(100);
@@ -141,11 +141,11 @@ impl Sessions {
         let (reading, flow) = (self.in_hand.reading(), self.in_hand.flow());
         let connecting = connect_reading(target, *rpc_timeout, Some(flow.clone()));
         let Some(connection) = self.stop.run_until_cancelled(connecting).await else { return Ok(()) };
-        let connection = connection.map_err(|error| chain(&error))?;
+        let (connection, url) = connection.map_err(|error| chain(&error))?;
         drop(reading);
         let control = Control { connection: &connection, timeout: *rpc_timeout, in_hand: Some(self.in_hand.clone()) };
         let reader = Reader { control, flow, prefetch: self.prefetch, kind: self.kind, sender: &self.sender };
-        let ended = self.stop.run_until_cancelled(self.consume(&reader)).await;
+        let ended = self.stop.run_until_cancelled(self.consume(&reader, &url)).await;
         // Nobody waits for what is still to be read, and the answer to the close is behind it.
         let reading = self.in_hand.reading();
         if ended.is_none() {
@@ -159,14 +159,14 @@ impl Sessions {
         ended.unwrap_or(Ok(()))
     }
 
-    async fn consume(&self, reader: &Reader<'_>) -> Result<(), String> {
+    async fn consume(&self, reader: &Reader<'_>, url: &ServiceUrl) -> Result<(), String> {
         let topology = &self.shared.topology;
         // A broker that lost its data gets its queues back.
         declare::declare(&reader.control, topology).await.map_err(|error| chain(&error))?;
         let _up = Up::new(&self.shared.consumers_down);
         upgrade::replace_former_queue(reader, topology).await?;
         let queue = topology.queue(self.kind);
-        tracing::info!(queue, "consuming");
+        tracing::info!(queue, %url, "consuming");
         reader.read(&queue).await
     }
 }

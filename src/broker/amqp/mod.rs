@@ -5,16 +5,19 @@
 //! connection, because the broker may be stuck on it. lapin's own recovery is not used: it stays silent
 //! through an outage and can leave a channel waiting for ever.
 
+mod connect;
 mod consumer;
 mod control;
 mod declare;
 mod frames;
+mod identity;
 mod in_hand;
 mod publisher;
 mod reader;
 mod session;
 mod short_strings;
 mod socket;
+mod target;
 mod upgrade;
 mod wire;
 
@@ -24,9 +27,7 @@ use std::time::Duration;
 
 use futures_util::future::maybe_done;
 use futures_util::poll;
-use lapin::tcp::OwnedTLSConfig;
-use lapin::uri::AMQPUri;
-use lapin::{AsyncTcpStream, Connection, ConnectionProperties, ErrorKind};
+use lapin::{Connection, ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use super::backend::Prefetch;
@@ -34,30 +35,23 @@ use super::delivery::{Proof, Receipt};
 use super::error::BrokerError;
 use super::message::{EventMessage, Message};
 use super::topology::{QueueKind, Topology};
+use crate::domain::{Backoff, chain};
+use connect::{close, connect, connect_reading};
 use control::Control;
-use in_hand::Flow;
 use publisher::{Parcel, Publisher};
-use socket::{ShorteningRuntime, Socket};
 
 pub use consumer::AmqpConsumer;
+pub use identity::{ClientIdentity, IdentityError};
 pub(super) use in_hand::Share;
 pub(super) use session::Session;
+pub use target::{AmqpTarget, AmqpTls};
 
-/// Seconds between heartbeats unless the URL says otherwise. RabbitMQ looks once in each such time and closes a connection that
-/// was silent at two looks, thus within 18 s. RabbitMQ's own default of 60 would leave a consumer deaf for two minutes.
-const HEARTBEAT_S: u16 = 6;
+/// Time before the queues are declared again.
+const DECLARE_AGAIN_AFTER: Duration = Duration::from_millis(500);
+const DECLARE_ATTEMPTS: u32 = 3;
 
 /// An error of RabbitMQ's client.
 pub type AmqpError = lapin::Error;
-
-/// Where RabbitMQ is. Never prints its password.
-#[derive(Clone)]
-pub struct AmqpTarget {
-    /// `amqp://` or `amqps://`.
-    pub url: String,
-    /// Certificates in PEM form, trusted beside the system's.
-    pub ca: Option<String>,
-}
 
 /// RabbitMQ.
 #[derive(Clone)]
@@ -82,10 +76,7 @@ impl AmqpBroker {
         topology: Topology,
         rpc_timeout: Duration,
     ) -> Result<Self, BrokerError> {
-        let connection = connect(&target, rpc_timeout).await?;
-        let control = Control { connection: &connection, timeout: rpc_timeout, in_hand: None };
-        declare::declare(&control, &topology).await?;
-        close(&connection).await;
+        declare_all(&target, &topology, rpc_timeout).await?;
         let publisher = Publisher::new(target.clone(), rpc_timeout);
         let closing = CancellationToken::new();
         let consumers_down = AtomicUsize::new(0);
@@ -145,38 +136,23 @@ impl AmqpBroker {
     }
 }
 
-/// Opens a connection within the time limit.
-async fn connect(target: &AmqpTarget, timeout: Duration) -> Result<Connection, BrokerError> {
-    connect_reading(target, timeout, None).await
-}
-
-/// The same, with nothing read while `flow` is full.
-async fn connect_reading(
-    target: &AmqpTarget,
-    timeout: Duration,
-    flow: Option<Arc<Flow>>,
-) -> Result<Connection, BrokerError> {
-    let work = async {
-        // What the parser says may repeat the URL.
-        let unreadable = |_: String| std::io::Error::other("amqp.url cannot be read; is its password percent-encoded?");
-        let mut uri: AMQPUri = target
-            .url
-            .parse()
-            .map_err(|problem| lapin::Error::from(lapin::ErrorKind::IOError(Arc::new(unreadable(problem)))))?;
-        uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
-        let tls = OwnedTLSConfig { cert_chain: target.ca.clone(), ..OwnedTLSConfig::default() };
-        let io = |error| lapin::Error::from(ErrorKind::IOError(Arc::new(error)));
-        let open = async move |uri: AMQPUri, _: ShorteningRuntime| {
-            Socket::connect(uri, &tls, flow.clone()).await.map(AsyncTcpStream::Plain).map_err(io)
-        };
-        Connection::connector(uri, socket::runtime(), open, ConnectionProperties::default()).await
-    };
-    bounded("connect", timeout, work).await
-}
-
-/// Closes a connection in order, if that is quick.
-async fn close(connection: &Connection) {
-    let _ = tokio::time::timeout(Duration::from_secs(2), connection.close(200, "done".into())).await;
+/// Declares everything. RabbitMQ cannot answer for a queue whose members are electing a leader, which may take some seconds.
+async fn declare_all(target: &AmqpTarget, topology: &Topology, timeout: Duration) -> Result<(), BrokerError> {
+    let mut backoff = Backoff::new(DECLARE_AGAIN_AFTER);
+    for attempt in 1.. {
+        let connection = connect(target, timeout).await?;
+        let control = Control { connection: &connection, timeout, in_hand: None };
+        let declared = declare::declare(&control, topology).await;
+        close(&connection).await;
+        match declared {
+            Err(error) if attempt < DECLARE_ATTEMPTS && !error.is_refusal() => {
+                tracing::warn!(problem = chain(&error), "could not declare the queues; trying again");
+                tokio::time::sleep(backoff.next_wait()).await;
+            }
+            declared => return declared,
+        }
+    }
+    Ok(())
 }
 
 /// Begins them in their order and waits for all. The client writes to the socket in a thread of its own, and what waits for
@@ -206,14 +182,39 @@ async fn bounded<T>(
 /// What RabbitMQ refuses by these codes stays refused until somebody changes something; the other codes tell of trouble.
 const REFUSALS: [u16; 5] = [403, 404, 405, 406, 530];
 
-fn failed(what: &'static str, source: lapin::Error) -> BrokerError {
-    match source.kind() {
-        ErrorKind::ProtocolError(refusal) if REFUSALS.contains(&refusal.get_id()) => {
-            BrokerError::Refused { what, code: refusal.get_id(), said: refusal.get_message().to_string() }
+/// A queue whose node is lost, or whose members elect a leader, is answered for by the code of one that is not there
+/// (`priv_absent` in RabbitMQ's `rabbit_amqqueue.erl`); of one that is not there, RabbitMQ says "no queue".
+const NOT_FOUND: u16 = 404;
+
+fn failed(what: &'static str, source: AmqpError) -> BrokerError {
+    let trouble = match source.kind() {
+        ErrorKind::ProtocolError(refusal) => refused(what, refusal.get_id(), refusal.get_message().as_str()),
+        ErrorKind::IOError(error) => connect::certificate_error(error.to_string()),
+        _ => None,
+    };
+    trouble.unwrap_or_else(|| BrokerError::Amqp { what, source: Arc::new(source) })
+}
+
+fn refused(what: &'static str, code: u16, said: &str) -> Option<BrokerError> {
+    let is_refusal = REFUSALS.contains(&code) && (code != NOT_FOUND || said.contains(" no "));
+    is_refusal.then(|| BrokerError::Refused { what, code, said: said.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_without_a_leader_is_trouble_and_one_that_is_not_there_is_refused() {
+        for said in [
+            "NOT_FOUND - failed to perform operation on queue 'vmac.commands' in vhost '/' due to timeout",
+            "NOT_FOUND - home node 'a@b' of durable queue 'vmac.commands' in vhost '/' is down or inaccessible",
+            "NOT_FOUND - queue 'vmac.commands' in vhost '/' process is stopped by supervisor",
+        ] {
+            assert!(refused("consume", 404, said).is_none(), "{said}");
         }
-        ErrorKind::IOError(error) if error.to_string().contains("certificate") => {
-            BrokerError::Certificate { said: error.to_string() }
-        }
-        _ => BrokerError::Amqp { what, source: Arc::new(source) },
+        assert!(refused("consume", 404, "NOT_FOUND - no queue 'vmac.commands' in vhost '/'").is_some());
+        assert!(refused("connect", 530, "NOT_ALLOWED - vhost x not found").is_some());
+        assert!(refused("consume", 541, "INTERNAL_ERROR").is_none());
     }
 }

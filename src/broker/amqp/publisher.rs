@@ -36,13 +36,26 @@ impl Publisher {
         Self { target, timeout, session: Mutex::new(None) }
     }
 
-    /// Publishes everything and awaits every confirm.
+    /// Publishes everything and awaits every confirm. Where the connection had broken, another node may take the messages:
+    /// what the first one took already then comes twice.
     pub async fn publish(&self, parcels: Vec<Parcel<'_>>) -> Result<(), BrokerError> {
         if parcels.is_empty() {
             return Ok(());
         }
         let mut session = self.session.lock().await;
-        let result = self.publish_on(&mut session, &parcels).await;
+        let had_session = session.is_some();
+        match self.attempt(&mut session, &parcels).await {
+            Err(BrokerError::Amqp { .. }) if had_session => self.attempt(&mut session, &parcels).await,
+            result => result,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        session: &mut Option<(Connection, Channel)>,
+        parcels: &[Parcel<'_>],
+    ) -> Result<(), BrokerError> {
+        let result = self.publish_on(session, parcels).await;
         if matches!(result, Err(BrokerError::Amqp { .. } | BrokerError::Refused { .. } | BrokerError::Timeout { .. }))
             && let Some((connection, _)) = session.take()
         {

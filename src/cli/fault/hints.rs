@@ -66,6 +66,9 @@ pub fn of_broker(error: &BrokerError) -> Option<String> {
         BrokerError::Certificate { .. } => {
             "the host in `amqp.url` must be a name in the certificate, and `amqp.ca_file` (VMACD_AMQP_CA_FILE) its CA if the system does not trust it"
         }
+        BrokerError::ClientCertificate { .. } => {
+            "`amqp.cert_file` (VMACD_AMQP_CERT_FILE) must be signed by a CA that RabbitMQ trusts, be valid now, and go with its key; RabbitMQ's log says what it refused"
+        }
         BrokerError::Refused { what, code, .. } => of_refusal(what, *code),
         BrokerError::Missing { .. } => {
             "start `vmacd serve` once with a login that may configure: it declares everything; or grant this login the permission (docs/OPERATING.md, \"RabbitMQ permissions\")"
@@ -80,7 +83,7 @@ pub fn of_broker(error: &BrokerError) -> Option<String> {
 fn of_refusal(what: &str, code: u16) -> &'static str {
     match (what, code) {
         ("connect", 403) => {
-            "check user and password in `amqp.url` (VMACD_AMQP_URL); special characters of a password are percent-encoded there"
+            "check user and password in `amqp.url` (VMACD_AMQP_URL); special characters of a password are percent-encoded there. A client certificate logs in with the plugin rabbitmq_auth_mechanism_ssl, as a user of the certificate's name (docs/OPERATING.md, \"A RabbitMQ cluster\")"
         }
         (_, 403) => {
             "an administrator of RabbitMQ must grant this login the permission: `rabbitmqctl set_permissions` (docs/OPERATING.md, \"RabbitMQ permissions\")"

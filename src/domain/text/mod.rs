@@ -2,4 +2,5 @@
 
 pub(super) mod configuration;
 pub(super) mod service_url;
+pub(super) mod service_urls;
 pub(super) mod shown;

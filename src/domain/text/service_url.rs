@@ -8,9 +8,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// Schemes that are shown; before any other `://` a password may stand.
-const SCHEMES: [&str; 6] = ["sqlite", "postgres", "postgresql", "amqp", "amqps", "http"];
-
 /// The URL of a service; printed with its password as `***` and without its query.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -36,12 +33,21 @@ pub enum UrlError {
         "the host or the port cannot be read; a `/`, `?`, `#` or `@` in the password must be percent-encoded: %2F, %3F, %23, %40"
     )]
     Host,
+    /// Of URLs separated by commas one is not whole, perhaps because the `,` belongs to a password.
+    #[error(
+        "expected whole URLs separated by commas, all with a login or none of them; a `,` within a user, a password or a path must be \
+         percent-encoded: %2C"
+    )]
+    List,
     /// A control character.
     #[error("it holds a line break or another control character: percent-encode it")]
     Control,
 }
 
 impl ServiceUrl {
+    /// Schemes that are shown; before any other `://` a password may stand.
+    pub(super) const SCHEMES: &[&str] = &["sqlite", "postgres", "postgresql", "amqp", "amqps", "http"];
+
     /// Wraps a URL.
     pub fn new(url: impl Into<String>) -> Self {
         Self(url.into())
@@ -60,7 +66,12 @@ impl ServiceUrl {
     /// The scheme, where it is one of those that are known.
     pub fn scheme(&self) -> Option<&'static str> {
         let (scheme, _) = self.0.split_once("://")?;
-        SCHEMES.into_iter().find(|known| *known == scheme)
+        Self::SCHEMES.iter().copied().find(|known| *known == scheme)
+    }
+
+    /// True where it has a user or a password, as far as its parts are certain.
+    pub fn has_login(&self) -> bool {
+        Parts::of(&self.0).is_ok_and(|parts| parts.has_password || !parts.user.is_empty())
     }
 
     /// Checks that the URL has one of these schemes and that its parts are certain. `expected` says to people what it may
@@ -152,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: &[&str] = &SCHEMES;
+    const ALL: &[&str] = ServiceUrl::SCHEMES;
 
     fn check(url: &str) -> Result<(), UrlError> {
         ServiceUrl::new(url).check(ALL, "a scheme")

@@ -8,15 +8,20 @@ use lapin::{BasicProperties, Channel};
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
 use vmacd::broker::{
-    AmqpTarget, Batch, Broker, BrokerError, BrokerSettings, Consumer, DeadReason, Message, Prefetch, QueueKind,
+    AmqpTarget, AmqpTls, Batch, Broker, BrokerError, BrokerSettings, Consumer, DeadReason, Message, Prefetch, QueueKind,
 };
-use vmacd::domain::Code;
+use vmacd::domain::{Code, ServiceUrls};
 use vmacd::store::{NewQueueMessage, Store, StoreOptions};
 
 use crate::support::{Rabbit, patience, run_dir, unique};
 
 /// Delays of the earlier version's retry queues, other than the defaults.
 const FORMER_DELAYS: (Duration, Duration) = (Duration::from_millis(300), Duration::from_millis(700));
+
+/// RabbitMQ at these URLs, separated by commas, without certificates.
+pub fn target(urls: &str) -> AmqpTarget {
+    AmqpTarget::new(&ServiceUrls::new(urls), AmqpTls::default())
+}
 
 /// A broker under test.
 pub struct Bench {
@@ -37,12 +42,12 @@ impl Bench {
 
     /// On the RabbitMQ of this URL.
     pub async fn of(url: &str) -> Self {
-        Self::on(AmqpTarget { url: url.to_owned(), ca: None }).await.expect("a broker")
+        Self::on(target(url)).await.expect("a broker")
     }
 
     /// On the shared RabbitMQ, with names that may be there already.
     pub async fn within(namespace: &str) -> Self {
-        let target = AmqpTarget { url: Rabbit::shared().url().to_owned(), ca: None };
+        let target = target(Rabbit::shared().url());
         Self::new(Some(target), namespace.to_owned()).await.expect("a broker")
     }
 
@@ -78,7 +83,7 @@ impl Bench {
 
     /// The same queues by way of another URL.
     pub async fn another_through(&self, url: &str) -> Broker {
-        let amqp = Some(AmqpTarget { url: url.to_owned(), ca: None });
+        let amqp = Some(target(url));
         let settings = BrokerSettings { amqp, ..self.settings.clone() };
         Broker::connect(settings, &self.store).await.expect("a broker")
     }

@@ -1,14 +1,13 @@
 //! RabbitMQ logins that may not do everything.
 
-use vmacd::broker::{AmqpTarget, BrokerError};
+use vmacd::broker::BrokerError;
 use vmacd::domain::chain;
 
-use super::bench::Bench;
+use super::bench::{Bench, target};
 use crate::support::Rabbit;
 
 async fn refusal(url: &str, namespace: &str) -> BrokerError {
-    let target = AmqpTarget { url: url.to_owned(), ca: None };
-    Bench::within_as(target, namespace).await.map(|_| ()).expect_err("refused")
+    Bench::within_as(target(url), namespace).await.map(|_| ()).expect_err("refused")
 }
 
 /// How often the text has the part.

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use lapin::BasicProperties;
 use serde_json::{Value, json};
-use vmacd::broker::{AmqpTarget, Broker, BrokerSettings, Message};
+use vmacd::broker::{Broker, BrokerSettings, Message};
 use vmacd::domain::MessageKey;
 use vmacd::store::{DeadLetterFilter, FullDeadLetter, Outcome, Store, StoreOptions, VmacFilter};
 
 use super::events::Events;
 use super::world::World;
+use crate::broker::bench::target;
 use crate::support::eventually;
 use crate::support::vmacd::run;
 
@@ -54,7 +55,7 @@ impl Books {
     async fn of(world: &World) -> Self {
         let url = world.settings.get("VMACD_DATABASE_URL").expect("a database");
         let store = Store::connect(url, StoreOptions::default()).await.expect("a database");
-        let amqp = world.settings.get("VMACD_AMQP_URL").map(|url| AmqpTarget { url: url.to_owned(), ca: None });
+        let amqp = world.settings.get("VMACD_AMQP_URL").map(target);
         let settings = BrokerSettings {
             amqp,
             namespace: world.namespace.clone(),
