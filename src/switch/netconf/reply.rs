@@ -88,12 +88,19 @@ fn error_of(element: &Element) -> Option<RpcError> {
     let severity = element.text_of("error-severity");
     let warning = severity == Some("warning") || (severity.is_none() && element.name == "warning");
     let tag = element.text_of("error-tag");
+    let message = folded(message.or(tag).unwrap_or("an error without a message"));
     Some(RpcError {
-        severity: if warning { Severity::Warning } else { Severity::Error },
-        message: folded(message.or(tag).unwrap_or("an error without a message")),
+        severity: if warning && !is_protected(&message) { Severity::Warning } else { Severity::Error },
+        message,
         path: element.text_of("error-path").or_else(|| element.text_of("edit-path")).map(folded),
         bad_element: element.find("bad-element").map(|bad| folded(&bad.text)).filter(|text| !text.is_empty()),
     })
+}
+
+/// True for the warning of a load that left a statement as it was, because an operator marked it or what it stands in with
+/// `protect:` (`[snmp] is protected, 'snmp location x' cannot be changed`). What was asked for is not in the candidate.
+fn is_protected(message: &str) -> bool {
+    message.contains("] is protected, '")
 }
 
 fn folded(text: &str) -> String {
@@ -128,6 +135,15 @@ mod tests {
              <error-message>statement not found</error-message></rpc-error><ok/></load-configuration-results>",
         );
         assert_eq!((reply.errors.len(), reply.warnings.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_warning_that_a_protected_statement_was_left_as_it_was_is_a_refusal() {
+        let reply = read(
+            "<load-configuration-results><rpc-error><error-severity>warning</error-severity><error-message>\
+             [interfaces] is protected, 'interfaces ge-0/0/1' cannot be changed</error-message></rpc-error><ok/></load-configuration-results>",
+        );
+        assert_eq!((reply.errors.len(), reply.warnings.len()), (1, 0));
     }
 
     #[test]

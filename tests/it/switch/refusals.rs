@@ -157,6 +157,22 @@ async fn a_refusal_for_now_ends_the_push_and_blames_no_change() {
 }
 
 #[tokio::test]
+async fn what_an_operator_protected_is_refused_and_holds_nothing_else_up() {
+    let bench = Bench::non_els().await;
+    let kept = vec![bench.create(0, 1), bench.create(1, 1)];
+    bench.push(&mut Notes::of(kept.clone())).await;
+    let port = format!("ethernet-switching-options secure-access-port interface {}", bench.create(0, 2).interface);
+    bench.operator_sets(&[&format!("protect {port}")]);
+    let free = Wish { vmac_id: 3, ..bench.create(1, 3) };
+    let mut notes = Notes::of(vec![Wish { vmac_id: 2, ..bench.create(0, 2) }, free.clone()]);
+    let report = bench.push(&mut notes).await;
+    assert_eq!(codes(&report), [(2, Some(Code::RefusedBySwitch)), (3, None)], "{report:?}");
+    assert!(format!("{report:?}").contains("is protected"), "in the switch's own words");
+    assert_eq!(bench.extra(), Bench::bound(&[kept, vec![free]].concat()));
+    bench.assert_tidy();
+}
+
+#[tokio::test]
 async fn warnings_and_noise_do_not_fail_a_commit() {
     for fault in FAULTS_THAT_ARE_NONE {
         let bench = Bench::non_els().await;
