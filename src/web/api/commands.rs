@@ -16,7 +16,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// Shows the outcome of a request, by its message id. A request that no worker has accepted yet is not found.
-#[utoipa::path(get, path = "/commands/{message_id}", tag = "vmacs",
+#[utoipa::path(get, path = "/commands/{message_id}", operation_id = "show_command", tag = "vmacs",
     params(("message_id" = String, Path, description = "the message id, which is the idempotency key")),
     responses(
         (status = 200, body = CommandView),

@@ -73,7 +73,7 @@ impl LetterState {
 }
 
 /// Lists dead letters, newest first, and says how many there are in all.
-#[utoipa::path(get, path = "/dead-letters", tag = "dead letters", params(ListQuery),
+#[utoipa::path(get, path = "/dead-letters", operation_id = "list_dead_letters", tag = "dead letters", params(ListQuery),
     responses(
         (status = 200, body = Page<DeadLetterView>),
         QueryProblems,
@@ -111,7 +111,7 @@ async fn causes(State(app): State<AppState>) -> Result<Json<Vec<CauseView>>, Pro
 }
 
 /// Shows one dead letter, whatever its state.
-#[utoipa::path(get, path = "/dead-letters/{id}", tag = "dead letters",
+#[utoipa::path(get, path = "/dead-letters/{id}", operation_id = "show_dead_letter", tag = "dead letters",
     params(("id" = i64, Path, description = "its number")),
     responses(
         (status = 200, body = DeadLetterView),

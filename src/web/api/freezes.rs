@@ -20,7 +20,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// Lists the freezes in force by site; in each site, the one that ends last comes first. The site is frozen until then.
-#[utoipa::path(get, path = "/freezes", tag = "freezes",
+#[utoipa::path(get, path = "/freezes", operation_id = "list_freezes", tag = "freezes",
     responses(
         (status = 200, body = Vec<FreezeView>),
         (status = 503, body = Problem, content_type = "application/problem+json"),
@@ -30,7 +30,7 @@ async fn list(State(app): State<AppState>) -> Result<Json<Vec<FreezeView>>, Prob
 }
 
 /// Shows the freeze of a site; if there are several, the one that ends last.
-#[utoipa::path(get, path = "/freezes/{site}", tag = "freezes",
+#[utoipa::path(get, path = "/freezes/{site}", operation_id = "show_freeze", tag = "freezes",
     params(("site" = String, Path, description = "its name in the inventory; `-` for the switches without one, `*` for all")),
     responses(
         (status = 200, body = FreezeView),

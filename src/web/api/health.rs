@@ -120,7 +120,7 @@ impl TroubledSwitchView {
 
 /// Shows the health of database, broker, workers and switches within two seconds, even if a part does not answer. The status
 /// is always 200; probes that need a status use `/healthz` and `/readyz`. `/health` gives programs the same answer.
-#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = HealthReport)))]
+#[utoipa::path(get, path = "/health", operation_id = "show_health", tag = "health", responses((status = 200, body = HealthReport)))]
 async fn show(Extension(health_source): Extension<Arc<dyn HealthSource>>) -> Json<HealthReport> {
     Json(HealthReport::from(&health_source.health_view().await))
 }

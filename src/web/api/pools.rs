@@ -53,7 +53,7 @@ impl From<PoolFigures> for PoolView {
 }
 
 /// Lists the pools by name.
-#[utoipa::path(get, path = "/pools", tag = "pools",
+#[utoipa::path(get, path = "/pools", operation_id = "list_pools", tag = "pools",
     responses(
         (status = 200, body = Vec<PoolView>),
         (status = 503, body = Problem, content_type = "application/problem+json"),

@@ -47,7 +47,7 @@ impl From<Reservation> for ReservationView {
 }
 
 /// Lists the reservations in the order of their MACs.
-#[utoipa::path(get, path = "/reservations", tag = "pools", params(PageQuery),
+#[utoipa::path(get, path = "/reservations", operation_id = "list_reservations", tag = "pools", params(PageQuery),
     responses(
         (status = 200, body = Page<ReservationView>),
         QueryProblems,

@@ -29,7 +29,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// Lists the switches by name.
-#[utoipa::path(get, path = "/switches", tag = "switches", params(PageQuery),
+#[utoipa::path(get, path = "/switches", operation_id = "list_switches", tag = "switches", params(PageQuery),
     responses(
         (status = 200, body = Page<SwitchView>),
         QueryProblems,
@@ -47,7 +47,7 @@ async fn list(
 }
 
 /// Shows one switch: problems, lease, pending changes, last push.
-#[utoipa::path(get, path = "/switches/{name}", tag = "switches",
+#[utoipa::path(get, path = "/switches/{name}", operation_id = "show_switch", tag = "switches",
     params(("name" = String, Path, description = "its name in the inventory")),
     responses(
         (status = 200, body = SwitchView),

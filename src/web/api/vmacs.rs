@@ -135,7 +135,7 @@ struct ListQuery {
 }
 
 /// Lists virtual MACs, newest first, and says how many there are in all.
-#[utoipa::path(get, path = "/vmacs", tag = "vmacs", params(ListQuery),
+#[utoipa::path(get, path = "/vmacs", operation_id = "list_vmacs", tag = "vmacs", params(ListQuery),
     responses(
         (status = 200, body = Page<VmacView>),
         QueryProblems,
@@ -164,7 +164,7 @@ async fn list(
 }
 
 /// Shows the virtual MAC with this address, MAC or id; the newest if there are several.
-#[utoipa::path(get, path = "/vmacs/{what}", tag = "vmacs",
+#[utoipa::path(get, path = "/vmacs/{what}", operation_id = "show_vmac", tag = "vmacs",
     params(("what" = String, Path, description = "an IP address, a MAC, or a row's id")),
     responses(
         (status = 200, body = VmacView),

@@ -1,5 +1,6 @@
 //! The OpenAPI document: the same as in `docs/`, and what schemathesis finds the API to be.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -33,6 +34,10 @@ async fn the_document_is_served_shown_and_kept_in_docs() {
     assert_kept("docs/openapi.json", &served);
     let page = get(&format!("{}/api/v1/docs", serve.http_url()), None).await;
     assert_eq!(page.status, 200);
+    let ids: Vec<_> =
+        served["paths"].as_object().expect("paths").values().filter_map(Value::as_object).flatten().collect();
+    let distinct: HashSet<_> = ids.iter().map(|(_, operation)| operation["operationId"].as_str()).collect();
+    assert_eq!(distinct.len(), ids.len(), "generated clients name their functions by it");
     for (path, methods) in served["paths"].as_object().expect("paths") {
         let count = methods.as_object().map_or(0, serde_json::Map::len);
         assert!(page.body.matches(&format!("<code>{path}</code>")).count() >= count, "{path} is not on the page");
