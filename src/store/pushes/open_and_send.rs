@@ -212,14 +212,20 @@ fn site_limit(lease: &Lease, max: i64) -> Failure {
     Failure::new(Code::SiteLimit, text)
 }
 
-/// Records how pushes to the lease's switch ended. Its transaction checks the lease.
+/// Records how pushes to the lease's switch ended, with `why` where they are not on the switch. Its transaction checks the
+/// lease.
 pub(in crate::store) fn write_ends(
     lease: &Lease,
     ends: &[(String, PushState)],
+    why: Option<&str>,
     now: DateTime<Utc>,
 ) -> Option<Statement> {
-    let rows = ends.iter().map(|(id, state)| json!({"id": id, "state": state.as_str()})).collect();
-    let sql = "UPDATE pushes SET state = e.value->>'state', finished_at = $2
+    let row = |(id, state): &(String, PushState)| {
+        let why = why.filter(|_| *state != PushState::Confirmed);
+        json!({"id": id, "state": state.as_str(), "error": why})
+    };
+    let rows = ends.iter().map(row).collect();
+    let sql = "UPDATE pushes SET state = e.value->>'state', error = e.value->>'error', finished_at = $2
                FROM {rows} WHERE pushes.switch = $3 AND pushes.id = e.value->>'id'
                    AND pushes.id {in}SELECT e.value->>'id' FROM {rows}{/in}";
     Statement::batch(sql, rows, args![now, lease.switch.as_str()])
@@ -227,10 +233,15 @@ pub(in crate::store) fn write_ends(
 
 /// Notes the pushes made under the lease whose commits were rolled back, or after which the switch was lost. True where
 /// there are new ones.
-pub(in crate::store) async fn note_failed(tx: &mut Tx, lease: &Lease, now: DateTime<Utc>) -> Result<bool, StoreError> {
-    let sql = "UPDATE pushes SET failed_at = $4
+pub(in crate::store) async fn note_failed(
+    tx: &mut Tx,
+    lease: &Lease,
+    why: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE pushes SET failed_at = $4, error = COALESCE(error, $5)
                WHERE switch = $1 AND lease_token = $2 AND worker = $3 AND failed_at IS NULL
                    AND state IN ('sent', 'not_applied')
                RETURNING id";
-    Ok(!tx.run("record failed pushes", sql, lease.args(args![now])).await?.is_empty())
+    Ok(!tx.run("record failed pushes", sql, lease.args(args![now, why.map(str::to_owned)])).await?.is_empty())
 }

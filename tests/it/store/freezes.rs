@@ -282,6 +282,9 @@ async fn failed_pushes_count_by_site_until_it_is_thawed(bench: &Bench) {
     assert!(!push(store, &lease().await, "refused", Some(PushState::Refused)).await);
     assert!(push(store, &lease().await, "back", Some(PushState::NotApplied)).await);
     assert!(push(store, &lease().await, "lost", None).await);
+    for (id, has_error) in [("good", false), ("refused", true), ("back", true), ("lost", true)] {
+        assert_eq!(store.pushes().get(id).await.expect("a push").error.is_some(), has_error, "{id}");
+    }
     let other = Failure::new(Code::ReadBackDiffers, "not there");
     bench.fail("sw-b", &other).await;
     assert_eq!(failed(bench, "sw-a").await, ["back", "lost"]);

@@ -80,8 +80,8 @@ impl Pushes<'_> {
         if let (Some(failure), None) = (results.whole, trouble) {
             changes.extend(self.fail_the_rest(&mut tx, lease, failure, &changes, now).await?);
         }
-        let mut recorded = self.write_changes(&mut tx, &changes, lease, results.ends, now).await?;
-        recorded.failed_pushes = speaks_against(results) && note_failed(&mut tx, lease, now).await?;
+        let mut recorded = self.write_changes(&mut tx, &changes, lease, (results.ends, why(results)), now).await?;
+        recorded.failed_pushes = speaks_against(results) && note_failed(&mut tx, lease, why(results), now).await?;
         match trouble {
             Some(failure) => recorded.finished.extend(self.write_trouble(&mut tx, lease, failure, now).await?),
             None => {
@@ -140,7 +140,7 @@ impl Pushes<'_> {
         tx: &mut Tx,
         changes: &[RowAfterPush],
         lease: &Lease,
-        ends: &[(String, PushState)],
+        (ends, why): (&[(String, PushState)], Option<&str>),
         now: DateTime<Utc>,
     ) -> Result<RecordedPush, StoreError> {
         let changed: Vec<&Vmac> =
@@ -150,7 +150,7 @@ impl Pushes<'_> {
         let closings = finish::closings(&commands, &ending, lease);
         let letters = bury_failed(tx, &closings, now).await?;
         let statements = [
-            write_ends(lease, ends, now),
+            write_ends(lease, ends, why, now),
             Statement::batch(UPDATE_VMACS, changed, args![now]),
             drop_work(changes, lease),
             try_again(changes, lease, now),
@@ -166,9 +166,17 @@ impl Pushes<'_> {
     }
 }
 
+/// What went wrong: with the push, else with its changes.
+fn failures<'a>(results: &'a PushResults<'a>) -> impl Iterator<Item = &'a Failure> {
+    results.whole.into_iter().chain(results.results.iter().filter_map(|result| result.end.as_ref().err()))
+}
+
+fn why<'a>(results: &'a PushResults<'a>) -> Option<&'a str> {
+    failures(results).next().map(|failure| failure.text.as_str())
+}
+
 fn speaks_against(results: &PushResults<'_>) -> bool {
-    let failures = results.results.iter().filter_map(|result| result.end.as_ref().err());
-    results.whole.into_iter().chain(failures).any(speaks_against_site)
+    failures(results).any(speaks_against_site)
 }
 
 fn drop_work(changes: &[RowAfterPush], lease: &Lease) -> Option<Statement> {

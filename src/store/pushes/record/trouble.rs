@@ -123,7 +123,7 @@ impl Pushes<'_> {
         let vmacs = lock_vmacs(tx, ids).await?;
         let changes: Vec<_> =
             vmacs.into_values().map(|vmac| failed(vmac, &over, lease, so_far.failures, now)).collect();
-        let RecordedPush { finished, .. } = self.write_changes(tx, &changes, lease, &[], now).await?;
+        let RecordedPush { finished, .. } = self.write_changes(tx, &changes, lease, (&[], None), now).await?;
         Ok(finished)
     }
 }
