@@ -1,4 +1,4 @@
-//! From a request to what goes back: one arm for each RPC the switch knows.
+//! From a request to what goes back: locks, loads, commits and configurations here, everything else in `operational`.
 
 use std::time::Duration;
 
