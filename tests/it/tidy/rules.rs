@@ -15,7 +15,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper_util", &["src/web/server"]),
     ("clap", &["src/cli", "src/main.rs"]),
     ("ring", &["src/store/backups/seal"]),
-    ("base64", &["src/config/hooks", "src/web/hooks/signature_header"]),
+    ("base64", &["src/config/hook_checks", "src/web/hooks/signature_header"]),
     ("flate2", &["src/broker/content_encoding"]),
     ("hmac", &["src/web/hooks/signature"]),
     ("opentelemetry", &["src/telemetry"]),
