@@ -10,11 +10,11 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
 FROM debian:bookworm-slim
 # Certificates for amqps:// and TLS to PostgreSQL.
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --home-dir /data --create-home --shell /usr/sbin/nologin vmacd \
- && install -d -o vmacd -g vmacd /inventory
+ && install -d -o nobody -g nogroup /data /inventory
 COPY --from=build /usr/local/bin/vmacd /usr/local/bin/vmacd
-# The embedded default (sqlite://vmacd.db) lands in /data.
-USER vmacd
+# nobody, by number: Kubernetes cannot tell from a name that it is not root. Nothing of the image has to be writable; the
+# embedded default (sqlite://vmacd.db) lands in the volume /data.
+USER 65534:65534
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
