@@ -173,7 +173,8 @@ impl AppEnv {
         }
     }
 
-    async fn migrated(&self) -> Result<Store, Fault> {
+    /// The store, created if it is missing, with its tables brought up to date.
+    pub async fn migrated(&self) -> Result<Store, Fault> {
         let store = self.connect(true).await?;
         match store.check_tables().await {
             Err(StoreError::TablesMissing) => self.make_tables(&store).await?,
@@ -208,13 +209,6 @@ impl AppEnv {
         }
         let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
         text.parse().map(Some).map_err(wrong)
-    }
-
-    /// `vmacd migrate`
-    pub async fn migrate(&self, output: Output) -> Result<(), Fault> {
-        self.migrated().await?;
-        let url = self.settings.database.url.to_string();
-        output.item(&serde_json::json!({"migrated": url}), || format!("{url}: tables are up to date"))
     }
 
     /// `vmacd config`

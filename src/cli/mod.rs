@@ -16,6 +16,7 @@ mod generate;
 mod import_files;
 mod inventory;
 mod macs;
+mod migrate;
 mod process;
 mod serve;
 mod sim;
@@ -127,7 +128,7 @@ async fn run(cli: Cli, stores: &OpenStores) -> Result<(), Fault> {
         Verb::Thaw(args) => switches::freezes::thaw(env()?, output, args).await,
         Verb::Freezes => switches::freezes::list(env()?, output).await,
         Verb::Adopt(args) => switches::adopt::run(env()?, output, args).await,
-        Verb::Migrate => env()?.migrate(output).await,
+        Verb::Migrate(args) => migrate::run(env()?, output, &args).await,
         Verb::Backup(args) => database::run(env()?, output, args).await,
         Verb::Config { example: true } => generate::example(),
         Verb::Config { example: false } => env()?.print(output),

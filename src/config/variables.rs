@@ -13,7 +13,7 @@ use super::{ConfigError, Settings};
 const OTHERS: [&str; 3] = ["VMACD_CONFIG", "VMACD_LOG", "VMACD_LOG_FORMAT"];
 /// Variables of the project's own tests, by which people run them: a program that is started in the same shell has them too.
 /// Each is named, so that no misspelt setting passes for one of them.
-pub const OF_TESTS: [&str; 28] = [
+pub const OF_TESTS: [&str; 34] = [
     "VMACD_TEST_AMQP_URL",
     "VMACD_TEST_DEAD",
     "VMACD_TEST_DEPTH",
@@ -22,16 +22,20 @@ pub const OF_TESTS: [&str; 28] = [
     "VMACD_TEST_DUE_SWITCHES",
     "VMACD_TEST_DUPLICATES",
     "VMACD_TEST_EXAMPLES",
+    "VMACD_TEST_FORMER",
     "VMACD_TEST_KEEP",
     "VMACD_TEST_LONG",
     "VMACD_TEST_LONG_BODY_MB",
     "VMACD_TEST_MESSAGES",
     "VMACD_TEST_NO_NAMESPACES",
+    "VMACD_TEST_NO_SYSTEMD",
     "VMACD_TEST_ORDERS",
     "VMACD_TEST_PAIRS",
+    "VMACD_TEST_PART",
     "VMACD_TEST_PATIENCE_S",
     "VMACD_TEST_POSTGRES_BIN",
     "VMACD_TEST_POSTGRES_FSYNC",
+    "VMACD_TEST_POSTGRES_STATEMENTS",
     "VMACD_TEST_POSTGRES_TLS",
     "VMACD_TEST_POSTGRES_URL",
     "VMACD_TEST_PROFILE",
@@ -39,6 +43,8 @@ pub const OF_TESTS: [&str; 28] = [
     "VMACD_TEST_RABBITMQ_CONF",
     "VMACD_TEST_RABBITMQ_PLUGINS",
     "VMACD_TEST_RABBITMQ_SERVER",
+    "VMACD_TEST_SCALING",
+    "VMACD_TEST_SCALING_IDLE",
     "VMACD_TEST_SWITCHES",
     "VMACD_TEST_TRIES",
     "VMACD_TEST_UPDATE_DOCS",

@@ -61,6 +61,9 @@ pub use mac_registry::{
     ElsewhereConflict, ElsewhereMac, ElsewhereReport, NewReservation, PoolFigures, Reservation, Reserved,
 };
 pub use maintenance::copy::DatabaseCopy;
+pub use maintenance::migrations::Change;
+pub use maintenance::plan::{MigrationPlan, PlannedMigration, PlannedStep};
+pub use maintenance::statements::Lock;
 pub use page_sessions::SessionLimits;
 pub use parts::{
     Backups, Checks, Commands, DeadLetters, Events, Freezes, Intake, InventoryStore, Leases, MacRegistry, PageSessions,

@@ -1,10 +1,19 @@
-//! `vmacd backup`
+//! `vmacd migrate` and `vmacd backup`
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::examples::examples;
+
+/// `vmacd migrate`
+#[derive(Debug, Args)]
+#[command(after_help = examples!["vmacd migrate --plan", "vmacd migrate"])]
+pub struct MigrateArgs {
+    /// Show what would be done, what it locks for how long, and whether running workers may go on; changes nothing
+    #[arg(long)]
+    pub plan: bool,
+}
 
 /// `vmacd backup`
 #[derive(Debug, Args)]

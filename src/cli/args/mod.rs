@@ -19,7 +19,7 @@ mod vmac_views;
 pub use adopt::AdoptArgs;
 pub use audit::AuditArgs;
 pub use backups::{BackupsVerb, RestoreArgs};
-pub use database::BackupArgs;
+pub use database::{BackupArgs, MigrateArgs};
 pub use dead_letters::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb};
 pub use freezes::{FreezeArgs, ThawArgs};
 pub use help::command;

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::adopt::AdoptArgs;
 use super::audit::AuditArgs;
 use super::backups::BackupsVerb;
-use super::database::BackupArgs;
+use super::database::{BackupArgs, MigrateArgs};
 use super::dead_letters::DeadLettersVerb;
 use super::examples::examples;
 use super::freezes::{FreezeArgs, ThawArgs};
@@ -109,8 +109,7 @@ pub enum Verb {
     /// Adopt bindings that are already on the switches as virtual MACs
     Adopt(AdoptArgs),
     /// Bring the database's tables up to date
-    #[command(after_help = examples!["vmacd migrate"])]
-    Migrate,
+    Migrate(MigrateArgs),
     /// Copy the whole database to a file while workers run (SQLite; for Postgres it prints the command)
     Backup(BackupArgs),
     /// Print the current settings with secrets hidden

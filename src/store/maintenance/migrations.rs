@@ -1,10 +1,12 @@
 //! The migrations of both engines, from `migrations/`.
 //!
-//! They are listed by name here, because `sqlx::migrate!`, which reads the folders, compiles the whole of sqlx a second
+//! Each is additive, so that workers of the version before go on with its tables, or contracting; `docs/UPGRADING.md` has the
+//! rule, and tests hold both against the statements. They are listed by name here, because `sqlx::migrate!`, which reads the folders, compiles the whole of sqlx a second
 //! time, for its macros alone.
 
 use std::sync::LazyLock;
 
+use serde::Serialize;
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
@@ -45,6 +47,16 @@ const SOURCES: &[Source] = sources![
     "0019_duplicates",
     "0021_ports",
     "0022_in_force_seen",
+    "0027_table_changes",
+];
+
+/// The migrations after which workers of the version before cannot go on, and why. All others are additive.
+const CONTRACTING: &[(&str, &str)] = &[
+    ("0002_backup_bases", "backups are read and written in another column"),
+    ("0008_rows_in_place", "the outbox is a table of its own, and columns of `events` went"),
+    ("0009_dead_letters_apart", "a column of dead letters has another name"),
+    ("0011_freezes_side_by_side", "freezes have another key"),
+    ("0014_rows_drive", "leases, waits and what is known of switches are in other columns"),
 ];
 
 /// The tables of Postgres, from the first to the newest.
@@ -53,7 +65,28 @@ pub(in crate::store) static ON_POSTGRES: LazyLock<Migrator> = LazyLock::new(|| m
 pub(in crate::store) static ON_SQLITE: LazyLock<Migrator> = LazyLock::new(|| migrator(|source| source.sqlite));
 
 fn migrator(text: fn(&Source) -> &'static str) -> Migrator {
-    Migrator::with_migrations(SOURCES.iter().map(|source| migration(source.name, text(source))).collect())
+    let all = SOURCES.iter().map(|source| migration(source.name, text(source))).collect();
+    let mut migrator = Migrator::with_migrations(all);
+    // Those of a newer version: `check_tables` has seen what they are.
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// What a migration means for workers of the version before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// They go on: no statement of theirs needs anything that changed.
+    Additive,
+    /// They cannot go on.
+    Contracting,
+}
+
+/// What the migration of this version is declared to be, and why where it is contracting.
+pub(in crate::store) fn change_of(version: i64) -> (Change, Option<&'static str>) {
+    let declared =
+        CONTRACTING.iter().find(|(name, _)| name.split_once('_').and_then(|(of, _)| of.parse().ok()) == Some(version));
+    declared.map_or((Change::Additive, None), |(_, why)| (Change::Contracting, Some(why)))
 }
 
 fn migration(name: &'static str, text: &'static str) -> Migration {
@@ -65,6 +98,7 @@ fn migration(name: &'static str, text: &'static str) -> Migration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::maintenance::statements::Schema;
 
     #[test]
     fn every_file_of_both_folders_is_listed() {
@@ -76,6 +110,28 @@ mod tests {
             let listed: Vec<_> = SOURCES.iter().map(|source| Ok(format!("{}.sql", source.name))).collect();
             assert_eq!(files, listed, "{folder}");
         }
+    }
+
+    /// The declaration against the statements, of both engines.
+    #[test]
+    fn a_migration_is_contracting_exactly_where_a_statement_of_it_is() {
+        let mut before = Schema::default();
+        for source in SOURCES {
+            let mut contracting = Vec::new();
+            for text in [source.postgres, source.sqlite] {
+                contracting.extend(before.steps(text).into_iter().filter(|step| step.change == Change::Contracting));
+            }
+            let is_declared = CONTRACTING.iter().any(|(name, _)| *name == source.name);
+            let statements: Vec<_> = contracting.iter().map(|step| step.statement.as_str()).collect();
+            assert_eq!(is_declared, !statements.is_empty(), "{}: {statements:#?}", source.name);
+        }
+    }
+
+    #[test]
+    fn what_is_declared_of_a_migration_is_found_by_its_version() {
+        assert_eq!(change_of(1), (Change::Additive, None));
+        assert_eq!(change_of(14).0, Change::Contracting);
+        assert!(CONTRACTING.iter().all(|(name, _)| SOURCES.iter().any(|source| source.name == *name)));
     }
 
     #[test]

@@ -14,33 +14,46 @@ use crate::store::maintenance::migrations::{ON_POSTGRES, ON_SQLITE};
 
 /// How long all migrations together may take, with the wait for another process that is at it.
 const MIGRATE_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a migration waits for a table that a long transaction holds, with all workers waiting behind it: then it lets
+/// them through and tries again.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
+/// SQLSTATE `lock_not_available`.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 impl Store {
     /// Brings the tables up to date. Of several at once, in any number of processes, one does it and the others wait for
-    /// it.
+    /// it. Newer tables that this version can work with are left as they are.
     ///
     /// # Errors
-    /// [`StoreError::Migrate`].
+    /// [`StoreError::Migrate`], or [`StoreError::TablesNew`].
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let what = "bring the tables up to date";
-        match tokio::time::timeout(MIGRATE_TIMEOUT, self.engine.migrate()).await {
-            Ok(result) => result.map_err(|error| StoreError::Migrate(error.into())),
+        match tokio::time::timeout(MIGRATE_TIMEOUT, self.migrate_and_declare()).await {
+            Ok(result) => result,
             Err(_) => Err(StoreError::Timeout { what, after_ms: MIGRATE_TIMEOUT.as_millis() }),
         }
     }
 
-    /// Checks that the tables are those of this version, and changes nothing.
+    async fn migrate_and_declare(&self) -> Result<(), StoreError> {
+        match self.check_tables().await {
+            // What this version lacks could not be made on them either.
+            Err(error @ StoreError::TablesNew { .. }) => return Err(error),
+            _ => self.engine.declare_changes().await?,
+        }
+        self.engine.migrate().await.map_err(|error| StoreError::Migrate(error.into()))?;
+        self.engine.declare_changes().await
+    }
+
+    /// Checks that this version can work with the tables, and changes nothing: they are its own, or newer by migrations that
+    /// are all declared additive.
     ///
     /// # Errors
     /// [`StoreError::TablesMissing`], [`StoreError::TablesOld`] or [`StoreError::TablesNew`]; or when the database fails.
     pub async fn check_tables(&self) -> Result<(), StoreError> {
-        let wanted = self.engine.tables_wanted();
-        match self.engine.tables_found().await? {
-            None => Err(StoreError::TablesMissing),
-            Some(found) if found < wanted => Err(StoreError::TablesOld { found, wanted }),
-            Some(found) if found > wanted => Err(StoreError::TablesNew { found, wanted }),
-            Some(_) => Ok(()),
-        }
+        let versions = self.engine.versions().await?;
+        let additive = if versions.newer().is_empty() { Vec::new() } else { self.engine.declared_additive().await? };
+        versions.check(&additive)
     }
 }
 
@@ -50,15 +63,6 @@ impl Engine {
             Pools::Postgres { pool, .. } => migrate_postgres(pool).await,
             Pools::Sqlite { write, .. } => migrate_sqlite(write).await,
         }
-    }
-
-    /// The version of the tables that this program works with.
-    fn tables_wanted(&self) -> i64 {
-        let migrations = match &self.pools {
-            Pools::Postgres { .. } => &*ON_POSTGRES,
-            Pools::Sqlite { .. } => &*ON_SQLITE,
-        };
-        migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
     }
 
     /// The version of the tables that are there; none where there are none.
@@ -76,12 +80,28 @@ impl Engine {
 /// is done within the limit of every other statement.
 async fn migrate_postgres(pool: &PgPool) -> Result<(), MigrateError> {
     let mut connection = pool.acquire().await?.detach();
-    let limit = format!("SET statement_timeout = {}", MIGRATE_TIMEOUT.as_millis());
-    connection.execute(AssertSqlSafe(limit)).await?;
-    let migrated = ON_POSTGRES.run_direct(None, &mut connection, false).await;
+    let (limit, lock) = (MIGRATE_TIMEOUT.as_millis(), LOCK_TIMEOUT.as_millis());
+    connection.execute(AssertSqlSafe(format!("SET statement_timeout = {limit}; SET lock_timeout = {lock}"))).await?;
+    let migrated = loop {
+        match ON_POSTGRES.run_direct(None, &mut connection, false).await {
+            Err(error) if is_locked(&error) => {
+                tracing::warn!(
+                    "a table is in use by a long transaction, or another process is migrating; trying again"
+                );
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            migrated => break migrated,
+        }
+    };
     // The lock of others that migrate goes with the connection, also where this failed.
     let _ = connection.close().await;
     migrated
+}
+
+/// True where a lock was not to be had in time; what had been done of that migration is undone.
+fn is_locked(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else { return false };
+    source.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == LOCK_NOT_AVAILABLE)
 }
 
 /// In one transaction that is alone from the start: sqlx has no lock for SQLite, and of two that see old tables one would

@@ -48,6 +48,8 @@ mod tables;
 mod takeover;
 mod terminal;
 mod traces;
+mod two_versions;
+mod upgrade;
 mod verbs;
 mod watching;
 mod which_database;

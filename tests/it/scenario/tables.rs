@@ -12,14 +12,14 @@ use crate::support::vmacd::{Output, Serve, Settings, run};
 use crate::support::{eventually, run_dir, unique};
 
 /// An empty database of either engine, and settings for it.
-struct Empty {
-    url: String,
-    settings: Settings,
+pub struct Empty {
+    pub url: String,
+    pub settings: Settings,
     _database: Option<Database>,
 }
 
 impl Empty {
-    async fn both() -> [Self; 2] {
+    pub async fn both() -> [Self; 2] {
         let database = fresh_database().await;
         let file = run_dir().join(unique("tables")).with_extension("db");
         [Self::new(database.url(), Some(database)), Self::new(format!("sqlite://{}", file.display()), None)]
@@ -39,7 +39,7 @@ impl Empty {
     }
 
     /// Makes tables older than this version, and than the newest.
-    async fn make_older_than(&self, version: i64) {
+    pub async fn make_older_than(&self, version: i64) {
         let engine = if self.url.starts_with("sqlite:") { "sqlite" } else { "postgres" };
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
         let all = Migrator::new(folder).await.expect("migrations");
@@ -56,7 +56,7 @@ impl Empty {
     }
 
     /// The highest version that is written down.
-    async fn version(&self) -> i64 {
+    pub async fn version(&self) -> i64 {
         let sql = "SELECT MAX(version) FROM _sqlx_migrations";
         if self.url.starts_with("sqlite:") {
             let mut connection = SqliteConnection::connect(&self.url).await.expect("a file");

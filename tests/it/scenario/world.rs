@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use vmacd::sim::{Dialect, Estate, Options, SimHandle};
 
 use crate::support::postgres::{Database, migrated_database};
-use crate::support::vmacd::{Serve, Settings, run};
+use crate::support::vmacd::{Serve, Settings, run, run_program};
 use crate::support::{Rabbit, duplicates, eventually, run_dir, unique};
 
 /// What a test stands in.
@@ -59,7 +59,11 @@ impl World {
 
     /// Postgres, and this RabbitMQ node.
     pub async fn real_on(rabbit: &Rabbit, options: Options) -> Self {
-        let database = migrated_database().await;
+        Self::real_in(rabbit, migrated_database().await, env!("CARGO_BIN_EXE_vmacd"), options).await
+    }
+
+    /// This RabbitMQ node and this database with the tables that it has; the inventory is imported by this binary.
+    pub async fn real_in(rabbit: &Rabbit, database: Database, importer: &str, options: Options) -> Self {
         let namespace = Rabbit::namespace();
         let settings = Settings::new()
             .set("VMACD_DATABASE_URL", database.url())
@@ -68,7 +72,7 @@ impl World {
         let (connection, channel) = rabbit.channel().await;
         channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
         let publisher = Some(Publisher { _connection: connection, channel });
-        Self::new(options, settings, namespace, publisher, Some(database)).await
+        Self::with_importer(importer, options, settings, namespace, publisher, Some(database)).await
     }
 
     /// The embedded queue in SQLite.
@@ -94,6 +98,17 @@ impl World {
         publisher: Option<Publisher>,
         database: Option<Database>,
     ) -> Self {
+        Self::with_importer(env!("CARGO_BIN_EXE_vmacd"), options, settings, namespace, publisher, database).await
+    }
+
+    async fn with_importer(
+        importer: &str,
+        options: Options,
+        settings: Settings,
+        namespace: String,
+        publisher: Option<Publisher>,
+        database: Option<Database>,
+    ) -> Self {
         let estate =
             Estate::start(Options { port_base: 0, duplicates: options.duplicates.or_else(duplicates), ..options })
                 .await
@@ -108,7 +123,9 @@ impl World {
             .set("VMACD_DRIFT_INTERVAL_MS", 0);
         let inventory = estate.inventory_json();
         let world = Self { estate, settings, inventory, namespace, publisher, database };
-        world.import(&world.inventory).await;
+        let file = run_dir().join(unique("inventory")).with_extension("json");
+        std::fs::write(&file, world.inventory.to_string()).expect("an inventory file");
+        run_program(importer, &["inventory", "import", &file.display().to_string()], &world.settings).await.ok();
         world
     }
 

@@ -34,6 +34,11 @@ impl Settings {
         self
     }
 
+    /// Every variable with its value.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The value that was set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
@@ -139,18 +144,26 @@ pub struct Serve {
 impl Serve {
     /// Starts `vmacd serve` on a reserved HTTP port and waits for the line that says `ready`.
     pub async fn start(settings: &Settings) -> Self {
-        let http_port = free_port();
-        let settings = settings.clone().set("VMACD_HTTP_ADDR", format!("127.0.0.1:{http_port}"));
-        let mut serve = Self::start_command(&["serve"], &settings, "ready").await;
-        serve.http_port = http_port;
+        Self::start_version(env!("CARGO_BIN_EXE_vmacd"), settings).await
+    }
+
+    /// The same of another version's binary.
+    pub async fn start_version(program: &str, settings: &Settings) -> Self {
+        let mut serve = Self::spawn_version(program, settings);
+        serve.wait_for_line("ready").await;
         serve
     }
 
     /// Starts `vmacd serve` and does not wait: it may find its servers away, and end.
     pub fn spawn(settings: &Settings) -> Self {
+        Self::spawn_version(env!("CARGO_BIN_EXE_vmacd"), settings)
+    }
+
+    /// The same of another version's binary.
+    pub fn spawn_version(program: &str, settings: &Settings) -> Self {
         let http_port = free_port();
         let settings = settings.clone().set("VMACD_HTTP_ADDR", format!("127.0.0.1:{http_port}"));
-        let mut serve = Self::launch(env!("CARGO_BIN_EXE_vmacd"), &["serve"], &settings);
+        let mut serve = Self::launch(program, &["serve"], &settings);
         serve.http_port = http_port;
         serve
     }
@@ -175,6 +188,11 @@ impl Serve {
     /// Starts another verb and does not wait.
     pub fn spawn_command(arguments: &[&str], settings: &Settings) -> Self {
         Self::launch(env!("CARGO_BIN_EXE_vmacd"), arguments, settings)
+    }
+
+    /// Starts any program and does not wait.
+    pub fn spawn_program(program: &str, arguments: &[&str], settings: &Settings) -> Self {
+        Self::launch(program, arguments, settings)
     }
 
     fn launch(program: &str, arguments: &[&str], settings: &Settings) -> Self {
