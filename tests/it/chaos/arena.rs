@@ -45,8 +45,8 @@ impl Arena {
         let mut arena =
             Self { estate, inventory, rabbit, postgres, amqp, sql, workers: Vec::new(), database, through, direct };
         arena.import().await;
-        for _ in 0..WORKERS {
-            arena.workers.push(Serve::start(&arena.through).await);
+        for worker in 0..WORKERS {
+            arena.workers.push(Serve::start_version(&version_of(worker), &arena.through).await);
         }
         arena.collect_events().await;
         // A quorum queue that was declared a moment ago may be lost with its node (see `Rabbit::kill9`).
@@ -82,7 +82,7 @@ impl Arena {
 
     /// Starts a worker anew in place of one that ended.
     pub fn restart(&mut self, worker: usize) {
-        self.workers[worker] = Serve::spawn(&self.through);
+        self.workers[worker] = Serve::spawn_version(&version_of(worker), &self.through);
     }
 
     /// Restarts every worker that ended, as a supervisor does.
@@ -93,6 +93,12 @@ impl Arena {
             }
         }
     }
+}
+
+/// Which binary a worker runs: with `VMACD_TEST_FORMER` one of three is of the version before.
+fn version_of(worker: usize) -> String {
+    let former = (worker == 0).then(|| std::env::var("VMACD_TEST_FORMER").ok()).flatten();
+    former.unwrap_or_else(|| env!("CARGO_BIN_EXE_vmacd").to_owned())
 }
 
 fn settings() -> Settings {
