@@ -7,3 +7,4 @@ mod dead_third;
 mod depth;
 mod disk;
 mod long_bodies;
+mod scaling;
