@@ -125,9 +125,8 @@ fn altered(action: &[&str]) -> (Lock, Work, Change) {
     let has = |word: &str| action.contains(&word);
     match action {
         ["SET", "(", ..] => (Lock::Nothing, Work::Moment, ADDITIVE),
-        ["ALTER", "COLUMN", _, "SET", "DEFAULT" | "STATISTICS" | "STORAGE", ..] => {
-            (Lock::Everything, Work::Moment, ADDITIVE)
-        }
+        ["ALTER", "COLUMN", _, "SET", "DEFAULT" | "STATISTICS" | "STORAGE", ..]
+        | ["ALTER", _, "SET", "DEFAULT" | "STATISTICS" | "STORAGE", ..] => (Lock::Everything, Work::Moment, ADDITIVE),
         ["ADD", "COLUMN", ..] if !has("DROP") && !has("RENAME") => {
             let is_checked = has("CHECK") || has("REFERENCES") || has("UNIQUE");
             let is_filled = has("GENERATED") || has("PRIMARY");
