@@ -10,7 +10,7 @@ use crate::cli::amqp::amqp_target;
 use crate::cli::fault::Fault;
 use crate::cli::process::file_limits;
 use crate::cli::ui::output::Output;
-use crate::config::{self, Migrate, Origins, ServiceUrl, Settings};
+use crate::config::{self, Migrate, Origins, Pooler, ServiceUrl, Settings};
 use crate::store::{BackupKey, Store, StoreError, StoreOptions};
 
 /// What the packaged unit reads beside the settings file.
@@ -91,6 +91,8 @@ impl AppEnv {
             backup_key: self.backup_key()?,
             pools: self.settings.mac_pools()?,
             retry: self.settings.retry.policy(),
+            is_pooled: database.pooler == Pooler::Transaction,
+            migrate_url: (!database.migrate_url.is_empty()).then(|| database.migrate_url.clone()),
         };
         let connected = Store::connect(database.url.reveal(), options).await;
         let store = connected.map_err(|error| self.with_database_hint(error))?;

@@ -60,7 +60,7 @@ section!(
     /// `[database]`
     DatabaseSettings {
         /// `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`; in a user or password `/` is written `%2F`, `?` `%3F`, `#` `%23`,
-        /// `@` `%40`, `%` `%25`.
+        /// `@` `%40`, `%` `%25`. Several hosts as libpq has them, `HOST1:PORT1,HOST2:PORT2`: the one that takes writes is used.
         url: ServiceUrl = ServiceUrl::new("sqlite://vmacd.db"),
         /// Connections kept to Postgres, beside two for the outbox.
         /// More for a worker that shares hundreds of switches, fewer where Postgres allows few to all its clients together.
@@ -68,6 +68,12 @@ section!(
         /// Longest time for one statement, milliseconds.
         /// Longer for a database on slow disks.
         statement_timeout_ms: u64 = 30_000; 1_000..=HOUR_MS,
+        /// Whether a pooler such as PgBouncer is between vmacd and Postgres: `none` (also for one in session mode), or `transaction` for one in
+        /// transaction mode. vmacd leaves nothing in a session then, and each statement takes some round trips more.
+        pooler: Pooler = Pooler::None,
+        /// Postgres's own URL for migrations, which need a session, or another role; empty means `database.url`. Needed
+        /// where `database.pooler` is `transaction`.
+        migrate_url: ServiceUrl = ServiceUrl::default(),
         /// Whether `vmacd serve` brings the tables up to date when it starts: `auto`, or `never`, and then it refuses to start
         /// until `vmacd migrate` was run. `never` where more than one worker runs: a new one would change the tables under
         /// the old ones. An import makes a database where there is none if `database.url` names it, or if there are
@@ -75,6 +81,16 @@ section!(
         migrate: Migrate = Migrate::Auto,
     }
 );
+
+/// What is between vmacd and Postgres.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooler {
+    /// Nothing, or what gives each connection a session of its own.
+    None,
+    /// A pooler that gives out sessions by the transaction.
+    Transaction,
+}
 
 /// Who brings the tables up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

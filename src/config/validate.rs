@@ -41,6 +41,10 @@ impl Settings {
         let database = "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE";
         let checked = self.database.url.check(&["sqlite", "postgres", "postgresql"], database);
         checked.map_err(|error| invalid("database.url", error.to_string()))?;
+        if !self.database.migrate_url.is_empty() {
+            let checked = self.database.migrate_url.check(&["postgres", "postgresql"], "postgres://");
+            checked.map_err(|error| invalid("database.migrate_url", error.to_string()))?;
+        }
         let checked = self.amqp.url.check(&["amqp", "amqps"], "amqp:// or amqps://");
         checked.map_err(|error| invalid("amqp.url", error.to_string()))?;
         self.amqp_certificate().map_err(|(setting, problem)| invalid(setting, problem.to_owned()))

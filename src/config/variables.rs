@@ -13,8 +13,9 @@ use super::{ConfigError, Settings};
 const OTHERS: [&str; 3] = ["VMACD_CONFIG", "VMACD_LOG", "VMACD_LOG_FORMAT"];
 /// Variables of the project's own tests, by which people run them: a program that is started in the same shell has them too.
 /// Each is named, so that no misspelt setting passes for one of them.
-pub const OF_TESTS: [&str; 34] = [
+pub const OF_TESTS: [&str; 41] = [
     "VMACD_TEST_AMQP_URL",
+    "VMACD_TEST_COMMANDS",
     "VMACD_TEST_DEAD",
     "VMACD_TEST_DEPTH",
     "VMACD_TEST_DEPTH_EMBEDDED",
@@ -33,12 +34,16 @@ pub const OF_TESTS: [&str; 34] = [
     "VMACD_TEST_PAIRS",
     "VMACD_TEST_PART",
     "VMACD_TEST_PATIENCE_S",
+    "VMACD_TEST_PGBOUNCER",
+    "VMACD_TEST_PGBOUNCER_URL",
+    "VMACD_TEST_POOL_MODE",
     "VMACD_TEST_POSTGRES_BIN",
     "VMACD_TEST_POSTGRES_FSYNC",
     "VMACD_TEST_POSTGRES_STATEMENTS",
     "VMACD_TEST_POSTGRES_TLS",
     "VMACD_TEST_POSTGRES_URL",
     "VMACD_TEST_PROFILE",
+    "VMACD_TEST_PROMOTIONS",
     "VMACD_TEST_PUSHES",
     "VMACD_TEST_RABBITMQ_CONF",
     "VMACD_TEST_RABBITMQ_PLUGINS",
@@ -48,6 +53,8 @@ pub const OF_TESTS: [&str; 34] = [
     "VMACD_TEST_SWITCHES",
     "VMACD_TEST_TRIES",
     "VMACD_TEST_UPDATE_DOCS",
+    "VMACD_TEST_UPSTREAM",
+    "VMACD_TEST_UPSTREAM_PORT",
 ];
 /// How alike a name must be to be suggested: 1 is the same (Jaro-Winkler).
 const ALIKE: f64 = 0.8;

@@ -6,6 +6,7 @@
 mod api;
 mod broker;
 mod chaos;
+mod database;
 mod deploy;
 mod examples;
 mod harness;

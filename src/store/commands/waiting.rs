@@ -12,7 +12,7 @@ use crate::store::database::error::StoreError;
 use crate::store::parts::Intake;
 
 /// How long a worker has for trying commands again before another one may.
-const CLAIM: Duration = Duration::from_secs(30);
+pub(in crate::store) const CLAIM: Duration = Duration::from_secs(30);
 
 /// A command that waits, with what its message held.
 #[derive(Debug, Clone)]

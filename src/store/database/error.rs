@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::domain::{Failure, InventoryConflict, Scope, ServiceUrl, shown};
+use crate::store::database::postgres::hosts::HostsError;
 
 /// An error of the store. Never shows a URL's password.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -22,6 +23,14 @@ pub enum StoreError {
         "the database's URL is not of a known kind: expected sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE"
     )]
     UnknownUrl,
+    /// The hosts of the URL cannot be read.
+    #[error("the database's URL cannot be used: {0}")]
+    Hosts(#[from] HostsError),
+    /// Migrations need a session of their own, and there is only a pooler that gives none.
+    #[error(
+        "the tables cannot be brought up to date through a pooler: set database.migrate_url to the database itself"
+    )]
+    MigratePooled,
     /// The tables cannot be brought up to date.
     #[error("cannot bring the tables up to date")]
     Migrate(#[source] Arc<sqlx::migrate::MigrateError>),
@@ -150,6 +159,8 @@ impl StoreError {
             Self::Connect { .. } | Self::Timeout { .. } | Self::NoAnswer { .. } => true,
             Self::Query { source, .. } => is_transient(source),
             Self::UnknownUrl
+            | Self::Hosts(_)
+            | Self::MigratePooled
             | Self::Migrate(_)
             | Self::TablesMissing
             | Self::TablesOld { .. }
@@ -190,6 +201,8 @@ impl StoreError {
                 | Self::Refused(_)
                 | Self::Inventory(_)
                 | Self::UnknownUrl
+                | Self::Hosts(_)
+                | Self::MigratePooled
                 | Self::NotSqlite
         )
     }
@@ -221,9 +234,22 @@ fn sql_state(error: &sqlx::Error) -> Option<String> {
 }
 
 /// True when no statement gets as far as the database.
-pub(in crate::store) fn is_unreachable(error: &sqlx::Error) -> bool {
+fn is_unreachable(error: &sqlx::Error) -> bool {
     use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
     matches!(error, Io(_) | PoolTimedOut | PoolClosed | WorkerCrashed | Tls(_))
+}
+
+/// True when the connection is of no use any more, and hardly any other one to the same server is: it broke, the server shuts down
+/// or crashed (SQLSTATE class 08, 57P01 to 57P03), or it takes no writes, as a standby (25006).
+pub(in crate::store) fn ends_connections(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{Io, Tls, WorkerCrashed};
+    let ends = |code: String| code.starts_with("08") || matches!(code.as_str(), "57P01" | "57P02" | "57P03" | "25006");
+    matches!(error, Io(_) | Tls(_) | WorkerCrashed) || sql_state(error).is_some_and(ends)
+}
+
+/// True where the server says that something was divided by zero (SQLSTATE 22012).
+pub(in crate::store) fn is_division_by_zero(error: &sqlx::Error) -> bool {
+    sql_state(error).as_deref() == Some("22012")
 }
 
 /// True unless the statement is refused for what it holds. A database that is away, busy, read-only, starting, full or

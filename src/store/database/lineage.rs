@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use sqlx::postgres::PgConnection;
-use sqlx::{Executor, Row};
+use sqlx::{AssertSqlSafe, Executor, Row};
 
 /// What a database that can be written is known by: the installation, its timeline (each promotion and each recovery to a
 /// point in time begins a new one), when the server was started (a copy of its files brought back needs a start), and the
@@ -16,11 +16,11 @@ use sqlx::{Executor, Row};
 ///
 /// The timeline is taken from the write position, because `pg_control_checkpoint()` shows the old one until the first checkpoint
 /// after a promotion.
-const IDENTITY: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE CONCAT_WS('/', \
+const IDENTITY: &str = "(SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE CONCAT_WS('/', \
     (SELECT system_identifier FROM pg_control_system()), SUBSTR(pg_walfile_name(pg_current_wal_lsn()), 1, 8), \
     ROUND(EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000), \
     (SELECT oid FROM pg_database WHERE datname = current_database()), \
-    CAST(to_regclass('commands') AS oid)) END AS identity";
+    CAST(to_regclass('commands') AS oid)) END)";
 
 /// Counts how often the database turned out to be another one, or one that may be older.
 #[derive(Debug, Default)]
@@ -52,7 +52,8 @@ impl Lineage {
 
     /// Asks a new connection which database it leads to. A standby is left out: nothing can be written there.
     pub async fn see(&self, connection: &mut PgConnection) {
-        match connection.fetch_one(IDENTITY).await.and_then(|row| row.try_get::<Option<String>, _>(0)) {
+        let sql = AssertSqlSafe(format!("SELECT {IDENTITY}"));
+        match connection.fetch_one(sql).await.and_then(|row| row.try_get::<Option<String>, _>(0)) {
             Ok(Some(identity)) => self.note(Some(identity)),
             Ok(None) => {}
             Err(error) => {
@@ -60,6 +61,14 @@ impl Lineage {
                 self.note(None);
             }
         }
+    }
+
+    /// A statement that fails ([`is_division_by_zero`](crate::store::database::error::is_division_by_zero)) on any other database than
+    /// the last one that was seen; none where the server does not say which one it is.
+    pub fn guard(&self) -> Option<String> {
+        let known = self.known();
+        let identity = known.identity.as_ref()?;
+        Some(format!("SELECT 1 / CAST({IDENTITY} IS NOT DISTINCT FROM '{identity}' AS integer)"))
     }
 
     /// Where both are known, they decide. Otherwise a database is taken for another one if all connections were lost.
@@ -73,7 +82,7 @@ impl Lineage {
             let changes = self.changes.fetch_add(1, Ordering::SeqCst) + 1;
             tracing::warn!(changes, "the database was restarted, restored or replaced by its standby");
         }
-        *known = Known { is_any: true, identity: identity.or(known.identity.take()), is_cut: false };
+        *known = Known { is_any: true, identity: identity.or_else(|| known.identity.take()), is_cut: false };
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sqlx::Transaction;
-use sqlx::postgres::Postgres;
-use sqlx::sqlite::Sqlite;
+use sqlx::sqlite::{Sqlite, SqlitePool};
 
-use crate::store::database::connect_reason::with_server_reason;
-use crate::store::database::engine::{Arg, Engine, Meter, Pools, Row, batch_arg, for_postgres, on_postgres, on_sqlite};
+use crate::store::database::engine::{Engine, Meter, Pools, Row, on_sqlite};
 use crate::store::database::error::StoreError;
+use crate::store::database::postgres::pools::Commits;
+use crate::store::database::postgres::transaction::PgTx;
+use crate::store::database::statement::{Arg, batch_arg, for_postgres};
 use crate::store::events::outbox::{Event, Outbox};
 
 /// A statement that is sent together with others: see [`Tx::together`].
@@ -67,23 +68,22 @@ pub(in crate::store) struct Tx {
 }
 
 enum Begun {
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(PgTx),
     Sqlite(Transaction<'static, Sqlite>),
 }
 
-/// Begins in a task that always runs to its end. If the future of sqlx 0.9.0 is dropped after Postgres got the `BEGIN`, the
-/// connection goes back to the pool with an open transaction, and the next statement there is rolled back with it. A
-/// transaction that nobody waits for any more is dropped by the task, which rolls it back.
-async fn begin(pools: Pools) -> Result<Begun, sqlx::Error> {
+async fn begin(pools: &Pools) -> Result<Begun, sqlx::Error> {
+    match pools {
+        Pools::Postgres(pools) => Ok(Begun::Postgres(pools.begin(Commits::Synced).await?)),
+        Pools::Sqlite { write, .. } => Ok(Begun::Sqlite(begin_sqlite(write.clone()).await?)),
+    }
+}
+
+/// Begins in a task that always runs to its end, as on Postgres
+/// ([`PgPools::begin`](crate::store::database::postgres::pools::PgPools::begin)).
+async fn begin_sqlite(write: SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
     #[expect(clippy::disallowed_methods, reason = "it is awaited, and its panic resumed")]
-    let beginning = tokio::spawn(async move {
-        Ok(match pools {
-            Pools::Postgres { pool, .. } => {
-                Begun::Postgres(with_server_reason(&pool.connect_options(), pool.begin().await).await?)
-            }
-            Pools::Sqlite { write, .. } => Begun::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-        })
-    });
+    let beginning = tokio::spawn(async move { write.begin_with("BEGIN IMMEDIATE").await });
     beginning.await.unwrap_or_else(|ended| match ended.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         // The runtime is shutting down.
@@ -95,7 +95,7 @@ impl Tx {
     /// Begins a write transaction; on SQLite it is alone from the start. `outbox` publishes the events that it writes.
     pub async fn begin(engine: &Engine, outbox: &Arc<Outbox>, what: &'static str) -> Result<Self, StoreError> {
         let meter = engine.meter.clone();
-        let begun = meter.send(what, begin(engine.pools.clone())).await?;
+        let begun = meter.send(what, begin(&engine.pools)).await?;
         Ok(Self { begun, meter, outbox: outbox.clone(), events: Vec::new() })
     }
 
@@ -103,7 +103,7 @@ impl Tx {
     pub async fn run(&mut self, what: &'static str, sql: &str, arguments: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         let work = async {
             match &mut self.begun {
-                Begun::Postgres(tx) => on_postgres(&mut **tx, sql, arguments).await,
+                Begun::Postgres(tx) => Ok(tx.run(sql, arguments).await?.into_iter().map(Row::Postgres).collect()),
                 Begun::Sqlite(tx) => on_sqlite(&mut **tx, sql, arguments).await,
             }
         };

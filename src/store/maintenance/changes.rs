@@ -42,7 +42,7 @@ impl Versions {
 impl Engine {
     pub(in crate::store) async fn versions(&self) -> Result<Versions, StoreError> {
         let migrator = match &self.pools {
-            Pools::Postgres { .. } => &*ON_POSTGRES,
+            Pools::Postgres(_) => &*ON_POSTGRES,
             Pools::Sqlite { .. } => &*ON_SQLITE,
         };
         let wanted = migrator.iter().map(|migration| migration.version).collect();

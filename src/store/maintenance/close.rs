@@ -26,10 +26,7 @@ impl Store {
 impl Engine {
     async fn close(&self) {
         match &self.pools {
-            Pools::Postgres { pool, unsynced } => {
-                unsynced.close().await;
-                pool.close().await;
-            }
+            Pools::Postgres(pools) => pools.close().await,
             Pools::Sqlite { write, read } => {
                 read.close().await;
                 if let Err(error) = checkpoint(write).await {

@@ -140,7 +140,7 @@ fn took_ms(work: Work, size: Option<Size>) -> u64 {
 impl Engine {
     fn pending(&self, versions: &Versions) -> Vec<Pending> {
         let (migrator, is_sqlite) = match &self.pools {
-            Pools::Postgres { .. } => (&*ON_POSTGRES, false),
+            Pools::Postgres(_) => (&*ON_POSTGRES, false),
             Pools::Sqlite { .. } => (&*ON_SQLITE, true),
         };
         let missing = versions.missing();
@@ -158,7 +158,7 @@ impl Engine {
     /// How large the tables are that exist.
     async fn sizes(&self, pending: &[Pending]) -> Result<BTreeMap<String, Size>, StoreError> {
         match &self.pools {
-            Pools::Postgres { .. } => self.sizes_on_postgres().await,
+            Pools::Postgres(_) => self.sizes_on_postgres().await,
             Pools::Sqlite { .. } => self.sizes_on_sqlite(pending).await,
         }
     }

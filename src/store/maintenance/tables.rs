@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
@@ -20,18 +20,19 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 const LOCK_PAUSE: Duration = Duration::from_millis(500);
 /// SQLSTATE `lock_not_available`.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+const WHAT: &str = "bring the tables up to date";
 
 impl Store {
     /// Brings the tables up to date. Of several at once, in any number of processes, one does it and the others wait for
     /// it. Newer tables that this version can work with are left as they are.
     ///
     /// # Errors
-    /// [`StoreError::Migrate`], or [`StoreError::TablesNew`].
+    /// [`StoreError::Migrate`], [`StoreError::TablesNew`], or [`StoreError::MigratePooled`] where there is something to do and no
+    /// session to do it in.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let what = "bring the tables up to date";
         match tokio::time::timeout(MIGRATE_TIMEOUT, self.migrate_and_declare()).await {
             Ok(result) => result,
-            Err(_) => Err(StoreError::Timeout { what, after_ms: MIGRATE_TIMEOUT.as_millis() }),
+            Err(_) => Err(StoreError::Timeout { what: WHAT, after_ms: MIGRATE_TIMEOUT.as_millis() }),
         }
     }
 
@@ -41,7 +42,7 @@ impl Store {
             Err(error @ StoreError::TablesNew { .. }) => return Err(error),
             _ => self.engine.declare_changes().await?,
         }
-        self.engine.migrate().await.map_err(|error| StoreError::Migrate(error.into()))?;
+        self.engine.migrate().await?;
         self.engine.declare_changes().await
     }
 
@@ -58,10 +59,15 @@ impl Store {
 }
 
 impl Engine {
-    async fn migrate(&self) -> Result<(), MigrateError> {
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let failed = |error: MigrateError| StoreError::Migrate(error.into());
         match &self.pools {
-            Pools::Postgres { pool, .. } => migrate_postgres(pool).await,
-            Pools::Sqlite { write, .. } => migrate_sqlite(write).await,
+            Pools::Sqlite { write, .. } => migrate_sqlite(write).await.map_err(failed),
+            Pools::Postgres(pools) => match pools.for_migrations().await.map_err(not_reached)? {
+                Some(connection) => migrate_postgres(connection).await.map_err(failed),
+                None if self.versions().await?.missing().is_empty() => Ok(()),
+                None => Err(StoreError::MigratePooled),
+            },
         }
     }
 
@@ -76,10 +82,13 @@ impl Engine {
     }
 }
 
+fn not_reached(source: sqlx::Error) -> StoreError {
+    StoreError::Query { what: WHAT, source: std::sync::Arc::new(source) }
+}
+
 /// On a connection of its own: neither an index over many rows nor the wait for another process, which is a statement,
 /// is done within the limit of every other statement.
-async fn migrate_postgres(pool: &PgPool) -> Result<(), MigrateError> {
-    let mut connection = pool.acquire().await?.detach();
+async fn migrate_postgres(mut connection: PgConnection) -> Result<(), MigrateError> {
     let (limit, lock) = (MIGRATE_TIMEOUT.as_millis(), LOCK_TIMEOUT.as_millis());
     connection.execute(AssertSqlSafe(format!("SET statement_timeout = {limit}; SET lock_timeout = {lock}"))).await?;
     let migrated = loop {

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use chrono::DateTime;
 
+use crate::store::commands::waiting;
 use crate::store::database::clock::millis;
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
@@ -30,14 +31,16 @@ impl Work<'_> {
         let sql = format!(
             "SELECT {{now_ms}} AS now_ms,
                  EXISTS (SELECT 1 FROM switch_work) AND EXISTS (SELECT 1 FROM switch_leases l WHERE {}) AS switches,
-                 EXISTS (SELECT 1 FROM commands WHERE outcome IS NULL AND vmac_id IS NULL
-                     AND due_at_ms <= {{now_ms}}) AS commands,
+                 EXISTS (SELECT 1 FROM commands WHERE outcome IS NULL AND vmac_id IS NULL AND due_at_ms <= {{now_ms}})
+                     OR EXISTS (SELECT 1 FROM commands WHERE outcome IS NULL AND vmac_id IS NULL
+                         AND due_at_ms > {{now_ms}} + $4) AS commands,
                  EXISTS (SELECT 1 FROM unpublished_events WHERE claimed_until_ms <= {{now_ms}}
                      OR claimed_until_ms > {{now_ms}} + $3) AS events",
             switch_is_due("{now_ms}", "{now_ms} + $1", "{now_ms} + $2")
         );
         let asked = Instant::now();
-        let arguments = args![LEASE_MAX_MS, millis(self.store.retry.delay_max) * 2, CLAIM_MAX_MS];
+        let latest_ms = self.store.latest_ms(0);
+        let arguments = args![LEASE_MAX_MS, latest_ms, CLAIM_MAX_MS, latest_ms + millis(waiting::CLAIM)];
         let rows = self.store.engine.read("read what is due", &sql, arguments).await?;
         let row = rows.first().ok_or(StoreError::NoAnswer { what: "read what is due" })?;
         if let Some(now) = DateTime::from_timestamp_millis(row.get("now_ms")?) {

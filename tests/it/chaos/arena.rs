@@ -5,7 +5,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use serde_json::Value;
 use vmacd::sim::{Estate, Options, SimHandle};
 
-use crate::support::postgres::{Database, Postgres, fresh_database_on};
+use super::base::Base;
 use crate::support::vmacd::{Serve, Settings, run};
 use crate::support::{Proxy, Rabbit, duplicates, run_dir, unique};
 
@@ -17,11 +17,10 @@ pub struct Arena {
     pub estate: Estate,
     pub inventory: Value,
     pub rabbit: Rabbit,
-    pub postgres: Postgres,
+    pub base: Base,
     pub amqp: Proxy,
     pub sql: Proxy,
     pub workers: Vec<Serve>,
-    pub database: Database,
     /// The workers' environment, by way of the proxies.
     through: Settings,
     /// Past the proxies, for whoever looks on.
@@ -30,23 +29,20 @@ pub struct Arena {
 
 impl Arena {
     pub async fn new(switches: u64) -> Self {
-        let (rabbit, postgres) = (Rabbit::private(), Postgres::private());
-        let database = fresh_database_on(postgres.url()).await;
+        let (rabbit, base) = (Rabbit::private(), Base::start().await);
         let amqp = Proxy::start(rabbit.authority()).await;
-        let sql = Proxy::start(database.authority()).await;
+        let sql = Proxy::start(base.authority()).await;
         let switches = usize::try_from(switches).expect("few");
         let options = Options { switches, ports_per_switch: 4, duplicates: duplicates(), ..Options::default() };
         let estate = Estate::start(options).await.expect("switches");
-        let direct = settings().set("VMACD_DATABASE_URL", database.url()).set("VMACD_AMQP_URL", rabbit.url());
-        let through = settings()
-            .set("VMACD_DATABASE_URL", database.url_through(sql.port()))
-            .set("VMACD_AMQP_URL", format!("{}?heartbeat=2", rabbit.url_through(amqp.port())));
+        let direct = base.direct(settings()).set("VMACD_AMQP_URL", rabbit.url());
+        let amqp_url = format!("{}?heartbeat=2", rabbit.url_through(amqp.port()));
+        let through = base.through(&sql, settings()).set("VMACD_AMQP_URL", amqp_url);
         let inventory = estate.inventory_json();
-        let mut arena =
-            Self { estate, inventory, rabbit, postgres, amqp, sql, workers: Vec::new(), database, through, direct };
+        let mut arena = Self { estate, inventory, rabbit, base, amqp, sql, workers: Vec::new(), through, direct };
         arena.import().await;
         for worker in 0..WORKERS {
-            arena.workers.push(Serve::start_version(&version_of(worker), &arena.through).await);
+            arena.workers.push(Serve::start_version(&version_of(worker), &arena.settings_of(worker)).await);
         }
         arena.collect_events().await;
         // A quorum queue that was declared a moment ago may be lost with its node (see `Rabbit::kill9`).
@@ -82,7 +78,18 @@ impl Arena {
 
     /// Starts a worker anew in place of one that ended.
     pub fn restart(&mut self, worker: usize) {
-        self.workers[worker] = Serve::spawn_version(&version_of(worker), &self.through);
+        self.workers[worker] = Serve::spawn_version(&version_of(worker), &self.settings_of(worker));
+    }
+
+    /// The version before knows a pooler in session mode alone.
+    fn settings_of(&self, worker: usize) -> Settings {
+        let settings = self.through.clone();
+        match &self.base {
+            Base::Two(..) if is_former(worker) => {
+                settings.unset("VMACD_DATABASE_POOLER").set("VMACD_DATABASE_URL", self.base.url())
+            }
+            _ => settings,
+        }
     }
 
     /// Restarts every worker that ended, as a supervisor does.
@@ -97,8 +104,12 @@ impl Arena {
 
 /// Which binary a worker runs: with `VMACD_TEST_FORMER` one of three is of the version before.
 fn version_of(worker: usize) -> String {
-    let former = (worker == 0).then(|| std::env::var("VMACD_TEST_FORMER").ok()).flatten();
+    let former = is_former(worker).then(|| std::env::var("VMACD_TEST_FORMER").ok()).flatten();
     former.unwrap_or_else(|| env!("CARGO_BIN_EXE_vmacd").to_owned())
+}
+
+fn is_former(worker: usize) -> bool {
+    worker == 0 && std::env::var_os("VMACD_TEST_FORMER").is_some()
 }
 
 fn settings() -> Settings {

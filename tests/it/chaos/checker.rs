@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lapin::options::BasicGetOptions;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::arena::{Arena, EVENTS};
 use super::producer::{Command, Sent};
@@ -38,7 +38,7 @@ pub async fn check(arena: &mut Arena, sent: &Sent, edits: &BTreeMap<usize, Strin
 }
 
 async fn rows(arena: &Arena, sql: &str) -> Vec<sqlx::postgres::PgRow> {
-    let mut connection = arena.database.connect().await;
+    let mut connection = PgConnection::connect(&arena.base.url()).await.expect("the database takes connections");
     sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 

@@ -64,8 +64,7 @@ pub fn start(arena: &Arena, rng: StdRng) -> Producer {
         let primary: Ipv4Addr = server.primary_ip.parse().expect("an address");
         (1..=ADDRESSES).map(move |n| (server.id as i64, Ipv4Addr::from(u32::from(primary) + n).to_string()))
     });
-    let sender =
-        Sender { url: arena.rabbit.url().to_owned(), open: None, messages: 0, database_url: arena.database.url() };
+    let sender = Sender { url: arena.rabbit.url().to_owned(), open: None, messages: 0, database_url: arena.base.url() };
     let places: Vec<_> = places.collect();
     Producer { task: tokio::spawn(send_on(sender, places, rng, stop.clone())), stop }
 }

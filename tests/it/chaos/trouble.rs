@@ -97,10 +97,7 @@ impl Trouble {
                 arena.sql.black_hole();
                 self.later(500, 6_000, Until::RestoreSql);
             }
-            "kill Postgres" => tokio::task::block_in_place(|| {
-                arena.postgres.kill9();
-                arena.postgres.start_again();
-            }),
+            "kill Postgres" => arena.base.break_down(),
             "kill RabbitMQ" => tokio::task::block_in_place(|| {
                 arena.rabbit.kill9();
                 arena.rabbit.start_again();

@@ -57,6 +57,11 @@ impl World {
         Self::real_on(&Rabbit::shared(), options).await
     }
 
+    /// RabbitMQ, and a Postgres of the test's own by this URL; without tables yet.
+    pub async fn on_postgres(url: &str, options: Options) -> Self {
+        Self::of_both(&Rabbit::shared(), url, None, env!("CARGO_BIN_EXE_vmacd"), options).await
+    }
+
     /// Postgres, and this RabbitMQ node.
     pub async fn real_on(rabbit: &Rabbit, options: Options) -> Self {
         Self::real_in(rabbit, migrated_database().await, env!("CARGO_BIN_EXE_vmacd"), options).await
@@ -64,15 +69,25 @@ impl World {
 
     /// This RabbitMQ node and this database with the tables that it has; the inventory is imported by this binary.
     pub async fn real_in(rabbit: &Rabbit, database: Database, importer: &str, options: Options) -> Self {
+        Self::of_both(rabbit, &database.url(), Some(database), importer, options).await
+    }
+
+    async fn of_both(
+        rabbit: &Rabbit,
+        database_url: &str,
+        database: Option<Database>,
+        importer: &str,
+        options: Options,
+    ) -> Self {
         let namespace = Rabbit::namespace();
         let settings = Settings::new()
-            .set("VMACD_DATABASE_URL", database.url())
+            .set("VMACD_DATABASE_URL", database_url)
             .set("VMACD_AMQP_URL", rabbit.url())
             .set("VMACD_BROKER_NAMESPACE", &namespace);
         let (connection, channel) = rabbit.channel().await;
         channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
         let publisher = Some(Publisher { _connection: connection, channel });
-        Self::with_importer(importer, options, settings, namespace, publisher, Some(database)).await
+        Self::with_importer(importer, options, settings, namespace, publisher, database).await
     }
 
     /// The embedded queue in SQLite.

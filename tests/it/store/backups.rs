@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::bench::{Bench, switch};
-use vmacd::store::{BackupKey, Store, StoreError, StoreOptions};
+use vmacd::store::{BackupKey, StoreError, StoreOptions};
 
 on_both_engines! {
     a_backup_is_read_back_as_it_was_taken,
@@ -72,7 +72,7 @@ async fn a_sealed_backup_is_read_with_its_key_alone(bench: &Bench) {
     let with = async |key: &str| {
         let backup_key = Some(key.parse().expect("a key file"));
         let options = StoreOptions { backup_key, ..StoreOptions::default() };
-        Store::connect(bench.url(), options).await.expect("a database")
+        bench.open(options).await
     };
     let (key, other) = (BackupKey::generate(), BackupKey::generate());
     let store = with(&key).await;

@@ -17,7 +17,7 @@ use vmacd::store::{
     Vmac, VmacFilter, WorkItem, WorkPort,
 };
 
-use crate::support::postgres::{Database, Postgres, fresh_database_on, migrated_database};
+use crate::support::postgres::{Database, Postgres, authority, fresh_database_on, migrated_database};
 use crate::support::{run_dir, unique};
 
 /// Long enough for any test.
@@ -26,34 +26,62 @@ pub const LONG: Duration = Duration::from_secs(60);
 /// A store under test.
 pub struct Bench {
     pub store: Store,
+    /// Where the database is.
     url: String,
-    database: Option<Database>,
+    /// The way by which stores reach it, where it is another.
+    pooler: Option<String>,
+    /// Dropped with the value.
+    _database: Option<Database>,
 }
 
 impl Bench {
     /// On a file of its own.
     pub async fn sqlite() -> Self {
         let file = run_dir().join(unique("store")).with_extension("db");
-        Self::new(format!("sqlite://{}", file.display()), None).await
+        Self::new(format!("sqlite://{}", file.display()), None, None).await
     }
 
     /// On a database of its own.
     pub async fn postgres() -> Self {
         let database = migrated_database().await;
-        Self::new(database.url(), Some(database)).await
+        Self::new(database.url(), None, Some(database)).await
+    }
+
+    /// The same by way of PgBouncer in transaction mode.
+    pub async fn pgbouncer() -> Self {
+        let database = migrated_database().await;
+        Self::new(database.url(), Some(database.pooled_url()), Some(database)).await
     }
 
     /// On a server that nobody else writes to.
     pub async fn on(server: &Postgres) -> Self {
         let database = fresh_database_on(server.url()).await;
-        Self::new(database.url(), Some(database)).await
+        Self::new(database.url(), None, Some(database)).await
     }
 
-    async fn new(url: String, database: Option<Database>) -> Self {
-        let store = open(&url).await;
+    async fn new(url: String, pooler: Option<String>, database: Option<Database>) -> Self {
+        let is_pooled = pooler.is_some();
+        let options = StoreOptions { is_pooled, ..StoreOptions::default() };
+        let store = Store::connect(pooler.as_ref().unwrap_or(&url), options).await.expect("a database");
         store.migrate().await.expect("tables");
         store.inventory().import(&inventory()).await.expect("an inventory");
-        Self { store, url, database }
+        Self { store, url, pooler, _database: database }
+    }
+
+    /// The database, opened in another way.
+    pub async fn open(&self, options: StoreOptions) -> Store {
+        self.open_at(self.store_url(), options).await
+    }
+
+    /// The same by way of a proxy.
+    pub async fn open_at(&self, url: &str, options: StoreOptions) -> Store {
+        let options = StoreOptions { is_pooled: self.pooler.is_some(), ..options };
+        Store::connect(url, options).await.expect("a database")
+    }
+
+    /// The URL by which stores reach the database.
+    pub fn store_url(&self) -> &str {
+        self.pooler.as_ref().unwrap_or(&self.url)
     }
 
     /// Where the database is.
@@ -66,20 +94,19 @@ impl Bench {
         self.url.starts_with("sqlite:")
     }
 
-    /// Host and port of its Postgres.
+    /// Host and port that stores connect to.
     pub fn authority(&self) -> Option<&str> {
-        self.database.as_ref().map(Database::authority)
+        (!self.is_sqlite()).then(|| authority(self.store_url()))
     }
 
     /// The same database as another process sees it.
     pub async fn another(&self) -> Store {
-        open(&self.url).await
+        self.open(StoreOptions::default()).await
     }
 
     /// The same database by another policy of trying again.
     pub async fn with_retry(&self, retry: RetryPolicy) -> Store {
-        let options = StoreOptions { retry, ..StoreOptions::default() };
-        Store::connect(&self.url, options).await.expect("a database")
+        self.open(StoreOptions { retry, ..StoreOptions::default() }).await
     }
 
     /// The number that a query gives.
@@ -205,10 +232,6 @@ impl Bench {
     pub async fn status(&self, ip: &str) -> Status {
         self.row(ip).await.status
     }
-}
-
-async fn open(url: &str) -> Store {
-    Store::connect(url, StoreOptions::default()).await.expect("a database")
 }
 
 /// How a push that goes well ends for the port.

@@ -57,12 +57,12 @@ impl OneConnection {
         let (url, proxy) = match bench.authority() {
             Some(authority) => {
                 let proxy = Proxy::start(authority).await;
-                (bench.url().replace(authority, &format!("127.0.0.1:{}", proxy.port())), Some(proxy))
+                (bench.store_url().replace(authority, &format!("127.0.0.1:{}", proxy.port())), Some(proxy))
             }
-            None => (bench.url().to_owned(), None),
+            None => (bench.store_url().to_owned(), None),
         };
         let options = StoreOptions { connections_max: 1, ..StoreOptions::default() };
-        Self { store: Store::connect(&url, options).await.expect("a database"), _proxy: proxy }
+        Self { store: bench.open_at(&url, options).await, _proxy: proxy }
     }
 }
 

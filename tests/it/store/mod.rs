@@ -1,6 +1,7 @@
-//! The store's conformance suite: each case runs on SQLite and on Postgres.
+//! The store's conformance suite: each case runs on SQLite, on Postgres, and on Postgres by way of PgBouncer. Which of the last
+//! run by default, and which in a long run alone, `.config/nextest.toml` says.
 
-/// Makes two tests of each case, one for each engine.
+/// Makes three tests of each case, one for each way to a database.
 macro_rules! on_both_engines {
     ($($case:ident),+ $(,)?) => {
         mod sqlite {
@@ -13,6 +14,12 @@ macro_rules! on_both_engines {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
                 super::$case(&crate::store::bench::Bench::postgres().await).await;
+            })+
+        }
+        mod pgbouncer {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case(&crate::store::bench::Bench::pgbouncer().await).await;
             })+
         }
     };

@@ -31,7 +31,7 @@ pub fn pool(name: &str, strategy: Strategy, prefix: &str, vlans: &[&str]) -> Poo
 /// The same database as a process with these pools sees it.
 pub async fn with_pools(bench: &Bench, pools: Vec<Pool>) -> Store {
     let pools = Pools::new(pools).expect("pools");
-    Store::connect(bench.url(), StoreOptions { pools, ..StoreOptions::default() }).await.expect("a database")
+    bench.open(StoreOptions { pools, ..StoreOptions::default() }).await
 }
 
 /// 256 MACs.

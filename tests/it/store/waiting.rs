@@ -10,6 +10,7 @@ use super::bench::{Bench, create, issued, revoke, rng, rotate, take};
 on_both_engines! {
     a_create_for_an_address_that_another_server_still_has_waits_until_it_is_off,
     a_command_that_waits_is_claimed_once_when_it_is_due,
+    a_command_of_a_clock_that_was_put_back_does_not_wait_for_it,
     two_workers_never_claim_the_same_waiting_command,
     a_rotation_before_its_create_waits_and_is_done_after_it,
     what_was_not_possible_for_so_many_attempts_is_a_dead_letter,
@@ -73,6 +74,19 @@ async fn a_create_for_an_address_that_another_server_still_has_waits_until_it_is
     assert_eq!(bench.outcome("m-3").await.map(|outcome| outcome.status), Some(Outcome::Active));
     assert_eq!((bench.status(IP).await, dead_letters(bench).await.len()), (Status::Active, 0));
     assert!(!bench.store.work().due().await.expect("an answer").commands);
+}
+
+async fn a_command_of_a_clock_that_was_put_back_does_not_wait_for_it(bench: &Bench) {
+    releasing(bench).await;
+    let message = issued(create("m-3", 1, IP), 3_000);
+    bench.admit(message.clone()).await;
+    let later_ms = bench.store.now().await.expect("the time").timestamp_millis() + 86_400_000;
+    bench
+        .execute(format!("UPDATE commands SET due_at_ms = {later_ms} WHERE outcome IS NULL AND vmac_id IS NULL"))
+        .await;
+    assert!(bench.store.work().due().await.expect("an answer").commands);
+    try_again(&bench.store, &message).await;
+    assert!(!bench.store.work().due().await.expect("an answer").commands, "it waits by the right clock now");
 }
 
 async fn a_command_that_waits_is_claimed_once_when_it_is_due(bench: &Bench) {

@@ -13,6 +13,7 @@ pub mod drawn;
 pub mod eager;
 mod eventually;
 pub mod http;
+pub mod pair;
 pub mod ports;
 pub mod postgres;
 pub mod proxy;

@@ -1,8 +1,8 @@
 //! PostgreSQL: a fresh database on the shared server, or a server of a test's own that may be crashed.
 
-use super::run_dir::setting;
+use super::run_dir::{run_dir, setting};
 use super::servers::Private;
-use super::{eventually, unique};
+use super::{TinyDisk, eventually, unique};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use vmacd::store::{Store, StoreOptions};
 
@@ -62,6 +62,11 @@ impl Database {
     /// Its URL by way of another port of 127.0.0.1 (a proxy's).
     pub fn url_through(&self, port: u16) -> String {
         self.url().replace(self.authority(), &format!("127.0.0.1:{port}"))
+    }
+
+    /// Its URL by way of the PgBouncer that all tests of this run share.
+    pub fn pooled_url(&self) -> String {
+        on(&setting("VMACD_TEST_PGBOUNCER_URL"), &self.name)
     }
 
     /// A connection of the test's own.
@@ -126,9 +131,29 @@ impl Postgres {
         Self(Private::start("postgres", &[("VMACD_TEST_POSTGRES_TLS", &certificates.display().to_string())]))
     }
 
+    /// Starts one whose folder, with all that it writes, is that disk.
+    pub fn private_on(disk: &TinyDisk) -> Self {
+        Self(Private::start_through(&disk.prefix(), "postgres", disk.name()))
+    }
+
+    /// Starts it again there, unless it runs.
+    pub fn start_again_on(&mut self, disk: &TinyDisk) {
+        self.0.start_again_through(&disk.prefix());
+    }
+
+    /// True until it has ended, by itself or not.
+    pub fn is_running(&self) -> bool {
+        self.0.is_running()
+    }
+
     /// Its URL, of the database `postgres`.
     pub fn url(&self) -> &str {
         &self.0.url
+    }
+
+    /// A PgBouncer in transaction mode in front of it.
+    pub fn pooler(&self) -> PgBouncer {
+        PgBouncer::in_front_of(&self.0, "transaction")
     }
 
     /// SIGKILL.
@@ -147,6 +172,36 @@ impl Postgres {
     }
 }
 
+/// A PgBouncer of a test's own.
+#[derive(Debug)]
+pub struct PgBouncer(Private);
+
+impl PgBouncer {
+    /// One in front of that server, in this mode (`transaction`, `session`).
+    pub fn in_front_of(server: &Private, mode: &str) -> Self {
+        Self(Private::start("pgbouncer", &[("VMACD_TEST_UPSTREAM", server.name()), ("VMACD_TEST_POOL_MODE", mode)]))
+    }
+
+    /// Leads to another server from now on, by the port of its URL, as what watches over a failover would have it.
+    pub fn lead_to(&self, url: &str) {
+        let port = authority(url).rsplit_once(':').expect("a port").1;
+        let file = run_dir().join(self.0.name()).join("pgbouncer.ini");
+        let text = std::fs::read_to_string(&file).expect("its settings");
+        let is_database = |line: &str| line.contains("= host=");
+        let lines = text.lines().map(|line| match is_database(line) {
+            true => format!("{} port={port}", line.rsplit_once(" port=").expect("a port").0),
+            false => line.to_owned(),
+        });
+        std::fs::write(&file, lines.collect::<Vec<_>>().join("\n")).expect("written");
+        self.0.signal("HUP");
+    }
+
+    /// The URL of its server's database `postgres` by way of it.
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+}
+
 async fn run(url: &str, statement: String) {
     execute(url, statement).await.unwrap_or_else(|error| panic!("{}: {error}", authority(url)));
 }
@@ -157,12 +212,14 @@ async fn execute(url: &str, statement: String) -> Result<(), sqlx::Error> {
     connection.close().await
 }
 
-fn on(server_url: &str, database: &str) -> String {
+/// The URL of this database on that server.
+pub fn on(server_url: &str, database: &str) -> String {
     let (server, _) = server_url.rsplit_once('/').expect("a URL with a database");
     format!("{server}/{database}")
 }
 
-fn authority(url: &str) -> &str {
+/// Host and port of a URL.
+pub fn authority(url: &str) -> &str {
     let rest = url.rsplit_once('@').map_or(url, |(_, rest)| rest);
     rest.split_once('/').map_or(rest, |(authority, _)| authority)
 }

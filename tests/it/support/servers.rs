@@ -4,8 +4,15 @@ use std::process::Command;
 
 /// Runs one verb and returns its standard output; panics with its standard error when it fails.
 pub fn call(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    call_through(&[], arguments, variables)
+}
+
+/// The same through another program, such as `nsenter` with its arguments.
+fn call_through(prefix: &[String], arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers");
-    let output = Command::new(script)
+    let words: Vec<&str> = prefix.iter().map(String::as_str).chain([script]).collect();
+    let output = Command::new(words[0])
+        .args(&words[1..])
         .args(arguments)
         .envs(variables.iter().copied())
         .output()
@@ -34,6 +41,19 @@ impl Private {
         server
     }
 
+    /// Starts one of that name through another program, which sees its folder.
+    pub fn start_through(prefix: &[String], kind: &'static str, name: String) -> Self {
+        let mut server = Self { kind, name, url: String::new(), running: true };
+        server.url = call_through(prefix, &["start", kind, &server.name], &[]);
+        server
+    }
+
+    /// Starts it again that way.
+    pub fn start_again_through(&mut self, prefix: &[String]) {
+        self.running = true;
+        call_through(prefix, &["start", self.kind, &self.name], &[]);
+    }
+
     /// SIGKILL, as a crash would; returns when the process is gone.
     pub fn kill9(&mut self) {
         self.running = false;
@@ -50,6 +70,30 @@ impl Private {
     pub fn start_again(&mut self) {
         self.running = true;
         call(&["start", self.kind, &self.name], &[]);
+    }
+
+    /// Starts it again as a server of another kind.
+    pub fn start_again_as(&mut self, kind: &'static str, variables: &[(&str, &str)]) {
+        (self.kind, self.running) = (kind, true);
+        call(&["start", kind, &self.name], variables);
+    }
+
+    /// Sends it a signal by name.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.pid()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill -s {name} of {}", self.name);
+    }
+
+    fn pid(&self) -> String {
+        let pid = std::fs::read_to_string(super::run_dir().join("pids").join(&self.name)).unwrap_or_default();
+        pid.trim().to_owned()
+    }
+
+    /// True until its process has ended.
+    pub fn is_running(&self) -> bool {
+        // What has ended and was not waited for is a zombie.
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        !status.is_empty() && !status.contains(") Z")
     }
 
     /// Its name in the run directory.

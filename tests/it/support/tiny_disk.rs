@@ -38,6 +38,11 @@ impl TinyDisk {
         [&["nsenter", "-t", &pid, "-m"], user, &["--"]].concat().into_iter().map(String::from).collect()
     }
 
+    /// The name of its folder in the run directory.
+    pub fn name(&self) -> String {
+        self.dir.file_name().expect("a folder").to_string_lossy().into_owned()
+    }
+
     /// A file on it, as the namespace sees it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.join(name)

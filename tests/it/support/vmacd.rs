@@ -28,6 +28,12 @@ impl Settings {
         self
     }
 
+    /// Takes a variable away.
+    pub fn unset(mut self, name: &str) -> Self {
+        self.variables.remove(name);
+        self
+    }
+
     /// Runs every program through this one, which must `exec` it: its process is the program's.
     pub fn through(mut self, prefix: Vec<String>) -> Self {
         self.prefix = prefix;

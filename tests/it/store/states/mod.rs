@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use vmacd::domain::plan::EndState;
 use vmacd::domain::{Pool, RetryPolicy, Strategy};
-use vmacd::store::{PushResults, PushState, Store, StoreOptions};
+use vmacd::store::{PushResults, PushState, StoreOptions};
 
 use super::bench::Bench;
 use crate::support::drawn::assert_drawn;
@@ -127,7 +127,7 @@ async fn bench(pools: Vec<Pool>) -> Bench {
     let retry = RetryPolicy { attempts_max: 2, ..RetryPolicy::default() };
     let pools = vmacd::domain::Pools::new(pools).expect("pools");
     let options = StoreOptions { retry, pools, ..StoreOptions::default() };
-    bench.store = Store::connect(bench.url(), options).await.expect("a database");
+    bench.store = bench.open(options).await;
     bench
 }
 
