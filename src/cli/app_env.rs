@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::broker::{self, Broker};
 use crate::cli::amqp::amqp_target;
 use crate::cli::fault::Fault;
-use crate::cli::process::file_limits;
+use crate::cli::process::{file_limits, memory_limits};
 use crate::cli::ui::output::Output;
 use crate::config::{self, Migrate, Origins, Pooler, ServiceUrl, Settings};
 use crate::store::{BackupKey, Store, StoreError, StoreOptions};
@@ -64,9 +64,9 @@ impl AppEnv {
         Ok(Self { settings, origins, stores: stores.clone() })
     }
 
-    /// The same with settings that fit the process's limit of open files.
-    pub fn fit_to_file_limit(self) -> Self {
-        Self { settings: Arc::new(file_limits::fit(&self.settings)), ..self }
+    /// The same with settings that fit the process's limits of open files and of memory.
+    pub fn fit_to_limits(self) -> Self {
+        Self { settings: Arc::new(memory_limits::fit(&file_limits::fit(&self.settings))), ..self }
     }
 
     /// The store, whose tables must exist in this version's form. A verb that does not set up a database never creates one:

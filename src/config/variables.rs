@@ -13,7 +13,7 @@ use super::{ConfigError, Settings};
 const OTHERS: [&str; 3] = ["VMACD_CONFIG", "VMACD_LOG", "VMACD_LOG_FORMAT"];
 /// Variables of the project's own tests, by which people run them: a program that is started in the same shell has them too.
 /// Each is named, so that no misspelt setting passes for one of them.
-pub const OF_TESTS: [&str; 41] = [
+pub const OF_TESTS: &[&str] = &[
     "VMACD_TEST_AMQP_URL",
     "VMACD_TEST_COMMANDS",
     "VMACD_TEST_DEAD",
@@ -27,6 +27,7 @@ pub const OF_TESTS: [&str; 41] = [
     "VMACD_TEST_KEEP",
     "VMACD_TEST_LONG",
     "VMACD_TEST_LONG_BODY_MB",
+    "VMACD_TEST_MEMORY_GROUP",
     "VMACD_TEST_MESSAGES",
     "VMACD_TEST_NO_NAMESPACES",
     "VMACD_TEST_NO_SYSTEMD",
@@ -46,6 +47,7 @@ pub const OF_TESTS: [&str; 41] = [
     "VMACD_TEST_PROMOTIONS",
     "VMACD_TEST_PUSHES",
     "VMACD_TEST_RABBITMQ_CONF",
+    "VMACD_TEST_RABBITMQ_JOIN",
     "VMACD_TEST_RABBITMQ_PLUGINS",
     "VMACD_TEST_RABBITMQ_SERVER",
     "VMACD_TEST_SCALING",

@@ -61,7 +61,7 @@ pub fn of_store(error: &StoreError) -> Option<String> {
 pub fn of_broker(error: &BrokerError) -> Option<String> {
     let hint = match error {
         BrokerError::Amqp { .. } | BrokerError::Timeout { .. } => {
-            "check `amqp.url` (VMACD_AMQP_URL): is RabbitMQ running, and is amqp or amqps right for its port?"
+            "check `amqp.url` (VMACD_AMQP_URL): is RabbitMQ running, and is amqp or amqps right for its port? If it resets the connection, it may want another client certificate (`amqp.cert_file`): its log says so"
         }
         BrokerError::Certificate { .. } => {
             "the host in `amqp.url` must be a name in the certificate, and `amqp.ca_file` (VMACD_AMQP_CA_FILE) its CA if the system does not trust it"

@@ -25,7 +25,7 @@ const TOKEN_BYTES_MIN: usize = 16;
 pub async fn run(env: AppEnv) -> Result<(), Fault> {
     let exporting = telemetry::start(&env.settings.telemetry).map_err(Fault::service)?;
     let shutdown = shutdown_token()?;
-    let env = env.fit_to_file_limit();
+    let env = env.fit_to_limits();
     let store = env.store_for_worker().await?;
     let broker = env.broker(&store).await?;
     let listener = TcpListener::bind(&env.settings.http.addr)

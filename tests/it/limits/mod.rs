@@ -7,4 +7,5 @@ mod dead_third;
 mod depth;
 mod disk;
 mod long_bodies;
+mod memory;
 mod scaling;

@@ -27,7 +27,7 @@ fn every_variable_of_the_tests_is_known_to_be_one() {
         .map(|path| String::from_utf8_lossy(&std::fs::read(root().join(path)).unwrap()).into_owned())
         .collect();
     let found: std::collections::BTreeSet<&str> = texts.iter().flat_map(|text| variables(text)).collect();
-    assert_eq!(found, vmacd::config::OF_TESTS.into_iter().collect(), "src/config/variables.rs");
+    assert_eq!(found, vmacd::config::OF_TESTS.iter().copied().collect(), "src/config/variables.rs");
 }
 
 fn variables(text: &str) -> impl Iterator<Item = &str> {
