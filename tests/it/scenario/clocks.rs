@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::freeze::metric;
 use super::world::World;
-use crate::support::eventually;
 use crate::support::vmacd::Serve;
+use crate::support::{SkewedClock, eventually};
 
 /// Gives the database a clock of the test's own, which `fake.settings` makes jump or refuse. What is in `pg_catalog` is
 /// found first unless the search path says otherwise.
@@ -29,6 +29,10 @@ async fn with_a_clock_of_its_own(world: &World) {
 
 async fn set(world: &World, what: &str) {
     world.database().execute(format!("UPDATE fake.settings SET {what}")).await;
+}
+
+fn last_line_is_of(serve: &Serve, day: &str) -> bool {
+    serve.log().lines().rev().take(1).any(|line| line.starts_with(day))
 }
 
 async fn came_again(serve: &Serve, times: f64) {
@@ -57,6 +61,32 @@ async fn a_clock_that_jumps_by_a_day_ends_nothing_that_waits() {
     assert_eq!(world.dead_letters().await, Vec::<Value>::new());
     world.switches()[0].clear_faults();
     world.until("active", 1).await;
+    world.assert_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workers_own_clock_may_jump_both_ways_while_another_works_beside_it() {
+    let mut world = World::real(2, 2).await;
+    world.settings = world.settings.clone().set("VMACD_RETRY_AGE_MAX_MS", 3_600_000);
+    let clock = SkewedClock::start();
+    let skewed = Serve::start(&world.settings.clone().through(clock.prefix())).await;
+    world.switches()[0].set_fault("lock_denied").expect("a fault");
+    world.command("create", 0, 1, "waits").await;
+    came_again(&skewed, 2.0).await;
+    let _other = world.serve().await;
+    for (number, days) in (2..).zip([1, -1, 3_600, 0]) {
+        clock.skew(&format!("{days:+}d"));
+        for index in [2, 3] {
+            world.command("create", index, number, &format!("m-{index}-{number}")).await;
+        }
+        world.until("active", 2 * (number as usize - 1)).await;
+        let day = (chrono::Utc::now() + chrono::Duration::days(days)).format("%Y-%m-%dT").to_string();
+        let logged = async || last_line_is_of(&skewed, &day);
+        eventually("it works on by its own clock", logged).await;
+    }
+    assert_eq!(world.dead_letters().await, Vec::<Value>::new());
+    world.switches()[0].clear_faults();
+    world.until("active", 9).await;
     world.assert_consistent().await;
 }
 
