@@ -4,8 +4,8 @@ use std::process::Command;
 
 use super::{Crowd, HALF};
 use crate::scenario::world::World;
-use crate::support::eventually;
 use crate::support::vmacd::Serve;
+use crate::support::{Proxy, Rabbit, eventually};
 
 /// Starts a worker that may have so many files open.
 async fn serve_with(world: &World, files_max: u32) -> Serve {
@@ -73,6 +73,32 @@ async fn a_worker_without_descriptors_blames_no_switch_and_goes_on_once_it_has_s
     let switches = world.vmacd(&["switches", "list"]).await.to_string();
     assert!(!switches.contains("worker_trouble") && !serve.log().contains("unreachable"), "{switches}");
     assert!(world.dead_letters().await.is_empty());
+    world.assert_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_has_no_descriptors_to_connect_again_goes_on_once_it_has_some() {
+    let rabbit = Rabbit::shared();
+    let proxy = Proxy::start(rabbit.authority()).await;
+    let mut world = World::real(2, 1).await;
+    world.settings = world.settings.clone().set("VMACD_AMQP_URL", rabbit.url_through(proxy.port()));
+    let mut serve = world.serve().await;
+    world.command("create", 0, 1, "m-0").await;
+    world.until("active", 1).await;
+    // None that is closed from here on is had again.
+    limit_files(&serve, "3");
+    proxy.cut();
+    serve.wait_for_line("not consuming").await;
+    proxy.restore();
+    let backends =
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", world.database().name());
+    world.database().execute(format!("{backends} AND pid <> pg_backend_pid()")).await;
+    world.command("create", 1, 1, "m-1").await;
+    eventually("what it lacks is told", async || serve.log().contains("Too many open files")).await;
+    limit_files(&serve, "1024");
+    world.until("active", 2).await;
+    eventually("it answers again", async || serve.get("/readyz").await.0 == 200).await;
+    assert!(serve.is_running() && world.dead_letters().await.is_empty());
     world.assert_consistent().await;
 }
 

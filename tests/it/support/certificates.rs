@@ -7,6 +7,9 @@ use super::{run_dir, unique};
 
 const NEW_KEY: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
+const SIGN: [&str; 9] =
+    ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-copy_extensions", "copy"];
+
 /// The files, in PEM form.
 pub struct Certificates {
     dir: PathBuf,
@@ -21,9 +24,26 @@ impl Certificates {
         let names = "subjectAltName=DNS:localhost,IP:127.0.0.1";
         let request = ["-subj", "/CN=localhost", "-addext", names, "-keyout", "server.key", "-out", "server.csr"];
         openssl(&dir, &[&["req"], &NEW_KEY[..], &request].concat());
-        let sign = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-copy_extensions", "copy"];
-        openssl(&dir, &[&["x509", "-req", "-in", "server.csr", "-out", "server.pem"], &sign[..]].concat());
+        openssl(&dir, &[&["x509", "-req", "-in", "server.csr", "-out", "server.pem"], &SIGN[..]].concat());
         Self { dir }
+    }
+
+    /// Makes a client's certificate of this name by the same CA: `NAME.pem` and `NAME.key`, and both in `NAME.p12` with the
+    /// passphrase `sesame`.
+    pub fn client(&self, name: &str) {
+        let file = |ending: &str| format!("{name}.{ending}");
+        let (key, csr, pem, subject) = (file("key"), file("csr"), file("pem"), format!("/CN={name}"));
+        // Without any extension it would be a certificate of X.509 version 1.
+        let usage = ["-subj", &subject, "-addext", "extendedKeyUsage=clientAuth", "-keyout", &key, "-out", &csr];
+        openssl(&self.dir, &[&["req"], &NEW_KEY[..], &usage].concat());
+        openssl(&self.dir, &[&["x509", "-req", "-in", &csr, "-out", &pem], &SIGN[..]].concat());
+        let whole = ["pkcs12", "-export", "-inkey", &key, "-in", &pem, "-passout", "pass:sesame", "-out", &file("p12")];
+        openssl(&self.dir, &whole);
+    }
+
+    /// What a file holds.
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.file(name)).expect("a file")
     }
 
     /// The folder with `ca.pem`, `server.pem` and `server.key`.
