@@ -1,5 +1,5 @@
 //! The broker's conformance suite: each case runs on the embedded queue and on RabbitMQ. What only RabbitMQ can
-//! suffer, restarts and alarms, is in `outage`, against nodes of its own; `upgrade` replaces the earlier version's queues;
+//! suffer, restarts and alarms, is in `outage`, against nodes of its own, and in `cluster`, against three of them; `upgrade` replaces the earlier version's queues;
 //! `permissions` has logins that may not do everything.
 
 /// Makes two tests of each case, one for each broker.
@@ -21,6 +21,7 @@ macro_rules! on_both_brokers {
 }
 
 pub mod bench;
+mod cluster;
 mod consuming;
 mod former;
 mod order;

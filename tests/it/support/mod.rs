@@ -8,25 +8,30 @@
 
 pub mod browser;
 pub mod certificates;
+pub mod cluster;
 pub mod collector;
 pub mod drawn;
 pub mod eager;
 mod eventually;
 pub mod http;
 pub mod pair;
+mod memory_group;
 pub mod ports;
 pub mod postgres;
 pub mod proxy;
 pub mod rabbit;
 mod run_dir;
 mod servers;
+mod skewed_clock;
 pub mod sshd;
 mod tiny_disk;
 pub mod vmacd;
 
 pub use eventually::{eventually, eventually_within, patience};
+pub use memory_group::MemoryGroup;
 pub use ports::free_port;
 pub use proxy::Proxy;
 pub use rabbit::Rabbit;
 pub use run_dir::{duplicates, is_long, number, run_dir, size, unique};
+pub use skewed_clock::SkewedClock;
 pub use tiny_disk::TinyDisk;

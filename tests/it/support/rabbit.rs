@@ -34,7 +34,20 @@ impl Rabbit {
 
     /// As [`Rabbit::private`], with one more line for `rabbitmq.conf`, such as `consumer_timeout = 4000`.
     pub fn private_with(setting: &str) -> Self {
-        let private = Private::start("rabbitmq", &[("VMACD_TEST_RABBITMQ_CONF", setting)]);
+        Self::private_with_plugin("", setting)
+    }
+
+    /// The same with a plugin of RabbitMQ's.
+    pub fn private_with_plugin(plugin: &str, setting: &str) -> Self {
+        let variables = [("VMACD_TEST_RABBITMQ_PLUGINS", plugin), ("VMACD_TEST_RABBITMQ_CONF", setting)];
+        let private = Private::start("rabbitmq", &variables);
+        Self { url: private.url.clone(), private: Some(private) }
+    }
+
+    /// A node of its own that joins the cluster of this private one.
+    pub fn joining(other: &Self) -> Self {
+        let name = other.private.as_ref().expect("a private node").name();
+        let private = Private::start("rabbitmq", &[("VMACD_TEST_RABBITMQ_JOIN", name)]);
         Self { url: private.url.clone(), private: Some(private) }
     }
 
