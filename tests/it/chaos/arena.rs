@@ -6,8 +6,9 @@ use serde_json::Value;
 use vmacd::sim::{Estate, Options, SimHandle};
 
 use super::base::Base;
+use super::brokers::Brokers;
 use crate::support::vmacd::{Serve, Settings, run};
-use crate::support::{Proxy, Rabbit, duplicates, run_dir, unique};
+use crate::support::{Proxy, duplicates, run_dir, unique};
 
 /// The queue that collects every event.
 pub const EVENTS: &str = "chaos.events";
@@ -16,9 +17,8 @@ const WORKERS: usize = 3;
 pub struct Arena {
     pub estate: Estate,
     pub inventory: Value,
-    pub rabbit: Rabbit,
+    pub brokers: Brokers,
     pub base: Base,
-    pub amqp: Proxy,
     pub sql: Proxy,
     pub workers: Vec<Serve>,
     /// The workers' environment, by way of the proxies.
@@ -29,17 +29,15 @@ pub struct Arena {
 
 impl Arena {
     pub async fn new(switches: u64) -> Self {
-        let (rabbit, base) = (Rabbit::private(), Base::start().await);
-        let amqp = Proxy::start(rabbit.authority()).await;
+        let (brokers, base) = (Brokers::start().await, Base::start().await);
         let sql = Proxy::start(base.authority()).await;
         let switches = usize::try_from(switches).expect("few");
         let options = Options { switches, ports_per_switch: 4, duplicates: duplicates(), ..Options::default() };
         let estate = Estate::start(options).await.expect("switches");
-        let direct = base.direct(settings()).set("VMACD_AMQP_URL", rabbit.url());
-        let amqp_url = format!("{}?heartbeat=2", rabbit.url_through(amqp.port()));
-        let through = base.through(&sql, settings()).set("VMACD_AMQP_URL", amqp_url);
+        let direct = base.direct(settings()).set("VMACD_AMQP_URL", brokers.urls().join(","));
+        let through = base.through(&sql, settings()).set("VMACD_AMQP_URL", brokers.urls_through().join(","));
         let inventory = estate.inventory_json();
-        let mut arena = Self { estate, inventory, rabbit, base, amqp, sql, workers: Vec::new(), through, direct };
+        let mut arena = Self { estate, inventory, brokers, base, sql, workers: Vec::new(), through, direct };
         arena.import().await;
         for worker in 0..WORKERS {
             arena.workers.push(Serve::start_version(&version_of(worker), &arena.settings_of(worker)).await);
@@ -57,7 +55,7 @@ impl Arena {
     }
 
     async fn collect_events(&self) {
-        let (_connection, channel) = self.rabbit.channel().await;
+        let (_connection, channel) = self.brokers.channel().await;
         let mut quorum = FieldTable::default();
         quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
         let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };

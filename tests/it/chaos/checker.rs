@@ -85,9 +85,10 @@ async fn unrest(arena: &Arena, sent: &Sent) -> Vec<(&'static str, i64)> {
 
 /// Messages in the queues, those in consumers' hands included.
 async fn queued(arena: &Arena) -> i64 {
-    let listed =
-        tokio::task::block_in_place(|| arena.rabbit.ctl(&["list_queues", "name", "messages", "--no-table-headers"]));
-    let ours = listed.lines().filter(|line| line.starts_with("vmac."));
+    let listed = arena.brokers.ctl(&["list_queues", "name", "messages", "--no-table-headers"]);
+    // The archive keeps what was consumed.
+    let is_ours = |line: &&str| line.starts_with("vmac.") && !line.starts_with("vmac.archive");
+    let ours = listed.lines().filter(is_ours);
     ours.filter_map(|line| line.split_whitespace().nth(1)?.parse::<i64>().ok()).sum()
 }
 
@@ -171,7 +172,7 @@ async fn newest_intents_won(arena: &Arena, sent: &Sent) {
 
 async fn every_event_was_published(arena: &Arena) {
     let known = rows(arena, "SELECT id FROM events").await;
-    let (_connection, channel) = arena.rabbit.channel().await;
+    let (_connection, channel) = arena.brokers.channel().await;
     let mut seen = HashSet::new();
     while let Some(message) = channel.basic_get(EVENTS.into(), BasicGetOptions { no_ack: true }).await.expect("a queue")
     {

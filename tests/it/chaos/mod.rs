@@ -1,12 +1,13 @@
 //! Chaos: whatever dies, wherever, each message ends in exactly one of done or dead-lettered, each switch holds exactly
 //! what the rows say, no MAC stands twice, and no operator's edit is touched.
 //!
-//! `accounting` counts messages one by one. The soak: `arena` has the servers, switches and workers, `base` the database; `producer` sends;
+//! `accounting` counts messages one by one. The soak: `arena` has the servers, switches and workers, `brokers` and `base` what they talk to; `producer` sends;
 //! `trouble` breaks things by a seed; `checker` compares in the end. `tests/chaos` runs it for longer.
 
 mod accounting;
 mod arena;
 mod base;
+mod brokers;
 mod checker;
 mod producer;
 mod trouble;

@@ -64,7 +64,7 @@ pub fn start(arena: &Arena, rng: StdRng) -> Producer {
         let primary: Ipv4Addr = server.primary_ip.parse().expect("an address");
         (1..=ADDRESSES).map(move |n| (server.id as i64, Ipv4Addr::from(u32::from(primary) + n).to_string()))
     });
-    let sender = Sender { url: arena.rabbit.url().to_owned(), open: None, messages: 0, database_url: arena.base.url() };
+    let sender = Sender { urls: arena.brokers.urls(), attempts: 0, open: None, messages: 0, database_url: arena.base.url() };
     let places: Vec<_> = places.collect();
     Producer { task: tokio::spawn(send_on(sender, places, rng, stop.clone())), stop }
 }
@@ -106,7 +106,9 @@ fn command((server, ip): &(i64, String), issued_at_ms: i64, rng: &mut StdRng) ->
 
 /// A connection that is built anew whenever it breaks.
 struct Sender {
-    url: String,
+    urls: Vec<String>,
+    /// Each is made at the next node.
+    attempts: usize,
     open: Option<(Connection, Channel)>,
     messages: usize,
     database_url: String,
@@ -133,6 +135,7 @@ impl Sender {
                 Ok(Ok(true)) => break,
                 _ => {
                     self.open = None;
+                    self.attempts += 1;
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -142,7 +145,7 @@ impl Sender {
 
     async fn try_send(&mut self, command: &Command) -> Result<bool, lapin::Error> {
         if self.open.is_none() {
-            let connection = Connection::connect(&self.url, ConnectionProperties::default()).await?;
+            let connection = Connection::connect(&self.urls[self.attempts % self.urls.len()], ConnectionProperties::default()).await?;
             let channel = connection.create_channel().await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
             self.open = Some((connection, channel));

@@ -16,6 +16,7 @@ enum Until {
     Resume(usize),
     RestoreAmqp,
     RestoreSql,
+    StartRabbit,
     Unlock(usize),
     /// An operator commits the edit with this text.
     CommitEdit(usize, String),
@@ -84,13 +85,13 @@ impl Trouble {
             "stop a worker" => arena.workers[worker].sigterm(),
             "pause a worker" => return self.pause(worker, arena),
             "cut connections" => {
-                arena.amqp.cut();
+                arena.brokers.cut();
                 arena.sql.cut();
                 self.later(50, 1_000, Until::RestoreAmqp);
                 self.later(50, 1_000, Until::RestoreSql);
             }
             "swallow packets" if self.rng.random_bool(0.5) => {
-                arena.amqp.black_hole();
+                arena.brokers.black_hole();
                 self.later(500, 6_000, Until::RestoreAmqp);
             }
             "swallow packets" => {
@@ -98,10 +99,10 @@ impl Trouble {
                 self.later(500, 6_000, Until::RestoreSql);
             }
             "kill Postgres" => arena.base.break_down(),
-            "kill RabbitMQ" => tokio::task::block_in_place(|| {
-                arena.rabbit.kill9();
-                arena.rabbit.start_again();
-            }),
+            "kill RabbitMQ" => {
+                self.later(500, 5_000, Until::StartRabbit);
+                return arena.brokers.crash(worker);
+            }
             other => unreachable!("{other}"),
         }
         true
@@ -169,8 +170,9 @@ impl Trouble {
         match until {
             Until::Resume(worker) if arena.workers[worker].is_running() => arena.workers[worker].signal("CONT"),
             Until::Resume(_) => {}
-            Until::RestoreAmqp => arena.amqp.restore(),
+            Until::RestoreAmqp => arena.brokers.restore(),
             Until::RestoreSql => arena.sql.restore(),
+            Until::StartRabbit => arena.brokers.recover(),
             Until::Unlock(switch) => {
                 arena.switches()[switch].operator_unlock();
                 self.busy[switch] = false;
@@ -192,7 +194,7 @@ impl Trouble {
     pub async fn mend(&mut self, arena: &mut Arena) {
         let all = std::mem::take(&mut self.pending);
         all.into_iter().for_each(|(_, until)| self.end(until, arena));
-        arena.amqp.restore();
+        arena.brokers.restore();
         arena.sql.restore();
         arena.switches().iter().for_each(SimHandle::clear_faults);
         arena.supervise();
