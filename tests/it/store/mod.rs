@@ -59,5 +59,6 @@ mod settlement;
 mod sharing;
 mod states;
 mod trouble;
+mod upgrade;
 mod waiting;
 mod workers;
