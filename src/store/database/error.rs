@@ -4,6 +4,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use sqlx::postgres::PgDatabaseError;
+
 use crate::domain::{Failure, InventoryConflict, Scope, ServiceUrl, shown};
 use crate::store::database::postgres::hosts::HostsError;
 
@@ -229,6 +231,13 @@ pub(in crate::store) fn is_busy(error: &sqlx::Error) -> bool {
     number.is_some_and(|number| matches!(number & 0xff, 5 | 6))
 }
 
+/// True when the tables were changed since the statement was prepared on its connection. Known by the place in the server that
+/// says so: the words may be of any language, and the code (0A000) is that of everything unsupported.
+pub(in crate::store) fn is_stale_plan(error: &sqlx::Error) -> bool {
+    let refused = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    refused.is_some_and(|error| error.routine() == Some("RevalidateCachedQuery"))
+}
+
 fn sql_state(error: &sqlx::Error) -> Option<String> {
     error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
 }
@@ -260,6 +269,9 @@ fn is_transient(error: &sqlx::Error) -> bool {
     let Some(code) = sql_state(error) else {
         return is_unreachable(error) || matches!(error, sqlx::Error::Protocol(_));
     };
+    if is_stale_plan(error) {
+        return true;
+    }
     match code.parse::<u32>() {
         Ok(number) if code.len() < 5 => !matches!(number & 0xff, 1 | 18 | 19 | 20 | 25),
         _ => !["0A", "22", "23", "42", "54"].iter().any(|class| code.starts_with(class)) || code == "42501",

@@ -35,11 +35,16 @@ async fn a_worker_goes_on_with_newer_tables_that_are_declared_additive_and_start
     let world = World::real(1, 2).await;
     let mut serve = world.serve().await;
     is_ready(&serve).await;
-    world.command("create", 0, 1, "before").await;
-    world.until("active", 1).await;
+    // Until statements are prepared on many of its connections: those are refused from then on.
+    world.publish_creates((1..=20).map(|number| (0, number))).await;
+    world.until("active", 20).await;
     migrate_to_a_later_version(&world, "additive").await;
-    world.command("create", 0, 2, "after").await;
-    world.until("active", 2).await;
+    for number in 21..=40 {
+        world.command("create", 0, number, &format!("after-{number}")).await;
+    }
+    world.until("active", 40).await;
+    let refused = serve.log().matches("cached plan").count();
+    assert!(refused <= 20, "{refused} refusals: {}", serve.log());
     // The sign of life is asked for anew within seconds; it was ready before, and has to be still.
     assert_eq!(run(&["list"], &world.settings).await.code, Some(0));
     serve.sigterm();
@@ -53,7 +58,7 @@ async fn a_worker_goes_on_with_newer_tables_that_are_declared_additive_and_start
     run(&["migrate"], &world.settings).await.ok();
     let plan = run(&["migrate", "--plan"], &world.settings).await.ok();
     assert!(plan.contains("are newer, and this version works with them"), "{plan}");
-    assert_eq!(world.database().count("SELECT COUNT(*) FROM virtual_macs WHERE of_a_later_version = 7").await, 2);
+    assert_eq!(world.database().count("SELECT COUNT(*) FROM virtual_macs WHERE of_a_later_version = 7").await, 40);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,8 @@
 //!
 //! A failover shows in many ways: connections break, the server says that it shuts down, a statement is refused because
 //! what it runs on has become a standby (SQLSTATE 25006), or nothing is answered at all. After each of them the hosts are asked
-//! again before another connection is given out, and none that was made before is.
+//! again before another connection is given out, and none that was made before is. Neither is one whose prepared statements are
+//! of tables as they were before a migration.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 
-use crate::store::database::error::ends_connections;
+use crate::store::database::error::{ends_connections, is_stale_plan};
 use crate::store::database::lineage::Lineage;
 use crate::store::database::postgres::hosts::{Hosts, name_of};
 use crate::store::database::postgres::probe::{find_writable, not_now};
@@ -136,13 +137,15 @@ impl Primary {
             result = work => result,
             never = self.ask_now_and_then() => match never {},
         };
-        if let Err(error) = &result
-            && ends_connections(error)
-            && self.is_fresh(taken)
-        {
-            self.renew();
-            self.lineage.cut();
-            self.doubt();
+        match &result {
+            Err(error) if ends_connections(error) && self.is_fresh(taken) => {
+                self.renew();
+                self.lineage.cut();
+                self.doubt();
+            }
+            // Refused for as long as the connection lives; the driver keeps the statement.
+            Err(error) if is_stale_plan(error) && self.is_fresh(taken) => self.renew(),
+            _ => {}
         }
         result
     }
