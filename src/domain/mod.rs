@@ -49,6 +49,7 @@ pub use names::subnet::addresses_of;
 pub use names::vmac_name::{VmacName, VmacNameError};
 pub use pools::Pools;
 pub use pools::clash_odds::{odds_of_any_clash, odds_of_clash};
+pub use pools::draws::{DRAWS_MAX, Draws};
 pub use pools::pool::{Pool, Strategy};
 pub use pools::prefix::{Prefix, PrefixError};
 pub use rows::binding::{BindingState, SwitchBinding};

@@ -74,6 +74,7 @@ pub use pushes::record::{Finished, GatheredRow, PushResults, RecordedPush};
 pub use pushes::{PushRecord, PushRow, PushState};
 pub use queue::{ClaimLimit, ClaimedMessages, NewQueueMessage, QueueClaim, QueueMessage};
 pub use vmacs::filter::VmacFilter;
+pub use vmacs::recognise::Recognised;
 pub use vmacs::{TimelineEntry, Vmac, VmacPage};
 pub use work::due::Due;
 pub use work::item::{WorkItem, WorkPort};

@@ -27,7 +27,7 @@ use super::{BindableAddress, Desired, Duplicates, Failure, InterfaceName, Mac, V
 pub use duplicates::{fall_back, of_macs};
 pub use families::unsupported;
 pub use force::{Inactive, Inactivity};
-pub use ownership::{LeftPort, Ownership, addresses_elsewhere, macs_at};
+pub use ownership::{LeftPort, Ownership, addresses_elsewhere, macs_at, unaccounted};
 pub use result::{Reached, WishResult};
 pub use vlans::{PortVlan, PortVlans, wants_port_vlans};
 

@@ -55,3 +55,20 @@ pub fn addresses_elsewhere(wishes: &[Wish], present: &[PresentBinding]) -> HashS
     let elsewhere = |held: &&PresentBinding| !places.contains(&(held.ip, held.interface.port()));
     present.iter().filter(|held| addresses.contains(&held.ip)).filter(elsewhere).map(|held| held.ip).collect()
 }
+
+/// MACs that are bound on the rows' own ports to their addresses, each with its row, and that no row has or had: somebody
+/// else's, unless a command of the row drew them.
+pub fn unaccounted(wishes: &[Wish], present: &[PresentBinding], owned: &Ownership) -> Vec<(i64, Mac)> {
+    let mut found = Vec::new();
+    for wish in wishes {
+        let here = |held: &&PresentBinding| held.ip == wish.ip && held.interface.same_interface(&wish.interface);
+        let strange = |held: &&PresentBinding| {
+            let known = held.mac == wish.mac || held.mac == wish.pxe_mac || owned.is_ours(held.mac);
+            !known && held.is_active() && held.inherited.is_none()
+        };
+        found.extend(present.iter().filter(here).filter(strange).map(|held| (wish.vmac_id, held.mac)));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}

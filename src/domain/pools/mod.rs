@@ -1,6 +1,7 @@
 //! All pools together: which one serves a create, and whose a MAC is.
 
 pub(super) mod clash_odds;
+pub(super) mod draws;
 pub(super) mod pool;
 pub(super) mod prefix;
 

@@ -1,4 +1,5 @@
-//! Which MAC each new row is tried with: the reserved one, the one asked for, the one of the address, else one of the pool.
+//! Which MAC each new row is tried with: the reserved one, the one asked for, the one of the address, else one of the pool,
+//! drawn by what the message is ([`Draws`](crate::domain::Draws)).
 
 use std::collections::HashMap;
 
@@ -7,13 +8,11 @@ use serde_json::{Value, json};
 
 use super::decision::Allocation;
 use super::read::{ServerAddress, Snapshot};
-use crate::domain::{Action, Code, Failure, Mac, Pool, Pools, SwitchName};
+use crate::domain::{Action, Code, DRAWS_MAX, Failure, Mac, Pool, Pools, SwitchName};
 use crate::store::database::error::StoreError;
 use crate::store::database::tx::Tx;
 use crate::store::mac_registry::{Holder, exhausted, find_free, holders, reserved_differently, unknown_pool};
 
-/// Rounds of drawing before the pool is searched for free MACs.
-const ROUNDS_OF_DRAWS: u32 = 4;
 /// Pools of at most this many MACs are drawn from by one transaction at a time: near their end all want the same few.
 const SMALL: u64 = 1 << 16;
 
@@ -23,6 +22,8 @@ pub(super) struct Try {
     pub mac: Mac,
     /// No other MAC will do.
     pub is_fixed: bool,
+    /// It is drawn from so many that only this very order can have drawn the same before.
+    pub is_unmistakable: bool,
     /// The revoked row of the address that has it is made live again.
     pub revives: bool,
 }
@@ -62,7 +63,7 @@ pub(super) async fn choose(
         match fixed(&allocation, pool, reserved.get(&allocation.place)) {
             Some(Ok(mac)) => {
                 let revives = pool.mac_of(allocation.place.1) == Some(mac);
-                choices.push(Choice::Try(Try { allocation, mac, is_fixed: true, revives }));
+                choices.push(Choice::Try(Try { allocation, mac, is_fixed: true, is_unmistakable: false, revives }));
             }
             Some(Err(failure)) => choices.push(Choice::Refused(allocation, failure)),
             None => match drawn.iter_mut().find(|(other, _)| other.name == pool.name) {
@@ -125,9 +126,15 @@ async fn drawn_from(
     round: u32,
     rng: &mut impl Rng,
 ) -> Result<Vec<Choice>, StoreError> {
-    let tried = |allocation, mac| Choice::Try(Try { allocation, mac, is_fixed: false, revives: false });
-    if round < ROUNDS_OF_DRAWS {
-        return Ok(allocations.into_iter().map(|allocation| tried(allocation, pools.draw(pool, rng))).collect());
+    let is_unmistakable = round < DRAWS_MAX && pools.size(pool) > SMALL;
+    let tried =
+        |allocation, mac| Choice::Try(Try { allocation, mac, is_fixed: false, is_unmistakable, revives: false });
+    if round < DRAWS_MAX {
+        let draw = |allocation: Allocation| {
+            let mac = pools.drawn(pool, allocation.draws, round);
+            tried(allocation, mac)
+        };
+        return Ok(allocations.into_iter().map(draw).collect());
     }
     let free = find_free(tx, pools, pool, allocations.len(), rng).await?;
     let full = if free.len() < allocations.len() { Some(exhausted(tx, pools, pool, free.len()).await?) } else { None };

@@ -9,7 +9,7 @@ use super::decision::{Allocation, CommandVerdict, Decision, place};
 use super::incoming::Incoming;
 use super::read::{KnownCommand, ServerAddress, Snapshot};
 use super::refuse::{address_taken, differs, early_verdict, not_bound};
-use crate::domain::{Action, Command, Desired, IntentOrder, MessageKey, Position};
+use crate::domain::{Action, Command, Desired, Draws, IntentOrder, MessageKey, Position};
 use crate::store::vmacs::Vmac;
 
 /// Decides for a round of commands, each for another address; the rows in `snapshot` are changed as decided.
@@ -275,6 +275,7 @@ fn allocation(place: ServerAddress, incoming: &Incoming) -> Allocation {
         action: command.action,
         place,
         mac: command.mac_address,
+        draws: Draws::of(&incoming.message_identity, command.server_id, command.ip_address),
         pool: command.pool.clone(),
         vlan: command.vlan_name.clone(),
         group: command.group.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::incoming::Incoming;
 use super::read::ServerAddress;
 use crate::domain::{
-    Action, BindableAddress, Failure, GroupName, IntentOrder, Mac, MessageKey, PoolName, Position, VlanName,
+    Action, BindableAddress, Draws, Failure, GroupName, IntentOrder, Mac, MessageKey, PoolName, Position, VlanName,
 };
 use crate::store::commands::row::CommandRow;
 
@@ -36,6 +36,8 @@ pub(super) struct Allocation {
     pub action: Action,
     pub place: ServerAddress,
     pub mac: Option<Mac>,
+    /// What is drawn where no MAC is fixed.
+    pub draws: Draws,
     pub pool: Option<PoolName>,
     pub vlan: Option<VlanName>,
     pub group: Option<GroupName>,

@@ -45,7 +45,7 @@ pub use rehearse::Rehearsal;
 impl Intake<'_> {
     /// Admits a group of commands, and returns what became of each, in their order.
     ///
-    /// `rng` draws the MACs from the store's pools; one that is taken is drawn again.
+    /// Its messages draw the MACs; `rng` says from where on a pool is searched that is nearly full.
     ///
     /// # Errors
     /// When the database fails; nothing was admitted then.

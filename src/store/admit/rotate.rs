@@ -59,6 +59,8 @@ async fn tries(
     let mut tries = Vec::new();
     for choice in choose(tx, left, snapshot, pools, round, rng).await? {
         match choice {
+            // It was carried out before: the row was adopted with the MAC that this very rotation had drawn.
+            Choice::Try(tried) if has_it(&tried, snapshot) && tried.is_unmistakable => {}
             Choice::Try(tried) if has_it(&tried, snapshot) => {
                 refuse(&tried.allocation, same(&tried), decision, snapshot)
             }

@@ -4,6 +4,7 @@ pub(super) mod adopt;
 pub(super) mod filter;
 pub(super) mod ownership;
 pub(super) mod ports;
+pub(super) mod recognise;
 
 use std::collections::{HashMap, HashSet};
 

@@ -141,8 +141,9 @@ pub trait Journal {
 pub trait RowSource: Journal {
     /// What the rows want, asked as late as possible.
     async fn gather(&mut self) -> Result<Vec<Wish>, Failure>;
-    /// Which of the bindings for the wishes' addresses are vmacd's.
-    async fn ownership(&mut self, wishes: &[Wish], present: &[PresentBinding]) -> Result<Ownership, Failure>;
+    /// Which of the bindings for the wishes' addresses are vmacd's. A wish gets the MAC that is bound on its port where a
+    /// command of its row drew that one.
+    async fn ownership(&mut self, wishes: &mut [Wish], present: &[PresentBinding]) -> Result<Ownership, Failure>;
     /// The traces of those who asked for the rows, each once, for the switch's commit log.
     fn traces(&self, _vmac_ids: &[i64]) -> Vec<TraceId> {
         Vec::new()

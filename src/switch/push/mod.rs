@@ -51,8 +51,8 @@ struct Push<'a, D> {
 impl<D: RowSource> Push<'_, D> {
     async fn locked(&mut self, known: &KnownConfiguration) -> Result<(), Failure> {
         self.demand().reached(Stage::Read);
-        let wishes = self.demand().gather().await?;
-        let owned = self.demand().ownership(&wishes, &known.bindings).await?;
+        let mut wishes = self.demand().gather().await?;
+        let owned = self.demand().ownership(&mut wishes, &known.bindings).await?;
         let planned = planned(self.transaction.client, wishes, &known.bindings, Some(known), &owned).await;
         let planned = self.transaction.noted(planned)?;
         self.demand().reached(Stage::Gathered);

@@ -6,10 +6,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::trace::PushTrace;
-use crate::domain::plan::{Ownership, PresentBinding, Wish};
+use crate::domain::plan::{Ownership, PresentBinding, Wish, unaccounted};
 use crate::domain::{Code, Failure, TraceId};
 use crate::failpoint;
-use crate::store::{GatheredRow, PushBefore, PushRow, PushState, SentPush, SiteLimits, Store, WorkItem, WorkPort};
+use crate::store::{
+    GatheredRow, PushBefore, PushRow, PushState, Recognised, SentPush, SiteLimits, Store, WorkItem, WorkPort,
+};
 use crate::switch::{Journal, KnownConfiguration, PushBackup, PushEnd, PushIntent, RowSource, Stage};
 use crate::worker::context::Context;
 use crate::worker::push::call_off::InFlight;
@@ -158,14 +160,40 @@ impl RowSource for StoreJournal<'_, Rows<'_>> {
         Ok(items.iter().flat_map(wishes).collect())
     }
 
-    async fn ownership(&mut self, wishes: &[Wish], present: &[PresentBinding]) -> Result<Ownership, Failure> {
-        self.store.vmacs().ownership(&self.lease.lease.switch, wishes, present).await.map_err(|error| failure(&error))
+    async fn ownership(&mut self, wishes: &mut [Wish], present: &[PresentBinding]) -> Result<Ownership, Failure> {
+        let switch = &self.lease.lease.switch;
+        let owned = self.store.vmacs().ownership(switch, wishes, present).await;
+        let mut owned = owned.map_err(|error| failure(&error))?;
+        let strange = unaccounted(wishes, present, &owned);
+        if !strange.is_empty() {
+            let recognised = self.store.vmacs().recognise(&strange).await.map_err(|error| failure(&error))?;
+            recognised.iter().for_each(|one| self.recognised(one, wishes, &mut owned));
+        }
+        Ok(owned)
     }
 
     fn traces(&self, vmac_ids: &[i64]) -> Vec<TraceId> {
         let mut seen = HashSet::new();
         let traces = vmac_ids.iter().filter_map(|id| self.rows.producers.get(id).copied());
         traces.filter(|trace| seen.insert(*trace)).collect()
+    }
+}
+
+impl StoreJournal<'_, Rows<'_>> {
+    /// A binding of vmacd's own that the database had lost.
+    fn recognised(&mut self, one: &Recognised, wishes: &mut [Wish], owned: &mut Ownership) {
+        let Recognised { vmac_id, mac, is_taken_on } = *one;
+        tracing::warn!(switch = %self.lease.lease.switch, vmac_id, %mac, is_taken_on, "a command of the row drew this MAC, and the database had lost it");
+        owned.macs.insert(mac);
+        if !is_taken_on {
+            return;
+        }
+        for wish in wishes.iter_mut().filter(|wish| wish.vmac_id == vmac_id) {
+            owned.macs.insert(std::mem::replace(&mut wish.mac, mac));
+        }
+        if let Some(row) = self.rows.gathered.get_mut(&vmac_id) {
+            row.generation += 1;
+        }
     }
 }
 

@@ -225,7 +225,7 @@ impl RowSource for Notes {
         self.call("gather").map(|()| self.wishes.clone())
     }
 
-    async fn ownership(&mut self, wishes: &[Wish], present: &[PresentBinding]) -> Result<Ownership, Failure> {
+    async fn ownership(&mut self, wishes: &mut [Wish], present: &[PresentBinding]) -> Result<Ownership, Failure> {
         self.call("ownership")?;
         Ok(Ownership { left: self.left.clone(), ..ours(wishes, present) })
     }
