@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::amqp::{AmqpBroker, AmqpConsumer, AmqpTarget};
+use super::amqp::{AmqpBroker, AmqpConsumer, AmqpTarget, Archive};
 use super::delivery::{Batch, Receipt};
 use super::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use super::error::BrokerError;
@@ -22,6 +22,8 @@ pub struct BrokerSettings {
     /// The shortest and the longest delay of the earlier version's retry queues, as its settings had them: these queues are
     /// emptied and deleted.
     pub former_delays: (Duration, Duration),
+    /// How long the archive keeps a command; zero for no archive.
+    pub archive_age: Duration,
 }
 
 /// The broker. Cheap to clone.
@@ -68,7 +70,10 @@ impl Broker {
     pub async fn connect(settings: BrokerSettings, store: &Store) -> Result<Self, BrokerError> {
         let topology = Topology::new(&settings.namespace, settings.former_delays);
         Ok(match settings.amqp {
-            Some(target) => Self::Amqp(AmqpBroker::connect(target, topology, settings.rpc_timeout).await?),
+            Some(target) => {
+                let (timeout, age) = (settings.rpc_timeout, settings.archive_age);
+                Self::Amqp(AmqpBroker::connect(target, topology, timeout, age).await?)
+            }
             None => Self::Embedded(EmbeddedBroker::new(store.clone(), topology)),
         })
     }
@@ -118,6 +123,17 @@ impl Broker {
         match self {
             Self::Amqp(broker) => broker.publish_events(&events).await,
             Self::Embedded(_) => Ok(()),
+        }
+    }
+
+    /// The archive of commands; none where there is none, as with the embedded queue.
+    ///
+    /// # Errors
+    /// When RabbitMQ does not answer.
+    pub async fn archive(&self) -> Result<Option<Archive>, BrokerError> {
+        match self {
+            Self::Amqp(broker) => broker.archive().await,
+            Self::Embedded(_) => Ok(None),
         }
     }
 

@@ -64,6 +64,9 @@ pub enum BrokerError {
         /// What it said.
         why: String,
     },
+    /// The archive is not there any more, or what comes from it is no message of a stream.
+    #[error("RabbitMQ ended the reading of the archive of commands")]
+    ArchiveEnded,
     /// The embedded queue's database failed.
     #[error("the embedded queue failed")]
     Store(#[from] StoreError),

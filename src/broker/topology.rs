@@ -7,6 +7,9 @@ pub const COMMANDS: &str = "vmac.commands";
 /// The exchange that events go to, without a namespace.
 pub const EVENTS: &str = "vmac.events";
 
+/// The stream that keeps every command, without a namespace.
+const ARCHIVE: &str = "vmac.archive";
+
 /// A queue that is consumed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueKind {
@@ -48,6 +51,11 @@ impl Topology {
     /// Exchange and queue of the dead letters.
     pub fn dead(&self) -> String {
         format!("{}vmac.dead", self.namespace)
+    }
+
+    /// The stream that keeps every command.
+    pub fn archive(&self) -> String {
+        format!("{}{ARCHIVE}", self.namespace)
     }
 
     /// The queue of that kind; its exchange has the same name.

@@ -197,6 +197,7 @@ impl AppEnv {
                     Duration::from_millis(settings.retry.delay_min_ms),
                     Duration::from_millis(settings.retry.delay_max_ms),
                 ),
+                archive_age: Duration::from_millis(settings.broker.archive_age_max_ms),
             },
             store,
         )

@@ -134,6 +134,10 @@ section!(
         /// Longest time for one request to the broker, milliseconds.
         /// Longer for a broker across a slow line.
         rpc_timeout_ms: u64 = 10_000; 1_000..=HOUR_MS,
+        /// How long RabbitMQ keeps every command in the stream `vmac.archive`, milliseconds: what a database lost when it failed
+        /// over or was restored is read again from there. Longer than the time between two backups of the database. 0 turns it
+        /// off: then such orders are lost.
+        archive_age_max_ms: u64 = 3 * DAY_MS; 0..=YEAR_MS,
     }
 );
 

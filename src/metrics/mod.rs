@@ -130,6 +130,8 @@ metrics! {
         "credentials_refused", "Wrong tokens and signatures that were shown, by door";
     tasks_restarted: Family<ByTask, Counter> = Family::default(),
         "tasks_restarted", "Long-lived tasks that panicked or ended early, by task";
+    brought_back: Counter = Counter::default(),
+        "commands_brought_back", "Commands that the database had lost and that were admitted again from RabbitMQ's archive";
     connections: Gauge = Gauge::default(),
         "http_connections", "Connections to the API and the pages that are open";
     displaced: Counter = Counter::default(),
@@ -181,6 +183,11 @@ impl Metrics {
     /// Messages were taken in.
     pub fn taken_in(&self, messages: usize) {
         self.held.inc_by(i64::try_from(messages).unwrap_or(i64::MAX));
+    }
+
+    /// Commands that the database had lost were admitted again.
+    pub fn brought_back(&self, commands: u64) {
+        self.brought_back.inc_by(commands);
     }
 
     /// Messages were settled.

@@ -45,6 +45,7 @@ pub use checks::drift::{CheckDue, CheckEnd, CheckPace, DriftFindings};
 pub use checks::in_force::{InForceNews, ShownInForce};
 pub use commands::CommandRecord;
 pub use commands::outcome::{CommandOutcome, Outcome};
+pub use commands::reread::{KnownMessages, WithoutId};
 pub use commands::row::CommandRow;
 pub use commands::waiting::WaitingCommand;
 pub use connect::{Store, StoreOptions};

@@ -67,7 +67,7 @@ pub(super) struct Context {
     pub idle_sessions: IdleSessions,
     pub memory: Memory,
     pub bursts: Bursts,
-    pub arrival_numbers: ArrivalNumbers,
+    pub arrival_numbers: Arc<ArrivalNumbers>,
     pub supervisor: Supervisor,
     pub outages: Arc<Outages>,
 }
@@ -98,7 +98,7 @@ impl Context {
             idle_sessions: IdleSessions::default(),
             memory: Memory::default(),
             bursts: Bursts::default(),
-            arrival_numbers: ArrivalNumbers::default(),
+            arrival_numbers: Arc::default(),
             supervisor,
             outages,
         })

@@ -165,6 +165,10 @@ impl Sessions {
         declare::declare(&reader.control, topology).await.map_err(|error| chain(&error))?;
         let _up = Up::new(&self.shared.consumers_down);
         upgrade::replace_former_queue(reader, topology).await?;
+        if self.kind == QueueKind::Commands {
+            let shared = self.shared.clone();
+            tokio::spawn(async move { shared.keep_archive().await });
+        }
         let queue = topology.queue(self.kind);
         tracing::info!(queue, %url, "consuming");
         reader.read(&queue).await

@@ -73,8 +73,22 @@ impl Control<'_> {
 
     /// Declares a quorum queue.
     pub async fn declare_queue(&self, name: &str, arguments: &[(&str, AMQPValue)]) -> Result<(), BrokerError> {
+        self.declare_of_type(name, "quorum", arguments).await
+    }
+
+    /// Declares a stream.
+    pub async fn declare_stream(&self, name: &str, arguments: &[(&str, AMQPValue)]) -> Result<(), BrokerError> {
+        self.declare_of_type(name, "stream", arguments).await
+    }
+
+    async fn declare_of_type(
+        &self,
+        name: &str,
+        queue_type: &str,
+        arguments: &[(&str, AMQPValue)],
+    ) -> Result<(), BrokerError> {
         let mut table = FieldTable::default();
-        table.insert("x-queue-type".into(), text("quorum"));
+        table.insert("x-queue-type".into(), text(queue_type));
         for (key, value) in arguments {
             table.insert((*key).into(), value.clone());
         }

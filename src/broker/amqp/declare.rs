@@ -12,17 +12,23 @@
 //!   drops a message that is returned once (tried with 3.10.8).
 //! - Dead-lettering is at least once, which RabbitMQ does only together with `reject-publish`.
 //!
+//! `vmac.archive` is a stream, for those who read again what a database has lost; its age is all that is set.
+//!
 //! A login that may not declare uses what is there as it is: whoever declared it answers for its arguments.
 
 use lapin::ExchangeKind;
 use lapin::types::AMQPValue;
 
 use std::sync::Once;
+use std::time::Duration;
 
 use super::control::{Control, is_denied, is_inequivalent, text};
 use crate::broker::error::BrokerError;
 use crate::broker::topology::{DELIVERY_LIMIT, QueueKind, Topology};
+use crate::domain::chain;
 
+/// What expires of a stream are whole segments: small ones, so that its age is kept about.
+const SEGMENT_BYTES: i64 = 50_000_000;
 /// Deliveries of a dead letter: more than will ever be.
 const UNLIMITED: i64 = 2_000_000_000;
 /// How long RabbitMQ waits for a consumer whose node is lost, milliseconds.
@@ -118,6 +124,42 @@ async fn find(
         Err(error) if is_denied(&error, &[&queue]) => Ok(()),
         bound => bound,
     }
+}
+
+/// Declares the archive and binds it to the exchange of commands, as their queue is. One that is there with other arguments, or
+/// that the login may not declare, is used as it is.
+pub(super) async fn declare_archive(
+    control: &Control<'_>,
+    topology: &Topology,
+    age: Duration,
+) -> Result<(), BrokerError> {
+    let (archive, commands) = (topology.archive(), topology.commands());
+    let arguments = [
+        ("x-max-age", text(&format!("{}s", age.as_secs().max(1)))),
+        ("x-stream-max-segment-size-bytes", AMQPValue::LongLongInt(SEGMENT_BYTES)),
+    ];
+    match control.declare_stream(&archive, &arguments).await {
+        Err(error) if is_inequivalent(&error, &archive) => say_archive_is_older(&error),
+        Err(error) if is_denied(&error, &[&archive]) && control.depth(&archive).await?.is_none() => {
+            return Err(missing("queue", &archive, error));
+        }
+        Err(error) if !is_denied(&error, &[&archive]) => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    match control.bind(&archive, &commands, routing_key(QueueKind::Commands)).await {
+        Err(error) if is_denied(&error, &[&archive, &commands]) => Ok(()),
+        bound => bound,
+    }
+}
+
+fn say_archive_is_older(error: &BrokerError) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            error = chain(error),
+            "the archive of commands was declared with another age, and keeps it; delete it to have it declared anew"
+        );
+    });
 }
 
 /// Declares and binds the queue that receives messages while the earlier version's is replaced.

@@ -5,6 +5,7 @@
 //! connection, because the broker may be stuck on it. lapin's own recovery is not used: it stays silent
 //! through an outage and can leave a channel waiting for ever.
 
+mod archive;
 mod connect;
 mod consumer;
 mod control;
@@ -21,8 +22,8 @@ mod target;
 mod upgrade;
 mod wire;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::maybe_done;
@@ -40,6 +41,7 @@ use connect::{close, connect, connect_reading};
 use control::Control;
 use publisher::{Parcel, Publisher};
 
+pub use archive::{Archive, ArchiveReader, ArchiveStart, Archived};
 pub use consumer::AmqpConsumer;
 pub use identity::{ClientIdentity, IdentityError};
 pub(super) use in_hand::Share;
@@ -67,6 +69,10 @@ struct Shared {
     /// Consumers without a connection.
     consumers_down: AtomicUsize,
     closing: CancellationToken,
+    /// How long the archive keeps a command; zero for no archive.
+    archive_age: Duration,
+    /// Why commands are not archived, as it was logged last.
+    archive_problem: Mutex<Option<String>>,
 }
 
 impl AmqpBroker {
@@ -75,12 +81,24 @@ impl AmqpBroker {
         target: AmqpTarget,
         topology: Topology,
         rpc_timeout: Duration,
+        archive_age: Duration,
     ) -> Result<Self, BrokerError> {
         declare_all(&target, &topology, rpc_timeout).await?;
         let publisher = Publisher::new(target.clone(), rpc_timeout);
         let closing = CancellationToken::new();
         let consumers_down = AtomicUsize::new(0);
-        Ok(Self { shared: Arc::new(Shared { target, topology, rpc_timeout, publisher, consumers_down, closing }) })
+        let shared = Shared {
+            target,
+            topology,
+            rpc_timeout,
+            publisher,
+            consumers_down,
+            closing,
+            archive_age,
+            archive_problem: Mutex::default(),
+        };
+        shared.keep_archive().await;
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     pub(super) fn consume(&self, kind: QueueKind, prefetch: Prefetch) -> AmqpConsumer {
@@ -104,6 +122,10 @@ impl AmqpBroker {
         let exchange = self.shared.topology.events();
         let parcels: Vec<Parcel<'_>> = events.iter().map(|event| wire::event(&exchange, event)).collect();
         self.shared.publisher.publish(parcels).await
+    }
+
+    pub(super) async fn archive(&self) -> Result<Option<Archive>, BrokerError> {
+        self.shared.archive().await
     }
 
     /// On a connection of its own: asking must not disturb those that work.

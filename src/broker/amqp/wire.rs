@@ -20,7 +20,9 @@ const PERSISTENT: u8 = 2;
 /// Most replays that are believed.
 const REPLAYS_MAX: i64 = 1 << 20;
 /// What RabbitMQ adds by itself when it delivers again or dead-letters; sent along again it would be untrue.
-const OF_THE_BROKER: [&str; 5] = ["x-death", "x-first-death", "x-last-death", "x-delivery-count", "x-acquired-count"];
+/// `x-stream-offset` comes with what is read from the archive.
+const OF_THE_BROKER: [&str; 6] =
+    ["x-death", "x-first-death", "x-last-death", "x-delivery-count", "x-acquired-count", "x-stream-offset"];
 /// What the earlier version wrote beside; nothing is read from it.
 const OF_THE_EARLIER_VERSION: [&str; 5] =
     ["x-vmacd-attempt", "x-vmacd-first-seen", "x-vmacd-age", "x-vmacd-reason", "x-vmacd-error"];

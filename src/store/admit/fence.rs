@@ -17,6 +17,8 @@ pub enum Fence {
         queue: String,
         /// The number of the turn.
         turn: i64,
+        /// The database that it was taken in ([`Store::lineage`](crate::store::Store::lineage)).
+        lineage: u64,
     },
     /// Messages of the embedded queue. They are removed in the same transaction.
     Claim(QueueClaim),
@@ -30,10 +32,27 @@ pub(in crate::store) fn held_turn(queue: &str, turn: &str) -> String {
 }
 
 impl Fence {
+    /// The lineage of the database that the turn was taken in; 0 for the embedded queue.
+    pub const fn lineage(&self) -> u64 {
+        match self {
+            Self::Turn { lineage, .. } => *lineage,
+            Self::Claim(_) | Self::None => 0,
+        }
+    }
+
+    /// Whether it was taken in the database of this lineage. What the database may have lost comes in before anything new
+    /// does, so a batch that began before is not admitted.
+    pub const fn is_of(&self, store_lineage: u64) -> bool {
+        match self {
+            Self::Turn { lineage, .. } => *lineage == store_lineage,
+            Self::Claim(_) | Self::None => true,
+        }
+    }
+
     /// Holds the turn until the transaction ends, or removes the messages.
     pub(in crate::store) async fn check(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let holds = match self {
-            Self::Turn { queue, turn } => {
+            Self::Turn { queue, turn, .. } => {
                 let sql = format!("SELECT 1 AS held WHERE {}", held_turn("$1", "$2"));
                 !tx.run("hold a turn", &sql, args![queue.as_str(), *turn]).await?.is_empty()
             }
@@ -50,10 +69,13 @@ impl Intake<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn take_turn(self, queue: &str) -> Result<Fence, StoreError> {
-        let sql = "INSERT INTO intake_turns (queue, turn) VALUES ($1, 1)
-                   ON CONFLICT (queue) DO UPDATE SET turn = intake_turns.turn + 1 RETURNING turn";
-        let rows = self.store.engine.write("take a turn", sql, args![queue]).await?;
+        let lineage = self.store.lineage();
+        // A number that no turn had, also where the database lost the last turns: nobody can hold this one elsewhere.
+        let fresh = self.store.now().await?.timestamp_millis() * 1_000 + i64::from(rand::random_range(0..1_000));
+        let sql = "INSERT INTO intake_turns (queue, turn) VALUES ($1, $2) ON CONFLICT (queue) DO UPDATE SET
+                   turn = CASE WHEN intake_turns.turn >= $2 THEN intake_turns.turn + 1 ELSE $2 END RETURNING turn";
+        let rows = self.store.engine.write("take a turn", sql, args![queue, fresh]).await?;
         let row = rows.first().ok_or(StoreError::NoAnswer { what: "take a turn" })?;
-        Ok(Fence::Turn { queue: queue.to_owned(), turn: row.get("turn")? })
+        Ok(Fence::Turn { queue: queue.to_owned(), turn: row.get("turn")?, lineage })
     }
 }

@@ -79,6 +79,15 @@ pub struct IntakeBatch {
     pub letters: Vec<DeadLetter>,
 }
 
+impl IntakeBatch {
+    /// Each message by itself, in their order.
+    pub fn one_by_one(self) -> impl Iterator<Item = Self> {
+        let commands = self.commands.into_iter().map(|command| Self { commands: vec![command], letters: Vec::new() });
+        let letters = self.letters.into_iter().map(|letter| Self { commands: Vec::new(), letters: vec![letter] });
+        commands.chain(letters)
+    }
+}
+
 /// The answer to each message of a group, by its content.
 pub(super) type Answers<'a> = HashMap<(&'a MessageKey, &'a str), Admission>;
 

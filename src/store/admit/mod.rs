@@ -57,7 +57,7 @@ impl Intake<'_> {
     /// command. Returns what became of each command, in their order.
     ///
     /// # Errors
-    /// [`StoreError::TurnLost`] where another worker admits messages now; or when the database fails. Nothing was
+    /// [`StoreError::TurnLost`] where another worker admits messages now, or in another database; or when the database fails. Nothing was
     /// admitted then.
     pub async fn admit_batch(
         self,
@@ -87,6 +87,10 @@ impl Intake<'_> {
     ) -> Result<Vec<Admission>, StoreError> {
         let now: DateTime<Utc> = self.store.now().await?;
         let mut tx = self.store.begin("admit commands").await?;
+        // Asked with the connection in hand: it may be the first to another database.
+        if fence.is_some_and(|fence| !fence.is_of(self.store.lineage())) {
+            return Err(StoreError::TurnLost);
+        }
         let admitted = self.admit_within(&mut tx, fence, group, rng, now).await?;
         keep_all(&mut tx, letters, now).await?;
         tx.commit("admit commands").await?;

@@ -197,7 +197,7 @@ pub(crate) const LOCK_INTENTS: &str = "INSERT INTO intents
 async fn lock_intents(tx: &mut Tx, fence: Option<&Fence>, places: Vec<Value>) -> Result<Vec<Row>, StoreError> {
     let what = "lock intents";
     match fence {
-        Some(Fence::Turn { queue, turn }) => {
+        Some(Fence::Turn { queue, turn, .. }) => {
             let sql = LOCK_INTENTS.replace("WHERE true", &format!("WHERE {}", held_turn("$2", "$3")));
             let rows = tx.batch(what, &sql, places, args![queue.as_str(), *turn]).await?;
             if rows.is_empty() { Err(StoreError::TurnLost) } else { Ok(rows) }

@@ -2,6 +2,7 @@
 
 pub(super) mod close;
 pub(super) mod outcome;
+pub(super) mod reread;
 pub(super) mod row;
 pub(super) mod waiting;
 

@@ -47,6 +47,7 @@ const SOURCES: &[Source] = sources![
     "0019_duplicates",
     "0021_ports",
     "0022_in_force_seen",
+    "0026_reading_again",
     "0027_table_changes",
 ];
 

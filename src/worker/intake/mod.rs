@@ -6,15 +6,18 @@
 //! what this one has in hand is not admitted a second time.
 
 pub(super) mod arrival_numbers;
+mod bring_back;
 pub(super) mod bursts;
 pub(super) mod dead_queue;
 pub(super) mod read;
+pub(super) mod reread;
 pub(super) mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
+use tokio::time::MissedTickBehavior;
 
 use crate::broker::{Batch, COMMANDS, Consumer, Receipt};
 use crate::domain::{Backoff, chain};
@@ -24,6 +27,7 @@ use crate::store::{Admission, Fence, IntakeBatch, StoreError};
 use crate::worker::context::Context;
 use crate::worker::traces;
 
+use bring_back::BroughtBack;
 use read::refused_letters;
 
 /// Messages admitted in one database transaction.
@@ -31,19 +35,31 @@ const BATCH_MAX: usize = 500;
 /// Time that intake waits for more messages when the first was not alone.
 const LINGER: Duration = Duration::from_millis(2);
 
+/// Time without a message after which nothing is in hand for sure.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// Runs until the worker stops or the consumer ends.
 pub(super) async fn run(context: Arc<Context>, mut consumer: Consumer) {
-    let mut intake = Intake { context: &context, turn: None };
+    let mut intake = Intake::new(&context);
+    let mut idle = tokio::time::interval(IDLE);
+    idle.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first is at once.
+    idle.tick().await;
     let mut stopping = std::pin::pin!(context.stopping.cancelled());
     loop {
         let batch = tokio::select! {
             () = &mut stopping => break,
             batch = consumer.next_batch(BATCH_MAX, LINGER) => batch,
+            _ = idle.tick() => {
+                intake.bring_back_while_idle().await;
+                continue;
+            }
         };
         match batch {
             Some(batch) => {
                 failpoint::hit("intake::batch");
                 intake.take_in(batch).await;
+                idle.reset();
             }
             None => return,
         }
@@ -55,6 +71,9 @@ struct Intake<'a> {
     context: &'a Arc<Context>,
     /// The turn, and the session that it was taken for.
     turn: Option<(u64, Fence)>,
+    brought_back: BroughtBack,
+    /// The identity of the first message in hand: it is at the head of the queue.
+    head: Option<String>,
 }
 
 /// Why a batch is not admitted now. Its messages are redelivered.
@@ -65,10 +84,15 @@ enum Left {
     Refused(StoreError),
 }
 
-impl Intake<'_> {
+impl<'a> Intake<'a> {
+    fn new(context: &'a Arc<Context>) -> Self {
+        Self { context, turn: None, brought_back: BroughtBack::default(), head: None }
+    }
+
     async fn take_in(&mut self, batch: Batch) {
         let Batch { deliveries, receipt } = batch;
         let count = deliveries.len();
+        self.head = deliveries.first().map(|first| first.message.identity());
         let _admitting = self.context.bursts.admitting(count);
         self.context.metrics.taken_in(count);
         let spans: Vec<_> = deliveries.iter().map(|delivery| traces::message(&delivery.message)).collect();
@@ -103,11 +127,7 @@ impl Intake<'_> {
     }
 
     async fn admit_each(&mut self, receipt: &Receipt, batch: IntakeBatch) -> bool {
-        let IntakeBatch { commands, letters } = batch;
-        let one = |command| IntakeBatch { commands: vec![command], letters: Vec::new() };
-        let parts = commands.into_iter().map(one);
-        let letters = letters.into_iter().map(|letter| IntakeBatch { commands: Vec::new(), letters: vec![letter] });
-        for part in parts.chain(letters) {
+        for part in batch.one_by_one() {
             match self.admit_patiently(receipt, &part, false).await {
                 Ok(admissions) => self.report(&part, &admissions),
                 Err(Left::ToOthers) => return false,
@@ -165,15 +185,11 @@ impl Intake<'_> {
         let session = receipt.session();
         if let Some((of, turn)) = &self.turn
             && *of == session
+            && turn.is_of(self.context.store.lineage())
         {
             return Ok(Some(turn.clone()));
         }
-        let turn = self
-            .context
-            .store
-            .intake()
-            .take_turn(&format!("{}{COMMANDS}", self.context.settings.broker.namespace))
-            .await?;
+        let turn = self.take_turn().await?;
         // Confirmed after the turn was taken: a worker that takes over later has a later turn.
         if !receipt.confirm().await {
             return Ok(None);
@@ -181,8 +197,36 @@ impl Intake<'_> {
         if let Fence::Turn { turn, .. } = &turn {
             tracing::info!(turn, "this worker admits commands now");
         }
+        let head = self.head.clone();
+        while self.brought_back.is_due(self.context) {
+            let is_done = self.brought_back.bring_back(self.context, &turn, head.as_deref()).await?;
+            if !is_done && (self.context.stopping.is_cancelled() || !receipt.is_live()) {
+                return Ok(None);
+            }
+        }
         self.turn = Some((session, turn.clone()));
         Ok(Some(turn))
+    }
+
+    async fn take_turn(&self) -> Result<Fence, StoreError> {
+        let queue = format!("{}{COMMANDS}", self.context.settings.broker.namespace);
+        self.context.store.intake().take_turn(&queue).await
+    }
+
+    /// What was lost does not wait for the next message.
+    async fn bring_back_while_idle(&mut self) {
+        if !self.brought_back.is_due(self.context) {
+            return;
+        }
+        // Whoever else admits messages takes a turn again, behind this one.
+        self.turn = None;
+        let brought_back = match self.take_turn().await {
+            Ok(turn) => self.brought_back.bring_back(self.context, &turn, None).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = brought_back {
+            tracing::debug!(error = chain(&error), "cannot bring back what the database may have lost; trying again");
+        }
     }
 
     /// Counts what was admitted, and wakes the dispatcher and the outbox.

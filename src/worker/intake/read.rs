@@ -13,16 +13,35 @@ pub(super) fn read_all(deliveries: Vec<Delivery>, arrival_numbers: &ArrivalNumbe
     let now_ms = now.timestamp_millis();
     let mut batch = IntakeBatch::default();
     for delivery in deliveries {
-        let arrival = arrival_numbers.next(delivery.message.arrival, now_ms);
         if delivery.given_up {
             batch.letters.push(dead_letter(delivery.dead_reason(now), delivery.message));
             continue;
         }
-        let mut message = delivery.message;
-        match read(&mut message, arrival, now_ms) {
-            Ok(commands) => batch.commands.extend(commands),
-            Err(failure) => batch.letters.push(letter(message, failure, now_ms)),
-        }
+        let IntakeBatch { commands, letters } = read_message(delivery.message, arrival_numbers, now_ms);
+        letters.iter().for_each(say_refused);
+        batch.commands.extend(commands);
+        batch.letters.extend(letters);
+    }
+    batch
+}
+
+/// Logs that a message is not a command.
+pub(super) fn say_refused(letter: &DeadLetter) {
+    let trace = letter.traceparent.as_deref().and_then(|trace| trace.parse::<TraceParent>().ok());
+    tracing::warn!(
+        code = %letter.reason_code, error = letter.error_text, message_id = letter.message_id,
+        trace_id = trace.map(|trace| tracing::field::display(trace.trace_id)),
+        "a message is not a command; it becomes a dead letter"
+    );
+}
+
+/// Reads one message that arrives now.
+pub(super) fn read_message(mut message: Message, arrival_numbers: &ArrivalNumbers, now_ms: i64) -> IntakeBatch {
+    let arrival = arrival_numbers.next(message.arrival, now_ms);
+    let mut batch = IntakeBatch::default();
+    match read(&mut message, arrival, now_ms) {
+        Ok(commands) => batch.commands = commands,
+        Err(failure) => batch.letters.push(letter(message, failure, now_ms)),
     }
     batch
 }
@@ -92,12 +111,6 @@ fn incoming(message: &mut Message, command: Command, arrival: Arrival) -> Incomi
 
 /// The dead letter of a message that is not a command.
 fn letter(message: Message, failure: Failure, now_ms: i64) -> DeadLetter {
-    let trace = message.traceparent.as_deref().and_then(|trace| trace.parse::<TraceParent>().ok());
-    tracing::warn!(
-        code = %failure.code, error = failure.text, message_id = message.message_id,
-        trace_id = trace.map(|trace| tracing::field::display(trace.trace_id)),
-        "a message is not a command; it becomes a dead letter"
-    );
     let reason = DeadReason {
         burial_id: new_burial_id(),
         code: failure.code,

@@ -67,7 +67,8 @@ impl Bench {
         let store = store.expect("a database");
         store.migrate().await.expect("tables");
         let (rpc_timeout, former_delays) = (Duration::from_secs(10), FORMER_DELAYS);
-        let settings = BrokerSettings { amqp, namespace, rpc_timeout, former_delays };
+        let settings =
+            BrokerSettings { amqp, namespace, rpc_timeout, former_delays, archive_age: Duration::from_secs(3_600) };
         let broker = Broker::connect(settings.clone(), &store).await?;
         Ok(Self { broker, settings, store, file })
     }

@@ -99,6 +99,7 @@ async fn queue_creates(world: &World, depth: usize) -> Store {
         namespace: String::new(),
         rpc_timeout: Duration::from_secs(10),
         former_delays: (delay, delay),
+        archive_age: Duration::ZERO,
     };
     let broker = Broker::connect(settings, &store).await.expect("the embedded queue");
     let messages: Vec<Message> = creates(depth)

@@ -61,6 +61,7 @@ impl Books {
             namespace: world.namespace.clone(),
             rpc_timeout: Duration::from_secs(10),
             former_delays: (Duration::from_millis(100), Duration::from_millis(400)),
+            archive_age: Duration::ZERO,
         };
         let broker = Broker::connect(settings, &store).await.expect("a broker");
         Self { store, broker }

@@ -148,7 +148,13 @@ async fn embedded(time: Time) {
     let store = Store::connect(url, StoreOptions::default()).await.expect("the database");
     let (delay_min, delay_max) = (Duration::from_millis(100), Duration::from_millis(400));
     let (amqp, namespace, rpc_timeout) = (None, String::new(), delay_max);
-    let settings = BrokerSettings { amqp, namespace, rpc_timeout, former_delays: (delay_min, delay_max) };
+    let settings = BrokerSettings {
+        amqp,
+        namespace,
+        rpc_timeout,
+        former_delays: (delay_min, delay_max),
+        archive_age: Duration::ZERO,
+    };
     let broker = Broker::connect(settings, &store).await.expect("the embedded queue");
     Producer::Embedded(&world, broker).pairs(&world, FEW, time).await;
 }

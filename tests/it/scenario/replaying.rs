@@ -57,6 +57,7 @@ async fn many_are_replayed_page_by_page_and_those_gone_meanwhile_are_left_out() 
         namespace: String::new(),
         rpc_timeout: delay_max,
         former_delays: (delay_min, delay_max),
+        archive_age: Duration::ZERO,
     };
     let broker = Broker::connect(settings, &store).await.expect("the embedded queue");
     let ids = store.dead_letters().ids(&DeadLetterFilter::default()).await.expect("their numbers");

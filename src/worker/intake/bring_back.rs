@@ -1,0 +1,136 @@
+//! What a database may have lost comes in before anything new: the archive is read again for each database that the worker
+//! meets, the first included, because nobody knows what became of it while no worker ran.
+
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+
+use super::dead_queue;
+use super::read::refused_letters;
+use super::reread::{AdmitLost, Extent, RereadError, RereadReport, Rereading};
+use crate::broker::{Broker, COMMANDS};
+use crate::domain::chain;
+use crate::metrics::BROKER;
+use crate::store::{Admission, Fence, IntakeBatch, StoreError};
+use crate::worker::context::Context;
+
+/// How long an archive that cannot be read keeps new commands waiting.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Up to which database the archive was read.
+#[derive(Debug, Default)]
+pub(super) struct BroughtBack {
+    lineage: Option<u64>,
+    failing_since: Option<Instant>,
+}
+
+impl BroughtBack {
+    /// True where the database is one for which the archive was not read yet.
+    pub fn is_due(&self, context: &Context) -> bool {
+        matches!(context.broker, Broker::Amqp(_))
+            && context.settings.broker.archive_age_max_ms > 0
+            && self.lineage != Some(context.store.lineage())
+    }
+
+    /// Reads the archive under the fence, and admits what was lost; `head` is the identity of the message at the head of the
+    /// queue, where one is in hand. False where it is to be tried again later.
+    ///
+    /// # Errors
+    /// When the database fails, or the fence does not hold.
+    pub async fn bring_back(
+        &mut self,
+        context: &Context,
+        fence: &Fence,
+        head: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        match read_again(context, fence, head).await {
+            Ok(report) => {
+                say(&report);
+                context.metrics.brought_back(report.commands);
+            }
+            Err(RereadError::Store(error)) => return Err(error),
+            Err(error) if self.failing_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE => {
+                tracing::warn!(error = chain(&error), "cannot read the archive of commands; trying again");
+                context.metrics.trouble(BROKER);
+                context.pause(PAUSE).await;
+                return Ok(false);
+            }
+            Err(error) => tracing::error!(
+                error = chain(&error),
+                "the archive of commands cannot be read. If the database failed over or was restored, orders may be missing: \
+                 stop the workers and run `vmacd rebuild`"
+            ),
+        }
+        *self = Self { lineage: Some(fence.lineage()), failing_since: None };
+        Ok(true)
+    }
+}
+
+async fn read_again(context: &Context, fence: &Fence, head: Option<&str>) -> Result<RereadReport, RereadError> {
+    let queue = format!("{}{COMMANDS}", context.settings.broker.namespace);
+    let depths = context.broker.depths().await?;
+    let queued = depths.into_iter().find(|(name, _)| *name == queue).map_or(0, |(_, depth)| depth);
+    let extent = Extent::Lost { head: head.map(str::to_owned), queued };
+    let rereading = Rereading::beside(&context.store, &context.broker, context.arrival_numbers.clone());
+    rereading.reread(&extent, &mut Fenced { context, fence }).await
+}
+
+fn say(report: &RereadReport) {
+    let RereadReport { read, known, commands, dead_letters, .. } = *report;
+    match report {
+        RereadReport { is_empty_database: true, .. } => tracing::error!(
+            "the database has no command, and the archive of commands has some that were done before. If the database was lost, \
+             stop the workers and run `vmacd rebuild`"
+        ),
+        _ if commands + dead_letters > 0 => {
+            tracing::warn!(read, known, commands, dead_letters, "admitted again what the database had lost")
+        }
+        _ => tracing::debug!(read, known, "the database has lost no command"),
+    }
+}
+
+/// Admits as long as the fence holds.
+struct Fenced<'a> {
+    context: &'a Context,
+    fence: &'a Fence,
+}
+
+impl AdmitLost for Fenced<'_> {
+    async fn admit(&mut self, lost: IntakeBatch) -> Result<(), StoreError> {
+        match self.admit_together(&lost).await {
+            Err(error) if error.is_transient() || matches!(error, StoreError::TurnLost) => Err(error),
+            Err(_) => self.admit_each(lost).await,
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+impl Fenced<'_> {
+    async fn admit_together(&self, batch: &IntakeBatch) -> Result<(), StoreError> {
+        let mut rng: StdRng = rand::make_rng();
+        let admissions = self.context.store.intake().admit_batch(self.fence, batch, &mut rng).await?;
+        batch.letters.iter().for_each(|letter| self.context.metrics.buried(letter.reason_code.as_str()));
+        admissions.iter().for_each(|admission: &Admission| self.context.admitted(admission));
+        self.context.events_due.notify_one();
+        Ok(())
+    }
+
+    /// To find the message at fault.
+    async fn admit_each(&self, batch: IntakeBatch) -> Result<(), StoreError> {
+        for part in batch.one_by_one() {
+            match self.admit_together(&part).await {
+                Err(error) if error.is_transient() || matches!(error, StoreError::TurnLost) => return Err(error),
+                Err(error) => {
+                    let refused = refused_letters(part, &error, self.context.store.time().await);
+                    if !dead_queue::keep(self.context, &refused).await {
+                        return Err(StoreError::TurnLost);
+                    }
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+}

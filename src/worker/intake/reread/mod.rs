@@ -1,0 +1,237 @@
+//! Reading commands again that a database has lost. It acknowledged them and came back older than it was: a standby that lagged
+//! behind took over, or a backup was restored. RabbitMQ's archive still has every command, so that those which the database
+//! lacks are admitted once more, in their order and before anything new.
+//!
+//! What a database comes back with is a beginning of what it had. So commands are compared from the end backwards, until one
+//! is known ([`start`]); from a little before that on they are read ([`pass`]). What is known counts by its key; messages that
+//! have neither an id nor a time are counted ([`copies`]).
+
+pub(super) mod copies;
+pub(super) mod page;
+pub(super) mod pass;
+pub(super) mod start;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::broker::{Archive, ArchiveReader, ArchiveStart, Archived, Broker, BrokerError};
+use crate::store::{IntakeBatch, Store, StoreError};
+use crate::worker::intake::arrival_numbers::ArrivalNumbers;
+use pass::Pass;
+use start::Start;
+
+/// Messages compared and admitted together.
+const PAGE: usize = 500;
+/// How long the end of the archive must be quiet to be its end, and how long it is waited for where it is never quiet.
+const QUIET: Duration = Duration::from_millis(250);
+const QUIET_MAX: Duration = Duration::from_secs(2);
+/// Messages of the queue that may be handed out and not acknowledged.
+const HANDED_OUT_MAX: i64 = 2_000;
+/// Messages from the end of the archive in which the head of the queue is looked for at most.
+const SEARCHED_MAX: i64 = 200_000;
+/// How long a message that is known to be there may take to come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What commands are read from, and what they are compared with.
+pub struct Rereading<'a> {
+    store: &'a Store,
+    broker: &'a Broker,
+    arrival_numbers: Arc<ArrivalNumbers>,
+}
+
+/// How far is read.
+#[derive(Debug, Clone)]
+pub enum Extent {
+    /// What the database has lost at its end, up to the message at the head of the queue.
+    Lost {
+        /// The identity of that message, where it is known.
+        head: Option<String>,
+        /// How many messages wait in the queue behind those that were handed out.
+        queued: i64,
+    },
+    /// Everything since this time, but for the last messages, which still wait in the queue.
+    Since {
+        /// The time.
+        since: DateTime<Utc>,
+        /// How many messages wait in the queue, which nobody consumes now.
+        queued: i64,
+    },
+}
+
+/// What reading again came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RereadReport {
+    /// Whether there is an archive.
+    pub is_archived: bool,
+    /// Whether the database has no command at all while the archive has some that are not in the queue any more: then it is
+    /// not known what there was before.
+    pub is_empty_database: bool,
+    /// The place of the first message that was read.
+    pub from: Option<i64>,
+    /// The place of the last one.
+    pub to: Option<i64>,
+    /// Messages read.
+    pub read: u64,
+    /// Messages that the database has.
+    pub known: u64,
+    /// Commands that it lacked.
+    pub commands: u64,
+    /// Dead letters that it lacked, of what is not a command.
+    pub dead_letters: u64,
+    /// Messages without an id or a time that still wait in the queue.
+    pub left_to_queue: u64,
+}
+
+/// Why reading ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RereadError {
+    /// RabbitMQ failed.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// The database failed, or another worker admits messages now.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A message that is in the archive did not come.
+    #[error("the archive of commands did not deliver a message within {} s", PATIENCE.as_secs())]
+    Silent,
+}
+
+/// Takes what the database lacked.
+#[allow(async_fn_in_trait, reason = "used within this crate, by one task")]
+pub trait AdmitLost {
+    /// Admits it, in its order.
+    async fn admit(&mut self, lost: IntakeBatch) -> Result<(), StoreError>;
+}
+
+impl<'a> Rereading<'a> {
+    /// For a process that admits nothing else.
+    pub fn new(store: &'a Store, broker: &'a Broker) -> Self {
+        Self::beside(store, broker, Arc::default())
+    }
+
+    /// For a worker, whose messages get their numbers from these too.
+    pub(in crate::worker) const fn beside(
+        store: &'a Store,
+        broker: &'a Broker,
+        arrival_numbers: Arc<ArrivalNumbers>,
+    ) -> Self {
+        Self { store, broker, arrival_numbers }
+    }
+
+    /// Reads again, and has what the database lacks admitted.
+    ///
+    /// # Errors
+    /// [`RereadError`]; what was admitted until then is known the next time.
+    pub async fn reread(&self, extent: &Extent, admit: &mut impl AdmitLost) -> Result<RereadReport, RereadError> {
+        let Some(archive) = self.broker.archive().await? else { return Ok(RereadReport::default()) };
+        let report = self.over(&archive, extent, admit).await;
+        archive.close().await;
+        report
+    }
+
+    async fn over(
+        &self,
+        archive: &Archive,
+        extent: &Extent,
+        admit: &mut impl AdmitLost,
+    ) -> Result<RereadReport, RereadError> {
+        let report = RereadReport { is_archived: true, ..RereadReport::default() };
+        let Some(end) = end_of(archive).await? else { return Ok(report) };
+        let start = match extent {
+            Extent::Since { since, .. } => ArchiveStart::Since(u64::try_from(since.timestamp()).unwrap_or(0)),
+            Extent::Lost { head, queued } => {
+                match start::start(self.store, archive, (head.as_deref(), *queued), end).await? {
+                    Start::At(start) => start,
+                    Start::NothingLost => return Ok(report),
+                    Start::EmptyDatabase => return Ok(RereadReport { is_empty_database: true, ..report }),
+                }
+            }
+        };
+        let queue_from = queue_from(archive, extent, end).await?;
+        let numbers = self.arrival_numbers.clone();
+        let mut pass = Pass::new((self.store, numbers), extent, queue_from, report).await?;
+        let mut reader = archive.read(start).await?;
+        let passed = pass_through(&mut reader, end, &mut pass, admit).await;
+        reader.close().await;
+        passed.map(|()| pass.report)
+    }
+}
+
+async fn pass_through(
+    reader: &mut ArchiveReader,
+    end: i64,
+    pass: &mut Pass<'_>,
+    admit: &mut impl AdmitLost,
+) -> Result<(), RereadError> {
+    // What is read by time may begin behind the end, and then nothing comes.
+    let mut patience = if pass.begins_by_time() { QUIET_MAX } else { PATIENCE };
+    while !pass.is_past(end) {
+        let messages = messages(reader, end, PAGE, patience).await?;
+        if messages.is_empty() && pass.report.read == 0 && pass.begins_by_time() {
+            return Ok(());
+        }
+        if messages.is_empty() {
+            return Err(RereadError::Silent);
+        }
+        patience = PATIENCE;
+        pass.take(messages, admit).await?;
+    }
+    Ok(())
+}
+
+/// The place of the last message; none in an empty archive.
+async fn end_of(archive: &Archive) -> Result<Option<i64>, RereadError> {
+    let mut reader = archive.read(ArchiveStart::Last).await?;
+    let deadline = tokio::time::Instant::now() + QUIET_MAX;
+    let mut end = None;
+    while let Some(message) = reader.next(QUIET).await? {
+        end = Some(message.offset);
+        if tokio::time::Instant::now() > deadline {
+            break;
+        }
+    }
+    reader.close().await;
+    Ok(end)
+}
+
+/// Up to so many messages, none behind the end.
+async fn messages(
+    reader: &mut ArchiveReader,
+    end: i64,
+    max: usize,
+    patience: Duration,
+) -> Result<Vec<Archived>, RereadError> {
+    let mut messages: Vec<Archived> = Vec::new();
+    while messages.len() < max && messages.last().is_none_or(|last| last.offset < end) {
+        match reader.next(patience).await? {
+            Some(message) => messages.push(message),
+            None => break,
+        }
+    }
+    Ok(messages)
+}
+
+/// The place from which on messages wait in the queue. Where several messages are the same as its head it is the last of
+/// them: what counts as lost by mistake is admitted twice, which leaves everything as it was; the other way round it would be lost.
+async fn queue_from(archive: &Archive, extent: &Extent, end: i64) -> Result<Option<i64>, RereadError> {
+    let (head, queued) = match extent {
+        Extent::Since { queued, .. } | Extent::Lost { head: None, queued } => return Ok(Some(end - queued + 1)),
+        Extent::Lost { head: Some(head), queued } => (head, *queued),
+    };
+    let searched = queued.saturating_add(HANDED_OUT_MAX).min(SEARCHED_MAX);
+    let mut reader = archive.read(ArchiveStart::Offset(end - searched)).await?;
+    let mut found = None;
+    while let Some(message) = reader.next(PATIENCE).await? {
+        if message.message.identity() == *head {
+            found = Some(message.offset);
+        }
+        if message.offset >= end {
+            break;
+        }
+    }
+    reader.close().await;
+    Ok(found)
+}
