@@ -79,7 +79,9 @@ impl BrokerError {
             Self::Refused { .. } | Self::Missing { .. } | Self::Certificate { .. } | Self::ClientCertificate { .. } => {
                 true
             }
-            Self::Amqp { .. } | Self::Timeout { .. } | Self::NotTaken { .. } | Self::Store(_) => false,
+            Self::Amqp { .. } | Self::Timeout { .. } | Self::NotTaken { .. } | Self::ArchiveEnded | Self::Store(_) => {
+                false
+            }
         }
     }
 }

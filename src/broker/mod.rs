@@ -22,9 +22,7 @@ mod request;
 mod subnet;
 mod topology;
 
-pub use amqp::{
-    AmqpTarget, AmqpTls, Archive, ArchiveReader, ArchiveStart, Archived, ClientIdentity, IdentityError,
-};
+pub use amqp::{AmqpTarget, AmqpTls, Archive, ArchiveReader, ArchiveStart, Archived, ClientIdentity, IdentityError};
 pub use backend::{Broker, BrokerSettings, Consumer, Prefetch};
 pub use body::{define_schema, root_schema};
 pub use delivery::{Batch, DeadReason, Delivery, Receipt, new_burial_id};

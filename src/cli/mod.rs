@@ -18,6 +18,7 @@ mod inventory;
 mod macs;
 mod migrate;
 mod process;
+mod rebuild;
 mod serve;
 mod sim;
 mod switches;
@@ -129,6 +130,7 @@ async fn run(cli: Cli, stores: &OpenStores) -> Result<(), Fault> {
         Verb::Freezes => switches::freezes::list(env()?, output).await,
         Verb::Adopt(args) => switches::adopt::run(env()?, output, args).await,
         Verb::Migrate(args) => migrate::run(env()?, output, &args).await,
+        Verb::Rebuild(args) => rebuild::run(env()?, output, args).await,
         Verb::Backup(args) => database::run(env()?, output, args).await,
         Verb::Config { example: true } => generate::example(),
         Verb::Config { example: false } => env()?.print(output),

@@ -10,7 +10,8 @@
 //! - [`outbox`] publishes the events.
 //!
 //! Beside that: `intake` also retries commands that could not be admitted yet ([`intake::waiting`]) and moves messages that
-//! the broker gave up on into the database ([`intake::dead_queue`]). [`switches`] has what the worker holds of a switch: leases, idle
+//! the broker gave up on into the database ([`intake::dead_queue`]); what a database has lost it reads again from the archive
+//! ([`intake::reread`]). [`switches`] has what the worker holds of a switch: leases, idle
 //! sessions, what is known of its configuration. [`checks`] reads the switches slowly for drift, and asks whether bindings are
 //! in force. [`auto_freeze`] freezes a site when its commits go wrong. [`operator`] is what an operator asks of a switch
 //! directly: restore, dry run, survey. [`run`] starts and stops all this, [`supervision`] keeps the tasks running and says how
@@ -34,6 +35,7 @@ mod switches;
 mod traces;
 
 pub use context::WorkerParts;
+pub use intake::reread::{AdmitLost, Extent, RereadError, RereadReport, Rereading};
 pub use operator::dry_run::{DryRun, dry_run};
 pub use operator::restore::{Disagreement, RestorePreview, Restorer};
 pub use operator::survey::survey;

@@ -12,9 +12,10 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer as LapinConsumer};
 
+use super::connect::{close, connect, connect_reading};
 use super::control::{Control, text};
 use super::in_hand::{Flow, InHand, Share};
-use super::{Shared, bounded, close, connect_reading, declare, wire};
+use super::{Shared, bounded, declare, wire};
 use crate::broker::error::BrokerError;
 use crate::broker::message::Message;
 use crate::domain::chain;
@@ -93,7 +94,7 @@ impl Shared {
     }
 
     async fn declare_archive(&self) -> Result<(), BrokerError> {
-        let connection = super::connect(&self.target, self.rpc_timeout).await?;
+        let connection = connect(&self.target, self.rpc_timeout).await?;
         let control = Control { connection: &connection, timeout: self.rpc_timeout, in_hand: None };
         let declared = declare::declare_archive(&control, &self.topology, self.archive_age).await;
         close(&connection).await;
@@ -106,7 +107,7 @@ impl Shared {
             return Ok(None);
         }
         let flow = InHand::new(BYTES_MAX).flow();
-        let connection = connect_reading(&self.target, self.rpc_timeout, Some(flow.clone())).await?;
+        let (connection, _) = connect_reading(&self.target, self.rpc_timeout, Some(flow.clone())).await?;
         Ok(Some(Archive { connection, name: self.topology.archive(), timeout: self.rpc_timeout, flow }))
     }
 }
@@ -157,7 +158,9 @@ impl ArchiveReader {
         let ended = || BrokerError::ArchiveEnded;
         let delivery = next.ok_or_else(ended)?.map_err(|source| super::failed("read the archive", source))?;
         let headers = delivery.properties.headers().as_ref();
-        let offset = headers.and_then(|headers| headers.inner().get(OFFSET)).and_then(as_offset).ok_or_else(ended)?;
+        let mut fields = headers.into_iter().flat_map(|headers| headers.inner());
+        let offset = fields.find(|(name, _)| name.as_str() == OFFSET).and_then(|(_, value)| as_offset(value));
+        let offset = offset.ok_or_else(ended)?;
         let tag = delivery.delivery_tag;
         let (message, _) = wire::received(delivery);
         let share = self.flow.take(message.bytes());

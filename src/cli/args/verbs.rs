@@ -13,6 +13,7 @@ use super::examples::examples;
 use super::freezes::{FreezeArgs, ThawArgs};
 use super::inventory::{InventoryVerb, SwitchesVerb};
 use super::macs::{MacsVerb, ReleaseArgs, ReserveArgs};
+use super::rebuild::RebuildArgs;
 use super::sim::{DemoArgs, SimArgs};
 use super::vmac_requests::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs};
 use super::vmac_views::{ListArgs, ShowArgs};
@@ -108,6 +109,8 @@ pub enum Verb {
     Freezes,
     /// Adopt bindings that are already on the switches as virtual MACs
     Adopt(AdoptArgs),
+    /// After the database was restored or lost: read the switches and the archive of commands, and bring back what it lacks
+    Rebuild(RebuildArgs),
     /// Bring the database's tables up to date
     Migrate(MigrateArgs),
     /// Copy the whole database to a file while workers run (SQLite; for Postgres it prints the command)

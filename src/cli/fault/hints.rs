@@ -73,7 +73,9 @@ pub fn of_broker(error: &BrokerError) -> Option<String> {
         BrokerError::Missing { .. } => {
             "start `vmacd serve` once with a login that may configure: it declares everything; or grant this login the permission (docs/OPERATING.md, \"RabbitMQ permissions\")"
         }
-        BrokerError::ArchiveEnded => "try again; `rabbitmqctl list_queues name type` shows whether vmac.archive is there, a stream",
+        BrokerError::ArchiveEnded => {
+            "try again; `rabbitmqctl list_queues name type` shows whether vmac.archive is there, a stream"
+        }
         BrokerError::NotTaken { .. } => "check RabbitMQ's alarms and the length of its queues",
         BrokerError::Store(error) => return of_store(error),
     };

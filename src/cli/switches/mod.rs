@@ -4,7 +4,7 @@ pub mod adopt;
 pub mod audit;
 mod check;
 pub mod freezes;
-mod survey;
+pub mod survey;
 mod switch_fault;
 
 use std::time::Duration;

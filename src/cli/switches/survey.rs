@@ -31,6 +31,15 @@ pub struct Survey {
     pub known: Records,
 }
 
+impl Survey {
+    /// Reads the rows and the inventory again.
+    pub async fn read_rows_again(&mut self, store: &Store) -> Result<(), Fault> {
+        let now = live_rows(store).await?.into_iter().map(|row| (row.id, row.updated_at)).collect();
+        self.known = known(store, &self.seen, &now).await?;
+        Ok(())
+    }
+}
+
 /// Reads these switches, or all of them if none is named.
 pub async fn read_switches(env: &AppEnv, store: &Store, output: Output, only: &[SwitchName]) -> Result<Survey, Fault> {
     let switches = chosen(store, only).await?;

@@ -50,19 +50,32 @@ impl Vmacs<'_> {
     /// # Errors
     /// When the database fails; rows of earlier batches stay then, and adopting again goes on behind them.
     pub async fn adopt(self, found: &[Adoptable]) -> Result<Vec<Vmac>, StoreError> {
+        self.adopt_as_of(found, None).await
+    }
+
+    /// The same for bindings that were there at an earlier time: what was issued since then is newer than the adoption.
+    ///
+    /// # Errors
+    /// As [`Self::adopt`].
+    pub async fn adopt_as_of(self, found: &[Adoptable], since: Option<DateTime<Utc>>) -> Result<Vec<Vmac>, StoreError> {
         let mut made = Vec::new();
         for batch in found.chunks(BATCH) {
             // Asked for each time: a clock that is carried on may be ahead, and a revoke issued right after would come too late.
             let now = self.store.engine.ask_for_the_time().await?;
             let mut tx = self.store.begin("adopt bindings").await?;
-            made.extend(adopt_batch(&mut tx, batch, now).await?);
+            made.extend(adopt_batch(&mut tx, batch, now, since.unwrap_or(now)).await?);
             tx.commit("adopt bindings").await?;
         }
         Ok(made)
     }
 }
 
-async fn adopt_batch(tx: &mut Tx, batch: &[Adoptable], now: DateTime<Utc>) -> Result<Vec<Vmac>, StoreError> {
+async fn adopt_batch(
+    tx: &mut Tx,
+    batch: &[Adoptable],
+    now: DateTime<Utc>,
+    since: DateTime<Utc>,
+) -> Result<Vec<Vmac>, StoreError> {
     let places = batch.iter().map(|found| json!({"server_id": found.server_id, "ip": found.ip_address})).collect();
     // Before rows, as an admission does.
     tx.batch("lock intents", LOCK_INTENTS, places, Vec::new()).await?;
@@ -72,7 +85,7 @@ async fn adopt_batch(tx: &mut Tx, batch: &[Adoptable], now: DateTime<Utc>) -> Re
     let places = made.iter().map(|vmac| json!({"server_id": vmac.server_id, "ip": vmac.ip_address})).collect();
     let macs = made.iter().map(|vmac| json!({"mac": vmac.mac_address})).collect();
     tx.batch("remove adopted MACs from the lists", TAKE_OFF, macs, Vec::new()).await?;
-    tx.batch("write intents", INTENTS, places, args![now.timestamp_millis(), ADOPT]).await?;
+    tx.batch("write intents", INTENTS, places, args![since.timestamp_millis(), ADOPT]).await?;
     write_events(tx, made.iter().map(|vmac| event(vmac, now)).collect(), now).await?;
     Ok(made)
 }

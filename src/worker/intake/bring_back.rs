@@ -51,6 +51,10 @@ impl BroughtBack {
                 context.metrics.brought_back(report.commands);
             }
             Err(RereadError::Store(error)) => return Err(error),
+            Err(error) if !may_pass(&error) => tracing::error!(
+                error = chain(&error),
+                "RabbitMQ does not let this login read the archive of commands: what a database loses cannot be brought back"
+            ),
             Err(error) if self.failing_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE => {
                 tracing::warn!(error = chain(&error), "cannot read the archive of commands; trying again");
                 context.metrics.trouble(BROKER);
@@ -66,6 +70,11 @@ impl BroughtBack {
         *self = Self { lineage: Some(fence.lineage()), failing_since: None };
         Ok(true)
     }
+}
+
+/// Whether it is worth trying again.
+fn may_pass(error: &RereadError) -> bool {
+    !matches!(error, RereadError::Broker(error) if error.is_refusal())
 }
 
 async fn read_again(context: &Context, fence: &Fence, head: Option<&str>) -> Result<RereadReport, RereadError> {

@@ -89,6 +89,12 @@ impl Bench {
         Broker::connect(settings, &self.store).await.expect("a broker")
     }
 
+    /// The same queues, for another age of the archive.
+    pub async fn another_with_archive_age(&self, archive_age: Duration) -> Broker {
+        let settings = BrokerSettings { archive_age, ..self.settings.clone() };
+        Broker::connect(settings, &self.store).await.expect("a broker")
+    }
+
     /// The name of a queue or exchange as the broker knows it.
     pub fn name(&self, plain: &str) -> String {
         format!("{}{plain}", self.settings.namespace)

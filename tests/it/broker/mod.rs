@@ -1,6 +1,6 @@
 //! The broker's conformance suite: each case runs on the embedded queue and on RabbitMQ. What only RabbitMQ can
-//! suffer, restarts and alarms, is in `outage`, against nodes of its own, and in `cluster`, against three of them; `upgrade` replaces the earlier version's queues;
-//! `permissions` has logins that may not do everything.
+//! suffer, restarts and alarms, is in `outage`, against nodes of its own, and in `cluster`, against three of them; `upgrade` replaces the
+//! earlier version's queues; `permissions` has logins that may not do everything, `archive` the stream that keeps every command.
 
 /// Makes two tests of each case, one for each broker.
 macro_rules! on_both_brokers {
@@ -20,6 +20,7 @@ macro_rules! on_both_brokers {
     };
 }
 
+mod archive;
 pub mod bench;
 mod cluster;
 mod consuming;

@@ -1,15 +1,14 @@
-//! Which MACs are handed out. The unique index decides; what it refuses is drawn again.
+//! Which MACs are handed out: those that a message draws. The unique index decides; for what it refuses another is drawn.
 
-use std::collections::{HashSet, VecDeque};
-use std::convert::Infallible;
+use std::collections::HashSet;
 
-use rand::TryRng;
-use vmacd::domain::{Code, Mac};
-use vmacd::store::Admission;
+use vmacd::domain::{Code, Draws, Mac, Pools};
+use vmacd::store::{Admission, Incoming};
 
 use super::bench::{Bench, create, issued, revoke};
 
 on_both_engines! {
+    a_message_that_comes_again_to_another_database_draws_the_same_mac,
     a_mac_that_is_taken_is_drawn_again,
     two_equal_draws_in_one_group_become_two_macs,
     the_mac_of_a_revoked_row_is_never_handed_out_again,
@@ -18,78 +17,74 @@ on_both_engines! {
     concurrent_groups_never_share_a_mac,
 }
 
-/// Draws these MACs first, then others.
-struct Scripted(VecDeque<u8>);
-
-impl Scripted {
-    fn macs(macs: &[Mac]) -> Self {
-        let scripted = || Self(macs.iter().flat_map(|mac| mac.octets()[1..].to_vec()).collect());
-        let mut probe = scripted();
-        assert!(macs.iter().all(|mac| Mac::draw(&mut probe) == *mac), "the script is read octet by octet");
-        scripted()
-    }
-}
-
-impl TryRng for Scripted {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.0.pop_front().map_or_else(rand::random, u32::from))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        self.try_next_u32().map(u64::from)
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        bytes.fill_with(|| self.0.pop_front().unwrap_or_else(rand::random));
-        Ok(())
-    }
-}
-
 fn mac(text: &str) -> Mac {
     text.parse().expect("a MAC")
 }
 
-/// Takes one create in while these MACs are drawn, and gives the one that the row got.
-async fn drawn(bench: &Bench, key: &str, ip: &str, macs: &[Mac]) -> Mac {
-    let answers = bench.store.intake().admit(&[create(key, 1, ip)], &mut Scripted::macs(macs)).await.expect("taken in");
-    assert!(matches!(answers[0], Admission::Work { .. }), "{answers:?}");
-    bench.row(ip).await.mac_address
+/// What the message draws in this round.
+fn draws(incoming: &Incoming, round: u32) -> Mac {
+    let (pools, command) = (Pools::default(), &incoming.command);
+    let pool = pools.iter().next().expect("the default pool");
+    pools.drawn(pool, Draws::of(&incoming.message_identity, command.server_id, command.ip_address), round)
+}
+
+/// A create that asks for this MAC.
+fn asking(mac: Mac, create: Incoming) -> Incoming {
+    let mut incoming = create;
+    incoming.command.mac_address = Some(mac);
+    incoming
+}
+
+/// Admits one create, and gives the MAC that the row got.
+async fn given(bench: &Bench, incoming: Incoming) -> Mac {
+    let ip = incoming.command.ip_address.to_string();
+    let answer = bench.admit(incoming).await;
+    assert!(matches!(answer, Admission::Work { .. }), "{answer:?}");
+    bench.row(&ip).await.mac_address
+}
+
+async fn a_message_that_comes_again_to_another_database_draws_the_same_mac(bench: &Bench) {
+    let order = create("m-1", 1, "10.0.1.10");
+    let first = given(bench, order.clone()).await;
+    assert_eq!(first, draws(&order, 0));
+    bench.admit(revoke("m-2", 1, "10.0.1.10")).await;
+    bench.settle("sw-a").await;
+    let other = issued(create("m-3", 1, "10.0.1.10"), 3_000);
+    assert_eq!(given(bench, other.clone()).await, draws(&other, 0));
+    assert_ne!(draws(&other, 0), first, "another message draws another");
 }
 
 async fn a_mac_that_is_taken_is_drawn_again(bench: &Bench) {
-    let (taken, free) = (mac("02:aa:00:00:00:01"), mac("02:aa:00:00:00:02"));
-    assert_eq!(drawn(bench, "m-1", "10.0.1.10", &[taken]).await, taken);
-    assert_eq!(drawn(bench, "m-2", "10.0.1.11", &[taken, taken, free]).await, free);
-    assert_eq!(bench.row("10.0.1.11").await.switch_bindings[0].mac, free, "the port gets the MAC of the last draw");
+    let order = create("m-2", 1, "10.0.1.11");
+    given(bench, asking(draws(&order, 0), create("m-1", 1, "10.0.1.10"))).await;
+    assert_eq!(given(bench, order.clone()).await, draws(&order, 1));
+    let port = bench.row("10.0.1.11").await.switch_bindings[0].mac;
+    assert_eq!(port, draws(&order, 1), "the port gets the MAC of the last draw");
 }
 
 async fn two_equal_draws_in_one_group_become_two_macs(bench: &Bench) {
-    let (twice, free) = (mac("02:aa:00:00:00:01"), mac("02:aa:00:00:00:02"));
-    let group = [create("m-1", 1, "10.0.1.10"), create("m-2", 1, "10.0.1.11")];
-    bench.store.intake().admit(&group, &mut Scripted::macs(&[twice, twice, free])).await.expect("taken in");
+    let order = create("m-2", 1, "10.0.1.11");
+    let group = [asking(draws(&order, 0), create("m-1", 1, "10.0.1.10")), order.clone()];
+    bench.admit_all(&group).await;
     let macs = HashSet::from([bench.row("10.0.1.10").await.mac_address, bench.row("10.0.1.11").await.mac_address]);
-    assert_eq!(macs, HashSet::from([twice, free]));
+    assert_eq!(macs, HashSet::from([draws(&order, 0), draws(&order, 1)]));
 }
 
 async fn the_mac_of_a_revoked_row_is_never_handed_out_again(bench: &Bench) {
-    let (old, free) = (mac("02:aa:00:00:00:01"), mac("02:aa:00:00:00:02"));
-    drawn(bench, "m-1", "10.0.1.10", &[old]).await;
+    let again = issued(create("m-3", 1, "10.0.1.10"), 3_000);
+    given(bench, asking(draws(&again, 0), create("m-1", 1, "10.0.1.10"))).await;
     bench.admit(revoke("m-2", 1, "10.0.1.10")).await;
     bench.settle("sw-a").await;
-    let again = issued(create("m-3", 1, "10.0.1.10"), 3_000);
-    bench.store.intake().admit(&[again], &mut Scripted::macs(&[old, free])).await.expect("taken in");
-    assert_eq!(bench.row("10.0.1.10").await.mac_address, free);
+    assert_eq!(given(bench, again.clone()).await, draws(&again, 1));
     assert_eq!(bench.rows().await, 2, "the revoked row stays as history");
 }
 
 async fn the_pxe_mac_of_a_server_is_never_handed_out(bench: &Bench) {
-    let (pxe, free) = (mac("02:aa:00:00:00:01"), mac("02:aa:00:00:00:02"));
+    let order = create("m-1", 1, "10.0.1.10");
     let mut inventory = super::bench::inventory();
-    inventory.servers[1].pxe_mac = pxe;
+    inventory.servers[1].pxe_mac = draws(&order, 0);
     bench.store.inventory().import(&inventory).await.expect("imported");
-    assert_eq!(drawn(bench, "m-1", "10.0.1.10", &[pxe, free]).await, free);
+    assert_eq!(given(bench, order.clone()).await, draws(&order, 1));
 }
 
 async fn a_mac_that_was_asked_for_is_given_or_refused(bench: &Bench) {
@@ -107,16 +102,20 @@ async fn a_mac_that_was_asked_for_is_given_or_refused(bench: &Bench) {
 
 async fn concurrent_groups_never_share_a_mac(bench: &Bench) {
     let other = bench.another().await;
-    // Both draw the same MACs in the same order: every one of them clashes.
-    let macs: Vec<Mac> = (0..100).map(|n| Mac::new([2, 0xbb, 0, 0, 0, n])).collect();
-    let group = |server: i64| -> Vec<_> {
+    let group = |server: i64| -> Vec<Incoming> {
         (1..=100).map(|n| create(&format!("s{server}-{n}"), server, &format!("10.9.{server}.{n}"))).collect()
     };
-    let (first, second) = (group(1), group(2));
-    let (mut mine, mut theirs) = (Scripted::macs(&macs), Scripted::macs(&macs));
+    // Each order of the first group asks for what one of the second draws: every one of them clashes.
+    let second = group(2);
+    let first: Vec<Incoming> =
+        group(1).into_iter().zip(&second).map(|(order, drawing)| asking(draws(drawing, 0), order)).collect();
+    let (mut mine, mut theirs) = (super::bench::rng(), super::bench::rng());
     let (a, b) =
         tokio::join!(bench.store.intake().admit(&first, &mut mine), other.intake().admit(&second, &mut theirs));
-    assert_eq!((a.expect("taken in").len(), b.expect("taken in").len()), (100, 100));
+    let (a, b) = (a.expect("admitted"), b.expect("admitted"));
+    let refused = a.iter().filter(|admission| matches!(admission, Admission::Refused { .. })).count();
+    assert!(b.iter().all(|admission| matches!(admission, Admission::Work { .. })), "{b:?}");
     let rows = bench.store.vmacs().find(&vmacd::store::VmacFilter::default()).await.expect("rows");
-    assert_eq!(rows.iter().map(|row| row.mac_address).collect::<HashSet<_>>().len(), 200);
+    let macs = rows.iter().map(|row| row.mac_address).collect::<HashSet<_>>().len();
+    assert_eq!((rows.len(), macs), (200 - refused, 200 - refused), "what was asked for goes to one of both");
 }

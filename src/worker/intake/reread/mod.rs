@@ -81,7 +81,9 @@ pub struct RereadReport {
     pub commands: u64,
     /// Dead letters that it lacked, of what is not a command.
     pub dead_letters: u64,
-    /// Messages without an id or a time that still wait in the queue.
+    /// Messages that have neither an id nor a time.
+    pub nameless: u64,
+    /// Of these, those that still wait in the queue.
     pub left_to_queue: u64,
 }
 

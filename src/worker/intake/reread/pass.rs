@@ -84,7 +84,9 @@ impl<'a> Pass<'a> {
         self.count_nameless(&page, &known).await?;
         let mut lost = IntakeBatch::default();
         for (offset, command) in page.commands {
-            if !is_nameless(&command) {
+            let is_nameless = is_nameless(&command);
+            self.report.nameless += u64::from(is_nameless);
+            if !is_nameless {
                 if known.has(&command) { self.report.known += 1 } else { lost.commands.push(command) }
             } else if self.copies.next_is_known(offset, &command.message_identity) {
                 self.report.known += 1;

@@ -1,0 +1,91 @@
+//! `vmacd rebuild`: after the database was restored from a backup, or lost, the switches and the archive of commands bring
+//! back what it lacks.
+//!
+//! Each step can be repeated: a freeze that is there stays, what was adopted is ours, what was admitted is known.
+
+mod lost;
+mod report;
+mod steps;
+mod unknown;
+
+use chrono::{DateTime, Utc};
+
+use crate::cli::app_env::AppEnv;
+use crate::cli::args::{RebuildArgs, duration};
+use crate::cli::fault::Fault;
+use crate::cli::terminal::escape::printable;
+use crate::cli::ui::confirm;
+use crate::cli::ui::output::Output;
+use crate::store::Store;
+use steps::Rebuild;
+
+/// Runs the steps and prints the report; what is left for people to decide ends in a fault.
+pub async fn run(env: AppEnv, output: Output, args: RebuildArgs) -> Result<(), Fault> {
+    let store = env.store().await?;
+    let since = since(&args.since, store.now().await?)?;
+    if env.settings.amqp.url.is_empty() {
+        let fault = Fault::input("the embedded queue keeps no archive: the database is all there is");
+        return Err(fault.with_hint(
+            "restore its newest copy, then follow \"The database was restored from a backup\" in docs/OPERATING.md",
+        ));
+    }
+    if !args.dry_run {
+        check_nobody_works(&store).await?;
+        let question =
+            format!("Freeze all sites, and bring back what the database lacks since {}?", since.to_rfc3339());
+        confirm::require(args.yes, question, "--yes does it without asking, --dry-run shows what would be done")
+            .await?;
+    }
+    let rebuild = Rebuild { env: &env, store: &store, output, since, dry_run: args.dry_run, thaw: args.thaw };
+    let report = rebuild.run().await?;
+    output.print(&report.document()?)?;
+    if report.has_problems() {
+        let text = "there are differences that nobody but you can decide about; the report lists them";
+        return Err(Fault::service(anyhow::Error::msg(text)));
+    }
+    Ok(())
+}
+
+/// Workers would admit messages beside it.
+async fn check_nobody_works(store: &Store) -> Result<(), Fault> {
+    let workers = running(store).await?;
+    if workers.is_empty() {
+        return Ok(());
+    }
+    let fault = Fault::input(format!("workers are running: {}", workers.join(", ")));
+    Err(fault.with_hint(
+        "stop them all first (`systemctl stop vmacd` on every host); one that died counts as running for 20 s",
+    ))
+}
+
+/// The workers that were heard of just now.
+async fn running(store: &Store) -> Result<Vec<String>, Fault> {
+    let now = store.now().await?;
+    let workers = store.workers().list().await?.into_iter().filter(|worker| !worker.is_silent(now));
+    Ok(workers.map(|worker| worker.name).collect())
+}
+
+/// A time, or a span before now.
+fn since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Fault> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    let span = duration(text)
+        .map_err(|error| Fault::input(format!("--since: `{}` is not an RFC 3339 time; {error}", printable(text))))?;
+    Ok(now - span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_is_a_time_or_a_span_before_now() {
+        let now = DateTime::from_timestamp(10_000, 0).expect("a time");
+        assert_eq!(since("2h", now).expect("a time").timestamp(), 2_800);
+        assert_eq!(since("1970-01-01T01:00:00Z", now).expect("a time").timestamp(), 3_600);
+        for text in ["yesterday", "2", "11y"] {
+            assert!(since(text, now).expect_err("refused").text().contains("--since"), "{text}");
+        }
+    }
+}
