@@ -9,6 +9,10 @@ use crate::cli::ui::output::Output;
 use crate::config::ServiceUrl;
 use crate::store::StoreError;
 
+/// Of the embedded queue there is no archive.
+const ALL_THERE_IS: &str = "\nThe queue is embedded in this database, and there is no archive of commands: what is ordered from now on is in no \
+     other place. Keep copies on another disk";
+
 pub async fn run(env: AppEnv, output: Output, args: BackupArgs) -> Result<(), Fault> {
     let url = &env.settings.database.url;
     if url.reveal().starts_with("postgres") {
@@ -18,7 +22,8 @@ pub async fn run(env: AppEnv, output: Output, args: BackupArgs) -> Result<(), Fa
     let copy = copied.map_err(|error| advised(error, args.overwrite))?;
     output.item(&copy, || {
         let (file, bytes, tables) = (copy.file.display(), copy.bytes, copy.tables);
-        format!("{file}: {bytes} bytes, tables of version {tables}, integrity checked")
+        let is_all = if env.settings.amqp.url.is_empty() { ALL_THERE_IS } else { "" };
+        format!("{file}: {bytes} bytes, tables of version {tables}, integrity checked{is_all}")
     })
 }
 

@@ -9,7 +9,7 @@ use crate::cli::switches::survey::place_text;
 use crate::cli::ui::output::Document;
 use crate::domain::adopt::{Adoptable, Refused};
 use crate::domain::audit::Finding;
-use crate::domain::{Action, Failure, SwitchName};
+use crate::domain::{Action, SwitchName};
 use crate::worker::RereadReport;
 
 /// Lines of one kind that are printed for people; `--json` has all of them.
@@ -29,7 +29,7 @@ pub struct Report {
     /// Switches that were read.
     pub switches_read: usize,
     /// Switches that could not be read, and why.
-    pub switches_unread: BTreeMap<SwitchName, Failure>,
+    pub switches_unread: BTreeMap<SwitchName, String>,
     /// Bindings from before the archive that became rows, or would.
     pub adopted: Vec<Adoptable>,
     /// Reading the archive.

@@ -53,7 +53,7 @@ impl Rebuild<'_> {
             workers: running(self.store).await?,
             was_empty,
             switches_read: survey.seen.len(),
-            switches_unread: survey.unseen.drain(..).collect(),
+            switches_unread: survey.unseen.drain(..).map(|(switch, why)| (switch, why.text)).collect(),
             adopted,
             archive: planned,
             lost: lost.count,

@@ -89,7 +89,7 @@ mod tests {
         let pool = pools.iter().next().expect("the default pool");
         let drawn: Vec<String> =
             (0..3).map(|round| pools.drawn(pool, draws("m", 7, "10.0.0.9"), round).to_string()).collect();
-        assert_eq!(drawn, ["", "", ""]);
+        assert_eq!(drawn, ["02:80:79:b7:0d:7c", "02:be:65:3d:0e:31", "02:45:fa:c3:b2:2f"]);
     }
 
     #[test]

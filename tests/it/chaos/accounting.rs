@@ -70,7 +70,7 @@ async fn embedded(world: &World) -> Broker {
         namespace: String::new(),
         rpc_timeout: second * 10,
         former_delays: (second, second),
-        archive_age: Duration::ZERO,
+        archive_age: std::time::Duration::ZERO,
     };
     Broker::connect(settings, &store).await.expect("the embedded queue")
 }

@@ -138,7 +138,7 @@ async fn of_equal_orders_without_an_id_or_a_time_those_come_back_that_were_lost(
     let mut after = active(&world).await;
     after.remove(&world.address(0, 4)).expect("the one from the queue");
     assert_eq!(after, before, "with the MACs that they had");
-    assert_eq!(world.commits(), commits + 1, "for the new one alone");
+    assert_eq!(world.commits(), commits + 2, "a commit and its confirmation, for the new one alone");
     assert!(world.held().is_superset(&held));
     assert_eq!(brought_back(&serve).await, 3);
     assert_eq!(world.dead_letters().await, Vec::<Value>::new());

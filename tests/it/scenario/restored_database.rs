@@ -43,10 +43,11 @@ async fn restored(world: &mut World) -> Since {
     move_to_second(world, &moved, &["--wait"]).await;
     world.assert_consistent().await;
     stop(serve).await;
-    // From here on everything is checked often, and brought back at once.
+    // From here on everything is checked often, and brought back at once. Nothing is read again from an archive.
     world.settings = world
         .settings
         .clone()
+        .set("VMACD_BROKER_ARCHIVE_AGE_MAX_MS", 0)
         .set("VMACD_DATABASE_URL", copy.url())
         .set("VMACD_DRIFT_INTERVAL_MS", 300)
         .set("VMACD_DRIFT_HISTORY_INTERVAL_MS", 0)

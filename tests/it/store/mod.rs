@@ -52,6 +52,7 @@ mod ownership;
 mod pools;
 mod ports;
 mod queue;
+mod recognising;
 mod rehearsal;
 mod reservations;
 mod rotating;

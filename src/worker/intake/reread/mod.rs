@@ -26,7 +26,7 @@ use start::Start;
 /// Messages compared and admitted together.
 const PAGE: usize = 500;
 /// How long the end of the archive must be quiet to be its end, and how long it is waited for where it is never quiet.
-const QUIET: Duration = Duration::from_millis(250);
+const QUIET: Duration = Duration::from_millis(100);
 const QUIET_MAX: Duration = Duration::from_secs(2);
 /// Messages of the queue that may be handed out and not acknowledged.
 const HANDED_OUT_MAX: i64 = 2_000;
@@ -83,7 +83,7 @@ pub struct RereadReport {
     pub dead_letters: u64,
     /// Messages that have neither an id nor a time.
     pub nameless: u64,
-    /// Of these, those that still wait in the queue.
+    /// Of these, and of what is not a command, those that still wait in the queue.
     pub left_to_queue: u64,
 }
 

@@ -16,7 +16,20 @@ use crate::worker::intake::read::say_refused;
 
 /// Messages behind the head of the queue that are read too: those of several producers may stand in another order here than
 /// in the queue.
-const BEHIND_HEAD: i64 = 1_000;
+const BEHIND_HEAD: i64 = 200;
+
+/// What becomes of a command of the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// The database has it.
+    Known,
+    /// It is left to the queue.
+    Waits,
+    /// It is admitted, and probably waits in the queue as well.
+    Early,
+    /// It is admitted.
+    Lost,
+}
 
 /// A pass under way.
 pub(super) struct Pass<'a> {
@@ -66,8 +79,6 @@ impl<'a> Pass<'a> {
         self.report.from = self.report.from.or(first);
         let (read, last) = (page.count, page.last);
         let lost = self.lost(page, now).await?;
-        self.report.commands += lost.commands.len() as u64;
-        self.report.dead_letters += lost.letters.len() as u64;
         if !(lost.commands.is_empty() && lost.letters.is_empty()) {
             lost.letters.iter().for_each(say_refused);
             admit.admit(lost).await?;
@@ -84,22 +95,47 @@ impl<'a> Pass<'a> {
         self.count_nameless(&page, &known).await?;
         let mut lost = IntakeBatch::default();
         for (offset, command) in page.commands {
-            let is_nameless = is_nameless(&command);
-            self.report.nameless += u64::from(is_nameless);
-            if !is_nameless {
-                if known.has(&command) { self.report.known += 1 } else { lost.commands.push(command) }
-            } else if self.copies.next_is_known(offset, &command.message_identity) {
-                self.report.known += 1;
-            } else if self.queue_from.is_some_and(|head| offset >= head) {
-                self.report.left_to_queue += 1;
-            } else {
-                lost.commands.push(Incoming { issued: self.issued(command.issued, now), ..command });
+            match self.fate(offset, &command, &known) {
+                Fate::Known => self.report.known += 1,
+                Fate::Waits => self.report.left_to_queue += 1,
+                fate => {
+                    self.report.commands += u64::from(fate == Fate::Lost);
+                    lost.commands.push(Incoming { issued: self.issued(command.issued, now), ..command });
+                }
             }
         }
-        for (_, letter) in page.letters {
-            if known.has_letter(&letter) { self.report.known += 1 } else { lost.letters.push(letter) }
+        for (offset, letter) in page.letters {
+            if known.has_letter(&letter) {
+                self.report.known += 1;
+            } else if self.waits_in_queue(offset) {
+                self.report.left_to_queue += 1;
+            } else {
+                self.report.dead_letters += 1;
+                lost.letters.push(letter);
+            }
         }
         Ok(lost)
+    }
+
+    /// What becomes of a command. Behind the head of the queue one with a name is admitted too: it may be lost all the same,
+    /// and if it waits, it is known by its name when it comes.
+    fn fate(&mut self, offset: i64, command: &Incoming, known: &KnownMessages) -> Fate {
+        let (is_nameless, waits) = (is_nameless(command), self.waits_in_queue(offset));
+        self.report.nameless += u64::from(is_nameless);
+        let is_known = match is_nameless {
+            true => self.copies.next_is_known(offset, &command.message_identity),
+            false => known.has(command),
+        };
+        match (is_known, is_nameless, waits) {
+            (true, ..) => Fate::Known,
+            (false, true, true) => Fate::Waits,
+            (false, false, true) => Fate::Early,
+            (false, _, false) => Fate::Lost,
+        }
+    }
+
+    fn waits_in_queue(&self, offset: i64) -> bool {
+        self.queue_from.is_some_and(|head| offset >= head)
     }
 
     /// A message without a time was issued some time since the newest command that is known, and behind what came before it.
