@@ -106,6 +106,39 @@ async fn orders_that_a_restored_database_lacks_come_back_with_the_macs_that_they
     assert_eq!(active(&world).await.len(), before.len() + 1);
 }
 
+/// Nothing restarts: the worker meets an older database in the place of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_database_is_replaced_brings_back_what_is_missing_before_anything_new() {
+    let world = World::real(1, 2).await;
+    let serve = world.serve().await;
+    for number in 1..=3 {
+        world.command("create", 0, number, &format!("old-{number}")).await;
+    }
+    world.until("active", 3).await;
+    stop(serve).await;
+    let copy = world.database().copy().await;
+    let serve = world.serve().await;
+    world.command("revoke", 0, 1, "lost-1").await;
+    world.until("active", 2).await;
+    for number in 4..=6 {
+        world.command("create", 0, number, &format!("lost-{number}")).await;
+    }
+    world.until("active", 5).await;
+    let (before, commits) = (active(&world).await, world.commits());
+
+    world.database().replace_by(copy).await;
+    // The address is free only once the lost revoke is known again.
+    let body = serde_json::json!({"server_id": world.server(1), "ip_address": world.address(0, 1)}).to_string();
+    world.publish("vmac.create", Some("new-1"), body.as_bytes()).await;
+    world.until("active", 6).await;
+    let mut after = active(&world).await;
+    let new = after.remove(&world.address(0, 1)).expect("the new one");
+    assert_eq!((after, new.0), (before, world.server(1)));
+    assert_eq!(world.commits(), commits + 2, "a commit and its confirmation, for the new one alone");
+    assert_eq!(brought_back(&serve).await, 4);
+    assert_eq!(world.dead_letters().await, Vec::<Value>::new());
+}
+
 /// A body alone says nothing of which of two equal orders it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_equal_orders_without_an_id_or_a_time_those_come_back_that_were_lost() {

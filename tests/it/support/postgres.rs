@@ -97,6 +97,24 @@ impl Database {
         copy
     }
 
+    /// Puts a copy in its place, while others are connected and go on with it: what an operator does who restores a dump into
+    /// the running server.
+    pub async fn replace_by(&self, copy: Self) {
+        let (name, other) = (&self.name, &copy.name);
+        run(&self.server_url, format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")).await;
+        eventually("nobody is connected to the database", async || {
+            let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+            execute(&self.server_url, end).await.map_err(|error| error.to_string())?;
+            let rename = format!("ALTER DATABASE {name} RENAME TO {name}_gone");
+            execute(&self.server_url, rename).await.map_err(|error| error.to_string())
+        })
+        .await;
+        run(&self.server_url, format!("ALTER DATABASE {other} RENAME TO {name}")).await;
+        run(&self.server_url, format!("DROP DATABASE {name}_gone")).await;
+        // It has no name of its own to be dropped by any more.
+        std::mem::forget(copy);
+    }
+
     /// Its name on its server.
     pub fn name(&self) -> &str {
         &self.name
