@@ -35,7 +35,8 @@ mod switches;
 mod traces;
 
 pub use context::WorkerParts;
-pub use intake::reread::{AdmitLost, Extent, RereadError, RereadReport, Rereading};
+pub use intake::reread::Rereading;
+pub use intake::reread::extent::{AdmitLost, Extent, RereadError, RereadReport};
 pub use operator::dry_run::{DryRun, dry_run};
 pub use operator::restore::{Disagreement, RestorePreview, Restorer};
 pub use operator::survey::survey;

@@ -17,7 +17,7 @@ use crate::cli::terminal::escape::printable;
 use crate::cli::ui::confirm;
 use crate::cli::ui::output::Output;
 use crate::store::Store;
-use steps::Rebuild;
+use steps::{Rebuild, running};
 
 /// Runs the steps and prints the report; what is left for people to decide ends in a fault.
 pub async fn run(env: AppEnv, output: Output, args: RebuildArgs) -> Result<(), Fault> {
@@ -56,13 +56,6 @@ async fn check_nobody_works(store: &Store) -> Result<(), Fault> {
     Err(fault.with_hint(
         "stop them all first (`systemctl stop vmacd` on every host); one that died counts as running for 20 s",
     ))
-}
-
-/// The workers that were heard of just now.
-async fn running(store: &Store) -> Result<Vec<String>, Fault> {
-    let now = store.now().await?;
-    let workers = store.workers().list().await?.into_iter().filter(|worker| !worker.is_silent(now));
-    Ok(workers.map(|worker| worker.name).collect())
 }
 
 /// A time, or a span before now.

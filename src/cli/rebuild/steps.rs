@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 
 use super::lost::LostOrders;
 use super::report::Report;
-use super::{running, unknown};
+use super::unknown;
 use crate::broker::{Broker, COMMANDS};
 use crate::cli::app_env::AppEnv;
 use crate::cli::fault::Fault;
@@ -140,6 +140,13 @@ impl Rebuild<'_> {
         }
         Ok(self.store.vmacs().recognise(&found).await?.len())
     }
+}
+
+/// The workers that were heard of just now.
+pub async fn running(store: &Store) -> Result<Vec<String>, Fault> {
+    let now = store.now().await?;
+    let workers = store.workers().list().await?.into_iter().filter(|worker| !worker.is_silent(now));
+    Ok(workers.map(|worker| worker.name).collect())
 }
 
 /// MACs on the row's ports, for its address, that are not its own.

@@ -7,7 +7,8 @@ use rand::rngs::StdRng;
 
 use super::dead_queue;
 use super::read::refused_letters;
-use super::reread::{AdmitLost, Extent, RereadError, RereadReport, Rereading};
+use super::reread::Rereading;
+use super::reread::extent::{AdmitLost, Extent, RereadError, RereadReport};
 use crate::broker::{Broker, COMMANDS};
 use crate::domain::chain;
 use crate::metrics::BROKER;

@@ -6,106 +6,35 @@
 //! is known ([`start`]); from a little before that on they are read ([`pass`]). What is known counts by its key; messages that
 //! have neither an id nor a time are counted ([`copies`]).
 
-pub(super) mod copies;
-pub(super) mod page;
-pub(super) mod pass;
-pub(super) mod start;
+mod copies;
+pub mod extent;
+mod page;
+mod pass;
+mod reading;
+mod start;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-
-use crate::broker::{Archive, ArchiveReader, ArchiveStart, Archived, Broker, BrokerError};
-use crate::store::{IntakeBatch, Store, StoreError};
+use crate::broker::{Archive, ArchiveReader, ArchiveStart, Broker};
+use crate::store::Store;
 use crate::worker::intake::arrival_numbers::ArrivalNumbers;
+use extent::{AdmitLost, Extent, RereadError, RereadReport};
 use pass::Pass;
+use reading::{PATIENCE, QUIET_MAX, end_of, messages};
 use start::Start;
 
 /// Messages compared and admitted together.
 const PAGE: usize = 500;
-/// How long the end of the archive must be quiet to be its end, and how long it is waited for where it is never quiet.
-const QUIET: Duration = Duration::from_millis(100);
-const QUIET_MAX: Duration = Duration::from_secs(2);
 /// Messages of the queue that may be handed out and not acknowledged.
 const HANDED_OUT_MAX: i64 = 2_000;
 /// Messages from the end of the archive in which the head of the queue is looked for at most.
 const SEARCHED_MAX: i64 = 200_000;
-/// How long a message that is known to be there may take to come.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What commands are read from, and what they are compared with.
 pub struct Rereading<'a> {
     store: &'a Store,
     broker: &'a Broker,
     arrival_numbers: Arc<ArrivalNumbers>,
-}
-
-/// How far is read.
-#[derive(Debug, Clone)]
-pub enum Extent {
-    /// What the database has lost at its end, up to the message at the head of the queue.
-    Lost {
-        /// The identity of that message, where it is known.
-        head: Option<String>,
-        /// How many messages wait in the queue behind those that were handed out.
-        queued: i64,
-    },
-    /// Everything since this time, but for the last messages, which still wait in the queue.
-    Since {
-        /// The time.
-        since: DateTime<Utc>,
-        /// How many messages wait in the queue, which nobody consumes now.
-        queued: i64,
-    },
-}
-
-/// What reading again came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct RereadReport {
-    /// Whether there is an archive.
-    pub is_archived: bool,
-    /// Whether the database has no command at all while the archive has some that are not in the queue any more: then it is
-    /// not known what there was before.
-    pub is_empty_database: bool,
-    /// The place of the first message that was read.
-    pub from: Option<i64>,
-    /// The place of the last one.
-    pub to: Option<i64>,
-    /// Messages read.
-    pub read: u64,
-    /// Messages that the database has.
-    pub known: u64,
-    /// Commands that it lacked.
-    pub commands: u64,
-    /// Dead letters that it lacked, of what is not a command.
-    pub dead_letters: u64,
-    /// Messages that have neither an id nor a time.
-    pub nameless: u64,
-    /// Of these, and of what is not a command, those that still wait in the queue.
-    pub left_to_queue: u64,
-}
-
-/// Why reading ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum RereadError {
-    /// RabbitMQ failed.
-    #[error(transparent)]
-    Broker(#[from] BrokerError),
-    /// The database failed, or another worker admits messages now.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A message that is in the archive did not come.
-    #[error("the archive of commands did not deliver a message within {} s", PATIENCE.as_secs())]
-    Silent,
-}
-
-/// Takes what the database lacked.
-#[allow(async_fn_in_trait, reason = "used within this crate, by one task")]
-pub trait AdmitLost {
-    /// Admits it, in its order.
-    async fn admit(&mut self, lost: IntakeBatch) -> Result<(), StoreError>;
 }
 
 impl<'a> Rereading<'a> {
@@ -182,38 +111,6 @@ async fn pass_through(
         pass.take(messages, admit).await?;
     }
     Ok(())
-}
-
-/// The place of the last message; none in an empty archive.
-async fn end_of(archive: &Archive) -> Result<Option<i64>, RereadError> {
-    let mut reader = archive.read(ArchiveStart::Last).await?;
-    let deadline = tokio::time::Instant::now() + QUIET_MAX;
-    let mut end = None;
-    while let Some(message) = reader.next(QUIET).await? {
-        end = Some(message.offset);
-        if tokio::time::Instant::now() > deadline {
-            break;
-        }
-    }
-    reader.close().await;
-    Ok(end)
-}
-
-/// Up to so many messages, none behind the end.
-async fn messages(
-    reader: &mut ArchiveReader,
-    end: i64,
-    max: usize,
-    patience: Duration,
-) -> Result<Vec<Archived>, RereadError> {
-    let mut messages: Vec<Archived> = Vec::new();
-    while messages.len() < max && messages.last().is_none_or(|last| last.offset < end) {
-        match reader.next(patience).await? {
-            Some(message) => messages.push(message),
-            None => break,
-        }
-    }
-    Ok(messages)
 }
 
 /// The place from which on messages wait in the queue. Where several messages are the same as its head it is the last of

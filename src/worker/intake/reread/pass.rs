@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::copies::{Anchor, Copies, anchor};
+use super::extent::{AdmitLost, Extent, RereadError, RereadReport};
 use super::page::{Page, is_nameless};
-use super::{AdmitLost, Extent, RereadError, RereadReport};
 use crate::broker::Archived;
 use crate::domain::Issued;
 use crate::store::{DeadLetter, Incoming, IntakeBatch, KnownMessages, Store};

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::extent::RereadError;
 use super::page::{Page, is_nameless};
-use super::{PATIENCE, RereadError, messages};
+use super::reading::{PATIENCE, messages};
 use crate::broker::{Archive, ArchiveStart, Archived};
 use crate::store::{DeadLetter, Incoming, Store};
 use crate::worker::intake::arrival_numbers::ArrivalNumbers;
@@ -77,7 +78,7 @@ async fn messages_at(
     let mut reader = archive.read(start).await?;
     let found = messages(&mut reader, end, max, PATIENCE).await;
     reader.close().await;
-    found
+    Ok(found?)
 }
 
 /// Whether the first message that has a name of its own is known; where none has, whether any is.
