@@ -115,6 +115,7 @@ async fn run(cli: Cli, stores: &OpenStores) -> Result<(), Fault> {
         Verb::Revoke(args) => vmacs::request::revoke(env()?, output, args).await,
         Verb::List(args) => vmacs::list::run(env()?, output, args).await,
         Verb::Show(args) => vmacs::show::run(env()?, output, &args).await,
+        Verb::History(args) => vmacs::history::run(env()?, output, args).await,
         Verb::Reserve(args) => macs::reservations::reserve(env()?, output, args).await,
         Verb::Release(args) => macs::reservations::release(env()?, output, args).await,
         Verb::Reservations => macs::reservations::list(env()?, output).await,

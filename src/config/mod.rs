@@ -27,7 +27,7 @@ pub use origins::Origins;
 pub use secret::Secret;
 pub use section::Range;
 pub use settings::{
-    AmqpSettings, DatabaseSettings, HttpSettings, Migrate, Pooler, RetrySettings, Settings, SshSettings,
+    AmqpSettings, DatabaseSettings, HttpSettings, Migrate, Pooler, RetentionSettings, RetrySettings, Settings, SshSettings,
     TelemetrySettings, WorkerSettings,
 };
 pub use signed_parts::SignedPart;

@@ -131,6 +131,7 @@ fn unit(name: &str) -> &'static str {
     match name.rsplit_once('_') {
         Some((_, "ms")) => " milliseconds",
         Some((_, "min")) => " minutes",
+        Some((_, "days")) => " days",
         _ => "",
     }
 }

@@ -2,12 +2,22 @@
 
 use std::net::SocketAddr;
 
+use super::settings::RetentionSettings;
 use super::{AmqpSettings, ConfigError, ServiceUrl, Settings};
 
 const ENDPOINT: &str = "a URL such as http://127.0.0.1:4318, without user, password or parameters, which are not sent; https is \
     not spoken: send to a collector on this host and let it carry the traces on encrypted";
 
 const NO_CERTIFICATE: &str = "is set, but amqp.cert_file, whose key it is for, is not";
+const REVOKED_DAYS: &str =
+    "at least 1 and at most retention.events_days: who revoked is taken out of the event before it goes";
+
+impl RetentionSettings {
+    /// True where revoked rows take what they need out of their events before these go.
+    const fn takes_from_events(&self) -> bool {
+        self.events_days == 0 || (self.revoked_days > 0 && self.revoked_days <= self.events_days)
+    }
+}
 
 impl Settings {
     /// Checks every dependency, and whatever is not a number. Numbers have been checked before.
@@ -19,6 +29,7 @@ impl Settings {
         let rules = [
             ("broker.namespace", is_namespace(&self.broker.namespace), "letters, digits, `-`, `_`, `.`, at most 64"),
             ("retry.delay_max_ms", self.retry.delay_max_ms >= self.retry.delay_min_ms, "at least retry.delay_min_ms"),
+            ("retention.revoked_days", self.retention.takes_from_events(), REVOKED_DAYS),
             ("telemetry.otlp_endpoint", is_endpoint(&self.telemetry.otlp_endpoint), ENDPOINT),
             (
                 "ssh.confirm_timeout_min",

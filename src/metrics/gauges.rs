@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::store::Counts;
+use crate::store::{Counts, TableFigures};
 
 /// One look.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Figures {
     pub broker_up: bool,
     /// How much of each pool of MACs is used, by its name, 0 to 1.
     pub pools: Vec<(String, f64)>,
+    /// How large the tables that grow are.
+    pub tables: Vec<TableFigures>,
     /// Messages ready in each queue, by its name.
     pub queues: Vec<(String, i64)>,
     /// How old that is, seconds.
@@ -50,6 +52,11 @@ struct BySite {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByQueue {
     queue: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByTable {
+    table: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -97,6 +104,10 @@ gauges! {
     frozen: Family<BySite, Gauge>, "site_frozen", "Sites that are frozen, by somebody or automatically";
     drift: Gauge, "drift_standing", "Bindings that differ from what was pushed and are not being repaired";
     not_in_force: Family<ByReason, Gauge>, "not_in_force", "Bindings of active virtual MACs that are not in force, by the reason";
+    table_rows: Family<ByTable, Gauge>, "table_rows", "Rows of each table that grows, as the database estimates them";
+    table_bytes: Family<ByTable, Gauge>, "table_bytes", "Bytes of each table that grows, with its indexes";
+    table_oldest: Family<ByTable, Seconds>, "table_oldest_seconds", "Age of the oldest row of each table that grows";
+    table_removed: Family<ByTable, Counter>, "table_rows_removed", "Old rows removed from each table, or made smaller, by all workers";
     queues: Family<ByQueue, Gauge>, "queue_messages", "Messages ready in each queue";
 }
 
@@ -114,12 +125,26 @@ impl Gauges {
         for (pool, ratio) in &figures.pools {
             self.mac_space.get_or_create(&ByPool { pool: pool.clone() }).set(*ratio);
         }
+        figures.tables.iter().for_each(|table| self.set_table(table));
         for (queue, count) in &figures.queues {
             self.queues.get_or_create(&ByQueue { queue: queue.clone() }).set(*count);
         }
         if let Some(counts) = &figures.counts {
             self.set_counts(counts);
         }
+    }
+
+    fn set_table(&self, figures: &TableFigures) {
+        let table = ByTable { table: figures.table.clone() };
+        if let Some(rows) = figures.rows {
+            self.table_rows.get_or_create(&table).set(rows);
+        }
+        if let Some(bytes) = figures.bytes {
+            self.table_bytes.get_or_create(&table).set(bytes);
+        }
+        self.table_oldest.get_or_create(&table).set(figures.oldest_ms.unwrap_or(0) as f64 / 1000.0);
+        let removed = self.table_removed.get_or_create(&table);
+        removed.inc_by(u64::try_from(figures.removed).unwrap_or(0).saturating_sub(removed.get()));
     }
 
     fn set_counts(&self, counts: &Counts) {

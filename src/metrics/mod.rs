@@ -5,6 +5,7 @@
 
 mod gauges;
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -132,6 +133,8 @@ metrics! {
         "tasks_restarted", "Long-lived tasks that panicked or ended early, by task";
     brought_back: Counter = Counter::default(),
         "commands_brought_back", "Commands that the database had lost and that were admitted again from RabbitMQ's archive";
+    retention_seconds: Counter<f64, AtomicU64> = Counter::default(),
+        "retention_seconds", "Time that the removal of old rows took, seconds";
     connections: Gauge = Gauge::default(),
         "http_connections", "Connections to the API and the pages that are open";
     displaced: Counter = Counter::default(),
@@ -213,6 +216,11 @@ impl Metrics {
     /// A long-lived task panicked or ended early.
     pub fn task_restarted(&self, task: &'static str) {
         self.tasks_restarted.get_or_create(&ByTask { task }).inc();
+    }
+
+    /// A batch of old rows was removed, or looked at; it took so long.
+    pub fn old_rows_removed(&self, took: Duration) {
+        self.retention_seconds.inc_by(took.as_secs_f64());
     }
 
     /// So many connections to the API and the pages are open.

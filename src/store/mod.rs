@@ -5,6 +5,7 @@
 //! - `vmacs` and `mac_registry` (MACs that no row has) are the addresses, `inventory` the switches and servers;
 //! - `work` says what waits for a switch and who holds its lease, `pushes` has the journal and records the results of a push,
 //!   `backups` the configurations from before it; `freezes` holds pushes back, `checks` keeps what drift checks found;
+//! - `retention` removes what is old;
 //! - `queue` is the embedded queue; `workers`, `counts` and `page_sessions` are what their names say.
 //!
 //! Callers use [`Store`] by its parts, such as [`Store::leases`] and [`Store::pushes`] (`parts`), each with the methods of its
@@ -33,6 +34,7 @@ mod page_sessions;
 mod parts;
 mod pushes;
 mod queue;
+mod retention;
 mod vmacs;
 mod work;
 mod workers;
@@ -68,14 +70,17 @@ pub use maintenance::statements::Lock;
 pub use page_sessions::SessionLimits;
 pub use parts::{
     Backups, Checks, Commands, DeadLetters, Events, Freezes, Intake, InventoryStore, Leases, MacRegistry, PageSessions,
-    Pushes, Queue, Statistics, Switches, Vmacs, Work, Workers,
+    Pushes, Queue, Retention, Statistics, Switches, Vmacs, Work, Workers,
 };
 pub use pushes::open_and_send::{OpenedPush, PushBefore, SentPush, SiteLimits};
 pub use pushes::record::{Finished, GatheredRow, PushResults, RecordedPush};
 pub use pushes::{PushRecord, PushRow, PushState};
 pub use queue::{ClaimLimit, ClaimedMessages, NewQueueMessage, QueueClaim, QueueMessage};
+pub use retention::figures::TableFigures;
+pub use retention::{RetentionBatch, RetentionWindows};
 pub use vmacs::filter::VmacFilter;
 pub use vmacs::recognise::Recognised;
+pub use vmacs::history::{AddressHolder, AskedBy, HeldPort, HolderChange};
 pub use vmacs::{TimelineEntry, Vmac, VmacPage};
 pub use work::due::Due;
 pub use work::item::{WorkItem, WorkPort};

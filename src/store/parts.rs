@@ -56,6 +56,8 @@ parts! {
     workers: Workers,
     /// Logins to the pages.
     page_sessions: PageSessions,
+    /// Old rows: how they go, and how large the tables are.
+    retention: Retention,
     /// Counts for those who watch.
     statistics: Statistics,
 }

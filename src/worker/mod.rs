@@ -13,7 +13,7 @@
 //! the broker gave up on into the database ([`intake::dead_queue`]); what a database has lost it reads again from the archive
 //! ([`intake::reread`]). [`switches`] has what the worker holds of a switch: leases, idle
 //! sessions, what is known of its configuration. [`checks`] reads the switches slowly for drift, and asks whether bindings are
-//! in force. [`auto_freeze`] freezes a site when its commits go wrong. [`operator`] is what an operator asks of a switch
+//! in force. [`retention`] removes old rows. [`auto_freeze`] freezes a site when its commits go wrong. [`operator`] is what an operator asks of a switch
 //! directly: restore, dry run, survey. [`run`] starts and stops all this, [`supervision`] keeps the tasks running and says how
 //! they are, [`traces`] are the spans.
 //!
@@ -28,6 +28,7 @@ mod lanes;
 mod operator;
 mod outbox;
 mod push;
+mod retention;
 mod run;
 mod slots;
 mod supervision;

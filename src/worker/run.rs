@@ -10,6 +10,7 @@ use super::context::{Context, WorkerParts};
 use super::intake::{self, dead_queue};
 use super::lanes::dispatcher;
 use super::outbox;
+use super::retention;
 use super::supervision::presence;
 use super::supervision::supervise::{Supervisor, WorkerError};
 use super::supervision::task_health::{Beat, TaskName};
@@ -73,6 +74,7 @@ impl Worker {
         if settings.drift.interval_ms > 0 {
             self.round(TaskName::Drift, statement, drift::run);
         }
+        self.round(TaskName::Retention, statement, retention::run);
         match self.context.broker {
             Broker::Amqp(_) => {
                 self.context.store.events().claim_own(outbox::CLAIM);

@@ -31,7 +31,7 @@ pub use rebuild::RebuildArgs;
 pub use sim::{DemoArgs, SimArgs, SimDialect, SimDuplicates};
 pub use verbs::{Cli, ColorWhen, Verb};
 pub use vmac_requests::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
-pub use vmac_views::{ListArgs, ShowArgs};
+pub use vmac_views::{HistoryArgs, ListArgs, ShowArgs};
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ use super::macs::{MacsVerb, ReleaseArgs, ReserveArgs};
 use super::rebuild::RebuildArgs;
 use super::sim::{DemoArgs, SimArgs};
 use super::vmac_requests::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs};
-use super::vmac_views::{ListArgs, ShowArgs};
+use super::vmac_views::{HistoryArgs, ListArgs, ShowArgs};
 
 /// Binds virtual MAC addresses to extra IP addresses on Juniper switch ports.
 #[derive(Debug, Parser)]
@@ -73,6 +73,8 @@ pub enum Verb {
     List(ListArgs),
     /// Show one virtual MAC with its bindings and its history
     Show(ShowArgs),
+    /// Show who had an address: every server, MAC, port and reason there ever was, also after old rows were removed
+    History(HistoryArgs),
     /// Reserve a MAC for a server's address in advance; repeating it prints the same MAC
     Reserve(ReserveArgs),
     /// Release a reserved MAC

@@ -1,4 +1,4 @@
-//! `vmacd list` and `vmacd show`.
+//! `vmacd list`, `vmacd show` and `vmacd history`.
 
 use std::time::Duration;
 
@@ -59,6 +59,21 @@ pub struct ShowArgs {
     /// Again and again.
     #[command(flatten)]
     pub watch: WatchArgs,
+}
+
+/// `vmacd history`
+#[derive(Debug, Args)]
+#[command(after_help = examples![
+    "vmacd history 10.0.48.6                              # everybody who ever had it",
+    "vmacd history 10.0.48.6 --at 2026-03-01T12:00:00Z    # who had it then",
+    "vmacd history 10.0.48.6 --json",
+])]
+pub struct HistoryArgs {
+    /// The IP address
+    pub ip: String,
+    /// Only who had it at this time (RFC 3339), or at the beginning of this day in UTC
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
 }
 
 /// The shortest time between two looks, seconds: the database is shared.

@@ -10,7 +10,7 @@ use super::cached::{Cached, PATIENCE, Reading};
 use crate::broker::Broker;
 use crate::domain::{Health, WorkerHeartbeat, chain};
 use crate::metrics::{self, Figures};
-use crate::store::{Counts, PoolFigures, StoreError, SwitchTroubles};
+use crate::store::{Counts, PoolFigures, StoreError, SwitchTroubles, TableFigures};
 use crate::web::{HealthSource, HealthView, Readiness};
 use crate::worker::{TaskState, WorkerParts};
 
@@ -23,6 +23,9 @@ const COUNTS_AGE_MAX: Duration = Duration::from_millis(100);
 /// How old the figures of the pools may be: counting a large one takes a while.
 const POOLS_AGE_MAX: Duration = Duration::from_secs(60);
 
+/// How old the figures of the tables may be: they grow slowly.
+const TABLES_AGE_MAX: Duration = Duration::from_secs(15);
+
 /// Switches in trouble that each page names; the others are counted.
 const TROUBLES_SHOWN: i64 = 5;
 
@@ -34,6 +37,7 @@ pub struct ProcessHealth {
     counts: Cached<Counts>,
     pools: Cached<Vec<PoolFigures>>,
     queues: Cached<Vec<(String, i64)>>,
+    tables: Cached<Vec<TableFigures>>,
     seen: Mutex<Option<Rows>>,
 }
 
@@ -56,6 +60,7 @@ impl ProcessHealth {
             counts: Cached::new(COUNTS_AGE_MAX),
             pools: Cached::new(POOLS_AGE_MAX),
             queues: Cached::new(COUNTS_AGE_MAX),
+            tables: Cached::new(TABLES_AGE_MAX),
             seen: Mutex::default(),
         }
     }
@@ -87,6 +92,11 @@ impl ProcessHealth {
     async fn pools(&self) -> Reading<Vec<PoolFigures>> {
         let store = self.parts.store.clone();
         self.pools.get(async move { store.mac_registry().pool_figures().await.map_err(|error| chain(&error)) }).await
+    }
+
+    async fn tables(&self) -> Reading<Vec<TableFigures>> {
+        let store = self.parts.store.clone();
+        self.tables.get(async move { store.retention().figures().await.map_err(|error| chain(&error)) }).await
     }
 
     async fn queues(&self) -> Reading<Vec<(String, i64)>> {
@@ -158,14 +168,15 @@ impl HealthSource for ProcessHealth {
     }
 
     async fn metrics(&self) -> String {
-        let (database, counts, pools, queues) =
-            tokio::join!(self.database(), self.counts(), self.pools(), self.queues());
+        let (database, counts, pools, queues, tables) =
+            tokio::join!(self.database(), self.counts(), self.pools(), self.queues(), self.tables());
         let pools = pools.answer.map(|(pools, _)| pools).unwrap_or_default();
         let figures = Figures {
             database_up: database.ready,
             counts_age_s: self.age_s(&counts),
             counts: counts.answer.map(|(counts, _)| counts),
             pools: pools.into_iter().map(|of| (of.pool.to_string(), of.used_ratio)).collect(),
+            tables: tables.answer.map(|(tables, _)| tables).unwrap_or_default(),
             statements: self.parts.store.statements(),
             broker_up: self.parts.broker.is_connected() && queues.trouble.is_none(),
             queues_age_s: self.age_s(&queues),

@@ -1,6 +1,7 @@
-//! The verbs that ask for virtual MACs and show them: create, move, rotate, revoke, list and show.
+//! The verbs that ask for virtual MACs and show them: create, move, rotate, revoke, list, show and history.
 
 pub mod dry_run;
+pub mod history;
 pub mod list;
 mod message;
 mod not_found;

@@ -35,7 +35,8 @@ const INSERT: &str = "INSERT INTO virtual_macs (server_id, ip_address, mac_addre
 const REVIVE: &str = "UPDATE virtual_macs SET server_id = CAST(e.value->>'server_id' AS BIGINT),
         vlan_name = e.value->>'vlan', status = 'pending', desired = 'bound', generation = generation + 1,
         switch_bindings = e.value->'bindings', group_name = e.value->>'group', failure_code = NULL, failure_text = NULL, attempts = 0,
-        requested_by = e.value->>'requested_by', reference = e.value->>'reference', updated_at = $2, revoked_at = NULL
+        requested_by = e.value->>'requested_by', reference = e.value->>'reference', updated_at = $2, revoked_at = NULL,
+        past_ports = NULL, revoked_by = NULL, revoke_reference = NULL, compacted_at_ms = NULL
     FROM {rows} WHERE virtual_macs.mac_address = e.value->>'mac' AND virtual_macs.ip_address = e.value->>'ip'
         AND virtual_macs.status = 'revoked'
         AND NOT EXISTS (SELECT 1 FROM virtual_macs v WHERE v.ip_address = e.value->>'ip' AND v.revoked_at IS NULL)

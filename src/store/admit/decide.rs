@@ -108,7 +108,9 @@ fn decide_place(
     let verdict = match newest {
         Some(newer) if order < newer && is_overtaken(&order, &newer) => CommandVerdict::Superseded(newer),
         newest => {
-            let verdict = take_effect(place, incoming, snapshot, decision, now);
+            // Its own command may be gone by now, which retention removes once it ended.
+            let is_again = newest.as_ref().is_some_and(|newest| newest.key == order.key);
+            let verdict = take_effect(place, incoming, snapshot, decision, now, is_again);
             // A revoke that is refused, because another server has the address, is what this server is to have all
             // the same.
             let counts = !matches!(verdict, CommandVerdict::Failed(_)) || order.wants == Desired::Unbound;
@@ -204,6 +206,7 @@ fn take_effect(
     snapshot: &mut Snapshot,
     decision: &mut Decision,
     now: DateTime<Utc>,
+    is_again: bool,
 ) -> CommandVerdict {
     let (server_id, ip) = place;
     let server = snapshot.servers.get(&server_id).cloned();
@@ -233,7 +236,7 @@ fn take_effect(
             });
         }
         // Once only: a message that is redelivered keeps the MAC that it got.
-        (Action::Rotate, Some(row)) if has_its_row(incoming, &snapshot.commands) => {
+        (Action::Rotate, Some(row)) if is_again || has_its_row(incoming, &snapshot.commands) => {
             bind(row, incoming, server.as_ref(), now)
         }
         (Action::Rotate, Some(row)) => {

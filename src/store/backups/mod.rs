@@ -152,7 +152,7 @@ impl Backups<'_> {
         rows.first().ok_or(StoreError::NoAnswer { what: "store a backup" })?.get("id")
     }
 
-    /// The hash of a content, and what inserts it where it is not there as it should be.
+    /// The hash of a content, and what inserts it where it is not there as it should be, or keeps it for longer.
     async fn content(
         self,
         tx: &mut Tx,
@@ -162,7 +162,10 @@ impl Backups<'_> {
         let hash = hex::encode(Sha256::digest(content));
         let kept = Kept::read(tx, switch, &hash).await?;
         let insert = match &kept.head {
-            Some(head) if kept.is_base || self.store.packer.is_as_wanted(head) => None,
+            Some(head) if kept.is_base || self.store.packer.is_as_wanted(head) => Some(Statement::new(
+                "UPDATE config_contents SET used_at_ms = {now_ms} WHERE content_hash = $1 AND used_at_ms < {now_ms} - 3600000",
+                args![hash.as_str()],
+            )),
             _ => Some(self.insert_content(switch, content, &hash, kept)?),
         };
         Ok((hash, insert))
@@ -177,8 +180,10 @@ impl Backups<'_> {
     ) -> Result<Statement, StoreError> {
         let packed = self.pack(switch, content, kept)?;
         let bytes = i64::try_from(content.len()).unwrap_or(i64::MAX);
-        let sql = "INSERT INTO config_contents (content_hash, packed, base_hash, bytes) VALUES ($1, $2, $3, $4)
-                   ON CONFLICT (content_hash) DO UPDATE SET packed = excluded.packed, base_hash = excluded.base_hash";
+        let sql =
+            "INSERT INTO config_contents (content_hash, packed, base_hash, bytes, used_at_ms) VALUES ($1, $2, $3, $4, {now_ms})
+             ON CONFLICT (content_hash) DO UPDATE SET packed = excluded.packed, base_hash = excluded.base_hash,
+                 used_at_ms = excluded.used_at_ms";
         Ok(Statement::new(sql, args![hash, packed.content, packed.base, bytes]))
     }
 

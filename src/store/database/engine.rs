@@ -8,6 +8,8 @@
 //! - `{bindings}`: the ports of a row of `virtual_macs` as a table `port(value)`;
 //! - `{for_update}` and `{skip_locked}`: row locks, nothing on SQLite, where a write transaction is alone;
 //! - `{unhex}x{/unhex}`: bytes of a hexadecimal text;
+//! - `{day}x{/day}` and `{epoch_ms}x{/epoch_ms}`: a time as days, and as milliseconds, since 1970;
+//! - `{past_ports}`: the ports of a row of `virtual_macs` in a few words;
 //! - `{now_ms}`: the database's clock, milliseconds since 1970.
 
 use std::sync::Arc;
@@ -214,7 +216,18 @@ fn for_sqlite(sql: &str) -> String {
         .replace("{skip_locked}", "")
         .replace("{unhex}", "unhex(")
         .replace("{/unhex}", ")")
+        .replace("{day}", "(unixepoch(")
+        .replace("{/day}", ") / 86400)")
+        .replace("{epoch_ms}", "(unixepoch(")
+        .replace("{/epoch_ms}", ", 'subsec') * 1000)")
+        .replace("{past_ports}", PAST_PORTS_ON_SQLITE)
 }
+
+/// As the function `past_ports_of` of Postgres.
+const PAST_PORTS_ON_SQLITE: &str = "(SELECT group_concat(COALESCE(port.value->>'server_id', server_id)
+        || ' ' || (port.value->>'switch') || ' ' || (port.value->>'interface')
+        || COALESCE(' ' || (port.value->>'vlan'), ''), ';')
+    FROM json_each(switch_bindings) AS port WHERE COALESCE(port.value->>'leaving', 0) = 0)";
 
 impl Meter {
     /// Counts a statement, and waits for its answer no longer than its limit.

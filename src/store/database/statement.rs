@@ -95,4 +95,9 @@ pub(in crate::store) fn for_postgres(sql: &str) -> String {
         .replace("{skip_locked}", "FOR UPDATE SKIP LOCKED")
         .replace("{unhex}", "decode(")
         .replace("{/unhex}", ", 'hex')")
+        .replace("{day}", "(CAST(EXTRACT(EPOCH FROM ")
+        .replace("{/day}", ") AS BIGINT) / 86400)")
+        .replace("{epoch_ms}", "(EXTRACT(EPOCH FROM ")
+        .replace("{/epoch_ms}", ") * 1000)")
+        .replace("{past_ports}", "past_ports_of(server_id, switch_bindings)")
 }

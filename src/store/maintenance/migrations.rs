@@ -47,6 +47,8 @@ const SOURCES: &[Source] = sources![
     "0019_duplicates",
     "0021_ports",
     "0022_in_force_seen",
+    "0024_retention",
+    "0025_past_holders",
     "0026_reading_again",
     "0027_table_changes",
 ];

@@ -2,6 +2,7 @@
 
 pub(super) mod adopt;
 pub(super) mod filter;
+pub(super) mod history;
 pub(super) mod ownership;
 pub(super) mod ports;
 pub(super) mod recognise;

@@ -14,6 +14,7 @@ pub(super) mod dry_run;
 pub(super) mod extract;
 mod freezes;
 pub(super) mod health;
+mod history;
 mod moves_and_rotations;
 mod paging;
 mod pools;
@@ -58,6 +59,7 @@ fn described() -> (Router<AppState>, Value) {
     let resources = [
         vmacs::router(),
         moves_and_rotations::router(),
+        history::router(),
         commands::router(),
         dead_letters::router(),
         pools::router(),

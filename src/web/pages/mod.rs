@@ -18,6 +18,7 @@ mod extract;
 mod freezes;
 mod health;
 mod health_banner;
+mod history;
 mod layout;
 mod live_updates;
 mod logged_in;
@@ -107,6 +108,7 @@ fn guarded(app: AppState, api: &Value) -> Router {
         .route("/find", get(search::find))
         .route("/vmacs", get(vmacs::list))
         .route("/vmacs/{name}", get(vmacs::show))
+        .route("/history/{ip}", get(history::show))
         .route("/dead-letters", get(dead_letters::list))
         .route("/dead-letters/{id}", get(dead_letters::show))
         .route("/dead-letters/replay", post(dead_letters::replay))

@@ -170,6 +170,7 @@ pub(super) async fn show(State(app): State<AppState>, Path(name): Path<String>) 
         h2 { "Bindings" }
         (bindings(&vmac, &seen_at))
         h2 { "History" }
+        p { a href={ "/history/" (vmac.ip_address) } { "Everybody who ever had " (vmac.ip_address) } }
         (history(&timeline))
     };
     Ok(page(&vmac.ip_address.to_string(), "/vmacs", content))

@@ -24,6 +24,8 @@ pub enum TaskName {
     Drift,
     /// Writes that this worker runs.
     Presence,
+    /// Removes old rows.
+    Retention,
 }
 
 impl TaskName {
@@ -39,6 +41,7 @@ impl TaskName {
             Self::Outbox => "outbox",
             Self::Drift => "drift",
             Self::Presence => "presence",
+            Self::Retention => "retention",
         }
     }
 }

@@ -1,0 +1,189 @@
+//! Old rows go: a batch at a time, table by table, by one worker at a time.
+//!
+//! `rules` lists the tables, how long their rows stay and what keeps a row longer; `figures` says how large they are. Rows are
+//! gone through in the order of their keys, so that those that stay are not looked at again with each batch; a table that was
+//! gone through is due again an hour or a day later. A row of `virtual_macs` never goes: of one that was revoked long ago what
+//! is long is taken out, and what says who had the address stays (decision 0036).
+//!
+//! Nothing waits for the disk: what a crash brings back goes the next time.
+
+pub(super) mod figures;
+mod rules;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use self::rules::{Key, RULES, Rule};
+use crate::store::database::clock::millis;
+use crate::store::database::engine::{Arg, Row, args, batch_arg};
+use crate::store::database::error::StoreError;
+use crate::store::parts::Retention;
+
+/// Rows of one batch.
+pub(super) const BATCH: usize = 1_000;
+/// The name of the task, of which there is one in all workers together.
+const TASK: &str = "retention";
+
+/// How long rows stay; none for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RetentionWindows {
+    /// Commands, once they ended.
+    pub commands: Option<Duration>,
+    /// Events.
+    pub events: Option<Duration>,
+    /// Pushes, once they ended.
+    pub pushes: Option<Duration>,
+    /// Dead letters, once they were replayed or discarded.
+    pub dead_letters: Option<Duration>,
+    /// Freezes that ended.
+    pub freezes: Option<Duration>,
+    /// The bindings of revoked rows.
+    pub revoked: Option<Duration>,
+    /// How long every backup stays; older ones: the first of a day.
+    pub backups: Option<Duration>,
+    /// How long those stay; older ones: the first of seven days.
+    pub backups_daily: Option<Duration>,
+}
+
+/// What one batch came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionBatch {
+    /// The table; none where no table was due.
+    pub table: Option<&'static str>,
+    /// Rows that went, or were made smaller.
+    pub removed: usize,
+}
+
+/// How far a table was gone through.
+struct Place {
+    scanned_to: String,
+    due_at_ms: i64,
+}
+
+/// What a batch is measured by: before these times rows are old.
+struct Cutoffs(Vec<DateTime<Utc>>);
+
+impl Cutoffs {
+    fn of(windows: &[Duration], now: DateTime<Utc>) -> Self {
+        let ms = |window: &Duration| now.timestamp_millis() - millis(*window);
+        Self(windows.iter().map(|window| DateTime::from_timestamp_millis(ms(window)).unwrap_or_default()).collect())
+    }
+
+    fn args(&self) -> impl Iterator<Item = Arg> {
+        self.0.iter().map(|cutoff| Arg::from(*cutoff))
+    }
+}
+
+impl Retention<'_> {
+    /// Takes or keeps the task for so long; false while another worker has it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_turn(self, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
+        let now_ms = self.store.now().await?.timestamp_millis();
+        // A turn that lasts longer than any is one of a clock that has been put back since.
+        let sql = "INSERT INTO single_tasks (name, holder, until_ms) VALUES ($1, $2, $3)
+                   ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_ms = excluded.until_ms
+                   WHERE single_tasks.holder = excluded.holder OR single_tasks.until_ms <= $4 OR single_tasks.until_ms > $5
+                   RETURNING name";
+        let until_ms = now_ms + millis(ttl);
+        let arguments = args![TASK, holder, until_ms, now_ms, until_ms + millis(ttl)];
+        Ok(!self.store.engine.write_unsynced("take a task", sql, arguments).await?.is_empty())
+    }
+
+    /// Gives the task back, so that another worker need not wait for its end.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_turn(self, holder: &str) -> Result<(), StoreError> {
+        let sql = "DELETE FROM single_tasks WHERE name = $1 AND holder = $2";
+        self.store.engine.write_unsynced("give a task back", sql, args![TASK, holder]).await.map(|_| ())
+    }
+
+    /// Goes through the next rows of the first table that is due, and removes those that may go.
+    ///
+    /// # Errors
+    /// When the database fails; what went before that is gone.
+    pub async fn next_batch(self, windows: &RetentionWindows) -> Result<RetentionBatch, StoreError> {
+        let now = self.store.now().await?;
+        let places = self.places().await?;
+        for rule in RULES {
+            let place = places.get(rule.table);
+            let is_due = place.is_none_or(|place| rule.is_due(place.due_at_ms, now.timestamp_millis()));
+            if let Some(spans) = (rule.windows)(windows).filter(|_| is_due) {
+                let from = place.map_or("", |place| place.scanned_to.as_str());
+                let removed = self.batch(rule, &Cutoffs::of(&spans, now), from, now).await?;
+                return Ok(RetentionBatch { table: Some(rule.table), removed });
+            }
+        }
+        Ok(RetentionBatch { table: None, removed: 0 })
+    }
+
+    async fn places(self) -> Result<HashMap<String, Place>, StoreError> {
+        let sql = "SELECT table_name, scanned_to, due_at_ms FROM retention";
+        let rows = self.store.engine.read("read how far old rows were removed", sql, Vec::new()).await?;
+        let place = |row: &Row| {
+            let place = Place { scanned_to: row.get("scanned_to")?, due_at_ms: row.get("due_at_ms")? };
+            Ok((row.get("table_name")?, place))
+        };
+        rows.iter().map(place).collect()
+    }
+
+    async fn batch(self, rule: &Rule, cutoffs: &Cutoffs, from: &str, now: DateTime<Utc>) -> Result<usize, StoreError> {
+        let rows = self.store.engine.read("find old rows", &rule.page(), self.page_args(rule, cutoffs, from)).await?;
+        let (mut going, mut is_end) = (Vec::new(), rows.len() < BATCH);
+        for row in &rows {
+            if row.get::<bool>("goes")? {
+                going.push(json!({"id": row.get::<String>("key_text")?}));
+            }
+        }
+        let last = rows.last().map(|row| Ok((row.get("key_text")?, row.get("is_old")?))).transpose()?;
+        let (last, is_old): (String, bool) = last.unwrap_or_default();
+        is_end |= !is_old;
+        let removed = self.remove(rule, cutoffs, going, now).await?;
+        let (scanned_to, due_at_ms) = match (is_end, &rule.key) {
+            (true, _) => (String::new(), now.timestamp_millis() + millis(rule.every)),
+            // Those that are done are not found again.
+            (false, Key::Due(_)) => (String::new(), 0),
+            (false, _) => (last, 0),
+        };
+        self.note(rule, removed, &scanned_to, due_at_ms).await?;
+        Ok(removed)
+    }
+
+    fn page_args(self, rule: &Rule, cutoffs: &Cutoffs, from: &str) -> Vec<Arg> {
+        let from = if from.is_empty() { rule.key.first() } else { from };
+        std::iter::once(Arg::from(from)).chain(cutoffs.args()).collect()
+    }
+
+    /// Removes those that still may go.
+    async fn remove(
+        self,
+        rule: &Rule,
+        cutoffs: &Cutoffs,
+        going: Vec<Value>,
+        now: DateTime<Utc>,
+    ) -> Result<usize, StoreError> {
+        if going.is_empty() {
+            return Ok(0);
+        }
+        let mut arguments = vec![batch_arg(going)];
+        arguments.extend(cutoffs.args());
+        if rule.is_compaction() {
+            arguments.push(now.timestamp_millis().into());
+        }
+        Ok(self.store.engine.write_unsynced("remove old rows", &rule.removal(), arguments).await?.len())
+    }
+
+    async fn note(self, rule: &Rule, removed: usize, scanned_to: &str, due_at_ms: i64) -> Result<(), StoreError> {
+        let sql = "INSERT INTO retention (table_name, removed, scanned_to, due_at_ms) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT (table_name) DO UPDATE SET removed = retention.removed + excluded.removed,
+                       scanned_to = excluded.scanned_to, due_at_ms = excluded.due_at_ms";
+        let removed = i64::try_from(removed).unwrap_or(i64::MAX);
+        let arguments = args![rule.table, removed, scanned_to, due_at_ms];
+        self.store.engine.write_unsynced("note how far old rows were removed", sql, arguments).await.map(|_| ())
+    }
+}
