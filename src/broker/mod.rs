@@ -19,6 +19,7 @@ mod message;
 mod parse;
 mod replay;
 mod request;
+mod revokes;
 mod subnet;
 mod topology;
 
@@ -31,5 +32,6 @@ pub use message::{EventMessage, Message};
 pub use parse::parse_command;
 pub use replay::{ReplayError, message_of, replay};
 pub use request::{RequestIds, request};
+pub use revokes::revokes;
 pub use subnet::expand_subnet;
 pub use topology::{COMMANDS, EVENTS, QueueKind};

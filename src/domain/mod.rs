@@ -38,8 +38,8 @@ pub use failures::failure::{Code, Failure, FailureClass, chain};
 pub use failures::retry::RetryPolicy;
 pub use health::{Health, Outage, WorkerHeartbeat, without_replaced};
 pub use inventory::{
-    CredentialName, Dialect, DialectChoice, Inventory, InventoryConflict, InventoryPlace, Server, ServerPort,
-    SshProfile, Switch, inventory_conflicts, shared_network_cards,
+    CredentialName, Dialect, DialectChoice, Inventory, InventoryConflict, InventoryItem, InventoryPlace, Server,
+    ServerPort, SshProfile, Switch, inventory_conflicts, shared_network_cards,
 };
 pub use names::address::{AddressError, BindableAddress};
 pub use names::junos::{GroupName, InterfaceName, NameError, PoolName, SiteName, SwitchName, VlanName};

@@ -60,6 +60,7 @@ pub use events::outbox::Event;
 pub use inventory::KnownSwitch;
 pub use inventory::import::ImportReport;
 pub use inventory::overview::{NextChange, SwitchOverview};
+pub use inventory::remove::{InventoryNeeds, InventoryRemoval};
 pub use mac_registry::{
     ElsewhereConflict, ElsewhereMac, ElsewhereReport, NewReservation, PoolFigures, Reservation, Reserved,
 };

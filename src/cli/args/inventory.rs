@@ -1,10 +1,12 @@
 //! `vmacd inventory ...` and `vmacd switches ...`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::examples::examples;
+use super::parse::{duration, number};
 use crate::domain::{Scope, SwitchName};
 
 /// `vmacd inventory ...`
@@ -20,6 +22,54 @@ pub enum InventoryVerb {
     /// Print the inventory as JSON
     #[command(after_help = examples!["vmacd inventory export > inventory.json"])]
     Export,
+    /// Remove a switch or a server that nothing needs any more
+    #[command(after_help = examples![
+        "vmacd inventory remove server 1042",
+        "vmacd inventory remove switch sw-a1 --with-rows     # revokes its virtual MACs first",
+    ])]
+    Remove {
+        /// What to remove
+        #[command(subcommand)]
+        item: RemoveItem,
+    },
+}
+
+/// `vmacd inventory remove ...`
+#[derive(Debug, Subcommand)]
+pub enum RemoveItem {
+    /// Remove a switch, with the ports that servers have on it; its pushes and backups stay
+    #[command(after_help = examples!["vmacd inventory remove switch sw-a1"])]
+    Switch {
+        /// The switch
+        name: SwitchName,
+        /// How.
+        #[command(flatten)]
+        options: RemoveOptions,
+    },
+    /// Remove a server
+    #[command(after_help = examples!["vmacd inventory remove server 1042 --with-rows --requested-by ops"])]
+    Server {
+        /// The server's number
+        #[arg(value_parser = number)]
+        id: i64,
+        /// How.
+        #[command(flatten)]
+        options: RemoveOptions,
+    },
+}
+
+/// What is done with what needs it.
+#[derive(Debug, Args)]
+pub struct RemoveOptions {
+    /// Revoke the virtual MACs that need it first, and release reservations; waits until the switches have them removed
+    #[arg(long)]
+    pub with_rows: bool,
+    /// How long to wait for that
+    #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = duration)]
+    pub timeout: Duration,
+    /// Who is asking; stored with the revokes
+    #[arg(long, value_name = "NAME")]
+    pub requested_by: Option<String>,
 }
 
 /// `vmacd switches ...`

@@ -24,7 +24,7 @@ pub use database::{BackupArgs, MigrateArgs};
 pub use dead_letters::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb};
 pub use freezes::{FreezeArgs, ThawArgs};
 pub use help::command;
-pub use inventory::{InventoryVerb, SwitchesVerb};
+pub use inventory::{InventoryVerb, RemoveItem, RemoveOptions, SwitchesVerb};
 pub use macs::{MacsFormat, MacsVerb, ReleaseArgs, ReserveArgs};
 pub use parse::duration;
 pub use rebuild::RebuildArgs;

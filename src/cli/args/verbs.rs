@@ -91,7 +91,7 @@ pub enum Verb {
     /// List, replay or discard dead letters: requests that failed
     #[command(subcommand)]
     DeadLetters(DeadLettersVerb),
-    /// Import or export the inventory of switches and servers
+    /// Import or export the inventory of switches and servers, or remove one of them
     #[command(subcommand)]
     Inventory(InventoryVerb),
     /// List and check the switches, pin their host keys

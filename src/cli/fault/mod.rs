@@ -179,6 +179,7 @@ impl From<StoreError> for Fault {
             StoreError::NotFound { .. } | StoreError::NotFrozen(_) => "not_found",
             StoreError::Refused(failure) => failure.code.as_str(),
             StoreError::Inventory(_) => "invalid_inventory",
+            StoreError::StillNeeded { .. } => "still_needed",
             StoreError::NotSqlite | StoreError::CopyFile { .. } | StoreError::Damaged { .. } => "no_copy",
             StoreError::UnknownUrl => "invalid_settings",
             StoreError::TablesMissing | StoreError::TablesOld { .. } | StoreError::TablesNew { .. } => "wrong_tables",

@@ -1,9 +1,10 @@
-//! `vmacd inventory`: switches and servers in and out.
+//! `vmacd inventory`: switches and servers in and out; `remove` takes one away.
 //!
 //! `table` reads servers from what a spreadsheet saves, `tree` the whole inventory from JSON or TOML; `read` is what
 //! both make, with the place of each entry, so that a conflict is reported with its line.
 
 mod parsed;
+mod remove;
 mod table;
 mod tree;
 
@@ -32,6 +33,7 @@ pub async fn run(env: AppEnv, output: Output, verb: InventoryVerb) -> Result<(),
             let text = serde_json::to_string_pretty(&inventory)?;
             output.item(&inventory, || text)
         }
+        InventoryVerb::Remove { item } => remove::run(env, output, item).await,
     }
 }
 

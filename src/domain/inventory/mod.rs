@@ -1,10 +1,12 @@
 //! The switches and servers that vmacd knows.
 
 mod conflicts;
+mod item;
 
 use serde::{Deserialize, Serialize};
 
 pub use conflicts::{InventoryConflict, InventoryPlace, inventory_conflicts, shared_network_cards};
+pub use item::InventoryItem;
 
 use super::{BindableAddress, DriftMode, DuplicateChoice, InterfaceName, Mac, SiteName, SwitchName, VlanName};
 

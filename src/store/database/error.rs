@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgDatabaseError;
 
-use crate::domain::{Failure, InventoryConflict, Scope, ServiceUrl, shown};
+use crate::domain::{Failure, InventoryConflict, InventoryItem, Scope, ServiceUrl, shown};
 use crate::store::database::postgres::hosts::HostsError;
 
 /// An error of the store. Never shows a URL's password.
@@ -137,6 +137,14 @@ pub enum StoreError {
     /// What is to be thawed is not frozen.
     #[error("{} not frozen", .0.is())]
     NotFrozen(Scope),
+    /// A part of the inventory that is to go is needed; nothing was changed.
+    #[error("{item} is still needed by {by}")]
+    StillNeeded {
+        /// The switch or server.
+        item: InventoryItem,
+        /// What needs it.
+        by: String,
+    },
     /// It cannot be done, for this reason.
     #[error(transparent)]
     Refused(Failure),
@@ -176,6 +184,7 @@ impl StoreError {
             | Self::Unpack { .. }
             | Self::NotFound { .. }
             | Self::NotFrozen(_)
+            | Self::StillNeeded { .. }
             | Self::Refused(_)
             | Self::Inventory(_)
             | Self::LeaseLost { .. }
@@ -200,6 +209,7 @@ impl StoreError {
             self,
             Self::NotFound { .. }
                 | Self::NotFrozen(_)
+                | Self::StillNeeded { .. }
                 | Self::Refused(_)
                 | Self::Inventory(_)
                 | Self::UnknownUrl

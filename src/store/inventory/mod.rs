@@ -2,6 +2,7 @@
 
 pub(super) mod import;
 pub(super) mod overview;
+pub(super) mod remove;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -15,6 +15,7 @@ pub(super) mod extract;
 mod freezes;
 pub(super) mod health;
 mod history;
+mod inventory;
 mod moves_and_rotations;
 mod paging;
 mod pools;
@@ -65,6 +66,7 @@ fn described() -> (Router<AppState>, Value) {
         pools::router(),
         reservations::router(),
         switches::router(),
+        inventory::router(),
         freezes::router(),
         health::router(),
     ];

@@ -56,6 +56,8 @@ api_codes! {
     BadSignature = "bad_signature", UNAUTHORIZED, "The signature is missing, wrong or too old";
     /// A page of another site asks, or the address is reached under a foreign name.
     CrossSite = "cross_site", FORBIDDEN, "Requests from other sites are not allowed";
+    /// A switch or a server that is to go is needed.
+    StillNeeded = "still_needed", CONFLICT, "It is still needed";
     /// A parameter of the path or the query, or a header, cannot be read.
     InvalidParameter = "invalid_parameter", BAD_REQUEST, "Invalid parameter";
     /// The body is not what the method takes.
@@ -177,6 +179,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Refused(failure) => failure.into(),
             StoreError::NotFound { .. } | StoreError::NotFrozen(_) => Self::new(ApiCode::NotFound, error.to_string()),
+            StoreError::StillNeeded { .. } => Self::new(ApiCode::StillNeeded, error.to_string()),
             error => Failure::new(Code::DatabaseTrouble, chain(&error)).into(),
         }
     }

@@ -39,6 +39,7 @@ mod order;
 mod pages;
 mod paused;
 mod pools;
+mod removing;
 mod replaying;
 mod restore;
 mod restored_database;

@@ -1,9 +1,9 @@
 //! Switches, servers and their ports.
 
-use vmacd::domain::{Code, Dialect, Failure, InventoryPlace, Mac};
+use vmacd::domain::{Code, Dialect, Failure, InventoryItem, InventoryPlace, Mac};
 use vmacd::store::{ImportReport, StoreError};
 
-use super::bench::{Bench, create, inventory, switch};
+use super::bench::{Bench, create, inventory, join, revoke, switch};
 
 on_both_engines! {
     what_was_imported_is_exported,
@@ -15,6 +15,8 @@ on_both_engines! {
     a_pinned_key_and_a_found_dialect_are_kept,
     what_is_fixed_at_a_switch_has_it_tried_at_once,
     the_lease_of_a_switch_is_made_with_it,
+    a_switch_and_a_server_are_removed_once_nothing_needs_them,
+    a_server_of_a_group_is_removed_without_the_others,
 }
 
 async fn what_was_imported_is_exported(bench: &Bench) {
@@ -132,4 +134,48 @@ async fn the_lease_of_a_switch_is_made_with_it(bench: &Bench) {
     assert_eq!(bench.number("SELECT COUNT(*) FROM switch_leases").await, 2);
     let known = bench.store.switches().get(&switch("sw-a")).await.expect("found");
     assert_eq!((known.trouble, known.last_seen_at), (None, None));
+}
+
+async fn a_switch_and_a_server_are_removed_once_nothing_needs_them(bench: &Bench) {
+    let (of_switch, of_server) = (InventoryItem::Switch(switch("sw-a")), InventoryItem::Server(1));
+    bench.admit(create("m-1", 1, "10.0.1.10")).await;
+    bench.settle("sw-a").await;
+    for item in [&of_switch, &of_server] {
+        let refused = bench.store.inventory().remove(item, false).await.expect_err("it is needed").to_string();
+        assert!(refused.contains("1 virtual MAC: 10.0.1.10 (server 1, active)"), "{refused}");
+        let needs = bench.store.inventory().needs(item).await.expect("needs");
+        assert_eq!(needs.revokes(), [(1, "10.0.1.10".parse().expect("an address"))]);
+    }
+    bench.admit(revoke("m-2", 1, "10.0.1.10")).await;
+    assert!(bench.store.inventory().needs(&of_switch).await.expect("needs").revokes().is_empty(), "it is on its way");
+    assert!(bench.store.inventory().remove(&of_server, true).await.is_err(), "not done yet");
+    bench.settle("sw-a").await;
+    let removal = bench.store.inventory().remove(&of_switch, false).await.expect("removed");
+    assert_eq!((removal.what, removal.ports), ("switch", 2));
+    bench.store.inventory().remove(&of_server, false).await.expect("removed");
+    let left = bench.store.inventory().export().await.expect("an inventory");
+    assert_eq!(left.switches.len(), 1);
+    assert!(
+        left.servers
+            .iter()
+            .all(|server| server.id != 1 && server.ports.iter().all(|port| port.switch == switch("sw-b")))
+    );
+    for item in [&of_switch, &of_server] {
+        assert!(matches!(bench.store.inventory().remove(item, false).await, Err(StoreError::NotFound { .. })));
+    }
+    let before = bench.number("SELECT token FROM switch_leases WHERE switch = 'sw-a'").await;
+    bench.store.inventory().import(&inventory()).await.expect("imported again");
+    assert_eq!(bench.number("SELECT token FROM switch_leases WHERE switch = 'sw-a'").await, before, "it never falls");
+}
+
+async fn a_server_of_a_group_is_removed_without_the_others(bench: &Bench) {
+    bench.admit(join("m-1", 1, "10.0.1.10", "web")).await;
+    bench.settle("sw-a").await;
+    bench.admit(join("m-2", 2, "10.0.1.10", "web")).await;
+    bench.settle("sw-b").await;
+    let ip = "10.0.1.10".parse().expect("an address");
+    let needs = bench.store.inventory().needs(&InventoryItem::Server(2)).await.expect("needs");
+    assert_eq!(needs.revokes(), [(2, ip)]);
+    let needs = bench.store.inventory().needs(&InventoryItem::Switch(switch("sw-a"))).await.expect("needs");
+    assert_eq!(needs.revokes(), [(1, ip)], "the other one goes on");
 }
