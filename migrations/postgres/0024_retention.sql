@@ -18,10 +18,12 @@ CREATE INDEX dead_letters_waiting_key ON dead_letters (message_key) WHERE state 
 
 -- How far each table was gone through, and how many rows of it have gone.
 CREATE TABLE retention (
-    table_name TEXT PRIMARY KEY,
-    removed    BIGINT NOT NULL DEFAULT 0,
-    scanned_to TEXT NOT NULL DEFAULT '',
-    due_at_ms  BIGINT NOT NULL DEFAULT 0
+    table_name  TEXT PRIMARY KEY,
+    removed     BIGINT NOT NULL DEFAULT 0,
+    scanned_to  TEXT NOT NULL DEFAULT '',
+    due_at_ms   BIGINT NOT NULL DEFAULT 0,
+    -- When it was last begun with its first row: those that were passed over are looked at again then.
+    begun_at_ms BIGINT NOT NULL DEFAULT 0
 );
 
 -- Tasks that one worker does for all.

@@ -241,7 +241,7 @@ section!(
         /// answered again; a later one is a new command, and the order of commands decides.
         commands_days: u32 = 30; 0..=DAYS_MAX,
         /// Days for which an event is kept: the history that pages and `vmacd show` have.
-        events_days: u32 = 90; 0..=DAYS_MAX,
+        events_days: u32 = 60; 0..=DAYS_MAX,
         /// Days for which a push is kept once it ended. The newest fifty of each switch stay.
         pushes_days: u32 = 90; 0..=DAYS_MAX,
         /// Days for which a dead letter is kept once it was replayed or discarded. One that waits stays.

@@ -15,6 +15,8 @@ mod pipeline;
 mod slow;
 mod switches;
 mod workers;
+mod year;
+mod year_orders;
 
 use crate::options::Options;
 use crate::report::table::Row;
@@ -36,6 +38,7 @@ pub const NAMES: &[&str] = &[
     "switches",
     "backups",
     "workers",
+    "year",
 ];
 
 /// Runs one of [`NAMES`].
@@ -56,6 +59,7 @@ pub async fn run(name: &str, options: &Options) -> Vec<Row> {
         "switches" => switches::run(options).await,
         "backups" => backups::run(options).await,
         "workers" => workers::run(options).await,
+        "year" => year::run(options).await,
         other => panic!("{other}: no such scenario"),
     }
 }

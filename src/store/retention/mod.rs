@@ -1,8 +1,8 @@
 //! Old rows go: a batch at a time, table by table, by one worker at a time.
 //!
 //! `rules` lists the tables, how long their rows stay and what keeps a row longer; `figures` says how large they are. Rows are
-//! gone through in the order of their keys, so that those that stay are not looked at again with each batch; a table that was
-//! gone through is due again an hour or a day later. A row of `virtual_macs` never goes: of one that was revoked long ago what
+//! gone through in the order of their keys, and a table that was gone through is due again an hour or a day later, from where
+//! its rows were still young: those that stay are looked at again once a week only. A row of `virtual_macs` never goes: of one that was revoked long ago what
 //! is long is taken out, and what says who had the address stays (decision 0036).
 //!
 //! Nothing waits for the disk: what a crash brings back goes the next time.
@@ -57,10 +57,26 @@ pub struct RetentionBatch {
     pub removed: usize,
 }
 
+/// How long after it was begun with its first row a table is begun with it again.
+const BEGIN_AGAIN: Duration = Duration::from_secs(7 * 24 * 3_600);
+
 /// How far a table was gone through.
+#[derive(Default)]
 struct Place {
     scanned_to: String,
     due_at_ms: i64,
+    begun_at_ms: i64,
+}
+
+impl Place {
+    /// The same, from the first row on where it is time for that.
+    fn begun(self, now_ms: i64) -> Self {
+        let since_ms = now_ms - self.begun_at_ms;
+        match (0..millis(BEGIN_AGAIN)).contains(&since_ms) {
+            true => self,
+            false => Self { scanned_to: String::new(), begun_at_ms: now_ms, ..self },
+        }
+    }
 }
 
 /// What a batch is measured by: before these times rows are old.
@@ -109,13 +125,13 @@ impl Retention<'_> {
     /// When the database fails; what went before that is gone.
     pub async fn next_batch(self, windows: &RetentionWindows) -> Result<RetentionBatch, StoreError> {
         let now = self.store.now().await?;
-        let places = self.places().await?;
+        let mut places = self.places().await?;
         for rule in RULES {
-            let place = places.get(rule.table);
-            let is_due = place.is_none_or(|place| rule.is_due(place.due_at_ms, now.timestamp_millis()));
+            let place = places.remove(rule.table).unwrap_or_default();
+            let is_due = rule.is_due(place.due_at_ms, now.timestamp_millis());
             if let Some(spans) = (rule.windows)(windows).filter(|_| is_due) {
-                let from = place.map_or("", |place| place.scanned_to.as_str());
-                let removed = self.batch(rule, &Cutoffs::of(&spans, now), from, now).await?;
+                let place = place.begun(now.timestamp_millis());
+                let removed = self.batch(rule, &Cutoffs::of(&spans, now), place, now).await?;
                 return Ok(RetentionBatch { table: Some(rule.table), removed });
             }
         }
@@ -123,34 +139,43 @@ impl Retention<'_> {
     }
 
     async fn places(self) -> Result<HashMap<String, Place>, StoreError> {
-        let sql = "SELECT table_name, scanned_to, due_at_ms FROM retention";
+        let sql = "SELECT table_name, scanned_to, due_at_ms, begun_at_ms FROM retention";
         let rows = self.store.engine.read("read how far old rows were removed", sql, Vec::new()).await?;
         let place = |row: &Row| {
-            let place = Place { scanned_to: row.get("scanned_to")?, due_at_ms: row.get("due_at_ms")? };
+            let (scanned_to, due_at_ms) = (row.get("scanned_to")?, row.get("due_at_ms")?);
+            let place = Place { scanned_to, due_at_ms, begun_at_ms: row.get("begun_at_ms")? };
             Ok((row.get("table_name")?, place))
         };
         rows.iter().map(place).collect()
     }
 
-    async fn batch(self, rule: &Rule, cutoffs: &Cutoffs, from: &str, now: DateTime<Utc>) -> Result<usize, StoreError> {
-        let rows = self.store.engine.read("find old rows", &rule.page(), self.page_args(rule, cutoffs, from)).await?;
-        let (mut going, mut is_end) = (Vec::new(), rows.len() < BATCH);
+    async fn batch(
+        self,
+        rule: &Rule,
+        cutoffs: &Cutoffs,
+        place: Place,
+        now: DateTime<Utc>,
+    ) -> Result<usize, StoreError> {
+        let arguments = self.page_args(rule, cutoffs, &place.scanned_to);
+        let rows = self.store.engine.read("find old rows", &rule.page(), arguments).await?;
+        let (mut going, mut last_old, mut is_end) = (Vec::new(), None, rows.len() < BATCH);
         for row in &rows {
+            let key: String = row.get("key_text")?;
             if row.get::<bool>("goes")? {
-                going.push(json!({"id": row.get::<String>("key_text")?}));
+                going.push(json!({"id": key}));
             }
+            let is_old = row.get::<bool>("is_old")?;
+            is_end |= !is_old;
+            last_old = if is_old { Some(key) } else { last_old };
         }
-        let last = rows.last().map(|row| Ok((row.get("key_text")?, row.get("is_old")?))).transpose()?;
-        let (last, is_old): (String, bool) = last.unwrap_or_default();
-        is_end |= !is_old;
         let removed = self.remove(rule, cutoffs, going, now).await?;
-        let (scanned_to, due_at_ms) = match (is_end, &rule.key) {
-            (true, _) => (String::new(), now.timestamp_millis() + millis(rule.every)),
+        let due_at_ms = if is_end { now.timestamp_millis() + millis(rule.every) } else { 0 };
+        let scanned_to = match (&rule.key, is_end) {
             // Those that are done are not found again.
-            (false, Key::Due(_)) => (String::new(), 0),
-            (false, _) => (last, 0),
+            (Key::Due(_), _) | (Key::Hash(_), true) => String::new(),
+            (_, _) => last_old.unwrap_or(place.scanned_to),
         };
-        self.note(rule, removed, &scanned_to, due_at_ms).await?;
+        self.note(rule, removed, &Place { scanned_to, due_at_ms, begun_at_ms: place.begun_at_ms }).await?;
         Ok(removed)
     }
 
@@ -178,12 +203,13 @@ impl Retention<'_> {
         Ok(self.store.engine.write_unsynced("remove old rows", &rule.removal(), arguments).await?.len())
     }
 
-    async fn note(self, rule: &Rule, removed: usize, scanned_to: &str, due_at_ms: i64) -> Result<(), StoreError> {
-        let sql = "INSERT INTO retention (table_name, removed, scanned_to, due_at_ms) VALUES ($1, $2, $3, $4)
+    async fn note(self, rule: &Rule, removed: usize, place: &Place) -> Result<(), StoreError> {
+        let sql = "INSERT INTO retention (table_name, removed, scanned_to, due_at_ms, begun_at_ms) VALUES ($1, $2, $3, $4, $5)
                    ON CONFLICT (table_name) DO UPDATE SET removed = retention.removed + excluded.removed,
-                       scanned_to = excluded.scanned_to, due_at_ms = excluded.due_at_ms";
+                       scanned_to = excluded.scanned_to, due_at_ms = excluded.due_at_ms,
+                       begun_at_ms = excluded.begun_at_ms";
         let removed = i64::try_from(removed).unwrap_or(i64::MAX);
-        let arguments = args![rule.table, removed, scanned_to, due_at_ms];
+        let arguments = args![rule.table, removed, place.scanned_to.as_str(), place.due_at_ms, place.begun_at_ms];
         self.store.engine.write_unsynced("note how far old rows were removed", sql, arguments).await.map(|_| ())
     }
 }

@@ -43,6 +43,7 @@ pub(super) enum Key {
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 fn one(window: Option<Duration>) -> Option<Vec<Duration>> {
     window.map(|window| vec![window])
@@ -123,7 +124,7 @@ pub(super) const RULES: &[Rule] = &[
             AND NOT EXISTS (SELECT 1 FROM config_backups b WHERE b.content_hash = config_contents.content_hash)
             AND NOT EXISTS (SELECT 1 FROM config_contents d WHERE d.base_hash = config_contents.content_hash)",
         windows: |windows| windows.backups.map(|_| vec![DAY]),
-        every: DAY,
+        every: MONTH,
     },
 ];
 

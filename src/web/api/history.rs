@@ -109,7 +109,7 @@ struct HistoryQuery {
 }
 
 /// Lists everybody who ever had an address, or who had it at a time, also after old rows were removed.
-#[utoipa::path(get, path = "/history/{ip}", tag = "vmacs",
+#[utoipa::path(get, path = "/history/{ip}", operation_id = "show_history", tag = "vmacs",
     params(("ip" = String, Path, description = "the IP address"), HistoryQuery),
     responses(
         (status = 200, body = AddressHistory),

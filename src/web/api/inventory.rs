@@ -52,7 +52,7 @@ struct RemovalView {
 }
 
 /// Takes a switch out of the inventory, with the ports that servers have on it. Its pushes and backups stay.
-#[utoipa::path(delete, path = "/inventory/switches/{name}", tag = "switches",
+#[utoipa::path(delete, path = "/inventory/switches/{name}", operation_id = "remove_switch", tag = "switches",
     params(("name" = String, Path, description = "its name in the inventory"), RemoveQuery),
     responses(
         (status = 200, description = "it is removed", body = RemovalView),
@@ -69,7 +69,7 @@ async fn remove_switch(
 }
 
 /// Takes a server out of the inventory.
-#[utoipa::path(delete, path = "/inventory/servers/{id}", tag = "switches",
+#[utoipa::path(delete, path = "/inventory/servers/{id}", operation_id = "remove_server", tag = "switches",
     params(("id" = i64, Path, description = "its number"), RemoveQuery),
     responses(
         (status = 200, description = "it is removed", body = RemovalView),

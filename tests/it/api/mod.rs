@@ -21,7 +21,7 @@ pub async fn call(serve: &Serve, method: &'static str, path: &str, body: Option<
 }
 
 /// The data of a GET that must succeed.
-async fn data(serve: &Serve, path: &str) -> Value {
+pub async fn data(serve: &Serve, path: &str) -> Value {
     let answer = call(serve, "GET", path, None).await;
     assert_eq!(answer.status, 200, "{path}: {answer:?}");
     answer.json()

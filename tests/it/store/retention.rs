@@ -53,7 +53,7 @@ pub async fn remove_all(bench: &Bench, windows: RetentionWindows) -> BTreeMap<&'
 
 /// All tables are due again.
 async fn due_again(bench: &Bench) {
-    bench.execute("UPDATE retention SET due_at_ms = 0".to_owned()).await;
+    bench.execute("UPDATE retention SET due_at_ms = 0, begun_at_ms = 0".to_owned()).await;
 }
 
 async fn what_ended_goes_and_what_is_open_stays(bench: &Bench) {
