@@ -253,7 +253,7 @@ section!(
         /// Days for which every backup is kept; of older ones the first of a day.
         backups_days: u32 = 30; 0..=DAYS_MAX,
         /// Days for which those are kept; of older ones the first of seven days. 0: the first of each day for ever.
-        backups_daily_days: u32 = 365; 0..=DAYS_MAX,
+        backups_daily_days: u32 = 180; 0..=DAYS_MAX,
     }
 );
 

@@ -127,7 +127,7 @@ async fn remove(store: &Store, connection: &mut PgConnection, days_ago: i64, yea
         freezes: days(365),
         revoked: days(30),
         backups: days(30),
-        backups_daily: days(365),
+        backups_daily: days(180),
     };
     // Each day once, once a week from the first row on, and texts once a month.
     let again = if days_ago % 7 == 0 { ", begun_at_ms = 0" } else { "" };

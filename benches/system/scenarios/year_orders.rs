@@ -43,7 +43,8 @@ impl Orders {
             self.store.intake().admit(&[order], &mut self.rng).await.expect("admitted");
             self.settle().await;
             let took_ms = began.elapsed().as_secs_f64() * 1_000.0;
-            if action == Action::Create { &mut self.create_ms } else { &mut self.revoke_ms }.push(took_ms);
+            let times = if action == Action::Create { &mut self.create_ms } else { &mut self.revoke_ms };
+            times.push(took_ms);
         }
     }
 

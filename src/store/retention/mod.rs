@@ -9,6 +9,7 @@
 
 pub(super) mod figures;
 mod rules;
+mod windows;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,37 +17,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use self::rules::{Key, RULES, Rule};
+use self::rules::{BATCH, Key, RULES, Rule};
 use crate::store::database::clock::millis;
 use crate::store::database::engine::{Arg, Row, args, batch_arg};
 use crate::store::database::error::StoreError;
 use crate::store::parts::Retention;
+pub use windows::RetentionWindows;
 
-/// Rows of one batch.
-pub(super) const BATCH: usize = 1_000;
 /// The name of the task, of which there is one in all workers together.
 const TASK: &str = "retention";
-
-/// How long rows stay; none for ever.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RetentionWindows {
-    /// Commands, once they ended.
-    pub commands: Option<Duration>,
-    /// Events.
-    pub events: Option<Duration>,
-    /// Pushes, once they ended.
-    pub pushes: Option<Duration>,
-    /// Dead letters, once they were replayed or discarded.
-    pub dead_letters: Option<Duration>,
-    /// Freezes that ended.
-    pub freezes: Option<Duration>,
-    /// The bindings of revoked rows.
-    pub revoked: Option<Duration>,
-    /// How long every backup stays; older ones: the first of a day.
-    pub backups: Option<Duration>,
-    /// How long those stay; older ones: the first of seven days.
-    pub backups_daily: Option<Duration>,
-}
 
 /// What one batch came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,8 +14,11 @@
 
 use std::time::Duration;
 
-use super::{BATCH, RetentionWindows};
+use super::windows::RetentionWindows;
 use crate::store::database::clock::millis;
+
+/// Rows of one batch.
+pub(super) const BATCH: usize = 1_000;
 
 /// A table and what goes of it.
 pub(super) struct Rule {
