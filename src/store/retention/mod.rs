@@ -148,6 +148,8 @@ impl Retention<'_> {
             last_old = if is_old { Some(key) } else { last_old };
         }
         let removed = self.remove(rule, cutoffs, going, now).await?;
+        // The first of them all stay: the other tables have their turn.
+        is_end |= removed == 0 && rule.is_compaction();
         let due_at_ms = if is_end { now.timestamp_millis() + millis(rule.every) } else { 0 };
         let scanned_to = match (&rule.key, is_end) {
             // Those that are done are not found again.
