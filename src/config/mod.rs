@@ -27,8 +27,8 @@ pub use origins::Origins;
 pub use secret::Secret;
 pub use section::Range;
 pub use settings::{
-    AmqpSettings, DatabaseSettings, HttpSettings, Migrate, Pooler, RetentionSettings, RetrySettings, Settings, SshSettings,
-    TelemetrySettings, WorkerSettings,
+    AmqpSettings, DatabaseSettings, HttpSettings, Migrate, Pooler, RetentionSettings, RetrySettings, Settings,
+    SshSettings, TelemetrySettings, WorkerSettings,
 };
 pub use signed_parts::SignedPart;
 pub use variables::OF_TESTS;

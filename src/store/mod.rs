@@ -80,8 +80,8 @@ pub use queue::{ClaimLimit, ClaimedMessages, NewQueueMessage, QueueClaim, QueueM
 pub use retention::figures::TableFigures;
 pub use retention::{RetentionBatch, RetentionWindows};
 pub use vmacs::filter::VmacFilter;
-pub use vmacs::recognise::Recognised;
 pub use vmacs::history::{AddressHolder, AskedBy, HeldPort, HolderChange};
+pub use vmacs::recognise::Recognised;
 pub use vmacs::{TimelineEntry, Vmac, VmacPage};
 pub use work::due::Due;
 pub use work::item::{WorkItem, WorkPort};

@@ -64,7 +64,8 @@ pub fn start(arena: &Arena, rng: StdRng) -> Producer {
         let primary: Ipv4Addr = server.primary_ip.parse().expect("an address");
         (1..=ADDRESSES).map(move |n| (server.id as i64, Ipv4Addr::from(u32::from(primary) + n).to_string()))
     });
-    let sender = Sender { urls: arena.brokers.urls(), attempts: 0, open: None, messages: 0, database_url: arena.base.url() };
+    let sender =
+        Sender { urls: arena.brokers.urls(), attempts: 0, open: None, messages: 0, database_url: arena.base.url() };
     let places: Vec<_> = places.collect();
     Producer { task: tokio::spawn(send_on(sender, places, rng, stop.clone())), stop }
 }
@@ -145,7 +146,9 @@ impl Sender {
 
     async fn try_send(&mut self, command: &Command) -> Result<bool, lapin::Error> {
         if self.open.is_none() {
-            let connection = Connection::connect(&self.urls[self.attempts % self.urls.len()], ConnectionProperties::default()).await?;
+            let connection =
+                Connection::connect(&self.urls[self.attempts % self.urls.len()], ConnectionProperties::default())
+                    .await?;
             let channel = connection.create_channel().await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
             self.open = Some((connection, channel));
