@@ -7,7 +7,7 @@ use super::verbs::Cli;
 /// The verbs by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try it", &["demo", "sim"]),
-    ("Run it", &["migrate", "serve", "backup", "config"]),
+    ("Run it", &["migrate", "serve", "backup", "rebuild", "config"]),
     ("Virtual MACs", &["create", "move", "rotate", "revoke", "list", "show", "reserve", "release", "reservations"]),
     ("On call", &["dead-letters", "switches", "backups", "audit", "freeze", "thaw", "freezes", "pools"]),
     ("Set up", &["inventory", "adopt", "macs", "completions", "man"]),
