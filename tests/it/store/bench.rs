@@ -9,8 +9,8 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
 use vmacd::domain::plan::{EndState, Reached, Wish, WishResult};
 use vmacd::domain::{
-    Action, Arrival, Command, Desired, Failure, FailureClass, Inventory, Issued, MessageKey, RetryPolicy, Status,
-    SwitchName,
+    Action, Arrival, Command, Desired, Failure, FailureClass, Inventory, Issued, MessageKey, RetryPolicy, ServiceUrl,
+    Status, SwitchName,
 };
 use vmacd::store::{
     Admission, CommandOutcome, Event, GatheredRow, Incoming, Lease, PushResults, RecordedPush, Store, StoreOptions,
@@ -60,8 +60,7 @@ impl Bench {
     }
 
     async fn new(url: String, pooler: Option<String>, database: Option<Database>) -> Self {
-        let is_pooled = pooler.is_some();
-        let options = StoreOptions { is_pooled, ..StoreOptions::default() };
+        let options = with_pooler(pooler.is_some(), &url, StoreOptions::default());
         let store = Store::connect(pooler.as_ref().unwrap_or(&url), options).await.expect("a database");
         store.migrate().await.expect("tables");
         store.inventory().import(&inventory()).await.expect("an inventory");
@@ -75,7 +74,7 @@ impl Bench {
 
     /// The same by way of a proxy.
     pub async fn open_at(&self, url: &str, options: StoreOptions) -> Store {
-        let options = StoreOptions { is_pooled: self.pooler.is_some(), ..options };
+        let options = with_pooler(self.pooler.is_some(), &self.url, options);
         Store::connect(url, options).await.expect("a database")
     }
 
@@ -232,6 +231,11 @@ impl Bench {
     pub async fn status(&self, ip: &str) -> Status {
         self.row(ip).await.status
     }
+}
+
+/// The options for a database behind a pooler, which is migrated past it, or for one that is not.
+fn with_pooler(is_pooled: bool, url: &str, options: StoreOptions) -> StoreOptions {
+    StoreOptions { is_pooled, migrate_url: is_pooled.then(|| ServiceUrl::new(url)), ..options }
 }
 
 /// How a push that goes well ends for the port.
