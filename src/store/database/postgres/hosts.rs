@@ -68,7 +68,9 @@ impl Hosts {
         let of_place = |place: &String| parts.at(place, &known).parse::<PgConnectOptions>();
         let all: Result<Vec<_>, sqlx::Error> = places.iter().map(of_place).collect();
         let all = all.map_err(|source| HostsError::Unreadable(source.into()))?;
-        let all: Vec<_> = all.into_iter().map(|options| options.application_name(APPLICATION)).collect();
+        // PgBouncer refuses parameters of the start that it does not keep for each client, in every mode.
+        let ours = |host: PgConnectOptions| host.application_name(APPLICATION).extra_float_digits(None);
+        let all: Vec<_> = all.into_iter().map(ours).collect();
         Ok(Self { is_for_writes: asks || all.len() > 1, all })
     }
 }

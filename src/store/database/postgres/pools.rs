@@ -66,12 +66,7 @@ struct Part {
 impl PgPools {
     /// Connects once, to see that it can be done.
     pub async fn open(options: PgOptions) -> Result<Self, sqlx::Error> {
-        let mut hosts = options.hosts;
-        if options.sessions == Sessions::Pooled {
-            // PgBouncer refuses parameters of the start that it does not keep for each client.
-            hosts.all = hosts.all.into_iter().map(|host| host.extra_float_digits(None)).collect();
-        }
-        let primary = Arc::new(Primary::new(hosts));
+        let primary = Arc::new(Primary::new(options.hosts));
         let settings = SessionSettings::new(options.sessions, options.statement_timeout);
         let unsynced = Part::new(UNSYNCED_CONNECTIONS_MAX, settings.clone().unsynced(), &primary).into();
         let synced = Part::new(options.connections_max, settings, &primary).into();
