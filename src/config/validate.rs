@@ -12,7 +12,15 @@ const NO_CERTIFICATE: &str = "is set, but amqp.cert_file, whose key it is for, i
 const REVOKED_DAYS: &str =
     "at least 1 and at most retention.events_days: who revoked is taken out of the event before it goes";
 
+const COMMANDS_DAYS: &str = "0, or longer than broker.archive_age_max_ms: what is read again from the archive is recognised by the commands that are kept";
+const DAY_MS: u64 = 86_400_000;
+
 impl RetentionSettings {
+    /// True where a command stays for longer than its message may be read again.
+    fn keeps_commands_longer_than(&self, archive_age_max_ms: u64) -> bool {
+        self.commands_days == 0 || u64::from(self.commands_days) * DAY_MS > archive_age_max_ms
+    }
+
     /// True where revoked rows take what they need out of their events before these go.
     const fn takes_from_events(&self) -> bool {
         self.events_days == 0 || (self.revoked_days > 0 && self.revoked_days <= self.events_days)
@@ -29,6 +37,11 @@ impl Settings {
         let rules = [
             ("broker.namespace", is_namespace(&self.broker.namespace), "letters, digits, `-`, `_`, `.`, at most 64"),
             ("retry.delay_max_ms", self.retry.delay_max_ms >= self.retry.delay_min_ms, "at least retry.delay_min_ms"),
+            (
+                "retention.commands_days",
+                self.retention.keeps_commands_longer_than(self.broker.archive_age_max_ms),
+                COMMANDS_DAYS,
+            ),
             ("retention.revoked_days", self.retention.takes_from_events(), REVOKED_DAYS),
             ("telemetry.otlp_endpoint", is_endpoint(&self.telemetry.otlp_endpoint), ENDPOINT),
             (
@@ -102,4 +115,27 @@ fn is_endpoint(endpoint: &ServiceUrl) -> bool {
     };
     let is_http = endpoint.check(&["http"], "http://").is_ok();
     endpoint.is_empty() || (is_http && endpoint.reveal().parse().is_ok_and(is_bare))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_rows_stay_for_as_long_as_others_need_them() {
+        let refused = |commands_days, revoked_days, events_days| {
+            let mut settings = Settings::default();
+            let retention = &mut settings.retention;
+            (retention.commands_days, retention.revoked_days, retention.events_days) =
+                (commands_days, revoked_days, events_days);
+            settings.validate().err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        for (commands, revoked, events) in [(30, 30, 60), (0, 0, 0), (4, 1, 1), (30, 30, 0)] {
+            assert_eq!(refused(commands, revoked, events), "", "{commands} {revoked} {events}");
+        }
+        assert!(refused(3, 30, 60).contains("retention.commands_days"), "the archive keeps three days");
+        for (revoked, events) in [(61, 60), (0, 60)] {
+            assert!(refused(30, revoked, events).contains("retention.revoked_days"), "{revoked} {events}");
+        }
+    }
 }
