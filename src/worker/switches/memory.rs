@@ -13,6 +13,9 @@ use crate::switch::KnownConfiguration;
 /// Bindings that are remembered of all switches together; about 200 bytes each.
 const BINDINGS_MAX: usize = 500_000;
 
+/// How long something is remembered: its text stays in the database for a day without a backup that needs it.
+const KEPT: Duration = Duration::from_secs(12 * 3_600);
+
 /// What is remembered of a switch.
 struct Remembered {
     known: KnownConfiguration,
@@ -28,7 +31,8 @@ impl Memory {
     /// What is remembered of the switch as the inventory has it, and since when. It is forgotten until it is put back.
     pub fn take(&self, switch: &Switch) -> Option<(KnownConfiguration, Duration)> {
         let remembered = self.all().remove(&switch.name)?;
-        (remembered.host_key == switch.host_key).then(|| (remembered.known, remembered.seen_at.elapsed()))
+        let age = remembered.seen_at.elapsed();
+        (remembered.host_key == switch.host_key && age < KEPT).then_some((remembered.known, age))
     }
 
     /// True when something is remembered of the switch.
