@@ -107,6 +107,8 @@ impl Shared {
             return Ok(None);
         }
         let flow = InHand::new(BYTES_MAX).flow();
+        // A reader that ends early leaves messages unread, and the next one is behind them: never full, the prefetch is the bound.
+        std::mem::forget(flow.in_hand().reading());
         let (connection, _) = connect_reading(&self.target, self.rpc_timeout, Some(flow.clone())).await?;
         Ok(Some(Archive { connection, name: self.topology.archive(), timeout: self.rpc_timeout, flow }))
     }
