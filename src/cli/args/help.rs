@@ -8,7 +8,10 @@ use super::verbs::Cli;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try it", &["demo", "sim"]),
     ("Run it", &["migrate", "serve", "backup", "rebuild", "config"]),
-    ("Virtual MACs", &["create", "move", "rotate", "revoke", "list", "show", "reserve", "release", "reservations"]),
+    (
+        "Virtual MACs",
+        &["create", "move", "rotate", "revoke", "list", "show", "history", "reserve", "release", "reservations"],
+    ),
     ("On call", &["dead-letters", "switches", "backups", "audit", "freeze", "thaw", "freezes", "pools"]),
     ("Set up", &["inventory", "adopt", "macs", "completions", "man"]),
 ];
