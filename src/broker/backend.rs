@@ -145,6 +145,15 @@ impl Broker {
         either!(self, Self, broker => broker.depths().await)
     }
 
+    /// How often the queue of commands was gone and was made anew since the start: what was published meanwhile is in the
+    /// archive alone.
+    pub fn queues_made(&self) -> u64 {
+        match self {
+            Self::Amqp(broker) => broker.queues_made(),
+            Self::Embedded(_) => 0,
+        }
+    }
+
     /// True while every consumer has its connection.
     pub fn is_connected(&self) -> bool {
         match self {

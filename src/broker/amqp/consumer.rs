@@ -162,7 +162,13 @@ impl Sessions {
     async fn consume(&self, reader: &Reader<'_>, url: &ServiceUrl) -> Result<(), String> {
         let topology = &self.shared.topology;
         // A broker that lost its data gets its queues back.
-        declare::declare(&reader.control, topology).await.map_err(|error| chain(&error))?;
+        if declare::declare(&reader.control, topology).await.map_err(|error| chain(&error))? {
+            tracing::warn!(
+                queue = topology.queue(QueueKind::Commands),
+                "the queue of commands was gone; it was made anew"
+            );
+            self.shared.queues_made.fetch_add(1, Ordering::Relaxed);
+        }
         let _up = Up::new(&self.shared.consumers_down);
         upgrade::replace_former_queue(reader, topology).await?;
         if self.kind == QueueKind::Commands {

@@ -45,14 +45,16 @@ pub(super) enum Declared {
     Formerly,
 }
 
-/// Declares everything. A queue of the earlier version is left to the consumer that replaces it.
-pub(super) async fn declare(control: &Control<'_>, topology: &Topology) -> Result<(), BrokerError> {
+/// Declares everything. A queue of the earlier version is left to the consumer that replaces it. True where the queue of
+/// commands was not there: what was published meanwhile is in the archive alone.
+pub(super) async fn declare(control: &Control<'_>, topology: &Topology) -> Result<bool, BrokerError> {
     declare_exchange(control, &topology.commands(), ExchangeKind::Topic).await?;
     declare_exchange(control, &topology.events(), ExchangeKind::Topic).await?;
     declare_exchange(control, &topology.dead(), ExchangeKind::Fanout).await?;
     declare_queue(control, topology, QueueKind::Dead).await?;
+    let was_missing = matches!(control.depth(&topology.queue(QueueKind::Commands)).await, Ok(None));
     declare_queue(control, topology, QueueKind::Commands).await?;
-    Ok(())
+    Ok(was_missing)
 }
 
 async fn declare_exchange(control: &Control<'_>, name: &str, kind: ExchangeKind) -> Result<(), BrokerError> {

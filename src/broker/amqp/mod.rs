@@ -22,7 +22,7 @@ mod target;
 mod upgrade;
 mod wire;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -73,6 +73,8 @@ struct Shared {
     archive_age: Duration,
     /// Why commands are not archived, as it was logged last.
     archive_problem: Mutex<Option<String>>,
+    /// How often the queue of commands was gone and was made anew since the start.
+    queues_made: AtomicU64,
 }
 
 impl AmqpBroker {
@@ -96,6 +98,7 @@ impl AmqpBroker {
             closing,
             archive_age,
             archive_problem: Mutex::default(),
+            queues_made: AtomicU64::new(0),
         };
         shared.keep_archive().await;
         Ok(Self { shared: Arc::new(shared) })
@@ -148,6 +151,10 @@ impl AmqpBroker {
         Ok(depths)
     }
 
+    pub(super) fn queues_made(&self) -> u64 {
+        self.shared.queues_made.load(Ordering::Relaxed)
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.shared.consumers_down.load(Ordering::Relaxed) == 0
     }
@@ -171,7 +178,7 @@ async fn declare_all(target: &AmqpTarget, topology: &Topology, timeout: Duration
                 tracing::warn!(problem = chain(&error), "could not declare the queues; trying again");
                 tokio::time::sleep(backoff.next_wait()).await;
             }
-            declared => return declared,
+            declared => return declared.map(drop),
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! What a database may have lost comes in before anything new: the archive is read again for each database that the worker
-//! meets, the first included, because nobody knows what became of it while no worker ran.
+//! meets, the first included, because nobody knows what became of it while no worker ran. The same after the queue of commands
+//! was gone: what was published meanwhile is in the archive alone.
 
 use std::time::{Duration, Instant};
 
@@ -20,19 +21,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Up to which database the archive was read.
+/// For which database and which queue the archive was read.
 #[derive(Debug, Default)]
 pub(super) struct BroughtBack {
-    lineage: Option<u64>,
+    of: Option<(u64, u64)>,
     failing_since: Option<Instant>,
 }
 
 impl BroughtBack {
-    /// True where the database is one for which the archive was not read yet.
+    /// True where the archive was not read yet for this database and this queue.
     pub fn is_due(&self, context: &Context) -> bool {
         matches!(context.broker, Broker::Amqp(_))
             && context.settings.broker.archive_age_max_ms > 0
-            && self.lineage != Some(context.store.lineage())
+            && self.of != Some((context.store.lineage(), context.broker.queues_made()))
     }
 
     /// Reads the archive under the fence, and admits what was lost; `head` is the identity of the message at the head of the
@@ -46,6 +47,7 @@ impl BroughtBack {
         fence: &Fence,
         head: Option<&str>,
     ) -> Result<bool, StoreError> {
+        let queues_made = context.broker.queues_made();
         match read_again(context, fence, head).await {
             Ok(report) => {
                 say(&report);
@@ -68,7 +70,7 @@ impl BroughtBack {
                  stop the workers and run `vmacd rebuild`"
             ),
         }
-        *self = Self { lineage: Some(fence.lineage()), failing_since: None };
+        *self = Self { of: Some((fence.lineage(), queues_made)), failing_since: None };
         Ok(true)
     }
 }

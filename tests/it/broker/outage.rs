@@ -105,7 +105,9 @@ async fn what_reaches_no_queue_is_an_error() {
     let bench = Bench::rabbitmq().await;
     let (_connection, channel) = Rabbit::shared().channel().await;
     let queue = bench.name("vmac.commands");
-    channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.expect("deleted");
+    for queue in [&queue, &bench.name("vmac.archive")] {
+        channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.expect("deleted");
+    }
     let refused = bench.broker.publish_command(message("a")).await;
     assert!(matches!(&refused, Err(BrokerError::NotTaken { exchange, .. }) if *exchange == queue), "{refused:?}");
 }
@@ -119,7 +121,12 @@ async fn a_deleted_queue_is_declared_again_and_consumed() {
     let (_connection, channel) = Rabbit::shared().channel().await;
     let queue = bench.name("vmac.commands");
     channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.expect("deleted");
-    eventually("it is declared again", async || bench.broker.publish_command(message("b")).await).await;
+    eventually("it is declared again", async || {
+        let depths = bench.broker.depths().await.expect("depths");
+        depths.iter().any(|(name, _)| *name == queue).then_some(()).ok_or(depths)
+    })
+    .await;
+    bench.publish(&["b"]).await;
     assert_eq!(bodies(&take(&mut consumer, 1).await), ["b"]);
 }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use lapin::BasicProperties;
+use lapin::options::QueueDeleteOptions;
 use serde_json::Value;
 
 use super::world::World;
-use crate::support::eventually;
 use crate::support::http::get;
 use crate::support::postgres::Database;
 use crate::support::vmacd::{Serve, run};
+use crate::support::{Rabbit, eventually};
 
 /// The active addresses: server and MAC of each.
 pub type Addresses = BTreeMap<String, (i64, String)>;
@@ -213,4 +214,22 @@ async fn with_the_archive_turned_off_nothing_is_archived_or_read() {
     let archive = format!("{}vmac.archive", world.namespace);
     let queues = crate::support::Rabbit::shared().ctl(&["list_queues", "name"]);
     assert!(!queues.contains(&archive), "{queues}");
+}
+
+#[tokio::test]
+async fn orders_that_were_published_while_the_queue_was_gone_are_done() {
+    let world = World::real(1, 1).await;
+    let serve = world.serve().await;
+    world.command("create", 0, 1, "before").await;
+    world.until("active", 1).await;
+    serve.signal("STOP");
+    let (_connection, channel) = Rabbit::shared().channel().await;
+    let queue = format!("{}vmac.commands", world.namespace);
+    channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.expect("deleted");
+    // The archive takes it, and the producer gets its confirm.
+    world.command("create", 0, 2, "meanwhile").await;
+    serve.signal("CONT");
+    world.until("active", 2).await;
+    assert_eq!(brought_back(&serve).await, 1);
+    world.assert_consistent().await;
 }
