@@ -117,10 +117,12 @@ impl<'a> Parts<'a> {
 
     /// Each host with its port, as a URL has it.
     fn places(&self) -> Result<Vec<String>, HostsError> {
-        let mut places: Vec<(String, String)> = match self.parameter("hostaddr").or(self.parameter("host")) {
-            Some(hosts) => hosts.split(',').map(|host| (in_url(host), String::new())).collect(),
-            None => self.hosts.split(',').map(host_and_port).collect(),
-        };
+        let mut places: Vec<(String, String)> = self.hosts.split(',').map(host_and_port).collect();
+        if let Some(hosts) = self.parameter("hostaddr").or(self.parameter("host")) {
+            // The ports before the path stay.
+            let ports: Vec<String> = places.into_iter().map(|(_, port)| port).collect();
+            places = hosts.split(',').map(in_url).zip(ports.into_iter().cycle()).collect();
+        }
         if let Some(ports) = self.parameter("port") {
             let ports: Vec<&str> = ports.split(',').collect();
             if ports.len() != 1 && ports.len() != places.len() {
@@ -202,6 +204,7 @@ mod tests {
             ("postgres://u:p@h1,h2/db?port=1", vec!["h1:1", "h2:1"]),
             ("postgres://u:p@h1/db?hostaddr=127.0.0.1,::1", vec!["127.0.0.1:5432", "[::1]:5432"]),
             ("postgres:///db?host=/run/postgresql&port=5433", vec!["/run/postgresql:5433"]),
+            ("postgres://u:p@localhost:5433/db?host=/run/postgresql", vec!["/run/postgresql:5433"]),
             ("postgres://%2Frun%2Fpostgresql/db", vec!["/run/postgresql:5432"]),
             ("postgresql://db.example.net/wsh_infra?target_session_attrs=read-write", vec!["db.example.net:5432"]),
         ] {
