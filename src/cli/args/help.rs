@@ -7,12 +7,12 @@ use super::verbs::Cli;
 /// The verbs by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Try it", &["demo", "sim"]),
-    ("Run it", &["migrate", "serve", "backup", "rebuild", "config"]),
+    ("Run it", &["migrate", "serve", "backup", "config"]),
     (
         "Virtual MACs",
         &["create", "move", "rotate", "revoke", "list", "show", "history", "reserve", "release", "reservations"],
     ),
-    ("On call", &["dead-letters", "switches", "backups", "audit", "freeze", "thaw", "freezes", "pools"]),
+    ("On call", &["dead-letters", "switches", "backups", "audit", "rebuild", "freeze", "thaw", "freezes", "pools"]),
     ("Set up", &["inventory", "adopt", "macs", "completions", "man"]),
 ];
 
