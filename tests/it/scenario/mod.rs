@@ -8,7 +8,7 @@ mod audit;
 mod backup;
 mod bad_input;
 mod blast;
-mod brought_back;
+pub mod brought_back;
 mod check;
 mod clocks;
 mod compose;
