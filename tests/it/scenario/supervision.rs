@@ -69,10 +69,10 @@ async fn an_outbox_that_panics_is_started_again_and_publishes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_panics_over_a_batch_is_started_again_and_keeps_it() {
     let world = world().await;
-    let serve = panicking(&world, "collect::batch").await;
+    let serve = panicking(&world, "dead_queue::batch").await;
     world.publish_dead("poison", b"given up by the broker").await;
     is_told(&serve, "collector", PANICKED).await;
-    is_counted_and_goes_on(&world, &serve, "collector", "src/worker/intake/collect.rs", 1).await;
+    is_counted_and_goes_on(&world, &serve, "collector", "src/worker/intake/dead_queue.rs", 1).await;
     eventually("the dead letter is kept", async || world.dead_letters().await.len() == 1).await;
 }
 

@@ -14,7 +14,8 @@ use crate::support::{eventually, size};
 const PAIRS_SHORT: u32 = 300;
 const PAIRS_LONG: u32 = 1_000;
 /// Longest time until another admits, after the admitting worker was killed and after its host fell silent.
-const KILLED_MAX: Duration = Duration::from_secs(5);
+/// Whoever takes over reads the archive first, if it was started a moment ago.
+const KILLED_MAX: Duration = Duration::from_secs(10);
 const SILENT_MAX: Duration = Duration::from_secs(20);
 
 /// The turn that a worker had last, as its log says.
@@ -116,7 +117,7 @@ async fn when_the_admitting_worker_is_paused_another_admits_and_what_it_had_in_h
     world.command("create", 0, 1, "first").await;
     world.until("active", 1).await;
     let other = world.serve().await;
-    assert_eq!((turn(&paused), turn(&other)), (1, 0), "the first one admits");
+    assert!(turn(&paused) > turn(&other), "the first one admits");
     let body = world.body(0, 2).to_string();
     pause_while_it_admits(&paused, &world, "in-hand", &body).await;
     // Without times: the last one that is published wins.

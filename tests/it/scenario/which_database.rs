@@ -41,6 +41,8 @@ const VERBS: &[&[&str]] = &[
     &["pools"],
     &["freezes"],
     &["audit"],
+    &["history", "10.0.0.1"],
+    &["rebuild", "--since", "1h", "--dry-run"],
     &["adopt", "--dry-run"],
     &["switches", "check", "sw-a1"],
     &["dead-letters", "show", "1"],
