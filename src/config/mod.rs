@@ -12,6 +12,7 @@ mod hook_settings;
 mod load;
 mod origins;
 mod pools;
+mod retention_settings;
 mod secret;
 mod section;
 mod settings;
@@ -24,11 +25,12 @@ pub use document::{example, tables, variables};
 pub use hook_settings::{HookFields, HookSettings, SecretEncoding};
 pub use load::{ConfigError, load};
 pub use origins::Origins;
+pub use retention_settings::RetentionSettings;
 pub use secret::Secret;
 pub use section::Range;
 pub use settings::{
-    AmqpSettings, DatabaseSettings, HttpSettings, Migrate, Pooler, RetentionSettings, RetrySettings, Settings,
-    SshSettings, TelemetrySettings, WorkerSettings,
+    AmqpSettings, DatabaseSettings, HttpSettings, Migrate, Pooler, RetrySettings, Settings, SshSettings,
+    TelemetrySettings, WorkerSettings,
 };
 pub use signed_parts::SignedPart;
 pub use variables::OF_TESTS;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::section::{section, sections};
-use super::{HookSettings, Secret};
+use super::{HookSettings, RetentionSettings, Secret};
 use crate::domain::{DriftMode, RetryPolicy, ServiceUrl, ServiceUrls, Strategy};
 
 /// Upper bounds of spans, milliseconds. Nothing that adds a span to a time comes near its limits with them.
@@ -15,8 +15,6 @@ const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 const WEEK_MS: u64 = 7 * DAY_MS;
 const YEAR_MS: u64 = 366 * DAY_MS;
-/// Upper bound of days: a hundred years.
-const DAYS_MAX: u32 = 36_500;
 /// Upper bound of what is counted in memory.
 const MANY: usize = 65_535;
 
@@ -229,31 +227,6 @@ section!(
         /// File of backup keys (`vmacd backups keygen`): the first seals every new backup, each of them opens; empty leaves
         /// backups readable in the database.
         key_file: PathBuf = PathBuf::new(),
-    }
-);
-
-section!(
-    /// `[retention]`
-    ///
-    /// What is older goes, a batch at a time. 0 keeps everything. Who had which address and MAC is never forgotten (`vmacd history`).
-    RetentionSettings {
-        /// Days for which a command is kept once it ended. A message that comes again within them is recognised by its key and
-        /// answered again; a later one is a new command, and the order of commands decides.
-        commands_days: u32 = 30; 0..=DAYS_MAX,
-        /// Days for which an event is kept: the history that pages and `vmacd show` have.
-        events_days: u32 = 60; 0..=DAYS_MAX,
-        /// Days for which a push is kept once it ended. The newest fifty of each switch stay.
-        pushes_days: u32 = 90; 0..=DAYS_MAX,
-        /// Days for which a dead letter is kept once it was replayed or discarded. One that waits stays.
-        dead_letters_days: u32 = 90; 0..=DAYS_MAX,
-        /// Days for which a freeze is kept once it ended.
-        freezes_days: u32 = 365; 0..=DAYS_MAX,
-        /// Days for which a revoked virtual MAC keeps its bindings; at most `events_days`. Its line in the history stays.
-        revoked_days: u32 = 30; 0..=DAYS_MAX,
-        /// Days for which every backup is kept; of older ones the first of a day.
-        backups_days: u32 = 30; 0..=DAYS_MAX,
-        /// Days for which those are kept; of older ones the first of seven days. 0: the first of each day for ever.
-        backups_daily_days: u32 = 180; 0..=DAYS_MAX,
     }
 );
 

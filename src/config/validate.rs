@@ -2,8 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::settings::RetentionSettings;
-use super::{AmqpSettings, ConfigError, ServiceUrl, Settings};
+use super::{AmqpSettings, ConfigError, RetentionSettings, ServiceUrl, Settings};
 
 const ENDPOINT: &str = "a URL such as http://127.0.0.1:4318, without user, password or parameters, which are not sent; https is \
     not spoken: send to a collector on this host and let it carry the traces on encrypted";
