@@ -38,6 +38,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("pg_restore ", "needs Postgres; tests/it/scenario/backup.rs restores what was dumped"),
     ("max_message_size ", "is a line of rabbitmq.conf"),
     ("rabbitmqctl ", "needs the rights of RabbitMQ's own user"),
+    ("rabbitmq-plugins ", "needs the rights of RabbitMQ's own user"),
     ("docker compose ", "needs Docker; what it starts is run by tests/it/scenario/compose.rs"),
 ];
 
