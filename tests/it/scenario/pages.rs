@@ -27,7 +27,6 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("auth_mechanisms.", "is a file of RabbitMQ"),
     ("ssl_cert_login_from", "is a file of RabbitMQ"),
     ("ssl_options.", "is a file of RabbitMQ"),
-    ("deploy/debian/build", "builds a release; what it packages is tested in tests/it/tidy/deploy.rs"),
     ("apt install ./", "needs root"),
     ("install ", "needs root"),
     ("systemctl ", "needs systemd and root"),
