@@ -4,28 +4,26 @@
 //! It is declared over connections of its own: a broker that has no streams may end the connection, and the work goes on
 //! without an archive.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer as LapinConsumer};
 
-use super::connect::{close, connect, connect_reading};
+use super::connect::{close, connect};
 use super::control::{Control, text};
-use super::in_hand::{Flow, InHand, Share};
 use super::{Shared, bounded, declare, wire};
 use crate::broker::error::BrokerError;
 use crate::broker::message::Message;
 use crate::domain::chain;
 
-/// Messages under way from the stream at once; a stream needs a prefetch and acknowledgements.
-const PREFETCH: u16 = 1_000;
+/// Messages under way from the stream at once, of at most 64 KiB each; a stream needs a prefetch and acknowledgements.
+const PREFETCH: u16 = 500;
 /// They are acknowledged so many at a time.
-const ACK_EVERY: u32 = 250;
-/// Bytes of messages in hand at once.
-const BYTES_MAX: usize = 32 << 20;
+const ACK_EVERY: u32 = 100;
 /// The header in which the broker tells a message's place in the stream.
 const OFFSET: &str = "x-stream-offset";
 
@@ -49,7 +47,6 @@ pub struct Archived {
     pub offset: i64,
     /// The message, as the queue had handed it out.
     pub message: Message,
-    _share: Share,
 }
 
 /// The archive, over a connection of its own.
@@ -57,7 +54,6 @@ pub struct Archive {
     connection: Connection,
     name: String,
     timeout: Duration,
-    flow: Arc<Flow>,
 }
 
 /// Reads the archive from one place on.
@@ -65,7 +61,6 @@ pub struct ArchiveReader {
     channel: Channel,
     stream: LapinConsumer,
     timeout: Duration,
-    flow: Arc<Flow>,
     unacknowledged: u32,
 }
 
@@ -106,11 +101,8 @@ impl Shared {
         if !self.keep_archive().await {
             return Ok(None);
         }
-        let flow = InHand::new(BYTES_MAX).flow();
-        // A reader that ends early leaves messages unread, and the next one is behind them: never full, the prefetch is the bound.
-        std::mem::forget(flow.in_hand().reading());
-        let (connection, _) = connect_reading(&self.target, self.rpc_timeout, Some(flow.clone())).await?;
-        Ok(Some(Archive { connection, name: self.topology.archive(), timeout: self.rpc_timeout, flow }))
+        let connection = connect(&self.target, self.rpc_timeout).await?;
+        Ok(Some(Archive { connection, name: self.topology.archive(), timeout: self.rpc_timeout }))
     }
 }
 
@@ -120,7 +112,6 @@ impl Archive {
     /// # Errors
     /// When the broker refuses, or does not answer.
     pub async fn read(&self, start: ArchiveStart) -> Result<ArchiveReader, BrokerError> {
-        let _reading = self.flow.in_hand().reading();
         let channel = bounded("open a channel", self.timeout, self.connection.create_channel()).await?;
         let qos = channel.basic_qos(PREFETCH, BasicQosOptions { global: false });
         bounded("set the prefetch", self.timeout, qos).await?;
@@ -129,17 +120,21 @@ impl Archive {
         let name = self.name.as_str();
         let consume = channel.basic_consume(name.into(), "vmacd".into(), BasicConsumeOptions::default(), arguments);
         let stream = bounded("read the archive", self.timeout, consume).await?;
-        Ok(ArchiveReader { channel, stream, timeout: self.timeout, flow: self.flow.clone(), unacknowledged: 0 })
+        Ok(ArchiveReader { channel, stream, timeout: self.timeout, unacknowledged: 0 })
     }
 
     /// Ends the connection.
     pub async fn close(self) {
-        let _reading = self.flow.in_hand().reading();
         close(&self.connection).await;
     }
 }
 
 impl ArchiveStart {
+    /// About this time.
+    pub fn since(time: DateTime<Utc>) -> Self {
+        Self::Since(u64::try_from(time.timestamp()).unwrap_or(0))
+    }
+
     fn argument(self) -> AMQPValue {
         match self {
             Self::First => text("first"),
@@ -165,19 +160,17 @@ impl ArchiveReader {
         let offset = offset.ok_or_else(ended)?;
         let tag = delivery.delivery_tag;
         let (message, _) = wire::received(delivery);
-        let share = self.flow.take(message.bytes());
         self.unacknowledged += 1;
         if self.unacknowledged >= ACK_EVERY {
             self.unacknowledged = 0;
             let ack = self.channel.basic_ack(tag, BasicAckOptions { multiple: true });
             bounded("read on in the archive", self.timeout, ack).await?;
         }
-        Ok(Some(Archived { offset, message, _share: share }))
+        Ok(Some(Archived { offset, message }))
     }
 
     /// Ends the reading.
     pub async fn close(self) {
-        let _reading = self.flow.in_hand().reading();
         let _ = bounded("close a channel", self.timeout, self.channel.close(200, "done".into())).await;
     }
 }
