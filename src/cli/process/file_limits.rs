@@ -1,5 +1,6 @@
 //! File descriptors: switches, database, broker and clients share them, and none may take those of the others.
 
+use super::say_lowered;
 use crate::config::Settings;
 
 /// Open files wanted: more than one for each of many thousand switches.
@@ -27,20 +28,11 @@ pub fn raise_file_limit() -> u64 {
 pub fn fit(settings: &Settings) -> Settings {
     let limit = raise_file_limit();
     let fitted = within(usize::try_from(limit).unwrap_or(usize::MAX), settings);
-    for (setting, wanted, got) in [
+    let lowered = [
         ("worker.sessions_max", settings.worker.sessions_max, fitted.worker.sessions_max),
         ("http.connections_max", settings.http.connections_max, fitted.http.connections_max),
-    ] {
-        if got < wanted {
-            tracing::warn!(
-                setting,
-                wanted,
-                got,
-                limit,
-                "using fewer than the settings allow because of the limit of open files; raise it (LimitNOFILE, ulimit -n)"
-            );
-        }
-    }
+    ];
+    say_lowered(lowered, limit, "the limit of open files (LimitNOFILE, ulimit -n)");
     fitted
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::say_lowered;
 use crate::config::Settings;
 
 /// Where control groups are mounted (cgroups(7)).
@@ -19,20 +20,11 @@ pub fn fit(settings: &Settings) -> Settings {
     let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let Some(limit) = limit(&groups, Path::new(MOUNT)) else { return settings.clone() };
     let fitted = within(limit, settings);
-    for (setting, wanted, got) in [
+    let lowered = [
         ("broker.prefetch_bytes_max", settings.broker.prefetch_bytes_max, fitted.broker.prefetch_bytes_max),
         ("worker.pushes_max", settings.worker.pushes_max, fitted.worker.pushes_max),
-    ] {
-        if got < wanted {
-            tracing::warn!(
-                setting,
-                wanted,
-                got,
-                limit,
-                "using less than the settings allow because of the memory limit of this control group; raise it (MemoryMax)"
-            );
-        }
-    }
+    ];
+    say_lowered(lowered, limit, "the memory limit of this control group (MemoryMax)");
     fitted
 }
 
