@@ -7,7 +7,7 @@ use super::delivery::{Batch, Receipt};
 use super::embedded::{EmbeddedBroker, EmbeddedConsumer};
 use super::error::BrokerError;
 use super::message::{EventMessage, Message};
-use super::topology::{QueueKind, Topology};
+use super::topology::{COMMANDS, QueueKind, Topology};
 use crate::store::Store;
 
 /// How the broker is reached.
@@ -143,6 +143,15 @@ impl Broker {
     /// When the broker does not answer.
     pub async fn depths(&self) -> Result<Vec<(String, i64)>, BrokerError> {
         either!(self, Self, broker => broker.depths().await)
+    }
+
+    /// The messages ready in the queue of commands.
+    ///
+    /// # Errors
+    /// As [`Self::depths`].
+    pub async fn commands_waiting(&self) -> Result<i64, BrokerError> {
+        let depths = self.depths().await?;
+        Ok(depths.into_iter().find(|(queue, _)| queue.ends_with(COMMANDS)).map_or(0, |(_, depth)| depth))
     }
 
     /// How often the queue of commands was gone and was made anew since the start: what was published meanwhile is in the

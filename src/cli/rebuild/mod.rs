@@ -8,7 +8,7 @@ mod report;
 mod steps;
 mod unknown;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::{RebuildArgs, duration};
@@ -24,11 +24,12 @@ pub async fn run(env: AppEnv, output: Output, args: RebuildArgs) -> Result<(), F
     let store = env.store().await?;
     let since = since(&args.since, store.now().await?)?;
     if env.settings.amqp.url.is_empty() {
-        let fault = Fault::input("the embedded queue keeps no archive: the database is all there is");
+        let fault = Fault::input("the embedded queue keeps no archive");
         return Err(fault.with_hint(
             "restore its newest copy, then follow \"The database was restored from a backup\" in docs/OPERATING.md",
         ));
     }
+    check_reach(&env, &store, since).await?;
     if !args.dry_run {
         check_nobody_works(&store).await?;
         let question =
@@ -44,6 +45,17 @@ pub async fn run(env: AppEnv, output: Output, args: RebuildArgs) -> Result<(), F
         return Err(Fault::service(anyhow::Error::msg(text)));
     }
     Ok(())
+}
+
+/// Commands that were removed for their age are not recognised: the archive's copies would come in as new ones.
+async fn check_reach(env: &AppEnv, store: &Store, since: DateTime<Utc>) -> Result<(), Fault> {
+    let days = env.settings.retention.commands_days;
+    let removed_before = store.now().await? - TimeDelta::days(i64::from(days));
+    if days == 0 || since > removed_before || store.intake().newest_command_at().await?.is_none() {
+        return Ok(());
+    }
+    let fault = Fault::input(format!("--since is further back than {days} days, for which commands are kept"));
+    Err(fault.with_hint("give a time a little before the backup was made; retention.commands_days is the limit"))
 }
 
 /// Workers would admit messages beside it.

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use super::lost::LostOrders;
 use super::report::Report;
 use super::unknown;
-use crate::broker::{Broker, COMMANDS};
+use crate::broker::Broker;
 use crate::cli::app_env::AppEnv;
 use crate::cli::fault::Fault;
 use crate::cli::switches::survey::{Survey, read_switches};
@@ -105,10 +105,7 @@ impl Rebuild<'_> {
     }
 
     async fn reread(&self, broker: &Broker, admit: &mut impl AdmitLost) -> Result<RereadReport, Fault> {
-        let queue = format!("{}{COMMANDS}", self.env.settings.broker.namespace);
-        let depths = broker.depths().await?;
-        let queued = depths.into_iter().find(|(name, _)| *name == queue).map_or(0, |(_, depth)| depth);
-        let extent = Extent::Since { since: self.since, queued };
+        let extent = Extent::Since { since: self.since, queued: broker.commands_waiting().await? };
         Rereading::new(self.store, broker).reread(&extent, admit).await.map_err(|error| match error {
             RereadError::Broker(error) => error.into(),
             RereadError::Store(error) => error.into(),

@@ -10,7 +10,7 @@ use super::dead_queue;
 use super::read::refused_letters;
 use super::reread::Rereading;
 use super::reread::extent::{AdmitLost, Extent, RereadError, RereadReport};
-use crate::broker::{Broker, COMMANDS};
+use crate::broker::Broker;
 use crate::domain::chain;
 use crate::metrics::BROKER;
 use crate::store::{Admission, Fence, IntakeBatch, StoreError};
@@ -25,6 +25,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct BroughtBack {
     of: Option<(u64, u64)>,
+    /// The place of the first message that was missing at the last look.
+    missing: Option<i64>,
     failing_since: Option<Instant>,
 }
 
@@ -34,6 +36,28 @@ impl BroughtBack {
         matches!(context.broker, Broker::Amqp(_))
             && context.settings.broker.archive_age_max_ms > 0
             && self.of != Some((context.store.lineage(), context.broker.queues_made()))
+    }
+
+    /// Looks whether something is missing; true where it is, and has to be brought back. Another worker may have messages in
+    /// hand that it admits only now, so it takes two looks at which the same message is missing. A look needs no turn: whoever
+    /// admits is not disturbed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn look(&mut self, context: &Context) -> Result<bool, StoreError> {
+        let of = (context.store.lineage(), context.broker.queues_made());
+        match read_again(context, None, &mut Looking).await {
+            Ok(report) if self.was_only_under_way(&report) => {
+                say_none_lost(&report);
+                self.done(of);
+            }
+            Ok(report) if self.missing == report.first_missing => return Ok(true),
+            Ok(report) => self.missing = report.first_missing,
+            Err(RereadError::Store(error)) => return Err(error),
+            Err(error) if self.is_given_up(context, &error).await => self.done(of),
+            Err(_) => {}
+        }
+        Ok(false)
     }
 
     /// Reads the archive under the fence, and admits what was lost; `head` is the identity of the message at the head of the
@@ -47,31 +71,52 @@ impl BroughtBack {
         fence: &Fence,
         head: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let queues_made = context.broker.queues_made();
-        match read_again(context, fence, head).await {
+        let of = (fence.lineage(), context.broker.queues_made());
+        // After a failure two looks come first: meanwhile the one who took the turn goes on.
+        self.missing = None;
+        match read_again(context, head, &mut Fenced { context, fence }).await {
             Ok(report) => {
                 say(&report);
                 context.metrics.brought_back(report.commands);
             }
             Err(RereadError::Store(error)) => return Err(error),
-            Err(error) if !may_pass(&error) => tracing::error!(
-                error = chain(&error),
-                "RabbitMQ does not let this login read the archive of commands: what a database loses cannot be brought back"
-            ),
-            Err(error) if self.failing_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE => {
-                tracing::warn!(error = chain(&error), "cannot read the archive of commands; trying again");
-                context.metrics.trouble(BROKER);
-                context.pause(PAUSE).await;
-                return Ok(false);
-            }
-            Err(error) => tracing::error!(
-                error = chain(&error),
-                "the archive of commands cannot be read. If the database failed over or was restored, orders may be missing: \
-                 stop the workers and run `vmacd rebuild`"
-            ),
+            Err(error) if self.is_given_up(context, &error).await => {}
+            Err(_) => return Ok(false),
         }
-        *self = Self { of: Some((fence.lineage(), queues_made)), failing_since: None };
+        self.done(of);
         Ok(true)
+    }
+
+    /// True where nothing is missing, or what was missing at the last look came in meanwhile.
+    fn was_only_under_way(&self, report: &RereadReport) -> bool {
+        report.first_missing.is_none() || self.missing.is_some_and(|before| report.first_missing != Some(before))
+    }
+
+    fn done(&mut self, of: (u64, u64)) {
+        *self = Self { of: Some(of), ..Self::default() };
+    }
+
+    /// Says that the archive cannot be read, and waits a moment; true where it is not tried any more.
+    async fn is_given_up(&mut self, context: &Context, error: &RereadError) -> bool {
+        if !may_pass(error) {
+            tracing::error!(
+                error = chain(error),
+                "RabbitMQ does not let this login read the archive of commands: what a database loses cannot be brought back"
+            );
+            return true;
+        }
+        if self.failing_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
+            tracing::warn!(error = chain(error), "cannot read the archive of commands; trying again");
+            context.metrics.trouble(BROKER);
+            context.pause(PAUSE).await;
+            return false;
+        }
+        tracing::error!(
+            error = chain(error),
+            "the archive of commands cannot be read. If the database failed over or was restored, orders may be missing: \
+             stop the workers and run `vmacd rebuild`"
+        );
+        true
     }
 }
 
@@ -80,13 +125,17 @@ fn may_pass(error: &RereadError) -> bool {
     !matches!(error, RereadError::Broker(error) if error.is_refusal())
 }
 
-async fn read_again(context: &Context, fence: &Fence, head: Option<&str>) -> Result<RereadReport, RereadError> {
-    let queue = format!("{}{COMMANDS}", context.settings.broker.namespace);
-    let depths = context.broker.depths().await?;
-    let queued = depths.into_iter().find(|(name, _)| *name == queue).map_or(0, |(_, depth)| depth);
-    let extent = Extent::Lost { head: head.map(str::to_owned), queued };
+async fn read_again(
+    context: &Context,
+    head: Option<&str>,
+    admit: &mut impl AdmitLost,
+) -> Result<RereadReport, RereadError> {
+    let age = Duration::from_millis(context.settings.broker.archive_age_max_ms);
+    let since = context.store.time().await - age;
+    let extent =
+        Extent::Lost { head: head.map(str::to_owned), queued: context.broker.commands_waiting().await?, since };
     let rereading = Rereading::beside(&context.store, &context.broker, context.arrival_numbers.clone());
-    rereading.reread(&extent, &mut Fenced { context, fence }).await
+    rereading.reread(&extent, admit).await
 }
 
 fn say(report: &RereadReport) {
@@ -99,7 +148,20 @@ fn say(report: &RereadReport) {
         _ if commands + dead_letters > 0 => {
             tracing::warn!(read, known, commands, dead_letters, "admitted again what the database had lost")
         }
-        _ => tracing::debug!(read, known, "the database has lost no command"),
+        _ => say_none_lost(report),
+    }
+}
+
+fn say_none_lost(RereadReport { read, known, .. }: &RereadReport) {
+    tracing::info!(read, known, "read the archive of commands: the database has lost none");
+}
+
+/// Admits nothing.
+struct Looking;
+
+impl AdmitLost for Looking {
+    async fn admit(&mut self, _lost: IntakeBatch) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -218,15 +218,19 @@ impl<'a> Intake<'a> {
         if !self.brought_back.is_due(self.context) {
             return;
         }
-        // Whoever else admits messages takes a turn again, behind this one.
-        self.turn = None;
-        let brought_back = match self.take_turn().await {
-            Ok(turn) => self.brought_back.bring_back(self.context, &turn, None).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = brought_back {
+        if let Err(error) = self.try_to_bring_back().await {
             tracing::debug!(error = chain(&error), "cannot bring back what the database may have lost; trying again");
         }
+    }
+
+    async fn try_to_bring_back(&mut self) -> Result<(), StoreError> {
+        if self.brought_back.look(self.context).await? {
+            // Whoever else admits messages takes a turn again, behind this one.
+            self.turn = None;
+            let turn = self.take_turn().await?;
+            self.brought_back.bring_back(self.context, &turn, None).await?;
+        }
+        Ok(())
     }
 
     /// Counts what was admitted, and wakes the dispatcher and the outbox.

@@ -1,6 +1,7 @@
 //! A database that comes back older than it was: what it lacks is read again from RabbitMQ's archive.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use lapin::BasicProperties;
 use lapin::options::QueueDeleteOptions;
@@ -232,4 +233,31 @@ async fn orders_that_were_published_while_the_queue_was_gone_are_done() {
     world.until("active", 2).await;
     assert_eq!(brought_back(&serve).await, 1);
     world.assert_consistent().await;
+}
+
+/// RabbitMQ keeps a stream's last segment whatever its age, and retention removes the commands of what is in it.
+#[tokio::test]
+async fn orders_older_than_the_archives_age_do_not_come_back_once_their_commands_were_removed() {
+    let mut world = World::real(1, 1).await;
+    world.settings = world.settings.clone().set("VMACD_BROKER_ARCHIVE_AGE_MAX_MS", 1_000);
+    let serve = world.serve().await;
+    for (action, id) in [("create", "old-create"), ("revoke", "old-revoke")] {
+        world.command(action, 0, 1, id).await;
+    }
+    world.until("revoked", 1).await;
+    world.command("create", 0, 2, "kept").await;
+    world.until("active", 1).await;
+    let done = Instant::now();
+    stop(serve).await;
+    world.database().execute("DELETE FROM commands WHERE message_id LIKE 'old-%'".to_owned()).await;
+    eventually("all of it is older than the archive's age", async || {
+        (done.elapsed() > Duration::from_secs(3)).then_some(()).ok_or(done.elapsed())
+    })
+    .await;
+    let commits = world.commits();
+    let mut serve = world.serve().await;
+    serve.wait_for_line("read the archive of commands: the database has lost none").await;
+    ask(&world, &["create", "--server", &world.server(0).to_string(), "--ip", &world.address(0, 3)]).await;
+    assert_eq!((brought_back(&serve).await, active(&world).await.len()), (0, 2), "{}", serve.log());
+    assert_eq!(world.commits() - commits, 2, "one commit confirmed and its confirmation: nothing but the new one");
 }

@@ -25,12 +25,6 @@ fn turn(serve: &Serve) -> u64 {
     turns.filter_map(number).max().unwrap_or(0)
 }
 
-/// Who has just started may also take orders from the archive: these tests are about the queue alone.
-fn without_archive(mut world: World) -> World {
-    world.settings = world.settings.set("VMACD_BROKER_ARCHIVE_AGE_MAX_MS", 0);
-    world
-}
-
 /// The place of the worker that admits.
 fn admitting(workers: &[Serve]) -> usize {
     (0..workers.len()).max_by_key(|at| turn(&workers[*at])).expect("a worker")
@@ -61,7 +55,7 @@ async fn pair(world: &World, number: u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pairs_without_times_end_bound_although_the_admitting_worker_of_three_is_killed_three_times() {
-    let world = without_archive(World::real(1, 4).await);
+    let world = World::real(1, 4).await;
     let pairs = u32::try_from(size("VMACD_TEST_PAIRS", PAIRS_SHORT as usize, PAIRS_LONG as usize)).expect("few");
     world.vmacd(&["list"]).await;
     let store = store(&world).await;
@@ -115,13 +109,15 @@ async fn pause_while_it_admits(worker: &Serve, world: &World, key: &str, body: &
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_admitting_worker_is_paused_another_admits_and_what_it_had_in_hand_comes_to_nothing() {
-    let world = without_archive(World::real(1, 2).await);
+    let world = World::real(1, 2).await;
     let store = store(&world).await;
     world.vmacd(&["list"]).await;
     let paused = world.serve().await;
     world.command("create", 0, 1, "first").await;
     world.until("active", 1).await;
-    let other = world.serve().await;
+    let mut other = world.serve().await;
+    // Until then it may take orders from the archive too.
+    other.wait_for_line("read the archive of commands").await;
     assert!(turn(&paused) > turn(&other), "the first one admits");
     let body = world.body(0, 2).to_string();
     pause_while_it_admits(&paused, &world, "in-hand", &body).await;

@@ -16,6 +16,9 @@ pub enum Extent {
         head: Option<String>,
         /// How many messages wait in the queue behind those that were handed out.
         queued: i64,
+        /// Nothing older counts: the archive keeps its last segment for ever, and the commands of old messages are removed
+        /// (`retention.commands_days`).
+        since: DateTime<Utc>,
     },
     /// Everything since this time, but for the last messages, which still wait in the queue.
     Since {
@@ -46,6 +49,8 @@ pub struct RereadReport {
     pub commands: u64,
     /// Dead letters that it lacked, of what is not a command.
     pub dead_letters: u64,
+    /// The place of the first that it lacked; -1 where it has no command at all.
+    pub first_missing: Option<i64>,
     /// Messages that have neither an id nor a time.
     pub nameless: u64,
     /// Of these, and of what is not a command, those that still wait in the queue.

@@ -20,7 +20,7 @@ use crate::store::Store;
 use crate::worker::intake::arrival_numbers::ArrivalNumbers;
 use extent::{AdmitLost, Extent, RereadError, RereadReport};
 use pass::Pass;
-use reading::{PATIENCE, QUIET_MAX, end_of, messages};
+use reading::{PATIENCE, QUIET_MAX, end_of, messages, oldest_since};
 use start::Start;
 
 /// Messages compared and admitted together.
@@ -72,12 +72,15 @@ impl<'a> Rereading<'a> {
         let report = RereadReport { is_archived: true, ..RereadReport::default() };
         let Some(end) = end_of(archive).await? else { return Ok(report) };
         let start = match extent {
-            Extent::Since { since, .. } => ArchiveStart::Since(u64::try_from(since.timestamp()).unwrap_or(0)),
-            Extent::Lost { head, queued } => {
-                match start::start(self.store, archive, (head.as_deref(), *queued), end).await? {
+            Extent::Since { since, .. } => ArchiveStart::since(*since),
+            Extent::Lost { head, queued, since } => {
+                let Some(oldest) = oldest_since(archive, *since, end).await? else { return Ok(report) };
+                match start::start(self.store, archive, (head.as_deref(), *queued), (oldest, end)).await? {
                     Start::At(start) => start,
                     Start::NothingLost => return Ok(report),
-                    Start::EmptyDatabase => return Ok(RereadReport { is_empty_database: true, ..report }),
+                    Start::EmptyDatabase => {
+                        return Ok(RereadReport { is_empty_database: true, first_missing: Some(-1), ..report });
+                    }
                 }
             }
         };
@@ -117,8 +120,8 @@ async fn pass_through(
 /// them: what counts as lost by mistake is admitted twice, which leaves everything as it was; the other way round it would be lost.
 async fn queue_from(archive: &Archive, extent: &Extent, end: i64) -> Result<Option<i64>, RereadError> {
     let (head, queued) = match extent {
-        Extent::Since { queued, .. } | Extent::Lost { head: None, queued } => return Ok(Some(end - queued + 1)),
-        Extent::Lost { head: Some(head), queued } => (head, *queued),
+        Extent::Since { queued, .. } | Extent::Lost { head: None, queued, .. } => return Ok(Some(end - queued + 1)),
+        Extent::Lost { head: Some(head), queued, .. } => (head, *queued),
     };
     let searched = queued.saturating_add(HANDED_OUT_MAX).min(SEARCHED_MAX);
     let mut reader = archive.read(ArchiveStart::Offset(end - searched)).await?;

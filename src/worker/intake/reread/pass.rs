@@ -99,7 +99,10 @@ impl<'a> Pass<'a> {
                 Fate::Known => self.report.known += 1,
                 Fate::Waits => self.report.left_to_queue += 1,
                 fate => {
-                    self.report.commands += u64::from(fate == Fate::Lost);
+                    if fate == Fate::Lost {
+                        self.report.commands += 1;
+                        self.missing(offset);
+                    }
                     lost.commands.push(Incoming { issued: self.issued(command.issued, now), ..command });
                 }
             }
@@ -111,6 +114,7 @@ impl<'a> Pass<'a> {
                 self.report.left_to_queue += 1;
             } else {
                 self.report.dead_letters += 1;
+                self.missing(offset);
                 lost.letters.push(letter);
             }
         }
@@ -132,6 +136,10 @@ impl<'a> Pass<'a> {
             (false, false, true) => Fate::Early,
             (false, _, false) => Fate::Lost,
         }
+    }
+
+    fn missing(&mut self, offset: i64) {
+        self.report.first_missing = Some(self.report.first_missing.map_or(offset, |first| first.min(offset)));
     }
 
     fn waits_in_queue(&self, offset: i64) -> bool {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::broker::{Archive, ArchiveReader, ArchiveStart, Archived, BrokerError};
 
 /// How long the end of the archive must be quiet to be its end, and how long it is waited for where it is never quiet.
@@ -23,6 +25,18 @@ pub(super) async fn end_of(archive: &Archive) -> Result<Option<i64>, BrokerError
     }
     reader.close().await;
     Ok(end)
+}
+
+/// The place of the first message since then, or of one a little before; none where nothing came since then.
+pub(super) async fn oldest_since(
+    archive: &Archive,
+    since: DateTime<Utc>,
+    end: i64,
+) -> Result<Option<i64>, BrokerError> {
+    let mut reader = archive.read(ArchiveStart::since(since)).await?;
+    let first = messages(&mut reader, end, 1, QUIET_MAX).await;
+    reader.close().await;
+    Ok(first?.first().map(|message| message.offset).filter(|place| *place <= end))
 }
 
 /// Up to so many messages, none behind the end.

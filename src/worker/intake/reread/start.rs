@@ -28,33 +28,36 @@ pub(super) enum Start {
     EmptyDatabase,
 }
 
-/// Where to begin; of the queue the identity of the message at its head, if that is known, and how many wait in it.
+/// Where to begin between the two places; of the queue the identity of the message at its head, if that is known, and how many wait in it.
 pub(super) async fn start(
     store: &Store,
     archive: &Archive,
     queue: (Option<&str>, i64),
-    end: i64,
+    (oldest, end): (i64, i64),
 ) -> Result<Start, RereadError> {
     if store.intake().newest_command_at().await?.is_none() {
-        return without_commands(archive, queue, end).await;
+        return without_commands(archive, queue, (oldest, end)).await;
     }
     let mut step = FIRST_STEP;
     loop {
-        let at = end - step + 1;
+        let at = (end - step + 1).max(oldest);
         let (first, is_known) = compare(store, archive, at, end).await?;
-        if at <= 0 || first > at {
-            return Ok(Start::At(ArchiveStart::First));
+        if at == oldest || first > at {
+            return Ok(Start::At(ArchiveStart::Offset(oldest)));
         }
         if is_known {
-            return Ok(Start::At(ArchiveStart::Offset(at - MARGIN)));
+            return Ok(Start::At(ArchiveStart::Offset((at - MARGIN).max(oldest))));
         }
         step = step.saturating_mul(FURTHER);
     }
 }
 
-async fn without_commands(archive: &Archive, queue: (Option<&str>, i64), end: i64) -> Result<Start, RereadError> {
-    let (head, queued) = queue;
-    let first = messages_at(archive, ArchiveStart::First, end, 1).await?;
+async fn without_commands(
+    archive: &Archive,
+    (head, queued): (Option<&str>, i64),
+    (oldest, end): (i64, i64),
+) -> Result<Start, RereadError> {
+    let first = messages_at(archive, ArchiveStart::Offset(oldest), end, 1).await?;
     let all_wait = first
         .first()
         .is_none_or(|first| head.is_some_and(|head| first.message.identity() == head) || end - first.offset < queued);
