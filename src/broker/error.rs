@@ -64,7 +64,7 @@ pub enum BrokerError {
         /// What it said.
         why: String,
     },
-    /// The archive is not there any more, or what comes from it is no message of a stream.
+    /// RabbitMQ cancelled the reader, as it does when the archive is deleted, or sent a message without its place in the stream.
     #[error("RabbitMQ ended the reading of the archive of commands")]
     ArchiveEnded,
     /// The embedded queue's database failed.
