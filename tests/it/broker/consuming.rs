@@ -68,7 +68,11 @@ async fn no_more_bytes_than_the_prefetch_allows_are_unsettled(bench: &Bench) {
         let mut held = 0;
         loop {
             // What was under way when it was full comes too, but that is seen once.
-            let patience = if seen == 0 || held == 0 { 300 } else { 5 };
+            let patience = match (held, seen) {
+                (0, _) => 10_000,
+                (_, 0) => 300,
+                _ => 5,
+            };
             let next = consumer.next_batch(COUNT, Duration::ZERO);
             let Ok(batch) = tokio::time::timeout(Duration::from_millis(patience), next).await else { break };
             let batch = batch.expect("the consumer goes on");

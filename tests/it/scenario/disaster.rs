@@ -8,8 +8,8 @@ use vmacd::sim::Options;
 use super::brought_back::{Addresses, active, stop, until_active};
 use super::world::World;
 use crate::support::postgres::migrated_database;
-use crate::support::size;
 use crate::support::vmacd::{Output, run};
+use crate::support::{eventually, size};
 
 const SWITCHES: usize = 2;
 const PORTS: usize = 10;
@@ -162,10 +162,12 @@ async fn what_is_older_than_the_archive_is_adopted_and_later_orders_for_it_still
 async fn a_rebuild_is_refused_while_workers_run_and_without_an_archive_says_what_that_means() {
     let world = World::real(1, 1).await;
     let serve = world.serve().await;
+    let says_that_it_runs = async || world.database().count("SELECT count(*) FROM workers").await == 1;
+    eventually("the worker has said that it runs", says_that_it_runs).await;
     let refused = run(&["rebuild", "--since", "1h", "--yes"], &world.settings).await;
     assert!(refused.code == Some(1) && refused.stderr.contains("workers are running"), "{refused:?}");
     stop(serve).await;
     let embedded = World::embedded(1, 1).await;
     let refused = run(&["rebuild", "--since", "1h", "--yes"], &embedded.settings).await;
-    assert!(refused.code == Some(1) && refused.stderr.contains("the database is all there is"), "{refused:?}");
+    assert!(refused.code == Some(1) && refused.stderr.contains("the embedded queue keeps no archive"), "{refused:?}");
 }
