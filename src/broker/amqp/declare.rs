@@ -5,8 +5,9 @@
 //!
 //! - `vmac.commands` has a single active consumer: one worker at a time receives, in order, and the next one when that is
 //!   gone. Where its node is lost, RabbitMQ 4.3 waits 60 s unless told otherwise
-//!   (<https://www.rabbitmq.com/docs/quorum-queues>). Its delivery limit also keeps the order: with one, what a consumer
-//!   did not acknowledge returns to the head of the queue.
+//!   (<https://www.rabbitmq.com/docs/quorum-queues>), and until then nobody receives, not even the worker that is back over
+//!   another node; a worker that was not gone needs no wait, because its turn ends (`fence::take_turn`). Its delivery limit
+//!   also keeps the order: with one, what a consumer did not acknowledge returns to the head of the queue.
 //! - `vmac.dead` has a limit that is never reached. Without one, RabbitMQ drops what was delivered 20 times since 4.0
 //!   (<https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling>); -1 means no limit there, but before 4.0 it
 //!   drops a message that is returned once (tried with 3.10.8).
@@ -32,7 +33,7 @@ const SEGMENT_BYTES: i64 = 50_000_000;
 /// Deliveries of a dead letter: more than will ever be.
 const UNLIMITED: i64 = 2_000_000_000;
 /// How long RabbitMQ waits for a consumer whose node is lost, milliseconds.
-const CONSUMER_DISCONNECTED_TIMEOUT_MS: i64 = 10_000;
+const CONSUMER_DISCONNECTED_TIMEOUT_MS: i64 = 1_000;
 
 type Arguments = Vec<(&'static str, AMQPValue)>;
 

@@ -87,14 +87,14 @@ impl Former {
     pub async fn commands_of_now(&self) {
         let mut arguments = self.work();
         arguments.push(("x-single-active-consumer", AMQPValue::Boolean(true)));
-        arguments.push(("x-consumer-disconnected-timeout", AMQPValue::LongLongInt(10_000)));
+        arguments.push(("x-consumer-disconnected-timeout", AMQPValue::LongLongInt(1_000)));
         self.queue("vmac.commands", &arguments).await;
     }
 
     /// The queue that receives messages meanwhile, not bound.
     pub async fn moving(&self) {
         let mut arguments = self.work();
-        arguments.push(("x-consumer-disconnected-timeout", AMQPValue::LongLongInt(10_000)));
+        arguments.push(("x-consumer-disconnected-timeout", AMQPValue::LongLongInt(1_000)));
         self.queue("vmac.commands.moving", &arguments).await;
     }
 
