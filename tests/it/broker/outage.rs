@@ -155,3 +155,18 @@ async fn a_private_broker_short_of_memory_takes_no_message_and_delivers_all_the_
     rabbit.ctl(&["set_vm_memory_high_watermark", "0.6"]);
     eventually("it takes messages again", async || bench.broker.publish_command(message("c")).await).await;
 }
+
+#[tokio::test]
+async fn a_private_broker_that_finds_its_consumer_too_slow_hands_the_message_out_again() {
+    let rabbit = Rabbit::private_with("consumer_timeout = 2000");
+    let bench = Bench::of(rabbit.url()).await;
+    bench.publish(&["a"]).await;
+    let mut consumer = bench.commands().await;
+    // Before 4.3 it closes the channel, since then it cancels the consumer.
+    for _ in 0..3 {
+        assert_eq!(bodies(&take(&mut consumer, 1).await), ["a"]);
+    }
+    assert_eq!(bench.receive(&mut consumer, 1).await, ["a"]);
+    bench.publish(&["b"]).await;
+    assert_eq!(bench.receive(&mut consumer, 1).await, ["b"]);
+}
