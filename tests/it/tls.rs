@@ -11,10 +11,10 @@ use crate::scenario::world::World;
 use crate::support::certificates::Certificates;
 use crate::support::postgres::Postgres;
 use crate::support::vmacd::run;
-use crate::support::{Rabbit, free_port};
+use crate::support::{Rabbit, eventually, free_port};
 
 /// A broker with a TLS listener, and its port.
-fn amqps(plugin: &str, certificates: &Certificates, verify: &str) -> (Rabbit, u16) {
+async fn amqps(plugin: &str, certificates: &Certificates, verify: &str) -> (Rabbit, u16) {
     let port = free_port();
     let [ca, cert, key] = ["ca.pem", "server.pem", "server.key"].map(|name| certificates.file(name));
     let setting = format!(
@@ -23,7 +23,11 @@ fn amqps(plugin: &str, certificates: &Certificates, verify: &str) -> (Rabbit, u1
          ssl_cert_login_from = common_name\nauth_mechanisms.1 = PLAIN\nauth_mechanisms.2 = EXTERNAL",
         verify == "verify_peer"
     );
-    (Rabbit::private_with_plugin(plugin, &setting), port)
+    let rabbit = Rabbit::private_with_plugin(plugin, &setting);
+    // RabbitMQ opens it after the other port.
+    let listens = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.map(drop);
+    eventually("the port of TLS is open", listens).await;
+    (rabbit, port)
 }
 
 /// A client certificate in PEM form, or with this passphrase the PKCS#12 file.
@@ -42,7 +46,7 @@ async fn a_client_certificate_logs_in_without_a_password_on_a_private_broker() {
     certificates.client("vmacd");
     certificates.client("nobody");
     others.client("vmacd");
-    let (rabbit, port) = amqps("rabbitmq_auth_mechanism_ssl", &certificates, "verify_peer");
+    let (rabbit, port) = amqps("rabbitmq_auth_mechanism_ssl", &certificates, "verify_peer").await;
     rabbit.ctl(&["add_user", "vmacd", "never-used"]);
     rabbit.ctl(&["clear_password", "vmacd"]);
     rabbit.ctl(&["set_permissions", "vmacd", ".*", ".*", ".*"]);
@@ -95,7 +99,7 @@ async fn by_the_settings(rabbit: &Rabbit, certificates: &Certificates, urls: &Se
 #[tokio::test]
 async fn amqps_trusts_the_ca_of_the_settings_and_no_other_on_a_private_broker() {
     let certificates = Certificates::make();
-    let (rabbit, port) = amqps("", &certificates, "verify_none");
+    let (rabbit, port) = amqps("", &certificates, "verify_none").await;
     let url = rabbit.url_through(port).replace("amqp://", "amqps://");
     let target = |ca| AmqpTarget::new(&ServiceUrls::new(&url), AmqpTls { ca, identity: None });
     let bench = Bench::on(target(Some(certificates.ca()))).await.expect("trusted");
