@@ -56,7 +56,7 @@ pub use database::error::StoreError;
 pub use dead_letters::keep::DeadLetter;
 pub use dead_letters::{DeadLetterCause, DeadLetterFilter, DeadLetterRow, FullDeadLetter};
 pub use events::body::{DRIFT_KEY, EventBody, IN_FORCE_KEY, WAITING_KEY};
-pub use events::outbox::Event;
+pub use events::outbox::{Event, EventClaim};
 pub use inventory::KnownSwitch;
 pub use inventory::import::ImportReport;
 pub use inventory::overview::{NextChange, SwitchOverview};

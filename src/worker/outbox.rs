@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use crate::broker::EventMessage;
 use crate::domain::chain;
 use crate::failpoint;
 use crate::metrics::{BROKER, DATABASE};
-use crate::store::Event;
+use crate::store::{Event, EventClaim};
 use crate::worker::context::Context;
 use crate::worker::supervision::task_health::Beat;
 
@@ -15,6 +17,9 @@ use crate::worker::supervision::task_health::Beat;
 const EVENTS_MAX: u16 = 500;
 /// Time for which claimed events are left to this worker.
 pub(super) const CLAIM: Duration = Duration::from_secs(10);
+
+/// Characters of a body's hash in the message's id.
+const HASH_CHARS: usize = 8;
 
 /// Time between two beats of a task that has nothing to do.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
@@ -58,14 +63,14 @@ async fn publish_group(context: &Context, events: Vec<Event>) -> bool {
     if events.is_empty() {
         return false;
     }
-    let ids: Vec<i64> = events.iter().map(|event| event.id).collect();
+    let claims: Vec<EventClaim> = events.iter().map(Event::claim).collect();
     if let Err(error) = context.broker.publish_events(events.into_iter().map(message).collect()).await {
-        tracing::warn!(error = chain(&error), events = ids.len(), "outbox: the broker failed; trying again");
+        tracing::warn!(error = chain(&error), events = claims.len(), "outbox: the broker failed; trying again");
         context.metrics.trouble(BROKER);
-        let _ = context.store.events().unclaim(&ids).await;
+        let _ = context.store.events().unclaim(&claims).await;
         return false;
     }
-    match context.store.events().mark_published(&ids).await {
+    match context.store.events().mark_published(&claims).await {
         Ok(()) => true,
         Err(error) => {
             // They are published again once the claim runs out: at least once.
@@ -75,11 +80,14 @@ async fn publish_group(context: &Context, events: Vec<Event>) -> bool {
     }
 }
 
+/// The message's id is the same however often the event is published. The number alone would not do: a database that came back
+/// older than it was gives the numbers of lost events, which consumers have seen, to new ones.
 fn message(event: Event) -> EventMessage {
+    let hash = hex::encode(Sha256::digest(&event.body));
     EventMessage {
         routing_key: event.routing_key,
+        message_id: format!("event-{}-{}", event.id, &hash[..HASH_CHARS]),
         body: event.body.into_bytes(),
-        message_id: format!("event-{}", event.id),
         correlation_id: event.correlation_id,
         traceparent: event.traceparent,
     }

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use crate::store::database::engine::Row;
 use crate::store::database::error::StoreError;
@@ -24,18 +25,37 @@ pub struct Event {
     pub correlation_id: Option<String>,
     /// The producer's trace.
     pub traceparent: Option<String>,
+    /// Until when it is claimed, milliseconds since 1970: tells this claim from another.
+    pub claimed_until_ms: i64,
 }
 
 impl Event {
-    pub(in crate::store) fn from_row(row: &Row) -> Result<Self, StoreError> {
+    /// The event of a row, with that claim.
+    pub(in crate::store) fn from_row(row: &Row, claimed_until_ms: i64) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.get("id")?,
             routing_key: row.get("routing_key")?,
             body: row.get("body")?,
             correlation_id: row.get("correlation_id")?,
             traceparent: row.get("traceparent")?,
+            claimed_until_ms,
         })
     }
+
+    /// Its claim.
+    pub const fn claim(&self) -> EventClaim {
+        EventClaim { id: self.id, until_ms: self.claimed_until_ms }
+    }
+}
+
+/// A process's claim on an event. By its number alone an event may be taken for another one: a database that came back older
+/// than it was gives the numbers of the events that it lost to new ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct EventClaim {
+    /// The event.
+    id: i64,
+    /// Until when it is claimed.
+    until_ms: i64,
 }
 
 /// Who publishes the events that this process writes.

@@ -15,10 +15,15 @@ use serde_json::{Value, json};
 
 use crate::store::database::engine::{args, batch_arg};
 use crate::store::database::error::StoreError;
+use crate::store::database::statement::Arg;
 use crate::store::database::tx::Tx;
 use crate::store::events::body::EventRow;
-use crate::store::events::outbox::Event;
+use crate::store::events::outbox::{Event, EventClaim};
 use crate::store::parts::Events;
+
+/// The events that are claimed as these claims say: by their numbers, and until when.
+const CLAIMED: &str = "event_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}
+    AND claimed_until_ms {in}SELECT CAST(e.value->>'until_ms' AS BIGINT) FROM {rows}{/in}";
 
 /// Writes a batch of events.
 pub(in crate::store) async fn write_events(
@@ -39,13 +44,13 @@ pub(in crate::store) async fn write_events(
              SELECT id, routing_key, body, correlation_id, traceparent FROM written ORDER BY id"
         );
         let rows = tx.batch("write events", &sql, rows, args![now, until_ms]).await?;
-        let events = rows.iter().map(Event::from_row).collect::<Result<Vec<_>, _>>()?;
+        let events = rows.iter().map(|row| Event::from_row(row, until_ms)).collect::<Result<Vec<_>, _>>()?;
         tx.wrote(events);
         return Ok(());
     }
     let rows = tx.batch("write events", sql, rows, args![now]).await?;
     let Some(until_ms) = until_ms else { return Ok(()) };
-    let events = rows.iter().map(Event::from_row).collect::<Result<Vec<_>, _>>()?;
+    let events = rows.iter().map(|row| Event::from_row(row, until_ms)).collect::<Result<Vec<_>, _>>()?;
     let sql = "INSERT INTO unpublished_events (event_id, claimed_until_ms)
                SELECT CAST(e.value->>'id' AS BIGINT), $2 FROM {rows} WHERE true";
     tx.batch("write the outbox", sql, ids(events.iter().map(|event| event.id)), args![until_ms]).await?;
@@ -91,20 +96,16 @@ impl Events<'_> {
         let sql = "SELECT id, routing_key, CAST(body AS TEXT) AS body, correlation_id, traceparent FROM events
                    WHERE id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in} ORDER BY id";
         let rows = self.store.engine.read("read claimed events", sql, vec![batch_arg(ids(claimed))]).await?;
-        rows.iter().map(Event::from_row).collect()
+        rows.iter().map(|row| Event::from_row(row, until_ms)).collect()
     }
 
-    /// Notes that events were published.
+    /// Notes that events were published. What is claimed by another by now is left to that one.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn mark_published(self, published: &[i64]) -> Result<(), StoreError> {
-        let sql = "DELETE FROM unpublished_events
-                   WHERE event_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
-        self.store
-            .engine
-            .write_unsynced("mark events published", sql, vec![batch_arg(ids(published.iter().copied()))])
-            .await?;
+    pub async fn mark_published(self, published: &[EventClaim]) -> Result<(), StoreError> {
+        let sql = format!("DELETE FROM unpublished_events WHERE {CLAIMED}");
+        self.store.engine.write_unsynced("mark events published", &sql, vec![claims(published)]).await?;
         Ok(())
     }
 
@@ -112,12 +113,15 @@ impl Events<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn unclaim(self, claimed: &[i64]) -> Result<(), StoreError> {
-        let sql = "UPDATE unpublished_events SET claimed_until_ms = 0
-                   WHERE event_id {in}SELECT CAST(e.value->>'id' AS BIGINT) FROM {rows}{/in}";
-        self.store.engine.write_unsynced("unclaim events", sql, vec![batch_arg(ids(claimed.iter().copied()))]).await?;
+    pub async fn unclaim(self, claimed: &[EventClaim]) -> Result<(), StoreError> {
+        let sql = format!("UPDATE unpublished_events SET claimed_until_ms = 0 WHERE {CLAIMED}");
+        self.store.engine.write_unsynced("unclaim events", &sql, vec![claims(claimed)]).await?;
         Ok(())
     }
+}
+
+fn claims(claims: &[EventClaim]) -> Arg {
+    batch_arg(claims.iter().map(|claim| json!(claim)).collect())
 }
 
 fn ids(ids: impl IntoIterator<Item = i64>) -> Vec<Value> {

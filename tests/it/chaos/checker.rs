@@ -171,14 +171,20 @@ async fn newest_intents_won(arena: &Arena, sent: &Sent) {
 }
 
 async fn every_event_was_published(arena: &Arena) {
-    let known = rows(arena, "SELECT id FROM events").await;
+    let known = rows(arena, "SELECT id, routing_key, CAST(created_at AS TEXT) AS created_at FROM events").await;
     let (_connection, channel) = arena.brokers.channel().await;
     let mut seen = HashSet::new();
     while let Some(message) = channel.basic_get(EVENTS.into(), BasicGetOptions { no_ack: true }).await.expect("a queue")
     {
         let body: Value = serde_json::from_slice(&message.delivery.data).expect("JSON");
         assert!(body["status"].is_string(), "{body}");
-        seen.insert(message.delivery.properties.message_id().as_ref().map(ToString::to_string).unwrap_or_default());
+        let id = message.delivery.properties.message_id().as_ref().expect("an id").to_string();
+        seen.insert(id.split('-').nth(1).and_then(|id| id.parse::<i64>().ok()).expect("its number"));
     }
-    assert_eq!(seen.len(), known.len(), "events that were never seen");
+    let missing: Vec<(i64, String, String)> = known
+        .iter()
+        .filter(|row| !seen.contains(&row.get::<i64, _>("id")))
+        .map(|row| (row.get("id"), row.get("routing_key"), row.get("created_at")))
+        .collect();
+    assert!(missing.is_empty(), "of {} events these were never seen: {missing:?}", known.len());
 }

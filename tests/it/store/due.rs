@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor, PgConnection, Row};
 use vmacd::domain::{Code, Failure};
-use vmacd::store::{Due, Lease};
+use vmacd::store::{Due, Event, Lease};
 
 use super::bench::{Bench, LONG, create, revoke, rotate, switch};
 use crate::support::postgres::Postgres;
@@ -24,7 +24,7 @@ async fn nothing_is_due_in_a_database_at_rest(bench: &Bench) {
     assert_eq!(due(bench).await, [false; 3]);
     bench.admit(create("m-1", 1, "10.0.1.10")).await;
     bench.settle("sw-a").await;
-    let events: Vec<_> = bench.events().await.iter().map(|event| event.id).collect();
+    let events: Vec<_> = bench.events().await.iter().map(Event::claim).collect();
     bench.store.events().mark_published(&events).await.expect("marked");
     assert_eq!(due(bench).await, [false; 3]);
 }

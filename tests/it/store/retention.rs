@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vmacd::domain::{Code, Failure};
-use vmacd::store::{Admission, DeadLetterFilter, Outcome, PushBefore, RetentionWindows, SentPush, SiteLimits, Store};
+use vmacd::store::{
+    Admission, DeadLetterFilter, Event, Outcome, PushBefore, RetentionWindows, SentPush, SiteLimits, Store,
+};
 
 use super::bench::{Bench, LONG, create, issued, revoke, rotate, switch};
 
@@ -79,7 +81,7 @@ async fn an_event_that_is_not_published_stays(bench: &Bench) {
     assert_eq!(removed["events"], 0);
     let events = bench.events().await;
     assert!(!events.is_empty());
-    bench.store.events().mark_published(&events.iter().map(|event| event.id).collect::<Vec<_>>()).await.expect("noted");
+    bench.store.events().mark_published(&events.iter().map(Event::claim).collect::<Vec<_>>()).await.expect("noted");
     due_again(bench).await;
     assert_eq!(remove_all(bench, NOTHING_STAYS).await["events"], events.len());
 }
