@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::support::table::{assert_documented, markdown};
 use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::process::Command;
 use vmacd::sim::{Dialect, DuplicateScope, Estate, Options};
-
-use super::table::{assert_documented, markdown};
 
 const SCRIPTS: [&str; 5] = ["pyez.py", "napalm_junos.py", "ncclient_junos.py", "scrapli_nc.py", "netmiko_cli.py"];
 
@@ -35,7 +34,7 @@ async fn real_clients_run_their_workflow() {
             steps.into_iter().for_each(|step| rows.add(name, &step));
         }
     }
-    assert_documented("clients", &rows.table());
+    assert_documented("docs/JUNOS.md", "clients", &rows.table());
     assert!(rows.failed().is_empty(), "{:?}", rows.failed());
 }
 

@@ -2,9 +2,9 @@
 
 use vmacd::sim::SimHandle;
 
-use super::table::{assert_documented, markdown};
 use crate::scenario::world::World;
 use crate::support::eventually;
+use crate::support::table::{assert_documented, markdown};
 use crate::support::vmacd::Serve;
 
 /// Faults whose parameter keeps the test short, in milliseconds.
@@ -21,7 +21,11 @@ async fn the_worker_comes_through_every_fault() {
         let number = u32::try_from(number).expect("few faults") + 1;
         rows.push(vec![fault.to_owned(), strike(&world, &serve, fault, number).await, end_state(&world).await]);
     }
-    assert_documented("faults", &markdown(&["fault, once", "what the worker did", "end state"], &rows));
+    assert_documented(
+        "docs/JUNOS.md",
+        "faults",
+        &markdown(&["fault, once", "what the worker did", "end state"], &rows),
+    );
 }
 
 /// Creates an address while the switch has the fault, and tells what it took until it was active.

@@ -6,4 +6,3 @@ mod faults;
 mod memory;
 mod replies;
 mod shapes;
-mod table;

@@ -1,11 +1,11 @@
 //! Every reply shape gets the right verdict.
 
+use crate::support::table::{assert_documented, markdown};
 use proptest::prelude::*;
 use vmacd::domain::Code;
 use vmacd::switch::{Decoder, Framing, Reply, encode, refusal};
 
 use super::shapes::SHAPES;
-use super::table::{assert_documented, markdown};
 
 /// The verdict in words.
 fn verdict(text: &str) -> String {
@@ -43,7 +43,7 @@ fn every_reply_shape_gets_its_verdict() {
         assert_eq!(verdict(shape.text), shape.verdict, "{}", shape.name);
         rows.push(vec![shape.name.to_owned(), shape.seen.to_owned(), shape.verdict.to_owned()]);
     }
-    assert_documented("replies", &markdown(&["reply", "seen", "verdict"], &rows));
+    assert_documented("docs/JUNOS.md", "replies", &markdown(&["reply", "seen", "verdict"], &rows));
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod run_dir;
 mod servers;
 mod skewed_clock;
 pub mod sshd;
+pub mod table;
 mod tiny_disk;
 pub mod vmacd;
 

@@ -1,4 +1,4 @@
-//! The generated tables of `docs/JUNOS.md`: a test makes each anew and compares it with what stands there.
+//! Tables of pages in `docs/` that tests make: each is made anew and compared with what stands there.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -17,17 +17,17 @@ fn escaped(cell: &str) -> String {
     cell.replace('|', "\\|").replace('\n', " ")
 }
 
-/// Asserts that the document holds this table under that name; with `VMACD_TEST_UPDATE_DOCS=1` puts it there.
+/// Asserts that the page holds this table under that name; with `VMACD_TEST_UPDATE_DOCS=1` puts it there.
 #[track_caller]
-pub fn assert_documented(name: &str, table: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/JUNOS.md");
-    let text = std::fs::read_to_string(&file).expect("docs/JUNOS.md");
+pub fn assert_documented(page: &str, name: &str, table: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let text = std::fs::read_to_string(&file).expect(page);
     let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
     let (before, rest) = text.split_once(&begin).expect("the section's begin mark");
     let (documented, after) = rest.split_once(&end).expect("the section's end mark");
     if std::env::var_os("VMACD_TEST_UPDATE_DOCS").is_some() {
-        std::fs::write(&file, format!("{before}{begin}{table}{end}{after}")).expect("docs/JUNOS.md is writable");
+        std::fs::write(&file, format!("{before}{begin}{table}{end}{after}")).expect(page);
     } else {
-        assert_eq!(documented, table, "docs/JUNOS.md, {name}: run this test with VMACD_TEST_UPDATE_DOCS=1");
+        assert_eq!(documented, table, "{page}, {name}: run this test with VMACD_TEST_UPDATE_DOCS=1");
     }
 }
