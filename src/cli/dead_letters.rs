@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::broker;
+use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb, duration};
 use crate::cli::fault::Fault;
@@ -103,6 +104,7 @@ async fn replay(env: &AppEnv, store: &Store, output: Output, change: &DeadLetter
         return print_result(output, "would be replayed", &selected, &selected);
     }
     let broker = env.broker(store).await?;
+    note(store, "replay_many", "", json!({"ids": selected})).await?;
     let (progress, mut done) = (Progress::new(output, "replaying", selected.len()), 0);
     let replayed = broker::replay(&broker, store, &selected, |dealt_with| {
         done = dealt_with;
@@ -122,6 +124,7 @@ async fn discard(store: &Store, output: Output, change: &DeadLetterChange, yes: 
     let is_meant = yes || selected.len() < 2 || !change.selection.id.is_empty();
     let question = format!("Discard {} dead letters permanently? They cannot be replayed afterwards.", selected.len());
     confirm::require(is_meant, question, "--yes discards them without asking, --dry-run shows which").await?;
+    note(store, "discard_many", "", json!({"ids": selected})).await?;
     let progress = Progress::new(output, "discarding", selected.len());
     let mut discarded = Vec::with_capacity(selected.len());
     for (at, group) in selected.chunks(DISCARDED_AT_ONCE).enumerate() {

@@ -1,9 +1,10 @@
 //! The command line and the composition root: the only part that sees all the others.
 //!
 //! `args` is the command line as types; each verb has its file, in the room of what it is about: `vmacs`, `macs`, `switches`,
-//! `backups`, `inventory`, `serve`, `demo`. `app_env` puts settings, store and broker (`amqp`) together; `fault` decides the exit code
+//! `backups`, `inventory`, `access`, `serve`, `demo`. `app_env` puts settings, store and broker (`amqp`) together; `fault` decides the exit code
 //! and says what to do; `ui` prints.
 
+mod access;
 mod amqp;
 mod app_env;
 mod args;
@@ -130,6 +131,8 @@ async fn run(cli: Cli, stores: &OpenStores) -> Result<(), Fault> {
         Verb::Thaw(args) => switches::freezes::thaw(env()?, output, args).await,
         Verb::Freezes => switches::freezes::list(env()?, output).await,
         Verb::Adopt(args) => switches::adopt::run(env()?, output, args).await,
+        Verb::Tokens(verb) => access::run_tokens(env()?, output, verb).await,
+        Verb::AuditLog(verb) => access::run_audit_log(env()?, output, verb).await,
         Verb::Migrate(args) => migrate::run(env()?, output, &args).await,
         Verb::Rebuild(args) => rebuild::run(env()?, output, args).await,
         Verb::Backup(args) => database::run(env()?, output, args).await,

@@ -5,9 +5,10 @@
 //! `plan` the comparison of what is wanted with what a switch holds, `audit` that of whole switches, `adopt` what of them
 //! becomes rows, `drift` what no longer stands, `evidence` what a switch showed of a binding, `in_force` whether it takes
 //! effect; `failures` what can go wrong, how each case is treated and when it is retried; `duplicates` where one MAC may
-//! stand twice; `sites` when a site's switches are left alone; `health` how the parts of the service are; `text` makes text
+//! stand twice; `access` who may do what, and the log of it; `sites` when a site's switches are left alone; `health` how the parts of the service are; `text` makes text
 //! from outside, URLs and configurations safe to show; `schema` tells others how the values look in JSON.
 
+mod access;
 pub mod adopt;
 pub mod audit;
 mod commands;
@@ -26,6 +27,9 @@ mod schema;
 mod sites;
 mod text;
 
+pub use access::{
+    ChainFault, LogEntry, NewLogEntry, Permission, Role, RoleError, TokenName, TokenNameError, Via, check_chain,
+};
 pub use commands::command::{Action, Command, IntentOrder, MessageKey};
 pub use commands::issued::{Arrival, Issued, IssuedError, MS_MAX, Moment, Position};
 pub use commands::long_body::{BODY_BYTES_MAX, LongBody, LongBodyReader, shortened_body};

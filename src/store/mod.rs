@@ -5,6 +5,7 @@
 //! - `vmacs` and `mac_registry` (MACs that no row has) are the addresses, `inventory` the switches and servers;
 //! - `work` says what waits for a switch and who holds its lease, `pushes` has the journal and records the results of a push,
 //!   `backups` the configurations from before it; `freezes` holds pushes back, `checks` keeps what drift checks found;
+//! - `access` has the tokens and the log of who changed what;
 //! - `retention` removes what is old;
 //! - `queue` is the embedded queue; `workers`, `counts` and `page_sessions` are what their names say.
 //!
@@ -17,6 +18,7 @@
 //! times as one address comes in the group); the unique indexes decide about MACs and addresses; writes of a push's results
 //! need the current lease.
 
+mod access;
 mod admit;
 mod backups;
 mod checks;
@@ -39,6 +41,9 @@ mod vmacs;
 mod work;
 mod workers;
 
+pub use access::audit_log::{CheckedLog, LogFilter};
+pub use access::secret::TokenSecret;
+pub use access::tokens::{NewToken, Token};
 pub use admit::fence::Fence;
 pub use admit::{Admission, Incoming, IntakeBatch, Rehearsal};
 pub use backups::Backup;
@@ -68,10 +73,10 @@ pub use maintenance::copy::DatabaseCopy;
 pub use maintenance::migrations::Change;
 pub use maintenance::plan::{MigrationPlan, PlannedMigration, PlannedStep};
 pub use maintenance::statements::Lock;
-pub use page_sessions::SessionLimits;
+pub use page_sessions::{PageSession, SessionLimits};
 pub use parts::{
-    Backups, Checks, Commands, DeadLetters, Events, Freezes, Intake, InventoryStore, Leases, MacRegistry, PageSessions,
-    Pushes, Queue, Retention, Statistics, Switches, Vmacs, Work, Workers,
+    AuditLog, Backups, Checks, Commands, DeadLetters, Events, Freezes, Intake, InventoryStore, Leases, MacRegistry,
+    PageSessions, Pushes, Queue, Retention, Statistics, Switches, Tokens, Vmacs, Work, Workers,
 };
 pub use pushes::open_and_send::{OpenedPush, PushBefore, SentPush, SiteLimits};
 pub use pushes::record::{Finished, GatheredRow, PushResults, RecordedPush};

@@ -54,6 +54,10 @@ parts! {
     queue: Queue,
     /// Which workers run.
     workers: Workers,
+    /// Tokens of the API.
+    tokens: Tokens,
+    /// Who changed what.
+    audit_log: AuditLog,
     /// Logins to the pages.
     page_sessions: PageSessions,
     /// Old rows: how they go, and how large the tables are.

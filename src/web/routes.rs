@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::access::guard::{Guard, refuse_other_sites, require_token};
+use super::access::permissions::Permissions;
 use super::access::unknown_parameters::{KnownParameters, refuse_unknown};
 use super::access::wrong_credentials::WrongCredentials;
 use super::api::Api;
@@ -34,9 +35,14 @@ impl Server {
 
 fn router(context: &ServerContext, app: AppState, stopping: CancellationToken) -> Router {
     let wrong_credentials = WrongCredentials::new(context.metrics.clone());
-    let guard = Arc::new(Guard { access: context.access.clone(), wrong_credentials: wrong_credentials.clone() });
     let health_source = context.health_source.clone();
     let api = Api::new(app.clone(), health_source.clone());
+    let guard = Arc::new(Guard {
+        access: context.access.clone(),
+        store: app.store.clone(),
+        permissions: Permissions::documented(&api.document),
+        wrong_credentials: wrong_credentials.clone(),
+    });
     let checked = middleware::from_fn_with_state(Arc::new(KnownParameters::documented(&api.document)), refuse_unknown);
     let health = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
     let hooks = hooks::router(app.clone(), wrong_credentials).route_layer(checked.clone());

@@ -12,8 +12,11 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Virtual MACs",
         &["create", "move", "rotate", "revoke", "list", "show", "history", "reserve", "release", "reservations"],
     ),
-    ("On call", &["dead-letters", "switches", "backups", "audit", "rebuild", "freeze", "thaw", "freezes", "pools"]),
-    ("Set up", &["inventory", "adopt", "macs", "completions", "man"]),
+    (
+        "On call",
+        &["dead-letters", "switches", "backups", "audit", "rebuild", "freeze", "thaw", "freezes", "pools", "audit-log"],
+    ),
+    ("Set up", &["inventory", "adopt", "macs", "tokens", "completions", "man"]),
 ];
 
 /// The command line, with its verbs in groups.

@@ -1,5 +1,6 @@
 //! The command line as types: every verb, flag, unit and default. One file for what belongs together.
 
+mod access;
 mod adopt;
 mod audit;
 mod backups;
@@ -17,6 +18,7 @@ mod verbs;
 mod vmac_requests;
 mod vmac_views;
 
+pub use access::{AuditLogArgs, AuditLogVerb, TokensVerb};
 pub use adopt::AdoptArgs;
 pub use audit::AuditArgs;
 pub use backups::{BackupsVerb, RestoreArgs};

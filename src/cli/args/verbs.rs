@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::access::{AuditLogVerb, TokensVerb};
 use super::adopt::AdoptArgs;
 use super::audit::AuditArgs;
 use super::backups::BackupsVerb;
@@ -113,6 +114,12 @@ pub enum Verb {
     Adopt(AdoptArgs),
     /// After the database was restored or lost: read the switches and the archive of commands, and bring back what it lacks
     Rebuild(RebuildArgs),
+    /// Make, list, rotate or revoke tokens of the API and the pages
+    #[command(subcommand)]
+    Tokens(TokensVerb),
+    /// List who changed what, and check that the log is as it was written
+    #[command(subcommand)]
+    AuditLog(AuditLogVerb),
     /// Bring the database's tables up to date
     Migrate(MigrateArgs),
     /// Copy the whole database to a file while workers run (SQLite; for Postgres it prints the command)

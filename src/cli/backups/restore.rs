@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::RestoreArgs;
 use crate::cli::fault::Fault;
@@ -25,9 +26,9 @@ pub async fn run(env: AppEnv, output: Output, args: RestoreArgs) -> Result<(), F
     }
     let store = env.store().await?;
     let (backup, wanted) = wanted(&store, &args).await?;
-    let restorer = Restorer::open(store, env.settings.clone(), &args.switch).await?;
+    let restorer = Restorer::open(store.clone(), env.settings.clone(), &args.switch).await?;
     let mut restorer = restorer.despite_freeze(args.despite_freeze);
-    let done = restore(output, &args, &backup, &wanted, &mut restorer).await;
+    let done = restore(output, &store, &args, (&backup, &wanted), &mut restorer).await;
     restorer.close().await;
     done
 }
@@ -48,9 +49,9 @@ async fn wanted(store: &Store, args: &RestoreArgs) -> Result<(Backup, RestoreTar
 
 async fn restore(
     output: Output,
+    store: &Store,
     args: &RestoreArgs,
-    backup: &Backup,
-    wanted: &RestoreTarget,
+    (backup, wanted): (&Backup, &RestoreTarget),
     restorer: &mut Restorer,
 ) -> Result<(), Fault> {
     let comparing = Progress::spinner(output, format!("comparing on {}", backup.switch));
@@ -74,6 +75,7 @@ async fn restore(
             return Err(Fault::input("not confirmed; nothing was changed"));
         }
     }
+    note(store, "restore", &backup.switch, json!({"backup": backup.id, "despite_freeze": args.despite_freeze})).await?;
     let restoring = Progress::spinner(output, format!("committing on {}", backup.switch));
     let end = restorer.restore(wanted, &preview, args.timeout).await?;
     restoring.done();

@@ -10,6 +10,9 @@ mod tree;
 
 use std::path::Path;
 
+use serde_json::json;
+
+use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::InventoryVerb;
 use crate::cli::fault::Fault;
@@ -47,6 +50,8 @@ async fn import(env: AppEnv, output: Output, file: &Path) -> Result<(), Fault> {
     let store = env.store_for_import().await?;
     let inventory = &read.inventory;
     let notes = shared_network_cards(inventory, &store.inventory().export().await?);
+    let counts = json!({"switches": inventory.switches.len(), "servers": inventory.servers.len()});
+    note(&store, "import_inventory", file.display(), counts).await?;
     let progress = Progress::new(output, "importing", inventory.switches.len() + inventory.servers.len());
     let imported = store.inventory().import_with(inventory, |done| progress.at(done)).await;
     progress.done();

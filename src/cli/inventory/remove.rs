@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::broker;
+use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::{RemoveItem, RemoveOptions};
 use crate::cli::fault::{Fault, did_you_mean};
@@ -25,6 +27,8 @@ pub async fn run(env: AppEnv, output: Output, item: RemoveItem) -> Result<(), Fa
     if let InventoryItem::Switch(name) = &item {
         did_you_mean::known_switch(&store, name).await?;
     }
+    let action = format!("remove_{}", item.kind());
+    note(&store, &action, item.name(), json!({"with_rows": options.with_rows})).await?;
     if options.with_rows {
         revoke_rows(&env, &store, output, &item, &options).await?;
     }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::{ReleaseArgs, ReserveArgs};
 use crate::cli::fault::Fault;
@@ -22,8 +23,10 @@ pub async fn reserve(env: AppEnv, output: Output, args: ReserveArgs) -> Result<(
         mac_address: args.mac.map(Mac::as_virtual).transpose()?,
         pool: args.pool,
     };
-    let reserved =
-        env.store().await?.mac_registry().reserve(&wanted, &mut rand::make_rng::<rand::rngs::StdRng>()).await?;
+    let store = env.store().await?;
+    let details = json!({"server_id": args.server, "mac_address": wanted.mac_address, "pool": wanted.pool});
+    note(&store, "reserve", args.ip, details).await?;
+    let reserved = store.mac_registry().reserve(&wanted, &mut rand::make_rng::<rand::rngs::StdRng>()).await?;
     let reservation = &reserved.reservation;
     let mut data = json!(reservation);
     data["is_new"] = reserved.is_new.into();
@@ -33,6 +36,7 @@ pub async fn reserve(env: AppEnv, output: Output, args: ReserveArgs) -> Result<(
 /// `vmacd release`
 pub async fn release(env: AppEnv, output: Output, args: ReleaseArgs) -> Result<(), Fault> {
     let store = env.store().await?;
+    note(&store, "release", args.ip, json!({"server_id": args.server})).await?;
     let released = store.mac_registry().release(args.server, args.ip).await?;
     output.item(&released, || format!("{} is free again", released.mac_address))
 }

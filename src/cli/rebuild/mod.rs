@@ -9,7 +9,9 @@ mod steps;
 mod unknown;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 
+use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::{RebuildArgs, duration};
 use crate::cli::fault::Fault;
@@ -36,6 +38,9 @@ pub async fn run(env: AppEnv, output: Output, args: RebuildArgs) -> Result<(), F
             format!("Freeze all sites, and bring back what the database lacks since {}?", since.to_rfc3339());
         confirm::require(args.yes, question, "--yes does it without asking, --dry-run shows what would be done")
             .await?;
+    }
+    if !args.dry_run {
+        note(&store, "rebuild", "", json!({"since": since})).await?;
     }
     let rebuild = Rebuild { env: &env, store: &store, output, since, dry_run: args.dry_run, thaw: args.thaw };
     let report = rebuild.run().await?;

@@ -3,6 +3,7 @@
 mod cached;
 mod dry_runs;
 pub mod health;
+mod settings_log;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub async fn run(env: AppEnv) -> Result<(), Fault> {
     let shutdown = shutdown_token()?;
     let env = env.fit_to_limits();
     let store = env.store_for_worker().await?;
+    settings_log::note(&store, &env.settings).await;
     let broker = env.broker(&store).await?;
     let listener = TcpListener::bind(&env.settings.http.addr)
         .await

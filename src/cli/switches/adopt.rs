@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use super::survey::{place_text, read_switches, unchecked};
+use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::AdoptArgs;
 use crate::cli::fault::Fault;
@@ -59,6 +60,8 @@ impl Report {
 
     /// Makes the rows; what somebody else took in the meantime is reported as refused.
     async fn adopt_rows(&mut self, store: &Store) -> Result<(), Fault> {
+        let addresses: Vec<_> = self.adoption.adoptable.iter().map(|found| found.ip_address).collect();
+        note(store, "adopt", "", json!({"addresses": addresses})).await?;
         let made = store.vmacs().adopt(&self.adoption.adoptable).await?;
         self.rows = made.into_iter().map(|row| (row.ip_address, row.id)).collect();
         let adoptable = std::mem::take(&mut self.adoption.adoptable);

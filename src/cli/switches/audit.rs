@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::survey::{place_text, read_switches, unchecked};
+use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::AuditArgs;
 use crate::cli::fault::Fault;
@@ -55,6 +56,7 @@ async fn repair(store: &Store, args: &AuditArgs, found: &AuditResult) -> Result<
     if !args.yes && !confirm::yes_or_no(question).await? {
         return Err(Fault::input("not confirmed; nothing was done"));
     }
+    note(store, "repair", "", json!({"rows": rows})).await?;
     for (switch, ids) in rows {
         store.work().queue_again(switch, &ids).await?;
     }

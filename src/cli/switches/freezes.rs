@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::cli::access::change_log::{note, person};
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::{FreezeArgs, ThawArgs, duration};
 use crate::cli::fault::Fault;
@@ -26,10 +27,15 @@ struct Frozen {
 pub async fn freeze(env: AppEnv, output: Output, args: FreezeArgs) -> Result<(), Fault> {
     let store = env.store().await?;
     let now = store.now().await?;
-    let made_by = std::env::var("USER").unwrap_or_else(|_| "the command line".to_owned());
-    let order = FreezeOrder { site: args.site.scope(), until: until(&args.until, now)?, reason: args.reason, made_by };
+    let order = FreezeOrder {
+        site: args.site.scope(),
+        until: until(&args.until, now)?,
+        reason: args.reason,
+        made_by: person(),
+    };
     let order = order.checked(now).map_err(|error| Fault::input(error.to_string()))?;
     did_you_mean::known_site(&store, &order.site).await?;
+    note(&store, "freeze", &order.site, json!({"until": order.until, "reason": order.reason})).await?;
     let freeze = store.freezes().freeze(&order).await?;
     let others = store.freezes().list().await?.into_iter().filter(|other| *other != freeze);
     let also: Vec<Freeze> = others.filter(|other| other.site.meets(&freeze.site)).collect();
@@ -41,6 +47,7 @@ pub async fn freeze(env: AppEnv, output: Output, args: FreezeArgs) -> Result<(),
 pub async fn thaw(env: AppEnv, output: Output, args: ThawArgs) -> Result<(), Fault> {
     let (site, store) = (args.site.scope(), env.store().await?);
     did_you_mean::known_site(&store, &site).await?;
+    note(&store, "thaw", &site, json!({})).await?;
     let thawed = store.freezes().thaw(&site).await?;
     let still: Vec<Freeze> =
         store.freezes().list().await?.into_iter().filter(|freeze| freeze.site.meets(&site)).collect();

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use switch_fault::switch_fault;
 
+use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::SwitchesVerb;
 use crate::cli::fault::Fault;
@@ -108,6 +109,7 @@ async fn trust(env: &AppEnv, store: &Store, output: Output, pin: Pin) -> Result<
         );
         confirm::require(*yes || wanted.is_some(), question, &otherwise).await?;
     }
+    note(store, "trust", name, json!({"host_key": shown, "before": before})).await?;
     store.switches().trust(name, &shown).await?;
     output.item(&json!({"switch": name, "host_key": shown, "before": before}), || match &before {
         Some(before) if *before != shown => format!("{name}: pinned {shown} instead of {before}"),

@@ -51,6 +51,7 @@ const SOURCES: &[Source] = sources![
     "0025_past_holders",
     "0026_reading_again",
     "0027_table_changes",
+    "0028_tokens_and_log",
 ];
 
 /// The migrations after which workers of the version before cannot go on, and why. All others are additive.

@@ -1,14 +1,19 @@
-//! Access: the bearer token (RFC 6750 section 2.1), and no requests of other sites' pages.
+//! Access: bearer tokens and what their roles permit, and no requests of other sites' pages.
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
+use super::caller::{self, Caller, Credentials};
+use super::change_log;
+use super::permissions::{Needed, Permissions};
 use super::wrong_credentials::{EntryPoint, WrongCredentials};
+use crate::domain::{Permission, Via};
+use crate::store::{Store, StoreError, TokenSecret};
 use crate::web::api::problem::{ApiCode, Problem};
 use crate::web::server::connections::ActiveRequest;
 
@@ -17,40 +22,94 @@ use crate::web::server::connections::ActiveRequest;
 pub enum Access {
     /// Everybody: the address is a loopback one and no token is set.
     Open,
-    /// Who shows this bearer token.
+    /// Who shows a token; this one is the first admin's.
     Token(String),
 }
 
-/// Who may ask, and what is known of those who may not.
+/// Who may ask for what, and what is known of those who may not.
 pub(in crate::web) struct Guard {
     pub access: Access,
+    pub store: Store,
+    pub permissions: Permissions,
     pub wrong_credentials: WrongCredentials,
 }
 
-/// Whether a request has the token.
+/// Who makes a request, as far as it shows.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::web) enum TokenCheck {
-    /// The token.
-    Valid,
+pub(in crate::web) enum Shown {
+    /// A token that is accepted, or no token is asked for.
+    Known(Caller),
     /// Something else in its place.
     Wrong,
     /// Nothing.
-    Missing,
+    Nothing,
 }
 
-/// Lets a request through that shows the token, or every one where none is asked for.
+/// Lets a request through that shows a token whose role permits it, or every one where no token is asked for.
 pub(in crate::web) async fn require_token(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let Access::Token(token) = &guard.access else { return next.run(request).await };
-    match check_token(&request, token) {
-        TokenCheck::Valid => return next.run(request).await,
-        TokenCheck::Wrong => {
+    match guard.shown(&Credentials::of(&request, Via::Api)).await {
+        Ok(Shown::Known(caller)) => return guard.answer(caller, request, next).await,
+        Ok(Shown::Wrong) => {
             guard.wrong_credentials.record_and_delay(EntryPoint::Api, request.extensions().get::<ActiveRequest>()).await
         }
-        TokenCheck::Missing => {}
+        Ok(Shown::Nothing) => {}
+        Err(error) => return Problem::from(error).into_response(),
     }
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"vmacd\"")];
-    let text = "send the API token: Authorization: Bearer TOKEN";
+    let text = "send an API token: Authorization: Bearer TOKEN";
     (challenge, Problem::new(ApiCode::Unauthorized, text)).into_response()
+}
+
+impl Guard {
+    /// Whoever shows a token as a header.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn shown(&self, credentials: &Credentials) -> Result<Shown, StoreError> {
+        match (&self.access, credentials.bearer()) {
+            (Access::Open, None) => Ok(Shown::Known(credentials.as_local())),
+            (Access::Token(_), None) => Ok(Shown::Nothing),
+            (Access::Open, Some(token)) => {
+                let known = self.named(token, credentials).await?;
+                Ok(Shown::Known(known.unwrap_or_else(|| credentials.as_local())))
+            }
+            (Access::Token(first), Some(token)) if equal_in_constant_time(token, first) => {
+                Ok(Shown::Known(credentials.as_first_admin()))
+            }
+            (Access::Token(_), Some(token)) => {
+                Ok(self.named(token, credentials).await?.map_or(Shown::Wrong, Shown::Known))
+            }
+        }
+    }
+
+    /// Whoever shows the token of a name.
+    async fn named(&self, token: &str, credentials: &Credentials) -> Result<Option<Caller>, StoreError> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let found = self.store.tokens().shown(&TokenSecret::shown(token), &credentials.address).await?;
+        Ok(found.map(|token| credentials.as_token(&token)))
+    }
+
+    /// Answers a request of that caller, if their role permits it. What changes something is written into the log first;
+    /// orders are not: their commands say who asked.
+    pub async fn answer(&self, caller: Caller, request: Request, next: Next) -> Response {
+        let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let Needed { action, permission } = self.permissions.of(request.method(), path);
+        if !caller.role.permits(permission) {
+            let needed = permission.roles().join(" or ");
+            let text = format!("this needs a token with the role {needed}; {} has {}", caller.who(), caller.role);
+            return caller::scope(caller, async { Problem::new(ApiCode::Forbidden, text).into_response() }).await;
+        }
+        let is_change = !request.method().is_safe() && permission >= Permission::Operate;
+        let answer = async {
+            match is_change {
+                true => change_log::run(&self.store, &caller, &action, request, next).await,
+                false => next.run(request).await,
+            }
+        };
+        caller::scope(caller.clone(), answer).await
+    }
 }
 
 /// Keeps pages of other sites, which an operator's browser may have open, from using an address that asks for no token, or a
@@ -88,20 +147,6 @@ fn is_local(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// Compares the bearer token of the request. Any other credentials in the header (`Basic ...`) are wrong.
-pub(in crate::web) fn check_token(request: &Request, token: &str) -> TokenCheck {
-    let Some(header) = request.headers().get(header::AUTHORIZATION) else { return TokenCheck::Missing };
-    let shown = header.to_str().ok().and_then(|value| value.split_once(' '));
-    match shown {
-        Some((scheme, shown))
-            if scheme.eq_ignore_ascii_case("bearer") && equal_in_constant_time(shown.trim(), token) =>
-        {
-            TokenCheck::Valid
-        }
-        _ => TokenCheck::Wrong,
-    }
-}
-
 /// Compares in a time that reveals nothing about the token, neither its length nor where the two differ.
 pub(in crate::web) fn equal_in_constant_time(shown: &str, token: &str) -> bool {
     let (shown, token) = (Sha256::digest(shown), Sha256::digest(token));
@@ -129,22 +174,6 @@ mod tests {
         let start = Request::builder().method(method).header("host", "vmacd.example");
         let request = headers.iter().fold(start, |request, (name, value)| request.header(*name, *value));
         request.body(Body::empty()).expect("a request")
-    }
-
-    #[test]
-    fn only_the_token_itself_is_right() {
-        for (header, expected) in [
-            ("Bearer s3cret", TokenCheck::Valid),
-            ("bearer  s3cret ", TokenCheck::Valid),
-            ("Bearer s3cre", TokenCheck::Wrong),
-            ("Bearer ", TokenCheck::Wrong),
-            ("Bearer", TokenCheck::Wrong),
-            ("Basic czNjcmV0OnMzY3JldA==", TokenCheck::Wrong),
-            ("Basic s3cret", TokenCheck::Wrong),
-        ] {
-            assert_eq!(check_token(&request("GET", &[("authorization", header)]), "s3cret"), expected, "{header}");
-        }
-        assert_eq!(check_token(&request("GET", &[]), "s3cret"), TokenCheck::Missing);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::problem::{ApiCode, LookupProblems, Problem};
 use super::views::{FreezeView, ThawView};
 use crate::domain::{FreezeOrder, Scope};
 use crate::store::StoreError;
+use crate::web::access::caller;
 use crate::web::app_state::AppState;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -51,7 +52,7 @@ struct FreezeBody {
     /// The reason; shown on every row that is waiting.
     #[schema(max_length = 200)]
     reason: Option<String>,
-    /// Who is asking; `api` if it is left out.
+    /// Who is asking; the token's name if it is left out.
     #[schema(max_length = 200)]
     made_by: Option<String>,
 }
@@ -70,7 +71,7 @@ async fn freeze(
     Path(site): Path<String>,
     Body(body): Body<FreezeBody>,
 ) -> Result<Json<FreezeView>, Problem> {
-    let made_by = body.made_by.unwrap_or_else(|| "api".to_owned());
+    let made_by = body.made_by.or_else(caller::token_name).unwrap_or_else(|| "api".to_owned());
     let order = FreezeOrder { site: parsed("site", &site)?, until: body.until, reason: body.reason, made_by };
     let order =
         order.checked(app.store.now().await?).map_err(|error| Problem::new(ApiCode::InvalidBody, error.to_string()))?;

@@ -13,6 +13,7 @@ use super::extract::{Path, Query, parsed};
 use super::problem::{LookupProblems, Problem};
 use crate::broker;
 use crate::domain::InventoryItem;
+use crate::web::access::caller;
 use crate::web::app_state::AppState;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -89,7 +90,7 @@ async fn remove(app: &AppState, item: InventoryItem, query: RemoveQuery) -> Resu
     let needs = app.store.inventory().needs(&item).await?;
     if query.with_rows && !needs.rows.is_empty() {
         let (mut message_ids, now) = (Vec::new(), app.store.time().await);
-        for message in broker::revokes(&needs, query.requested_by.as_deref())? {
+        for message in broker::revokes(&needs, query.requested_by.or_else(caller::token_name).as_deref())? {
             message_ids.extend(message.message_id.clone());
             app.broker.publish_command(message.stamped(now)).await?;
         }

@@ -6,6 +6,7 @@
 //! `schemas` and `asyncapi` describe the messages over AMQP.
 
 mod asyncapi;
+mod audit_log;
 mod commands;
 mod dead_letter_views;
 mod dead_letters;
@@ -25,6 +26,7 @@ pub(super) mod replays;
 mod reservations;
 mod schemas;
 mod switches;
+mod tokens;
 mod views;
 mod vmacs;
 
@@ -37,6 +39,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::schemas::BASE;
+use crate::web::access::permissions;
 use crate::web::app_state::AppState;
 use crate::web::health::HealthSource;
 
@@ -51,6 +54,7 @@ pub use dry_run::{DryRunChange, DryRunReport, DryRunSwitch, DryRunner};
         (name = "pools", description = "MACs: how many are free, and which are reserved"),
         (name = "switches", description = "Switches, their pushes and backups"),
         (name = "freezes", description = "Frozen sites: nothing is committed on their switches"),
+        (name = "access", description = "Tokens, and the log of who changed what"),
         (name = "health", description = "Database, broker, workers and switches"),
     )
 )]
@@ -69,6 +73,8 @@ fn described() -> (Router<AppState>, Value) {
         inventory::router(),
         freezes::router(),
         health::router(),
+        tokens::router(),
+        audit_log::router(),
     ];
     let api = resources.into_iter().fold(OpenApiRouter::new(), OpenApiRouter::merge);
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, api).split_for_parts();
@@ -78,13 +84,25 @@ fn described() -> (Router<AppState>, Value) {
         document["components"]["schemas"][name] = schema;
     }
     secure(&mut document);
+    permissions::describe(&mut document);
     (router, document)
+}
+
+/// The ids of all operations.
+#[cfg(test)]
+pub(super) fn documented_operations() -> Vec<String> {
+    let (_, document) = described();
+    let methods = document["paths"].as_object().into_iter().flat_map(|paths| paths.values());
+    let operations = methods.filter_map(Value::as_object).flat_map(|methods| methods.values());
+    operations.filter_map(|operation| Some(operation["operationId"].as_str()?.to_owned())).collect()
 }
 
 /// Says that the API asks for a token, and what every request is answered without it.
 fn secure(document: &mut Value) {
     let scheme = json!({"type": "http", "scheme": "bearer", "description":
-        "The setting `api.token`. If it is not set, the service listens only on a loopback address and needs no token."});
+        "A token that `vmacd tokens create` or `POST /api/v1/tokens` made, or the setting `api.token`, which is an admin's. If \
+         that is not set, the service listens only on a loopback address and needs no token. `x-roles` says of each operation \
+         which roles may use it."});
     document["components"]["securitySchemes"] = json!({"token": scheme});
     document["security"] = json!([{"token": []}]);
     let problem = json!({"$ref": "#/components/schemas/Problem"});

@@ -54,6 +54,8 @@ api_codes! {
     Unauthorized = "unauthorized", UNAUTHORIZED, "The API token is missing or wrong";
     /// A hook's delivery is not signed, not with its secret, or too long ago.
     BadSignature = "bad_signature", UNAUTHORIZED, "The signature is missing, wrong or too old";
+    /// The token's role does not permit it.
+    Forbidden = "forbidden", FORBIDDEN, "The token's role does not permit this";
     /// A page of another site asks, or the address is reached under a foreign name.
     CrossSite = "cross_site", FORBIDDEN, "Requests from other sites are not allowed";
     /// A switch or a server that is to go is needed.

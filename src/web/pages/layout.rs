@@ -9,13 +9,14 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::assets::{SCRIPT_PATH, STYLE_PATH};
 use super::health_banner::banner;
-use super::logged_in::is_logged_in;
+use crate::web::access::caller;
 
 /// The parts of the site, as the navigation names them.
 const NAVIGATION: &[(&str, &str)] = &[
     ("/vmacs", "Virtual MACs"),
     ("/dead-letters", "Dead letters"),
     ("/switches", "Switches"),
+    ("/log", "Log"),
     ("/api/v1/docs", "API"),
 ];
 
@@ -34,7 +35,9 @@ pub(super) fn page(title: &str, part: &str, content: Markup) -> Markup {
                     button { "Find" }
                 }
                 (as_of())
-                @if is_logged_in() { form method="post" action="/logout" { button { "Log out" } } }
+                @if let Some(caller) = caller::current().filter(|caller| caller.is_logged_in) {
+                    form method="post" action="/logout" { button title={ (caller.who()) ", " (caller.role) } { "Log out" } }
+                }
             }
             (banner())
             main { h1 { (title) } (content) }

@@ -15,9 +15,11 @@ use super::components::{redirect_to, url_encoded};
 use super::error_page::PageError;
 use super::extract::Query;
 use super::layout::document;
-use super::logged_in;
 use super::sessions::Sessions;
-use crate::web::access::guard::{Access, Guard, TokenCheck, check_token, equal_in_constant_time, require_token};
+use crate::domain::Via;
+use crate::store::StoreError;
+use crate::web::access::caller::{Caller, Credentials};
+use crate::web::access::guard::{Access, Guard, Shown, equal_in_constant_time, require_token};
 use crate::web::access::wrong_credentials::EntryPoint;
 use crate::web::server::connections::ActiveRequest;
 
@@ -54,44 +56,46 @@ impl Logins {
         Self { guard, sessions }
     }
 
-    /// Makes a page for somebody who may see it.
-    pub async fn as_logged_in<T>(&self, page: impl Future<Output = T>) -> T {
+    /// Who the sender of these headers is, if they may see pages: no token is needed, or they are logged in.
+    pub async fn viewer(&self, headers: &HeaderMap) -> Option<Caller> {
+        let credentials = Credentials { authorization: None, address: String::new(), via: Via::Page };
         match &self.guard.access {
-            Access::Open => page.await,
-            Access::Token(_) => logged_in::scope(page).await,
+            Access::Open => Some(credentials.as_local()),
+            Access::Token(_) => self.of_cookie(cookie(headers), &credentials, false).await.unwrap_or(None),
         }
     }
 
-    /// True if the sender of these headers may see pages: no token is needed, or they are logged in.
-    pub async fn may_see_pages(&self, headers: &HeaderMap) -> bool {
-        match (&self.guard.access, cookie(headers)) {
-            (Access::Open, _) => true,
-            (Access::Token(_), None) => false,
-            (Access::Token(token), Some(secret)) => self.sessions.is_open(secret, token, false).await.unwrap_or(false),
+    /// Whose session it is.
+    async fn of_cookie(
+        &self,
+        secret: Option<&str>,
+        credentials: &Credentials,
+        is_use: bool,
+    ) -> Result<Option<Caller>, StoreError> {
+        match (&self.guard.access, secret) {
+            (Access::Token(first), Some(secret)) => self.sessions.caller(secret, first, credentials, is_use).await,
+            _ => Ok(None),
         }
     }
 }
 
-/// Lets a request through that shows the token as a header, or the cookie of a session; sends others to ask for it.
+/// Lets a request through that shows a token as a header, or the cookie of a session; sends others to ask for it.
 pub(super) async fn require(State(logins): State<Logins>, request: Request, next: Next) -> Result<Response, PageError> {
-    let Access::Token(token) = &logins.guard.access else { return Ok(next.run(request).await) };
-    let may_see = match check_token(&request, token) {
-        TokenCheck::Valid => true,
-        TokenCheck::Wrong => {
-            logins
-                .guard
-                .wrong_credentials
-                .record_and_delay(EntryPoint::Page, request.extensions().get::<ActiveRequest>())
-                .await;
-            false
+    let credentials = Credentials::of(&request, Via::Page);
+    let caller = match logins.guard.shown(&credentials).await? {
+        Shown::Known(caller) => Some(caller),
+        Shown::Wrong => {
+            let active_request = request.extensions().get::<ActiveRequest>();
+            logins.guard.wrong_credentials.record_and_delay(EntryPoint::Page, active_request).await;
+            None
         }
-        TokenCheck::Missing => match cookie(request.headers()).map(str::to_owned) {
-            Some(secret) => logins.sessions.is_open(&secret, token, is_use(&request)).await?,
-            None => false,
-        },
+        Shown::Nothing => {
+            let secret = cookie(request.headers()).map(str::to_owned);
+            logins.of_cookie(secret.as_deref(), &credentials, is_use(&request)).await?
+        }
     };
-    if may_see {
-        return Ok(logged_in::scope(next.run(request)).await);
+    if let Some(caller) = caller {
+        return Ok(logins.guard.answer(caller, request, next).await);
     }
     let next_page = request.uri().path_and_query().map_or("/", |next_page| next_page.as_str());
     Ok(Redirect::to(&format!("/login?next={}", url_encoded(next_page))).into_response())
@@ -124,20 +128,23 @@ pub(super) async fn log_in(
     headers: HeaderMap,
     Form(entered): Form<Entered>,
 ) -> Result<Response, PageError> {
-    let Access::Token(token) = &logins.guard.access else { return Ok(redirect_to(&entered.next)) };
-    if !equal_in_constant_time(entered.token.trim(), token) {
+    let Access::Token(first) = &logins.guard.access else { return Ok(redirect_to(&entered.next)) };
+    let secret = match equal_in_constant_time(entered.token.trim(), first) {
+        true => Some(logins.sessions.open_for_first_admin(first).await?),
+        false => logins.sessions.open_for_token(&entered.token, active_request.as_deref()).await?,
+    };
+    let Some(secret) = secret else {
         logins.guard.wrong_credentials.record_and_delay(EntryPoint::Page, active_request.as_deref()).await;
         return Ok((StatusCode::UNAUTHORIZED, form(&entered.next, true)).into_response());
-    }
-    let secret = logins.sessions.open(token).await?;
+    };
     let cookie = set_cookie(&secret, logins.sessions.age_max().as_secs(), &headers);
     Ok(([(header::SET_COOKIE, cookie)], redirect_to(&entered.next)).into_response())
 }
 
 /// Ends the session, wherever a copy of its cookie is.
 pub(super) async fn log_out(State(logins): State<Logins>, headers: HeaderMap) -> Result<Response, PageError> {
-    if let (Access::Token(token), Some(secret)) = (&logins.guard.access, cookie(&headers)) {
-        logins.sessions.end(secret, token).await?;
+    if let (Access::Token(first), Some(secret)) = (&logins.guard.access, cookie(&headers)) {
+        logins.sessions.end(secret, first).await?;
     }
     Ok(([(header::SET_COOKIE, set_cookie("", 0, &headers))], Redirect::to("/login")).into_response())
 }
@@ -154,7 +161,7 @@ fn form(next: &str, refused: bool) -> Markup {
                     input type="password" name="token" placeholder="API token" aria-label="API token" autocomplete="current-password" autofocus required;
                     button .primary { "Log in" }
                 }
-                p .faint { "Enter the token set as " code { "api.token" } " on the server." }
+                p .faint { "Enter a token made with " code { "vmacd tokens create" } ", or the one set as " code { "api.token" } " on the server." }
             }
         },
     )

@@ -2,7 +2,7 @@
 //!
 //! One file for each kind of page. `layout` is what pages share, `health_banner` is at their top, `components` has small
 //! pieces, `wording` the words for states, `extract` the parameters. `search` finds what somebody means. `error_page` says why a page cannot be shown;
-//! `problem_pages` turns what other parts refuse into one. `login` asks for the token, `sessions` remembers who sent it, `logged_in` marks pages for them.
+//! `problem_pages` turns what other parts refuse into one. `login` asks for a token, `sessions` remembers who sent it.
 //! `live_updates` tells open pages that something happened.
 //!
 //! Everything works without scripts; `assets/page.js` only fetches a page again when `live` says so. What is shown is
@@ -21,7 +21,7 @@ mod health_banner;
 mod history;
 mod layout;
 mod live_updates;
-mod logged_in;
+mod log;
 mod login;
 mod overview;
 mod problem_pages;
@@ -117,6 +117,7 @@ fn guarded(app: AppState, api: &Value) -> Router {
         .route("/switches", get(switches::list))
         .route("/switches/{name}", get(switches::show))
         .route("/pushes/{id}", get(pushes::show))
+        .route(log::PATH, get(log::show))
         .route("/backups/{id}", get(backups::show))
         .with_state(app)
         .route(api_docs::PATH, get(async move || layout::page("API", api_docs::PATH, documentation)))

@@ -12,6 +12,7 @@ use super::error_page::PageError;
 use super::health_banner;
 use super::layout::set_protection;
 use super::login::Logins;
+use crate::web::access::caller;
 use crate::web::api::problem::{ApiCode, Problem};
 use crate::web::health::HealthSource;
 
@@ -41,13 +42,12 @@ pub(in crate::web) async fn render_problems(
     let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
     // Asked only now: mostly there is no problem.
     let is_foreign = problem.code == ApiCode::CrossSite.as_str();
-    let is_known = !is_foreign
-        && tokio::time::timeout(LOGIN_CHECK_MAX, pages.logins.may_see_pages(&headers)).await.unwrap_or(false);
+    let looked = async { if is_foreign { None } else { pages.logins.viewer(&headers).await } };
+    let viewer = tokio::time::timeout(LOGIN_CHECK_MAX, looked).await.unwrap_or(None);
     let page = async { PageError::from(problem).into_response() };
-    let mut shown = if is_known {
-        pages.logins.as_logged_in(health_banner::with_health(&*pages.health_source, page)).await
-    } else {
-        page.await
+    let mut shown = match viewer {
+        Some(viewer) => caller::scope(viewer, health_banner::with_health(&*pages.health_source, page)).await,
+        None => page.await,
     };
     let others = response.headers().iter().filter(|(name, _)| !is_of_content(name));
     shown.headers_mut().extend(others.map(|(name, value)| (name.clone(), value.clone())));

@@ -1,7 +1,7 @@
 //! Who is logged in: a random number in the browser's cookie, and its hash in the database.
 //!
-//! It is in the database so that every worker behind a load balancer knows it, and a restart does not end it. The hash is of
-//! the number and the token together: who reads the database cannot log in with it, and another token ends every session.
+//! It is in the database so that every worker behind a load balancer knows it, and a restart does not end it. Who
+//! reads the database cannot log in with the hash.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use crate::config::HttpSettings;
-use crate::store::{SessionLimits, Store, StoreError};
+use crate::store::{SessionLimits, Store, StoreError, TokenSecret};
+use crate::web::access::caller::{Caller, Credentials};
+use crate::web::server::connections::ActiveRequest;
 
 /// How long the database is asked for a session.
 const ASKED_MAX: Duration = Duration::from_secs(2);
@@ -24,7 +26,7 @@ const SESSIONS_MAX: i64 = 1_000;
 pub(super) struct Sessions {
     store: Store,
     limits: SessionLimits,
-    seen: Arc<Mutex<HashMap<String, Instant>>>,
+    seen: Arc<Mutex<HashMap<String, (Instant, Caller)>>>,
 }
 
 impl Sessions {
@@ -42,55 +44,98 @@ impl Sessions {
         self.limits.age_max
     }
 
-    /// Begins one for somebody who showed the token, and gives what their cookie is to hold.
-    pub async fn open(&self, token: &str) -> Result<String, StoreError> {
-        let secret = hex::encode(rand::random::<[u8; 32]>());
-        self.store.page_sessions().open(&key(&secret, token), &self.limits).await?;
+    /// Begins one for whoever showed the token of the settings, and gives what their cookie is to hold.
+    pub async fn open_for_first_admin(&self, first: &str) -> Result<String, StoreError> {
+        let secret = new_secret();
+        self.store.page_sessions().open(&key(&secret, first), None, &self.limits).await?;
         Ok(secret)
     }
 
-    /// True while the session of this cookie lasts. `is_use` where a person asks, which keeps it from ending as idle.
+    /// The same for whoever showed a token with a name; none where it is not accepted.
+    pub async fn open_for_token(
+        &self,
+        shown: &str,
+        active_request: Option<&ActiveRequest>,
+    ) -> Result<Option<String>, StoreError> {
+        let from = active_request.map(|active| active.client().to_string()).unwrap_or_default();
+        let Some(token) = self.store.tokens().shown(&TokenSecret::shown(shown), &from).await? else { return Ok(None) };
+        let secret = new_secret();
+        self.store.page_sessions().open(&key(&secret, ""), Some(token.name.as_str()), &self.limits).await?;
+        Ok(Some(secret))
+    }
+
+    /// Who the session of this cookie is of, while it lasts. `is_use` where a person asks, which keeps it from ending as idle.
     ///
     /// During an outage of the database a session that was open a moment ago still is: an operator on call needs to see what
     /// is wrong, not a login that cannot work.
-    pub async fn is_open(&self, secret: &str, token: &str, is_use: bool) -> Result<bool, StoreError> {
-        let key = key(secret, token);
-        let asked = self.store.page_sessions().is_open(&key, &self.limits, is_use);
-        match tokio::time::timeout(ASKED_MAX, asked).await {
-            Ok(Ok(is_open)) => {
-                self.note(key, is_open);
-                Ok(is_open)
+    pub async fn caller(
+        &self,
+        secret: &str,
+        first: &str,
+        credentials: &Credentials,
+        is_use: bool,
+    ) -> Result<Option<Caller>, StoreError> {
+        let key = key(secret, first);
+        match tokio::time::timeout(ASKED_MAX, self.look(secret, first, credentials, is_use)).await {
+            Ok(Ok(found)) => {
+                self.note(key, found.clone());
+                Ok(found)
             }
-            Ok(Err(error)) if !self.was_open(&key) => Err(error),
-            Err(_) if !self.was_open(&key) => {
-                Err(StoreError::Timeout { what: "find a login", after_ms: ASKED_MAX.as_millis() })
-            }
-            _ => Ok(true),
+            failed => match (self.seen_before(&key), failed) {
+                (Some(caller), _) => Ok(Some(caller)),
+                (None, Ok(result)) => result,
+                (None, Err(_)) => Err(StoreError::Timeout { what: "find a login", after_ms: ASKED_MAX.as_millis() }),
+            },
         }
     }
 
-    fn note(&self, key: String, is_open: bool) {
+    async fn look(
+        &self,
+        secret: &str,
+        first: &str,
+        credentials: &Credentials,
+        is_use: bool,
+    ) -> Result<Option<Caller>, StoreError> {
+        let sessions = self.store.page_sessions();
+        if sessions.find(&key(secret, first), &self.limits, is_use).await?.is_some() {
+            return Ok(Some(credentials.as_first_admin().logged_in()));
+        }
+        let found = sessions.find(&key(secret, ""), &self.limits, is_use).await?;
+        let Some(name) = found.and_then(|session| session.token_name) else { return Ok(None) };
+        let token = self.store.tokens().named(&name, &credentials.address).await?;
+        Ok(token.map(|token| credentials.as_token(&token).logged_in()))
+    }
+
+    fn note(&self, key: String, caller: Option<Caller>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.retain(|_, at| at.elapsed() < SEEN_FOR);
-        match is_open {
-            true => seen.insert(key, Instant::now()),
-            false => seen.remove(&key),
+        seen.retain(|_, (at, _)| at.elapsed() < SEEN_FOR);
+        match caller {
+            Some(caller) => seen.insert(key, (Instant::now(), caller)),
+            None => seen.remove(&key),
         };
     }
 
-    fn was_open(&self, key: &str) -> bool {
+    fn seen_before(&self, key: &str) -> Option<Caller> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.get(key).is_some_and(|at| at.elapsed() < SEEN_FOR)
+        seen.get(key).filter(|(at, _)| at.elapsed() < SEEN_FOR).map(|(_, caller)| caller.clone())
     }
 
     /// Ends it.
-    pub async fn end(&self, secret: &str, token: &str) -> Result<(), StoreError> {
-        let key = key(secret, token);
-        self.note(key.clone(), false);
-        self.store.page_sessions().end(&key).await
+    pub async fn end(&self, secret: &str, first: &str) -> Result<(), StoreError> {
+        self.note(key(secret, first), None);
+        for key in [key(secret, first), key(secret, "")] {
+            self.store.page_sessions().end(&key).await?;
+        }
+        Ok(())
     }
 }
 
+fn new_secret() -> String {
+    hex::encode(rand::random::<[u8; 32]>())
+}
+
+/// What the database holds of a session: with the token of the settings in it, another one there ends the session; a session
+/// of a token with a name ends with that.
 fn key(secret: &str, token: &str) -> String {
     let hash = Sha256::new_with_prefix("vmacd page session\0").chain_update(secret).chain_update("\0");
     hex::encode(hash.chain_update(token).finalize())

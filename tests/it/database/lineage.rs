@@ -73,11 +73,14 @@ async fn rows_that_a_standby_never_had_are_missing_after_its_promotion_and_the_s
     let store = migrated(&pair.url("postgres")).await;
     eventually("the standby has the tables", async || pair.is_followed_up().await).await;
     pair.hold_back();
-    store.page_sessions().open("lost", &LIMITS).await.expect("written");
+    store.page_sessions().open("lost", None, &LIMITS).await.expect("written");
     pair.kill_primary();
     pair.promote().await;
     assert_eq!(lineage(&store).await, 1);
-    assert!(!store.page_sessions().is_open("lost", &LIMITS, false).await.expect("an answer"), "it was not held back");
+    assert!(
+        store.page_sessions().find("lost", &LIMITS, false).await.expect("an answer").is_none(),
+        "it was not held back"
+    );
 }
 
 const LIMITS: vmacd::store::SessionLimits =

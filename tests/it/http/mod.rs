@@ -3,6 +3,7 @@
 mod crowds;
 mod descriptors;
 mod logins;
+mod roles;
 mod silence;
 mod tokens;
 mod watchers;

@@ -76,10 +76,10 @@ async fn cancel_everywhere(bench: &Bench, work: impl AsyncFn(&Store, String)) {
         let mut was_whole = false;
         for polls in 0..AWAITS_MAX {
             let probe = format!("probe-{dropped:?}-{polls}");
-            observer.page_sessions().open(&probe, &LIMITS).await.expect("a row to write to");
+            observer.page_sessions().open(&probe, None, &LIMITS).await.expect("a row to write to");
             let ended = polled(polls, dropped, work(&store, format!("cancelled-{dropped:?}-{polls}"))).await;
             store.page_sessions().end(&probe).await.expect("the pool has its connection");
-            let is_there = observer.page_sessions().is_open(&probe, &LIMITS, false).await.expect("an answer");
+            let is_there = observer.page_sessions().find(&probe, &LIMITS, false).await.expect("an answer").is_some();
             assert!(!is_there, "a write after the drop was lost; {dropped:?} after {polls} polls");
             if ended.is_some() {
                 was_whole = true;
@@ -93,7 +93,7 @@ async fn cancel_everywhere(bench: &Bench, work: impl AsyncFn(&Store, String)) {
 
 async fn a_transaction_cancelled_at_any_await_takes_no_later_write_with_it(bench: &Bench) {
     cancel_everywhere(bench, async |store, key| {
-        store.page_sessions().open(&key, &LIMITS).await.expect("a transaction")
+        store.page_sessions().open(&key, None, &LIMITS).await.expect("a transaction")
     })
     .await;
 }

@@ -8,6 +8,7 @@ mod table;
 
 use std::path::Path;
 
+use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
 use crate::cli::args::{MacsFormat, MacsVerb};
 use crate::cli::fault::Fault;
@@ -22,6 +23,7 @@ pub async fn run(env: AppEnv, output: Output, verb: MacsVerb) -> Result<(), Faul
     let macs = read_file(&file, format)?;
     let name = || file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let store = env.store_for_import().await?;
+    note(&store, "import_macs", file.display(), serde_json::json!({"macs": macs.len()})).await?;
     let progress = Progress::new(output, "importing", macs.len());
     let report =
         store.mac_registry().import_elsewhere(&macs, &source.unwrap_or_else(name), |done| progress.at(done)).await?;
