@@ -37,6 +37,7 @@ pub use commands::requester::{Requester, TEXT_CHARS_MAX, check_text};
 pub use commands::trace::{TraceId, TraceParent};
 pub use drift::DriftMode;
 pub use duplicates::{DuplicateChoice, DuplicateRule, Duplicates};
+pub use failures::cure::Cure;
 pub use failures::doubling::Backoff;
 pub use failures::failure::{Code, Failure, FailureClass, chain};
 pub use failures::retry::RetryPolicy;

@@ -219,11 +219,12 @@ mod tests {
     }
 
     #[test]
-    fn every_code_is_documented_with_its_class() {
+    fn every_code_is_documented_with_its_class_and_its_cure() {
         let page = include_str!("../../../docs/ERRORS.md");
         for code in Code::ALL {
             let class = format!("{:?}", code.class()).to_lowercase();
-            assert!(page.contains(&format!("| `{code}` | {class} |")), "{code} {class}");
+            let row = format!("| `{code}` | {class} | {} |", code.cure().as_str());
+            assert!(page.contains(&row), "{row}");
         }
     }
 }

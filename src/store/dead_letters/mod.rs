@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::domain::{BODY_BYTES_MAX, BindableAddress, SearchText, SwitchName};
+use crate::domain::{BODY_BYTES_MAX, BindableAddress, Code, Cure, SearchText, SwitchName};
 use crate::store::database::engine::{Arg, Row, args, batch_arg};
 use crate::store::database::error::StoreError;
 use crate::store::parts::DeadLetters;
@@ -137,6 +137,25 @@ pub struct DeadLetterCause {
     pub oldest_at: DateTime<Utc>,
     /// When the last of them did.
     pub newest_at: DateTime<Utc>,
+}
+
+impl DeadLetterCause {
+    /// Who can put it right.
+    pub fn cure(&self) -> Cure {
+        cure(&self.reason_code)
+    }
+}
+
+impl DeadLetterRow {
+    /// Who can put it right.
+    pub fn cure(&self) -> Cure {
+        cure(&self.reason_code)
+    }
+}
+
+/// A code that this version does not know may be an operator's to put right.
+fn cure(code: &str) -> Cure {
+    Code::from_text(code).map_or(Cure::Here, Code::cure)
 }
 
 fn as_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {

@@ -74,6 +74,8 @@ pub(super) struct CauseView {
     /// The code, and the text of the newest one.
     reason: Reason,
     switch: Option<String>,
+    /// Who can put it right: `here`, `switch`, `time`, or `producer`, where no replay helps.
+    cure: String,
     count: i64,
     oldest_at: DateTime<Utc>,
     newest_at: DateTime<Utc>,
@@ -82,6 +84,7 @@ pub(super) struct CauseView {
 impl From<DeadLetterCause> for CauseView {
     fn from(cause: DeadLetterCause) -> Self {
         Self {
+            cure: cause.cure().as_str().to_owned(),
             reason: Reason { code: cause.reason_code, text: cause.error_text },
             switch: cause.switch.map(|switch| switch.to_string()),
             count: cause.count,

@@ -13,7 +13,7 @@ use super::error_page::PageError;
 use super::extract::{Path, Query};
 use super::layout::page;
 use crate::broker;
-use crate::domain::BODY_BYTES_MAX;
+use crate::domain::{BODY_BYTES_MAX, Cure};
 use crate::store::{DeadLetterCause, DeadLetterFilter, DeadLetterRow, FullDeadLetter};
 use crate::web::api::problem::{ApiCode, Problem};
 use crate::web::app_state::AppState;
@@ -60,8 +60,28 @@ fn progress(app: &AppState, replay: &str) -> Markup {
     }
 }
 
-/// Causes with their buttons; `back` is where the browser goes afterwards.
+/// Causes with their buttons, those that only producers can put right apart; `back` is where the browser goes afterwards.
 pub(super) fn causes(causes: &[DeadLetterCause], back: &str) -> Markup {
+    let (of_producers, here): (Vec<_>, Vec<_>) = causes.iter().partition(|cause| cause.cure() == Cure::Producer);
+    html! {
+        @if !here.is_empty() {
+            h3 { (sum(&here)) " to fix here" }
+            p .faint { "Put the cause right, then replay." }
+            (causes_table(&here, back))
+        }
+        @if !of_producers.is_empty() {
+            h3 { (sum(&of_producers)) " for the producers to fix" }
+            p .faint { "No replay helps: the same message fails again. The producer has to send another one." }
+            (causes_table(&of_producers, back))
+        }
+    }
+}
+
+fn sum(causes: &[&DeadLetterCause]) -> i64 {
+    causes.iter().map(|cause| cause.count).sum()
+}
+
+fn causes_table(causes: &[&DeadLetterCause], back: &str) -> Markup {
     html! {
         table .stack {
             thead { tr { th .number { "Letters" } th { "Cause" } th { "Switch" } th { "Latest error" } th { "Newest" } th {} } }
@@ -73,7 +93,7 @@ pub(super) fn causes(causes: &[DeadLetterCause], back: &str) -> Markup {
                         td data-label="Switch" { (or_dash(cause.switch.as_ref())) }
                         td data-label="Latest error" { (safe(&cause.error_text)) }
                         td data-label="Newest" { (time(cause.newest_at)) }
-                        td { (buttons(&of_cause(cause), cause.count, back)) }
+                        td { (buttons(&of_cause(cause), cause.count, back, cause.cure())) }
                     }
                 }
             }
@@ -101,7 +121,7 @@ pub(super) fn table(letters: &[DeadLetterRow], back: &str) -> Markup {
                         td data-label="Address" .mono { (or_dash(letter.ip_address.as_ref())) }
                         td data-label="Error" { (safe(&letter.error_text)) }
                         td data-label="Failed" { (time(letter.last_failed_at)) }
-                        td { (buttons(&html! { input type="hidden" name="id" value=(letter.id); }, 1, back)) }
+                        td { (buttons(&html! { input type="hidden" name="id" value=(letter.id); }, 1, back, letter.cure())) }
                     }
                 }
             }
@@ -109,16 +129,36 @@ pub(super) fn table(letters: &[DeadLetterRow], back: &str) -> Markup {
     }
 }
 
-fn buttons(which: &Markup, count: i64, back: &str) -> Markup {
-    let back = html! { input type="hidden" name="back" value=(back); };
+/// A replay is the first button only where it can help.
+fn buttons(which: &Markup, count: i64, back: &str, cure: Cure) -> Markup {
+    let which = html! { (which) input type="hidden" name="back" value=(back); };
     html! {
         div .actions {
-            form method="post" action="/dead-letters/replay" { (which) (back) button .primary { "Replay" @if count > 1 { " all " (count) } } }
-            details .careful {
-                summary { "Discard…" }
-                form method="post" action="/dead-letters/discard" {
-                    (which) (back) button .grave { "Discard " @if count > 1 { (count) " " } "permanently" }
-                }
+            @if cure == Cure::Producer {
+                (discard_button(&which, count))
+                details .careful { summary { "Replay…" } (replay_button(&which, count, "anyway")) }
+            } @else {
+                (replay_button(&which, count, ""))
+                (discard_button(&which, count))
+            }
+        }
+    }
+}
+
+fn replay_button(which: &Markup, count: i64, anyway: &str) -> Markup {
+    html! {
+        form method="post" action="/dead-letters/replay" {
+            (which) button .primary[anyway.is_empty()] { "Replay" @if count > 1 { " " (count) } @if !anyway.is_empty() { " " (anyway) } }
+        }
+    }
+}
+
+fn discard_button(which: &Markup, count: i64) -> Markup {
+    html! {
+        details .careful {
+            summary { "Discard…" }
+            form method="post" action="/dead-letters/discard" {
+                (which) button .grave { "Discard " @if count > 1 { (count) " " } "permanently" }
             }
         }
     }
@@ -131,7 +171,7 @@ pub(super) async fn show(State(app): State<AppState>, Path(id): Path<i64>) -> Re
         p { (status(&letter.state)) }
         p .note.bad { strong { (safe(&letter.reason_code)) } ": " (safe(&letter.error_text)) }
         @if letter.state == "waiting" {
-            (buttons(&html! { input type="hidden" name="id" value=(letter.id); }, 1, &format!("/dead-letters/{id}")))
+            (buttons(&html! { input type="hidden" name="id" value=(letter.id); }, 1, &format!("/dead-letters/{id}"), letter.cure()))
         }
         dl {
             dt { "Command" } dd .mono { (safe(&letter.routing_key)) }
