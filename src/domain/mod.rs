@@ -6,7 +6,7 @@
 //! becomes rows, `drift` what no longer stands, `evidence` what a switch showed of a binding, `in_force` whether it takes
 //! effect; `failures` what can go wrong, how each case is treated and when it is retried; `duplicates` where one MAC may
 //! stand twice; `access` who may do what, and the log of it; `sites` when a site's switches are left alone; `health` how the parts of the service are; `text` makes text
-//! from outside, URLs and configurations safe to show; `schema` tells others how the values look in JSON.
+//! from outside, URLs and configurations safe to show; `webhooks` where events are sent to; `schema` tells others how the values look in JSON.
 
 mod access;
 pub mod adopt;
@@ -26,6 +26,7 @@ mod rows;
 mod schema;
 mod sites;
 mod text;
+mod webhooks;
 
 pub use access::{
     ChainFault, LogEntry, NewLogEntry, Permission, Role, RoleError, TokenName, TokenNameError, Via, check_chain,
@@ -47,7 +48,7 @@ pub use inventory::{
     ServerPort, SshProfile, Switch, inventory_conflicts, shared_network_cards,
 };
 pub use names::address::{AddressError, BindableAddress};
-pub use names::junos::{GroupName, InterfaceName, NameError, PoolName, SiteName, SwitchName, VlanName};
+pub use names::junos::{GroupName, InterfaceName, NameError, PoolName, SiteName, SwitchName, VlanName, WebhookName};
 pub use names::mac::{Mac, MacError};
 pub use names::search::{Search, SearchText};
 pub use names::subnet::addresses_of;
@@ -66,3 +67,8 @@ pub use text::configuration::{difference, readable, redacted, redacted_differenc
 pub use text::service_url::ServiceUrl;
 pub use text::service_urls::ServiceUrls;
 pub use text::shown::shown;
+pub use webhooks::filter::{EventPattern, WebhookFilter};
+pub use webhooks::form::{DeliveryState, WebhookForm};
+pub use webhooks::internal::{AllowedNets, InternalAddress};
+pub use webhooks::secret::{SECRET_BYTES, WebhookSecret};
+pub use webhooks::url::{WebhookUrl, WebhookUrlError};

@@ -29,6 +29,12 @@ pub struct Counts {
     pub events_waiting: i64,
     /// Age of the oldest of them, milliseconds.
     pub events_oldest_ms: i64,
+    /// Events that wait to be delivered to webhooks.
+    pub deliveries_waiting: i64,
+    /// Age of the oldest of them whose webhook is not paused, milliseconds.
+    pub deliveries_oldest_ms: i64,
+    /// Events that could not be delivered to a webhook.
+    pub deliveries_dead: i64,
     /// Waiting dead letters.
     pub dead_letters_waiting: i64,
     /// Switches whose latest attempt failed.
@@ -64,6 +70,10 @@ const COUNTS: &str = "SELECT
         AS oldest_change_ms,
     (SELECT COUNT(*) FROM unpublished_events) AS events_waiting,
     (SELECT created_at FROM events WHERE id = (SELECT MIN(event_id) FROM unpublished_events)) AS oldest_event,
+    (SELECT COUNT(*) FROM webhook_deliveries WHERE state = 'waiting') AS deliveries_waiting,
+    (SELECT MIN(d.since_ms) FROM webhook_deliveries d JOIN webhooks h ON h.id = d.webhook_id
+     WHERE d.state = 'waiting' AND h.paused_at IS NULL) AS oldest_delivery_ms,
+    (SELECT COUNT(*) FROM webhook_deliveries WHERE state = 'dead') AS deliveries_dead,
     (SELECT COUNT(*) FROM dead_letters WHERE state = 'waiting') AS dead_letters_waiting,
     (SELECT COUNT(*) FROM switch_leases WHERE failures > 0) AS switches_in_trouble,
     (SELECT COUNT(*) FROM freezes WHERE until > $1) AS freezes,
@@ -100,6 +110,9 @@ impl Statistics<'_> {
             changes_oldest_ms: age_ms(row.get("oldest_change_ms")?),
             events_waiting: row.get("events_waiting")?,
             events_oldest_ms: age_ms(oldest_event.map(|at| at.timestamp_millis())),
+            deliveries_waiting: row.get("deliveries_waiting")?,
+            deliveries_oldest_ms: age_ms(row.get("oldest_delivery_ms")?),
+            deliveries_dead: row.get("deliveries_dead")?,
             dead_letters_waiting: row.get("dead_letters_waiting")?,
             switches_in_trouble: row.get("switches_in_trouble")?,
             sites_frozen: kinds.collect::<BTreeSet<_>>().into_iter().collect(),

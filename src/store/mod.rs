@@ -6,6 +6,7 @@
 //! - `work` says what waits for a switch and who holds its lease, `pushes` has the journal and records the results of a push,
 //!   `backups` the configurations from before it; `freezes` holds pushes back, `checks` keeps what drift checks found;
 //! - `access` has the tokens and the log of who changed what;
+//! - `webhooks` has where events are sent to, and each on its way there;
 //! - `retention` removes what is old;
 //! - `queue` is the embedded queue; `workers`, `counts` and `page_sessions` are what their names say.
 //!
@@ -38,6 +39,7 @@ mod pushes;
 mod queue;
 mod retention;
 mod vmacs;
+mod webhooks;
 mod work;
 mod workers;
 
@@ -76,7 +78,7 @@ pub use maintenance::statements::Lock;
 pub use page_sessions::{PageSession, SessionLimits};
 pub use parts::{
     AuditLog, Backups, Checks, Commands, DeadLetters, Events, Freezes, Intake, InventoryStore, Leases, MacRegistry,
-    PageSessions, Pushes, Queue, Retention, Statistics, Switches, Tokens, Vmacs, Work, Workers,
+    PageSessions, Pushes, Queue, Retention, Statistics, Switches, Tokens, Vmacs, Webhooks, Work, Workers,
 };
 pub use pushes::open_and_send::{OpenedPush, PushBefore, SentPush, SiteLimits};
 pub use pushes::record::{Finished, GatheredRow, PushResults, RecordedPush};
@@ -88,6 +90,11 @@ pub use vmacs::filter::VmacFilter;
 pub use vmacs::history::{AddressHolder, AskedBy, HeldPort, HolderChange};
 pub use vmacs::recognise::Recognised;
 pub use vmacs::{TimelineEntry, Vmac, VmacPage};
+pub use webhooks::claim::ClaimedDelivery;
+pub use webhooks::deliveries::{Delivery, DeliveryFilter};
+pub use webhooks::outcome::DeliveryEnd;
+pub use webhooks::registry::{NewWebhook, WebhookOverview};
+pub use webhooks::row::Webhook;
 pub use work::due::Due;
 pub use work::item::{WorkItem, WorkPort};
 pub use work::leases::{Lease, Renewed, Trouble};

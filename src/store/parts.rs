@@ -46,6 +46,8 @@ parts! {
     checks: Checks,
     /// The outbox.
     events: Events,
+    /// Webhooks, and what is sent to them.
+    webhooks: Webhooks,
     /// Dead letters.
     dead_letters: DeadLetters,
     /// Configurations kept from before pushes.

@@ -112,6 +112,15 @@ name!(
     |text| is_plain(text, 40)
 );
 
+name!(
+    /// The name of a webhook; same characters as a VLAN's, at most 64, and not digits alone:
+    /// numbers are ids.
+    WebhookName,
+    "a webhook's name",
+    "expected letters, digits, `-`, `_` and `.`, starting with a letter or digit, not digits alone, at most 64 characters",
+    |text| is_plain(text, 64) && !text.bytes().all(|byte| byte.is_ascii_digit())
+);
+
 impl InterfaceName {
     /// The name without unit 0: `ge-0/0/1` for both `ge-0/0/1` and `ge-0/0/1.0`.
     pub fn port(&self) -> &str {

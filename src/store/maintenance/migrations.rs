@@ -52,6 +52,7 @@ const SOURCES: &[Source] = sources![
     "0026_reading_again",
     "0027_table_changes",
     "0028_tokens_and_log",
+    "0029_webhooks",
 ];
 
 /// The migrations after which workers of the version before cannot go on, and why. All others are additive.

@@ -23,6 +23,7 @@ const TABLES: &[(&str, Option<(&str, &str)>)] = &[
     ("taken_macs", None),
     ("virtual_mac_ports", None),
     ("virtual_macs", Some(("created_at", "id"))),
+    ("webhook_deliveries", Some(("created_at", "id"))),
 ];
 
 /// How large a table is.

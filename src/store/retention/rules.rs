@@ -2,7 +2,8 @@
 //!
 //! - `commands`: once they ended. A message that comes again later is decided by `intents`, which stay. One whose dead letter
 //!   waits stays with it, because a replay is the same command.
-//! - `events`: once they are published. Who revoked a row is taken out of its event before (`virtual_macs`).
+//! - `webhook_deliveries`: once they were delivered, as long as events; dead ones, as long as dead letters.
+//! - `events`: once they are published, and no delivery of them waits or is dead. Who revoked a row is taken out of its event before (`virtual_macs`).
 //! - `pushes`: once they ended; never the newest fifty of a switch, as many as its commit history shows, by which vmacd knows its
 //!   own commits.
 //! - `dead_letters`: once they were replayed or discarded.
@@ -24,7 +25,7 @@ pub(super) const BATCH: usize = 1_000;
 pub(super) struct Rule {
     pub table: &'static str,
     pub key: Key,
-    /// What holds for a row that may go; `$2` and `$3` are the times before which rows are old.
+    /// What holds for a row that may go; `$2`, `$3`, ... are the times before which rows are old.
     goes: &'static str,
     /// How long rows stay; none where they stay for ever.
     pub windows: fn(&RetentionWindows) -> Option<Vec<Duration>>,
@@ -47,6 +48,8 @@ pub(super) enum Key {
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// A hundred years are as good as for ever.
+const FOR_EVER: Duration = Duration::from_secs(36_500 * 24 * 3_600);
 
 fn one(window: Option<Duration>) -> Option<Vec<Duration>> {
     window.map(|window| vec![window])
@@ -73,9 +76,22 @@ pub(super) const RULES: &[Rule] = &[
         every: HOUR,
     },
     Rule {
+        table: "webhook_deliveries",
+        key: Key::Number("created_at"),
+        goes: "created_at < $2 AND ((state = 'delivered' AND ended_at < $3) OR (state = 'dead' AND ended_at < $4)
+            OR NOT EXISTS (SELECT 1 FROM webhooks h WHERE h.id = webhook_deliveries.webhook_id))",
+        windows: |windows| {
+            let spans = [windows.events, windows.dead_letters];
+            let [delivered, dead] = spans.map(|span| span.unwrap_or(FOR_EVER));
+            spans.iter().any(Option::is_some).then(|| vec![delivered.min(dead), delivered, dead])
+        },
+        every: HOUR,
+    },
+    Rule {
         table: "events",
         key: Key::Number("created_at"),
-        goes: "created_at < $2 AND NOT EXISTS (SELECT 1 FROM unpublished_events u WHERE u.event_id = events.id)",
+        goes: "created_at < $2 AND NOT EXISTS (SELECT 1 FROM unpublished_events u WHERE u.event_id = events.id)
+            AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.event_id = events.id AND d.state <> 'delivered')",
         windows: |windows| one(windows.events),
         every: HOUR,
     },
@@ -115,8 +131,7 @@ pub(super) const RULES: &[Rule] = &[
                 = {day}config_backups.taken_at{/day} / CASE WHEN config_backups.taken_at < $3 THEN 7 ELSE 1 END",
         windows: |windows| {
             let all = windows.backups?;
-            // A hundred years of one a day are as good as for ever.
-            Some(vec![all, windows.backups_daily.unwrap_or(DAY * 36_500).max(all)])
+            Some(vec![all, windows.backups_daily.unwrap_or(FOR_EVER).max(all)])
         },
         every: HOUR,
     },

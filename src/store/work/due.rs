@@ -9,6 +9,7 @@ use crate::store::database::clock::millis;
 use crate::store::database::engine::args;
 use crate::store::database::error::StoreError;
 use crate::store::parts::Work;
+use crate::store::webhooks::claim;
 use crate::store::work::leases::switch_is_due;
 
 /// What is due.
@@ -20,6 +21,10 @@ pub struct Due {
     pub commands: bool,
     /// Events that nobody has claimed.
     pub events: bool,
+    /// Deliveries to webhooks.
+    pub deliveries: bool,
+    /// Whether there are webhooks at all.
+    pub webhooks: bool,
 }
 
 impl Work<'_> {
@@ -35,18 +40,27 @@ impl Work<'_> {
                      OR EXISTS (SELECT 1 FROM commands WHERE outcome IS NULL AND vmac_id IS NULL
                          AND due_at_ms > {{now_ms}} + $4) AS commands,
                  EXISTS (SELECT 1 FROM unpublished_events WHERE claimed_until_ms <= {{now_ms}}
-                     OR claimed_until_ms > {{now_ms}} + $3) AS events",
-            switch_is_due("{now_ms}", "{now_ms} + $1", "{now_ms} + $2")
+                     OR claimed_until_ms > {{now_ms}} + $3) AS events,
+                 EXISTS (SELECT 1 FROM webhooks) AS webhooks, {} AS deliveries",
+            switch_is_due("{now_ms}", "{now_ms} + $1", "{now_ms} + $2"),
+            claim::is_due("{now_ms}", "{now_ms} + $5")
         );
         let asked = Instant::now();
         let latest_ms = self.store.latest_ms(0);
-        let arguments = args![LEASE_MAX_MS, latest_ms, CLAIM_MAX_MS, latest_ms + millis(waiting::CLAIM)];
+        let arguments =
+            args![LEASE_MAX_MS, latest_ms, CLAIM_MAX_MS, latest_ms + millis(waiting::CLAIM), claim::AHEAD_MAX_MS];
         let rows = self.store.engine.read("read what is due", &sql, arguments).await?;
         let row = rows.first().ok_or(StoreError::NoAnswer { what: "read what is due" })?;
         if let Some(now) = DateTime::from_timestamp_millis(row.get("now_ms")?) {
             self.store.engine.clock.learn(asked, now);
         }
-        Ok(Due { switches: row.get("switches")?, commands: row.get("commands")?, events: row.get("events")? })
+        Ok(Due {
+            switches: row.get("switches")?,
+            commands: row.get("commands")?,
+            events: row.get("events")?,
+            deliveries: row.get("deliveries")?,
+            webhooks: row.get("webhooks")?,
+        })
     }
 }
 

@@ -65,4 +65,5 @@ mod states;
 mod trouble;
 mod upgrade;
 mod waiting;
+mod webhooks;
 mod workers;
