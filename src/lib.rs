@@ -8,6 +8,7 @@
 //! - [`broker`]: the messages, over RabbitMQ or a queue in the store.
 //! - [`store`]: the rows, on Postgres or SQLite.
 //! - [`switch`]: one switch's client: SSH, NETCONF, dialects, the push.
+//! - [`webhooks`]: sends events over HTTP, signed.
 //! - [`worker`]: takes messages in, brings the switches to what the rows desire, settles the messages.
 //! - [`metrics`]: what is counted and measured.
 //! - [`web`]: health and metrics over HTTP.
@@ -32,4 +33,5 @@ pub mod store;
 pub mod switch;
 mod telemetry;
 mod web;
+mod webhooks;
 mod worker;

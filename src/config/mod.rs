@@ -30,7 +30,7 @@ pub use secret::Secret;
 pub use section::Range;
 pub use settings::{
     AmqpSettings, DatabaseSettings, HttpSettings, Migrate, Pooler, RetrySettings, Settings, SshSettings,
-    TelemetrySettings, WorkerSettings,
+    TelemetrySettings, WebhookSettings, WorkerSettings,
 };
 pub use signed_parts::SignedPart;
 pub use variables::OF_TESTS;

@@ -45,6 +45,8 @@ sections!(
         drift: DriftSettings = DriftSettings::default(),
         /// Where traces are exported to.
         telemetry: TelemetrySettings = TelemetrySettings::default(),
+        /// Sending events over HTTP (docs/WEBHOOKS.md).
+        webhooks: WebhookSettings = WebhookSettings::default(),
         /// How configuration backups are kept.
         backups: BackupsSettings = BackupsSettings::default(),
         /// How long old rows are kept.
@@ -218,6 +220,21 @@ section!(
         /// Part of the traces that is exported where the producer has not decided.
         /// Less where traces are paid for by number.
         sample_ratio: f64 = 1.0; 0.0..=1.0,
+    }
+);
+
+section!(
+    /// `[webhooks]`
+    WebhookSettings {
+        /// Internal nets that webhooks may be sent to, such as `10.1.0.0/16` or one address; all other private, loopback and
+        /// link-local addresses are refused, so that nobody who may add a webhook reaches services inside by it. In a variable they are
+        /// separated by commas.
+        internal: Vec<String> = Vec::new(),
+        /// Longest time for one delivery from connecting to the whole answer, milliseconds.
+        /// Longer for a receiver that answers only once it has done its work.
+        answer_timeout_ms: u64 = 15_000; 100..=HOUR_MS / 60,
+        /// How long a delivery is tried before it is dead, milliseconds.
+        age_max_ms: u64 = DAY_MS; 100..=WEEK_MS,
     }
 );
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{AmqpSettings, ConfigError, RetentionSettings, ServiceUrl, Settings};
+use crate::domain::{AllowedNets, shown};
 
 const ENDPOINT: &str = "a URL such as http://127.0.0.1:4318, without user, password or parameters, which are not sent; https is \
     not spoken: send to a collector on this host and let it carry the traces on encrypted";
@@ -54,9 +55,21 @@ impl Settings {
                 Err(ConfigError::Invalid { setting: setting.to_owned(), problem: format!("expected {expected}") })
             }
             None => {
-                self.validate_http().and_then(|()| self.validate_hooks()).and_then(|()| self.mac_pools().map(|_| ()))
+                let rest = self.validate_http().and_then(|()| self.validate_hooks());
+                rest.and_then(|()| self.mac_pools().map(|_| ())).and_then(|()| self.internal_nets().map(|_| ()))
             }
         }
+    }
+
+    /// The internal nets that webhooks may reach.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] for the first that is none.
+    pub fn internal_nets(&self) -> Result<AllowedNets, ConfigError> {
+        AllowedNets::of(&self.webhooks.internal).map_err(|text| ConfigError::Invalid {
+            setting: "webhooks.internal".to_owned(),
+            problem: format!("`{}` is not a net such as 10.1.0.0/16, or one address", shown(&text)),
+        })
     }
 
     fn validate_urls(&self) -> Result<(), ConfigError> {

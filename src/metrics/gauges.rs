@@ -98,6 +98,9 @@ gauges! {
     work_oldest: Seconds, "changes_waiting_oldest_seconds", "Age of the oldest change that waits for a switch whose site is not frozen";
     events_waiting: Gauge, "events_waiting", "Events not published yet";
     events_oldest: Seconds, "events_waiting_oldest_seconds", "Age of the oldest event not published yet";
+    deliveries_waiting: Gauge, "webhook_deliveries_waiting", "Events that wait to be delivered to webhooks";
+    deliveries_oldest: Seconds, "webhook_deliveries_waiting_oldest_seconds", "Age of the oldest event that waits to be delivered to a webhook that is not paused";
+    deliveries_dead: Gauge, "webhook_deliveries_dead", "Events that could not be delivered to a webhook within a day";
     dead_letters: Gauge, "dead_letters_waiting", "Waiting dead letters";
     statements: Counter, "database_statements", "Statements sent to the database";
     troubled: Gauge, "switches_in_trouble", "Switches whose latest attempt failed";
@@ -156,6 +159,9 @@ impl Gauges {
         self.work_oldest.set(counts.changes_oldest_ms as f64 / 1000.0);
         self.events_waiting.set(counts.events_waiting);
         self.events_oldest.set(counts.events_oldest_ms as f64 / 1000.0);
+        self.deliveries_waiting.set(counts.deliveries_waiting);
+        self.deliveries_oldest.set(counts.deliveries_oldest_ms as f64 / 1000.0);
+        self.deliveries_dead.set(counts.deliveries_dead);
         self.dead_letters.set(counts.dead_letters_waiting);
         self.troubled.set(counts.switches_in_trouble);
         // A site that was thawed is gone.

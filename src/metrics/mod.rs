@@ -63,6 +63,12 @@ struct ByDoor {
     door: &'static str,
 }
 
+/// One label, `result`: `delivered`, `refused`, `unanswered`, `internal` or `gone`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
+}
+
 /// Two labels: `kind`, how a binding drifted, and `done`, `reported` or `queued`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByDrift {
@@ -81,6 +87,15 @@ fn doors() -> Family<ByDoor, Counter> {
         drop(doors.get_or_create(&ByDoor { door }));
     }
     doors
+}
+
+/// Each result from the start, as with the doors.
+fn webhook_results() -> Family<ByResult, Counter> {
+    let results = Family::default();
+    for result in ["delivered", "refused", "unanswered", "internal", "gone"] {
+        drop(results.get_or_create(&ByResult { result }));
+    }
+    results
 }
 
 macro_rules! metrics {
@@ -123,6 +138,8 @@ metrics! {
         "troubles", "Calls to the database or the broker that failed and were tried again";
     drifted: Family<ByDrift, Counter> = Family::default(),
         "drift", "Bindings found to differ from what was pushed, by what was found and what was done";
+    webhook_attempts: Family<ByResult, Counter> = webhook_results(),
+        "webhook_attempts", "Attempts to deliver an event to a webhook, by what came back";
     held: Gauge = Gauge::default(),
         "messages_held", "Messages received and not acknowledged yet";
     sessions: Gauge = Gauge::default(),
@@ -181,6 +198,11 @@ impl Metrics {
     /// A binding drifted, and was `reported` or `queued` to be pushed again.
     pub fn drifted(&self, kind: &'static str, done: &'static str) {
         self.drifted.get_or_create(&ByDrift { kind, done }).inc();
+    }
+
+    /// An event was tried to be delivered to a webhook; this came back.
+    pub fn webhook_tried(&self, result: &'static str) {
+        self.webhook_attempts.get_or_create(&ByResult { result }).inc();
     }
 
     /// Messages were taken in.

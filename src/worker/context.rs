@@ -1,7 +1,7 @@
 //! The state that all tasks of the worker share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -53,6 +53,10 @@ pub(super) struct Context {
     pub events_due: Notify,
     /// Notified when there are events that another process wrote and does not publish.
     pub others_events_due: Notify,
+    /// Notified when there may be deliveries to webhooks.
+    pub deliveries_due: Notify,
+    /// Whether there were webhooks a second ago. Only a hint: without any, nobody is woken for each event.
+    pub has_webhooks: AtomicBool,
     /// No new work is begun once this is cancelled.
     pub stopping: CancellationToken,
     /// Cancelled once the worker has stopped: leases are renewed until then.
@@ -90,6 +94,8 @@ impl Context {
             work_admitted: Notify::new(),
             events_due: Notify::new(),
             others_events_due: Notify::new(),
+            deliveries_due: Notify::new(),
+            has_webhooks: AtomicBool::new(false),
             stopping: supervisor.stopping().clone(),
             ended: CancellationToken::new(),
             lanes: TaskTracker::new(),
@@ -109,6 +115,14 @@ impl Context {
         if let Admission::Work { switches, .. } = admission {
             switches.iter().for_each(|switch| self.bursts.note(switch));
             self.wake(switches);
+        }
+    }
+
+    /// Has the events published and sent that this process wrote.
+    pub fn wrote_events(&self) {
+        self.events_due.notify_one();
+        if self.has_webhooks.load(Ordering::Relaxed) {
+            self.deliveries_due.notify_one();
         }
     }
 

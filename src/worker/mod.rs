@@ -7,7 +7,7 @@
 //!   slots.
 //! - [`push`] brings a switch to what its rows want: everything that is due there goes into one commit.
 //! - [`push::save_results`] has the store write what that came to: results, outcomes, events, what is retried and when.
-//! - [`outbox`] publishes the events.
+//! - [`outbox`] publishes the events, and [`webhooks`] sends them to webhooks.
 //!
 //! Beside that: `intake` also retries commands that could not be admitted yet ([`intake::waiting`]) and moves messages that
 //! the broker gave up on into the database ([`intake::dead_queue`]); what a database has lost it reads again from the archive
@@ -34,6 +34,7 @@ mod slots;
 mod supervision;
 mod switches;
 mod traces;
+mod webhooks;
 
 pub use context::WorkerParts;
 pub use intake::reread::Rereading;

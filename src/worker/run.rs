@@ -15,6 +15,7 @@ use super::supervision::presence;
 use super::supervision::supervise::{Supervisor, WorkerError};
 use super::supervision::task_health::{Beat, TaskName};
 use super::switches::{renewal, session_upkeep};
+use super::webhooks;
 use crate::broker::{Broker, Prefetch, QueueKind};
 
 /// Commands held unacknowledged at once: two batches, one being admitted and one being read. A connection that breaks counts one
@@ -75,6 +76,7 @@ impl Worker {
             self.round(TaskName::Drift, statement, drift::run);
         }
         self.round(TaskName::Retention, statement, retention::run);
+        self.round(TaskName::Webhooks, statement, webhooks::run);
         match self.context.broker {
             Broker::Amqp(_) => {
                 self.context.store.events().claim_own(outbox::CLAIM);

@@ -188,7 +188,7 @@ impl DriftCheck<'_> {
             self.context.metrics.drifted(drift.kind.as_str(), done);
         }
         if !new.is_empty() {
-            self.context.events_due.notify_one();
+            self.context.wrote_events();
             self.context.wake(std::slice::from_ref(&self.due.switch));
         }
     }

@@ -134,6 +134,6 @@ pub(in crate::worker) fn report(context: &Context, switch: &SwitchName, news: &[
         }
     }
     if !news.is_empty() {
-        context.events_due.notify_one();
+        context.wrote_events();
     }
 }

@@ -187,7 +187,7 @@ impl Fenced<'_> {
         let admissions = self.context.store.intake().admit_batch(self.fence, batch, &mut rng).await?;
         batch.letters.iter().for_each(|letter| self.context.metrics.buried(letter.reason_code.as_str()));
         admissions.iter().for_each(|admission: &Admission| self.context.admitted(admission));
-        self.context.events_due.notify_one();
+        self.context.wrote_events();
         Ok(())
     }
 

@@ -41,7 +41,7 @@ async fn collect(context: &Context, batch: Batch) {
         return;
     }
     letters.iter().for_each(|letter| context.metrics.buried(letter.reason_code.as_str()));
-    context.events_due.notify_one();
+    context.wrote_events();
     if let Err(error) = context.broker.ack(receipt).await {
         // They are redelivered and recognised by their burial id.
         tracing::warn!(error = chain(&error), "dead letters stored but not acknowledged; they are redelivered");

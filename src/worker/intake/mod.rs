@@ -237,6 +237,6 @@ impl<'a> Intake<'a> {
     fn report(&self, batch: &IntakeBatch, admissions: &[Admission]) {
         batch.letters.iter().for_each(|letter| self.context.metrics.buried(letter.reason_code.as_str()));
         admissions.iter().for_each(|admission| self.context.admitted(admission));
-        self.context.events_due.notify_one();
+        self.context.wrote_events();
     }
 }

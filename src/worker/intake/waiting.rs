@@ -25,7 +25,7 @@ pub(in crate::worker) async fn try_again(context: &Arc<Context>) -> Result<(), S
     for admission in &admissions {
         context.admitted(admission);
     }
-    context.events_due.notify_one();
+    context.wrote_events();
     Ok(())
 }
 

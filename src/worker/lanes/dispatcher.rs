@@ -4,6 +4,7 @@
 //! slot free again, and otherwise polls once a second, with one statement.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::time::MissedTickBehavior;
@@ -73,6 +74,10 @@ async fn poll(context: &Arc<Context>, wake: Wake) -> Result<bool, StoreError> {
         let due = context.store.work().due().await?;
         if due.events {
             context.others_events_due.notify_one();
+        }
+        context.has_webhooks.store(due.webhooks, Ordering::Relaxed);
+        if due.deliveries {
+            context.deliveries_due.notify_one();
         }
         if due.commands {
             waiting::try_again(context).await?;

@@ -28,7 +28,7 @@ pub(in crate::worker) async fn save_results(
         }
     }
     count_retries(context, results);
-    context.events_due.notify_one();
+    context.wrote_events();
     if !recorded.due.is_empty() {
         context.wake(&recorded.due);
     }

@@ -26,6 +26,8 @@ pub enum TaskName {
     Presence,
     /// Removes old rows.
     Retention,
+    /// Sends events to webhooks.
+    Webhooks,
 }
 
 impl TaskName {
@@ -42,6 +44,7 @@ impl TaskName {
             Self::Drift => "drift",
             Self::Presence => "presence",
             Self::Retention => "retention",
+            Self::Webhooks => "webhooks",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may use whom: `cli -> {web, worker, sim} -> {broker, store, switch} -> domain`.
+//! Who may use whom: `cli -> {web, worker, sim} -> {broker, store, switch, webhooks} -> domain`.
 
 use super::code::{is_word, line_of, words};
 use super::{Source, assert_none, sources};
@@ -14,12 +14,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The embedded queue is a table, and SQL has one home.
     ("broker", &["store", "domain"]),
     ("switch", &["domain"]),
+    ("webhooks", &["domain"]),
     ("metrics", &["store"]),
-    ("worker", &["broker", "store", "switch", "domain", "config", "telemetry", "metrics", "failpoint"]),
-    ("web", &["failpoint", "broker", "store", "switch", "domain", "config", "metrics"]),
+    ("worker", &["broker", "store", "switch", "webhooks", "domain", "config", "telemetry", "metrics", "failpoint"]),
+    ("web", &["failpoint", "broker", "store", "switch", "webhooks", "domain", "config", "metrics"]),
     // The simulator must not share the client's rendering, parsing or transactions: it would agree with its bugs.
     ("sim", &[]),
-    ("cli", &["web", "worker", "sim", "broker", "store", "switch", "domain", "config", "metrics", "telemetry"]),
+    (
+        "cli",
+        &["web", "worker", "sim", "broker", "store", "switch", "webhooks", "domain", "config", "metrics", "telemetry"],
+    ),
 ];
 
 #[test]

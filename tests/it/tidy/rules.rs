@@ -15,16 +15,25 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper_util", &["src/web/server"]),
     ("clap", &["src/cli", "src/main.rs"]),
     ("ring", &["src/store/backups/seal"]),
-    ("base64", &["src/config/hook_checks", "src/web/hooks/signature_header"]),
+    (
+        "base64",
+        &[
+            "src/config/hook_checks",
+            "src/web/hooks/signature_header",
+            "src/domain/webhooks/secret",
+            "src/webhooks/signature",
+        ],
+    ),
     ("flate2", &["src/broker/content_encoding"]),
-    ("hmac", &["src/web/hooks/signature"]),
+    ("hmac", &["src/web/hooks/signature", "src/webhooks/signature"]),
     ("opentelemetry", &["src/telemetry"]),
     ("opentelemetry_sdk", &["src/telemetry"]),
     ("opentelemetry_otlp", &["src/telemetry"]),
     ("opentelemetry_http", &["src/telemetry"]),
     ("tracing_opentelemetry", &["src/telemetry"]),
     ("tracing_subscriber", &["src/telemetry"]),
-    ("ureq", &["src/telemetry"]),
+    ("rustls_native_certs", &["src/webhooks/client"]),
+    ("ureq", &["src/telemetry", "src/webhooks"]),
 ];
 
 const FILE_LINES_MAX: usize = 400;
