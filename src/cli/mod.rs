@@ -2,6 +2,7 @@
 //!
 //! `args` is the command line as types; each verb has its file, in the room of what it is about: `vmacs`, `macs`, `switches`,
 //! `backups`, `inventory`, `access`, `serve`, `demo`. `app_env` puts settings, store and broker (`amqp`) together; `fault` decides the exit code
+//! `backups`, `inventory`, `webhooks`, `serve`, `demo`. `app_env` puts settings, store and broker (`amqp`) together; `fault` decides the exit code
 //! and says what to do; `ui` prints.
 
 mod access;
@@ -26,6 +27,7 @@ mod switches;
 mod terminal;
 mod ui;
 mod vmacs;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -123,6 +125,7 @@ async fn run(cli: Cli, stores: &OpenStores) -> Result<(), Fault> {
         Verb::Pools => macs::pools::run(env()?, output).await,
         Verb::Macs(verb) => macs::import::run(env()?, output, verb).await,
         Verb::DeadLetters(verb) => dead_letters::run(env()?, output, verb).await,
+        Verb::Webhooks(verb) => webhooks::run(env()?, output, verb).await,
         Verb::Inventory(verb) => inventory::run(env()?, output, verb).await,
         Verb::Switches(verb) => switches::run(env()?, output, verb).await,
         Verb::Backups(verb) => backups::run(env()?, output, verb).await,

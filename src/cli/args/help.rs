@@ -17,6 +17,8 @@ const GROUPS: &[(&str, &[&str])] = &[
         &["dead-letters", "switches", "backups", "audit", "rebuild", "freeze", "thaw", "freezes", "pools", "audit-log"],
     ),
     ("Set up", &["inventory", "adopt", "macs", "tokens", "completions", "man"]),
+    ("On call", &["dead-letters", "switches", "backups", "audit", "rebuild", "freeze", "thaw", "freezes", "pools"]),
+    ("Set up", &["inventory", "adopt", "macs", "webhooks", "completions", "man"]),
 ];
 
 /// The command line, with its verbs in groups.

@@ -17,6 +17,7 @@ mod sim;
 mod verbs;
 mod vmac_requests;
 mod vmac_views;
+mod webhooks;
 
 pub use access::{AuditLogArgs, AuditLogVerb, TokensVerb};
 pub use adopt::AdoptArgs;
@@ -34,6 +35,7 @@ pub use sim::{DemoArgs, SimArgs, SimDialect, SimDuplicates};
 pub use verbs::{Cli, ColorWhen, Verb};
 pub use vmac_requests::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
 pub use vmac_views::{HistoryArgs, ListArgs, ShowArgs};
+pub use webhooks::{DeliveriesArgs, DeliveryReplayArgs, WebhookAddArgs, WebhooksVerb};
 
 #[cfg(test)]
 mod tests {

@@ -18,6 +18,7 @@ use super::rebuild::RebuildArgs;
 use super::sim::{DemoArgs, SimArgs};
 use super::vmac_requests::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs};
 use super::vmac_views::{HistoryArgs, ListArgs, ShowArgs};
+use super::webhooks::WebhooksVerb;
 
 /// Binds virtual MAC addresses to extra IP addresses on Juniper switch ports.
 #[derive(Debug, Parser)]
@@ -92,6 +93,9 @@ pub enum Verb {
     /// List, replay or discard dead letters: requests that failed
     #[command(subcommand)]
     DeadLetters(DeadLettersVerb),
+    /// Send events to other systems and to Slack over HTTP: add and test webhooks, list and replay deliveries
+    #[command(subcommand)]
+    Webhooks(WebhooksVerb),
     /// Import or export the inventory of switches and servers, or remove one of them
     #[command(subcommand)]
     Inventory(InventoryVerb),

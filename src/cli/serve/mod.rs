@@ -6,6 +6,7 @@ pub mod health;
 mod settings_log;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -72,7 +73,10 @@ pub fn serve_http(supervisor: &Supervisor, listener: TcpListener, context: &Serv
 
 /// What API and pages work with.
 pub fn app_state(parts: &WorkerParts) -> AppState {
+    let settings = &parts.settings;
+    let answer_max = Duration::from_millis(settings.webhooks.answer_timeout_ms);
     AppState::new(parts.store.clone(), parts.broker.clone(), Arc::new(WorkerDryRuns::new(parts.clone())))
+        .with_webhooks(settings.internal_nets().unwrap_or_default(), answer_max)
 }
 
 fn access(env: &AppEnv) -> Access {
