@@ -10,6 +10,7 @@ mod audit_log;
 mod commands;
 mod dead_letter_views;
 mod dead_letters;
+mod deliveries;
 pub(super) mod docs;
 pub(super) mod dry_run;
 pub(super) mod extract;
@@ -29,6 +30,8 @@ mod switches;
 mod tokens;
 mod views;
 mod vmacs;
+mod webhook_views;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -55,6 +58,7 @@ pub use dry_run::{DryRunChange, DryRunReport, DryRunSwitch, DryRunner};
         (name = "switches", description = "Switches, their pushes and backups"),
         (name = "freezes", description = "Frozen sites: nothing is committed on their switches"),
         (name = "access", description = "Tokens, and the log of who changed what"),
+        (name = "webhooks", description = "Where events are sent to over HTTP, and what was delivered"),
         (name = "health", description = "Database, broker, workers and switches"),
     )
 )]
@@ -72,6 +76,8 @@ fn described() -> (Router<AppState>, Value) {
         switches::router(),
         inventory::router(),
         freezes::router(),
+        webhooks::router(),
+        deliveries::router(),
         health::router(),
         tokens::router(),
         audit_log::router(),
