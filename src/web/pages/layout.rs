@@ -17,6 +17,7 @@ const NAVIGATION: &[(&str, &str)] = &[
     ("/dead-letters", "Dead letters"),
     ("/switches", "Switches"),
     ("/log", "Log"),
+    ("/webhooks", "Webhooks"),
     ("/api/v1/docs", "API"),
 ];
 

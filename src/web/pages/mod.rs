@@ -30,6 +30,7 @@ mod search;
 mod sessions;
 mod switches;
 mod vmacs;
+mod webhooks;
 mod wording;
 
 use std::sync::Arc;
@@ -119,6 +120,11 @@ fn guarded(app: AppState, api: &Value) -> Router {
         .route("/pushes/{id}", get(pushes::show))
         .route(log::PATH, get(log::show))
         .route("/backups/{id}", get(backups::show))
+        .route("/webhooks", get(webhooks::list))
+        .route("/webhooks/pause", post(webhooks::pause))
+        .route("/webhooks/resume", post(webhooks::resume))
+        .route("/webhooks/test", post(webhooks::test))
+        .route("/webhooks/replay", post(webhooks::replay))
         .with_state(app)
         .route(api_docs::PATH, get(async move || layout::page("API", api_docs::PATH, documentation)))
 }

@@ -9,7 +9,8 @@ use crate::support::http::{Ask, ask, ask_without_following};
 use crate::support::vmacd::Serve;
 use crate::support::{Proxy, Rabbit, eventually, eventually_within};
 
-const PAGES: &[&str] = &["/", "/vmacs", "/dead-letters", "/switches", "/switches/sw-001", "/health", "/api/v1/docs"];
+const PAGES: &[&str] =
+    &["/", "/vmacs", "/dead-letters", "/switches", "/switches/sw-001", "/webhooks", "/health", "/api/v1/docs"];
 
 async fn page(serve: &Serve, path: &str) -> String {
     let headers = vec![("accept", "text/html".to_owned())];

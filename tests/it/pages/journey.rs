@@ -79,6 +79,7 @@ async fn every_page_fits_a_phone() {
         "/switches",
         "/switches/sw-001",
         "/backups/1",
+        "/webhooks",
         "/api/v1/docs",
         "/nope",
     ] {
