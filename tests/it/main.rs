@@ -23,3 +23,4 @@ mod support;
 mod switch;
 mod tidy;
 mod tls;
+mod webhooks;
