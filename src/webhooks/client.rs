@@ -16,6 +16,8 @@ use crate::domain::{AllowedNets, InternalAddress, WebhookForm, WebhookSecret, We
 
 /// How long a connection is kept for the next request.
 const IDLE_MAX: Duration = Duration::from_secs(5);
+/// How many are kept.
+const IDLE_CONNECTIONS_MAX: usize = 4;
 
 /// The client. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,6 +37,7 @@ impl WebhookClient {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_idle_age(IDLE_MAX)
+            .max_idle_connections(IDLE_CONNECTIONS_MAX)
             .proxy(None)
             .user_agent(concat!("vmacd/", env!("CARGO_PKG_VERSION")))
             .tls_config(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots))).build())

@@ -11,6 +11,8 @@ const BASE: usize = 24;
 const OF_BROKER: usize = 12;
 /// The connections to Postgres whose commits do not wait for the disk.
 const OF_OUTBOX: usize = 2;
+/// Requests to webhooks; the worker makes more at once only where it may have many sessions to switches.
+const OF_WEBHOOKS: usize = 8;
 /// The connections to SQLite, each with its file, its log and the log's index.
 const OF_SQLITE: usize = 18;
 /// One part in so many of what is left is for clients over HTTP where there is not enough for all.
@@ -40,7 +42,7 @@ fn within(limit: usize, settings: &Settings) -> Settings {
     let postgres = usize::try_from(settings.database.connections_max).unwrap_or(usize::MAX).saturating_add(OF_OUTBOX);
     let database = if settings.database.url.reveal().starts_with("sqlite") { OF_SQLITE } else { postgres };
     let broker = if settings.amqp.url.is_empty() { 0 } else { OF_BROKER };
-    let left = limit.saturating_sub(BASE + database + broker);
+    let left = limit.saturating_sub(BASE + OF_WEBHOOKS + database + broker);
     let mut fitted = settings.clone();
     let (sessions, connections) = (&mut fitted.worker.sessions_max, &mut fitted.http.connections_max);
     if sessions.saturating_add(*connections) > left {
@@ -62,13 +64,13 @@ mod tests {
     #[test]
     fn what_is_wanted_is_had_where_there_is_enough() {
         assert_eq!(shares(65_536), (512, 512));
-        assert_eq!(shares(1_066), (512, 512));
+        assert_eq!(shares(1_074), (512, 512));
     }
 
     #[test]
     fn where_there_is_not_enough_clients_over_http_have_a_quarter() {
-        assert_eq!(shares(1_042), (512, 250));
-        assert_eq!(shares(142), (75, 25));
+        assert_eq!(shares(1_042), (512, 248));
+        assert_eq!(shares(142), (69, 23));
         assert_eq!(shares(42), (1, 2), "some of each in any case");
     }
 }

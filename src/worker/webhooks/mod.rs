@@ -35,7 +35,7 @@ pub(super) async fn run(context: Arc<Context>, beat: Beat) {
     let sender =
         Arc::new(Sender { client: WebhookClient::new(allowed, answer_max), context: context.clone(), answer_max });
     // Each in a task of its own: one may hold the connection that the next claim waits for.
-    let (mut slots, mut in_hand) = (Slots::default(), JoinSet::new());
+    let (mut slots, mut in_hand) = (Slots::new(context.settings.worker.sessions_max), JoinSet::new());
     // What a task before this one left.
     context.deliveries_due.notify_one();
     loop {
