@@ -18,7 +18,7 @@ async fn serve_with(world: &World, files_max: u32) -> Serve {
 async fn with_few_descriptors_and_many_clients_a_good_order_becomes_active() {
     let world = World::real(4, 1).await;
     let mut serve = serve_with(&world, 80).await;
-    serve.wait_for_line("because of the limit of open files").await;
+    serve.wait_for_line("raise the limit of open files").await;
     let crowd = Crowd::gather(&serve, 700, &["", HALF]);
     eventually("the crowd is there", async || crowd.opened() >= 700).await;
     for number in 1..=5 {
