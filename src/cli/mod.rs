@@ -1,8 +1,7 @@
 //! The command line and the composition root: the only part that sees all the others.
 //!
 //! `args` is the command line as types; each verb has its file, in the room of what it is about: `vmacs`, `macs`, `switches`,
-//! `backups`, `inventory`, `access`, `serve`, `demo`. `app_env` puts settings, store and broker (`amqp`) together; `fault` decides the exit code
-//! `backups`, `inventory`, `webhooks`, `serve`, `demo`. `app_env` puts settings, store and broker (`amqp`) together; `fault` decides the exit code
+//! `backups`, `inventory`, `access`, `webhooks`, `serve`, `demo`. `app_env` puts settings, store and broker (`amqp`) together; `fault` decides the exit code
 //! and says what to do; `ui` prints.
 
 mod access;

@@ -16,9 +16,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         "On call",
         &["dead-letters", "switches", "backups", "audit", "rebuild", "freeze", "thaw", "freezes", "pools", "audit-log"],
     ),
-    ("Set up", &["inventory", "adopt", "macs", "tokens", "completions", "man"]),
-    ("On call", &["dead-letters", "switches", "backups", "audit", "rebuild", "freeze", "thaw", "freezes", "pools"]),
-    ("Set up", &["inventory", "adopt", "macs", "webhooks", "completions", "man"]),
+    ("Set up", &["inventory", "adopt", "macs", "tokens", "webhooks", "completions", "man"]),
 ];
 
 /// The command line, with its verbs in groups.

@@ -35,7 +35,7 @@ pub use sim::{DemoArgs, SimArgs, SimDialect, SimDuplicates};
 pub use verbs::{Cli, ColorWhen, Verb};
 pub use vmac_requests::{CreateArgs, MoveArgs, RevokeArgs, RotateArgs, Target};
 pub use vmac_views::{HistoryArgs, ListArgs, ShowArgs};
-pub use webhooks::{DeliveriesArgs, DeliveryReplayArgs, WebhookAddArgs, WebhooksVerb};
+pub use webhooks::{DeliveriesArgs, DeliveryReplayArgs, WebhookAddArgs, WebhookArg, WebhooksVerb};
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::cli::access::change_log::note;
 use crate::cli::args::{DeliveriesArgs, DeliveryReplayArgs};
 use crate::cli::fault::Fault;
 use crate::cli::terminal::escape::or_dash;
@@ -38,6 +39,8 @@ pub async fn replay(store: &Store, output: Output, args: &DeliveryReplayArgs) ->
             Fault::input(format!("delivery {id} is not dead, or not of that webhook")).with_hint(hint.to_owned())
         );
     }
+    let subject = args.webhook.as_deref().unwrap_or("deliveries");
+    note(store, "webhooks replay", subject, json!({"ids": args.id, "all": args.all})).await?;
     let replayed = store.webhooks().replay(&filter).await?;
     output.item(&json!({"count": replayed.len(), "ids": replayed}), || format!("{} replayed", replayed.len()))
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
-use crate::cli::args::{WebhookAddArgs, WebhooksVerb};
+use crate::cli::args::{WebhookAddArgs, WebhookArg, WebhooksVerb};
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
 use crate::cli::terminal::escape::{or_dash, printable};
@@ -20,6 +21,9 @@ use crate::webhooks::{AnswerKind, WebhookClient, check_target};
 pub async fn run(env: AppEnv, output: Output, verb: WebhooksVerb) -> Result<(), Fault> {
     let store = env.store().await?;
     let webhooks = store.webhooks();
+    if let Some((action, of)) = change(&verb) {
+        note(&store, action, &webhooks.get(&of.webhook).await?.name, json!({})).await?;
+    }
     match verb {
         WebhooksVerb::Add(args) => add(&store, output, args, &env.settings.internal_nets()?).await,
         WebhooksVerb::List => output.list(
@@ -41,6 +45,18 @@ pub async fn run(env: AppEnv, output: Output, verb: WebhooksVerb) -> Result<(), 
     }
 }
 
+/// What is changed of a webhook that is there already.
+fn change(verb: &WebhooksVerb) -> Option<(&'static str, &WebhookArg)> {
+    match verb {
+        WebhooksVerb::Remove(of) => Some(("webhooks remove", of)),
+        WebhooksVerb::Pause(of) => Some(("webhooks pause", of)),
+        WebhooksVerb::Resume(of) => Some(("webhooks resume", of)),
+        WebhooksVerb::Rotate(of) => Some(("webhooks rotate", of)),
+        WebhooksVerb::Test(of) => Some(("webhooks test", of)),
+        WebhooksVerb::Add(_) | WebhooksVerb::List | WebhooksVerb::Deliveries(_) | WebhooksVerb::Replay(_) => None,
+    }
+}
+
 fn new_secret() -> WebhookSecret {
     WebhookSecret::of_bytes(&rand::random())
 }
@@ -54,6 +70,9 @@ async fn add(store: &Store, output: Output, args: WebhookAddArgs, allowed: &Allo
     check_target(&url, allowed).await.map_err(|error| Fault::input(error.to_string()))?;
     let filter = WebhookFilter { events: args.event, sites: args.site, references: args.reference };
     let (new, secret) = (NewWebhook { name: args.name, url, form: args.form, filter }, new_secret());
+    let name = new.name.as_ref().map_or_else(|| new.url.place().0.to_owned(), ToString::to_string);
+    let details = json!({"url": new.url.shown(new.form), "form": new.form, "filter": new.filter});
+    note(store, "webhooks add", name, details).await?;
     let webhook = store.webhooks().add(&new, &secret).await?;
     match webhook.form {
         WebhookForm::Standard => with_secret(output, &webhook, &secret, "added"),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::caller::Caller;
-use crate::domain::{LogEntry, NewLogEntry, chain};
+use crate::domain::{LogEntry, NewLogEntry, WebhookForm, WebhookUrl, chain};
 use crate::store::Store;
 use crate::web::api::problem::Problem;
 
@@ -49,7 +49,7 @@ async fn prepared(caller: &Caller, action: &str, request: Request) -> Result<(Re
         address: Some(caller.address.clone()).filter(|address| !address.is_empty()),
         action: action.to_owned(),
         subject,
-        details: details(query, asked(&body, is_form)),
+        details: details(query, asked(&body, is_form).map(|body| without_tokens(action, body))),
     };
     Ok((Request::from_parts(parts, Body::from(body)), entry))
 }
@@ -74,6 +74,19 @@ fn asked(body: &[u8], is_form: bool) -> Option<Value> {
         Some(text) if is_form && body.len() <= BODY_BYTES_MAX => Some(pairs(text)),
         Some(text) if body.len() <= BODY_BYTES_MAX => Some(serde_json::from_str(text).unwrap_or_else(|_| text.into())),
         _ => Some(json!({"bytes": body.len(), "sha256": hex::encode(Sha256::digest(body))})),
+    }
+}
+
+/// The URL of a webhook may hold a token: its host is kept, and so is nothing that cannot be read.
+fn without_tokens(action: &str, mut body: Value) -> Value {
+    match body.get_mut("url") {
+        _ if action != "add_webhook" => body,
+        Some(url) => {
+            let parsed = url.as_str().and_then(|url| url.parse::<WebhookUrl>().ok());
+            *url = parsed.map_or_else(|| "***".to_owned(), |url| url.shown(WebhookForm::Slack)).into();
+            body
+        }
+        None => "***".into(),
     }
 }
 
@@ -110,6 +123,16 @@ mod tests {
         assert_eq!(asked(b"", false), None);
         let long = asked(&vec![b'x'; BODY_BYTES_MAX + 1], false).expect("kept");
         assert_eq!(long["bytes"], BODY_BYTES_MAX + 1);
+    }
+
+    #[test]
+    fn the_token_in_the_url_of_a_webhook_is_not_kept() {
+        let asked = json!({"url": "https://hooks.example.com/services/hunter2", "name": "ops"});
+        let kept = json!({"url": "https://hooks.example.com/***", "name": "ops"});
+        assert_eq!(without_tokens("add_webhook", asked), kept);
+        assert_eq!(without_tokens("add_webhook", json!({"url": "hunter2"})), json!({"url": "***"}));
+        assert_eq!(without_tokens("add_webhook", "hunter2".into()), "***");
+        assert_eq!(without_tokens("freeze", json!({"url": "x"})), json!({"url": "x"}));
     }
 
     #[test]

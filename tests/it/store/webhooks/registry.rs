@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use vmacd::domain::{WebhookFilter, WebhookSecret};
-use vmacd::store::{DeliveryEnd, NewWebhook, RetentionWindows, StoreError};
+use vmacd::store::{DeliveryEnd, Event, NewWebhook, RetentionWindows, StoreError};
 
 use super::super::bench::Bench;
 use super::{add, claim, deliveries, event, record, secret, webhook};
@@ -103,8 +103,8 @@ async fn old_deliveries_go_and_keep_their_events_until_then(bench: &Bench) {
     record(&bench.store, &claimed[0], DeliveryEnd::Delivered).await;
     record(&bench.store, &claimed[1], DeliveryEnd::Dead).await;
     let events = bench.events().await;
-    let ids: Vec<i64> = events.iter().map(|event| event.id).collect();
-    bench.store.events().mark_published(&ids).await.expect("published");
+    let claims: Vec<_> = events.iter().map(Event::claim).collect();
+    bench.store.events().mark_published(&claims).await.expect("published");
     let old = bench.store.now().await.expect("the time") - TimeDelta::days(50);
     let time = old.format("%Y-%m-%dT%H:%M:%S+00:00");
     for statement in [
