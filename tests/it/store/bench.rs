@@ -20,8 +20,8 @@ use vmacd::store::{
 use crate::support::postgres::{Database, Postgres, authority, fresh_database_on, migrated_database};
 use crate::support::{run_dir, unique};
 
-/// Long enough for any test.
-pub const LONG: Duration = Duration::from_secs(60);
+/// Long enough for any test, and shorter than the longest claim of an event.
+pub const LONG: Duration = Duration::from_secs(50);
 
 /// A store under test.
 pub struct Bench {
