@@ -34,7 +34,7 @@ async fn a_worker_with_little_memory_takes_less_in_hand_and_does_everything() {
         }
     }
     let mut serve = Serve::start(&world.settings.clone().through(group.prefix())).await;
-    serve.wait_for_line("because of the memory limit of this control group").await;
+    serve.wait_for_line("raise the memory limit of this control group").await;
     world.until("active", SWITCHES * creates).await;
     eprintln!("at most {} MB with a limit of {LIMIT_MIB} MiB", serve.peak_memory_mb());
     assert_eq!(group.kills(), 0, "the kernel killed it");
