@@ -2,16 +2,16 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::broker;
 use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
-use crate::cli::args::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb, duration};
+use crate::cli::args::{DeadLetterChange, DeadLetterSelection, DeadLettersVerb};
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
 use crate::cli::terminal::escape::{or_dash, printable};
+use crate::cli::times::time_ago;
 use crate::cli::ui::confirm;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::progress::Progress;
@@ -183,16 +183,7 @@ async fn filter(store: &Store, selection: &DeadLetterSelection) -> Result<DeadLe
         ids: selection.id.clone(),
         reason: selection.reason.clone(),
         switch: selection.switch.clone(),
-        since: selection.since.as_deref().map(|text| since(text, now)).transpose()?,
+        since: selection.since.as_deref().map(|text| time_ago("--since", text, now)).transpose()?,
         ..DeadLetterFilter::default()
     })
-}
-
-fn since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Fault> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.to_utc());
-    }
-    let ago = duration(text)
-        .map_err(|error| Fault::input(format!("--since: `{}` is not an RFC 3339 time; {error}", printable(text))))?;
-    Ok(now - ago)
 }

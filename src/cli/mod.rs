@@ -2,7 +2,7 @@
 //!
 //! `args` is the command line as types; each verb has its file, in the room of what it is about: `vmacs`, `macs`, `switches`,
 //! `backups`, `inventory`, `access`, `webhooks`, `serve`, `demo`. `app_env` puts settings, store and broker (`amqp`) together; `fault` decides the exit code
-//! and says what to do; `ui` prints.
+//! and says what to do; `times` reads times; `ui` prints.
 
 mod access;
 mod amqp;
@@ -24,6 +24,7 @@ mod serve;
 mod sim;
 mod switches;
 mod terminal;
+mod times;
 mod ui;
 mod vmacs;
 mod webhooks;

@@ -5,9 +5,10 @@ use serde_json::json;
 
 use super::change_log::{note, person};
 use crate::cli::app_env::AppEnv;
-use crate::cli::args::{TokensVerb, duration};
+use crate::cli::args::TokensVerb;
 use crate::cli::fault::Fault;
 use crate::cli::terminal::escape::or_dash;
+use crate::cli::times::time_ahead;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::style::{Cell, Tone};
 use crate::domain::{Role, TokenName};
@@ -48,10 +49,7 @@ async fn create(
 }
 
 fn expiry(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Fault> {
-    let end = match DateTime::parse_from_rfc3339(text) {
-        Ok(time) => time.to_utc(),
-        Err(_) => now + duration(text).map_err(|error| Fault::input(format!("--expires: {error}")))?,
-    };
+    let end = time_ahead("--expires", text, now)?;
     if end <= now {
         return Err(Fault::input(format!("--expires: {text} is in the past")));
     }

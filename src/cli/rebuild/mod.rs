@@ -13,9 +13,9 @@ use serde_json::json;
 
 use crate::cli::access::change_log::note;
 use crate::cli::app_env::AppEnv;
-use crate::cli::args::{RebuildArgs, duration};
+use crate::cli::args::RebuildArgs;
 use crate::cli::fault::Fault;
-use crate::cli::terminal::escape::printable;
+use crate::cli::times::time_ago;
 use crate::cli::ui::confirm;
 use crate::cli::ui::output::Output;
 use crate::store::Store;
@@ -24,7 +24,7 @@ use steps::{Rebuild, running};
 /// Runs the steps and prints the report; what is left for people to decide ends in a fault.
 pub async fn run(env: AppEnv, output: Output, args: RebuildArgs) -> Result<(), Fault> {
     let store = env.store().await?;
-    let since = since(&args.since, store.now().await?)?;
+    let since = time_ago("--since", &args.since, store.now().await?)?;
     if env.settings.amqp.url.is_empty() {
         let fault = Fault::input("the embedded queue keeps no archive");
         return Err(fault.with_hint(
@@ -73,29 +73,4 @@ async fn check_nobody_works(store: &Store) -> Result<(), Fault> {
     Err(fault.with_hint(
         "stop them all first (`systemctl stop vmacd` on every host); one that died counts as running for 20 s",
     ))
-}
-
-/// A time, or a span before now.
-fn since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Fault> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.to_utc());
-    }
-    let span = duration(text)
-        .map_err(|error| Fault::input(format!("--since: `{}` is not an RFC 3339 time; {error}", printable(text))))?;
-    Ok(now - span)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_beginning_is_a_time_or_a_span_before_now() {
-        let now = DateTime::from_timestamp(10_000, 0).expect("a time");
-        assert_eq!(since("2h", now).expect("a time").timestamp(), 2_800);
-        assert_eq!(since("1970-01-01T01:00:00Z", now).expect("a time").timestamp(), 3_600);
-        for text in ["yesterday", "2", "11y"] {
-            assert!(since(text, now).expect_err("refused").text().contains("--since"), "{text}");
-        }
-    }
 }

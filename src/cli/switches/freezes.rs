@@ -6,10 +6,11 @@ use serde_json::json;
 
 use crate::cli::access::change_log::{note, person};
 use crate::cli::app_env::AppEnv;
-use crate::cli::args::{FreezeArgs, ThawArgs, duration};
+use crate::cli::args::{FreezeArgs, ThawArgs};
 use crate::cli::fault::Fault;
 use crate::cli::fault::did_you_mean;
-use crate::cli::terminal::escape::{or_dash, printable};
+use crate::cli::terminal::escape::or_dash;
+use crate::cli::times::time_ahead;
 use crate::cli::ui::output::Output;
 use crate::cli::ui::style::{Cell, Tone};
 use crate::domain::{Freeze, FreezeKind, FreezeOrder, Scope};
@@ -29,7 +30,7 @@ pub async fn freeze(env: AppEnv, output: Output, args: FreezeArgs) -> Result<(),
     let now = store.now().await?;
     let order = FreezeOrder {
         site: args.site.scope(),
-        until: until(&args.until, now)?,
+        until: time_ahead("--until", &args.until, now)?,
         reason: args.reason,
         made_by: person(),
     };
@@ -90,30 +91,5 @@ fn site_name(site: &Scope) -> String {
         Scope::All => "all sites".to_owned(),
         Scope::Site(None) => "switches without a site".to_owned(),
         Scope::Site(Some(site)) => site.to_string(),
-    }
-}
-
-/// A time, or a span from now.
-fn until(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Fault> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.to_utc());
-    }
-    let span = duration(text)
-        .map_err(|error| Fault::input(format!("--until: `{}` is not an RFC 3339 time; {error}", printable(text))))?;
-    Ok(now + span)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_is_a_span_or_a_time() {
-        let now = DateTime::from_timestamp(1_000, 0).expect("a time");
-        assert_eq!(until("2h", now).expect("a time").timestamp(), 8_200);
-        assert_eq!(until("1970-01-01T01:00:00+00:30", now).expect("a time").timestamp(), 1_800);
-        for text in ["tomorrow", "2", "2026-11-22", "9999999999999y", "11y", "18446744073709551615s"] {
-            assert!(until(text, now).expect_err("refused").text().contains("--until"), "{text}");
-        }
     }
 }
