@@ -21,6 +21,9 @@ const SEEN_FOR: Duration = Duration::from_secs(900);
 /// Sessions kept at the same time; the one that was not used for longest makes room.
 const SESSIONS_MAX: i64 = 1_000;
 
+/// What the cookie of a session with a named token begins with.
+const OF_TOKEN: &str = "token-";
+
 /// The sessions of the pages.
 #[derive(Clone)]
 pub(super) struct Sessions {
@@ -46,7 +49,7 @@ impl Sessions {
 
     /// Begins one for whoever showed the token of the settings, and gives what their cookie is to hold.
     pub async fn open_for_first_admin(&self, first: &str) -> Result<String, StoreError> {
-        let secret = new_secret();
+        let secret = hex::encode(rand::random::<[u8; 32]>());
         self.store.page_sessions().open(&key(&secret, first), None, &self.limits).await?;
         Ok(secret)
     }
@@ -59,7 +62,7 @@ impl Sessions {
     ) -> Result<Option<String>, StoreError> {
         let from = active_request.map(|active| active.client().to_string()).unwrap_or_default();
         let Some(token) = self.store.tokens().shown(&TokenSecret::shown(shown), &from).await? else { return Ok(None) };
-        let secret = new_secret();
+        let secret = format!("{OF_TOKEN}{}", hex::encode(rand::random::<[u8; 32]>()));
         self.store.page_sessions().open(&key(&secret, ""), Some(token.name.as_str()), &self.limits).await?;
         Ok(Some(secret))
     }
@@ -76,7 +79,7 @@ impl Sessions {
         is_use: bool,
     ) -> Result<Option<Caller>, StoreError> {
         let key = key(secret, first);
-        match tokio::time::timeout(ASKED_MAX, self.look(secret, first, credentials, is_use)).await {
+        match tokio::time::timeout(ASKED_MAX, self.look(&key, credentials, is_use)).await {
             Ok(Ok(found)) => {
                 self.note(key, found.clone());
                 Ok(found)
@@ -89,19 +92,9 @@ impl Sessions {
         }
     }
 
-    async fn look(
-        &self,
-        secret: &str,
-        first: &str,
-        credentials: &Credentials,
-        is_use: bool,
-    ) -> Result<Option<Caller>, StoreError> {
-        let sessions = self.store.page_sessions();
-        if sessions.find(&key(secret, first), &self.limits, is_use).await?.is_some() {
-            return Ok(Some(credentials.as_first_admin().logged_in()));
-        }
-        let found = sessions.find(&key(secret, ""), &self.limits, is_use).await?;
-        let Some(name) = found.and_then(|session| session.token_name) else { return Ok(None) };
+    async fn look(&self, key: &str, credentials: &Credentials, is_use: bool) -> Result<Option<Caller>, StoreError> {
+        let Some(session) = self.store.page_sessions().find(key, &self.limits, is_use).await? else { return Ok(None) };
+        let Some(name) = session.token_name else { return Ok(Some(credentials.as_first_admin().logged_in())) };
         let token = self.store.tokens().named(&name, &credentials.address).await?;
         Ok(token.map(|token| credentials.as_token(&token).logged_in()))
     }
@@ -122,21 +115,16 @@ impl Sessions {
 
     /// Ends it.
     pub async fn end(&self, secret: &str, first: &str) -> Result<(), StoreError> {
-        self.note(key(secret, first), None);
-        for key in [key(secret, first), key(secret, "")] {
-            self.store.page_sessions().end(&key).await?;
-        }
-        Ok(())
+        let key = key(secret, first);
+        self.note(key.clone(), None);
+        self.store.page_sessions().end(&key).await
     }
 }
 
-fn new_secret() -> String {
-    hex::encode(rand::random::<[u8; 32]>())
-}
-
-/// What the database holds of a session: with the token of the settings in it, another one there ends the session; a session
-/// of a token with a name ends with that.
-fn key(secret: &str, token: &str) -> String {
+/// What the database holds of a session. With the token of the settings in it, another one there ends the session; a session of a
+/// token with a name ends with that.
+fn key(secret: &str, first: &str) -> String {
+    let first = if secret.starts_with(OF_TOKEN) { "" } else { first };
     let hash = Sha256::new_with_prefix("vmacd page session\0").chain_update(secret).chain_update("\0");
-    hex::encode(hash.chain_update(token).finalize())
+    hex::encode(hash.chain_update(first).finalize())
 }
