@@ -29,6 +29,7 @@ CREATE TABLE audit_log (
     hash    TEXT NOT NULL
 );
 CREATE INDEX audit_log_who ON audit_log (who, id);
+CREATE INDEX audit_log_action ON audit_log (action, id);
 
 -- The newest entry: one row, which everybody who writes an entry locks.
 CREATE TABLE audit_log_head (

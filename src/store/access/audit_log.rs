@@ -1,6 +1,8 @@
 //! The log of who changed what. One row says how far it goes: whoever writes an entry holds it, so that each entry has the
 //! hash of the one before it.
 
+use std::fmt::Write;
+
 use chrono::DateTime;
 use serde::Serialize;
 
@@ -91,11 +93,17 @@ impl AuditLog<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn list(self, filter: &LogFilter, max: i64) -> Result<Vec<LogEntry>, StoreError> {
-        let sql = "SELECT * FROM audit_log WHERE id < $1 AND ($2 = '' OR who = $2) AND ($3 = '' OR action = $3)
-                   ORDER BY id DESC LIMIT $4";
-        let (who, action) = (filter.who.clone().unwrap_or_default(), filter.action.clone().unwrap_or_default());
-        let arguments = args![filter.before.unwrap_or(i64::MAX), who, action, max];
-        let rows = self.store.engine.read("read the log of changes", sql, arguments).await?;
+        let mut arguments = args![filter.before.unwrap_or(i64::MAX), max];
+        let mut conditions = String::new();
+        // Only what is asked for is a condition, so that an index finds it.
+        for (column, value) in [("who", &filter.who), ("action", &filter.action)] {
+            if let Some(value) = value {
+                arguments.push(value.as_str().into());
+                let _ = write!(conditions, " AND {column} = ${}", arguments.len());
+            }
+        }
+        let sql = format!("SELECT * FROM audit_log WHERE id < $1{conditions} ORDER BY id DESC LIMIT $2");
+        let rows = self.store.engine.read("read the log of changes", &sql, arguments).await?;
         rows.iter().map(from_row).collect()
     }
 
