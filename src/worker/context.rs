@@ -151,11 +151,16 @@ impl Context {
     }
 }
 
+/// What this machine calls itself; empty where it does not say.
+pub fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
 /// The name from the settings, else host, process and a random part: a restarted worker is another
 /// holder, because it does not know what the one before it was doing.
 pub(super) fn holder_name(name: &str) -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let base = if name.is_empty() { host.trim() } else { name };
+    let host = host_name();
+    let base = if name.is_empty() { host.as_str() } else { name };
     let base = if base.is_empty() { "worker" } else { base };
     format!("{base}/{}/{:08x}", std::process::id(), rand::random::<u32>())
 }

@@ -36,7 +36,7 @@ mod switches;
 mod traces;
 mod webhooks;
 
-pub use context::WorkerParts;
+pub use context::{WorkerParts, host_name};
 pub use intake::reread::Rereading;
 pub use intake::reread::extent::{AdmitLost, Extent, RereadError, RereadReport};
 pub use operator::dry_run::{DryRun, dry_run};

@@ -6,13 +6,13 @@ use crate::cli::access::change_log::person;
 use crate::config::Settings;
 use crate::domain::{NewLogEntry, Via, chain};
 use crate::store::{Store, StoreError};
+use crate::worker::host_name;
 
 const ACTION: &str = "settings";
 
 /// Writes an entry if the settings are others than at the last start here. A failure is logged, and stops nothing.
 pub async fn note(store: &Store, settings: &Settings) {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if let Err(error) = note_on(store, settings, host.trim()).await {
+    if let Err(error) = note_on(store, settings, &host_name()).await {
         tracing::warn!(error = chain(&error), "the settings could not be written into the log of changes");
     }
 }
