@@ -95,9 +95,6 @@ impl FromStr for Role {
 }
 
 impl Permission {
-    /// Every one.
-    pub const ALL: [Self; 5] = [Self::LookUp, Self::Read, Self::Order, Self::Operate, Self::Administer];
-
     /// The roles that permit it.
     pub fn roles(self) -> Vec<&'static str> {
         Role::ALL.into_iter().filter(|role| role.permits(self)).map(Role::as_str).collect()
@@ -142,7 +139,8 @@ mod tests {
             (Role::Operator, &[LookUp, Read, Order, Operate]),
             (Role::Admin, &[LookUp, Read, Order, Operate, Administer]),
         ] {
-            let found: Vec<Permission> = Permission::ALL.into_iter().filter(|one| role.permits(*one)).collect();
+            let all = [LookUp, Read, Order, Operate, Administer];
+            let found: Vec<Permission> = all.into_iter().filter(|one| role.permits(*one)).collect();
             assert_eq!(found, permitted, "{role}");
         }
         assert_eq!(Permission::Operate.roles(), ["operator", "admin"]);

@@ -38,8 +38,9 @@ const HOMES: &[(&str, &[&str])] = &[
 
 const FILE_LINES_MAX: usize = 400;
 
-/// Words that no source may hold; clippy knows the others (`Cargo.toml`, `clippy.toml`).
-const FORBIDDEN: &[&str] = &["#[ignore", "thread::sleep"];
+/// The mark of a test that is left out, in halves, so that this file does not have it. What else no source may hold, clippy knows
+/// (`Cargo.toml`, `clippy.toml`).
+const LEFT_OUT: (&str, &str) = ("ig", "nore");
 
 /// Folders of a machine on which this was once written; in halves, so that this file does not name them.
 const MACHINE_PATHS: &[(&str, &str)] = &[("/wo", "rk/"), ("/ro", "ot/")];
@@ -124,15 +125,13 @@ fn files_are_short() {
 }
 
 #[test]
-fn nothing_is_skipped_or_slept_through() {
-    let mut violations = Vec::new();
+fn no_test_is_left_out() {
+    let (mark, mut violations) = (format!("#[{}{}", LEFT_OUT.0, LEFT_OUT.1), Vec::new());
     for source in sources("src").into_iter().chain(sources("tests")) {
-        for word in FORBIDDEN {
-            let found = source.code.match_indices(word);
-            violations.extend(found.map(|(at, _)| format!("{}:{}: {word}", source.path, line_of(&source.code, at))));
-        }
+        let found = source.code.match_indices(&mark);
+        violations.extend(found.map(|(at, _)| format!("{}:{}", source.path, line_of(&source.code, at))));
     }
-    assert_none("words that no source may hold", violations);
+    assert_none("tests that are left out", violations);
 }
 
 #[test]
